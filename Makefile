@@ -1,0 +1,68 @@
+# Lockstep: `make` lists the targets. The only requirements are make and Python 3.11 or later.
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# No library reports usage from here.
+export DAGSTER_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY  := true
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo up test check format bench-core bench-run clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## train, register, promote and score on real flights, then catch three kinds of skew
+	@$(BIN)/lockstep demo
+
+up: $(STAMP) ## serve the Dagster and MLflow UIs on 127.0.0.1 until Ctrl-C
+	@$(BIN)/lockstep up
+
+# One thread a worker: two workers with two OpenMP threads each wait for one another.
+test: $(STAMP) ## run the whole test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
+check: $(STAMP) ## check format, lint, types and import rules
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code and apply the safe fixes
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
+	@$(BIN)/python -m benchmarks.core
+
+bench-run: $(STAMP) ## time a scoring run and the definitions against the imports they need
+	@$(BIN)/python -m benchmarks.run
+
+clean: ## remove the environment, caches and build products (keeps .lockstep)
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last, so that an interrupted installation is taken up again.
+$(STAMP): pyproject.toml constraints.txt
+	@python=; \
+	for candidate in python3.11 python3 python3.12 python3.13 python3.14; do \
+		if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python=$$candidate; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo 'Lockstep needs Python 3.11 or later, and none was found as python3.11 or python3.' >&2; \
+		exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python lacks the venv module. On Debian or Ubuntu: apt install $$python-venv" >&2; \
+		exit 1; \
+	fi; \
+	echo "Installing into $(VENV) with $$($$python --version): a few minutes, once."; \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[demo,dev]'
+	@touch $@

@@ -1,0 +1,22 @@
+"""Building: all assets and checks of a pipeline from its declaration."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets._declaration import PipelineAssets
+from assets._outcomes import outcomes_asset
+from assets._promotion import champion_asset
+from assets._scoring import scoring_assets
+from assets._stream import streams
+from assets._training import training_assets
+
+
+def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
+    """All assets of a pipeline, each with its checks, under a key that begins with its name."""
+    found = [*training_assets(declared), champion_asset(declared)]
+    for stream in streams(declared):
+        found += scoring_assets(declared, stream)
+    if declared.outcomes is not None and declared.calendar is not None:
+        found.append(outcomes_asset(declared, declared.outcomes, declared.calendar))
+    return found

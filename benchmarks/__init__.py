@@ -1,0 +1,1 @@
+"""What Lockstep costs, measured beside the cost of what it stands on."""

@@ -1,0 +1,1 @@
+"""Orchestration: Dagster's definitions, and the command line that runs them."""

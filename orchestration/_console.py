@@ -1,0 +1,72 @@
+"""What the command line shows to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration._runs import CheckReport, RunReport
+
+if TYPE_CHECKING:
+    from orchestration._record import TracedRow
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+_MARKS = {"passed": "[green]passed[/]", "warned": "[yellow]warned[/]", "failed": "[red]FAILED[/]"}
+
+
+def show_checks(checks: Iterable[CheckReport], *, with_partition: bool = False) -> None:
+    """Checks as a table, the worst first."""
+    worst_first = {"failed": 0, "warned": 1, "passed": 2}
+    table = Table(box=None, pad_edge=False)
+    for title in ("result", "asset", *(["partition"] if with_partition else []), "check"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for check in sorted(checks, key=lambda check: worst_first[check.result]):
+        where = [check.partition or ""] if with_partition else []
+        table.add_row(
+            _MARKS[check.result], check.asset, *where, check.check, _escape(_short(check.summary))
+        )
+    OUT.print(table)
+
+
+def show_run(report: RunReport) -> None:
+    """A run: its checks, and why it broke off if it did."""
+    show_checks(report.checks)
+    if report.error is not None:
+        ERR.print(f"[red]{_escape(report.error)}[/]")
+
+
+def show_error(message: str) -> None:
+    """One clear line on what is wrong."""
+    ERR.print(f"[red]error:[/] {_escape(message)}", soft_wrap=True)
+
+
+def _short(text: str, limit: int = 400) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def show_trace(row: TracedRow) -> None:
+    """One row, a line a column; where it was computed otherwise than now, both values."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("column", "role", "stored", "computed now"):
+        table.add_column(title)
+    for name, stored in row.stored.items():
+        computed = row.computed[name]
+        same = computed == stored
+        table.add_row(
+            name, row.roles[name], _escape(str(stored)), "same" if same else f"[red]{computed}[/]"
+        )
+    OUT.print(f"{row.key}, scored by version {row.version}")
+    OUT.print(table)
+    OUT.print(_escape(row.comparison.summary))

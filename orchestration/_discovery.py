@@ -1,0 +1,98 @@
+"""Discovery: the pipelines there are, and those that cannot be imported."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+import assets
+from assets import PipelineAssets
+from transforms import LockstepError
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A pipeline whose modules cannot be imported.
+
+    Attributes:
+        name: Its name.
+        error: What went wrong and where, in a line.
+        details: The traceback.
+    """
+
+    name: str
+    error: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """Every public module of the package `assets`, imported.
+
+    Attributes:
+        declared: Pipelines by name.
+        broken: Pipelines that cannot be imported, by name; the others go on without them.
+    """
+
+    declared: dict[str, PipelineAssets]
+    broken: dict[str, Broken]
+
+    def get(self, name: str) -> PipelineAssets:
+        """A pipeline by name.
+
+        Raises:
+            LockstepError: There is none, or it cannot be imported.
+        """
+        if name in self.broken:
+            raise LockstepError(self.broken[name].error)
+        if name not in self.declared:
+            known = ", ".join(sorted(self.declared)) or "none"
+            raise LockstepError(
+                f"There is no pipeline {name!r}; there are: {known}. A pipeline is a file of that "
+                "name in transforms/, expectations/ and assets/."
+            )
+        return self.declared[name]
+
+
+@cache
+def pipelines() -> Pipelines:
+    """Import all pipelines; one that cannot be imported does not stop the others."""
+    declared: dict[str, PipelineAssets] = {}
+    broken: dict[str, Broken] = {}
+    for module in pkgutil.iter_modules(assets.__path__):
+        if module.name.startswith("_"):
+            continue
+        try:
+            declared[module.name] = _declaration(importlib.import_module(f"assets.{module.name}"))
+        except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+            broken[module.name] = _broken(module.name, error)
+    return Pipelines(declared, broken)
+
+
+def _declaration(module: ModuleType) -> PipelineAssets:
+    declared = getattr(module, "ASSETS", None)
+    if not isinstance(declared, PipelineAssets):
+        raise LockstepError(f"{module.__file__} has no ASSETS = PipelineAssets(...); add it.")
+    name = module.__name__.rpartition(".")[2]
+    if declared.name != name:
+        raise LockstepError(
+            f"{module.__file__} declares the pipeline {declared.name!r}; the file and the pipeline "
+            "have one name."
+        )
+    return declared
+
+
+def _broken(name: str, error: Exception) -> Broken:
+    frames = traceback.extract_tb(error.__traceback__)
+    outside = [frame for frame in frames if "importlib" not in frame.filename]
+    where = f"{outside[-1].filename}:{outside[-1].lineno}" if outside else f"assets/{name}.py"
+    said = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
+    return Broken(
+        name=name,
+        error=f"Pipeline {name} cannot be imported ({where}): {said}",
+        details="".join(traceback.format_exception(error)),
+    )

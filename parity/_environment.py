@@ -1,0 +1,244 @@
+"""What a pipeline was fitted in and is served in, as far as it can change a result."""
+
+from __future__ import annotations
+
+import locale
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+    "pyarrow",
+    "skops",
+    "joblib",
+    "threadpoolctl",
+    "treelite",
+)
+"""Distributions that compute, hold or load what a pipeline is made of."""
+
+Severity = Literal["error", "warning"]
+
+_ESTIMATORS_CHANGE = (
+    "estimators are loaded from its internals, and their results may change with it"
+)
+_WHY = {
+    "python": "compiled libraries differ, and hashing, parsing and mathematics may",
+    "system": "elementary functions such as exp and log may come from another C library",
+    "processor": "BLAS and NumPy choose their code by processor: the last digits may differ",
+    "instructions": "NumPy chooses its loops by instruction set: the last digits may differ",
+    "blas": "sums and matrix products are taken in another order: the last digits may differ",
+    "threads": "BLAS and OpenMP split sums among threads: the last digits and the speed may differ",
+    "timezone": "code that reads local time gets other hours",
+    "locale": "code that parses, sorts or formats text by locale gets other results",
+    "encoding": "files that are opened without naming an encoding are read otherwise",
+    "numpy": "every column is computed with it",
+    "pandas": "estimators are given its tables, whose dtypes follow its rules",
+    "scikit-learn": _ESTIMATORS_CHANGE,
+    "skops": "estimators are stored and loaded with it",
+}
+_RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", "skops"})
+"""Where another major or minor release is an error."""
+
+
+@dataclass(frozen=True)
+class EnvironmentDifference:
+    """One way in which an environment is not what was expected.
+
+    Attributes:
+        what: what differs, such as `python`, `numpy` or `threads.blas`.
+        expected, actual: the two values; None where there is none, as for a library that is not
+            installed.
+        severity: `"error"` where the same results can't be counted on, `"warning"` elsewhere.
+        why: why it may matter, in one line.
+    """
+
+    what: str
+    expected: str | None
+    actual: str | None
+    severity: Severity
+    why: str
+
+    def __str__(self) -> str:
+        expected, actual = self.expected or "none", self.actual or "none"
+        return f"{self.what} is {actual}, not {expected}: {self.why}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The difference as a dict for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything around the code that can change what it computes.
+
+    Attributes:
+        python: version, such as `3.11.7`, after the implementation if that is not CPython.
+        libraries: version by distribution; those of `LIBRARIES` that are installed.
+        system: operating system, architecture and C library.
+        processor: the model's name.
+        instructions: SIMD instruction sets that NumPy found and uses.
+        blas: each BLAS in the process: name, version, and the processor that it chose code for.
+        threads: cores that the process may use, and threads of BLAS and OpenMP.
+        timezone: local time's names and its offset from UTC.
+        locale: the locale in force.
+        encoding: of files that are opened without naming one.
+    """
+
+    python: str
+    libraries: Mapping[str, str]
+    system: str
+    processor: str
+    instructions: tuple[str, ...]
+    blas: tuple[str, ...]
+    threads: Mapping[str, int]
+    timezone: str
+    locale: str
+    encoding: str
+
+    @classmethod
+    def capture(cls) -> Environment:
+        """Look at this process. Loads scikit-learn, with its BLAS and OpenMP."""
+        blas, threads = _native_libraries()
+        return cls(
+            python=_python(),
+            libraries=_installed(),
+            system=_system(),
+            processor=_processor(),
+            instructions=_instructions(),
+            blas=blas,
+            threads=threads,
+            timezone=_timezone(),
+            locale=_locale(),
+            encoding=locale.getencoding(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The environment as a dict for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Environment:
+        """The environment from what `to_json` gave."""
+        sequences = {name: tuple(data[name]) for name in ("instructions", "blas")}
+        return cls(**{**data, **sequences})
+
+    def compare(self, actual: Environment) -> tuple[EnvironmentDifference, ...]:
+        """List how `actual` differs from this environment, errors first.
+
+        Another major or minor release of Python, NumPy, pandas, scikit-learn or skops is an error;
+        scikit-learn in particular promises nothing about estimators stored by another release
+        ("Model persistence", scikit-learn's user guide). Everything else is a warning.
+        """
+        expected_facts, actual_facts = dict(self._facts()), dict(actual._facts())
+        differences = [
+            _difference(what, expected_facts.get(what), actual_facts.get(what))
+            for what in dict.fromkeys([*expected_facts, *actual_facts])
+            if expected_facts.get(what) != actual_facts.get(what)
+        ]
+        return tuple(sorted(differences, key=lambda difference: difference.severity))
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        yield "python", self.python
+        yield from self.libraries.items()
+        yield "blas", "; ".join(self.blas)
+        for name, count in self.threads.items():
+            yield f"threads.{name}", str(count)
+        yield "processor", self.processor
+        yield "instructions", ", ".join(self.instructions)
+        yield "system", self.system
+        yield "timezone", self.timezone
+        yield "locale", self.locale
+        yield "encoding", self.encoding
+
+
+def _difference(what: str, expected: str | None, actual: str | None) -> EnvironmentDifference:
+    other_release = _release(expected) != _release(actual)
+    severity: Severity = "error" if what in _RELEASES_THAT_MATTER and other_release else "warning"
+    why = _WHY.get(what.partition(".")[0], "results that pass through it may change")
+    return EnvironmentDifference(what, expected, actual, severity, why)
+
+
+def _release(version: str | None) -> tuple[str, ...]:
+    """Major and minor of a version: `3.11` of `3.11.7`."""
+    return tuple((version or "").split(".")[:2])
+
+
+def _python() -> str:
+    implementation = platform.python_implementation()
+    version = platform.python_version()
+    return version if implementation == "CPython" else f"{implementation} {version}"
+
+
+def _installed() -> dict[str, str]:
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _system() -> str:
+    library = " ".join(part for part in platform.libc_ver() if part)
+    return ", ".join(part for part in (platform.system(), platform.machine(), library) if part)
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _instructions() -> tuple[str, ...]:
+    import numpy as np
+
+    found = np.show_config(mode="dicts")["SIMD Extensions"]
+    return (*found.get("baseline", ()), *found.get("found", ()))
+
+
+def _native_libraries() -> tuple[tuple[str, ...], dict[str, int]]:
+    """The BLAS libraries of this process, and the threads of BLAS and OpenMP."""
+    import sklearn  # noqa: F401  loads NumPy's and SciPy's BLAS, and OpenMP
+    from threadpoolctl import threadpool_info
+
+    blas, threads = set(), {"cores": _cores()}
+    for library in threadpool_info():
+        api = library["user_api"]
+        threads[api] = max(threads.get(api, 0), library["num_threads"])
+        if api == "blas":
+            name = f"{library['internal_api']} {library['version']}"
+            architecture = library.get("architecture")
+            blas.add(f"{name} for {architecture}" if architecture else name)
+    return tuple(sorted(blas)), threads
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _locale() -> str:
+    """The locale of the process: one name, or the categories that are not the plain C locale."""
+    categories = locale.setlocale(locale.LC_ALL).split(";")
+    return ";".join(part for part in categories if not part.endswith("=C")) or "C"
+
+
+def _timezone() -> str:
+    hours, minutes = divmod(abs(time.timezone) // 60, 60)
+    sign = "-" if time.timezone > 0 else "+"
+    return f"{'/'.join(dict.fromkeys(time.tzname))}, UTC{sign}{hours:02d}:{minutes:02d}"

@@ -1,0 +1,181 @@
+"""How far apart two arrays are: bit for bit, and in units in the last place (ulp)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BEYOND = np.iinfo(np.uint64).max
+"""The distance where no number of ulps leads: from NaN, or from infinity, to another value."""
+
+_INTEGERS = {4: np.int32, 8: np.int64}
+"""The integers as wide as a float, by their size in bytes."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where two arrays of equal shape differ, and by how much.
+
+    Attributes:
+        cells: Bool, the arrays' shape: True where the two differ by more than the budget.
+        largest: The largest absolute difference of two finite numbers (seconds for times);
+            None for text, or where no two finite numbers face each other.
+        ulps: The largest distance in ulps between two floats; None where either array holds no
+            floats. `BEYOND` if a NaN faces a number, or infinity a finite number.
+        forms: What the two arrays hold if that differs, such as `("int64", "float64")`, which is
+            a difference by itself.
+    """
+
+    cells: NDArray[np.bool_]
+    largest: float | None
+    ulps: int | None
+    forms: tuple[str, str] | None
+
+    @property
+    def rows(self) -> NDArray[np.bool_]:
+        """The rows with a differing cell: bool, one per row."""
+        return np.asarray(self.cells.any(axis=tuple(range(1, self.cells.ndim))))
+
+
+def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64]:
+    """Count the representable floats between two arrays, element by element.
+
+    The bits of a float, read as a sign and a magnitude, order like the floats themselves, so that
+    the distance is a difference of integers (Bruce Dawson, "Comparing floating point numbers",
+    2012). The order is totalOrder of IEEE 754-2019, section 5.10, in which -0 comes right before
+    +0: they are 1 apart, and distance 0 means the same bits. Two departures from it: all NaNs are
+    one value, and NaN or infinity is `BEYOND` everything else, as overflow is no rounding error.
+
+    Args:
+        first, second: Arrays of one shape and one dtype, float32 or float64.
+
+    Raises:
+        TypeError: The arrays are not both float32 or both float64.
+    """
+    if first.dtype != second.dtype or first.dtype.kind != "f" or first.itemsize not in _INTEGERS:
+        raise TypeError(
+            f"ulps count between two arrays of float32 or of float64, "
+            f"not between {first.dtype} and {second.dtype}"
+        )
+    distance = _gap(_ordered(first), _ordered(second))
+    nan = np.isnan(first), np.isnan(second)
+    beyond = (nan[0] != nan[1]) | ((np.isinf(first) | np.isinf(second)) & (first != second))
+    distance = np.where(nan[0] & nan[1], np.uint64(0), distance)
+    return np.where(beyond, BEYOND, distance)
+
+
+def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -> Difference:
+    """Compare two arrays row by row.
+
+    Floats may differ by `ulps`; everything else must be the same: times to the microsecond, text
+    and other objects in type and value, where a missing value (NaN, NaT, None) equals only its own
+    kind. Arrays of another dtype always differ: in the cells whose values differ, or in every cell
+    if these are the same numbers. So do matrices of another width, in every cell.
+
+    Args:
+        expected, actual: Arrays of any dtype, of one or two dimensions.
+        ulps: How far apart floats may be.
+
+    Raises:
+        ValueError: The arrays have not the same number of rows.
+    """
+    if len(expected) != len(actual):
+        raise ValueError(f"{len(expected)} rows cannot be compared with {len(actual)}")
+    if expected.shape != actual.shape or expected.dtype != actual.dtype:
+        return _difference_of_forms(expected, actual)
+    if expected.dtype.kind == "f" and expected.itemsize in _INTEGERS:
+        distance = ulp_distance(expected, actual)
+        return Difference(
+            cells=distance > ulps,
+            largest=_largest(np.abs(_finite(expected) - _finite(actual))),
+            ulps=int(distance.max(initial=0)),
+            forms=None,
+        )
+    if expected.dtype.kind == "O":
+        return _difference_of_objects(expected, actual, ulps)
+    return Difference(_unequal(expected, actual), _distance(expected, actual), None, None)
+
+
+def _ordered(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Integers in the order of the floats: -0 -> -1, +0 -> 0, the least positive float -> 1."""
+    bits = np.ascontiguousarray(values).view(_INTEGERS[values.itemsize]).astype(np.int64)
+    magnitude = 2 ** (8 * values.itemsize - 1) - 1  # all bits but the sign
+    return np.where(bits < 0, bits ^ magnitude, bits)
+
+
+def _gap(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The absolute difference of integers; modulo 2^64, so that it cannot overflow."""
+    high, low = np.maximum(first, second), np.minimum(first, second)
+    return high.view(np.uint64) - low.view(np.uint64)
+
+
+def _finite(values: NDArray[Any]) -> NDArray[Any]:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _largest(differences: NDArray[Any]) -> float | None:
+    known = differences[~np.isnan(differences)]
+    return float(known.max()) if known.size else None
+
+
+def _distance(expected: NDArray[Any], actual: NDArray[Any]) -> float | None:
+    """The largest absolute difference between two arrays of one dtype that are no floats."""
+    kind = expected.dtype.kind
+    if kind in "iub":
+        gap = _gap(expected.astype(np.int64), actual.astype(np.int64))
+        return float(gap.max()) if gap.size else None
+    if kind == "M":
+        known = ~(np.isnat(expected) | np.isnat(actual))
+        gap = _gap(_microseconds(expected), _microseconds(actual))[known]
+        return float(gap.max()) / 1e6 if gap.size else None
+    return None
+
+
+def _unequal(expected: NDArray[Any], actual: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where two arrays of one dtype that are no floats differ."""
+    if expected.dtype.kind == "M":
+        return np.asarray(expected.view(np.int64) != actual.view(np.int64))
+    return np.asarray(expected != actual)
+
+
+def _difference_of_objects(expected: NDArray[Any], actual: NDArray[Any], ulps: int) -> Difference:
+    """The difference of texts, or of the mixed cells of a matrix, of which floats have ulps."""
+    pairs = list(zip(expected.ravel().tolist(), actual.ravel().tolist(), strict=True))
+    cells = np.fromiter((not _same(*pair) for pair in pairs), bool, len(pairs))
+    unlike = [row for row in np.flatnonzero(cells) if {float} == set(map(type, pairs[row]))]
+    if not unlike:
+        return Difference(cells.reshape(expected.shape), None, None, None)
+    floats = np.array([pairs[row] for row in unlike], dtype=np.float64)
+    found = difference(floats[:, 0], floats[:, 1], ulps=ulps)
+    cells[unlike] = found.cells
+    return Difference(cells.reshape(expected.shape), found.largest, found.ulps, None)
+
+
+def _microseconds(times: NDArray[Any]) -> NDArray[np.int64]:
+    return times.astype("datetime64[us]").view(np.int64)
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two Python values are one value of one type; NaN is NaN, NaT is NaT."""
+    if first is second:
+        return True
+    if type(first) is not type(second):
+        return False
+    return bool(first == second) or bool(first != first and second != second)
+
+
+def _difference_of_forms(expected: NDArray[Any], actual: NDArray[Any]) -> Difference:
+    """The difference of arrays that hold different things, in their values if these compare."""
+    forms = (_form(expected), _form(actual))
+    everywhere = np.ones(expected.shape, dtype=bool)
+    are_numbers = expected.dtype.kind in "biuf" and actual.dtype.kind in "biuf"
+    if expected.shape != actual.shape or not are_numbers:
+        return Difference(everywhere, None, None, forms)
+    values = difference(expected.astype(np.float64), actual.astype(np.float64))
+    cells = values.cells if values.cells.any() else everywhere
+    return Difference(cells, values.largest, None, forms)
+
+
+def _form(values: NDArray[Any]) -> str:
+    return " × ".join([str(values.dtype), *map(str, values.shape[1:])])

@@ -1,0 +1,198 @@
+"""What the benchmark of the core times, and how it tells it."""
+
+import sys
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import _flights_in_pandas
+from benchmarks._machine import Spread
+from benchmarks.core import Batch, Target, figures, judge, measure, parsed_json, report, stages
+from expectations import RowRules, compile_rules, suite_json
+from expectations.flight_delay import SUITES
+from transforms import decode
+from transforms.flight_delay import AIRPORT_POSITIONS, CARRIER_GROUPS, MAKERS, PIPELINE
+
+SCHEMA = PIPELINE.record_schema
+FEATURES = PIPELINE.graph.model_free
+
+
+@pytest.fixture(scope="module")
+def flights() -> pd.DataFrame:
+    """Made-up departures, some with missing values."""
+    count = 500
+    random = np.random.default_rng(0)
+    day = pd.Timestamp("2013-01-01") + pd.to_timedelta(random.integers(0, 365, count), "D")
+    local = day + pd.to_timedelta(random.integers(5 * 60, 24 * 60, count), "min")
+    frame = pd.DataFrame(
+        {
+            "flight_id": [f"flight {number}" for number in range(count)],
+            "scheduled_at": local.tz_localize("America/New_York").tz_convert("UTC"),
+            "carrier": random.choice([*CARRIER_GROUPS, "XX"], count),
+            "origin": random.choice(list(AIRPORT_POSITIONS), count),
+            "dest": random.choice(["LAX", "IAH", "BOS"], count),
+            "sched_dep_time": local.hour * 100 + local.minute,
+            "sched_arr_time": random.integers(0, 24, count) * 100 + random.integers(0, 60, count),
+            "distance": random.integers(100, 3000, count),
+            "dest_latitude": random.uniform(20, 50, count),
+            "dest_longitude": random.uniform(-120, -70, count),
+            "dest_utc_offset": random.choice([-4.0, -5.0, -7.0, np.nan], count),
+            "temp": random.uniform(10, 100, count),
+            "dewp": random.uniform(-10, 10, count),
+            "humid": random.uniform(10, 100, count),
+            "wind_dir": random.uniform(0, 360, count),
+            "wind_speed": random.uniform(0, 40, count),
+            "wind_gust": np.where(random.random(count) < 0.5, np.nan, 50.0),
+            "precip": random.choice([0.0, 0.1], count),
+            "pressure": random.uniform(990, 1030, count),
+            "visib": random.uniform(0, 10, count),
+            "plane_year": random.choice([1985.0, 2010.0, np.nan], count),
+            "plane_seats": random.choice([2.0, 20.0, 100.0, 101.0, 300.0, np.nan], count),
+            "plane_maker": random.choice(np.array([*MAKERS, "CESSNA", None], object), count),
+        }
+    )
+    weather = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "visib"]
+    frame.loc[random.random(count) < 0.1, weather] = np.nan
+    return frame
+
+
+@pytest.fixture(scope="module")
+def rules() -> RowRules:
+    return compile_rules(suite_json(SUITES.input()))
+
+
+def batch(frame: pd.DataFrame) -> Batch:
+    columns = decode(frame, SCHEMA).columns
+    return Batch(parsed_json(frame), frame, columns, matrices={})
+
+
+def spreads(**medians: float) -> dict[str, Spread]:
+    names = ("decode", "rules", "features", "predict", "pandas", "sklearn")
+    return {
+        name: Spread(medians.get(name, 0.0), medians.get(name, 0.0), medians.get(name, 0.0))
+        for name in names
+    }
+
+
+# What is timed
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_pandas_computes_the_same_features(flights: pd.DataFrame, name: str) -> None:
+    ours = PIPELINE.graph.evaluate(decode(flights, SCHEMA).columns, [name])[name]
+
+    theirs = _flights_in_pandas.features(flights)[name]
+
+    if ours.dtype == object:
+        assert theirs.tolist() == ours.tolist()
+    else:
+        np.testing.assert_allclose(theirs.to_numpy(), ours, rtol=1e-12, atol=1e-12)
+
+
+def test_pandas_computes_all_features(flights: pd.DataFrame) -> None:
+    assert set(_flights_in_pandas.features(flights)) == set(FEATURES)
+
+
+def test_parsed_json_holds_the_very_values_of_the_frame(flights: pd.DataFrame) -> None:
+    of_json = decode(parsed_json(flights), SCHEMA)
+    of_frame = decode(flights, SCHEMA)
+
+    assert of_json.rejected == of_frame.rejected == ()
+    for name in SCHEMA.names:
+        assert repr(of_json.columns[name].tolist()) == repr(of_frame.columns[name].tolist())
+
+
+def test_one_row_of_parsed_json_is_an_object(flights: pd.DataFrame) -> None:
+    assert isinstance(parsed_json(flights.iloc[:1]), dict)
+
+
+def called_in_pandas(function: Any, *arguments: Any) -> set[str]:
+    """Functions of pandas, in Python or in C, that a call comes through."""
+    found: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "call":
+            module, name = frame.f_globals.get("__name__", ""), frame.f_code.co_qualname
+        elif event == "c_call":
+            owner = getattr(argument, "__self__", None)
+            module = getattr(argument, "__module__", None) or type(owner).__module__
+            name = argument.__qualname__
+        else:
+            return
+        if str(module).partition(".")[0] == "pandas":
+            found.add(f"{module}.{name}")
+
+    sys.setprofile(note)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return found
+
+
+@pytest.mark.parametrize("stage", ["decode", "rules", "features"])
+def test_one_record_goes_through_without_pandas(
+    flights: pd.DataFrame, rules: RowRules, stage: str
+) -> None:
+    run = stages(PIPELINE, rules)[stage]
+
+    for row in range(0, len(flights), 10):
+        assert called_in_pandas(run, batch(flights.iloc[row : row + 1])) == set()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: pd.Series([1.0]),
+        lambda: pd.DataFrame({"x": [1.0]}),
+        lambda: pd.Index([1.0]),
+    ],
+)
+def test_an_object_of_pandas_would_be_noticed(make: Any) -> None:
+    assert called_in_pandas(make)
+
+
+# How it is told
+
+
+def test_every_stage_is_timed_once_a_round_but_the_first() -> None:
+    calls: list[str] = []
+    made = {name: lambda _, name=name: calls.append(name) for name in ("first", "second")}
+
+    found = measure(made, [None, None], rounds=2)  # type: ignore[list-item]
+
+    assert list(found) == ["first", "second"]
+    assert calls == ["first", "first", "second", "second"] * 3
+
+
+def test_a_target_is_held_against_the_sum_of_the_stages_before_the_models() -> None:
+    outcome = judge(
+        Target(1, 0.0002), spreads(decode=0.0001, rules=0.00005, features=0.00005, predict=1.0)
+    )
+
+    assert outcome.seconds == pytest.approx(0.0002)
+
+
+@pytest.mark.parametrize(("decode", "told"), [(0.0001, "met"), (0.0003, "FALLS SHORT")])
+def test_a_report_says_what_falls_short(decode: float, told: str) -> None:
+    found = {1: spreads(decode=decode)}
+
+    assert report(found, [judge(Target(1, 0.0002), found[1])]).endswith(
+        f"one record through decode, rules and features: 0.2 ms, measured {decode * 1e3:g}: {told}"
+    )
+
+
+def test_figures_have_the_units_of_their_names() -> None:
+    found = {1: spreads(decode=0.001, sklearn=0.002), 1_000_000: spreads(decode=3.0, pandas=4.0)}
+
+    told = figures(found, [judge(Target(1, 0.0002), found[1])])
+
+    assert told["one_record_ms"] == {"decode": 1.0, "rules": 0, "features": 0, "predict": 0}
+    assert told["million_rows_s"] == {"decode": 3.0, "rules": 0, "features": 0, "predict": 0}
+    assert told["sklearn"]["one_record_ms"] == {"predict": 2.0}
+    assert told["pandas"]["million_rows_s"] == {"features": 4.0}
+    assert told["seconds"]["1000000"]["decode"] == {"median": 3.0, "p10": 3.0, "p90": 3.0}
+    assert told["targets"] == [{"rows": 1, "seconds": 0.0002, "measured": 0.001, "met": False}]

@@ -1,0 +1,1 @@
+"""Measures that several pipelines share, outside of `transforms`."""

@@ -1,0 +1,3 @@
+"""Bounds that pathologists agreed on."""
+
+LARGE_AREA = 700.0

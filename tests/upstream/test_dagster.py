@@ -1,0 +1,375 @@
+"""Behaviours of Dagster that Lockstep is built on: an upgrade that changes one fails here."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.remote_representation.external import RemoteSensor
+from dagster._core.remote_representation.external_data import SensorSnap
+from dagster._core.remote_representation.handle import RepositoryHandle
+from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
+from dagster._daemon.sensor import fetch_existing_runs
+from dagster_shared.check import CheckError
+
+DAYS = dg.StaticPartitionsDefinition(["2013-04-01", "2013-04-02", "2013-04-03"])
+DAY = "2013-04-02"
+SCORED = dg.AssetKey("scored")
+PUBLISHED = dg.AssetKey("published")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def gated(*, blocking: bool, severity: dg.AssetCheckSeverity) -> list[dg.AssetsDefinition]:
+    """`scored`, whose one check fails, and `published` downstream of it."""
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("golden_replay", asset=SCORED, blocking=blocking)])
+    def scored() -> Iterator[dg.MaterializeResult[None]]:
+        verdict = dg.AssetCheckResult(passed=False, severity=severity)
+        yield dg.MaterializeResult(check_results=[verdict])
+
+    @dg.asset(deps=[scored])
+    def published() -> None:
+        pass
+
+    return [scored, published]
+
+
+def materialize(
+    assets: list[dg.AssetsDefinition], instance: dg.DagsterInstance
+) -> dg.ExecuteInProcessResult:
+    return dg.materialize(assets, instance=instance, raise_on_error=False)
+
+
+def materialized(instance: dg.DagsterInstance, key: dg.AssetKey) -> bool:
+    return instance.get_latest_materialization_event(key) is not None
+
+
+# Checks that gate
+
+
+def test_a_blocking_error_keeps_the_asset_downstream_from_running(
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
+    assert not materialized(instance, PUBLISHED)
+
+
+def test_a_blocking_error_leaves_the_checked_asset_materialized(
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
+    assert materialized(instance, SCORED)
+
+
+def test_a_blocking_error_fails_the_run(instance: dg.DagsterInstance) -> None:
+    result = materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR), instance)
+    assert not result.success
+
+
+def test_a_blocking_warning_lets_the_asset_downstream_run(instance: dg.DagsterInstance) -> None:
+    materialize(gated(blocking=True, severity=dg.AssetCheckSeverity.WARN), instance)
+    assert materialized(instance, PUBLISHED)
+
+
+def test_an_error_that_does_not_block_leaves_the_run_successful(
+    instance: dg.DagsterInstance,
+) -> None:
+    result = materialize(gated(blocking=False, severity=dg.AssetCheckSeverity.ERROR), instance)
+    assert result.success
+
+
+def test_a_failed_check_does_not_gate_a_later_run_of_the_asset_downstream(
+    instance: dg.DagsterInstance,
+) -> None:
+    assets = gated(blocking=True, severity=dg.AssetCheckSeverity.ERROR)
+    materialize(assets, instance)
+    dg.materialize(assets, instance=instance, selection=[PUBLISHED])
+    assert materialized(instance, PUBLISHED)
+
+
+def test_a_check_that_raises_records_no_evaluation(instance: dg.DagsterInstance) -> None:
+    @dg.asset
+    def scored() -> None:
+        pass
+
+    @dg.asset_check(asset=scored)
+    def golden_replay() -> dg.AssetCheckResult:
+        raise ValueError("the golden records are gone")
+
+    result = dg.materialize([scored, golden_replay], instance=instance, raise_on_error=False)
+    assert result.get_asset_check_evaluations() == []
+
+
+# Checks yielded by the asset itself
+
+
+def test_an_asset_yields_the_results_of_all_its_check_specs(instance: dg.DagsterInstance) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec(name, asset=SCORED) for name in ("first", "second")])
+    def scored() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(
+            check_results=[
+                dg.AssetCheckResult(check_name="first", passed=True),
+                dg.AssetCheckResult(check_name="second", passed=False, metadata={"rows": 3}),
+            ]
+        )
+
+    evaluations = materialize([scored], instance).get_asset_check_evaluations()
+    assert {e.check_name: e.passed for e in evaluations} == {"first": True, "second": False}
+
+
+def test_a_declared_check_without_a_result_fails_the_run(instance: dg.DagsterInstance) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec(name, asset=SCORED) for name in ("first", "second")])
+    def scored() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(
+            check_results=[dg.AssetCheckResult(check_name="first", passed=True)]
+        )
+
+    assert not materialize([scored], instance).success
+
+
+# Partitioned checks
+
+
+def daily(
+    check_partitions: dg.PartitionsDefinition[str] | None,
+    backfill_policy: dg.BackfillPolicy | None = None,
+) -> dg.AssetsDefinition:
+    """`scored`, a day a partition, with one check that passes."""
+    spec = dg.AssetCheckSpec("golden_replay", asset=SCORED, partitions_def=check_partitions)
+
+    @dg.asset(partitions_def=DAYS, check_specs=[spec], backfill_policy=backfill_policy)
+    def scored() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True)])
+
+    return scored
+
+
+def test_a_partitioned_check_records_the_partition(instance: dg.DagsterInstance) -> None:
+    result = dg.materialize([daily(DAYS)], instance=instance, partition_key=DAY)
+    [evaluation] = result.get_asset_check_evaluations()
+    assert evaluation.partition == DAY
+
+
+def test_an_unpartitioned_check_of_a_partitioned_asset_records_no_partition(
+    instance: dg.DagsterInstance,
+) -> None:
+    result = dg.materialize([daily(None)], instance=instance, partition_key=DAY)
+    [evaluation] = result.get_asset_check_evaluations()
+    assert evaluation.partition is None
+
+
+def test_partitioned_checks_of_a_single_run_backfill_record_no_partition(
+    instance: dg.DagsterInstance,
+) -> None:
+    asset = daily(DAYS, dg.BackfillPolicy.single_run())
+    first, *_, last = DAYS.get_partition_keys()
+    result = dg.materialize(
+        [asset],
+        instance=instance,
+        tags={
+            "dagster/asset_partition_range_start": first,
+            "dagster/asset_partition_range_end": last,
+        },
+    )
+    assert [e.partition for e in result.get_asset_check_evaluations()] == [None]
+
+
+def test_a_verdict_can_be_reported_for_a_partition_outside_a_run(
+    instance: dg.DagsterInstance,
+) -> None:
+    key = dg.AssetCheckKey(SCORED, "golden_replay")
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=SCORED,
+            check_name=key.name,
+            passed=False,
+            metadata={},
+            partition=DAY,
+        )
+    )
+    [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=2)
+    assert record.partition == DAY
+
+
+# Metadata
+
+
+def test_a_table_without_records_or_schema_is_refused() -> None:
+    with pytest.raises(CheckError, match="schema must be provided"):
+        dg.MetadataValue.table(records=[])
+
+
+def test_a_table_without_records_is_accepted_with_a_schema() -> None:
+    schema = dg.TableSchema(columns=[dg.TableColumn("column")])
+    assert dg.MetadataValue.table(records=[], schema=schema).records == []
+
+
+# Sensors
+
+
+FILES = dg.DynamicPartitionsDefinition(name="inbox")
+
+
+@dg.asset(partitions_def=FILES)
+def inbox() -> None:
+    """A file of the inbox."""
+
+
+score_file = dg.define_asset_job("score_file", selection=[inbox])
+
+
+@dg.sensor(job=score_file)
+def new_files() -> dg.SensorResult:
+    """Ask for one run for a file that becomes a partition in the same tick."""
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key="sha256:1", partition_key="june.csv")],
+        dynamic_partitions_requests=[FILES.build_add_request(["june.csv"])],
+        cursor="seen",
+    )
+
+
+INBOX = dg.Definitions(assets=[inbox], jobs=[score_file], sensors=[new_files])
+
+
+def evaluate_new_files(instance: dg.DagsterInstance) -> SensorExecutionData:
+    with dg.build_sensor_context(
+        instance_ref=instance.get_ref(), repository_def=INBOX.get_repository_def()
+    ) as context:
+        return new_files.evaluate_tick(context)
+
+
+@pytest.fixture
+def stored_instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance in files: a sensor's tick looks dynamic partitions up in no other."""
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as stored:
+        yield stored
+
+
+def test_a_tick_may_ask_for_a_run_of_a_partition_that_it_adds(
+    stored_instance: dg.DagsterInstance,
+) -> None:
+    [request] = evaluate_new_files(stored_instance).run_requests or []
+    assert (request.partition_key, request.run_key) == ("june.csv", "sha256:1")
+
+
+def test_a_tick_by_itself_adds_no_partition(stored_instance: dg.DagsterInstance) -> None:
+    evaluate_new_files(stored_instance)
+    assert stored_instance.get_dynamic_partitions("inbox") == []
+
+
+def asked_before(instance: dg.DagsterInstance, sensor_name: str) -> bool:
+    """Whether the daemon would skip the request of `new_files`, were it called `sensor_name`."""
+    renamed = dg.SensorDefinition(
+        name=sensor_name, job=score_file, evaluation_fn=lambda _context: None
+    )
+    sensor = RemoteSensor(
+        SensorSnap.from_def(renamed, INBOX.get_repository_def()), RepositoryHandle.for_test()
+    )
+    request = dg.RunRequest(run_key="sha256:1")
+    return bool(fetch_existing_runs(instance, sensor, [request]))
+
+
+@pytest.fixture
+def failed_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
+    """A failed run that `new_files` asked for."""
+
+    @dg.op
+    def fail() -> None:
+        raise ValueError("the disk is full")
+
+    @dg.job(tags={SENSOR_NAME_TAG: "new_files", RUN_KEY_TAG: "sha256:1"})
+    def failing() -> None:
+        fail()
+
+    return failing.execute_in_process(instance=instance, raise_on_error=False).dagster_run
+
+
+@pytest.mark.usefixtures("failed_run")
+def test_the_key_of_a_failed_run_is_never_asked_again(instance: dg.DagsterInstance) -> None:
+    assert asked_before(instance, "new_files")
+
+
+@pytest.mark.usefixtures("failed_run")
+def test_a_renamed_sensor_forgets_its_run_keys(instance: dg.DagsterInstance) -> None:
+    assert not asked_before(instance, "renamed_files")
+
+
+def test_a_deleted_run_frees_its_run_key(
+    instance: dg.DagsterInstance, failed_run: dg.DagsterRun
+) -> None:
+    instance.delete_run(failed_run.run_id)
+    assert not asked_before(instance, "new_files")
+
+
+# Runs
+
+
+def daily_job(definitions: dg.Definitions) -> dg.JobDefinition:
+    return definitions.resolve_job_def("score_day")
+
+
+DAILY = dg.Definitions(
+    assets=[daily(DAYS)], jobs=[dg.define_asset_job("score_day", selection=[SCORED])]
+)
+
+
+def test_a_run_in_process_materializes_its_partition_in_the_given_instance(
+    instance: dg.DagsterInstance,
+) -> None:
+    daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
+    assert instance.get_materialized_partitions(SCORED) == {DAY}
+
+
+def test_a_run_in_process_records_its_check_in_the_given_instance(
+    instance: dg.DagsterInstance,
+) -> None:
+    result = daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
+    key = dg.AssetCheckKey(SCORED, "golden_replay")
+    [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=2)
+    assert (record.run_id, record.partition) == (result.run_id, DAY)
+
+
+def test_a_run_in_process_is_stored_as_a_run_of_its_job(instance: dg.DagsterInstance) -> None:
+    result = daily_job(DAILY).execute_in_process(instance=instance, partition_key=DAY)
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    assert (run.job_name, run.status, run.tags["dagster/partition"]) == (
+        "score_day",
+        dg.DagsterRunStatus.SUCCESS,
+        DAY,
+    )
+
+
+def test_a_run_in_process_refuses_an_unknown_partition(instance: dg.DagsterInstance) -> None:
+    with pytest.raises(dg.DagsterUnknownPartitionError):
+        daily_job(DAILY).execute_in_process(instance=instance, partition_key="2013-02-30")
+
+
+@dg.op(config_schema={"path": str})
+def write_process(context: dg.OpExecutionContext) -> None:
+    """Append the number of the process that runs this step to the file of the config."""
+    with Path(context.op_config["path"]).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def two_steps() -> None:
+    """Two steps under the in-process executor."""
+    write_process.alias("first")()
+    write_process.alias("second")()
+
+
+def test_the_in_process_executor_runs_every_step_in_the_process_of_the_run(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    path = tmp_path / "processes"
+    config = {"ops": {name: {"config": {"path": str(path)}} for name in ("first", "second")}}
+    with dg.execute_job(dg.reconstructable(two_steps), instance, run_config=config):
+        assert path.read_text().split() == [str(os.getpid())] * 2

@@ -1,0 +1,204 @@
+"""Behaviours of Great Expectations that Lockstep is built on: an upgrade that changes one fails."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        ExpectationValidationResult,
+    )
+
+
+def suite_result(
+    frame: pd.DataFrame, *expectations: Any, result_format: Any = "BASIC"
+) -> ExpectationSuiteValidationResult:
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batch = context.data_sources.pandas_default.read_dataframe(frame)
+    suite = gx.ExpectationSuite(name="upstream", expectations=list(expectations))
+    return batch.validate(suite, result_format=result_format)
+
+
+def result_of(
+    frame: pd.DataFrame, expectation: Any, result_format: Any = "BASIC"
+) -> ExpectationValidationResult:
+    (result,) = suite_result(frame, expectation, result_format=result_format).results
+    return result
+
+
+def texts(*values: str | None) -> pd.DataFrame:
+    return pd.DataFrame({"text": pd.Series(values, dtype=object)})
+
+
+def unexpected_rows(frame: pd.DataFrame, expectation: Any) -> list[int]:
+    return result_of(frame, expectation, "COMPLETE").result["unexpected_index_list"]
+
+
+def test_results_come_regrouped_by_column_with_their_meta() -> None:
+    import great_expectations.expectations as gxe
+
+    frame = pd.DataFrame({"a": [1.0], "b": [1.0]})
+    results = suite_result(
+        frame,
+        gxe.ExpectColumnMaxToBeBetween(column="a", max_value=2, meta={"position": 0}),
+        gxe.ExpectColumnMaxToBeBetween(column="b", max_value=2, meta={"position": 1}),
+        gxe.ExpectColumnMinToBeBetween(column="a", min_value=0, meta={"position": 2}),
+    ).results
+
+    assert [result.expectation_config.meta["position"] for result in results] == [0, 2, 1]
+
+
+def test_a_missing_column_fails_without_a_count_and_says_so_in_the_exception_info() -> None:
+    import great_expectations.expectations as gxe
+
+    result = result_of(pd.DataFrame({"a": [1]}), gxe.ExpectColumnValuesToNotBeNull(column="b"))
+
+    assert not result.success
+    assert "element_count" not in result.result
+    messages = {info["exception_message"] for info in result.exception_info.values()}
+    assert messages == {'Error: The column "b" in BatchData does not exist.'}
+
+
+def test_an_empty_frame_meets_expectations_about_rows() -> None:
+    import great_expectations.expectations as gxe
+
+    empty = pd.DataFrame({"a": pd.Series([], dtype="float64")})
+
+    assert result_of(empty, gxe.ExpectColumnValuesToBeBetween(column="a", min_value=1)).success
+    assert not result_of(empty, gxe.ExpectTableRowCountToBeBetween(min_value=1)).success
+
+
+def test_an_expectation_is_critical_unless_it_says_otherwise() -> None:
+    import great_expectations.expectations as gxe
+
+    assert gxe.ExpectColumnValuesToNotBeNull(column="a").severity == "critical"
+
+
+def test_an_expectation_that_cannot_be_made_is_dropped_from_a_suite_with_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    import great_expectations as gx
+
+    with caplog.at_level(logging.CRITICAL, logger="great_expectations"):
+        suite = gx.ExpectationSuite(
+            name="upstream", expectations=[{"type": "expect_the_impossible", "kwargs": {}}]
+        )
+
+    assert suite.expectations == []
+
+
+def test_a_time_without_a_zone_cannot_be_compared_with_a_column_in_utc() -> None:
+    import great_expectations.expectations as gxe
+
+    frame = pd.DataFrame({"at": pd.Series([datetime(2013, 1, 1, tzinfo=UTC)])})
+    naive = datetime(2012, 1, 1)  # noqa: DTZ001
+
+    without = result_of(frame, gxe.ExpectColumnValuesToBeBetween(column="at", min_value=naive))
+    within = result_of(
+        frame, gxe.ExpectColumnValuesToBeBetween(column="at", min_value=naive.replace(tzinfo=UTC))
+    )
+
+    assert (without.success, within.success) == (False, True)
+
+
+def test_bounds_of_numbers_become_floats() -> None:
+    import great_expectations.expectations as gxe
+
+    between = gxe.ExpectColumnValuesToBeBetween(column="a", min_value=2**53 + 1)
+
+    assert between.configuration.to_json_dict()["kwargs"]["min_value"] == 2.0**53
+
+
+def test_integers_are_compared_with_bounds_as_floats() -> None:
+    import great_expectations.expectations as gxe
+
+    frame = pd.DataFrame({"a": np.array([2**53 + 1])})
+
+    assert result_of(frame, gxe.ExpectColumnValuesToBeBetween(column="a", max_value=2**53)).success
+
+
+def test_missing_values_are_left_out_of_expectations_about_one_column() -> None:
+    import great_expectations.expectations as gxe
+
+    frame = texts("UA", None, "XX")
+    known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"])
+
+    result = result_of(frame, known, "COMPLETE").result
+
+    assert (result["element_count"], result["missing_count"]) == (3, 1)
+    assert result["unexpected_index_list"] == [2]
+    assert result["unexpected_percent"] == 50.0
+
+
+@pytest.mark.parametrize(
+    ("ignore_row_if", "rows"),
+    [
+        ("both_values_are_missing", [1, 2]),
+        ("either_value_is_missing", []),
+        ("neither", [1, 2, 3]),
+    ],
+)
+def test_a_pair_with_a_missing_value_fails_unless_its_row_is_left_out(
+    ignore_row_if: Any, rows: list[int]
+) -> None:
+    import great_expectations.expectations as gxe
+
+    frame = pd.DataFrame({"a": [2.0, np.nan, 2.0, np.nan], "b": [1.0, 1.0, np.nan, np.nan]})
+    greater = gxe.ExpectColumnPairValuesAToBeGreaterThanB(
+        column_A="a", column_B="b", ignore_row_if=ignore_row_if
+    )
+
+    assert unexpected_rows(frame, greater) == rows
+
+
+@pytest.mark.parametrize(
+    ("regex", "text"), [(r"^\d$", "٣"), ("a$", "a\n"), (r"^\s$", "\x0b"), (r"^\w$", "é")]
+)
+def test_regular_expressions_are_those_of_python_and_not_of_arrow(regex: str, text: str) -> None:
+    import great_expectations.expectations as gxe
+
+    matching = gxe.ExpectColumnValuesToMatchRegex(column="text", regex=regex)
+
+    assert unexpected_rows(texts(text, "no"), matching) == [1]
+
+
+def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_asked() -> None:
+    import great_expectations.expectations as gxe
+
+    frame = pd.DataFrame({"a": np.arange(1000.0)})
+    small = gxe.ExpectColumnValuesToBeBetween(column="a", max_value=99)
+    basic = {"result_format": "BASIC", "partial_unexpected_count": 2}
+    summary = {"result_format": "SUMMARY", "partial_unexpected_count": 2}
+
+    assert result_of(frame, small, basic).result["unexpected_count"] == 900
+    assert "partial_unexpected_index_list" not in result_of(frame, small, basic).result
+    assert result_of(frame, small, summary).result["partial_unexpected_index_list"] == [100, 101]
+
+
+def test_a_batch_keeps_to_its_own_context_when_another_becomes_current() -> None:
+    """What isolates validations that run at the same time."""
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+
+    batches = [
+        gx.get_context(mode="ephemeral").data_sources.pandas_default.read_dataframe(
+            pd.DataFrame({"a": [float(value)]})
+        )
+        for value in range(3)
+    ]
+    for batch in batches:
+        batch.data_asset.datasource.data_context.variables.progress_bars = {"globally": False}
+
+    maximum = gxe.ExpectColumnMaxToBeBetween(column="a", max_value=10)
+
+    assert [batch.validate(maximum).result["observed_value"] for batch in batches] == [0, 1, 2]

@@ -1,0 +1,77 @@
+"""What an array holds: the five canonical forms of a column."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Columns = dict[str, Array]
+"""Columns by name: one-dimensional arrays of one length, in canonical form."""
+
+Floats = NDArray[np.float64]
+"""float64; NaN where missing."""
+Ints = NDArray[np.int64]
+"""int64; never missing."""
+Bools = NDArray[np.bool_]
+"""bool; never missing."""
+Texts = NDArray[np.object_]
+"""Python `str`; `None` where missing."""
+Times = NDArray[np.datetime64]
+"""datetime64[us] in UTC; NaT where missing."""
+
+
+class Kind(enum.Enum):
+    """What an array holds, and so its dtype."""
+
+    FLOAT = "float"
+    INT = "int"
+    BOOL = "bool"
+    TEXT = "text"
+    TIME = "time"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The one dtype that arrays of this kind have."""
+        return _DTYPES[self]
+
+    @property
+    def alias(self) -> str:
+        """The name by which functions declare this kind in their annotations."""
+        return _ALIAS_NAMES[self]
+
+
+_DTYPES: dict[Kind, np.dtype[Any]] = {
+    Kind.FLOAT: np.dtype(np.float64),
+    Kind.INT: np.dtype(np.int64),
+    Kind.BOOL: np.dtype(np.bool_),
+    Kind.TEXT: np.dtype(object),
+    Kind.TIME: np.dtype("datetime64[us]"),
+}
+_ALIASES: dict[Kind, Any] = {
+    Kind.FLOAT: Floats,
+    Kind.INT: Ints,
+    Kind.BOOL: Bools,
+    Kind.TEXT: Texts,
+    Kind.TIME: Times,
+}
+_ALIAS_NAMES = {
+    Kind.FLOAT: "Floats",
+    Kind.INT: "Ints",
+    Kind.BOOL: "Bools",
+    Kind.TEXT: "Texts",
+    Kind.TIME: "Times",
+}
+
+
+def kind_of_alias(annotation: object) -> Kind | None:
+    """The kind that an annotation such as `Floats` stands for; None if it is no alias."""
+    return next((kind for kind, alias in _ALIASES.items() if alias == annotation), None)
+
+
+def kind_of_dtype(dtype: np.dtype[Any]) -> Kind | None:
+    """The kind whose canonical dtype this is; None if it is no canonical dtype."""
+    return next((kind for kind, canonical in _DTYPES.items() if canonical == dtype), None)
