@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -24,7 +24,6 @@ from transforms import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from great_expectations import ExpectationSuite
 
     from expectations import Verdict
 
@@ -86,21 +85,21 @@ class Intake:
 
 
 def take_in(
-    data: Decoded, schema: Schema, suite: ExpectationSuite, max_quarantined: float
+    data: Decoded, schema: Schema, suite: Mapping[str, Any], max_quarantined: float
 ) -> Intake:
     """Part the decoded rows of an input: accepted, quarantined and duplicates.
 
     Args:
         data: The decoded input.
         schema: What the rows are declared to hold, their key among it.
-        suite: What they must look like.
+        suite: What they must look like, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
     """
-    from expectations import compile_rules, suite_json, validate
+    from expectations import compile_rules, validate
 
     key = schema.key or ""
     verdict = validate(data.columns, suite, key=key)
-    refusals = compile_rules(suite_json(suite)).apply(data.columns)
+    refusals = compile_rules(suite).apply(data.columns)
     broken = tuple(
         _rejected(data, row, refusals.reasons(row), schema, key)
         for row in np.flatnonzero(refusals.mask).tolist()

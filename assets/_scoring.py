@@ -70,14 +70,13 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        from expectations import from_json
         from parity import Profile
 
         store, partition = Store(home.data / declared.name), context.partition_key
         live = registry.load(declared.name, "live")
         schema = live.pipeline.record_schema
         data = stream.decode(home, partition, schema)
-        intake = take_in(data, schema, from_json(live.suites["input"]), declared.max_quarantined)
+        intake = take_in(data, schema, live.suites["input"], declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(data.columns, profiled(schema))
         window = trailing_window(store, stream, partition)
@@ -237,14 +236,13 @@ def _with_origin(table: "pa.Table", version: int) -> "pa.Table":
 
 
 def _judge_scored(live: LoadedVersion, columns: Columns) -> dict[str, Judgement]:
-    from expectations import from_json
     from parity import replay
 
     pipeline = live.pipeline
     outputs = {name: columns[name] for name in pipeline.graph.outputs}
 
     def suite(name: str) -> Judgement:
-        return judge_suite(from_json(live.suites[name]), columns, pipeline.key)
+        return judge_suite(live.suites[name], columns, pipeline.key)
 
     return {
         "golden_replay": judge(

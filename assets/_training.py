@@ -28,6 +28,7 @@ from assets._metadata import column_lineage, column_schema, picture, version_lin
 from assets._source import decode_source
 from assets._store import Store
 from assets._verdict import judge_locality, judge_suite
+from expectations import suite_json
 from registry import Registry
 from transforms import Columns
 
@@ -62,7 +63,10 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         store = Store(home.data / declared.name)
         data = decode_source(declared.history, pipeline.joint_schema)
         intake = take_in(
-            data, pipeline.joint_schema, declared.suites.input(), declared.max_quarantined
+            data,
+            pipeline.joint_schema,
+            suite_json(declared.suites.input()),
+            declared.max_quarantined,
         )
         store.write("history_quarantine", quarantine_table(intake))
         path = store.write_columns("history", intake.columns)
@@ -128,7 +132,12 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             check_results=results(
                 {
                     "feature_suite": judge(
-                        partial(judge_suite, declared.suites.features(), columns, pipeline.key)
+                        partial(
+                            judge_suite,
+                            suite_json(declared.suites.features()),
+                            columns,
+                            pipeline.key,
+                        )
                     ),
                     "row_locality": judge(partial(judge_locality, pipeline, raw)),
                 }

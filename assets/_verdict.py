@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assets._judgement import Judgement
 from transforms import Columns, Pipeline
 
 if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-
     from parity import Comparison, ParityReport
 
 
-def judge_suite(suite: ExpectationSuite, columns: Columns, key: str) -> Judgement:
+def judge_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> Judgement:
     """Validate columns: a failed critical expectation is an error, a failed warning a warning."""
     from expectations import validate
 

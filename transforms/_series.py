@@ -61,11 +61,15 @@ def cast_chunks(values: pa.ChunkedArray, field: Field, convert: Convert) -> Cast
 
 
 def listed(values: pa.ChunkedArray) -> list[Any]:
-    """The values of a pyarrow column as Python's own; as text if they have no such form."""
+    """The values of a pyarrow column as Python's own, or pandas' where Python has none."""
+    import pyarrow as pa
+
     try:
         return values.to_pylist()  # type: ignore[no-any-return]
-    except (OverflowError, ValueError):  # a time that `datetime` cannot hold
-        return values.cast("string").to_pylist()  # type: ignore[no-any-return]
+    except (KeyError, OverflowError, ValueError):  # an unknown zone; a time beyond `datetime`
+        if pa.types.is_timestamp(values.type) and values.type.tz is not None:
+            values = values.cast(pa.timestamp(values.type.unit, "UTC"))
+        return values.to_pandas(date_as_object=False).tolist()  # type: ignore[no-any-return]
 
 
 def cast_cells(cells: pa.ChunkedArray, field: Field, convert: Convert) -> Cast:

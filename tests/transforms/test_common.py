@@ -59,7 +59,7 @@ def made_up(schema: Schema, count: int) -> Columns:
     random = np.random.default_rng(0)
     draws: dict[Kind, Array] = {
         Kind.FLOAT: random.uniform(-200, 200, (len(schema.fields), count)),
-        Kind.INT: random.integers(0, 2400, (len(schema.fields), count)),
+        Kind.INT: random.integers(1, 2400, (len(schema.fields), count)),
         Kind.BOOL: random.random((len(schema.fields), count)) < 0.5,
         Kind.TIME: np.datetime64("2010-01-01", "us")
         + random.integers(0, 10**15, (len(schema.fields), count)).astype("m8[us]"),
