@@ -13,7 +13,10 @@ from assets._training import training_assets
 
 
 def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
-    """All assets of a pipeline, each with its checks, under a key that begins with its name."""
+    """All assets of a pipeline, each with its checks, under a key that begins with its name.
+
+    The graph in Dagster's UI shows the last part of a key only, so each stream is a group.
+    """
     found = [*training_assets(declared), champion_asset(declared)]
     for stream in streams(declared):
         found += scoring_assets(declared, stream)

@@ -98,7 +98,7 @@ def _cell(value: Any) -> str | int | float | bool | None:
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return float(f"{value:.5g}") if math.isfinite(value) else str(value)
     return str(value)
 
 

@@ -42,7 +42,7 @@ def outcomes_asset(
     @dg.asset(
         key=key,
         deps=[dg.AssetKey([declared.name, "daily", "scored"])],
-        group_name=declared.name,
+        group_name=f"{declared.name}_daily",
         kinds={"parquet"},
         partitions_def=partitions,
         check_specs=specs(OUTCOME_CHECKS, key, partitions),

@@ -54,7 +54,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=key,
-        group_name=declared.name,
+        group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         partitions_def=stream.partitions,
         check_specs=specs(BATCH_CHECKS, key, stream.partitions),
@@ -115,7 +115,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[upstream, dg.AssetKey([declared.name, "champion"])],
-        group_name=declared.name,
+        group_name=f"{declared.name}_{stream.name}",
         kinds={"sklearn", "parquet"},
         partitions_def=stream.partitions,
         check_specs=specs(SCORED_CHECKS, key, stream.partitions),
@@ -173,7 +173,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[upstream],
-        group_name=declared.name,
+        group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
         partitions_def=stream.partitions,
         description=(

@@ -13,6 +13,8 @@ _SETTINGS = """\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 run_retries:
   enabled: false
 concurrency:

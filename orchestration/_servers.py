@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from assets import Home
 from orchestration._console import ERR, OUT
 from orchestration._instance import prepare_instance
+from orchestration._resources import open_registry
 from transforms import LockstepError
 
 _HOST = "127.0.0.1"
@@ -46,13 +48,15 @@ def run_servers(home: Home, port: int, mlflow_port: int) -> int:
     if not home.tracking_uri.startswith("http"):
         commands["MLflow"] = _mlflow(home, mlflow_ui)
         environment["LOCKSTEP_MLFLOW_UI"] = f"http://{_HOST}:{mlflow_ui}"
-    with _running(commands, environment) as servers:
+    open_registry(home).versions("any")  # makes the store before two servers try to
+    with _running(commands, environment, home.path / "logs") as servers:
         OUT.print("Starting; this takes some seconds ...")
         if not _await_ports(servers, [ui, *([mlflow_ui] if "MLflow" in commands else [])]):
-            return _report_stopped(servers)
+            return _report_stopped(servers, home.path / "logs")
         OUT.print(f"Dagster: http://{_HOST}:{ui}  (assets, checks, schedules, sensors)")
         mlflow_address = environment.get("LOCKSTEP_MLFLOW_UI", home.tracking_uri)
         OUT.print(f"MLflow:  {mlflow_address}  (versions; move @champion there)")
+        OUT.print(f"Logs:    {home.path / 'logs'}")
         OUT.print("Ctrl-C stops them.")
         try:
             while all(server.poll() is None for server in servers.values()):
@@ -60,7 +64,7 @@ def run_servers(home: Home, port: int, mlflow_port: int) -> int:
         except KeyboardInterrupt:
             OUT.print("\nStopping ...")
             return 0
-        return _report_stopped(servers)
+        return _report_stopped(servers, home.path / "logs")
 
 
 def _dagster(port: int) -> list[str]:
@@ -81,19 +85,27 @@ def _mlflow(home: Home, port: int) -> list[str]:
 
 @contextmanager
 def _running(
-    commands: dict[str, list[str]], environment: dict[str, str]
+    commands: dict[str, list[str]], environment: dict[str, str], logs: Path
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Start processes, each the head of a group of its own, and end all groups at the end."""
+    """Start processes, each the head of a group of its own, and end all groups at the end.
+
+    What they say goes to a file each in the folder of logs.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
     servers: dict[str, subprocess.Popen[bytes]] = {}
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # A shell starts what it runs in the background with SIGINT ignored.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, _interrupt) for number in numbers]
     try:
         for name, command in commands.items():
-            servers[name] = subprocess.Popen(
-                command,
-                env=environment,
-                start_new_session=True,
-                stdout=subprocess.DEVNULL,
-            )
+            with _log(logs, name).open("wb") as log:
+                servers[name] = subprocess.Popen(
+                    command,
+                    env=environment,
+                    start_new_session=True,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
         yield servers
     finally:
         for server in servers.values():
@@ -104,7 +116,12 @@ def _running(
                 server.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 _signal_group(server, signal.SIGKILL)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _log(logs: Path, name: str) -> Path:
+    return logs / f"{name.lower()}.log"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -133,10 +150,12 @@ def _await_ports(servers: dict[str, subprocess.Popen[bytes]], ports: list[int]) 
     return True
 
 
-def _report_stopped(servers: dict[str, subprocess.Popen[bytes]]) -> int:
+def _report_stopped(servers: dict[str, subprocess.Popen[bytes]], logs: Path) -> int:
     for name, server in servers.items():
         if server.poll() is not None:
-            ERR.print(f"{name} stopped with status {server.returncode}; see its messages above.")
+            log = _log(logs, name)
+            ERR.print(f"{name} stopped with status {server.returncode}. The end of {log}:")
+            ERR.print("\n".join(log.read_text(errors="replace").splitlines()[-15:]), markup=False)
     return 1
 
 

@@ -187,7 +187,7 @@ class SkewedCopy:
             [
                 sys.executable,
                 "-c",
-                "from orchestration.cli import main; main()",
+                "from orchestration.cli import run; run()",
                 *self.skew.command,
             ],
             cwd=self.folder,

@@ -6,11 +6,11 @@ import json
 import sys
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from orchestration._process import prepare_process
+from orchestration._process import end_command, prepare_process, start_command
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -39,8 +39,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day.")]
 
 
+def run() -> NoReturn:
+    """Carry out the command line in a process of its own, and end it."""
+    start_command()
+    try:
+        main()
+    except SystemExit as stop:
+        end_command(stop.code if isinstance(stop.code, int) else FAILED if stop.code else 0)
+    end_command(0)
+
+
 def main() -> None:
-    """Run the command line; a user's mistake is one clear line and exit status 2."""
+    """Carry out the command line; a user's mistake is one clear line and exit status 2.
+
+    Raises:
+        SystemExit: Always, with the exit status.
+    """
     prepare_process()
     from transforms import LockstepError  # after the process is prepared, and not for --help's sake
 

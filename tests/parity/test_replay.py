@@ -25,7 +25,7 @@ def test_all_columns_and_matrices_agree_in_a_batch_and_one_at_a_time(
     assert found.ok, found.summary
     assert [(one.setting, one.rows) for one in found.comparisons] == [
         ("in one batch", 60),
-        ("one at a time", 16),
+        ("one at a time", 8),
     ]
     assert {one.column for one in found.compared} == set(pipeline.graph.order)
     assert {one.column for one in found.compared if one.is_matrix} == {"chance", "wait"}
