@@ -93,7 +93,7 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
     rehearsal = rehearse(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = _champion_measured(declared, columns, registry)
     fitted = pipeline.unfitted().fit(columns)
-    raw = {name: columns[name] for name in pipeline.record_schema.names}
+    raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     served = fitted.evaluate(raw)
     plots = {quality.title: quality_plot(quality, rehearsal.held_out) for quality in qualities}

@@ -13,9 +13,9 @@ from assets._declaration import PipelineAssets
 from assets._home import Home
 from assets._judgement import Judgement, judge
 from assets._metadata import column_schema, version_link
+from assets._proof import judge_code, judge_environment, judge_replay
 from assets._store import Store
-from assets._verdict import judge_comparison
-from registry import LoadedVersion, Registry, Version
+from registry import Registry, Version
 
 PROVEN = "lockstep.proven_at"
 """Tag of a version that has passed the gate, with the time at which it did."""
@@ -101,9 +101,9 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store) -> Gat
     loaded = registry.load(declared.name, wanted.version)
     proven = PROVEN in wanted.tags
     judgements = {
-        "golden_replay": judge(partial(_judge_replay, loaded)),
-        "code_parity": judge(partial(_judge_code, declared, loaded, proven)),
-        "environment_parity": judge(partial(_judge_environment, loaded, proven)),
+        "golden_replay": judge(partial(judge_replay, loaded)),
+        "code_parity": judge(partial(judge_code, declared.pipeline, loaded, proven=proven)),
+        "environment_parity": judge(partial(judge_environment, loaded, proven=proven)),
         "staleness": judge(partial(_judge_staleness, declared, wanted, store)),
     }
     gate = Gate(wanted, registry.alias(declared.name, "live"), judgements)
@@ -112,75 +112,6 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store) -> Gat
     registry.tag(wanted, PROVEN, datetime.now(UTC).isoformat())
     registry.set_alias(declared.name, "live", wanted.version)
     return Gate(wanted, wanted, judgements)
-
-
-def _judge_replay(loaded: LoadedVersion) -> Judgement:
-    from parity import replay
-
-    return judge_comparison(
-        replay(loaded.pipeline, loaded.golden),
-        f"replayed here with version {loaded.version}",
-    )
-
-
-def _judge_code(declared: PipelineAssets, loaded: LoadedVersion, proven: bool) -> Judgement:
-    """Compare the columns' code and, where it differs, what it computes of the golden records."""
-    from parity import changed_columns, column_digests
-    from registry import Snapshot
-
-    here = Snapshot.of(declared.pipeline)
-    before = column_digests(loaded.snapshot.modules, loaded.snapshot.module)
-    after = column_digests(here.modules, here.module)
-    changed = changed_columns(before, after)
-    version = loaded.version
-    if not changed:
-        return Judgement(True, f"All {len(before)} columns have the code of version {version}.")
-    first = next(iter(changed))
-    listed = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
-    consequence = (
-        f"Version {version} has been proven before and goes on with its own code."
-        if proven
-        else f"Version {version} cannot be had from this checkout again, so it does not go live: "
-        "train a new version, or take the change back."
-    )
-    effect = judge_effect(declared, loaded)
-    return Judgement(
-        passed=False,
-        summary=f"The code of {listed} is not that of version {version}. {effect.summary} "
-        f"{consequence}",
-        severity="WARN" if proven else "ERROR",
-        column=effect.column or first,
-        table=[{"column": name, "change": str(change)} for name, change in changed.items()],
-        notes=effect.notes,
-    )
-
-
-def judge_effect(declared: PipelineAssets, loaded: LoadedVersion) -> Judgement:
-    """What the checkout's code makes of the golden records, with the version's own models."""
-    from parity import replay
-
-    models = loaded.pipeline.models_
-    lacking = [name for name in declared.pipeline.graph.models if name not in models]
-    if lacking:
-        return Judgement(False, f"The version has no model for {', '.join(lacking)}.")
-    rebuilt = declared.pipeline.with_models(models)
-    return judge_comparison(replay(rebuilt, loaded.golden), "computed by this checkout's code")
-
-
-def _judge_environment(loaded: LoadedVersion, proven: bool) -> Judgement:
-    from parity import Environment
-
-    differences = loaded.environment.compare(Environment.capture())
-    grave = [one for one in differences if one.severity == "error"]
-    listed = "; ".join(str(one) for one in (grave or differences)[:4])
-    return Judgement(
-        passed=not differences,
-        summary=f"{len(differences)} differences from the environment of the fit: {listed}."
-        if differences
-        else "Python, libraries, BLAS, processor, threads, time zone and locale are as at the fit.",
-        severity="ERROR" if grave and not proven else "WARN",
-        table=[one.to_json() for one in differences],
-    )
 
 
 def _judge_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> Judgement:

@@ -21,6 +21,7 @@ from assets._intake import (
 )
 from assets._judgement import Judgement, judge
 from assets._metadata import column_lineage, column_schema, version_link
+from assets._proof import judge_code, judge_environment, judge_replay
 from assets._receipt import Receipt, blocking, demand_unblocked, read_receipt, write_receipt
 from assets._rows import evaluate_rows, rejected_rows
 from assets._store import Store
@@ -142,7 +143,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         rejected = rejected_rows(raw, failed, schema)
         _write_scored(store, stream, partition, columns, rejected, live)
         judgements = {
-            **_judge_scored(live, columns),
+            **_judge_scored(pipeline, live, columns),
             "row_conservation": judge(partial(_judge_conservation, store, stream, partition)),
         }
         receipt = Receipt(
@@ -235,9 +236,7 @@ def _with_origin(table: "pa.Table", version: int) -> "pa.Table":
     )
 
 
-def _judge_scored(live: LoadedVersion, columns: Columns) -> dict[str, Judgement]:
-    from parity import replay
-
+def _judge_scored(here: Pipeline, live: LoadedVersion, columns: Columns) -> dict[str, Judgement]:
     pipeline = live.pipeline
     outputs = {name: columns[name] for name in pipeline.graph.outputs}
 
@@ -245,15 +244,13 @@ def _judge_scored(live: LoadedVersion, columns: Columns) -> dict[str, Judgement]
         return judge_suite(live.suites[name], columns, pipeline.key)
 
     return {
-        "golden_replay": judge(
-            lambda: judge_comparison(
-                replay(pipeline, live.golden), "replayed here with the live version"
-            )
-        ),
+        "golden_replay": judge(partial(judge_replay, live)),
         "reference_sample": judge(partial(_judge_sample, pipeline, columns)),
         "feature_suite": judge(partial(suite, "features")),
         "output_suite": judge(partial(suite, "outputs")),
         "prediction_drift": judge(partial(judge_skew, live.profile, outputs)),
+        "code_parity": judge(partial(judge_code, here, live, proven=True)),
+        "environment_parity": judge(partial(judge_environment, live, proven=True)),
     }
 
 

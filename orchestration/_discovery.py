@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sysconfig
 import traceback
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 
 import assets
@@ -87,12 +89,28 @@ def _declaration(module: ModuleType) -> PipelineAssets:
 
 
 def _broken(name: str, error: Exception) -> Broken:
-    frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if "importlib" not in frame.filename]
-    where = f"{outside[-1].filename}:{outside[-1].lineno}" if outside else f"assets/{name}.py"
     said = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
     return Broken(
         name=name,
-        error=f"Pipeline {name} cannot be imported ({where}): {said}",
+        error=f"Pipeline {name} cannot be imported ({_where(name, error)}): {said}",
         details="".join(traceback.format_exception(error)),
+    )
+
+
+def _where(name: str, error: Exception) -> str:
+    """The user's file and line that an error comes from."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else f"assets/{name}.py"
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file of a traceback is neither a library's nor one of Lockstep's own."""
+    path = Path(file)
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    return path.is_file() and not (
+        path.name.startswith("_") or any(path.is_relative_to(place) for place in installed)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -56,7 +56,6 @@ def jobs(declared: PipelineAssets) -> list[Job]:
                 monitor_job_name(name),
                 [[name, "outcomes"]],
                 "Compare one day's predictions with what came of them.",
-                declared.calendar.partitions,
             )
         )
     return found
@@ -68,20 +67,13 @@ def _score_job(declared: PipelineAssets, stream: Stream) -> Job:
         score_job_name(declared.name, stream.name),
         keys,
         f"Take in the rows of one {stream.unit}, score them, and publish them if all is well.",
-        stream.partitions,
     )
 
 
-def _job(
-    name: str,
-    keys: list[list[str]],
-    description: str,
-    partitions: dg.PartitionsDefinition[Any] | None = None,
-) -> Job:
+def _job(name: str, keys: list[list[str]], description: str) -> Job:
     return dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*keys),
         description=description,
-        partitions_def=partitions,
         executor_def=dg.in_process_executor,
     )

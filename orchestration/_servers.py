@@ -15,6 +15,7 @@ from types import FrameType
 
 from assets import Home
 from orchestration._console import ERR, OUT
+from orchestration._discovery import pipelines
 from orchestration._instance import prepare_instance
 from orchestration._resources import open_registry
 from transforms import LockstepError
@@ -41,6 +42,8 @@ def run_servers(home: Home, port: int, mlflow_port: int) -> int:
     """
     prepare_instance(home)
     home.mlflow.mkdir(parents=True, exist_ok=True)
+    for name in pipelines().declared:
+        home.inbox(name).mkdir(parents=True, exist_ok=True)
     ui = _free_port(port)
     mlflow_ui = _free_port(mlflow_port)
     commands = {"Dagster": _dagster(ui)}
