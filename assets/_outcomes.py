@@ -15,11 +15,11 @@ from assets._home import Home
 from assets._judgement import Judgement, judge
 from assets._metadata import column_schema, picture
 from assets._plots import deciles, quality_plot
-from assets._quality import Quality, present
+from assets._quality import Quality
 from assets._source import Source, decode_source
 from assets._store import Store
 from registry import Registry
-from transforms import Columns, Pipeline, Schema, concat
+from transforms import Columns, Pipeline, Schema, concat, is_missing
 
 _WINDOW_DAYS = 7
 """Days whose rows are judged together: a whole week, since days of the week differ."""
@@ -163,7 +163,7 @@ def judge_calibration(qualities: tuple[Quality, ...], recent: Columns) -> Judgem
         truth, predicted = recent[label], recent[column]
         if predicted.dtype.kind != "f" or truth.dtype.kind not in "fib":
             continue
-        known = present(truth) & present(predicted)
+        known = ~(is_missing(truth) | is_missing(predicted))
         truth, predicted = truth[known].astype(float), predicted[known]
         if len(truth) < 2:
             continue

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assets._quality import Quality, present
-from transforms import Array, Columns
+from assets._quality import Quality
+from transforms import Array, Columns, is_missing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
         columns: Both, row by row.
     """
     truth, predicted = columns[quality.label], columns[quality.column]
-    known = present(truth) & present(predicted)
+    known = ~(is_missing(truth) | is_missing(predicted))
     truth, predicted = truth[known], predicted[known]
     if truth.dtype == bool and predicted.dtype.kind == "f":
         return _calibration_plot(quality, truth, predicted)

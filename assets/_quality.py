@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms import Array, Columns, DeclarationError
+from transforms import Array, Columns, DeclarationError, is_missing
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Quality:
         """
         truth = columns[self.label]
         predicted = columns[self.column] if prediction is None else prediction
-        known = present(truth) & present(predicted)
+        known = ~(is_missing(truth) | is_missing(predicted))
         truth, predicted = truth[known], predicted[known]
         metric = METRICS[self.metric]
         if not len(truth) or (metric.needs_both and len(set(truth.tolist())) < 2):
@@ -125,15 +125,6 @@ class Quality:
         if METRICS[self.metric].higher_is_better:
             return value >= other
         return value <= other
-
-
-def present(array: Array) -> Array:
-    """Where a column has a value, as booleans."""
-    if array.dtype == object:
-        return np.array([value is not None for value in array.tolist()], dtype=bool)
-    if array.dtype.kind == "f":
-        return ~np.isnan(array)
-    return np.ones(len(array), dtype=bool)
 
 
 def by_slice(

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from assets._quality import Quality, by_slice, present, simple_baseline
-from transforms import Array, Columns, Pipeline, fold_of
+from assets._quality import Quality, by_slice, simple_baseline
+from transforms import Array, Columns, Pipeline, fold_of, is_missing, take_rows
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def rehearse(
             there is none, those of some keys.
     """
     newest = _newest(pipeline, columns, holdout)
-    older, held_out = _take(columns, ~newest), _take(columns, newest)
+    older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
     fitted = pipeline.unfitted().fit(older)
     wanted = (*fitted.graph.served, *fitted.graph.labels)
     held_out = fitted.evaluate(held_out, wanted)
@@ -75,9 +75,9 @@ def measure_champion(
     if set(raw) != set(champion.joint_schema.names):
         return tuple(float("nan") for _ in qualities)
     newest = _newest(champion, raw, holdout)
-    fitted = champion.unfitted().fit(_take(raw, ~newest))
+    fitted = champion.unfitted().fit(take_rows(raw, ~newest))
     known = set(fitted.graph.order)
-    held_out = fitted.evaluate(_take(raw, newest), fitted.graph.order)
+    held_out = fitted.evaluate(take_rows(raw, newest), fitted.graph.order)
     return tuple(
         quality.measure(held_out) if {quality.column, quality.label} <= known else float("nan")
         for quality in qualities
@@ -95,13 +95,9 @@ def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
 
 def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Columns) -> float:
     truth = older[quality.label]
-    known = present(truth)
+    known = ~is_missing(truth)
     features = pipeline.graph.model_free or pipeline.record_schema.names
     predict = simple_baseline(
         {name: older[name][known] for name in features}, truth[known], quality.metric
     )
     return quality.measure(held_out, predict({name: held_out[name] for name in features}))
-
-
-def _take(columns: Columns, rows: Array) -> Columns:
-    return {name: array[rows] for name, array in columns.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms import Columns, FunctionError, Pipeline, Reason, Rejected, Schema, concat
+from transforms import Columns, FunctionError, Pipeline, Reason, Rejected, Schema, concat, take_rows
 
 _MOST_FAILING = 0.05
 """Share of the rows above which a failing function is taken to be broken itself."""
@@ -68,8 +68,8 @@ def _parts(
                 raise
             return []
         half = count // 2
-        first = {name: array[:half] for name, array in columns.items()}
-        second = {name: array[half:] for name, array in columns.items()}
+        first = take_rows(columns, np.arange(half))
+        second = take_rows(columns, np.arange(half, count))
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )

@@ -15,8 +15,19 @@ from parity._divergence import Divergence, failing, raising
 from parity._exactness import difference
 from parity._report import ParityReport
 from parity._reproducer import Reproducer, locality_reproducer, repetition_reproducer
-from parity._rows import first_of_each, is_missing, take_rows
-from transforms import Array, Column, Columns, FunctionError, Graph, Model, Pipeline, Trace
+from parity._rows import first_of_each
+from transforms import (
+    Array,
+    Column,
+    Columns,
+    FunctionError,
+    Graph,
+    Model,
+    Pipeline,
+    Trace,
+    is_missing,
+    take_rows,
+)
 
 _ALONE = 64
 """Rows that are computed one at a time."""

@@ -9,9 +9,9 @@ from itertools import zip_longest
 import numpy as np
 
 from parity._golden import Coverage, GoldenError, GoldenRecords
-from parity._rows import first_of_each, is_missing, take_rows
+from parity._rows import first_of_each
 from parity._value import json_value, python_value
-from transforms import Array, Columns, Graph, Kind, Pipeline, Schema
+from transforms import Array, Columns, Graph, Kind, Pipeline, Schema, is_missing, take_rows
 
 _CATEGORIES = 60
 """Categories that are sought in one column, the most frequent first."""

@@ -5,7 +5,7 @@ public module of this package is one pipeline.
 """
 
 from transforms._column import Column, Model, feature, label, model, output
-from transforms._decode import Data, Decoded, Reason, Rejected, concat, decode
+from transforms._decode import Data, Decoded, Reason, Rejected, decode
 from transforms._errors import (
     CycleError,
     DeclarationError,
@@ -27,6 +27,7 @@ from transforms._graph import Graph
 from transforms._kind import Array, Bools, Columns, Floats, Ints, Kind, Texts, Times
 from transforms._pipeline import Pipeline, Trace
 from transforms._record import EventTime, Field, Key, Outcome, Record, Schema
+from transforms._rows import concat, is_missing, take_rows
 from transforms._table import from_arrow, to_arrow, to_frame
 
 __all__ = [
@@ -73,12 +74,14 @@ __all__ = [
     "fit_models",
     "fold_of",
     "from_arrow",
+    "is_missing",
     "label",
     "matrix",
     "model",
     "out_of_fold_values",
     "output",
     "preprocessed",
+    "take_rows",
     "to_arrow",
     "to_frame",
 ]

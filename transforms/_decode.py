@@ -118,17 +118,6 @@ def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
     return _decode_table(table, schema, source)
 
 
-def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
-    """The rows of several column sets, one after the other."""
-    found = list(parts)
-    return {
-        name: np.concatenate([part[name] for part in found])
-        if found
-        else np.empty(0, dtype=kind.dtype)
-        for name, kind in kinds.items()
-    }
-
-
 def _undecodable(data: Any, source: str) -> InputError:
     return InputError(
         f"{source}: {type(data).__name__} cannot be decoded; give a DataFrame, a pyarrow table, a "

@@ -10,6 +10,7 @@ import pandas as pd
 from transforms._column import Model
 from transforms._errors import FitError
 from transforms._kind import Array, Columns, Kind
+from transforms._rows import is_missing
 from transforms._table import to_frame
 from transforms._threads import threads_for
 
@@ -43,7 +44,7 @@ def fit(model: Model, columns: Columns) -> Any:
         FitError: No row has a label, or the labels do not suit the estimator.
     """
     labels = columns[model.learns]
-    known = ~_is_missing(labels)
+    known = ~is_missing(labels)
     if not known.any():
         raise FitError(f"Model {model.name}: no row has a value of {model.learns}.")
     estimator = model.make()
@@ -129,13 +130,3 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
             f"{len(labels)} rows; there is nothing to learn."
         )
     return labels.astype(bool)
-
-
-def _is_missing(labels: Array) -> Array:
-    if labels.dtype == object:
-        return np.array([value is None for value in labels.tolist()], dtype=bool)
-    if labels.dtype.kind == "f":
-        return np.isnan(labels)
-    if labels.dtype.kind == "M":
-        return np.isnat(labels)
-    return np.zeros(len(labels), dtype=bool)

@@ -21,6 +21,7 @@ from transforms._errors import FitError
 from transforms._estimator import fit
 from transforms._graph import Graph
 from transforms._kind import Array, Columns
+from transforms._rows import take_rows
 
 Estimators = dict[str, Any]
 
@@ -95,8 +96,8 @@ def out_of_fold_values(
             raise FitError(
                 f"{len(fold)} rows are too few to split into {folds} folds for a second stage."
             )
-        models = fit_models(graph, _take(columns, ~rows), names, depth + 1)
-        computed = graph.evaluate(_take(columns, rows), produced, models)
+        models = fit_models(graph, take_rows(columns, ~rows), names, depth + 1)
+        computed = graph.evaluate(take_rows(columns, rows), produced, models)
         for name in produced:
             values[name][rows] = computed[name]
     return values
@@ -113,7 +114,3 @@ def fold_of(keys: Array, folds: int, depth: int = 0) -> NDArray[np.int64]:
     return np.array(
         [zlib.crc32(str(key).encode()) // divisor % folds for key in keys.tolist()], dtype=np.int64
     )
-
-
-def _take(columns: Columns, rows: Array) -> Columns:
-    return {name: array[rows] for name, array in columns.items()}

@@ -159,7 +159,7 @@ def test_predictions_that_may_be_meet_the_output_suite():
         ("late_probability", np.array([0.2, np.nan])),
         ("late_probability", np.array([0.2, 1.01])),
         ("expected_delay", np.array([np.nan, 0.0])),
-        ("expected_delay", np.array([0.0, 181.0])),
+        ("expected_delay", np.array([0.0, 241.0])),
         ("risk_band", np.array(["low", "unknown"], dtype=object)),
     ],
 )
