@@ -6,7 +6,7 @@ scored. A warning is what can be true of one flight, but hardly of so many at on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from expectations import Suites
 from transforms.flight_delay import AIRCRAFT_CLASSES, CARRIER_GROUPS, RISK_BANDS
@@ -46,7 +46,7 @@ def input_suite() -> gx.ExpectationSuite:
     """Of the records: what the timetable, the weather and the register of aircraft can hold."""
     import great_expectations as gx
 
-    gxe: Any = gx.expectations  # not typed: mypy takes none of its names for exported
+    gxe = gx.expectations
     return gx.ExpectationSuite(
         name="input",
         expectations=[
@@ -92,7 +92,7 @@ def feature_suite() -> gx.ExpectationSuite:
     """Of the features: that clocks, zones, units and measurements agree with each other."""
     import great_expectations as gx
 
-    gxe: Any = gx.expectations  # not typed: mypy takes none of its names for exported
+    gxe = gx.expectations
     return gx.ExpectationSuite(
         name="features",
         expectations=[
@@ -134,7 +134,7 @@ def output_suite() -> gx.ExpectationSuite:
     """Of the predictions: that they are there, possible, and not all on one side."""
     import great_expectations as gx
 
-    gxe: Any = gx.expectations  # not typed: mypy takes none of its names for exported
+    gxe = gx.expectations
     return gx.ExpectationSuite(
         name="outputs",
         expectations=[
