@@ -63,6 +63,6 @@ $(STAMP): pyproject.toml constraints.txt
 	fi; \
 	echo "Installing into $(VENV) with $$($$python --version): a few minutes, once."; \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[demo,dev]'
 	@touch $@

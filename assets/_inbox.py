@@ -49,7 +49,8 @@ def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim
     """
     claimed = inbox / "claimed"
     claimed.mkdir(parents=True, exist_ok=True)
-    known = {_digest_of_name(path): path for path in claimed.iterdir()}
+    before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
+    known = {_digest_of_name(path) for path in before}
     for path in sorted(inbox.iterdir()):
         if not _is_complete(path, settled):
             continue
@@ -59,7 +60,7 @@ def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim
             continue
         target = f"{path.stem}-{digest[:12]}{path.suffix.lower()}"
         path.rename(claimed / target)
-        known[digest[:12]] = claimed / target
+        known.add(digest[:12])
     return [
         Claim(path.name, _digest_of_name(path))
         for path in sorted(claimed.iterdir())

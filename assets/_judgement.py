@@ -104,6 +104,6 @@ def _cell(value: Any) -> str | int | float | bool | None:
 
 def _type(rows: Sequence[Mapping[str, Any]], key: str) -> str:
     types = {type(row[key]) for row in rows if row[key] is not None}
-    if types and types <= {int}:
-        return "int"
+    if types in ({int}, {bool}):
+        return types.pop().__name__
     return "float" if types and types <= {int, float} else "string"

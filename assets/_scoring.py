@@ -28,7 +28,7 @@ from assets._store import Store
 from assets._stream import Stream
 from assets._verdict import judge_comparison, judge_suite
 from registry import LoadedVersion, Registry
-from transforms import Columns, Pipeline, Rejected, Trace, to_arrow
+from transforms import Columns, LockstepError, Pipeline, Rejected, Schema, Trace, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,6 +76,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         store, partition = Store(home.data / declared.name), context.partition_key
         live = registry.load(declared.name, "live")
         schema = live.pipeline.record_schema
+        _demand_fields(config.accept, schema)
         data = stream.decode(home, partition, schema)
         intake = take_in(data, schema, live.suites["input"], declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
@@ -106,6 +107,16 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         )
 
     return batch
+
+
+def _demand_fields(accepted: list[str], schema: Schema) -> None:
+    """A shift can be accepted in a field only; a misspelled one would accept nothing."""
+    unknown = [name for name in accepted if name not in schema]
+    if unknown:
+        raise LockstepError(
+            f"accept names {unknown[0]!r}, which is no field of {schema.name}; it has "
+            f"{', '.join(schema.names)}."
+        )
 
 
 def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:

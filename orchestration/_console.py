@@ -36,9 +36,10 @@ def show_checks(checks: Iterable[CheckReport], *, with_partition: bool = False) 
 
 def show_run(report: RunReport) -> None:
     """A run: its checks, and why it broke off if it did."""
-    show_checks(report.checks)
+    if report.checks:
+        show_checks(report.checks)
     if report.error is not None:
-        ERR.print(f"[red]{_escape(report.error)}[/]")
+        show_error(report.error)
 
 
 def show_error(message: str) -> None:
@@ -57,15 +58,22 @@ def _escape(text: str) -> str:
 
 
 def show_trace(row: TracedRow) -> None:
-    """One row, a line a column; where it was computed otherwise than now, both values."""
+    """One row, a line a column; where it was computed otherwise than now, both values.
+
+    A difference within the digits that the column is allowed is not marked.
+    """
+    divergent = {one.column for one in row.comparison.compared if not one.ok}
     table = Table(box=None, pad_edge=False)
     for title in ("column", "role", "stored", "computed now"):
         table.add_column(title)
     for name, stored in row.stored.items():
         computed = row.computed[name]
-        same = computed == stored
+        now = "same" if computed == stored else _escape(str(computed))
         table.add_row(
-            name, row.roles[name], _escape(str(stored)), "same" if same else f"[red]{computed}[/]"
+            name,
+            row.roles[name],
+            _escape(str(stored)),
+            f"[red]{now}[/]" if name in divergent else now,
         )
     OUT.print(f"{row.key}, scored by version {row.version}")
     OUT.print(table)

@@ -70,7 +70,7 @@ def pipelines() -> Pipelines:
             continue
         try:
             declared[module.name] = _declaration(importlib.import_module(f"assets.{module.name}"))
-        except Exception as error:  # noqa: BLE001 - a user's module may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
             broken[module.name] = _broken(module.name, error)
     return Pipelines(declared, broken)
 
@@ -88,7 +88,7 @@ def _declaration(module: ModuleType) -> PipelineAssets:
     return declared
 
 
-def _broken(name: str, error: Exception) -> Broken:
+def _broken(name: str, error: BaseException) -> Broken:
     said = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
     return Broken(
         name=name,
@@ -97,7 +97,7 @@ def _broken(name: str, error: Exception) -> Broken:
     )
 
 
-def _where(name: str, error: Exception) -> str:
+def _where(name: str, error: BaseException) -> str:
     """The user's file and line that an error comes from."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"

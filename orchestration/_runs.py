@@ -173,12 +173,19 @@ def _check_partition(
 def _first_error(events: Iterable[Any]) -> SerializableErrorInfo | None:
     for event in events:
         if event.is_step_failure:
-            error: SerializableErrorInfo | None = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
+            error = _inside_dagsters(event.step_failure_data.error)
             if error is not None and error.cls_name != "DagsterAssetCheckFailedError":
                 return error
     return None
+
+
+def _inside_dagsters(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """What was raised in a step, which Dagster wraps; not what that was raised from."""
+    while (
+        error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster")
+    ):
+        error = error.cause
+    return error
 
 
 def _message(error: SerializableErrorInfo) -> str:

@@ -291,13 +291,20 @@ def _days(
     if declared.calendar is None:
         raise LockstepError(f"{declared.name} has no daily source; score a file with --file.")
     if day is not None and first is None and last is None:
-        return [_date(day).isoformat()]
-    if day is None and first is not None and last is not None:
+        start = end = _date(day)
+    elif day is None and first is not None and last is not None:
         start, end = _date(first), _date(last)
-        if end < start:
-            raise LockstepError(f"--from {first} lies after --to {last}.")
-        return [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
-    raise LockstepError("Say what to score: --day DAY, --from DAY --to DAY, or --file FILE.")
+    else:
+        raise LockstepError("Say what to score: --day DAY, --from DAY --to DAY, or --file FILE.")
+    if end < start:
+        raise LockstepError(f"--from {first} lies after --to {last}.")
+    days = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
+    known = declared.calendar.days()
+    missing = [one for one in days if one not in known]
+    if missing:
+        between = f"{known[0]} to {known[-1]}" if known else "none yet"
+        raise LockstepError(f"{declared.name} has no day {missing[0]}; it has {between}.")
+    return days
 
 
 def _date(text: str) -> date:

@@ -84,6 +84,16 @@ def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
             decode_claimed(tmp_path, claim.partition, Row.schema())
 
 
+def test_content_that_was_set_aside_before_is_not_claimed_again(tmp_path: Path) -> None:
+    drop(tmp_path, "empty.csv", "")
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(InputError, match="empty"):
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    drop(tmp_path, "again.csv", "")
+    assert claim_files(tmp_path) == []
+    assert len(list((tmp_path / "repeated").iterdir())) == 1
+
+
 def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -> None:
     file = drop(tmp_path / "elsewhere", "monday.csv")
     first = claim_copy(tmp_path / "inbox", file)
