@@ -137,13 +137,21 @@ def rollback(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point @champion back to the version that was live before, and @live with it."""
+    """Point @champion back to the version that was live before, and @live with it.
+
+    Where @champion did not get through the gate, it goes back to the version that is live.
+    """
     from assets import PROVEN
     from transforms import LockstepError
 
     declared = _declared(pipeline)
     registry = _registry()
     live = registry.alias(declared.name, "live")
+    champion = registry.alias(declared.name, "champion")
+    if to is None and live is not None and champion and champion.version != live.version:
+        # What is wanted did not get through the gate: take back the wish, not what serves.
+        _point_champion(declared, registry, live.version, as_json)
+        return
     proven = [
         one
         for one in registry.versions(declared.name)
@@ -171,8 +179,11 @@ def score(
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
     from orchestration._jobs import score_job_name
+    from transforms import LockstepError
 
     declared = _declared(pipeline)
+    if file is not None and (day, first, last) != (None, None, None):
+        raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
         stream, partitions = "inbox", [_drop(declared, file)]
     else:
@@ -185,6 +196,23 @@ def score(
         if not as_json:
             _say_scored(reports[-1], len(partitions) > 1)
     _finish(reports, as_json, {}, shown=not as_json)
+
+
+@app.command()
+def outcomes(
+    pipeline: PipelineName,
+    day: Annotated[str, typer.Option("--day", metavar="YYYY-MM-DD", help="A day that was scored.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare one day's predictions with what came of them."""
+    from orchestration._jobs import monitor_job_name
+    from transforms import LockstepError
+
+    declared = _declared(pipeline)
+    if declared.outcomes is None:
+        raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
+    (partition,) = _days(declared, day, None, None)
+    _finish([_run(monitor_job_name(declared.name), partition)], as_json, {})
 
 
 @app.command()
@@ -207,7 +235,8 @@ def checks(
     elif found:
         show_checks(found, with_partition=True)
     else:
-        _say(f"No check of {declared.name} has run yet.")
+        what = f" for {day}" if day is not None else ""
+        _say(f"No check of {declared.name} has run{what} in {_home().path}.")
     if any(check.result == "failed" for check in found):
         raise typer.Exit(FAILED)
 
@@ -330,8 +359,11 @@ def _say_scored(report: RunReport, brief: bool) -> None:
     from orchestration._console import show_run
 
     rows = report.figure("/scored", "dagster/row_count")
+    scored = f"{rows if rows is not None else 'no'} rows scored"
+    aside = report.figure("/batch", "quarantined")
+    quarantined = f", {aside} quarantined" if aside is not None else ""
     published = "published" if report.wrote("/published") else "NOT published"
-    _say(f"{report.partition}: {rows if rows is not None else 'no'} rows scored, {published}")
+    _say(f"{report.partition}: {scored}{quarantined}, {published}")
     if not brief or not report.ok:
         show_run(report)
 
@@ -361,7 +393,7 @@ def _demo_succeeded(summary: dict[str, Any]) -> bool:
 def _say(text: str) -> None:
     from orchestration._console import OUT
 
-    OUT.print(text)
+    OUT.print(text, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

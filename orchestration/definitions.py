@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+
 import dagster as dg
 
-from assets import pipeline_assets
-from orchestration._discovery import Broken, pipelines
-from orchestration._jobs import jobs
-from orchestration._resources import resources
-from orchestration._schedules import schedules
-from orchestration._sensors import sensors
+# What Dagster has made so far stays for good. Kept out of the garbage collector's sight, it is not
+# walked through again and again while the rest is imported, which takes a quarter of the time.
+gc.freeze()
+
+from assets import pipeline_assets  # noqa: E402
+from orchestration._discovery import Broken, pipelines  # noqa: E402
+from orchestration._jobs import jobs  # noqa: E402
+from orchestration._resources import resources  # noqa: E402
+from orchestration._schedules import schedules  # noqa: E402
+from orchestration._sensors import sensors  # noqa: E402
 
 
 def build() -> dg.Definitions:

@@ -13,12 +13,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from assets import Home, replace_text
+from assets import Home, Store, replace_text
 from orchestration._console import OUT
 from orchestration._instance import open_instance
 from orchestration._jobs import (
@@ -214,18 +213,23 @@ def _tell(story: _Story, catches: list[Catch], summary: dict[str, Any], home: Ho
     for catch in catches:
         OUT.print(_catch_lines(catch))
     OUT.print()
-    OUT.print(
-        Panel(
-            "Look around:    [bold]make up[/] (Dagster and MLflow in the browser)\n"
-            f"Every finding:  .venv/bin/lockstep checks {PIPELINE} --all\n"
-            f"One flight:     .venv/bin/lockstep trace {PIPELINE} --day {FIRST_DAY} --key KEY\n"
-            "Your own table: README.md, “Add a pipeline of your own”\n"
-            f"Kept in:        {home.path}",
-            title=f"Done in {summary['seconds']:.0f} seconds. What next?",
-            expand=False,
-        ),
-        soft_wrap=True,
-    )
+    OUT.print(f"[bold]Done in {summary['seconds']:.0f} seconds. What next?[/]")
+    for title, command in (
+        ("Look around", "make up"),
+        ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
+        ("One flight", _trace_command(home)),
+        ("Your own table", "README.md, “Add a pipeline of your own”"),
+        ("Kept in", str(home.path)),
+    ):
+        OUT.print(f"  {title + ':':16}{command}", soft_wrap=True)
+
+
+def _trace_command(home: Home) -> str:
+    """The command that shows one of the flights that were scored."""
+    day = _days()[0]
+    table = Store(home.data / PIPELINE).read("daily/scored", day)
+    key = table.column(0)[0].as_py()
+    return f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"
 
 
 def _warnings(checks: Iterable[CheckReport]) -> list[str]:

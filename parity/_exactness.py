@@ -68,10 +68,12 @@ def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64
 def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -> Difference:
     """Compare two arrays row by row.
 
-    Floats may differ by `ulps`; everything else must be the same: times to the microsecond, text
-    and other objects in type and value, where a missing value (NaN, NaT, None) equals only its own
-    kind. Arrays of another dtype always differ: in the cells whose values differ, or in every cell
-    if these are the same numbers. So do matrices of another width, in every cell.
+    Floats may differ by `ulps`: of their own size or, since what is left of large terms that
+    cancel has the rounding of the terms, of the largest value in the column. Everything else must
+    be the same: times to the microsecond, text and other objects in type and value, where a
+    missing value (NaN, NaT, None) equals only its own kind. Arrays of another dtype always differ:
+    in the cells whose values differ, or in every cell if these are the same numbers. So do
+    matrices of another width, in every cell.
 
     Args:
         expected, actual: Arrays of any dtype, of one or two dimensions.
@@ -87,7 +89,7 @@ def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -
     if expected.dtype.kind == "f" and expected.itemsize in _INTEGERS:
         distance = ulp_distance(expected, actual)
         return Difference(
-            cells=distance > ulps,
+            cells=(distance > ulps) & ~_is_rounding(expected, actual, distance, ulps),
             largest=_largest(np.abs(_finite(expected) - _finite(actual))),
             ulps=int(distance.max(initial=0)),
             forms=None,
@@ -95,6 +97,21 @@ def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -
     if expected.dtype.kind == "O":
         return _difference_of_objects(expected, actual, ulps)
     return Difference(_unequal(expected, actual), _distance(expected, actual), None, None)
+
+
+def _is_rounding(
+    expected: NDArray[Any], actual: NDArray[Any], distance: NDArray[np.uint64], ulps: int
+) -> NDArray[np.bool_]:
+    """Where two floats differ by no more than a budget of ulps of the largest value in the column.
+
+    A sum's rounding error is bounded by the size of its terms, not of its result (Higham,
+    "Accuracy and Stability of Numerical Algorithms", 2002, section 4.2).
+    """
+    if not ulps:
+        return np.zeros(distance.shape, dtype=bool)
+    step = np.spacing(np.abs(_finite(expected)).max(axis=0, initial=0))
+    near = np.abs(_finite(expected) - _finite(actual)) <= ulps * step
+    return np.asarray(near & (distance != BEYOND))
 
 
 def _ordered(values: NDArray[Any]) -> NDArray[np.int64]:

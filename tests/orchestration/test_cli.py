@@ -15,7 +15,7 @@ from assets.orders import orders
 from orchestration.cli import app, main
 
 DAY = "2020-03-01"
-COMMANDS = ["demo", "up", "train", "promote", "rollback", "score", "checks", "trace"]
+COMMANDS = ["demo", "up", "train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
 
 
 @dataclass(frozen=True)
@@ -209,12 +209,34 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     scored = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
     assert scored.status == 0
     assert scored.out.splitlines() == [
-        f"{DAY}: 120 rows scored, published",
-        "2020-03-02: 120 rows scored, published",
+        f"{DAY}: 120 rows scored, 0 quarantined, published",
+        "2020-03-02: 120 rows scored, 0 quarantined, published",
     ]
     rolled_back = lockstep("rollback", "orders")
     assert rolled_back.status == 0
     assert "@champion: version 1. @live: version 1." in rolled_back.out
+
+
+def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(
+    lockstep: Lockstep, live
+) -> None:
+    lockstep("train", "orders")
+    live.registry.set_alias("orders", "champion", 2)
+    rolled_back = lockstep("rollback", "orders")
+    assert "@champion: version 1. @live: version 1." in rolled_back.out
+
+
+def test_outcomes_of_a_day_are_compared(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("outcomes", "orders", "--day", DAY)
+    assert answer.status == 0
+    assert "live_quality" in answer.out
+
+
+def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    orders_of(DAY).to_csv(file, index=False)
+    error = lockstep("score", "orders", "--day", DAY, "--file", str(file)).error
+    assert "not both" in error
 
 
 def test_training_and_promotion_as_json(lockstep: Lockstep, live) -> None:
@@ -227,7 +249,7 @@ def test_a_blocked_day_is_status_1_and_says_why(lockstep: Lockstep, live) -> Non
     live.deliver(DAY, orders_of(DAY).head(0))
     answer = lockstep("score", "orders", "--day", DAY)
     assert answer.status == 1
-    assert f"{DAY}: no rows scored, NOT published" in answer.out
+    assert f"{DAY}: no rows scored, 0 quarantined, NOT published" in answer.out
     assert "FAILED" in answer.out
     assert lockstep("checks", "orders").status == 1
 
@@ -236,7 +258,7 @@ def test_a_blocked_day_does_not_keep_later_days_from_being_scored(lockstep: Lock
     live.deliver(DAY, orders_of(DAY).head(0))
     answer = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
     assert answer.status == 1
-    assert "2020-03-02: 120 rows scored, published" in answer.out
+    assert "2020-03-02: 120 rows scored, 0 quarantined, published" in answer.out
 
 
 def test_a_file_is_scored_where_it_lies(lockstep: Lockstep, live, tmp_path: Path) -> None:
@@ -262,7 +284,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(
 
 def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_path: Path) -> None:
     answer = lockstep("checks", "orders")
-    assert (answer.status, answer.out) == (0, "No check of orders has run yet.\n")
+    assert (answer.status, answer.out) == (0, f"No check of orders has run in {home_path}.\n")
 
 
 def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:

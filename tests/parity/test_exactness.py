@@ -144,3 +144,18 @@ def test_matrices_of_another_width_differ_in_every_row() -> None:
 def test_arrays_of_another_length_are_not_compared() -> None:
     with pytest.raises(ValueError, match="2 rows cannot be compared with 3"):
         difference(np.zeros(2), np.zeros(3))
+
+
+def test_what_is_left_of_terms_that_cancel_may_have_the_rounding_of_the_terms() -> None:
+    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
+    assert difference(expected, actual, ulps=64).rows.tolist() == [False, False]
+
+
+def test_a_column_without_a_budget_has_none_for_cancelling_terms_either() -> None:
+    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
+    assert difference(expected, actual).rows.tolist() == [False, True]
+
+
+def test_a_difference_beyond_the_rounding_of_the_largest_value_counts() -> None:
+    expected, actual = np.array([150.0, 0.5]), np.array([150.0, 0.5 + 1e-11])
+    assert difference(expected, actual, ulps=64).rows.tolist() == [False, True]
