@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from orchestration._runs import CheckReport, RunReport
@@ -20,18 +21,12 @@ _MARKS = {"passed": "[green]passed[/]", "warned": "[yellow]warned[/]", "failed":
 
 
 def show_checks(checks: Iterable[CheckReport], *, with_partition: bool = False) -> None:
-    """Checks as a table, the worst first."""
+    """Checks, the worst first: which one, and below it what was found."""
     worst_first = {"failed": 0, "warned": 1, "passed": 2}
-    table = Table(box=None, pad_edge=False)
-    for title in ("result", "asset", *(["partition"] if with_partition else []), "check"):
-        table.add_column(title, no_wrap=True)
-    table.add_column("found", overflow="fold")
     for check in sorted(checks, key=lambda check: worst_first[check.result]):
-        where = [check.partition or ""] if with_partition else []
-        table.add_row(
-            _MARKS[check.result], check.asset, *where, check.check, _escape(_short(check.summary))
-        )
-    OUT.print(table)
+        where = f" {check.partition}" if with_partition and check.partition else ""
+        OUT.print(f"{_MARKS[check.result]}  {check.asset}{_escape(where)}  [bold]{check.check}[/]")
+        OUT.print(Padding(_escape(_short(check.summary)), (0, 0, 0, 8)))
 
 
 def show_run(report: RunReport) -> None:
@@ -47,7 +42,7 @@ def show_error(message: str) -> None:
     ERR.print(f"[red]error:[/] {_escape(message)}", soft_wrap=True)
 
 
-def _short(text: str, limit: int = 400) -> str:
+def _short(text: str, limit: int = 800) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
