@@ -63,6 +63,11 @@ class Judgement:
         )
 
 
+def results(judgements: Mapping[str, Judgement]) -> list[dg.AssetCheckResult]:
+    """Judgements by check, as Dagster records them."""
+    return [judgement.result(name) for name, judgement in judgements.items()]
+
+
 def judge(check: Callable[[], Judgement]) -> Judgement:
     """The check's judgement; a failed one that tells the error where the check itself breaks.
 

@@ -11,7 +11,7 @@ import dagster as dg
 from assets._catalogue import CHAMPION_CHECKS, specs
 from assets._declaration import PipelineAssets
 from assets._home import Home
-from assets._judgement import Judgement, judge
+from assets._judgement import Judgement, judge, results
 from assets._metadata import column_schema, version_link
 from assets._proof import judge_code, judge_environment, judge_replay
 from assets._store import Store
@@ -76,7 +76,7 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
                 "live": str(gate.live.version) if gate.live else "none",
                 "MLflow version": version_link(home, gate.wanted.name, gate.wanted.version),
             },
-            check_results=[judgement.result(name) for name, judgement in gate.judgements.items()],
+            check_results=results(gate.judgements),
         )
 
     return champion

@@ -68,8 +68,8 @@ def _parts(
                 raise
             return []
         half = count // 2
-        first = take_rows(columns, np.arange(half))
-        second = take_rows(columns, np.arange(half, count))
+        first = take_rows(columns, slice(half))
+        second = take_rows(columns, slice(half, count))
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )

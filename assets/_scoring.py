@@ -19,7 +19,7 @@ from assets._intake import (
     set_aside_table,
     take_in,
 )
-from assets._judgement import Judgement, judge
+from assets._judgement import Judgement, judge, results
 from assets._metadata import column_lineage, column_schema, version_link
 from assets._proof import judge_code, judge_environment, judge_replay
 from assets._receipt import Receipt, blocking, demand_unblocked, read_receipt, write_receipt
@@ -103,7 +103,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
                 "dagster/row_count": intake.accepted,
                 "path": dg.MetadataValue.path(str(path)),
             },
-            check_results=[judgement.result(name) for name, judgement in judgements.items()],
+            check_results=results(judgements),
         )
 
     return batch
@@ -171,7 +171,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
                 "path": dg.MetadataValue.path(str(store.path(f"{stream.name}/scored", partition))),
                 **_output_figures(live.pipeline, columns),
             },
-            check_results=[judgement.result(name) for name, judgement in judgements.items()],
+            check_results=results(judgements),
         )
 
     return scored

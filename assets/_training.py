@@ -23,7 +23,7 @@ from assets._intake import (
     sample_rows,
     take_in,
 )
-from assets._judgement import Judgement, judge
+from assets._judgement import judge, results
 from assets._metadata import column_lineage, column_schema, picture, version_link
 from assets._source import decode_source
 from assets._store import Store
@@ -36,13 +36,6 @@ from transforms import Columns
 def training_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
     """`history`, `training_set` and `candidate` of a pipeline."""
     return [_history(declared), _training_set(declared), _candidate(declared)]
-
-
-def results(
-    judgements: dict[str, Judgement],
-) -> list[dg.AssetCheckResult]:
-    """Judgements by check, as Dagster records them."""
-    return [judgement.result(name) for name, judgement in judgements.items()]
 
 
 def _history(declared: PipelineAssets) -> dg.AssetsDefinition:

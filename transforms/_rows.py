@@ -9,8 +9,8 @@ import numpy as np
 from transforms._kind import Array, Columns, Kind
 
 
-def take_rows(columns: Columns, rows: Array) -> Columns:
-    """Some rows of columns: by position, in the order given, or where a mask is true."""
+def take_rows(columns: Columns, rows: Array | slice) -> Columns:
+    """Some rows of columns: by position, where a mask is true, or a slice, which is not copied."""
     return {name: array[rows] for name, array in columns.items()}
 
 
