@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## train, register, promote and score on real flights, then catch three kinds of skew
-	@$(BIN)/lockstep demo
+	@$(BIN)/python -m orchestration.demo
 
 up: $(STAMP) ## serve the Dagster and MLflow UIs on 127.0.0.1 until Ctrl-C
 	@$(BIN)/lockstep up

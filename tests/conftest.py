@@ -1,19 +1,30 @@
-"""What all tests share: small pipelines beside the project's own, and a home of their own."""
+"""What all tests share: the small project `orders` beside this one, and a home of their own."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-import assets
-import expectations
-import transforms
-from orchestration._process import prepare_process
+from lockstep.cli.process import prepare_process
+from lockstep.project.project import Project
 
 prepare_process()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for package in (transforms, expectations, assets):
-    package.__path__.append(str(Path(__file__).parent / "pipelines" / package.__name__))
+
+pytest_plugins = [
+    "tests.fixtures.flights",
+    "tests.fixtures.orders",
+    "tests.fixtures.tumours",
+]
+
+ORDERS = Project.find(Path(__file__).parent / "projects" / "orders")
+ORDERS.activate()
+
+
+@pytest.fixture(scope="session")
+def orders_project() -> Project:
+    """The project `orders`."""
+    return ORDERS
 
 
 @pytest.fixture

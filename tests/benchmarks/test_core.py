@@ -11,9 +11,10 @@ import pytest
 from benchmarks import _flights_in_pandas
 from benchmarks._machine import Spread
 from benchmarks.core import Batch, Target, figures, judge, measure, parsed_json, report, stages
-from expectations import RowRules, compile_rules, suite_json
 from expectations.flight_delay import SUITES
-from transforms import decode
+from lockstep.columns.decode import decode
+from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.suites.suites import suite_json
 from transforms.flight_delay import AIRPORT_POSITIONS, CARRIER_GROUPS, MAKERS, PIPELINE
 
 SCHEMA = PIPELINE.record_schema

@@ -266,7 +266,7 @@ def test_how_mlflow_says_that_an_alias_is_not_set(
 def test_the_settings_that_the_registry_makes_are_known_to_mlflow() -> None:
     from mlflow import environment_variables
 
-    from registry._connection import _DEFAULTS
+    from lockstep.registry.connection import _DEFAULTS
 
     assert [name for name in _DEFAULTS if not hasattr(environment_variables, name)] == []
 

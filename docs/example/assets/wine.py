@@ -3,8 +3,8 @@
 import pandas as pd
 from sklearn.datasets import load_wine
 
-from assets import FunctionSource, PipelineAssets, Quality
 from expectations.wine import SUITES
+from lockstep import FunctionSource, PipelineAssets, Quality
 from transforms.wine import PIPELINE
 
 

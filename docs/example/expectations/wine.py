@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from expectations import Suites
+from lockstep import Suites
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite

@@ -1,0 +1,1 @@
+"""Artifacts: a fitted version as a directory of files, readable without MLflow."""

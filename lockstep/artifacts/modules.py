@@ -1,0 +1,152 @@
+"""Python modules run from their sources under a private name.
+
+A version carries the source of its pipeline's module. Run under a private package, it leaves
+`sys.modules["transforms.flight_delay"]` alone, so that any number of versions, each with its own
+code, live in one process. What these modules import from one another is their own copy; every
+other import is as usual.
+
+This file imports nothing but the standard library: the `python_function` of a version runs it
+where Lockstep is not installed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+_install_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ModuleSet:
+    """Modules that run under a private package.
+
+    Attributes:
+        root: Name of the private package, unique in the process.
+        sources: Source by the name that each module has outside.
+        elsewhere: For packages that the set's modules find under another name: that name.
+    """
+
+    root: str
+    sources: Mapping[str, str]
+    elsewhere: Mapping[str, str]
+
+    def load(self, name: str) -> ModuleType:
+        """Run a module and those that it imports, once in a process.
+
+        Args:
+            name: Its name outside.
+
+        Raises:
+            ModuleNotFoundError: A module is neither in the set nor installed.
+            Exception: Whatever the module raises while it runs.
+        """
+        with _install_lock:
+            roots = [each.modules.root for each in sys.meta_path if isinstance(each, _Finder)]
+            if self.root not in roots:
+                sys.meta_path.insert(0, _Finder(self))
+        return importlib.import_module(self.private(name))
+
+    def private(self, name: str) -> str:
+        """The name under which a module of the set runs."""
+        return f"{self.root}.{name}"
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.sources or is_package(name, self.sources)
+
+    def place(self, name: str) -> str:
+        """The name under which code of the set gets what it imports by this name."""
+        if name in self:
+            return self.private(name)
+        top, dot, rest = name.partition(".")
+        if top in self.elsewhere:
+            return f"{self.elsewhere[top]}{dot}{rest}"
+        return name
+
+
+def is_package(name: str, sources: Mapping[str, str]) -> bool:
+    """Whether there are modules below this name."""
+    return any(other.startswith(f"{name}.") for other in sources)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds the modules of one set."""
+
+    def __init__(self, modules: ModuleSet) -> None:
+        self.modules = modules
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        root, _, name = fullname.partition(".")
+        if root != self.modules.root:
+            return None
+        if not name:
+            return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        if name in self.modules.sources:
+            return importlib.util.spec_from_loader(fullname, _SourceLoader(self.modules, name))
+        if is_package(name, self.modules.sources):
+            return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        return None
+
+
+class _SourceLoader(importlib.abc.ExecutionLoader):
+    """Runs one module of a set; its imports see the set's other modules first.
+
+    `inspect` and tracebacks ask it for the source, since its file is nowhere on disk.
+    """
+
+    def __init__(self, modules: ModuleSet, name: str) -> None:
+        self.modules = modules
+        self.name = name
+
+    def is_package(self, fullname: str) -> bool:
+        return is_package(self.name, self.modules.sources)
+
+    def get_source(self, fullname: str) -> str:
+        return self.modules.sources[self.name]
+
+    def get_filename(self, fullname: str) -> str:
+        path = self.name.replace(".", "/")
+        end = "/__init__.py" if self.is_package(fullname) else ".py"
+        return f"{self.modules.root}/{path}{end}"
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__dict__["__builtins__"] = {
+            **vars(builtins),
+            "__import__": _importer(self.modules, self.name, self.is_package(module.__name__)),
+        }
+        super().exec_module(module)
+
+
+def _importer(modules: ModuleSet, name: str, is_package: bool) -> Any:
+    """What `import` does in a module of a set (see `builtins.__import__`)."""
+    package = name if is_package else name.rpartition(".")[0]
+
+    def __import__(  # noqa: N807  stands in for the built-in
+        wanted: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> ModuleType:
+        if level:
+            wanted = importlib.util.resolve_name("." * level + wanted, package)
+        target = modules.place(wanted)
+        if target == wanted:
+            return builtins.__import__(wanted, globals, locals, fromlist or (), 0)
+        if fromlist:
+            return builtins.__import__(target, fromlist=fromlist)
+        importlib.import_module(target)
+        return importlib.import_module(modules.place(wanted.partition(".")[0]))
+
+    return __import__

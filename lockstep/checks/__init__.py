@@ -1,0 +1,1 @@
+"""Checks: what each looks at and what it found, as plain data."""

@@ -1,0 +1,63 @@
+"""Judgements: what a check found, before Dagster is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lockstep.columns.errors import LockstepError
+
+Severity = Literal["ERROR", "WARN"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a check found.
+
+    Attributes:
+        passed: Whether all is well.
+        summary: What was found, in a line for someone who has never seen the project.
+        severity: How bad a failure is; an ERROR of a blocking check keeps rows unpublished.
+        column: The column that it names, if it names one.
+        numbers: Figures, which Dagster plots over time.
+        table: Details, a row each; all rows have the same keys.
+        notes: Longer texts (Markdown) by title, such as a reproducer.
+    """
+
+    passed: bool
+    summary: str
+    severity: Severity = "ERROR"
+    column: str | None = None
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
+    table: Sequence[Mapping[str, Any]] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed badly enough to block."""
+        return not self.passed and self.severity == "ERROR"
+
+
+def judge(check: Callable[[], Judgement]) -> Judgement:
+    """The check's judgement; a failed one that tells the error where the check itself breaks.
+
+    Dagster records no evaluation of a check that raises, which would look like a check that
+    never ran; so a broken check is recorded as a failure of the check, with its error.
+    """
+    try:
+        return check()
+    except LockstepError as error:
+        return Judgement(False, f"The check could not be carried out: {error}")
+    except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
+        return Judgement(
+            False,
+            f"The check itself broke: {type(error).__name__}: {error}",
+            notes=_traceback(error),
+        )
+
+
+def _traceback(error: Exception) -> dict[str, str]:
+    from traceback import format_exception
+
+    return {"traceback": "```\n" + "".join(format_exception(error))[-4000:] + "\n```"}

@@ -1,0 +1,201 @@
+"""The catalogue of checks: what each means, and what to do when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Check:
+    """One kind of check.
+
+    Attributes:
+        name: Its name on every asset that has it.
+        meaning: What it looks at, and what a failure means.
+        remedy: What to do when it fails.
+        blocking: Whether an error of it stops what comes after.
+    """
+
+    name: str
+    meaning: str
+    remedy: str
+    blocking: bool = False
+
+
+DECODING = Check(
+    "decoding",
+    "Every row fits the declared record type, and the input has no undeclared columns. Rows that "
+    "do not fit are set aside in quarantine with all their reasons; too many of them block.",
+    "Read the reasons. If upstream changed a type or a name, have it changed back or change the "
+    "record's declaration and train anew; then score the partition again.",
+    blocking=True,
+)
+INPUT_SUITE = Check(
+    "input_suite",
+    "The raw rows meet the expectations of the input suite. Rows that break a critical row-level "
+    "expectation are quarantined; too many of them, or a critical expectation about the whole "
+    "batch, block publishing.",
+    "The details list each expectation with what was observed and a few keys. Look the rows up "
+    "upstream; correct the data, or the expectation if the world changed.",
+    blocking=True,
+)
+TRAINING_SKEW = Check(
+    "training_skew",
+    "The raw columns are distributed as in training. A failure is drift: the population changed, "
+    "while the same record still gives the same prediction.",
+    "Watch the live quality of the model. If drift lasts and quality falls, train on newer rows.",
+)
+SUDDEN_SHIFT = Check(
+    "sudden_shift",
+    "No raw column jumped, from one day to the next, further than it ever moves within the "
+    "trailing window: the mark of a changed unit, a swapped column or a lost feed.",
+    "Ask upstream what changed in the named column. If it was a mistake, have it corrected and "
+    "score the partition again. If the change is real and meant to stay, accept it: "
+    "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
+    blocking=True,
+)
+FEATURE_SUITE = Check(
+    "feature_suite",
+    "The features meet the expectations of the feature suite.",
+    "The details name the feature and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
+    "shows all columns of such a row.",
+    blocking=True,
+)
+OUTPUT_SUITE = Check(
+    "output_suite",
+    "The outputs meet the expectations of the output suite.",
+    "The details name the output and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
+    "shows all columns of such a row.",
+    blocking=True,
+)
+ROW_LOCALITY = Check(
+    "row_locality",
+    "Every feature depends on its own row alone: alone, shuffled, in chunks and as a whole, the "
+    "same rows give the same values. A feature that uses a batch's mean, rank or order would "
+    "differ between training and serving.",
+    "Rewrite the named feature so that it reads its own row only. What needs other rows is "
+    "computed upstream, or fitted inside a model's scikit-learn pipeline.",
+    blocking=True,
+)
+ROUND_TRIP = Check(
+    "round_trip",
+    "The stored version, loaded in a new process, gives the golden records the very values that "
+    "it gave when it was fitted.",
+    "The first divergent column is named. Something outside the stored version decides its "
+    "value: a file, an environment variable, the time, a random number.",
+    blocking=True,
+)
+WIRE_FORMATS = Check(
+    "wire_formats",
+    "The golden records give the same columns whether they come as a DataFrame, JSON, JSON "
+    "lines, CSV or Parquet.",
+    "The column and the format are named; please report it, this is a fault of Lockstep's.",
+    blocking=True,
+)
+QUALITY = Check(
+    "quality",
+    "On the newest rows of the history, held out from a rehearsal of the fit, every metric "
+    "reaches its threshold.",
+    "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it.",
+)
+BASELINE = Check(
+    "baseline",
+    "On the held-out rows, the version beats a far simpler model of the same features.",
+    "A simple model does as well: check that the features carry what you mean them to.",
+)
+CHAMPION_COMPARISON = Check(
+    "champion_comparison",
+    "On the held-out rows, the version is no worse than the champion, which is fitted to the same "
+    "rows for the comparison.",
+    "Promote it only if you know why it is worse and want it all the same.",
+)
+SLICES = Check(
+    "slices",
+    "No slice of the held-out rows (such as one carrier) is far worse off than the whole.",
+    "Look at the rows of the named slice; it may need features or rows of its own.",
+)
+GOLDEN_REPLAY = Check(
+    "golden_replay",
+    "The golden records, replayed here and now, give the values of every column that they gave "
+    "when the version was fitted.",
+    "The first divergent column is named with its function, inputs, examples and a ready test. "
+    "Compare the environment (environment_parity); roll back to a version that replays.",
+    blocking=True,
+)
+CODE_PARITY = Check(
+    "code_parity",
+    "The columns' code in this checkout is the code that the version was fitted with. A version "
+    "that has been proven before stays live with its own code; the difference is then a warning.",
+    "If the change is meant, train a new version and promote that. If not, take it back.",
+)
+ENVIRONMENT_PARITY = Check(
+    "environment_parity",
+    "Python, libraries, BLAS, processor, threads, time zone and locale are those of the fit.",
+    "If golden_replay passes, the difference does no harm yet; bring the environments together "
+    "or train anew. If it fails, the difference is the first suspect.",
+)
+STALENESS = Check(
+    "staleness",
+    "The newest row that the version was trained on is not too old for what it scores now.",
+    "Train on newer rows.",
+)
+REFERENCE_SAMPLE = Check(
+    "reference_sample",
+    "A sample of the batch, sent through the reference path one record at a time, gives the very "
+    "values that the whole batch gave.",
+    "The first divergent column is named with its function, inputs, examples and a ready test.",
+    blocking=True,
+)
+PREDICTION_DRIFT = Check(
+    "prediction_drift",
+    "The outputs are distributed as in training. A failure is drift, not a fault of serving.",
+    "Look at training_skew for the columns that moved, and at live_quality for what it costs.",
+)
+ROW_CONSERVATION = Check(
+    "row_conservation",
+    "No row is lost: rows in = scored + quarantined + duplicates, counted in the files.",
+    "The counts are listed; please report it, this is a fault of Lockstep's.",
+    blocking=True,
+)
+LIVE_QUALITY = Check(
+    "live_quality",
+    "On the rows whose outcome is known by now, every metric still reaches its threshold.",
+    "Look at training_skew and prediction_drift of these days; train on newer rows.",
+)
+CALIBRATION = Check(
+    "calibration",
+    "What was predicted agrees on average with what came: probabilities with frequencies, "
+    "amounts with means.",
+    "The predictions are biased on these days; if it lasts, train on newer rows.",
+)
+
+HISTORY_CHECKS = (DECODING, INPUT_SUITE)
+TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
+CANDIDATE_CHECKS = (ROUND_TRIP, WIRE_FORMATS, QUALITY, BASELINE, CHAMPION_COMPARISON, SLICES)
+CHAMPION_CHECKS = (GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
+BATCH_CHECKS = (DECODING, INPUT_SUITE, TRAINING_SKEW, SUDDEN_SHIFT)
+SCORED_CHECKS = (
+    GOLDEN_REPLAY,
+    REFERENCE_SAMPLE,
+    FEATURE_SUITE,
+    OUTPUT_SUITE,
+    PREDICTION_DRIFT,
+    ROW_CONSERVATION,
+    CODE_PARITY,
+    ENVIRONMENT_PARITY,
+)
+OUTCOME_CHECKS = (LIVE_QUALITY, CALIBRATION)
+CHECKS = tuple(
+    dict.fromkeys(
+        (
+            *HISTORY_CHECKS,
+            *TRAINING_SET_CHECKS,
+            *CANDIDATE_CHECKS,
+            *CHAMPION_CHECKS,
+            *BATCH_CHECKS,
+            *SCORED_CHECKS,
+            *OUTCOME_CHECKS,
+        )
+    )
+)
+"""Every kind of check there is."""

@@ -1,0 +1,1 @@
+"""Columns: records, the graph of columns, decoding, fitting and pipelines."""

@@ -1,0 +1,207 @@
+"""Casting: from many values to the canonical array of a declared type.
+
+Whole arrays are cast at once where their type allows it, which gives the same as casting each
+value alone with `converter`; what is refused, and why, is always asked of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.records import Field
+from lockstep.columns.values import EXACT_INTEGERS, FIRST_TIME, LAST_TIME, Convert, RefusedError
+
+Cast = tuple[Array, dict[int, str]]
+"""A canonical array, and the reason for each refused position, which holds a placeholder."""
+
+_PLACEHOLDERS: dict[Kind, Any] = {Kind.INT: 0, Kind.BOOL: False}
+_TYPES: dict[str, set[type]] = {
+    "float": {float, int},
+    "int": {int},
+    "bool": {bool},
+    "str": {str},
+}
+"""For each declared type: what JSON carries it in."""
+
+
+def cast_values(field: Field, convert: Convert, values: Sequence[Any]) -> Cast:
+    """The canonical array of Python values."""
+    alike = _cast_alike(field, values)
+    if alike is not None:
+        return alike, {}
+    found: list[Any] = []
+    refused: dict[int, str] = {}
+    for position, value in enumerate(values):
+        try:
+            found.append(convert(value))
+        except RefusedError as reason:
+            found.append(_PLACEHOLDERS.get(field.kind))
+            refused[position] = str(reason)
+    return np.array(found, dtype=field.kind.dtype), refused
+
+
+def cast_array(field: Field, convert: Convert, values: Array, missing: Array | None = None) -> Cast:
+    """The canonical array of a typed array; always a copy, so that nobody else can write to it.
+
+    Args:
+        field: The declaration.
+        convert: Its `converter`.
+        values: Numbers, booleans, or times in UTC as `datetime64`.
+        missing: Where there is no value, besides NaN and NaT.
+    """
+    cast, sources = _CASTS.get(field.declared, (None, ""))
+    absent = _absent(values) if missing is None else missing | _absent(values)
+    if cast is None or values.dtype.kind not in sources:
+        listed = [
+            None if gone else value
+            for value, gone in zip(_listed(values), absent.tolist(), strict=True)
+        ]
+        return cast_values(field, convert, listed)
+    array, bad = cast(field, values)
+    if absent.any():
+        array[absent] = _PLACEHOLDERS.get(field.kind)
+        bad = bad & ~absent if field.optional else bad | absent
+    refused = {}
+    for position in np.flatnonzero(bad).tolist():
+        value = None if absent[position] else _listed(values[position : position + 1])[0]
+        refused[position] = _reason(convert, value)
+    return array, refused
+
+
+def cast_distinct(field: Field, convert: Convert, distinct: list[Any], codes: Array) -> Cast:
+    """The canonical array of values that recur.
+
+    Args:
+        field: The declaration.
+        convert: Its `converter`.
+        distinct: The different values.
+        codes: For each row, which of them it holds; -1 where there is no value.
+    """
+    if (codes < 0).any():
+        distinct = [*distinct, None]
+    array, refused = cast_values(field, convert, distinct)
+    if not refused:
+        return array[codes], {}
+    codes = codes % len(distinct)
+    rows = np.flatnonzero(np.isin(codes, list(refused)))
+    reasons = {
+        row: refused[code] for row, code in zip(rows.tolist(), codes[rows].tolist(), strict=True)
+    }
+    return array[codes], reasons
+
+
+def _cast_alike(field: Field, values: Sequence[Any]) -> Array | None:
+    """The array of values that all have the very type that is declared, and lose nothing.
+
+    None if any needs a look of its own.
+    """
+    types = set(map(type, values))
+    if field.optional:
+        types.discard(NoneType)
+    if not types or not types <= _TYPES.get(field.declared, set()):
+        return None
+    try:
+        array = np.array(values, dtype=field.kind.dtype)
+    except OverflowError:
+        return None
+    if field.kind is Kind.FLOAT and int in types and (np.abs(array) >= EXACT_INTEGERS).any():
+        return None
+    if field.declared == "float":
+        admitted = ~np.isinf(array) if field.optional else np.isfinite(array)
+        return array if admitted.all() else None
+    if field.declared == "str" and not _are_admitted(field, values):
+        return None
+    return array
+
+
+def _are_admitted(field: Field, texts: Sequence[str | None]) -> bool:
+    if field.choices is not None:
+        return {None, *field.choices}.issuperset(texts)
+    try:
+        "".join(filter(None, texts)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _floats(field: Field, values: Array) -> tuple[Array, Array]:
+    array = np.array(values, dtype=np.float64)
+    if values.dtype.kind == "f":
+        return array, np.isinf(array) | (array != values)
+    bad = np.zeros(len(values), dtype=bool)
+    large = (array >= EXACT_INTEGERS) | (array <= -EXACT_INTEGERS)
+    for position in np.flatnonzero(large).tolist():
+        bad[position] = int(array[position]) != int(values[position])
+    return array, bad
+
+
+def _integers(field: Field, values: Array) -> tuple[Array, Array]:
+    if values.dtype.kind == "f":
+        wide = values.astype(np.float64)
+        bad = (wide != values) | (wide != np.trunc(wide))
+        if field.optional:
+            bad |= np.abs(wide) > EXACT_INTEGERS
+        else:
+            bad |= (wide >= 2.0**63) | (wide < -(2.0**63))
+        whole = np.where(bad, 0, wide) + 0.0  # an integer's zero has no sign
+        return whole.astype(field.kind.dtype), bad
+    most = EXACT_INTEGERS if field.optional else 2**63 - 1
+    bad = np.zeros(len(values), dtype=bool)
+    if np.iinfo(values.dtype).max > most:
+        bad |= values > most
+    if field.optional and np.iinfo(values.dtype).min < -most:
+        bad |= values < -most
+    return np.array(values, dtype=field.kind.dtype), bad
+
+
+def _booleans(field: Field, values: Array) -> tuple[Array, Array]:
+    array = (values == 1).astype(field.kind.dtype)
+    return array, (values != 0) & (values != 1)
+
+
+def _times(field: Field, values: Array) -> tuple[Array, Array]:
+    array = np.array(values, dtype=Kind.TIME.dtype)
+    since = array.view(np.int64)
+    return array, (array.astype(values.dtype) != values) | (since < FIRST_TIME) | (
+        since > LAST_TIME
+    )
+
+
+_CASTS: dict[str, tuple[Callable[[Field, Array], tuple[Array, Array]], str]] = {
+    "float": (_floats, "iuf"),
+    "int": (_integers, "iuf"),
+    "bool": (_booleans, "biuf"),
+    "datetime": (_times, "M"),
+}
+"""For each declared type: the cast of a whole array, and the NumPy kinds that it takes.
+
+A cast gives a new array and where that is not what it should be; missing values do not matter.
+"""
+
+
+def _absent(values: Array) -> Array:
+    if values.dtype.kind in "fM":
+        absent: Array = values != values
+        return absent
+    return np.zeros(len(values), dtype=bool)
+
+
+def _listed(values: Array) -> list[Any]:
+    """The values as records would hold them."""
+    if values.dtype.kind == "M":
+        return pd.DatetimeIndex(values).tz_localize("UTC").tolist()
+    return values.tolist()  # type: ignore[no-any-return]
+
+
+def _reason(convert: Convert, value: Any) -> str:
+    try:
+        convert(value)
+    except RefusedError as reason:
+        return str(reason)
+    raise AssertionError(f"{value!r} is refused in an array but not alone")

@@ -1,0 +1,332 @@
+"""Decoding: the one way in, from tables, records and texts to canonical columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.casts import Cast, cast_values
+from lockstep.columns.errors import InputError
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.records import Field, Schema
+from lockstep.columns.series import cast_cells, cast_chunks, cast_series, listed
+from lockstep.columns.values import Convert, RefusedError, converter
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Data: TypeAlias = "pd.DataFrame | pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
+"""What `decode` takes."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a row was refused.
+
+    Attributes:
+        column: The column at fault.
+        rule: Which rule refused it: `"type"`, or the name of a row rule.
+        message: What was wrong with it, for a person.
+    """
+
+    column: str
+    rule: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.column}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A refused row with all its reasons.
+
+    Attributes:
+        row: Its position in the input, from 0.
+        key: Its key as text; None where the key itself cannot be read.
+        reasons: All that is wrong with it, in the order of the fields.
+        record: Its values as they came.
+    """
+
+    row: int
+    key: str | None
+    reasons: tuple[Reason, ...]
+    record: dict[str, Any]
+
+    def __str__(self) -> str:
+        name = f"row {self.row}" + (f" ({self.key})" if self.key is not None else "")
+        return f"{name}: {', '.join(map(str, self.reasons))}"
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What became of an input.
+
+    Attributes:
+        columns: The accepted rows, in canonical form, read-only.
+        rows: int64: where in the input each accepted row was.
+        rejected: The refused rows, in the order of the input.
+        ignored: Columns of the input that the schema does not declare.
+        total: Number of rows in the input.
+    """
+
+    columns: Columns
+    rows: Array
+    rejected: tuple[Rejected, ...]
+    ignored: tuple[str, ...]
+    total: int
+
+
+def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
+    """Bring data into canonical columns, refusing the rows that do not fit their declaration.
+
+    One record gives the same arrays from every format, alone or among others. In records, a
+    field that may be missing may also be left out; a table must have all columns.
+
+    Args:
+        data: A DataFrame, a pyarrow table, one record or a sequence of records.
+        schema: What the rows are declared to hold.
+        source: What to call the data in messages, such as the name of its file.
+
+    Raises:
+        InputError: A table lacks a column, or has one twice, or the data is of no known form.
+    """
+    if isinstance(data, Mapping):
+        return _decode_records([data], schema, source)
+    if isinstance(data, pd.DataFrame):
+        return _decode_table(_pandas_table(data), schema, source)
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return _decode_records(data, schema, source)
+    if type(data).__module__.startswith("pyarrow"):
+        return _decode_table(_arrow_table(data, source), schema, source)
+    raise _undecodable(data, source)
+
+
+def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
+    """Decode a table of text cells, as a CSV file holds them; a null is an empty cell."""
+
+    def cast(name: str, field: Field, convert: Convert) -> Cast:
+        return cast_cells(cells.column(name), field, convert)
+
+    table = _Table(cells.column_names, cast, lambda rows: _arrow_records(cells, rows))
+    return _decode_table(table, schema, source)
+
+
+def _undecodable(data: Any, source: str) -> InputError:
+    return InputError(
+        f"{source}: {type(data).__name__} cannot be decoded; give a DataFrame, a pyarrow table, a "
+        "record (dict) or a list of records."
+    )
+
+
+# Records
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The fields of one kind."""
+
+    names: tuple[str, ...]
+    converts: tuple[tuple[str, Convert], ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A schema's converters, made once."""
+
+    fields: tuple[tuple[Field, Convert], ...]
+    blocks: tuple[_Block, ...]
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=256)
+def _plan(schema: Schema) -> _Plan:
+    fields = tuple((field, converter(field)) for field in schema)
+    blocks = []
+    for kind in Kind:
+        converts = tuple((field.name, convert) for field, convert in fields if field.kind is kind)
+        blocks.append(_Block(tuple(name for name, _ in converts), converts, kind.dtype))
+    return _Plan(fields, tuple(blocks), frozenset(schema.names))
+
+
+_FIRST_ROW = np.zeros(1, dtype=np.int64)
+_FIRST_ROW.flags.writeable = False
+
+
+def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source: str) -> Decoded:
+    plan = _plan(schema)
+    if len(records) == 1 and isinstance(records[0], Mapping):
+        try:
+            columns = _decode_one(records[0], plan, schema)
+        except RefusedError:
+            pass  # what follows finds all the reasons
+        else:
+            return Decoded(columns, _FIRST_ROW, (), _extra(records, plan.names), 1)
+    for position, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise InputError(
+                f"{source}: row {position} is {type(record).__name__}, not a record (an object "
+                "with named fields)."
+            )
+    getters = [record.get for record in records]
+    casts = {}
+    for field, convert in plan.fields:
+        name = field.name
+        casts[name] = cast_values(field, convert, [get(name) for get in getters])
+    ignored = _extra(records, plan.names)
+    return _split(casts, lambda rows: [dict(records[row]) for row in rows], schema, ignored)
+
+
+def _decode_one(record: Mapping[str, Any], plan: _Plan, schema: Schema) -> Columns:
+    """The columns of a single record: one array a kind, of which each column is a view.
+
+    Raises:
+        RefusedError: A value does not fit its declaration.
+    """
+    get = record.get
+    found: Columns = {}
+    for block in plan.blocks:
+        values = np.array([convert(get(name)) for name, convert in block.converts], block.dtype)
+        values.flags.writeable = False
+        found.update(zip(block.names, values.reshape(-1, 1), strict=True))
+    return {name: found[name] for name in schema.names}
+
+
+def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple[str, ...]:
+    extra: dict[str, None] = {}
+    for record in records:
+        if not record.keys() <= names:
+            extra.update(dict.fromkeys(str(name) for name in record if name not in names))
+    return tuple(extra)
+
+
+# Tables
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table of whatever library.
+
+    Attributes:
+        names: Names of its columns.
+        cast: From a column's name, its field and converter to its canonical array.
+        records: From positions to those rows, as they came.
+    """
+
+    names: list[Any]
+    cast: Callable[[str, Field, Convert], Cast]
+    records: Callable[[list[int]], list[dict[str, Any]]]
+
+
+def _pandas_table(frame: pd.DataFrame) -> _Table:
+    def cast(name: str, field: Field, convert: Convert) -> Cast:
+        return cast_series(frame[name], field, convert)
+
+    def records(rows: list[int]) -> list[dict[str, Any]]:
+        part = frame.iloc[rows]
+        columns = [part.iloc[:, position].tolist() for position in range(part.shape[1])]
+        return _records(part.columns, columns)
+
+    return _Table(list(frame.columns), cast, records)
+
+
+def _arrow_table(data: Any, source: str) -> _Table:
+    import pyarrow as pa
+
+    if isinstance(data, pa.RecordBatch):
+        data = pa.table(data)
+    if not isinstance(data, pa.Table):
+        raise _undecodable(data, source)
+
+    def cast(name: str, field: Field, convert: Convert) -> Cast:
+        return cast_chunks(data.column(name), field, convert)
+
+    return _Table(data.column_names, cast, lambda rows: _arrow_records(data, rows))
+
+
+def _arrow_records(table: pa.Table, rows: list[int]) -> list[dict[str, Any]]:
+    part = table.take(rows)
+    return _records(part.column_names, [listed(column) for column in part.columns])
+
+
+def _records(names: Iterable[Any], columns: list[list[Any]]) -> list[dict[str, Any]]:
+    texts = [str(name) for name in names]
+    return [dict(zip(texts, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _decode_table(table: _Table, schema: Schema, source: str) -> Decoded:
+    _check_names(table.names, schema, source)
+    fields = _plan(schema).fields
+    casts = {field.name: table.cast(field.name, field, convert) for field, convert in fields}
+    ignored = tuple(dict.fromkeys(str(name) for name in table.names if name not in schema))
+    return _split(casts, table.records, schema, ignored)
+
+
+def _check_names(present: list[Any], schema: Schema, source: str) -> None:
+    counts = Counter(name for name in present if isinstance(name, str))
+    lacking = [name for name in schema.names if name not in counts]
+    if lacking:
+        extra = [str(name) for name in present if name not in schema]
+        hint = f" It has columns that are not declared: {', '.join(extra[:10])}." if extra else ""
+        plural = "s" if len(lacking) > 1 else ""
+        raise InputError(
+            f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint} "
+            "Add what is lacking, or change the declaration."
+        )
+    twice = [name for name in schema.names if counts[name] > 1]
+    if twice:
+        raise InputError(f"{source} has the column {', '.join(twice)} more than once; keep one.")
+
+
+def _split(
+    casts: Mapping[str, Cast],
+    records: Callable[[list[int]], list[dict[str, Any]]],
+    schema: Schema,
+    ignored: tuple[str, ...],
+) -> Decoded:
+    """Part the accepted rows from the refused ones.
+
+    Args:
+        casts: Arrays of all rows, and why some are refused, by field.
+        records: From positions to those rows, as they came.
+        schema: The fields.
+        ignored: Names of columns that are not declared.
+    """
+    columns = {name: array for name, (array, _) in casts.items()}
+    total = len(columns[schema.names[0]])
+    rows = np.arange(total, dtype=np.int64)
+    bad_rows = sorted(set().union(*(reasons for _, reasons in casts.values())))
+    rejected = _rejected(bad_rows, casts, records(bad_rows), schema.key) if bad_rows else ()
+    if bad_rows:
+        rows = np.delete(rows, bad_rows)
+        columns = {name: array[rows] for name, array in columns.items()}
+    for array in (rows, *columns.values()):
+        array.flags.writeable = False
+    return Decoded(columns, rows, rejected, ignored, total)
+
+
+def _rejected(
+    rows: list[int],
+    casts: Mapping[str, Cast],
+    records: list[dict[str, Any]],
+    key: str | None,
+) -> tuple[Rejected, ...]:
+    found: dict[int, list[Reason]] = {row: [] for row in rows}
+    for name, (_, reasons) in casts.items():
+        for row, message in reasons.items():
+            found[row].append(Reason(name, "type", message))
+    keys: list[str | None] = [None] * len(rows)
+    if key is not None:
+        array, unreadable = casts[key]
+        keys = [str(array[row]) if row not in unreadable else None for row in rows]
+    return tuple(
+        Rejected(row, name, tuple(found[row]), record)
+        for row, name, record in zip(rows, keys, records, strict=True)
+    )

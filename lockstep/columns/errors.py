@@ -1,0 +1,92 @@
+"""What can go wrong, as a tree.
+
+LockstepError
+├── DefinitionError            the pipeline's module is wrong; raised when it is built
+│   ├── DeclarationError       a record type or a decorator is declared wrongly
+│   ├── UnknownInputError      a function asks for a column that does not exist
+│   ├── DuplicateNameError     two columns share a name
+│   ├── CycleError             columns that depend on each other
+│   └── LeakageError           something served depends on an outcome
+├── FunctionError              a column's function raised or returned something unusable
+├── FitError                   a model cannot be fitted on the rows that it was given
+├── InputError                 a table, file or text cannot be read as the record type at all
+├── InvalidRecordsError        some rows were refused where every row was needed
+└── NotFittedError             a prediction was asked of a pipeline without fitted models
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockstep.columns.decode import Rejected
+
+
+class LockstepError(Exception):
+    """Base of every error that Lockstep raises on purpose: one clear line for its reader."""
+
+
+class DefinitionError(LockstepError):
+    """A pipeline's module cannot be built into a column graph."""
+
+
+class DeclarationError(DefinitionError):
+    """A record type or a decorated function is declared in a way that has no meaning."""
+
+
+class UnknownInputError(DefinitionError):
+    """A function names an input that is neither a field nor a column."""
+
+
+class DuplicateNameError(DefinitionError):
+    """A name is used for two columns."""
+
+
+class CycleError(DefinitionError):
+    """Columns depend on each other in a circle."""
+
+
+class LeakageError(DefinitionError):
+    """A feature, model or output depends on an outcome, which is unknown when it is served."""
+
+
+class FunctionError(LockstepError):
+    """A column's function raised, or returned something that is not a column.
+
+    Attributes:
+        column: Name of the column whose function is at fault.
+    """
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+class FitError(LockstepError):
+    """A model cannot be fitted on the rows that it was given."""
+
+
+class InputError(LockstepError):
+    """A table, file or text cannot be read as the record type at all."""
+
+
+class InvalidRecordsError(LockstepError):
+    """Rows were refused where every row was needed.
+
+    Attributes:
+        rejected: The refused rows, each with its reasons.
+    """
+
+    def __init__(self, rejected: Sequence[Rejected], total: int, source: str) -> None:
+        shown = "; ".join(str(row) for row in rejected[:3])
+        more = f"; and {len(rejected) - 3} more" if len(rejected) > 3 else ""
+        super().__init__(
+            f"{source}: {len(rejected)} of {total} rows are not valid records: {shown}{more}. "
+            "Correct them, or use decode() to set them aside."
+        )
+        self.rejected = tuple(rejected)
+
+
+class NotFittedError(LockstepError):
+    """A fitted pipeline is needed, and this one is not."""

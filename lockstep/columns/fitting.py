@@ -1,0 +1,116 @@
+"""Fitting a graph's models; a second stage on out-of-fold values of the first.
+
+A model that uses another model's column must not see values which that model computed for rows
+it was fitted on, since they look better than any that will be served. So the rows are split
+into folds, and the values of each fold come from models fitted on the other folds alone
+(Wolpert, "Stacked generalization", Neural Networks 5, 1992). Inside each part, another split is
+made for the models there that are second stages themselves, so that a third stage is as free of
+leaks as a second.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockstep.columns.errors import FitError
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.predictors import fit
+from lockstep.columns.rows import take_rows
+
+Estimators = dict[str, Any]
+
+
+def fit_models(
+    graph: Graph, columns: Columns, names: Iterable[str] | None = None, depth: int = 0
+) -> Estimators:
+    """Fit models on rows whose outcome is known.
+
+    Args:
+        graph: The columns and their models.
+        columns: The rows, in canonical form: fields of record and outcome; columns that are
+            given already are taken as they are.
+        names: Which models; all of them by default. Those that they depend on are fitted too
+            where they are among the names only.
+        depth: How many splits these rows are a part of.
+
+    Returns:
+        Fitted estimators by model.
+
+    Raises:
+        FitError: A model cannot be fitted on these rows.
+        FunctionError: A column's function raised or returned no column.
+    """
+    wanted = set(graph.models if names is None else names)
+    out_of_fold: dict[tuple[frozenset[str], int], Columns] = {}
+    models: Estimators = {}
+    for name in graph.models:
+        if name not in wanted:
+            continue
+        model = graph.model_of(name)
+        behind = graph.models_behind(name)
+        known = columns
+        if behind:
+            split = (behind, model.folds)
+            if split not in out_of_fold:
+                out_of_fold[split] = out_of_fold_values(graph, columns, behind, model.folds, depth)
+            known = columns | out_of_fold[split]
+        models[name] = fit(model, graph.evaluate(known, (*model.uses, model.learns)))
+    return models
+
+
+def out_of_fold_values(
+    graph: Graph, columns: Columns, names: frozenset[str], folds: int, depth: int = 0
+) -> Columns:
+    """The columns of models, each row's computed by models that were not fitted on it.
+
+    Args:
+        graph: The columns and their models.
+        columns: The rows, in canonical form.
+        names: Models, with all the models that they depend on.
+        folds: Number of parts.
+        depth: How many splits these rows are a part of.
+
+    Returns:
+        The models' columns, probabilities included, for all rows.
+
+    Raises:
+        FitError: There are too few rows to split.
+    """
+    fold = fold_of(columns[graph.record.key or ""], folds, depth)
+    produced = [
+        column
+        for name in graph.models
+        if name in names
+        for column in (name, *graph.model_of(name).probabilities)
+    ]
+    values: Columns = {name: np.empty(len(fold), dtype=graph.kind(name).dtype) for name in produced}
+    for held_out in np.unique(fold).tolist():
+        rows = fold == held_out
+        if rows.all():
+            raise FitError(
+                f"{len(fold)} rows are too few to split into {folds} folds for a second stage."
+            )
+        models = fit_models(graph, take_rows(columns, ~rows), names, depth + 1)
+        computed = graph.evaluate(take_rows(columns, rows), produced, models)
+        for name in produced:
+            values[name][rows] = computed[name]
+    return values
+
+
+def fold_of(keys: Array, folds: int, depth: int = 0) -> NDArray[np.int64]:
+    """The fold of each row, from its key alone: the order of the rows does not matter.
+
+    It is a digit of the CRC-32 of the key's text, in base `folds`: the last one, or at a depth
+    the one so many before it, so that a split inside a part has nothing to do with the split that
+    made the part. Rows of one key share a fold.
+    """
+    divisor = folds**depth
+    return np.array(
+        [zlib.crc32(str(key).encode()) // divisor % folds for key in keys.tolist()], dtype=np.int64
+    )

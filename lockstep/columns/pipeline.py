@@ -1,0 +1,276 @@
+"""Pipelines: the columns of one use case, fitted and served by one definition."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Self, TypeGuard
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.decode import Data, decode
+from lockstep.columns.errors import (
+    DefinitionError,
+    DuplicateNameError,
+    InputError,
+    InvalidRecordsError,
+    NotFittedError,
+)
+from lockstep.columns.fitting import Estimators, fit_models
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.nodes import Column
+from lockstep.columns.predictors import matrix, preprocessed
+from lockstep.columns.records import Outcome, Record, Schema
+from lockstep.columns.tables import to_frame
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every column of some rows, and what each estimator was given.
+
+    Attributes:
+        keys: The rows' keys, in order.
+        columns: All columns, in graph order.
+        matrices: For each model, the two-dimensional array that its final estimator got, after
+            its transformers; empty where the trace was taken without matrices.
+    """
+
+    keys: Array
+    columns: Columns
+    matrices: Mapping[str, Array]
+
+
+class Pipeline:
+    """The column graph of one use case, and its models once they are fitted.
+
+    Args:
+        module: Name of the module that defines the columns: `__name__`. Its last part names
+            the pipeline.
+        record: What is known when serving.
+        outcome: What becomes known later; None for a pipeline without labels.
+
+    Attributes:
+        name: Name of the pipeline.
+        graph: Its columns.
+        models_: Fitted estimators by model; only after `fit`.
+
+    Raises:
+        DefinitionError: The columns do not make a graph; the message names the culprit.
+        FunctionError: A column's function returns something that is no column.
+    """
+
+    models_: Estimators
+
+    def __init__(
+        self, module: str, *, record: type[Record], outcome: type[Outcome] | None = None
+    ) -> None:
+        self.module = module
+        self.name = module.rpartition(".")[2]
+        self.record = record
+        self.outcome = outcome
+        self.record_schema = record.schema()
+        self.outcome_schema = outcome.schema() if outcome is not None else None
+        self.joint_schema = self.record_schema.joined(self.outcome_schema)
+        self.graph = Graph(_columns_of(module), self.record_schema, self.outcome_schema)
+
+    def __repr__(self) -> str:
+        state = "fitted" if self.is_fitted else "not fitted"
+        return f"<Pipeline {self.name}: {len(self.graph.columns)} columns, {state}>"
+
+    @property
+    def key(self) -> str:
+        """Name of the field that names a row."""
+        return self.record_schema.key or ""
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it has fitted models for all its model columns."""
+        return hasattr(self, "models_") or not self.graph.models
+
+    def schema(self) -> Schema:
+        """What a record holds."""
+        return self.record_schema
+
+    def lineage(self, column: str) -> frozenset[str]:
+        """The fields that a column comes from in the end.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        if column not in self.graph.order:
+            raise KeyError(f"{self.name} has no column {column!r}")
+        return self.graph.lineage(column)
+
+    def unfitted(self) -> Pipeline:
+        """The same definition without fitted models."""
+        unfitted = copy.copy(self)
+        unfitted.__dict__.pop("models_", None)
+        return unfitted
+
+    def with_models(self, models: Mapping[str, BaseEstimator]) -> Pipeline:
+        """The same definition with these fitted models.
+
+        Raises:
+            NotFittedError: A model column has no estimator among them.
+        """
+        lacking = [name for name in self.graph.models if name not in models]
+        if lacking:
+            raise NotFittedError(f"{self.name}: no fitted model for {', '.join(lacking)}.")
+        fitted = copy.copy(self)
+        fitted.models_ = dict(models)
+        return fitted
+
+    def fit(self, data: Data | Columns) -> Self:
+        """Fit every model on rows whose outcome is known.
+
+        Args:
+            data: A DataFrame, records or a pyarrow table with the fields of record and outcome,
+                or columns that were decoded before. Features and labels that are among them
+                are taken as they are; what a model computed is not, since that model may have
+                been fitted on these very rows.
+
+        Returns:
+            The pipeline itself, with `models_` set.
+
+        Raises:
+            InvalidRecordsError: A row does not fit its declaration.
+            InputError: A column is lacking.
+            FitError: A model cannot be fitted on these rows.
+        """
+        columns = self._columns(data, self.joint_schema)
+        wanted = (*self.graph.model_free, *self.graph.labels)
+        kept = {*self.joint_schema.names, *wanted}
+        columns = {name: array for name, array in columns.items() if name in kept}
+        self.models_ = fit_models(self.graph, self.graph.evaluate(columns, wanted))
+        return self
+
+    def predict(self, data: Data | Columns) -> pd.DataFrame:
+        """Predict: the key, the event time if there is one, and all outputs, one row a record.
+
+        Args:
+            data: A DataFrame (its index is kept), records, a pyarrow table, or columns.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InvalidRecordsError: A row does not fit its declaration; use `decode` to set such
+                rows aside.
+            InputError: A column is lacking.
+        """
+        columns = self.evaluate(self._columns(data, self.record_schema), self.graph.outputs)
+        time = self.record_schema.event_time
+        names = [self.key, *([time] if time is not None else []), *self.graph.outputs]
+        frame = to_frame({name: columns[name] for name in names})
+        if isinstance(data, pd.DataFrame):
+            frame.index = data.index
+        return frame
+
+    def evaluate(self, columns: Columns, wanted: tuple[str, ...] | None = None) -> Columns:
+        """Compute columns of decoded rows: all that need no outcome, or those wanted.
+
+        Raises:
+            NotFittedError: A model's column is needed and `fit` has not been called.
+            InputError: A field is needed and not among the columns.
+            FunctionError: A column's function raised or returned no column.
+        """
+        models = getattr(self, "models_", {})
+        return self.graph.evaluate(columns, self.graph.served if wanted is None else wanted, models)
+
+    def trace(self, data: Data | Columns, *, labels: bool = False, matrices: bool = False) -> Trace:
+        """Every column of some rows, in graph order.
+
+        Args:
+            data: A DataFrame, records, a pyarrow table, or columns.
+            labels: Whether to include outcome and labels; the data must then hold the outcome.
+            matrices: Whether to include what each final estimator was given.
+
+        Raises:
+            NotFittedError: `fit` has not been called.
+            InvalidRecordsError: A row does not fit its declaration.
+            FunctionError: A column's function raised or returned no column.
+        """
+        schema = self.joint_schema if labels else self.record_schema
+        known = self._columns(data, schema)
+        wanted = self.graph.order if labels else self.graph.served
+        found = self.evaluate(known, wanted)
+        columns = {name: found[name] for name in wanted}
+        given = {}
+        for name in self.graph.models if matrices else ():
+            frame = matrix(self.graph.model_of(name), found)
+            given[name] = preprocessed(self.models_[name], frame)
+        return Trace(columns[self.key], columns, given)
+
+    def _columns(self, data: Data | Columns, schema: Schema) -> Columns:
+        """Columns as they are, if they are canonical; anything else decoded, every row of it."""
+        if _are_columns(data):
+            self._check_canonical(data)
+            return data
+        decoded = decode(data, schema)
+        if decoded.rejected:
+            raise InvalidRecordsError(decoded.rejected, decoded.total, schema.name)
+        return decoded.columns
+
+    def _check_canonical(self, columns: Columns) -> None:
+        """Make sure that a function gets what its columns are declared to hold.
+
+        Raises:
+            InputError: An array has another dtype or length.
+        """
+        length = len(columns.get(self.key, next(iter(columns.values()))))
+        for name, array in columns.items():
+            dtype = self.graph.kind(name).dtype if name in self.graph else array.dtype
+            if array.dtype != dtype or array.shape != (length,):
+                raise InputError(
+                    f"{self.name}: {name} is an array of {array.dtype} and shape {array.shape}, "
+                    f"not of {dtype} and shape ({length},); decode() makes columns of any table."
+                )
+
+
+def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:
+    return (
+        isinstance(data, dict)
+        and bool(data)
+        and all(isinstance(value, np.ndarray) for value in data.values())
+    )
+
+
+def _columns_of(module_name: str) -> list[Column]:
+    """The decorated functions of a module, its imports of them included.
+
+    Raises:
+        DefinitionError: There is no such module.
+    """
+    module = sys.modules.get(module_name)
+    if module is None:
+        raise DefinitionError(
+            f"There is no module {module_name!r}: write Pipeline(__name__, ...) in the module that "
+            "defines the columns."
+        )
+    _check_defined_once(module)
+    return [value for value in vars(module).values() if isinstance(value, Column)]
+
+
+def _check_defined_once(module: ModuleType) -> None:
+    """A second function of one name would replace the first without a word."""
+    try:
+        definitions = ast.parse(inspect.getsource(module)).body
+    except (OSError, TypeError):
+        return  # made in memory, without a source to read
+    lines: dict[str, int] = {}
+    for node in definitions:
+        if isinstance(node, ast.FunctionDef) and isinstance(vars(module).get(node.name), Column):
+            if node.name in lines:
+                raise DuplicateNameError(
+                    f"{module.__name__}: {node.name!r} is defined twice, in lines "
+                    f"{lines[node.name]} and {node.lineno}; rename one."
+                )
+            lines[node.name] = node.lineno

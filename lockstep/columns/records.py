@@ -1,0 +1,310 @@
+"""Record and outcome types: what a row is declared to hold."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import get_type_hints as _get_type_hints
+
+from lockstep.columns.errors import DeclarationError
+from lockstep.columns.kinds import Kind
+
+T = TypeVar("T")
+
+_KEY = "lockstep: key"
+_EVENT_TIME = "lockstep: event time"
+
+Key = Annotated[T, _KEY]
+"""Marks the field that names a row, as in `flight_id: Key[str]`."""
+
+EventTime = Annotated[datetime, _EVENT_TIME]
+"""Marks the field that says when the row happened."""
+
+_SCALARS: dict[type, str] = {
+    float: "float",
+    int: "int",
+    bool: "bool",
+    str: "str",
+    datetime: "datetime",
+}
+_KINDS = {
+    "float": Kind.FLOAT,
+    "int": Kind.INT,
+    "bool": Kind.BOOL,
+    "str": Kind.TEXT,
+    "datetime": Kind.TIME,
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One declared field of a record.
+
+    Attributes:
+        name: Its name, and the name of its column.
+        declared: `float`, `int`, `bool`, `str` or `datetime`.
+        optional: Whether it may be missing (`| None`).
+        role: `"key"`, `"event_time"` or `"value"`.
+        choices: What a `Literal[...]` admits; None where any text will do.
+        doc: The comment beside its declaration.
+    """
+
+    name: str
+    declared: str
+    optional: bool = False
+    role: str = "value"
+    choices: tuple[str, ...] | None = None
+    doc: str = ""
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What its array holds: optional integers and booleans are floats, to hold NaN."""
+        if self.optional and self.declared in ("int", "bool"):
+            return Kind.FLOAT
+        return _KINDS[self.declared]
+
+    @property
+    def declared_name(self) -> str:
+        """The declaration as a person wrote it, such as `int | None`."""
+        name = self.declared
+        if self.choices is not None:
+            name = f"Literal[{', '.join(map(repr, self.choices))}]"
+        return f"{name} | None" if self.optional else name
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The fields of a record type, in the order of their declaration."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the fields, in order."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.fields))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Schema, (self.name, self.fields)  # a hash holds in its own process only
+
+    def __getitem__(self, name: str) -> Field:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self.fields)
+
+    def _role(self, role: str) -> str | None:
+        return next((field.name for field in self.fields if field.role == role), None)
+
+    @cached_property
+    def key(self) -> str | None:
+        """Name of the field that names a row; None for an outcome."""
+        return self._role("key")
+
+    @cached_property
+    def event_time(self) -> str | None:
+        """Name of the field that says when the row happened, if there is one."""
+        return self._role("event_time")
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What each field's array holds."""
+        return {field.name: field.kind for field in self.fields}
+
+    def joined(self, other: Schema | None) -> Schema:
+        """This schema with the fields of another after its own."""
+        if other is None:
+            return self
+        return Schema(f"{self.name} with {other.name}", self.fields + other.fields)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, for storage."""
+        return {
+            "name": self.name,
+            "fields": [
+                {
+                    "name": field.name,
+                    "declared": field.declared,
+                    "optional": field.optional,
+                    "role": field.role,
+                    "choices": list(field.choices) if field.choices is not None else None,
+                    "doc": field.doc,
+                }
+                for field in self.fields
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Schema:
+        """The schema that `to_json` wrote."""
+        fields = (
+            Field(**{**item, "choices": tuple(item["choices"]) if item["choices"] else None})
+            for item in data["fields"]
+        )
+        return cls(data["name"], tuple(fields))
+
+
+class _Declared:
+    """What record and outcome types have in common."""
+
+    @classmethod
+    def schema(cls) -> Schema:
+        """The fields that this type declares.
+
+        Raises:
+            DeclarationError: A field has a type that no column can hold, or the key is
+                missing or declared twice.
+        """
+        declared: Any = cls
+        return _schema_of(declared)
+
+
+class Record(_Declared):
+    """A raw row, as it is known when a prediction is asked for.
+
+    Subclasses declare fields by annotation: `float`, `int`, `bool`, `str`, `datetime` or
+    `Literal["a", "b"]`, each with `| None` where it may be missing; one field is a `Key[...]`,
+    and one may be the `EventTime`. A comment at the end of a field's line describes it.
+
+    >>> class Passenger(Record):
+    ...     name: Key[str]
+    ...     age: float | None  # years
+    >>> Passenger.schema().key
+    'name'
+    """
+
+
+class Outcome(_Declared):
+    """What became of a row, known only later. Subclasses declare fields as a `Record` does."""
+
+
+_BASES = (_Declared, Record, Outcome, object)
+
+
+@cache
+def _schema_of(declared: type[_Declared]) -> Schema:
+    for name in _annotations(declared):
+        if any(name in vars(owner) for owner in declared.__mro__ if owner not in _BASES):
+            raise DeclarationError(
+                f"{declared.__name__}.{name} has a default, and a field has none: what is missing "
+                "stays missing until a feature replaces it."
+            )
+    comments = _field_comments(declared)
+    fields = tuple(
+        _field(declared, name, annotation, comments.get(name, ""))
+        for name, annotation in _annotations(declared).items()
+    )
+    if not fields:
+        raise DeclarationError(f"{declared.__name__} declares no field.")
+    schema = Schema(declared.__name__, fields)
+    for role, title in (("key", "key"), ("event_time", "event time")):
+        marked = [field.name for field in fields if field.role == role]
+        if marked and not issubclass(declared, Record):
+            raise DeclarationError(
+                f"{declared.__name__} marks {marked[0]} as its {title}; an outcome has those of "
+                "its record."
+            )
+        if len(marked) > 1:
+            raise DeclarationError(
+                f"{declared.__name__} marks {' and '.join(marked)} as its {title}; mark one."
+            )
+    if issubclass(declared, Record) and schema.key is None:
+        raise DeclarationError(
+            f"{declared.__name__} has no key: mark the field that names a row with Key[str]."
+        )
+    return schema
+
+
+def _annotations(declared: type[_Declared]) -> dict[str, Any]:
+    try:
+        return _get_type_hints(declared, include_extras=True)
+    except NameError as error:
+        raise DeclarationError(
+            f"{declared.__name__}: an annotation is not defined: {error}."
+        ) from error
+
+
+def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
+    annotation, marks = _unmark(annotation)
+    annotation, optional = _unwrap_optional(annotation)
+    annotation, inner = _unmark(annotation)
+    marks |= inner
+    role = "key" if _KEY in marks else "event_time" if _EVENT_TIME in marks else "value"
+    choices = None
+    if get_origin(annotation) is Literal:
+        choices = get_args(annotation)
+        if not all(isinstance(choice, str) for choice in choices):
+            raise DeclarationError(
+                f"{owner.__name__}.{name}: Literal may hold text only, not {choices}."
+            )
+        annotation = str
+    declared = _SCALARS.get(annotation)
+    if declared is None:
+        raise DeclarationError(
+            f"{owner.__name__}.{name} is declared {annotation!r}, which no column can hold; use "
+            "float, int, bool, str, datetime or Literal[...], each with `| None` where it may be "
+            "missing."
+        )
+    if role == "key" and (optional or declared not in ("str", "int")):
+        raise DeclarationError(
+            f"{owner.__name__}.{name}: a key is str or int and never missing, not "
+            f"{declared}{' | None' if optional else ''}."
+        )
+    return Field(name, declared, optional, role, choices, doc)
+
+
+def _unmark(annotation: Any) -> tuple[Any, set[str]]:
+    if get_origin(annotation) is Annotated:
+        inner, *marks = get_args(annotation)
+        return inner, {mark for mark in marks if isinstance(mark, str)}
+    return annotation, set()
+
+
+def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation, False
+    members = [member for member in get_args(annotation) if member is not type(None)]
+    if len(members) == 1:
+        return members[0], True
+    return annotation, False
+
+
+def _field_comments(declared: type) -> dict[str, str]:
+    """The comment at the end of each field's line; none where the source is out of reach."""
+    comments: dict[str, str] = {}
+    for owner in reversed(declared.__mro__):
+        if owner.__module__ == __name__ or owner is object:
+            continue
+        try:
+            source = inspect.getsource(owner)
+        except (OSError, TypeError):
+            continue
+        lines = inspect.cleandoc("\n" + source).splitlines()
+        definition = ast.parse("\n".join(lines)).body[0]
+        for node in definition.body if isinstance(definition, ast.ClassDef) else ():
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                _, _, comment = lines[(node.end_lineno or node.lineno) - 1][
+                    node.end_col_offset or 0 :
+                ].partition("#")
+                comments[node.target.id] = comment.strip()
+    return comments

@@ -1,0 +1,140 @@
+"""What a column's function returned, as the column that it meant."""
+
+from __future__ import annotations
+
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.kinds import Array, Kind, kind_of_dtype
+from lockstep.columns.nodes import Column
+
+_KIND_OF_NUMPY_KIND = {
+    "f": Kind.FLOAT,
+    "i": Kind.INT,
+    "u": Kind.INT,
+    "b": Kind.BOOL,
+    "O": Kind.TEXT,
+    "U": Kind.TEXT,
+    "M": Kind.TIME,
+}
+_TEXT_TYPES = frozenset((str, NoneType))
+
+
+def canonical(column: Column, value: Any, dtype: np.dtype[Any] | None, length: int) -> Array:
+    """The column that a function returned, in canonical form.
+
+    Args:
+        column: Whose function returned it.
+        value: What it returned: an array, or one of pandas' columns.
+        dtype: What the column is to be; None where that is not known yet.
+        length: Number of rows.
+
+    Raises:
+        FunctionError: It is no column of this length, or its values are of another type.
+    """
+    array = _of_pandas(value)
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray) or array.ndim != 1:
+        raise FunctionError(
+            column.name,
+            f"{column.title} returned {_described(value)}; it must return a one-dimensional array "
+            f"of {length} values, one a row.",
+        )
+    if len(array) != length:
+        raise FunctionError(
+            column.name,
+            f"{column.title} returned {len(array)} values for {length} rows; it must return one a "
+            "row.",
+        )
+    target = dtype if dtype is not None else _nearest(array.dtype)
+    if target is None or not _holds_all_of(target, array.dtype):
+        kind = kind_of_dtype(target) if target is not None else None
+        wanted = (
+            f"but the column holds {kind.alias} ({target})"
+            if kind is not None
+            else "which is none of Floats, Ints, Bools, Texts and Times"
+        )
+        raise FunctionError(
+            column.name, f"{column.title} returned an array of {array.dtype}, {wanted}."
+        )
+    array = np.asarray(array, dtype=target)
+    return _texts(column, array) if target.hasobject else array
+
+
+def are_texts(array: Array) -> bool:
+    """Whether an array of objects holds nothing but `str` and None."""
+    return _TEXT_TYPES.issuperset(map(type, array.tolist()))
+
+
+def raised(column: Column, error: Exception) -> FunctionError:
+    """The error to raise where a column's function raised one."""
+    hint = ""
+    if writes_to_input(error):
+        hint = ". Arrays are read-only, since other columns read them too: work on a copy of it"
+    return FunctionError(
+        column.name, f"{column.title} raised {type(error).__name__}: {error}{hint}"
+    )
+
+
+def writes_to_input(error: BaseException | None) -> bool:
+    """Whether this is NumPy's error for writing to an array that must not be written to."""
+    return isinstance(error, ValueError) and "read-only" in str(error)
+
+
+def _of_pandas(value: Any) -> Any:
+    """The array of one of pandas' columns; anything else as it is."""
+    if not isinstance(value, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
+        return value
+    if isinstance(value, pd.MultiIndex):
+        return value
+    series: Any = pd.Series(value)
+    dtype = series.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+    if isinstance(dtype, np.dtype) and dtype.kind != "O":
+        return series.to_numpy()
+    if not isinstance(dtype, pd.CategoricalDtype) and dtype.kind in "iufb":  # pandas' nullable
+        if series.isna().any():
+            return series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return series.to_numpy(dtype=dtype.numpy_dtype)
+    return series.to_numpy(dtype=object, na_value=None)
+
+
+def _nearest(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    kind = _KIND_OF_NUMPY_KIND.get(dtype.kind)
+    return kind.dtype if kind is not None else None
+
+
+def _holds_all_of(target: np.dtype[Any], source: np.dtype[Any]) -> bool:
+    """Whether an array can become another by its dtype alone, as in int32 → int64."""
+    if source.kind == "U" or target.kind == "O" or source.kind == "O":
+        return target.kind == "O" and source.kind in "OU"
+    if source.kind == "M" and target.kind == "M":
+        return np.datetime_data(source)[0] in ("D", "h", "m", "s", "ms", "us")
+    if source.kind == "b" or target.kind == "b":
+        return source.kind == target.kind
+    return np.can_cast(source, target, "safe")
+
+
+def _texts(column: Column, array: Array) -> Array:
+    """Texts as Python's own `str`."""
+    values = [str(value) if isinstance(value, str) else value for value in array.tolist()]
+    for row, value in enumerate(values):
+        if value is not None and type(value) is not str:
+            raise FunctionError(
+                column.name,
+                f"{column.title} returned an array of objects with {_described(value)} in row "
+                f"{row}; Texts hold str, and None where missing.",
+            )
+    return np.array(values, dtype=object)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, np.ndarray | pd.DataFrame):
+        name = "an array" if type(value) is np.ndarray else f"a {type(value).__name__}"
+        return f"{name} of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

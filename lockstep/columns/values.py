@@ -1,0 +1,295 @@
+"""One value: from what came to the canonical value of a declared type.
+
+The declaration alone decides. A cast that would lose something (3.5 into `int`, a naive time,
+text into a number) is refused with a reason, never done in silence.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Callable
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from decimal import Decimal
+from math import isfinite, isnan
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.records import Field
+
+Convert = Callable[[Any], Any]
+
+EXACT_INTEGERS = 2**53
+"""Integers up to this size have a float64 of their own (IEEE 754 binary64: 53 bits)."""
+_INT64 = 2**63
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+FIRST_TIME = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+LAST_TIME = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The times that Python's `datetime` can hold, in microseconds since 1970."""
+_FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_OUTSIDE = "lies outside the years 1 to 9999 in UTC"
+_TIME_EXAMPLE = "a time such as 2013-04-01T09:30:00Z"
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_LONGEST_INTEGER = 400
+"""Digits beyond which no float64 has room for an integer, whatever it is."""
+_NUMBERS = (int, float, Decimal, np.integer, np.floating)
+_BOOLEANS = {"true": True, "false": False}
+
+
+class RefusedError(ValueError):
+    """A value that its declaration does not admit; its text is the reason."""
+
+
+def converter(field: Field) -> Convert:
+    """The function from a value to the canonical value of a field; None where it is missing.
+
+    It raises `RefusedError`, with the reason, for what the declaration does not admit. None, NaN,
+    NaT and pandas' NA are missing. A time's canonical value is the microseconds since 1970, UTC.
+    """
+    convert: Convert
+    if field.declared == "float":
+        convert = _float
+    elif field.declared == "int":
+        convert = _exact_int if field.optional else _int
+    elif field.declared == "bool":
+        convert = _bool
+    elif field.declared == "datetime":
+        convert = _time
+    else:
+        convert = _text if field.choices is None else _one_of(field.choices)
+    return convert if field.optional else _required(convert, field)
+
+
+def cell_parser(field: Field) -> Callable[[str], Any]:
+    """The function from a CSV cell to the value that JSON would carry for a field.
+
+    What cannot be parsed is given back as it is, for `converter` to refuse.
+    """
+    if field.declared in ("float", "int"):
+        return _parse_number
+    if field.declared == "bool":
+        return _parse_bool
+    return str
+
+
+def show(value: Any) -> str:
+    """A value for a message, cut where it is long."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    return _SHOWN.repr(value)
+
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 64
+
+
+# The first test in each function is for what comes most often.
+
+
+def _required(convert: Convert, field: Field) -> Convert:
+    reason = f"missing, and declared {field.declared_name} (never missing)"
+
+    def required(value: Any) -> Any:
+        found = convert(value)
+        if found is None:
+            raise RefusedError(reason)
+        return found
+
+    return required
+
+
+def _float(value: Any) -> float | None:
+    if type(value) is float:
+        if isfinite(value):
+            return value
+        if isnan(value):
+            return None
+        raise RefusedError(f"{value} is not a finite number")
+    if type(value) is int:
+        try:
+            found = float(value)
+        except OverflowError:
+            raise RefusedError(f"{show(value)} does not fit a float") from None
+        if found != value:
+            raise RefusedError(f"{show(value)} has no exact float; it lies beyond 2^53")
+        return found
+    if value is None:
+        return None
+    return _float(_plain_number(value))
+
+
+def _int(value: Any) -> int | None:
+    if type(value) is int:
+        if -_INT64 <= value < _INT64:
+            return value
+        raise RefusedError(f"{show(value)} does not fit a 64-bit integer")
+    if value is None:
+        return None
+    if type(value) is float:
+        if isnan(value):
+            return None
+        if value.is_integer():
+            return _int(int(value))
+        raise RefusedError(f"{value} is not an integer")
+    return _int(_plain_number(value))
+
+
+def _exact_int(value: Any) -> int | None:
+    found = _int(value)
+    if found is None or -EXACT_INTEGERS <= found <= EXACT_INTEGERS:
+        return found
+    raise RefusedError(f"{found} lies beyond 2^53, where optional integers are no longer exact")
+
+
+def _bool(value: Any) -> bool | None:
+    if value is True or value is False:
+        return value
+    if value is None or _is_missing(value):
+        return None
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if _is_number(value) and value in (0, 1):
+        return bool(value)
+    raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not true or false")
+
+
+def _text(value: Any) -> str | None:
+    if type(value) is str:
+        if value.isascii():
+            return value
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RefusedError(f"{show(value)} is not valid Unicode text") from None
+        return value
+    if value is None or _is_missing(value):
+        return None
+    if isinstance(value, str):
+        return _text(str(value))
+    raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not text")
+
+
+def _one_of(choices: tuple[str, ...]) -> Convert:
+    admitted = frozenset(choices)
+    listed = ", ".join(map(repr, choices[:8])) + (", ..." if len(choices) > 8 else "")
+
+    def convert(value: Any) -> str | None:
+        text = _text(value)
+        if text is None or text in admitted:
+            return text
+        raise RefusedError(f"{show(text)} is none of {listed}")
+
+    return convert
+
+
+def _time(value: Any) -> int | None:
+    if type(value) is str:
+        value = _parse_time(value)
+    elif value is None or _is_missing(value):
+        return None
+    elif isinstance(value, np.datetime64):
+        raise RefusedError(f"{value} is a naive time; say its zone, such as +00:00 or Z")
+    elif not isinstance(value, datetime):
+        raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not {_TIME_EXAMPLE}")
+    elif getattr(value, "nanosecond", 0):
+        raise RefusedError(f"{value.isoformat()} is finer than a microsecond")
+    if not MINYEAR <= value.year <= MAXYEAR:  # pandas' times go further
+        raise RefusedError(_OUTSIDE)
+    if value.utcoffset() is None:
+        raise RefusedError(
+            f"{value.isoformat()} is a naive time; say its zone, such as +00:00 or Z"
+        )
+    found: int = (value - _EPOCH) // _MICROSECOND
+    if FIRST_TIME <= found <= LAST_TIME:
+        return found
+    raise RefusedError(_OUTSIDE)
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise RefusedError(f"{show(text)} is not {_TIME_EXAMPLE}") from None
+    if ("." in text or "," in text) and _FINER_THAN_MICROSECONDS.search(text):
+        raise RefusedError(f"{text} is finer than a microsecond")
+    return found
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or value is pd.NaT or value is pd.NA:
+        return True
+    if isinstance(value, float | np.floating):
+        return value != value
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, np.datetime64) and bool(np.isnat(value))
+
+
+def _is_number(value: Any) -> bool:
+    # NumPy counts spans of time among its integers.
+    return isinstance(value, _NUMBERS) and not isinstance(value, np.timedelta64)
+
+
+def _plain_number(value: Any) -> int | float | None:
+    """A number of Python's own, from NumPy's, Decimal's and other forms of it."""
+    if _is_missing(value):
+        return None
+    if isinstance(value, bool | np.bool_):
+        raise RefusedError(f"{bool(value)} is true or false, not a number")
+    if not _is_number(value):
+        raise RefusedError(f"{show(value)} is {_noun(value)}, not a number")
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        found = float(value)
+        if found != value:  # of more than 64 bits
+            raise RefusedError(f"{value} has no exact float")
+        return found
+    return _plain_decimal(value)
+
+
+def _plain_decimal(value: Decimal) -> int | float:
+    """The number that the decimal's digits stand for in JSON, if it keeps them all."""
+    if not value.is_finite():
+        return float(value)
+    if abs(value.adjusted()) < _LONGEST_INTEGER and value == value.to_integral_value():
+        return int(value)
+    found = float(value)
+    if Decimal(repr(found)) != value:
+        raise RefusedError(f"{show(value)} has no float that keeps its digits")
+    return found
+
+
+def _show_plain(value: Any) -> str:
+    return show(value.item()) if isinstance(value, np.generic) else show(value)
+
+
+def _noun(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "true or false"
+    if isinstance(value, str):
+        return "text"
+    if _is_number(value):
+        return "a number"
+    if isinstance(value, datetime | np.datetime64):
+        return "a time"
+    return f"of type {type(value).__name__}"
+
+
+def _parse_number(text: str) -> Any:
+    if _INTEGER.fullmatch(text):
+        return int(text) if len(text) <= _LONGEST_INTEGER else text
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return text
+
+
+def _parse_bool(text: str) -> Any:
+    known = _BOOLEANS.get(text.lower())
+    return _parse_number(text) if known is None else known

@@ -1,0 +1,83 @@
+"""Checks as Dagster declares and records them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from warnings import catch_warnings, simplefilter
+
+import dagster as dg
+
+from lockstep.checks.results import Judgement
+from lockstep.checks.specs import Check
+
+_MOST_ROWS = 50
+"""Rows shown in a table: Dagster's event log keeps them forever and shows them to everybody."""
+
+
+def specs(
+    checks: Iterable[Check],
+    asset: dg.AssetKey,
+    partitions: dg.PartitionsDefinition[str] | None = None,
+) -> list[dg.AssetCheckSpec]:
+    """The checks as Dagster declares them on an asset."""
+    with catch_warnings():
+        # Partitioned checks are in preview; tests/upstream pins how they behave.
+        simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=asset,
+                description=f"{check.meaning}\n\n**When it fails:** {check.remedy}",
+                blocking=check.blocking,
+                partitions_def=partitions,
+            )
+            for check in checks
+        ]
+
+
+def results(found: Mapping[str, Judgement]) -> list[dg.AssetCheckResult]:
+    """What checks found, by name, as Dagster records it."""
+    return [result(name, one) for name, one in found.items()]
+
+
+def result(name: str, found: Judgement) -> dg.AssetCheckResult:
+    """What a check found, as Dagster records it."""
+    metadata: dict[str, Any] = {
+        title: value for title, value in found.numbers.items() if math.isfinite(value)
+    }
+    if found.column is not None:
+        metadata["column"] = found.column
+    if found.table:
+        metadata["details"] = table_metadata(found.table)
+    metadata |= {title: dg.MetadataValue.md(text) for title, text in found.notes.items()}
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity[found.severity],
+        description=found.summary,
+        metadata=metadata,
+    )
+
+
+def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table for Dagster's UI, cut to a bounded number of rows."""
+    records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows]
+    columns = [dg.TableColumn(key, _type(rows, key)) for key in rows[0]]
+    return dg.MetadataValue.table(records[:_MOST_ROWS], dg.TableSchema(columns))
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def _type(rows: Sequence[Mapping[str, Any]], key: str) -> str:
+    types = {type(row[key]) for row in rows if row[key] is not None}
+    if types in ({int}, {bool}):
+        return types.pop().__name__
+    return "float" if types and types <= {int, float} else "string"

@@ -1,0 +1,71 @@
+"""The embedded Dagster instance of a home."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from lockstep.columns.errors import LockstepError
+from lockstep.project.home import Home
+from lockstep.scoring.store import replace_text
+
+_SETTINGS = """\
+# Written by Lockstep where it is missing; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_retries:
+  enabled: false
+run_monitoring:
+  # A run whose process was killed would otherwise count as running for ever.
+  enabled: true
+  max_runtime_seconds: 86400
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+"""
+
+
+def prepare_instance(home: Home) -> Path:
+    """Make sure that there is an instance, and that this process and its children use it.
+
+    `DAGSTER_HOME` names the instance where it is set; otherwise it is kept in the home.
+
+    Raises:
+        LockstepError: Its folder cannot be written to.
+    """
+    path = Path(os.environ.get("DAGSTER_HOME") or home.dagster).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not (path / "dagster.yaml").exists():
+            replace_text(path / "dagster.yaml", _SETTINGS)
+    except OSError as error:
+        raise LockstepError(
+            f"{path} cannot be written to ({error.strerror}); set LOCKSTEP_HOME to a folder that "
+            "can be."
+        ) from error
+    os.environ["DAGSTER_HOME"] = str(path)
+    return path
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The instance, in which runs, events and checks are recorded."""
+    with _alone(prepare_instance(home)):
+        return dg.DagsterInstance.get()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes from making the instance's databases at the same time.
+
+    Dagster makes them at the first use, and of two processes that do so one breaks off.
+    """
+    with (path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

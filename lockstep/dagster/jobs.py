@@ -1,0 +1,80 @@
+"""Jobs: what is run together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.streams import Stream, streams
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import (
+        UnresolvedAssetJobDefinition as Job,
+    )
+
+
+def train_job_name(pipeline: str) -> str:
+    """Name of the job that fits a candidate."""
+    return f"{pipeline}_train"
+
+
+def promote_job_name(pipeline: str) -> str:
+    """Name of the job that puts the champion to the proof."""
+    return f"{pipeline}_promote"
+
+
+def score_job_name(pipeline: str, stream: str) -> str:
+    """Name of the job that scores a partition of a stream."""
+    return f"{pipeline}_score_{stream}"
+
+
+def monitor_job_name(pipeline: str) -> str:
+    """Name of the job that compares predictions with outcomes."""
+    return f"{pipeline}_monitor"
+
+
+def jobs(declared: PipelineAssets) -> list[Job]:
+    """All jobs of a pipeline."""
+    name = declared.name
+    found = [
+        _job(
+            train_job_name(name),
+            [[name, "history"], [name, "training_set"], [name, "candidate"]],
+            "Read the history, compute the training set, fit a candidate and register it.",
+        ),
+        _job(
+            promote_job_name(name),
+            [[name, "champion"]],
+            "Put the version that @champion points to to the proof; if it passes, it goes live.",
+        ),
+        *(_score_job(declared, stream) for stream in streams(declared)),
+    ]
+    if declared.outcomes is not None and declared.calendar is not None:
+        found.append(
+            _job(
+                monitor_job_name(name),
+                [[name, "outcomes"]],
+                "Compare one day's predictions with what came of them.",
+            )
+        )
+    return found
+
+
+def _score_job(declared: PipelineAssets, stream: Stream) -> Job:
+    keys = [[declared.name, stream.name, stage] for stage in ("batch", "scored", "published")]
+    return _job(
+        score_job_name(declared.name, stream.name),
+        keys,
+        f"Take in the rows of one {stream.unit}, score them, and publish them if all is well.",
+    )
+
+
+def _job(name: str, keys: list[list[str]], description: str) -> Job:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*keys),
+        description=description,
+        executor_def=dg.in_process_executor,
+    )

@@ -1,0 +1,82 @@
+"""Metadata: schemas, lineage and links for Dagster's UI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Kind
+from lockstep.columns.nodes import Model
+from lockstep.columns.pipeline import Pipeline
+from lockstep.project.home import Home
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TYPES = {
+    Kind.FLOAT: "float64",
+    Kind.INT: "int64",
+    Kind.BOOL: "bool",
+    Kind.TEXT: "string",
+    Kind.TIME: "timestamp[us, UTC]",
+}
+
+
+def column_schema(pipeline: Pipeline, names: Iterable[str]) -> dict[str, Any]:
+    """The table schema of an asset: each column's type and what it is."""
+    columns = [
+        dg.TableColumn(name, _TYPES[pipeline.graph.kind(name)], description(pipeline, name))
+        for name in names
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
+
+
+def description(pipeline: Pipeline, name: str) -> str:
+    """What a column is, from its declaration or its function."""
+    if name in pipeline.joint_schema:
+        field = pipeline.joint_schema[name]
+        return f"{field.doc} ({field.declared_name})" if field.doc else field.declared_name
+    column = pipeline.graph.producer(name)
+    if column is None:
+        return ""
+    if isinstance(column, Model) and column.name != name:
+        return f"Probability of one class of {column.name}. {column.doc}"
+    return column.doc
+
+
+def column_lineage(
+    graph: Graph, names: Iterable[str], upstream: dg.AssetKey, available: Iterable[str]
+) -> dict[str, Any]:
+    """Which columns of the asset before each column comes from.
+
+    Args:
+        graph: The column graph.
+        names: Columns of the asset.
+        upstream: The asset that they are computed from.
+        available: Its columns.
+    """
+    known = set(available)
+    dependencies = {}
+    for name in names:
+        sources = [name] if name in known else sorted(graph.lineage(name) & known)
+        dependencies[name] = [dg.TableColumnDep(upstream, source) for source in sources]
+    return {"dagster/column_lineage": dg.TableColumnLineage(dependencies)}
+
+
+def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
+    """The page of a version in MLflow's UI."""
+    return dg.MetadataValue.url(f"{home.mlflow_ui}/#/models/{name}/versions/{version}")
+
+
+def picture(figure: Figure) -> dg.MarkdownMetadataValue:
+    """A plot as metadata: a small PNG inside Markdown."""
+    from base64 import b64encode
+    from io import BytesIO
+
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=70)
+    encoded = b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{encoded})")

@@ -1,0 +1,34 @@
+"""Partitions: the days of a calendar, and the files of an inbox."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+import dagster as dg
+
+from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.scoring.streams import Stream
+
+
+def stream_partitions(declared: PipelineAssets, stream: Stream) -> dg.PartitionsDefinition[str]:
+    """The days or files of a stream, a partition each."""
+    if stream.name == "daily" and declared.calendar is not None:
+        return daily_partitions(declared.calendar)
+    return inbox_partitions(declared.name)
+
+
+@cache
+def daily_partitions(calendar: Calendar) -> dg.DailyPartitionsDefinition:
+    """The days of a calendar, a partition each."""
+    end = calendar.end
+    return dg.DailyPartitionsDefinition(
+        start_date=calendar.start.isoformat(),
+        end_date=(end + timedelta(days=1)).isoformat() if end is not None else None,
+        timezone=calendar.timezone,
+    )
+
+
+def inbox_partitions(pipeline: str) -> dg.DynamicPartitionsDefinition:
+    """The files of a pipeline's inbox, a partition each."""
+    return dg.DynamicPartitionsDefinition(name=f"{pipeline}_inbox")

@@ -1,0 +1,210 @@
+"""Runs: a job carried out in this process, and what its checks found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from lockstep.columns.errors import LockstepError
+from lockstep.project.project import Project
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What one check found.
+
+    Attributes:
+        asset: The asset, such as `flight_delay/daily/batch`.
+        check: The check's name.
+        partition: The partition, if it has one.
+        result: `"passed"`, `"warned"` or `"failed"`.
+        column: The column that it names, if it names one.
+        summary: What was found, in a line.
+    """
+
+    asset: str
+    check: str
+    partition: str | None
+    result: str
+    column: str | None
+    summary: str
+
+    @classmethod
+    def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
+        """What Dagster recorded of a check."""
+        failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
+        column = evaluation.metadata.get("column")
+        return cls(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            partition=evaluation.partition,
+            result="passed" if evaluation.passed else failed,
+            column=str(column.value) if column is not None else None,
+            summary=evaluation.description or "",
+        )
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What became of a run.
+
+    Attributes:
+        run_id: Dagster's name for it.
+        job: The job.
+        partition: The partition, if it has one.
+        materialized: Assets that were written, each with its metadata as plain values.
+        checks: What the checks found.
+        error: Why it broke off, in a line; None if it went through or a check stopped it.
+        is_mistake: Whether that was bad input or wrong use, rather than a fault.
+    """
+
+    run_id: str
+    job: str
+    partition: str | None
+    materialized: Mapping[str, Mapping[str, Any]]
+    checks: tuple[CheckReport, ...]
+    error: str | None
+    is_mistake: bool
+
+    @property
+    def failed(self) -> tuple[CheckReport, ...]:
+        """The checks in error."""
+        return tuple(check for check in self.checks if check.result == "failed")
+
+    @property
+    def ok(self) -> bool:
+        """Whether it went through without a check in error."""
+        return self.error is None and not self.failed
+
+    def wrote(self, asset: str) -> bool:
+        """Whether the asset whose key ends so was written."""
+        return any(key.endswith(asset) for key in self.materialized)
+
+    def figure(self, asset: str, name: str) -> Any:
+        """A value of the metadata of the asset whose key ends so; None if there is none."""
+        return next(
+            (values.get(name) for key, values in self.materialized.items() if key.endswith(asset)),
+            None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "run_id": self.run_id,
+            "job": self.job,
+            "partition": self.partition,
+            "published": self.wrote("/published"),
+            "materialized": {key: dict(values) for key, values in self.materialized.items()},
+            "checks": [asdict(check) for check in self.checks],
+            "error": self.error,
+        }
+
+
+def run_job(
+    project: Project,
+    job: str,
+    instance: dg.DagsterInstance,
+    *,
+    partition: str | None = None,
+    ops: Mapping[str, Any] | None = None,
+) -> RunReport:
+    """Carry a job out in this process, as a run of the instance.
+
+    Args:
+        project: The project.
+        job: Name of the job.
+        instance: Where to record it.
+        partition: Its partition, if it has partitions.
+        ops: Configuration by op.
+
+    Raises:
+        LockstepError: The job has no such partition.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what libraries say to developers is none of a user's
+        from lockstep.dagster.definitions import definitions
+
+        definition = definitions(project).resolve_job_def(job)
+        _check_partition(definition, partition, instance)
+        result = definition.execute_in_process(
+            run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
+            instance=instance,
+            partition_key=partition,
+            raise_on_error=False,
+        )
+    events = result.all_events
+    error = _first_error(events)
+    return RunReport(
+        run_id=result.run_id,
+        job=job,
+        partition=partition,
+        materialized={
+            materialization.asset_key.to_user_string(): {
+                name: value.value
+                for name, value in materialization.metadata.items()
+                if isinstance(value.value, str | int | float | bool) and not name.startswith("plot")
+            }
+            for materialization in (
+                event.materialization for event in events if event.is_step_materialization
+            )
+        },
+        checks=tuple(CheckReport.of(one) for one in result.get_asset_check_evaluations()),
+        error=_message(error) if error is not None else None,
+        is_mistake=error is not None and _is_mistake(error),
+    )
+
+
+def _check_partition(
+    job: dg.JobDefinition, partition: str | None, instance: dg.DagsterInstance
+) -> None:
+    definition = job.partitions_def
+    if definition is None or partition is None:
+        return
+    known = definition.get_partition_keys(dynamic_partitions_store=instance)
+    if partition not in known:
+        between = f"it has {known[0]} to {known[-1]}" if known else "it has none"
+        raise LockstepError(f"{job.name} has no partition {partition!r}; {between}.")
+
+
+def _first_error(events: Iterable[Any]) -> SerializableErrorInfo | None:
+    for event in events:
+        if event.is_step_failure:
+            error = _inside_dagsters(event.step_failure_data.error)
+            if error is not None and error.cls_name != "DagsterAssetCheckFailedError":
+                return error
+    return None
+
+
+def _inside_dagsters(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """What was raised in a step, which Dagster wraps; not what that was raised from."""
+    while (
+        error is not None and error.cause is not None and str(error.cls_name).startswith("Dagster")
+    ):
+        error = error.cause
+    return error
+
+
+def _message(error: SerializableErrorInfo) -> str:
+    _, _, message = error.message.partition(": ")
+    text = " ".join((message or error.message).split())
+    return text if _is_mistake(error) else f"{error.cls_name}: {text}"
+
+
+def _is_mistake(error: SerializableErrorInfo) -> bool:
+    names = {one.__name__ for one in _descendants(LockstepError)}
+    return error.cls_name in names
+
+
+def _descendants(base: type) -> set[type]:
+    found: set[type] = {base}
+    child: type
+    for child in type.__subclasses__(base):
+        found |= _descendants(child)
+    return found

@@ -1,0 +1,1 @@
+"""Parity: proving that training and serving compute the same columns."""

@@ -1,0 +1,98 @@
+"""Functions that read the clock: their columns change with the time of scoring.
+
+Computing a column twice shows a clock only if it ticks in between; NumPy's "now" ticks once a
+second and a date once a day. So the compiled code is searched for what reads one.
+"""
+
+from __future__ import annotations
+
+import dis
+import time
+from collections.abc import Iterator, Mapping
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from lockstep.columns.nodes import Column
+
+_READERS = frozenset({"now", "utcnow", "today"})
+"""Methods of `datetime`, `date`, and pandas' `Timestamp` and `Period`."""
+_PARSERS = frozenset({"datetime64", "Timestamp", "to_datetime"})
+"""They take the words "now" and "today" for the time."""
+_OF_TIME = frozenset(
+    {"time", "time_ns", "localtime", "gmtime", "monotonic", "perf_counter", "ctime", "strftime"}
+)
+"""Functions of the module `time`."""
+
+
+def clock_reading(function: Any) -> str | None:
+    """What a function reads the clock with, such as `now`; None if it does not read one.
+
+    Functions of the same top-level package that it calls are searched too.
+
+    Args:
+        function: A Python function.
+    """
+    seen: set[CodeType] = set()
+    open_functions = [function]
+    while open_functions:
+        one = open_functions.pop()
+        if not isinstance(one, FunctionType) or one.__code__ in seen:
+            continue
+        seen.add(one.__code__)
+        for code in _codes(one.__code__):
+            reading = _reading(code, one.__globals__)
+            if reading is not None:
+                return reading
+            open_functions += _called(code, one)
+    return None
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A function's code and that of the functions inside it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _reading(code: CodeType, module: Mapping[str, Any]) -> str | None:
+    """What a piece of code reads the clock with.
+
+    Args:
+        code: The code.
+        module: The names of its module.
+    """
+    attributes = _names(code, "LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
+    loaded = _names(code, "LOAD_GLOBAL", "LOAD_NAME")
+    found = attributes & _READERS
+    if {"now", "today"} & {one for one in code.co_consts if isinstance(one, str)}:
+        found |= (attributes | loaded) & _PARSERS
+    is_loaded = any(module.get(name) is time for name in loaded)
+    if is_loaded or "time" in _names(code, "IMPORT_NAME"):
+        found |= attributes & _OF_TIME
+    found |= {name for name in loaded if _is_of_time(module.get(name))}
+    return min(found, default=None)
+
+
+def _names(code: CodeType, *operations: str) -> set[str]:
+    """The names that a piece of code uses in certain operations of the interpreter."""
+    steps = dis.get_instructions(code)
+    return {str(step.argval) for step in steps if step.opname in operations}
+
+
+def _is_of_time(value: Any) -> bool:
+    return getattr(value, "__module__", None) == "time" and value.__name__ in _OF_TIME
+
+
+def _called(code: CodeType, function: FunctionType) -> Iterator[FunctionType]:
+    """The functions that a function may call, out of its own package."""
+    package = function.__module__.partition(".")[0]
+    for name in code.co_names:
+        found = function.__globals__.get(name)
+        if isinstance(found, ModuleType):
+            reached = [vars(found).get(member) for member in code.co_names]
+        else:
+            reached = [found.function if isinstance(found, Column) else found]
+        for one in reached:
+            if isinstance(one, FunctionType) and one.__module__.partition(".")[0] == package:
+                yield one

@@ -1,0 +1,391 @@
+"""Comparison of two traces: what was compared, and the first column that differs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array
+from lockstep.columns.pipeline import Trace
+from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
+from lockstep.parity.exactness import BEYOND, Difference, difference
+from lockstep.parity.plain import example_value, json_value
+from lockstep.parity.reproducer import matrix_reproducer, value_reproducer
+
+_EXAMPLES = 5
+"""Rows and keys that a result shows: it is stored and displayed in many places."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Some keys.
+
+    Attributes:
+        count: How many there are.
+        first: The first few.
+    """
+
+    count: int = 0
+    first: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, keys: Sequence[Any]) -> Keys:
+        """Count keys, and keep a few."""
+        return cls(len(keys), tuple(keys[:_EXAMPLES]))
+
+    def __str__(self) -> str:
+        more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
+        return ", ".join(map(str, self.first)) + more
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"count": self.count, "first": [json_value(key) for key in self.first]}
+
+
+@dataclass(frozen=True)
+class ColumnComparison:
+    """How one column compared, or the matrix given to the estimator of a model.
+
+    Attributes:
+        column: The column.
+        is_matrix: Whether it is the matrix given to the estimator of that column instead.
+        rows: Rows that were compared.
+        differing: Rows that differ by more than the budget.
+        largest: The largest absolute difference of two numbers (seconds for times), if any.
+        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
+            or an infinity faces another value.
+        budget: Ulps that are allowed.
+        forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
+    """
+
+    column: str
+    is_matrix: bool
+    rows: int
+    differing: int
+    largest: float | None
+    ulps: int | None
+    budget: int
+    forms: tuple[str, str] | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether no row differs."""
+        return not self.differing
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "column": self.column,
+            "matrix": self.is_matrix,
+            "rows": self.rows,
+            "differing": self.differing,
+            "largest": self.largest,
+            "ulps": self.ulps if self.ulps != BEYOND else None,
+            "budget": self.budget,
+            "forms": list(self.forms) if self.forms else None,
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two traces of the same rows have in common, and where they first part.
+
+    Attributes:
+        rows: Rows that were compared: those whose key occurs once in both traces.
+        compared: The columns and matrices that were compared, in graph order.
+        skipped: Those that were not, and why.
+        lacking: Those that should have been and could not, and why.
+        only_expected: Keys that the actual trace lacks.
+        only_actual: Keys that the expected trace lacks; they do no harm.
+        repeated: Keys that one of the traces has more than once: their rows can't be matched.
+        first: The first divergence in graph order.
+        setting: How the actual trace was computed, where several ways are compared.
+        failure: What went wrong besides the values, such as records that were refused.
+    """
+
+    rows: int = 0
+    compared: tuple[ColumnComparison, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    only_expected: Keys = Keys()
+    only_actual: Keys = Keys()
+    repeated: Keys = Keys()
+    first: Divergence | None = None
+    setting: str = ""
+    failure: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was compared, all that should have been, and all of it agrees."""
+        return not self.problems
+
+    @property
+    def divergent(self) -> tuple[ColumnComparison, ...]:
+        """The columns and matrices that differ, in graph order."""
+        return tuple(column for column in self.compared if not column.ok)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All that is wrong, in sentences; empty if the comparison is ok."""
+        problems = [self.first.summary] if self.first is not None else []
+        if self.failure is not None:
+            problems.append(self.failure)
+        if self.repeated.count:
+            problems.append(
+                f"keys that occur more than once, so that their rows cannot be matched: "
+                f"{self.repeated}"
+            )
+        if self.only_expected.count:
+            problems.append(f"expected rows that are not there: {self.only_expected}")
+        problems += [f"`{name}` was not compared: {why}" for name, why in self.lacking.items()]
+        if not self.rows and not problems:
+            problems.append("nothing was compared: there are no rows")
+        if not self.compared and not problems:
+            problems.append("nothing was compared: there are no columns in both traces")
+        return tuple(problems)
+
+    @property
+    def summary(self) -> str:
+        """The comparison in one line."""
+        return "; ".join(self.problems) or f"{_count(self.compared)} agree in {self.rows:,} rows"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data of bounded size."""
+        return {
+            "ok": self.ok,
+            "summary": self.summary,
+            "setting": self.setting,
+            "rows": self.rows,
+            "compared": [column.to_json() for column in self.compared],
+            "skipped": dict(self.skipped),
+            "lacking": dict(self.lacking),
+            "only_expected": self.only_expected.to_json(),
+            "only_actual": self.only_actual.to_json(),
+            "repeated": self.repeated.to_json(),
+            "first": self.first.to_json() if self.first is not None else None,
+            "failure": self.failure,
+        }
+
+
+def compare(
+    expected: Trace, actual: Trace, graph: Graph, *, columns: Iterable[str] | None = None
+) -> Comparison:
+    """Compare two traces column by column, in graph order.
+
+    Rows are matched by key, whatever their order. Floats may differ by their column's budget of
+    ulps, everything else must be the same, and so must the dtype (see `difference`). The matrix
+    given to a model's estimator comes right before the model's column and shares its budget.
+
+    Args:
+        expected: What should be. Every one of its rows has to be found in `actual`.
+        actual: What is.
+        graph: The graph that computes `actual`: it gives the order, the budgets and the functions.
+        columns: What has to be compared; a column among these that is not in both traces is
+            lacking, and so is the matrix of a model among these that only `expected` has. By
+            default, whatever both traces have.
+
+    Returns:
+        The comparison. It is not ok if nothing was compared.
+    """
+    matched = _match(expected, actual)
+    required = None if columns is None else frozenset(columns)
+    compared: list[ColumnComparison] = []
+    skipped: dict[str, str] = {}
+    lacking: dict[str, str] = {}
+    first: Divergence | None = None
+    for part in _parts(expected, actual, graph, required or ()):
+        if required is not None and part.column not in required:
+            skipped[part.label] = "not asked for"
+        elif (reason := part.absence(expected, actual)) is not None:
+            is_needed = required is not None and (not part.is_matrix or part.is_in(expected))
+            (lacking if is_needed else skipped)[part.label] = reason
+        else:
+            result, differing = _compare_part(part, matched, graph)
+            compared.append(result)
+            if first is None and not result.ok:
+                first = _divergence(part, result, differing, matched, graph)
+    return Comparison(
+        rows=len(matched.expected.keys),
+        compared=tuple(compared),
+        skipped=skipped,
+        lacking=lacking,
+        only_expected=matched.only_expected,
+        only_actual=matched.only_actual,
+        repeated=matched.repeated,
+        first=first,
+    )
+
+
+class _Matched(NamedTuple):
+    """Two traces reduced to the rows of the keys that they share, in one order."""
+
+    expected: Trace
+    actual: Trace
+    only_expected: Keys
+    only_actual: Keys
+    repeated: Keys
+
+
+class _Part(NamedTuple):
+    """A column of a trace, or the matrix given to the estimator of a model."""
+
+    column: str
+    is_matrix: bool
+
+    @property
+    def label(self) -> str:
+        return f"{self.column} (matrix)" if self.is_matrix else self.column
+
+    def is_in(self, trace: Trace) -> bool:
+        return self.column in (trace.matrices if self.is_matrix else trace.columns)
+
+    def of(self, trace: Trace) -> Array:
+        return trace.matrices[self.column] if self.is_matrix else trace.columns[self.column]
+
+    def absence(self, expected: Trace, actual: Trace) -> str | None:
+        """Why it cannot be compared; None if it can."""
+        if self.is_in(expected):
+            return None if self.is_in(actual) else "not in the actual trace"
+        return "not in the expected trace" if self.is_in(actual) else "in neither trace"
+
+
+def _parts(
+    expected: Trace, actual: Trace, graph: Graph, required: Iterable[str]
+) -> Iterator[_Part]:
+    """All columns and matrices, in graph order; last the columns that the graph does not know."""
+    for column in dict.fromkeys((*graph.order, *expected.columns, *actual.columns, *required)):
+        if column in expected.matrices or column in actual.matrices:
+            yield _Part(column, is_matrix=True)
+        yield _Part(column, is_matrix=False)
+
+
+def _match(expected: Trace, actual: Trace) -> _Matched:
+    expected_keys, actual_keys = expected.keys.tolist(), actual.keys.tolist()
+    repeated = _repeated(expected_keys) | _repeated(actual_keys)
+    row_of = {key: row for row, key in enumerate(actual_keys) if key not in repeated}
+    rows = [row for row, key in enumerate(expected_keys) if key in row_of]
+    matched = {expected_keys[row] for row in rows}
+    known = matched | repeated
+    return _Matched(
+        expected=take(expected, rows),
+        actual=take(actual, [row_of[expected_keys[row]] for row in rows]),
+        only_expected=Keys.of([key for key in expected_keys if key not in known]),
+        only_actual=Keys.of([key for key in actual_keys if key not in known]),
+        repeated=Keys.of(sorted(repeated)),
+    )
+
+
+def _repeated(keys: Sequence[Any]) -> set[Any]:
+    return {key for key, count in Counter(keys).items() if count > 1}
+
+
+def take(trace: Trace, rows: Sequence[int] | Array) -> Trace:
+    """Some rows of a trace, in the order given."""
+    chosen = np.asarray(rows, dtype=np.int64)
+    return Trace(
+        trace.keys[chosen],
+        {name: values[chosen] for name, values in trace.columns.items()},
+        {name: values[chosen] for name, values in trace.matrices.items()},
+    )
+
+
+def concatenate(traces: Sequence[Trace]) -> Trace:
+    """The rows of several traces of the same columns, one trace after the other."""
+    return Trace(
+        np.concatenate([trace.keys for trace in traces]),
+        {
+            name: np.concatenate([trace.columns[name] for trace in traces])
+            for name in traces[0].columns
+        },
+        {
+            name: np.concatenate([trace.matrices[name] for trace in traces])
+            for name in traces[0].matrices
+        },
+    )
+
+
+def _compare_part(
+    part: _Part, matched: _Matched, graph: Graph
+) -> tuple[ColumnComparison, Difference]:
+    expected, actual = part.of(matched.expected), part.of(matched.actual)
+    budget = graph.ulps(part.column) if part.column in graph.order else 0
+    found = difference(expected, actual, ulps=budget)
+    result = ColumnComparison(
+        column=part.column,
+        is_matrix=part.is_matrix,
+        rows=len(expected),
+        differing=int(found.rows.sum()),
+        largest=found.largest,
+        ulps=found.ulps,
+        budget=budget,
+        forms=found.forms,
+    )
+    return result, found
+
+
+def _divergence(
+    part: _Part,
+    result: ColumnComparison,
+    found: Difference,
+    matched: _Matched,
+    graph: Graph,
+) -> Divergence:
+    rows = np.flatnonzero(found.rows)
+    one_row = take(matched.expected, rows[:1])
+    reproducer = matrix_reproducer if part.is_matrix else value_reproducer
+    inputs = graph.inputs(part.column) if part.column in graph.order else ()
+    return Divergence(
+        column=part.column,
+        is_matrix=part.is_matrix,
+        place=place_of(graph, part.column, is_matrix=part.is_matrix),
+        role=role_of(graph, part.column),
+        origin=Origin.of(graph, part.column),
+        inputs={name: _agrees(name, matched, graph) for name in inputs},
+        rows=result.differing,
+        compared=result.rows,
+        largest=result.largest,
+        ulps=result.ulps,
+        budget=result.budget,
+        forms=result.forms,
+        examples=tuple(_example(part, row, found, matched, inputs) for row in rows[:_EXAMPLES]),
+        reproducer=reproducer(graph, part.column, one_row.columns, part.of(one_row))
+        if part.column in graph.order
+        else None,
+    )
+
+
+def _agrees(column: str, matched: _Matched, graph: Graph) -> bool | None:
+    part = _Part(column, is_matrix=False)
+    if part.absence(matched.expected, matched.actual) is not None:
+        return None
+    return _compare_part(part, matched, graph)[0].ok
+
+
+def _example(
+    part: _Part, row: int, found: Difference, matched: _Matched, inputs: Sequence[str]
+) -> Example:
+    expected, actual = part.of(matched.expected)[row], part.of(matched.actual)[row]
+    position = None
+    if part.is_matrix and expected.shape == actual.shape:
+        position = int(found.cells[row].argmax())
+        expected, actual = expected[position], actual[position]
+    columns = matched.expected.columns
+    return Example(
+        key=example_value(matched.expected.keys[row]),
+        expected=example_value(expected),
+        actual=example_value(actual),
+        position=position,
+        inputs={name: example_value(columns[name][row]) for name in inputs if name in columns},
+    )
+
+
+def _count(compared: Sequence[ColumnComparison]) -> str:
+    matrices = sum(part.is_matrix for part in compared)
+    columns = len(compared) - matrices
+    counts = [(columns, "column", "columns"), (matrices, "matrix", "matrices")]
+    return " and ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts if n)

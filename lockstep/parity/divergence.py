@@ -1,0 +1,230 @@
+"""A divergence: a column whose values are not what they should be, and all that explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.graph import Graph
+from lockstep.parity.exactness import BEYOND
+from lockstep.parity.plain import json_value, show
+from lockstep.parity.reproducer import Reproducer, public_name
+
+_MOST_NAMES = 4
+"""Inputs that a sentence names; it counts them where there are more."""
+
+
+_VERBS = {
+    True: ("agrees", "agree"),
+    False: ("differs", "differ"),
+    None: ("was not compared", "were not compared"),
+}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The function that computes a column.
+
+    Attributes:
+        function: Its qualified name, such as `transforms.flight_delay.departure_minute`.
+        file: Its file, with the directory around it.
+        line: Its line there.
+    """
+
+    function: str
+    file: str
+    line: int
+
+    @classmethod
+    def of(cls, graph: Graph, column: str) -> Origin | None:
+        """The function behind a column; None for a field, or a column that the graph lacks."""
+        producer = graph.producer(column)
+        if producer is None:
+            return None
+        file, _, line = producer.location.rpartition(":")
+        function = producer.function
+        module = public_name(function.__module__)
+        return cls(f"{module}.{function.__qualname__}", file, int(line))
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def role_of(graph: Graph, column: str) -> str:
+    """What a column is for; `"column"` if the graph has no such column."""
+    producer = graph.producer(column)
+    if producer is not None:
+        return producer.role
+    return "field" if column in graph.order else "column"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row at which a column differs.
+
+    Attributes:
+        key: The row's key.
+        expected: Its expected value; for a matrix, that of the first cell which differs.
+        actual: Its actual value.
+        position: For a matrix, the position of that cell in its row.
+        inputs: The expected values of the column's direct inputs.
+    """
+
+    key: Any
+    expected: Any
+    actual: Any
+    position: int | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        place = f", position {self.position}" if self.position is not None else ""
+        return f"key {self.key}{place}: expected {show(self.expected)}, got {show(self.actual)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, long texts cut."""
+        return {
+            "key": json_value(self.key),
+            "position": self.position,
+            "expected": json_value(self.expected),
+            "actual": json_value(self.actual),
+            "inputs": {name: json_value(value) for name, value in self.inputs.items()},
+        }
+
+
+def place_of(graph: Graph, column: str, *, is_matrix: bool = False) -> int:
+    """Where a column comes in graph order; a matrix comes right before its model's column."""
+    place = graph.order.index(column) if column in graph.order else len(graph.order)
+    return 2 * place + (not is_matrix)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """The first column, in graph order, that is not what it should be.
+
+    Attributes:
+        column: Its name.
+        is_matrix: Whether it is the matrix given to the estimator of that column instead.
+        place: Its place in graph order.
+        role: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`; `"column"` if the graph has
+            no such column.
+        origin: Its function; None for a field.
+        inputs: Whether each direct input agrees in the same rows; None where that is not known.
+        rows: Rows that differ.
+        compared: Rows that were compared.
+        largest: The largest absolute difference of two numbers (seconds for times), if any.
+        ulps: The largest distance in ulps; None for anything but floats, and `BEYOND` if a NaN
+            or an infinity faces another value.
+        budget: Ulps that are allowed.
+        forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
+        examples: A few of the rows.
+        failure: What its function does wrong where that is more than a value, such as raising.
+        reproducer: One record, and a test that fails as long as the column differs; None where
+            none can be written.
+    """
+
+    column: str
+    is_matrix: bool
+    place: int
+    role: str
+    origin: Origin | None
+    inputs: Mapping[str, bool | None] = field(default_factory=dict)
+    rows: int = 0
+    compared: int = 0
+    largest: float | None = None
+    ulps: int | None = None
+    budget: int = 0
+    forms: tuple[str, str] | None = None
+    examples: tuple[Example, ...] = ()
+    failure: str | None = None
+    reproducer: Reproducer | None = None
+
+    @property
+    def begins_here(self) -> bool:
+        """Whether all direct inputs agree, so that this function or its environment is at fault."""
+        return all(self.inputs.values())
+
+    @property
+    def summary(self) -> str:
+        """The divergence in one sentence."""
+        details = [f"first at {self.examples[0]}"] if self.examples else []
+        details += [_clause(self.inputs, agrees) for agrees in dict.fromkeys(self.inputs.values())]
+        return "; ".join([f"{self._name} {self._difference}", *details])
+
+    @property
+    def _name(self) -> str:
+        origin = f" ({self.origin})" if self.origin is not None else ""
+        if self.is_matrix:
+            return f"the matrix given to the estimator of `{self.column}`{origin}"
+        return f"{'field' if self.role == 'field' else 'column'} `{self.column}`{origin}"
+
+    @property
+    def _difference(self) -> str:
+        if self.failure is not None:
+            return self.failure
+        forms = f"holds {self.forms[1]} instead of {self.forms[0]} and " if self.forms else ""
+        rows = f"{forms}differs in {self.rows:,} of {self.compared:,} rows"
+        if self.budget and self.ulps is not None and self.ulps != BEYOND:
+            return f"{rows}, by up to {self.ulps:,} ulp where {self.budget} are allowed"
+        return rows
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data of bounded size."""
+        return {
+            "column": self.column,
+            "matrix": self.is_matrix,
+            "role": self.role,
+            "function": self.origin.function if self.origin else None,
+            "file": self.origin.file if self.origin else None,
+            "line": self.origin.line if self.origin else None,
+            "inputs": dict(self.inputs),
+            "begins_here": self.begins_here,
+            "rows": self.rows,
+            "compared": self.compared,
+            "largest": self.largest,
+            "ulps": self.ulps if self.ulps != BEYOND else None,
+            "budget": self.budget,
+            "forms": list(self.forms) if self.forms else None,
+            "examples": [example.to_json() for example in self.examples],
+            "failure": self.failure,
+            "reproducer": self.reproducer.to_json() if self.reproducer else None,
+            "summary": self.summary,
+        }
+
+
+def failing(graph: Graph, column: str, failure: str) -> Divergence:
+    """The divergence of a column whose function does more wrong than to give another value.
+
+    Args:
+        graph: The pipeline's graph.
+        column: The column.
+        failure: What its function does, to go on after its name.
+    """
+    return Divergence(
+        column=column,
+        is_matrix=False,
+        place=place_of(graph, column),
+        role=role_of(graph, column),
+        origin=Origin.of(graph, column),
+        failure=failure,
+    )
+
+
+def raising(graph: Graph, error: FunctionError) -> Divergence:
+    """The divergence of a column whose function raised, or returned what is no column."""
+    cause = error.__cause__
+    if isinstance(cause, ValueError) and "read-only" in str(cause):
+        return failing(graph, error.column, f"alters its inputs in place: {cause}")
+    return failing(graph, error.column, f"cannot be computed: {error}")
+
+
+def _clause(inputs: Mapping[str, bool | None], agrees: bool | None) -> str:
+    """What is known of those inputs that do or do not agree, in words."""
+    names = [name for name, state in inputs.items() if state is agrees]
+    singular, plural = _VERBS[agrees]
+    if len(names) == 1:
+        return f"its input {names[0]} {singular}"
+    if len(names) <= _MOST_NAMES:
+        return f"its inputs {', '.join(names)} {plural}"
+    return f"its {len(names)} inputs {plural}" if agrees else f"{len(names)} of its inputs {plural}"

@@ -1,0 +1,178 @@
+"""Golden records: a few hundred rows that stand for all, with the value of every column."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.pipeline import Trace
+from lockstep.columns.tables import from_arrow, to_arrow
+
+_KEY = "(key)"
+"""Name of the keys in the file of the columns: a name that no column can have."""
+_COLUMNS = "columns.parquet"
+_NUMBERS = "matrices.npz"
+_OBJECTS = "matrices.json"
+_DESCRIPTION = "golden.json"
+
+
+class GoldenError(LockstepError):
+    """Golden records cannot be chosen, stored or read."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What golden records show of one column.
+
+    Attributes:
+        column: The column.
+        aim: What was sought: `"missing"` values, `"extremes"` (the least and the greatest),
+            `"categories"`, or the `"decision"`: rows beside the place where an output flips.
+        wanted: How many of these there are.
+        covered: How many of these the records show.
+        open: The first few categories that had no room.
+    """
+
+    column: str
+    aim: str
+    wanted: int
+    covered: int
+    open: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Coverage:
+        """The coverage that `to_json` gave."""
+        return cls(**{**data, "open": tuple(data["open"])})
+
+
+@dataclass(frozen=True)
+class GoldenRecords:
+    """Raw rows, and what every column of them is.
+
+    Attributes:
+        records: The fields of the rows: the record's, and the outcome's if there is one.
+        trace: All columns of the rows, and the matrix given to each model's estimator.
+        coverage: What the rows were chosen to show, and how much of it they do.
+    """
+
+    records: Columns
+    trace: Trace
+    coverage: tuple[Coverage, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.trace.keys)
+
+    @property
+    def summary(self) -> str:
+        """What the records show, in a line."""
+        counts = []
+        for aim in dict.fromkeys(one.aim for one in self.coverage):
+            parts = [one for one in self.coverage if one.aim == aim]
+            covered, wanted = sum(one.covered for one in parts), sum(one.wanted for one in parts)
+            counts.append(f"{aim} {covered:,} of {wanted:,}")
+        return f"{len(self):,} golden records: {', '.join(counts) or 'nothing known of them'}"
+
+    def to_directory(self, path: Path | str) -> None:
+        """Write the records to a directory, so that `from_directory` gives the very same values.
+
+        Raises:
+            GoldenError: A column holds what no file can hold exactly; the message names it.
+        """
+        directory = Path(path)
+        directory.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(_table(self.trace), directory / _COLUMNS)
+        numbers = {name: m for name, m in self.trace.matrices.items() if m.dtype.kind != "O"}
+        objects = {name: m for name, m in self.trace.matrices.items() if m.dtype.kind == "O"}
+        np.savez_compressed(directory / _NUMBERS, allow_pickle=False, **numbers)
+        _write(directory / _OBJECTS, {name: _written(m) for name, m in objects.items()})
+        description = {
+            "fields": list(self.records),
+            "matrices": list(self.trace.matrices),
+            "coverage": [one.to_json() for one in self.coverage],
+        }
+        _write(directory / _DESCRIPTION, description)
+
+    @classmethod
+    def from_directory(cls, path: Path | str) -> GoldenRecords:
+        """Read what `to_directory` wrote.
+
+        Raises:
+            GoldenError: A file is missing or damaged.
+        """
+        directory = Path(path)
+        try:
+            description = json.loads((directory / _DESCRIPTION).read_bytes())
+            objects = json.loads((directory / _OBJECTS).read_bytes())
+            table = parquet.ParquetFile(directory / _COLUMNS).read()
+            with (directory / _NUMBERS).open("rb") as file, np.load(file) as numbers:
+                matrices = dict(numbers)
+        except (OSError, ValueError, pa.ArrowInvalid, zipfile.BadZipFile) as error:
+            raise GoldenError(f"Golden records in {directory} cannot be read: {error}") from error
+        columns = from_arrow(table, {name: _kind(table, name) for name in table.column_names})
+        keys = columns.pop(_KEY)
+        matrices |= {name: _read(rows) for name, rows in objects.items()}
+        return cls(
+            records={name: columns[name] for name in description["fields"]},
+            trace=Trace(keys, columns, {name: matrices[name] for name in description["matrices"]}),
+            coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
+        )
+
+
+def _table(trace: Trace) -> pa.Table:
+    for name, values in trace.columns.items():
+        if values.dtype == object:
+            strange = {type(value).__name__ for value in values.tolist()} - {"str", "NoneType"}
+            if strange:
+                raise GoldenError(
+                    f"Column {name} holds {', '.join(sorted(strange))} among its texts; a column "
+                    "of texts holds str, and None where one is missing."
+                )
+    return to_arrow({_KEY: trace.keys, **trace.columns})
+
+
+def _kind(table: pa.Table, column: str) -> Kind:
+    stored = table.schema.field(column).type
+    kinds = {pa.float64(): Kind.FLOAT, pa.int64(): Kind.INT, pa.bool_(): Kind.BOOL}
+    return kinds.get(stored, Kind.TIME if pa.types.is_timestamp(stored) else Kind.TEXT)
+
+
+def _written(matrix: Array) -> dict[str, Any]:
+    """A matrix of objects for JSON: what an estimator without transformers may be given."""
+    cells = [_written_cell(cell) for cell in matrix.ravel().tolist()]
+    return {"shape": list(matrix.shape), "cells": cells}
+
+
+def _written_cell(cell: Any) -> Any:
+    if cell is pd.NaT:
+        return {"time": None}
+    if isinstance(cell, pd.Timestamp):
+        return {"time": cell.isoformat()}
+    if cell is None or isinstance(cell, bool | int | float | str):
+        return cell
+    raise GoldenError(f"A matrix holds {type(cell).__name__}, which cannot be stored: {cell!r}")
+
+
+def _read(written: Mapping[str, Any]) -> Array:
+    cells = np.empty(len(written["cells"]), dtype=object)
+    for position, cell in enumerate(written["cells"]):
+        cells[position] = pd.Timestamp(cell["time"]) if isinstance(cell, dict) else cell
+    return cells.reshape(written["shape"])
+
+
+def _write(path: Path, data: Any) -> None:
+    path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,0 +1,243 @@
+"""Row-locality: whether each column depends on its own row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.nodes import Column, Model
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.rows import is_missing, take_rows
+from lockstep.parity.clock import clock_reading
+from lockstep.parity.comparison import Comparison, compare, concatenate, take
+from lockstep.parity.divergence import Divergence, failing, raising
+from lockstep.parity.exactness import difference
+from lockstep.parity.report import ParityReport
+from lockstep.parity.reproducer import Reproducer, locality_reproducer, repetition_reproducer
+from lockstep.parity.rows import first_of_each
+
+_ALONE = 64
+"""Rows that are computed one at a time."""
+_CHUNKS = (2, 3, 7, 31, 127)
+"""Sizes of the chunks, in turn."""
+_CANDIDATES = 40
+"""Rows among which the few of a reproducer are sought."""
+_AGAIN = "again"
+
+
+def locality(
+    pipeline: Pipeline, columns: Columns, *, rows: int = 2_000, seed: int = 0
+) -> ParityReport:
+    """Compute every column for the same rows in other company, and compare.
+
+    Some rows are computed all together, and then again, shuffled, in chunks of 2 to 127, and 64 of
+    them one at a time. A column that is not the same each time depends on more than its own row:
+    on other rows, on their number or order, on chance, or on time. A function that alters its
+    inputs or reads the clock is found too. The first such column in graph order is named; columns
+    that come from it differ in consequence.
+
+    Args:
+        pipeline: The pipeline. Columns that depend on models are computed if it is fitted.
+        columns: Two rows or more: the record's fields, and the outcome's, which labels need.
+            Columns computed from these are not used. Of rows with one key, only the first counts.
+        rows: Most rows to compute, chosen at random.
+        seed: Of the random choices.
+
+    Returns:
+        A comparison for each composition of the batch; not ok if there are fewer than two rows.
+    """
+    random = np.random.default_rng(seed)
+    subject = _subject(pipeline, columns, rows, random)
+    everyone = np.arange(len(subject))
+    if len(everyone) < 2:
+        failure = f"it takes two rows to compute one in other company, and there are {len(subject)}"
+        return ParityReport((Comparison(setting="all together", failure=failure),))
+    try:
+        whole = subject.compute(everyone)
+    except FunctionError as error:
+        failed = Comparison(setting="all together", first=raising(subject.graph, error))
+        return ParityReport((subject.reproducing(failed, failed.first),))
+    compositions = {
+        _AGAIN: [everyone],
+        "shuffled": [random.permutation(everyone)],
+        "in chunks": list(_chunks(everyone)),
+        "one at a time": [np.array([row]) for row in subject.diverse_rows()],
+    }
+    comparisons = [
+        *(subject.compared(whole, *composition) for composition in compositions.items()),
+        *subject.misconduct(),
+    ]
+    first = ParityReport(tuple(comparisons)).first
+    return ParityReport(tuple(subject.reproducing(one, first) for one in comparisons))
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is computed again and again.
+
+    Attributes:
+        graph: The pipeline's graph.
+        models: Its fitted estimators.
+        key: Name of the key.
+        fields: The rows.
+        wanted: The columns to compute, in graph order.
+        skipped: The others, and why they can't be computed.
+    """
+
+    graph: Graph
+    models: Mapping[str, Any]
+    key: str
+    fields: Columns
+    wanted: tuple[str, ...]
+    skipped: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.fields[self.key])
+
+    def compute(self, rows: Array) -> Trace:
+        given = {name: values[rows] for name, values in self.fields.items()}
+        found = self.graph.evaluate(given, self.wanted, self.models)
+        columns = {name: found[name] for name in (*self.fields, *self.wanted)}
+        return Trace(columns[self.key], columns, {})
+
+    def compared(self, whole: Trace, setting: str, parts: Sequence[Array]) -> Comparison:
+        """Compare the rows as they are all together and in parts."""
+        try:
+            actual = concatenate([self.compute(rows) for rows in parts])
+        except FunctionError as error:
+            return Comparison(setting=setting, first=raising(self.graph, error))
+        found = compare(take(whole, np.concatenate(parts)), actual, self.graph)
+        return replace(found, setting=setting, skipped=self.skipped)
+
+    def diverse_rows(self) -> Array:
+        """Some rows: one that lacks each field that may be missing, and others evenly spread."""
+        lacking = [is_missing(values).nonzero()[0][:1] for values in self.fields.values()]
+        spread = np.linspace(0, len(self) - 1, _ALONE).astype(np.int64)
+        return np.unique(np.concatenate([*lacking, spread]))
+
+    def misconduct(self) -> Iterator[Comparison]:
+        """The first function that alters an input, and the first that reads the clock."""
+        functions = [
+            column
+            for name in self.wanted
+            if (column := self.graph.columns.get(name)) and not isinstance(column, Model)
+        ]
+        for column in functions:
+            altered = self._altered_input(column)
+            if altered is not None:
+                first = failing(self.graph, column.name, f"alters its input `{altered}` in place")
+                yield Comparison(setting="all together", first=first)
+                break
+        for column in functions:
+            reading = clock_reading(column.function)
+            if reading is not None:
+                first = failing(self.graph, column.name, f"reads the clock (by `{reading}`)")
+                yield Comparison(setting="at another time", first=first)
+                break
+
+    def reproducing(self, comparison: Comparison, first: Divergence | None) -> Comparison:
+        """The comparison with a reproducer of row-locality, if it shows the first divergence."""
+        if first is None or comparison.first is None or comparison.first.place != first.place:
+            return comparison
+        test = self._reproducer(comparison.first, is_again=comparison.setting == _AGAIN)
+        return replace(comparison, first=replace(comparison.first, reproducer=test))
+
+    def _altered_input(self, column: Column) -> str | None:
+        inputs = self._inputs(column.name)
+        given = {name: values.copy() for name, values in inputs.items()}
+        self.graph.evaluate(given, (column.name,), self.models)
+        unlike = (name for name in inputs if difference(inputs[name], given[name]).cells.any())
+        return next(unlike, None)
+
+    def _inputs(self, column: str) -> Columns:
+        """The column's direct inputs for all rows, before its function is called."""
+        names = self.graph.inputs(column)
+        given = {name: values.copy() for name, values in self.fields.items()}
+        found = self.graph.evaluate(given, names, self.models)
+        return {name: found[name] for name in names}
+
+    def _reproducer(self, divergence: Divergence, *, is_again: bool) -> Reproducer | None:
+        """A test on the fewest rows that show the divergence; None if 40 rows do not."""
+        column = divergence.column
+        inputs = self._inputs(column)
+        budget = self.graph.ulps(column)
+
+        def compute(rows: Array) -> Array:
+            given = {name: values[rows] for name, values in inputs.items()}
+            return self.graph.evaluate(given, (column,), self.models)[column]
+
+        def differs(rows: Array) -> bool:
+            try:
+                together = compute(rows)
+                parts = [rows] if is_again else [rows[at : at + 1] for at in range(len(rows))]
+                apart = np.concatenate([compute(part) for part in parts])
+            except FunctionError:
+                return True
+            return bool(difference(together, apart, ulps=budget).cells.any())
+
+        rows = self._candidates(divergence)
+        if not differs(rows):
+            return None
+        few = take_rows(self.fields | inputs, _fewest(rows, differs))
+        write = repetition_reproducer if is_again else locality_reproducer
+        return write(self.graph, column, few)
+
+    def _candidates(self, divergence: Divergence) -> Array:
+        """The rows that the divergence shows, and others evenly spread."""
+        shown = {example.key for example in divergence.examples}
+        keys = self.fields[self.key].tolist()
+        rows = [row for row, key in enumerate(keys) if key in shown]
+        spread = np.linspace(0, len(self) - 1, _CANDIDATES).astype(np.int64)
+        return np.unique([*rows, *spread.tolist()])
+
+
+def _subject(
+    pipeline: Pipeline, columns: Columns, rows: int, random: np.random.Generator
+) -> _Subject:
+    graph = pipeline.graph
+    fields = {name: columns[name] for name in pipeline.joint_schema.names if name in columns}
+    unique = first_of_each(columns[pipeline.key])
+    chosen = np.sort(random.permutation(unique)[:rows])
+    skipped = {}
+    for name in graph.order:
+        absent = [field for field in sorted(graph.lineage(name)) if field not in fields]
+        producer = graph.producer(name)
+        needs_model = isinstance(producer, Model) or bool(graph.models_behind(name))
+        if absent:
+            skipped[name] = f"needs {', '.join(absent)}"
+        elif needs_model and not pipeline.is_fitted:
+            skipped[name] = "depends on a model, and the pipeline is not fitted"
+    return _Subject(
+        graph=graph,
+        models=getattr(pipeline, "models_", {}),
+        key=pipeline.key,
+        fields=take_rows(fields, chosen),
+        wanted=tuple(n for n in graph.order if n not in skipped and n not in fields),
+        skipped=skipped,
+    )
+
+
+def _chunks(rows: Array) -> Iterator[Array]:
+    sizes = cycle(_CHUNKS)
+    while len(rows):
+        size = next(sizes)
+        yield rows[:size]
+        rows = rows[size:]
+
+
+def _fewest(rows: Array, differs: Callable[[Array], bool]) -> Array:
+    """Halve rows as long as one half still differs."""
+    while len(rows) > 1:
+        middle = len(rows) // 2
+        half = next((one for one in (rows[:middle], rows[middle:]) if differs(one)), None)
+        if half is None:
+            break
+        rows = half
+    return rows

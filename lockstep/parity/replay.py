@@ -1,0 +1,148 @@
+"""Replay: golden records, decoded anew and computed again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyarrow import csv, parquet
+
+from lockstep.columns.decode import Decoded, decode
+from lockstep.columns.errors import FunctionError, InputError
+from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Field, Schema
+from lockstep.columns.tables import to_frame
+from lockstep.parity.comparison import Comparison, compare, concatenate, take
+from lockstep.parity.divergence import raising
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.report import ParityReport
+from lockstep.parity.wire import wire_record, wire_table, wire_text
+
+_ALONE = 8
+"""Records that are also computed one at a time."""
+
+
+def replay(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
+    """Decode golden records anew from JSON text, and compare all that is computed from them.
+
+    They are computed in one batch and, 8 of them, one at a time. All columns and matrices of the
+    golden trace are compared; a record that is refused and a column that the pipeline no longer
+    has make the report not ok.
+
+    Args:
+        pipeline: The fitted pipeline, which decodes and computes.
+        golden: The records, and what is expected of them.
+    """
+    return ParityReport(tuple(_from_json(pipeline, golden)))
+
+
+def wire_formats(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
+    """Decode golden records from every form that data comes in, and compare as `replay` does.
+
+    The forms are JSON text (in one batch and one at a time), files of JSON lines, CSV and Parquet,
+    and a DataFrame.
+
+    Args:
+        pipeline: The fitted pipeline, which decodes and computes.
+        golden: The records, and what is expected of them.
+    """
+    schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
+    frame = to_frame({field.name: golden.records[field.name] for field in fields})
+    with tempfile.TemporaryDirectory() as directory:
+        files = _write_files(Path(directory), golden, fields)
+        return ParityReport(
+            (
+                *_from_json(pipeline, golden),
+                *(
+                    _compared(pipeline, golden, f"from {name}", partial(_decode_file, file, schema))
+                    for name, file in files.items()
+                ),
+                _compared(pipeline, golden, "from a DataFrame", lambda: [decode(frame, schema)]),
+            )
+        )
+
+
+def _from_json(pipeline: Pipeline, golden: GoldenRecords) -> Iterator[Comparison]:
+    schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
+    texts = [wire_text(record) for record in _wire_records(golden, fields)]
+    batch = f"[{', '.join(texts)}]"
+    yield _compared(pipeline, golden, "in one batch", lambda: [decode_json(batch, schema)])
+    rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), _ALONE).astype(np.int64))
+    some = replace(golden, trace=take(golden.trace, rows[: len(texts)]))
+    alone = [texts[row] for row in rows[: len(texts)]]
+    yield _compared(
+        pipeline, some, "one at a time", lambda: [decode_json(text, schema) for text in alone]
+    )
+
+
+def _compared(
+    pipeline: Pipeline,
+    golden: GoldenRecords,
+    setting: str,
+    decode_parts: Callable[[], Sequence[Decoded]],
+) -> Comparison:
+    """Compute parts one by one, and compare them all with the golden trace."""
+    expected = golden.trace
+    try:
+        parts = decode_parts()
+        traces = [
+            pipeline.trace(
+                part.columns,
+                labels=_has_outcome(pipeline, golden),
+                matrices=bool(expected.matrices),
+            )
+            for part in parts
+            if len(part.rows)
+        ]
+    except InputError as error:
+        return Comparison(setting=setting, failure=str(error))
+    except FunctionError as error:
+        return Comparison(setting=setting, first=raising(pipeline.graph, error))
+    actual = concatenate(traces) if traces else take(expected, [])
+    found = compare(expected, actual, pipeline.graph, columns=expected.columns)
+    refused = [row for part in parts for row in part.rejected]
+    failure = f"{len(refused)} records are refused: {refused[0]}" if refused else None
+    return replace(found, setting=setting, failure=failure)
+
+
+def _has_outcome(pipeline: Pipeline, golden: GoldenRecords) -> bool:
+    return set(pipeline.joint_schema.names) <= set(golden.records)
+
+
+def _schema(pipeline: Pipeline, golden: GoldenRecords) -> Schema:
+    has_outcome = _has_outcome(pipeline, golden)
+    return pipeline.joint_schema if has_outcome else pipeline.record_schema
+
+
+def _fields(pipeline: Pipeline, golden: GoldenRecords) -> list[Field]:
+    """The fields that the pipeline asks for and the records have."""
+    return [field for field in _schema(pipeline, golden) if field.name in golden.records]
+
+
+def _wire_records(golden: GoldenRecords, fields: list[Field]) -> list[dict[str, Any]]:
+    return [wire_record(golden.records, row, fields) for row in range(len(golden))]
+
+
+def _write_files(directory: Path, golden: GoldenRecords, fields: list[Field]) -> dict[str, Path]:
+    """The records as files, by the name of their form."""
+    files = {
+        "JSON lines": directory / "golden.jsonl",
+        "CSV": directory / "golden.csv",
+        "Parquet": directory / "golden.parquet",
+    }
+    lines = map(wire_text, _wire_records(golden, fields))
+    files["JSON lines"].write_text("\n".join(lines), encoding="utf-8")
+    table = wire_table(golden.records, fields)
+    csv.write_csv(table, files["CSV"])
+    parquet.write_table(table, files["Parquet"])
+    return files
+
+
+def _decode_file(file: Path, schema: Schema) -> list[Decoded]:
+    return [decode_file(file, schema)]

@@ -1,0 +1,264 @@
+"""Reproducers: pytest modules that fail as long as a column is not what it should be."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.nodes import Model
+from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.wire import wire_record, wire_text
+
+_LONGEST = 20_000
+"""Characters that a record or a test may have: nobody reads or pastes more."""
+
+_FIELD = """
+
+def test_{column}_decodes_as_expected():
+    decoded = decode_json(RECORD, {pipeline}.{schema})
+    assert not decoded.rejected, decoded.rejected
+    found = decoded.columns["{column}"]
+    assert not difference(EXPECTED, found).cells.any(), f"expected {{EXPECTED}}, got {{found}}"
+"""
+_VALUE = """
+
+def test_{column}_is_as_expected():
+    found = {pipeline}.graph.evaluate(INPUTS, ["{column}"]{models})["{column}"]
+    differs = difference(EXPECTED, found, ulps={ulps}).cells.any()
+    assert not differs, f"expected {{EXPECTED}}, got {{found}}"
+"""
+_MATRIX = """
+
+def test_{column}_is_given_the_expected_matrix():
+    frame = matrix({pipeline}.graph.model_of("{column}"), INPUTS)
+    found = preprocessed(models()["{column}"], frame)
+    differs = difference(EXPECTED, found, ulps={ulps}).cells.any()
+    assert not differs, f"expected {{EXPECTED}}, got {{found}}"
+"""
+_LOCALITY = """
+
+def evaluate(inputs):
+    return {pipeline}.graph.evaluate(inputs, ["{column}"]{models})["{column}"]
+
+
+def test_{column}_depends_on_its_own_row_alone():
+    together = evaluate(INPUTS)
+    for row in range(len(together)):
+        alone = evaluate({{name: values[row : row + 1] for name, values in INPUTS.items()}})
+        among_others = together[row : row + 1]
+        differs = difference(among_others, alone, ulps={ulps}).cells.any()
+        assert not differs, f"row {{row}}: {{among_others}} among others, {{alone}} alone"
+"""
+_REPETITION = """
+
+def evaluate():
+    return {pipeline}.graph.evaluate(INPUTS, ["{column}"]{models})["{column}"]
+
+
+def test_{column}_is_the_same_when_computed_again():
+    first, again = evaluate(), evaluate()
+    differs = difference(first, again, ulps={ulps}).cells.any()
+    assert not differs, f"first {{first}}, then {{again}}"
+"""
+_MODELS = """VERSION = "champion"  # an alias, or the number of a version
+
+
+def models():
+    registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
+    return registry.load({pipeline}.name, VERSION).pipeline.models_
+"""
+
+
+@dataclass(frozen=True)
+class Reproducer:
+    """A divergence to run again.
+
+    Attributes:
+        record: A record at which the column differs, as JSON text; None where the trace lacks
+            some of its fields.
+        test: Source of a pytest module. At the root of the checkout it fails as long as the
+            column differs, and passes once it does not.
+    """
+
+    record: str | None
+    test: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"record": self.record, "test": self.test}
+
+
+class _NoLiteralError(Exception):
+    """A value that Python source cannot spell."""
+
+
+def value_reproducer(graph: Graph, column: str, row: Columns, expected: Array) -> Reproducer | None:
+    """Write a test that a column has the value that it is expected to have.
+
+    A field's test decodes the record. Any other column's gives the recorded inputs to its
+    function, as the checkout has it; a model's loads the fitted estimator from the registry.
+
+    Args:
+        graph: The pipeline's graph.
+        column: The column.
+        row: The columns of a trace, reduced to one row.
+        expected: The expected value: an array of one row.
+
+    Returns:
+        The reproducer; None if no module holds the pipeline, if an input is lacking, or if a
+        value has no literal.
+    """
+    if graph.producer(column) is not None:
+        constants = _inputs(graph, column, row) | {"EXPECTED": expected}
+        return _reproducer(graph, column, row, _VALUE, constants)
+    constants = {"RECORD": _record(graph, row), "EXPECTED": expected}
+    return _reproducer(graph, column, row, _FIELD, constants)
+
+
+def matrix_reproducer(graph: Graph, model: str, row: Columns, expected: Array) -> Reproducer | None:
+    """Write a test that an estimator is given what it is expected to be given.
+
+    Args:
+        graph: The pipeline's graph.
+        model: The model.
+        row: The columns of a trace, reduced to one row.
+        expected: The matrix of this row.
+
+    Returns:
+        As for `value_reproducer`.
+    """
+    constants = _inputs(graph, model, row) | {"EXPECTED": expected}
+    return _reproducer(graph, model, row, _MATRIX, constants)
+
+
+def locality_reproducer(graph: Graph, column: str, rows: Columns) -> Reproducer | None:
+    """Write a test that a column has the same values for some rows together and one by one.
+
+    Args:
+        graph: The pipeline's graph.
+        column: The column; no field.
+        rows: The columns of a trace, reduced to these rows, the one that differs first.
+
+    Returns:
+        As for `value_reproducer`.
+    """
+    return _reproducer(graph, column, rows, _LOCALITY, _inputs(graph, column, rows))
+
+
+def repetition_reproducer(graph: Graph, column: str, rows: Columns) -> Reproducer | None:
+    """Write a test that a column has the same values when it is computed twice.
+
+    Args:
+        graph: The pipeline's graph.
+        column: The column; no field.
+        rows: The columns of a trace, reduced to some rows.
+
+    Returns:
+        As for `value_reproducer`.
+    """
+    return _reproducer(graph, column, rows, _REPETITION, _inputs(graph, column, rows))
+
+
+def public_name(module: str) -> str:
+    """The name by which a checkout knows a module that may be loaded as part of a version.
+
+    The registry runs the modules of a version under a private package.
+    """
+    package, _, name = module.partition(".")
+    return name if name and package.startswith("_") else module
+
+
+def _inputs(graph: Graph, column: str, rows: Columns) -> dict[str, Any]:
+    names = graph.inputs(column)
+    return {"INPUTS": {name: rows[name] for name in names} if set(names) <= set(rows) else None}
+
+
+def _record(graph: Graph, rows: Columns) -> str | None:
+    """The first row as JSON text, with its outcome if that is there.
+
+    None if a field is lacking, or the text would be too long.
+    """
+    for schema in (graph.record.joined(graph.outcome), graph.record):
+        if set(schema.names) <= set(rows):
+            text = wire_text(wire_record(rows, 0, schema))
+            return text if len(text) <= _LONGEST else None
+    return None
+
+
+def _reproducer(
+    graph: Graph, column: str, rows: Columns, test: str, constants: dict[str, Any]
+) -> Reproducer | None:
+    place = _place(graph)
+    if place is None or any(value is None for value in constants.values()):
+        return None
+    module, pipeline = place
+    is_model = isinstance(graph.producer(column), Model)
+    body = ((_MODELS if is_model else "") + test).format(
+        column=column,
+        pipeline=pipeline,
+        schema="record_schema" if column in graph.record else "joint_schema",
+        ulps=graph.ulps(column),
+        models=", models()" if is_model else "",
+    )
+    try:
+        values = [f"{name} = {_literal(value)}" for name, value in constants.items()]
+    except _NoLiteralError:
+        return None
+    source = "\n".join([*_imports(body, module, pipeline), "", *values, body])
+    return Reproducer(_record(graph, rows), source) if len(source) <= _LONGEST else None
+
+
+_HELPERS = {
+    "decode_json": "lockstep.columns.files",
+    "matrix": "lockstep.columns.predictors",
+    "preprocessed": "lockstep.columns.predictors",
+    "difference": "lockstep.parity.exactness",
+    "Registry": "lockstep.registry.registry",
+}
+"""What the tests call, and where it is."""
+
+
+def _imports(body: str, module: str, pipeline: str) -> list[str]:
+    return [
+        *(["import os", ""] if "os." in body else []),
+        "import numpy as np",
+        "",
+        *(f"from {place} import {name}" for name, place in _HELPERS.items() if f"{name}(" in body),
+        f"from {module} import {pipeline}",
+    ]
+
+
+def _place(graph: Graph) -> tuple[str, str] | None:
+    """The module that holds the pipeline of a graph, as a checkout knows it, and its name there."""
+    modules = dict.fromkeys(column.function.__module__ for column in graph.columns.values())
+    for module in modules:
+        for name, value in vars(sys.modules[module]).items() if module in sys.modules else ():
+            if isinstance(value, Pipeline) and value.graph is graph:
+                return public_name(module), name
+    return None
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value)
+    if isinstance(value, dict):
+        lines = [f'    "{name}": {_literal(array)},\n' for name, array in value.items()]
+        return "{\n" + "".join(lines) + "}"
+    if value.dtype.kind == "M":
+        return f'np.array({np.datetime_as_string(value).tolist()}, dtype="{value.dtype}")'
+    return f'np.array({_elements(value.tolist())}, dtype="{value.dtype}")'
+
+
+def _elements(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_elements, value))}]"
+    if isinstance(value, float):
+        return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}.get(repr(value), repr(value))
+    if value is None or isinstance(value, bool | int | str):
+        return repr(value)
+    raise _NoLiteralError(type(value).__name__)

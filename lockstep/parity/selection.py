@@ -1,0 +1,213 @@
+"""The selection of golden records: which rows stand for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+import numpy as np
+
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Schema
+from lockstep.columns.rows import is_missing, take_rows
+from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
+from lockstep.parity.plain import json_value, python_value
+from lockstep.parity.rows import first_of_each
+
+_CATEGORIES = 60
+"""Categories that are sought in one column, the most frequent first."""
+_POOL = 50_000
+"""Rows for which every column is computed to choose among them."""
+_FLIPS = 3
+"""Places that are covered at which one output flips, the closest first."""
+_BESIDE = 3
+"""Rows on either side of such a place."""
+_NAMED = 5
+"""Categories without a golden record that the coverage names."""
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A sort of row that golden records should show.
+
+    Attributes:
+        column: The column in which it is special.
+        aim: See `Coverage.aim`.
+        value: What it shows there, for a person.
+        rows: The rows of that sort, as positions.
+    """
+
+    column: str
+    aim: str
+    value: str
+    rows: Array
+
+
+def choose_golden(
+    pipeline: Pipeline, columns: Columns, limit: int = 300, *, seed: int = 0
+) -> GoldenRecords:
+    """Choose golden records, and compute every column of them.
+
+    They show, as far as there is room: a missing value of each field that has one; the least and
+    the greatest value of each number and time; the rows on both sides of the places where an
+    output flips, as seen along the floats that it is computed from; each category of each text
+    (the 60 most frequent); and a random spread of the rest, which gets a sixth of the room. Fields
+    are looked at in all rows, other columns in 50,000 of them. The same input gives the same
+    records.
+
+    Args:
+        pipeline: The fitted pipeline.
+        columns: Rows to choose among: the record's fields, and the outcome's if they are there;
+            columns computed from these are not used. Of rows with one key, only the first counts.
+        limit: Most records to choose.
+        seed: Of the random choices.
+
+    Raises:
+        GoldenError: There are no rows.
+        NotFittedError: The pipeline is not fitted.
+    """
+    has_outcome = set(pipeline.joint_schema.names) <= set(columns)
+    schema = pipeline.joint_schema if has_outcome else pipeline.record_schema
+    rows = first_of_each(columns[pipeline.key])
+    if not len(rows):
+        raise GoldenError(f"{pipeline.name}: there are no rows to choose golden records among.")
+    fields = {name: columns[name][rows] for name in schema.names}
+    choice = _Choice(np.random.default_rng(seed).permutation(len(rows)), limit)
+    wishes = list(_wishes_of_fields(schema, fields))
+    choice.grant(wishes, limit // 2)
+    pool = choice.pool(_POOL)
+    candidates = pipeline.trace(take_rows(fields, pool), labels=has_outcome)
+    wishes = [*_wishes_of_columns(pipeline.graph, candidates.columns, pool), *wishes]
+    choice.grant(wishes, limit - limit // 6)
+    choice.fill()
+    records = take_rows(fields, choice.rows)
+    trace = pipeline.trace(records, labels=has_outcome, matrices=True)
+    return GoldenRecords(records, trace, choice.coverage(wishes))
+
+
+class _Choice:
+    """Rows that are chosen one after the other.
+
+    Args:
+        order: All rows, as positions, in the order in which they are preferred.
+        limit: Most rows to choose.
+    """
+
+    def __init__(self, order: Array, limit: int) -> None:
+        self._order = order
+        self._limit = limit
+        self._rank = np.argsort(order)
+        self._chosen = np.zeros(len(order), dtype=bool)
+
+    @property
+    def rows(self) -> Array:
+        """The chosen rows, as sorted positions."""
+        return np.flatnonzero(self._chosen)
+
+    def grant(self, wishes: Iterable[_Wish], limit: int) -> None:
+        """Choose a row for each wish that none is chosen for yet, until so many are chosen."""
+        count = int(self._chosen.sum())
+        for wish in wishes:
+            if count >= limit:
+                return
+            if len(wish.rows) and not self._chosen[wish.rows].any():
+                self._chosen[wish.rows[self._rank[wish.rows].argmin()]] = True
+                count += 1
+
+    def pool(self, size: int) -> Array:
+        """The chosen rows and others in order of preference, as sorted positions."""
+        preferred = np.zeros(len(self._order), dtype=bool)
+        preferred[self._order[:size]] = True
+        return np.flatnonzero(preferred | self._chosen)
+
+    def fill(self) -> None:
+        """Choose rows in order of preference as long as there is room."""
+        free = self._order[~self._chosen[self._order]]
+        self._chosen[free[: max(self._limit - int(self._chosen.sum()), 0)]] = True
+
+    def coverage(self, wishes: Iterable[_Wish]) -> tuple[Coverage, ...]:
+        """How many wishes the chosen rows fulfil, by column and aim."""
+        groups: dict[tuple[str, str], list[_Wish]] = {}
+        for wish in wishes:
+            groups.setdefault((wish.aim, wish.column), []).append(wish)
+        return tuple(self._coverage(*group, groups[group]) for group in sorted(groups))
+
+    def _coverage(self, aim: str, column: str, wishes: list[_Wish]) -> Coverage:
+        unmet = [wish for wish in wishes if not self._chosen[wish.rows].any()]
+        covered = len(wishes) - len(unmet)
+        return Coverage(column, aim, len(wishes), covered, tuple(w.value for w in unmet[:_NAMED]))
+
+
+def _wishes_of_fields(schema: Schema, fields: Columns) -> Iterator[_Wish]:
+    values = [field for field in schema if field.role != "key"]
+    for field in values:
+        if field.optional:
+            missing = np.flatnonzero(is_missing(fields[field.name]))
+            yield _Wish(field.name, "missing", "missing", missing)
+    for field in values:
+        yield from _extremes(field.name, fields[field.name])
+    yield from _in_turn([_categories(field.name, fields[field.name]) for field in values])
+
+
+def _wishes_of_columns(graph: Graph, columns: Columns, pool: Array) -> Iterator[_Wish]:
+    """Wishes for the columns of some rows, which the pool names by their positions among all."""
+    computed = [name for name in columns if graph.producer(name) is not None]
+    found = [wish for name in graph.outputs for wish in _flips(graph, name, columns)]
+    found += [wish for name in computed for wish in _extremes(name, columns[name])]
+    found += _in_turn([_categories(name, columns[name]) for name in computed])
+    return (replace(wish, rows=pool[wish.rows]) for wish in found)
+
+
+def _extremes(column: str, values: Array) -> Iterator[_Wish]:
+    """The least and the greatest of numbers and times."""
+    known = values[~is_missing(values)]
+    if values.dtype.kind not in "ifM" or not len(known):
+        return
+    for value in dict.fromkeys((known.min(), known.max())):
+        shown = str(json_value(python_value(value)))
+        yield _Wish(column, "extremes", shown, np.flatnonzero(values == value))
+
+
+def _categories(column: str, values: Array) -> list[_Wish]:
+    """The most frequent texts or truth values, the most frequent first."""
+    if values.dtype.kind not in "Ob":
+        return []
+    rows: dict[str | bool, list[int]] = {}
+    for row, value in enumerate(values.tolist()):
+        if value is not None:
+            rows.setdefault(value, []).append(row)
+    frequent = sorted(rows, key=lambda value: (-len(rows[value]), str(value)))[:_CATEGORIES]
+    return [
+        _Wish(column, "categories", str(json_value(value)), np.array(rows[value]))
+        for value in frequent
+    ]
+
+
+def _flips(graph: Graph, output: str, columns: Columns) -> Iterator[_Wish]:
+    """Rows on both sides of the places at which an output that is no float takes another value.
+
+    The places are those between neighbours in the order of a float that the output is computed
+    from: between two probabilities, one of which is below the threshold and one above.
+    """
+    decisions = columns[output]
+    if graph.kind(output) is Kind.FLOAT:
+        return
+    for name in graph.inputs(output):
+        if graph.kind(name) is not Kind.FLOAT:
+            continue
+        order = np.argsort(columns[name], kind="stable")
+        order = order[~np.isnan(columns[name][order])]
+        gaps = np.diff(columns[name][order])
+        flips = np.flatnonzero(decisions[order][1:] != decisions[order][:-1])
+        for flip in flips[np.argsort(gaps[flips], kind="stable")][:_FLIPS]:
+            for row in order[max(flip + 1 - _BESIDE, 0) : flip + 1 + _BESIDE]:
+                value = f"{json_value(python_value(columns[name][row]))} of {name}"
+                yield _Wish(output, "decision", value, np.array([row]))
+
+
+def _in_turn(groups: list[list[_Wish]]) -> list[_Wish]:
+    """The first of each group, then the second of each, and so on."""
+    return [wish for turn in zip_longest(*groups) for wish in turn if wish is not None]

@@ -1,0 +1,1 @@
+"""A project: its folder and home, its pipelines, and what they declare."""

@@ -1,0 +1,55 @@
+"""The home: the one folder in which everything that Lockstep writes is kept."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where things are kept on this machine.
+
+    Attributes:
+        path: The folder; made when something is first written to it.
+    """
+
+    path: Path
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own instance: runs, events, schedules."""
+        return self.path / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's own store: its database and artifacts."""
+        return self.path / "mlflow"
+
+    @property
+    def data(self) -> Path:
+        """What the assets write, a folder a pipeline."""
+        return self.path / "data"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again at any time."""
+        return self.path / "cache"
+
+    def inbox(self, pipeline: str) -> Path:
+        """Where files to be scored are dropped."""
+        return self.path / "inbox" / pipeline
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def mlflow_ui(self) -> str:
+        """Where people open MLflow in a browser."""
+        uri = self.tracking_uri
+        if uri.startswith("http"):
+            return uri.rstrip("/")
+        return os.environ.get("LOCKSTEP_MLFLOW_UI", "http://127.0.0.1:5000")

@@ -1,0 +1,127 @@
+"""Discovery: the pipelines there are, and those that cannot be imported."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sysconfig
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from lockstep.columns.errors import LockstepError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.project import Project
+
+_OURS = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A pipeline whose modules cannot be imported.
+
+    Attributes:
+        name: Its name.
+        error: What went wrong and where, in a line.
+        details: The traceback.
+    """
+
+    name: str
+    error: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Pipelines:
+    """Every public module of the package `assets`, imported.
+
+    Attributes:
+        declared: Pipelines by name.
+        broken: Pipelines that cannot be imported, by name; the others go on without them.
+    """
+
+    declared: dict[str, PipelineAssets]
+    broken: dict[str, Broken]
+
+    def get(self, name: str) -> PipelineAssets:
+        """A pipeline by name.
+
+        Raises:
+            LockstepError: There is none, or it cannot be imported.
+        """
+        if name in self.broken:
+            raise LockstepError(self.broken[name].error)
+        if name not in self.declared:
+            known = ", ".join(sorted(self.declared)) or "none"
+            raise LockstepError(
+                f"There is no pipeline {name!r}; there are: {known}. A pipeline is a file of that "
+                "name in transforms/, expectations/ and assets/."
+            )
+        return self.declared[name]
+
+
+@cache
+def pipelines(project: Project) -> Pipelines:
+    """Import all pipelines; one that cannot be imported does not stop the others."""
+    project.activate()
+    declared: dict[str, PipelineAssets] = {}
+    broken: dict[str, Broken] = {}
+    for name in _names(project):
+        try:
+            declared[name] = _declaration(importlib.import_module(f"{project.assets}.{name}"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+            broken[name] = _broken(name, error)
+    return Pipelines(declared, broken)
+
+
+def _names(project: Project) -> list[str]:
+    """The public modules of the project's package of sources: in its folder, or installed."""
+    folder = project.root.joinpath(*project.assets.split("."))
+    path = [str(folder)]
+    if not folder.is_dir():
+        path = list(importlib.import_module(project.assets).__path__)
+    names = [module.name for module in pkgutil.iter_modules(path)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _declaration(module: ModuleType) -> PipelineAssets:
+    declared = getattr(module, "ASSETS", None)
+    if not isinstance(declared, PipelineAssets):
+        raise LockstepError(f"{module.__file__} has no ASSETS = PipelineAssets(...); add it.")
+    name = module.__name__.rpartition(".")[2]
+    if declared.name != name:
+        raise LockstepError(
+            f"{module.__file__} declares the pipeline {declared.name!r}; the file and the pipeline "
+            "have one name."
+        )
+    return declared
+
+
+def _broken(name: str, error: BaseException) -> Broken:
+    said = str(error) if isinstance(error, LockstepError) else f"{type(error).__name__}: {error}"
+    return Broken(
+        name=name,
+        error=f"Pipeline {name} cannot be imported ({_where(name, error)}): {said}",
+        details="".join(traceback.format_exception(error)),
+    )
+
+
+def _where(name: str, error: BaseException) -> str:
+    """The user's file and line that an error comes from."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)
+    ]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else f"assets/{name}.py"
+
+
+def _is_users(file: str) -> bool:
+    """Whether a file of a traceback is neither a library's nor one of Lockstep's own."""
+    path = Path(file)
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")]
+    return path.is_file() and not (
+        path.is_relative_to(_OURS) or any(path.is_relative_to(place) for place in installed)
+    )

@@ -1,0 +1,133 @@
+"""A project: a folder with `[tool.lockstep]` in its `pyproject.toml`, and the packages in it.
+
+[tool.lockstep]
+name = "flights"            # the name of its code location in Dagster; default: the folder's
+home = ".lockstep"          # where everything is kept that is written; LOCKSTEP_HOME overrides it
+transforms = "transforms"   # packages whose modules are pipelines, one file of one name in each
+expectations = "expectations"
+assets = "assets"
+packages = ["measures"]     # further packages of the project's own, which its columns import
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from lockstep.columns.errors import LockstepError
+from lockstep.project.home import Home
+
+FILE = "pyproject.toml"
+_ROLES = ("transforms", "expectations", "assets")
+
+
+class ProjectError(LockstepError):
+    """There is no project here, or its settings cannot be read."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder whose pipelines Lockstep runs.
+
+    Attributes:
+        root: The folder.
+        name: Its name.
+        transforms: Package of the pipelines' columns.
+        expectations: Package of their suites.
+        assets: Package of their sources.
+        others: Further packages of the project's own.
+        home_folder: Where everything is kept, unless `LOCKSTEP_HOME` says otherwise.
+    """
+
+    root: Path
+    name: str
+    transforms: str = "transforms"
+    expectations: str = "expectations"
+    assets: str = "assets"
+    others: tuple[str, ...] = ()
+    home_folder: str = ".lockstep"
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """The project of a folder or file: in it, or in the nearest folder above.
+
+        Args:
+            start: Where to begin; the current folder by default.
+
+        Raises:
+            ProjectError: There is none, or its settings cannot be read.
+        """
+        start = (start or Path.cwd()).resolve()
+        for folder in (start, *start.parents):
+            settings = _settings(folder / FILE)
+            if settings is not None:
+                return cls.read(folder, settings)
+        raise ProjectError(
+            f"There is no Lockstep project in {start} or above: no {FILE} there has a section "
+            "[tool.lockstep]. Make one with `lockstep new NAME`, or go to its folder."
+        )
+
+    @classmethod
+    def read(cls, root: Path, settings: Mapping[str, Any]) -> Project:
+        """The project that a section `[tool.lockstep]` describes.
+
+        Raises:
+            ProjectError: It holds an unknown name, or a value of the wrong kind.
+        """
+        known = ("name", "home", *_ROLES, "packages")
+        where = f"{root / FILE}, [tool.lockstep]"
+        for name, value in settings.items():
+            if name not in known:
+                close = get_close_matches(name, known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise ProjectError(
+                    f"{where}: there is no setting {name!r}; there are {', '.join(known)}.{hint}"
+                )
+            if name == "packages":
+                if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                    raise ProjectError(f"{where}: packages is a list of names, not {value!r}.")
+            elif not isinstance(value, str) or not value:
+                raise ProjectError(f"{where}: {name} is a text, not {value!r}.")
+        roles = {role: settings.get(role, role) for role in _ROLES}
+        return cls(
+            root=root,
+            name=settings.get("name", root.name),
+            others=tuple(settings.get("packages", ())),
+            home_folder=settings.get("home", ".lockstep"),
+            **roles,
+        )
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of all of the project's own packages: what a version carries of its code."""
+        return tuple(dict.fromkeys((self.transforms, self.expectations, self.assets, *self.others)))
+
+    @property
+    def home(self) -> Home:
+        """Where everything is kept: `LOCKSTEP_HOME`, or else the folder that the settings name."""
+        named = os.environ.get("LOCKSTEP_HOME")
+        return Home(Path(named).resolve() if named else (self.root / self.home_folder).resolve())
+
+    def activate(self) -> None:
+        """Let Python import the project's packages, before any others of their names."""
+        root = str(self.root)
+        if root not in sys.path:
+            sys.path.insert(0, root)
+
+
+def _settings(path: Path) -> Mapping[str, Any] | None:
+    """The section `[tool.lockstep]` of a file; None if there is none."""
+    if not path.is_file():
+        return None
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} cannot be read: {error}.") from error
+    settings = found.get("tool", {}).get("lockstep")
+    return settings if isinstance(settings, dict) else None

@@ -1,0 +1,245 @@
+"""Sources: where a pipeline's records and outcomes come from.
+
+A source is read for one day, or as a whole. A file's path and a query say where the day goes;
+a source that is asked for a day and does not say so is refused, since it would give every day
+the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+from lockstep.columns.decode import Data, Decoded, decode
+from lockstep.columns.errors import DeclarationError, InputError, LockstepError
+from lockstep.columns.files import decode_file
+from lockstep.columns.records import Schema
+
+_DAY = "{day}"
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where rows come from."""
+
+    def read(self, day: date | None = None) -> Data | Path:
+        """The rows of a day, or all of them; a path where they are in a file.
+
+        Raises:
+            InputError: They cannot be read; the message names the source and what to do.
+        """
+        ...
+
+    def describe(self) -> str:
+        """What it is, in one line, for a person."""
+        ...
+
+
+def decode_source(source: Source, schema: Schema, day: date | None = None) -> Decoded:
+    """Read a source and decode its rows.
+
+    Args:
+        source: Where the rows come from.
+        schema: What they are declared to hold.
+        day: Which day to read; None for all rows.
+
+    Raises:
+        InputError: The source cannot be read, or lacks a column.
+    """
+    found = source.read(day)
+    if isinstance(found, Path):
+        return decode_file(found, schema)
+    return decode(found, schema, source=source.describe())
+
+
+@dataclass(frozen=True)
+class ParquetSource:
+    """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01."""
+
+    path: str | Path
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.path, ".parquet")
+
+    def read(self, day: date | None = None) -> Path:
+        """The path of the file for a day; see `Source.read`."""
+        return _file(self, day)
+
+    def describe(self) -> str:
+        """What it is, in one line."""
+        return f"Parquet file {self.path}"
+
+
+@dataclass(frozen=True)
+class CsvSource:
+    """A CSV file; `{day}` in its path stands for a day, such as 2013-04-01.
+
+    An empty cell without quotes is missing, and `""` is an empty text.
+    """
+
+    path: str | Path
+
+    def __post_init__(self) -> None:
+        _check_suffix(self.path, ".csv")
+
+    def read(self, day: date | None = None) -> Path:
+        """The path of the file for a day; see `Source.read`."""
+        return _file(self, day)
+
+    def describe(self) -> str:
+        """What it is, in one line."""
+        return f"CSV file {self.path}"
+
+
+@dataclass(frozen=True)
+class SqlSource:
+    """A query; `:day` in it stands for a day and is bound as a date, not put in as text.
+
+    Attributes:
+        url: Where the database is, as SQLAlchemy writes it, such as `sqlite:///flights.db`.
+        query: A SELECT with the columns of the record.
+    """
+
+    url: str = field(repr=False)
+    query: str
+
+    def __post_init__(self) -> None:
+        if _DAY in self.query:
+            raise DeclarationError(
+                f"The query {_one_line(self.query)!r} holds {_DAY}; write :day, which is bound "
+                "as a date."
+            )
+
+    def read(self, day: date | None = None) -> pd.DataFrame:
+        """The rows of a day, as a table of Python objects; see `Source.read`."""
+        from sqlalchemy import Date, NullPool, bindparam, create_engine, text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        statement = text(self.query)
+        takes_day = "day" in statement.compile().params
+        _check_day(self, day, takes_day, ":day in its query")
+        if takes_day:
+            statement = statement.bindparams(bindparam("day", day, type_=Date))
+        try:
+            self._check_file()
+            engine = create_engine(self.url, poolclass=NullPool)
+            with engine.connect() as connection:
+                result = connection.execute(statement)
+                names = list(result.keys())
+                rows = [tuple(row) for row in result]
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"{self.describe()}: the driver {error.name} is not installed; install it."
+            ) from error
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            raise InputError(
+                f"{self.describe()}: {_one_line(str(cause))}. Check that the database can be "
+                "reached, that its tables exist, and the query."
+            ) from error
+        return pd.DataFrame(rows, columns=names, dtype=object)
+
+    def describe(self) -> str:
+        """What it is, in one line, without the password."""
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            where = make_url(self.url).render_as_string(hide_password=True)
+        except ArgumentError:
+            where = "a database whose address SQLAlchemy cannot read"
+        return f"SQL on {where}: {_one_line(self.query)}"
+
+    def _check_file(self) -> None:
+        """SQLite would make an empty database of a file that does not exist."""
+        from sqlalchemy import make_url
+
+        url = make_url(self.url)
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return
+        if not str(url.database).startswith("file:") and not Path(str(url.database)).is_file():
+            raise InputError(
+                f"{self.describe()}: there is no file {url.database}; create the database, or "
+                "correct the address."
+            )
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """A Python function that returns a DataFrame, a pyarrow table or records.
+
+    It is called with the day, or with nothing where the source is read as a whole.
+    """
+
+    function: Callable[..., Any]
+
+    def read(self, day: date | None = None) -> Data:
+        """What the function returns; see `Source.read`."""
+        try:
+            found = self.function() if day is None else self.function(day)
+        except LockstepError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{self.describe()}{'' if day is None else f', for {day}'} raised "
+                f"{type(error).__name__}: {_one_line(str(error))}. Correct the function."
+            ) from error
+        if not _is_data(found):
+            raise InputError(
+                f"{self.describe()} returned {type(found).__name__}; return a DataFrame, a pyarrow "
+                "table or a list of records."
+            )
+        return found
+
+    def describe(self) -> str:
+        """What it is, in one line."""
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"Python function {getattr(self.function, '__module__', '?')}.{name}"
+
+
+def _check_suffix(path: str | Path, suffix: str) -> None:
+    if Path(path).suffix.lower() != suffix:
+        raise DeclarationError(f"{path}: the name of this file should end in {suffix}.")
+
+
+def _file(source: ParquetSource | CsvSource, day: date | None) -> Path:
+    path = str(source.path)
+    _check_day(source, day, _DAY in path, f"{_DAY} in its path")
+    if day is not None:
+        path = path.replace(_DAY, day.isoformat())
+    if not Path(path).is_file():
+        raise InputError(
+            f"{source.describe()}: there is no file {path}; deliver it, or correct the path."
+        )
+    return Path(path)
+
+
+def _check_day(source: Source, day: date | None, takes_day: bool, placeholder: str) -> None:
+    if day is None and takes_day:
+        raise InputError(
+            f"{source.describe()} is read day by day, and no day is given; for all rows, leave out "
+            f"the {placeholder}."
+        )
+    if day is not None and not takes_day:
+        raise InputError(
+            f"{source.describe()} would give the same rows for {day} as for any other day; say "
+            f"where the day goes with {placeholder}."
+        )
+
+
+def _is_data(found: Any) -> bool:
+    if isinstance(found, pd.DataFrame | Mapping):
+        return True
+    if isinstance(found, Sequence):
+        return not isinstance(found, str | bytes)
+    return type(found).__module__.startswith("pyarrow") and hasattr(found, "column_names")
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split()).rstrip(".")
+    return line if len(line) <= 160 else line[:157] + "..."

@@ -1,0 +1,1 @@
+"""The registry: versions of fitted pipelines in MLflow."""

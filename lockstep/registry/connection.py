@@ -1,0 +1,210 @@
+"""The connection to MLflow: its client, with bounded retries and errors that say what to do."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from lockstep.artifacts.errors import RegistryError, RegistryUnreachableError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LONGEST = 5.0
+"""Seconds after which no further attempt starts."""
+_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+}
+"""How MLflow is to behave where the user has not said otherwise. By itself it retries for four
+minutes, and waits for two before each; the connection retries instead."""
+
+
+class Connection:
+    """MLflow's client for one address; nothing is opened before the first use.
+
+    Args:
+        uri: Address of the tracking server (`http://...`) or database (`sqlite:///...`), which
+            is the registry too.
+        attempts: How often a call is tried while the registry does not answer.
+        wait: Seconds before the second attempt, twice as many before each next one.
+    """
+
+    def __init__(self, uri: str, attempts: int, wait: float) -> None:
+        self.uri = uri
+        self.attempts = attempts
+        self.wait = wait
+
+    @property
+    def shown_uri(self) -> str:
+        """The address without a password, for messages."""
+        return re.sub(r"//[^/@]*@", "//***@", self.uri)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server is asked, rather than a database."""
+        return self.uri.startswith(("http://", "https://"))
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client.
+
+        Raises:
+            RegistryUnreachableError: The database cannot be opened.
+            RegistryError: It is not one that this MLflow can use, or the address is none.
+        """
+        for name, value in _DEFAULTS.items():
+            os.environ.setdefault(name, value)
+        from mlflow import MlflowClient
+        from sqlalchemy.exc import ArgumentError
+
+        if self.is_remote:
+            return MlflowClient(self.uri, self.uri)
+        try:
+            self._attempt(_open_database, self.uri)
+            with _alone(self.uri):
+                client = self.call(MlflowClient, self.uri, self.uri)
+                self.call(client.search_registered_models, max_results=1)
+        except ArgumentError as error:
+            raise RegistryError(
+                f"{self.shown_uri} is no address of a registry ({error}). Give that of an MLflow "
+                "server, http://..., or of a database, sqlite:///..."
+            ) from error
+        except OSError as error:
+            raise RegistryUnreachableError(self.shown_uri, error) from error
+        return client
+
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the client.
+
+        Raises:
+            RegistryUnreachableError: The registry did not answer.
+            RegistryError: It refused, or files could not be written or read.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._attempt(function, *args, **kwargs)
+        except MlflowException as error:
+            raise RegistryError(
+                f"The registry at {self.shown_uri} refused: {error.message}"
+            ) from error
+        except OSError as error:
+            raise RegistryError(
+                f"Files of the registry at {self.shown_uri} cannot be written or read: {error}"
+            ) from error
+
+    def find(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Call a method of the client that looks something up; None if it does not exist.
+
+        Raises:
+            RegistryUnreachableError: The registry did not answer.
+            RegistryError: It refused.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self.call(function, *args, **kwargs)
+        except RegistryError as error:
+            if isinstance(error.__cause__, MlflowException) and _is_missing(error.__cause__):
+                return None
+            raise
+
+    def _attempt(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_unreachable),
+            stop=tenacity.stop_after_attempt(self.attempts) | tenacity.stop_after_delay(_LONGEST),
+            wait=tenacity.wait_exponential(multiplier=self.wait),
+            reraise=True,
+        )
+        try:
+            return retrying(function, *args, **kwargs)
+        except Exception as error:
+            if _is_unreachable(error):
+                raise RegistryUnreachableError(self.shown_uri, _root_of(error)) from error
+            raise
+
+
+def _is_missing(error: MlflowException) -> bool:
+    """Whether what was asked for does not exist; MLflow has a code of its own for aliases."""
+    code: str = error.error_code
+    return code == "RESOURCE_DOES_NOT_EXIST" or (
+        code == "INVALID_PARAMETER_VALUE" and "alias" in str(error) and "not found" in str(error)
+    )
+
+
+def _open_database(uri: str) -> None:
+    """Open and close it; MLflow itself would try for hours."""
+    import sqlalchemy
+
+    file = _file_of(uri)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    seconds = "connect_timeout" if file is None else "timeout"
+    engine = sqlalchemy.create_engine(uri, connect_args={seconds: 5})
+    try:
+        with engine.connect():
+            pass
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Keep other processes from making the tables of a database file at the same time.
+
+    MLflow makes them at the first use, and two processes that do so get in each other's way.
+    """
+    file = _file_of(uri)
+    if file is None:
+        yield
+        return
+    with file.with_name(f"{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _file_of(uri: str) -> Path | None:
+    import sqlalchemy
+
+    url = sqlalchemy.make_url(uri)
+    is_file = url.get_backend_name() == "sqlite" and url.database
+    return Path(url.database or "") if is_file else None
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Whether an error, or what it came from, says that the registry does not answer."""
+    from requests import exceptions as http
+    from sqlalchemy.exc import OperationalError
+
+    unreachable = (http.ConnectionError, http.Timeout, http.RetryError, OperationalError)
+    return any(isinstance(each, unreachable) for each in _chain(error))
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    each: BaseException | None = error
+    while each is not None:
+        chain.append(each)
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+    return chain
+
+
+def _root_of(error: BaseException) -> Any:
+    return _chain(error)[-1]

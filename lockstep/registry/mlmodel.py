@@ -1,0 +1,150 @@
+"""A version as an MLflow model: its signature, input example, requirements and files."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lockstep.artifacts.artifact import framework_files
+from lockstep.artifacts.errors import RegistryError
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Field
+
+if TYPE_CHECKING:
+    from mlflow.models import Model, ModelSignature
+
+ARTIFACT = "lockstep"
+_SCRIPT = Path(__file__).with_name("python_function.py")
+_EXAMPLE_ROWS = 3
+_OURS = "lockstep-scoring"
+
+
+def save_mlmodel(
+    directory: Path,
+    artifact: Path,
+    pipeline: Pipeline,
+    snapshot: Snapshot,
+    example: Columns,
+    model: Model,
+) -> None:
+    """Write an MLflow model around a version's directory.
+
+    Args:
+        directory: Where to write it; must not exist yet.
+        artifact: The version's directory (see `write_artifact`), which is moved into the model.
+        pipeline: The pipeline.
+        snapshot: Its source.
+        example: Raw columns; the first few rows become the input example.
+        model: The MLflow model that the files belong to.
+
+    Raises:
+        RegistryError: MLflow stored no signature.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its own type hints
+        import mlflow.pyfunc
+    from mlflow.models import Model as MLModel
+    from mlflow.models.model import MLMODEL_FILE_NAME
+
+    mlflow.pyfunc.save_model(
+        str(directory),
+        python_model=str(_SCRIPT),
+        signature=signature(pipeline),
+        input_example=input_example(pipeline, example),
+        pip_requirements=requirements({**framework_files(), **snapshot.modules}),
+        mlflow_model=model,
+    )
+    shutil.move(artifact, directory / ARTIFACT)
+    model.model_size_bytes = sum(
+        path.stat().st_size for path in directory.rglob("*") if path.is_file()
+    )
+    model.save(str(directory / MLMODEL_FILE_NAME))
+    if MLModel.load(str(directory)).signature is None:
+        raise RegistryError(
+            f"MLflow stored no signature for {pipeline.name}, so that nothing would check what "
+            "it is asked. This is a fault of Lockstep or MLflow; please report it."
+        )
+
+
+def signature(pipeline: Pipeline) -> ModelSignature:
+    """What MLflow is to know of a pipeline's input and output.
+
+    Inputs have the type `any`, and are all required. With a type, MLflow casts before Lockstep
+    sees a value, and does so in silence: 3.5 becomes 3, a null becomes False, the text "12"
+    becomes 12.0; it also refuses times with a time zone, and whole numbers where it expects
+    others. `any` leaves values as they came, and the record's declaration decides, as everywhere.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
+
+    types = {
+        Kind.FLOAT: DataType.double,
+        Kind.INT: DataType.long,
+        Kind.BOOL: DataType.boolean,
+        Kind.TEXT: DataType.string,
+        Kind.TIME: DataType.datetime,
+    }
+    anything = AnyType()  # type: ignore[no-untyped-call]
+    record = pipeline.record_schema
+    kinds = {name: record[name].kind for name in (record.key, record.event_time) if name}
+    kinds |= {name: pipeline.graph.kind(name) for name in pipeline.graph.outputs}
+    return ModelSignature(
+        inputs=Schema([ColSpec(anything, name) for name in record.names]),
+        outputs=Schema([ColSpec(types[kind], name) for name, kind in kinds.items()]),
+    )
+
+
+def input_example(pipeline: Pipeline, columns: Columns) -> pd.DataFrame:
+    """The first few rows as a client would send them: times in ISO form, nulls where missing."""
+    example = {
+        field.name: pd.Series(
+            [_plain(field, value) for value in columns[field.name][:_EXAMPLE_ROWS].tolist()],
+            dtype=object,
+        )
+        for field in pipeline.record_schema
+    }
+    return pd.DataFrame(example)
+
+
+def _plain(field: Field, value: Any) -> Any:
+    if value is None or value != value:
+        return None
+    if field.declared == "datetime":
+        return f"{value.isoformat()}Z"
+    return {"int": int, "bool": bool, "float": float, "str": str}[field.declared](value)
+
+
+def requirements(sources: Mapping[str, str]) -> list[str]:
+    """The installed distributions that sources import, each as `name==version`.
+
+    What a distribution needs by itself is left to pip.
+    """
+    tops = {top for source in sources.values() for top in _imported_tops(source)}
+    outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
+    names = {_distributions()[top][0] for top in outside if top in _distributions()}
+    names = (names | {"mlflow"}) - {_OURS}  # our own modules travel in the version itself
+    return [f"{name}=={metadata.version(name)}" for name in sorted(names)]
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _imported_tops(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]

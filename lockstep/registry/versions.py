@@ -1,0 +1,60 @@
+"""Versions: fitted pipelines in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+MANIFEST_TAG = "lockstep.manifest"
+"""Tag of a version that holds the SHA-256 of its manifest, out of reach of its files."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version as the registry lists it.
+
+    Attributes:
+        name: Name of the model, which is the pipeline's.
+        version: Its number.
+        run_id: The MLflow run that it was logged in.
+        created: When it was registered, in UTC.
+        aliases: Aliases that point to it, without the `@`.
+        tags: Its tags.
+        location: Where its files are, as a URI or path.
+    """
+
+    name: str
+    version: int
+    run_id: str
+    created: datetime
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    location: str
+
+    @classmethod
+    def of(cls, entity: ModelVersion, aliases: Iterable[str] | None = None) -> Version:
+        """The version that MLflow describes.
+
+        Args:
+            entity: MLflow's description.
+            aliases: Its aliases, where the description lacks them, as in MLflow's searches.
+        """
+        return cls(
+            name=entity.name,
+            version=int(entity.version),
+            run_id=entity.run_id or "",
+            created=datetime.fromtimestamp(entity.creation_timestamp / 1000, UTC),
+            aliases=tuple(sorted(entity.aliases if aliases is None else aliases)),
+            tags=dict(entity.tags),
+            location=entity.source or "",
+        )
+
+    @property
+    def page(self) -> str:
+        """Its page in MLflow's UI, below the UI's address."""
+        return f"#/models/{self.name}/versions/{self.version}"

@@ -1,0 +1,1 @@
+"""Row rules: what each row must keep, compiled from a suite's plain data."""

@@ -1,0 +1,260 @@
+"""Row rules: a suite's critical expectations about single rows, compiled for arrays.
+
+The same suite is validated by Great Expectations and enforced by its row rules; both refuse the
+same rows. A record that is scored alone passes through in microseconds, and needs neither Great
+Expectations nor pandas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lockstep.columns.decode import Reason
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.rules.errors import SuiteError
+from lockstep.rules.rowtests import Mask, NoRowTestError, PairTest, ValueTest, value_at
+from lockstep.rules.rule import Rule, Test, columns_of, compile_rule
+from lockstep.rules.wording import quoted
+
+_KINDS = {kind.dtype: kind for kind in Kind}
+
+_ACCEPTED = np.zeros(1, dtype=np.bool_)
+_REFUSED = np.ones(1, dtype=np.bool_)
+_ACCEPTED.flags.writeable = _REFUSED.flags.writeable = False
+
+Dtypes = tuple[np.dtype[Any], ...]
+
+
+class Skipped(NamedTuple):
+    """An expectation that is not among the row rules.
+
+    Attributes:
+        expectation: Its type, and its columns if it has any.
+        why: Why it is not: it is then checked on the whole batch only.
+    """
+
+    expectation: str
+    why: str
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The tests of all rules, for columns of certain kinds.
+
+    Attributes:
+        tests: One a rule, in the order of the rules.
+        values: By column (its position): what a value must pass, and whether it must be there.
+        pairs: By two columns: what their values must pass.
+    """
+
+    tests: tuple[Test, ...]
+    values: tuple[tuple[int, tuple[Callable[[Any], object], ...], bool], ...]
+    pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Which rows the row rules refuse, and why.
+
+    Attributes:
+        mask: True where a row is refused; shape (n,), bool.
+    """
+
+    mask: Mask
+    _rules: RowRules = field(repr=False)
+    _columns: Columns = field(repr=False)
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        """All that is wrong with a row, in the order of the suite; empty for an accepted one."""
+        return self._rules.reasons(self._columns, row)
+
+
+class RowRules:
+    """Rules that each row must keep, alone.
+
+    Attributes:
+        suite: Name of the suite that they are compiled from.
+        rules: The rules, in the order of the suite.
+        skipped: The expectations of the suite that are not among them.
+        columns: Names of the columns that they need.
+    """
+
+    def __init__(self, suite: str, rules: tuple[Rule, ...], skipped: tuple[Skipped, ...]) -> None:
+        self.suite = suite
+        self.rules = rules
+        self.skipped = skipped
+        self.columns = tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
+        self._position = {name: position for position, name in enumerate(self.columns)}
+        self._plans: dict[Dtypes, _Plan] = {}
+
+    def apply(self, columns: Columns) -> Refusals:
+        """Which rows are refused.
+
+        Args:
+            columns: Columns in canonical form, of one length; those that no rule needs are ignored.
+
+        Raises:
+            SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
+        """
+        arrays = self._arrays(columns)
+        rows = len(arrays[0]) if arrays else len(next(iter(columns.values()), ()))
+        plan = self._plan(arrays)
+        if rows == 1:
+            mask = (
+                _REFUSED if _refuses(plan, [value_at(array, 0) for array in arrays]) else _ACCEPTED
+            )
+        else:
+            mask = self._mask(plan, arrays, rows)
+        return Refusals(mask, self, columns)
+
+    def check(self, kinds: Mapping[str, Kind]) -> None:
+        """Make sure that the rules can be applied to columns of these kinds.
+
+        Raises:
+            SuiteError: As `apply` would, on the first record.
+        """
+        self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
+
+    def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
+        """All that the rules hold against a row; empty if they accept it."""
+        arrays = self._arrays(columns)
+        values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
+        tests = self._plan(arrays).tests
+        return tuple(
+            _reason(rule, [_readable(values[name], columns[name]) for name in rule.columns])
+            for rule, test in zip(self.rules, tests, strict=True)
+            if not _passes(test, [values[name] for name in rule.columns])
+        )
+
+    def _arrays(self, columns: Columns) -> list[Array]:
+        try:
+            return [columns[name] for name in self.columns]
+        except KeyError as error:
+            name = error.args[0]
+            rule = next(rule for rule in self.rules if name in rule.columns)
+            raise SuiteError(
+                f"suite {self.suite!r}: {rule.expectation} is about column {name!r}, which the "
+                f"records do not have. They have: {', '.join(columns)}. Correct the suite."
+            ) from None
+
+    def _plan(self, arrays: list[Array]) -> _Plan:
+        dtypes = tuple([array.dtype for array in arrays])
+        plan = self._plans.get(dtypes)
+        if plan is None:
+            plan = self._plans[dtypes] = self._bind(dtypes)
+        return plan
+
+    def _bind(self, dtypes: Dtypes) -> _Plan:
+        """Choose each rule's test by the kinds of its columns."""
+        kinds = [_kind(name, dtype) for name, dtype in zip(self.columns, dtypes, strict=True)]
+        tests: list[Test] = []
+        values: dict[int, list[ValueTest]] = {}
+        pairs = []
+        for rule in self.rules:
+            positions = [self._position[name] for name in rule.columns]
+            try:
+                test = rule.test(*(kinds[position] for position in positions))
+            except NoRowTestError as error:
+                raise SuiteError(
+                    f"suite {self.suite!r}: {rule.expectation} cannot be asked of "
+                    f"{' and '.join(map(repr, rule.columns))}: {error}. Correct the suite."
+                ) from None
+            tests.append(test)
+            if isinstance(test, PairTest):
+                pairs.append((positions[0], positions[1], test.accepts))
+            else:
+                values.setdefault(positions[0], []).append(test)
+        return _Plan(
+            tests=tuple(tests),
+            values=tuple(
+                (
+                    position,
+                    tuple(test.accepts for test in own if test.accepts is not None),
+                    any(test.refuses_missing for test in own),
+                )
+                for position, own in values.items()
+            ),
+            pairs=tuple(pairs),
+        )
+
+    def _mask(self, plan: _Plan, arrays: list[Array], rows: int) -> Mask:
+        refused = np.zeros(rows, dtype=np.bool_)
+        for rule, test in zip(self.rules, plan.tests, strict=True):
+            refused |= test.refused(*(arrays[self._position[name]] for name in rule.columns))
+        return refused
+
+
+def compile_rules(suite: Mapping[str, Any]) -> RowRules:
+    """Compile the row rules of a suite, without importing Great Expectations.
+
+    Compiled is what is critical and about single rows: missing, between, in a set, a regular
+    expression, a length, a comparison of two columns. What lets some rows fail (`mostly`), has a
+    row condition, or looks at the whole batch is skipped, and says so.
+
+    Args:
+        suite: The suite as `suite_json` gives it.
+    """
+    rules, skipped = [], []
+    for expectation in suite["expectations"]:
+        try:
+            rules.append(compile_rule(expectation))
+        except NoRowTestError as error:
+            about = " and ".join(columns_of(expectation["kwargs"]))
+            name = f"{expectation['type']} of {about}" if about else expectation["type"]
+            skipped.append(Skipped(name, str(error)))
+    return RowRules(suite["name"], tuple(rules), tuple(skipped))
+
+
+def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
+    kind = _KINDS.get(dtype)
+    if kind is None:
+        raise SuiteError(
+            f"row rules take canonical columns, and {name!r} is an array of {dtype}: decode the "
+            "records first."
+        )
+    return kind
+
+
+def _refuses(plan: _Plan, values: list[Any]) -> bool:
+    """Whether one row, given as values, is refused by any rule."""
+    for position, accepts, needed in plan.values:
+        value = values[position]
+        if value is None:
+            if needed:
+                return True
+            continue
+        for accept in accepts:
+            if not accept(value):
+                return True
+    return not all(accept(values[first], values[second]) for first, second, accept in plan.pairs)
+
+
+def _passes(test: Test, values: list[Any]) -> bool:
+    if isinstance(test, PairTest):
+        return bool(test.accepts(*values))
+    if values[0] is None:
+        return not test.refuses_missing
+    return test.accepts is None or bool(test.accepts(values[0]))
+
+
+def _reason(rule: Rule, values: list[Any]) -> Reason:
+    refusal = rule.wording.refusal
+    match values:
+        case [None]:
+            message = refusal
+        case [value]:
+            message = f"{quoted(value)} {refusal}"
+        case [first, second]:
+            message = f"{quoted(first)} {refusal} ({quoted(second)})"
+    return Reason(rule.columns[0], rule.expectation, message)
+
+
+def _readable(value: Any, array: Array) -> Any:
+    """A value as a person reads it: rules compute with the microseconds of a time."""
+    if value is not None and array.dtype.kind == "M":
+        return np.datetime64(value, "us")
+    return value

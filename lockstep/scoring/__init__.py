@@ -1,0 +1,1 @@
+"""Scoring: one partition from raw rows to published ones."""

@@ -1,0 +1,170 @@
+"""A batch beside others: beside the training rows, and beside the days before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.checks.results import Judgement
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.records import Schema
+from lockstep.scoring.records import read_receipt
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import Stream
+
+if TYPE_CHECKING:
+    from lockstep.parity.profiles import Profile
+
+_HISTORY = "history_profiles"
+WINDOW = 14
+"""Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
+
+
+def trailing_window(store: Store, stream: Stream, partition: str) -> list[Profile]:
+    """Profiles of the last batches that were published before this one.
+
+    A batch that was blocked is no measure of what is usual, so it is left out. A column whose
+    shift somebody accepted begins anew there: earlier profiles are given without it. Before the
+    first days, the window is filled with the last days of the history.
+    """
+    from lockstep.parity.profiles import Profile
+
+    published = set(store.partitions(f"{stream.name}/published"))
+    before = [one for one in _before(store, stream, partition) if one in published][-WINDOW:]
+    window: list[Profile] = []
+    accepted: set[str] = set()
+    for one in reversed(before):
+        found = store.read_json(f"{stream.name}/profile", one)
+        window.append(_without(Profile.from_json(found["profile"]), accepted))
+        accepted |= set(found["accepted"])
+    if stream.name == "daily":
+        for profile in (store.read_json(_HISTORY) or [])[::-1][: WINDOW - len(window)]:
+            window.append(_without(Profile.from_json(profile), accepted))
+    return window[::-1]
+
+
+def write_history_profiles(
+    store: Store, columns: Columns, schema: Schema, timezone: str, before: str
+) -> None:
+    """Keep the profiles of the last days of the history, for the windows of the first days.
+
+    Args:
+        store: Where to keep them.
+        columns: The history.
+        schema: What a record holds; without an event time there are no days to tell apart.
+        timezone: Where a day begins and ends.
+        before: Only days before this one, in ISO form.
+    """
+    from lockstep.parity.profiles import Profile
+
+    if schema.event_time is None:
+        return
+    times = pd.DatetimeIndex(columns[schema.event_time], tz="UTC").tz_convert(timezone)
+    days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
+    last = sorted({day for day in days.tolist() if day < before})[-WINDOW:]
+    profiles = [
+        Profile.of({name: array[days == day] for name, array in columns.items()}, profiled(schema))
+        for day in last
+    ]
+    store.write_json(_HISTORY, [profile.to_json() for profile in profiles])
+
+
+def profiled(schema: Schema) -> dict[str, Kind]:
+    """The fields worth a profile: all but the key, which is new in every row."""
+    return {name: kind for name, kind in schema.kinds.items() if name != schema.key}
+
+
+def _without(profile: Profile, columns: set[str]) -> Profile:
+    kept = {name: one for name, one in profile.columns.items() if name not in columns}
+    return replace(profile, columns=kept)
+
+
+def _before(store: Store, stream: Stream, partition: str) -> list[str]:
+    """The partitions before this one: earlier days, or files that came earlier."""
+    known = [one for one in store.partitions(f"{stream.name}/profile", ".json") if one != partition]
+    if stream.name == "daily":
+        return [one for one in known if one < partition]
+    return sorted(
+        known, key=lambda one: read_receipt(store, f"{stream.name}/batch", one).written_at
+    )
+
+
+def judge_skew(profile: Profile, columns: Columns) -> Judgement:
+    """How far columns have drifted from the training rows."""
+    from lockstep.parity.drift import skew
+
+    found = skew(profile, columns)
+    drifted = [one for one in found if one.drifted]
+    table: list[dict[str, Any]] = [
+        {
+            "column": one.column,
+            "drifted": "; ".join(one.reasons),
+            "stability index": one.index,
+            "distance (IQR)": one.distance,
+            "missing": one.missing,
+            "missing in training": one.missing_before,
+            "new categories": ", ".join(one.unseen_values),
+        }
+        for one in sorted(found, key=lambda one: not one.drifted)
+    ]
+    if not found:
+        return Judgement(False, "There are no rows or no columns to compare with training.", "WARN")
+    return Judgement(
+        passed=not drifted,
+        summary=f"{len(drifted)} of {len(found)} columns are not distributed as in training: "
+        + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
+        + "."
+        if drifted
+        else f"All {len(found)} columns are distributed as in training.",
+        severity="WARN",
+        column=drifted[0].column if drifted else None,
+        numbers={"drifted": len(drifted)}
+        | {f"index of {one.column}": one.index for one in found if one.index is not None},
+        table=table,
+    )
+
+
+def judge_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> Judgement:
+    """Whether a column jumped, compared with the window; accepted columns only warn."""
+    from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
+
+    shifts = sudden_shift(window, day)
+    if not day.rows:
+        return Judgement(False, "There are no rows to compare with the batches before.")
+    if len(window) < MINIMUM_WINDOW and not shifts:
+        return Judgement(
+            True,
+            f"Not judged: there are {len(window)} earlier batches, and it takes "
+            f"{MINIMUM_WINDOW} to tell how much batches differ.",
+            "WARN",
+        )
+    table = [
+        {
+            "column": shift.column,
+            "what": shift.measure,
+            "distance": shift.distance,
+            "usual": shift.usual,
+            "limit": shift.limit,
+            "accepted": shift.column in accepted,
+            "found": shift.message,
+        }
+        for shift in shifts
+    ]
+    blocking = [shift for shift in shifts if shift.column not in accepted]
+    shown = "; ".join(shift.message for shift in (blocking or shifts)[:3])
+    if shifts and not blocking:
+        shown = f"Accepted by a person: {shown}"
+    return Judgement(
+        passed=not shifts,
+        summary=f"{shown}."
+        if shifts
+        else f"No column jumped, compared with the last {len(window)} batches.",
+        severity="ERROR" if blocking else "WARN",
+        column=(blocking or shifts)[0].column if shifts else None,
+        numbers={"shifts": len(shifts)},
+        table=table,
+    )

@@ -1,0 +1,151 @@
+"""The inbox: a folder in which files are dropped to be scored, each content once.
+
+A file goes from the inbox to `claimed/`, under a name that ends in a digest of its content, and
+stays there as the record of what was scored. One that cannot be read goes on to `rejected/`,
+beside a text that says why; one whose content was claimed before goes to `repeated/`. Every move
+is one rename, so that a file is always in exactly one place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockstep.columns.decode import Decoded
+from lockstep.columns.errors import InputError
+from lockstep.columns.files import decode_file
+from lockstep.columns.records import Schema
+from lockstep.scoring.store import replace
+
+SUFFIXES = (".csv", ".parquet", ".jsonl")
+_SETTLED_SECONDS = 5.0
+"""A file that nobody has written to for so long is taken to be complete."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A file taken from the inbox.
+
+    Attributes:
+        partition: Name of its partition, and of the file in `claimed/`.
+        digest: SHA-256 of its content.
+    """
+
+    partition: str
+    digest: str
+
+
+def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim]:
+    """Take the complete files out of the inbox.
+
+    Args:
+        inbox: The folder; made if it is not there.
+        settled: Seconds since the last write after which a file is complete. A writer that
+            is slower than that renames its file into the inbox when it is done; names that
+            begin with a dot or end in `.tmp` or `.part` are left alone.
+
+    Returns:
+        All claimed files that are still to be scored or have been, in the order of their names.
+    """
+    claimed = inbox / "claimed"
+    claimed.mkdir(parents=True, exist_ok=True)
+    before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
+    known = {_digest_of_name(path) for path in before}
+    for path in sorted(inbox.iterdir()):
+        if not _is_complete(path, settled):
+            continue
+        digest = _sha256(path)
+        if digest[:12] in known:
+            _move(path, inbox / "repeated", f"{path.stem}-{digest[:12]}{path.suffix}")
+            continue
+        target = f"{path.stem}-{digest[:12]}{path.suffix.lower()}"
+        path.rename(claimed / target)
+        known.add(digest[:12])
+    return [
+        Claim(path.name, _digest_of_name(path))
+        for path in sorted(claimed.iterdir())
+        if path.suffix in SUFFIXES
+    ]
+
+
+def claim_copy(inbox: Path, file: Path) -> str:
+    """Claim a copy of a file that lies anywhere, which is left where it is.
+
+    Returns:
+        The name of its partition; the same for the same content, whatever its name was before.
+
+    Raises:
+        InputError: There is no such file, or no reader for its kind.
+    """
+    if not file.is_file():
+        raise InputError(f"{file}: no such file.")
+    if file.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
+    claimed = inbox / "claimed"
+    digest = _sha256(file)[:12]
+    for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
+        if path.suffix in SUFFIXES:
+            return path.name
+    partition = f"{file.stem}-{digest}{file.suffix.lower()}"
+    replace(claimed / partition, lambda target: shutil.copyfile(file, target))
+    return partition
+
+
+def unsupported_files(inbox: Path) -> list[str]:
+    """Names of files in the inbox that no reader is for."""
+    if not inbox.is_dir():
+        return []
+    return sorted(
+        path.name
+        for path in inbox.iterdir()
+        if path.is_file()
+        and path.suffix.lower() not in (*SUFFIXES, ".tmp", ".part")
+        and not path.name.startswith(".")
+    )
+
+
+def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
+    """Decode a claimed file; one that cannot be read is set aside with its reason.
+
+    Raises:
+        InputError: It cannot be read; it is in `rejected/` now.
+    """
+    path = inbox / "claimed" / partition
+    rejected = inbox / "rejected"
+    if not path.exists() and (rejected / partition).exists():
+        path = rejected / partition
+    try:
+        decoded = decode_file(path, schema)
+    except InputError as error:
+        if not path.exists():
+            raise
+        rejected.mkdir(exist_ok=True)
+        (rejected / f"{partition}.reason.txt").write_text(f"{error}\n")
+        path.rename(rejected / partition)
+        raise InputError(
+            f"{error} The file is set aside as {rejected / partition}, with this reason beside it."
+        ) from error
+    return decoded
+
+
+def _is_complete(path: Path, settled: float) -> bool:
+    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        return False
+    return time.time() - path.stat().st_mtime >= settled
+
+
+def _digest_of_name(path: Path) -> str:
+    return path.stem.rpartition("-")[2]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _move(path: Path, folder: Path, name: str) -> None:
+    folder.mkdir(exist_ok=True)
+    path.rename(folder / name)

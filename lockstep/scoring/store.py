@@ -1,0 +1,131 @@
+"""The store: one Parquet file for each asset and partition, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.tables import from_arrow, to_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class NotStoredError(LockstepError):
+    """What is asked for has not been written yet."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """What a pipeline's assets have written.
+
+    Every file is written beside its place, flushed to disk and moved into place in one step
+    (POSIX `rename`), so that a killed run leaves the old file or the new one, never half of one.
+
+    Attributes:
+        root: The pipeline's folder.
+    """
+
+    root: Path
+
+    def path(self, name: str, partition: str | None = None, suffix: str = ".parquet") -> Path:
+        """Where an asset, or one partition of it, is kept."""
+        if partition is None:
+            return self.root / f"{name}{suffix}"
+        return self.root / name / f"{quote(partition, safe=' +:=@')}{suffix}"
+
+    def partitions(self, name: str, suffix: str = ".parquet") -> list[str]:
+        """Partitions that have been written, in the order of their names."""
+        found = (self.root / name).glob(f"*{suffix}")
+        return sorted(unquote(path.name.removesuffix(suffix)) for path in found)
+
+    def has(self, name: str, partition: str | None = None) -> bool:
+        """Whether it has been written."""
+        return self.path(name, partition).exists()
+
+    def write(self, name: str, table: pa.Table, partition: str | None = None) -> Path:
+        """Write a table, replacing what was there."""
+        from pyarrow import parquet
+
+        path = self.path(name, partition)
+        replace(path, lambda file: parquet.write_table(table, file, compression="zstd"))
+        return path
+
+    def write_columns(self, name: str, columns: Columns, partition: str | None = None) -> Path:
+        """Write columns, replacing what was there."""
+        return self.write(name, to_arrow(columns), partition)
+
+    def read(self, name: str, partition: str | None = None) -> pa.Table:
+        """The table that was written.
+
+        Raises:
+            NotStoredError: Nothing was.
+        """
+        from pyarrow import parquet
+
+        path = self.path(name, partition)
+        if not path.exists():
+            where = f" of {partition}" if partition is not None else ""
+            raise NotStoredError(f"There is no {name}{where} yet: materialize it first ({path}).")
+        return parquet.ParquetFile(path).read()
+
+    def row_count(self, name: str, partition: str | None = None) -> int:
+        """Number of rows in the file that was written, from its footer."""
+        from pyarrow import parquet
+
+        return int(parquet.read_metadata(self.path(name, partition)).num_rows)
+
+    def read_columns(
+        self, name: str, kinds: Mapping[str, Kind], partition: str | None = None
+    ) -> Columns:
+        """The columns that were written.
+
+        Raises:
+            NotStoredError: Nothing was.
+        """
+        return from_arrow(self.read(name, partition), kinds)
+
+    def write_json(self, name: str, value: Any, partition: str | None = None) -> Path:
+        """Write a small JSON document, replacing what was there."""
+        text = json.dumps(value, indent=1, allow_nan=False)
+        path = self.path(name, partition, ".json")
+        replace_text(path, text + "\n")
+        return path
+
+    def read_json(self, name: str, partition: str | None = None) -> Any:
+        """The JSON document that was written; None if there is none."""
+        path = self.path(name, partition, ".json")
+        return json.loads(path.read_text()) if path.exists() else None
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file beside its place and move it there whole."""
+    replace(path, lambda file: Path(file).write_text(text))
+
+
+def replace(path: Path, write: Callable[[str], object]) -> None:
+    """Write a file beside its place and move it there whole.
+
+    Args:
+        path: Its place.
+        write: Writes the file of the name that it is given.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".tmp")
+    os.close(handle)
+    try:
+        write(temporary)
+        with Path(temporary).open("rb+") as file:
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""Streams: the two ways in which rows to score arrive, by day and by file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+from lockstep.columns.decode import Decoded
+from lockstep.columns.records import Schema
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.home import Home
+from lockstep.project.sources import Source, decode_source
+from lockstep.scoring.inbox import decode_claimed
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """One way in which rows to score arrive.
+
+    Attributes:
+        name: `"daily"` or `"inbox"`.
+        unit: What a partition is: a day or a file.
+        origin: Where the rows come from, in a line.
+        decode: Reads and decodes a partition's rows.
+    """
+
+    name: str
+    unit: str
+    origin: str
+    decode: Callable[[Home, str, Schema], Decoded]
+
+
+def streams(declared: PipelineAssets) -> list[Stream]:
+    """The ways in which a pipeline's rows arrive."""
+    found = [inbox_stream(declared)]
+    if declared.daily is not None:
+        found.insert(0, _daily_stream(declared.daily))
+    return found
+
+
+def inbox_stream(declared: PipelineAssets) -> Stream:
+    """Files as they arrive in the pipeline's inbox."""
+
+    def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
+        return decode_claimed(home.inbox(declared.name), partition, schema)
+
+    return Stream(
+        name="inbox",
+        unit="file",
+        origin=f"files dropped into inbox/{declared.name} (CSV, Parquet, JSON lines)",
+        decode=decode_file,
+    )
+
+
+def _daily_stream(source: Source) -> Stream:
+    def decode_day(home: Home, partition: str, schema: Schema) -> Decoded:
+        return decode_source(source, schema, date.fromisoformat(partition))
+
+    return Stream(name="daily", unit="day", origin=source.describe(), decode=decode_day)

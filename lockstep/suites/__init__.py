@@ -1,0 +1,1 @@
+"""Suites: what data must look like, in Great Expectations' words."""

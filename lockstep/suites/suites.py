@@ -1,0 +1,94 @@
+"""Suites: what a pipeline's data must look like, and the plain form in which that is stored."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lockstep.rules.errors import SuiteError
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+SuiteJson = dict[str, Any]
+"""A suite as plain JSON, in Great Expectations' own form."""
+
+_BOUNDS = ("min_value", "max_value")
+
+
+@dataclass(frozen=True)
+class Suites:
+    """What a pipeline expects of its data, at the three places where it is looked at.
+
+    Each is a function, so that Great Expectations is imported only when one is called.
+
+    Attributes:
+        input: Of the records that come in. Its critical row-level expectations are also compiled
+            into row rules.
+        features: Of the columns that the models are given.
+        outputs: Of the columns that are published.
+    """
+
+    input: Callable[[], gx.ExpectationSuite]
+    features: Callable[[], gx.ExpectationSuite]
+    outputs: Callable[[], gx.ExpectationSuite]
+
+
+def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
+    """The suite as plain JSON, to be stored with a model.
+
+    Dates and times without a zone are taken to be UTC, like every time in a canonical column
+    (Great Expectations cannot compare such a column with a time that has no zone).
+
+    Raises:
+        SuiteError: It holds a value that JSON cannot, such as an infinite bound.
+    """
+    try:
+        plain: SuiteJson = json.loads(json.dumps(suite.to_json_dict(), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SuiteError(
+            f"suite {suite.name!r} cannot be stored: {error}. Give finite numbers, texts and "
+            "times; leave out a bound that does not bound."
+        ) from error
+    for expectation in plain["expectations"]:
+        kwargs = expectation["kwargs"]
+        for bound in _BOUNDS:
+            if isinstance(kwargs.get(bound), str):
+                kwargs[bound] = _in_utc(kwargs[bound])
+    return plain
+
+
+def from_json(suite: Mapping[str, Any]) -> gx.ExpectationSuite:
+    """The suite that `suite_json` wrote.
+
+    Raises:
+        SuiteError: It is not a suite that this version of Great Expectations can read.
+    """
+    import great_expectations as gx
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+
+    name = suite.get("name")
+    try:
+        read = gx.ExpectationSuite(**suite)
+    except (GreatExpectationsError, TypeError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise SuiteError(f"suite {name!r} cannot be read: {why}") from error
+    # Great Expectations leaves out, with no more than a line in the log, what it cannot make.
+    wanted = Counter(expectation["type"] for expectation in suite["expectations"])
+    dropped = wanted - Counter(expectation.expectation_type for expectation in read.expectations)
+    if dropped:
+        raise SuiteError(
+            f"suite {name!r} cannot be read: Great Expectations cannot make {', '.join(dropped)} "
+            "of what is written. Correct the type, the severity or the arguments."
+        )
+    return read
+
+
+def _in_utc(written: str) -> str:
+    """An ISO 8601 date or time with its zone: UTC where it has none."""
+    moment = datetime.fromisoformat(written)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()

@@ -1,0 +1,264 @@
+"""Validation: a suite held against a batch by Great Expectations.
+
+Every validation has a context, a data source and a batch of its own: contexts that threads share
+give wrong verdicts. Results come back regrouped by column, so each expectation carries its
+position in its `meta`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.tables import to_frame
+from lockstep.rules.errors import SuiteError
+from lockstep.rules.rowtests import NoRowTestError, value_at
+from lockstep.rules.rule import columns_of, compile_rule
+from lockstep.rules.wording import shown
+from lockstep.suites.results import Finding, Verdict
+from lockstep.suites.suites import from_json, suite_json
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.data_context.data_context.ephemeral_data_context import (
+        EphemeralDataContext,
+    )
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+_LONGEST = 50
+_LONGEST_TEXT = 200
+_POSITION = "position"
+_ROW_COUNT = "expect_table_row_count_to_be_between"
+
+
+def validate(
+    columns: Columns,
+    suite: gx.ExpectationSuite | Mapping[str, Any],
+    *,
+    key: str,
+    sample: int = 5,
+) -> Verdict:
+    """Hold a suite against columns.
+
+    An empty batch fails: expectations about rows are met by no rows, so the number of rows is
+    always among the findings.
+
+    Args:
+        columns: The batch, in canonical form.
+        suite: The suite, or its plain form.
+        key: Name of the column that tells the rows apart.
+        sample: Number of failing rows to name for an expectation that is not met.
+
+    Raises:
+        SuiteError: The suite cannot be read, or there is no such key column.
+    """
+    if key not in columns:
+        raise SuiteError(
+            f"the batch has no key column {key!r} to name failing rows by. It has: "
+            f"{', '.join(columns)}."
+        )
+    stored = suite if isinstance(suite, Mapping) else suite_json(suite)
+    expectations = _with_row_count(stored["expectations"])
+    batch = _batch(columns)
+    basic = {"result_format": "BASIC", "partial_unexpected_count": sample}
+    results = _results(batch, stored["name"], enumerate(expectations), basic)
+    failing = [
+        (position, expectations[position])
+        for position, result in results.items()
+        if not result.success and _rows_checked(result) and result.result["unexpected_count"]
+    ]
+    indexed = {"result_format": "SUMMARY", "partial_unexpected_count": sample}
+    samples = _results(batch, stored["name"], failing, indexed) if failing else {}
+    return Verdict(
+        suite=stored["name"],
+        rows=len(columns[key]),
+        findings=tuple(
+            _finding(expectation, results[position], _sampled(samples.get(position)), columns, key)
+            for position, expectation in enumerate(expectations)
+        ),
+    )
+
+
+def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The expectations, and that there be a row at all if none of them already says so."""
+    said = any(
+        expectation["type"] == _ROW_COUNT and (expectation["kwargs"].get("min_value") or 0) >= 1
+        for expectation in expectations
+    )
+    if said:
+        return list(expectations)
+    return [{"type": _ROW_COUNT, "kwargs": {"min_value": 1}, "severity": "critical"}, *expectations]
+
+
+def _batch(columns: Columns) -> Batch:
+    _standing_context()
+    return _context().data_sources.pandas_default.read_dataframe(to_frame(columns))
+
+
+@cache
+def _standing_context() -> EphemeralDataContext:
+    """A context for what Great Expectations asks of the process, such as whether it has a cloud.
+
+    It is set once, and never holds data.
+    """
+    from great_expectations.data_context.data_context.context_factory import set_context
+
+    context = _context()
+    set_context(context)
+    return context
+
+
+def _context() -> EphemeralDataContext:
+    from great_expectations.data_context.data_context.ephemeral_data_context import (
+        EphemeralDataContext,
+    )
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return EphemeralDataContext(project_config=config)
+
+
+def _results(
+    batch: Batch,
+    name: str,
+    expectations: Iterable[tuple[int, dict[str, Any]]],
+    result_format: dict[str, Any],
+) -> dict[int, ExpectationValidationResult]:
+    """The results by position in the suite."""
+    suite = from_json(
+        {
+            "name": name,
+            "expectations": [
+                {**expectation, "meta": {_POSITION: position}}
+                for position, expectation in expectations
+            ],
+        }
+    )
+    outcome = batch.validate(suite, result_format=result_format)
+    by_position = {}
+    for result in outcome.results:
+        assert result.expectation_config is not None
+        by_position[result.expectation_config.meta[_POSITION]] = result
+    return by_position
+
+
+def _sampled(result: ExpectationValidationResult | None) -> list[int]:
+    """The rows that a result names: positions in the batch."""
+    if result is None:
+        return []
+    return list(result.result.get("partial_unexpected_index_list") or ())
+
+
+def _finding(
+    expectation: dict[str, Any],
+    result: ExpectationValidationResult,
+    rows: list[int],
+    columns: Columns,
+    key: str,
+) -> Finding:
+    kwargs = expectation["kwargs"]
+    about = columns_of(kwargs)
+    error = _error(result, [name for name in about if name not in columns])
+    return Finding(
+        expectation=expectation["type"],
+        columns=about,
+        severity=expectation.get("severity", "critical"),
+        success=bool(result.success) and error is None,
+        kwargs=kwargs,
+        observed=_plain(_observed(result)),
+        checked=_rows_checked(result),
+        missing_count=_plain(result.result.get("missing_count")),
+        unexpected_count=_plain(result.result.get("unexpected_count")),
+        unexpected_percent=_plain(result.result.get("unexpected_percent")),
+        failing_keys=tuple(_cell(columns[key], row) for row in rows),
+        failing_values=tuple({name: _cell(columns[name], row) for name in about} for row in rows),
+        error=error,
+        row_level=_is_row_rule(expectation),
+        notes=_notes(expectation),
+    )
+
+
+def _rows_checked(result: ExpectationValidationResult) -> int | None:
+    """Number of rows that an expectation about rows looked at; None if it is about the batch."""
+    rows = result.result.get("element_count")
+    return None if rows is None else rows - (result.result.get("missing_count") or 0)
+
+
+def _observed(result: ExpectationValidationResult) -> Any:
+    """What an expectation about the batch observed; of sets, what is in one and not the other."""
+    found = result.result
+    if "element_count" in found:
+        return None
+    mismatched = found.get("details", {}).get("mismatched") or {
+        name: found[f"partial_{name}_list"]
+        for name in ("unexpected", "missing")
+        if found.get(f"partial_{name}_list")
+    }
+    return mismatched or found.get("observed_value")
+
+
+def _error(result: ExpectationValidationResult, absent: Sequence[str]) -> str | None:
+    """Why an expectation could not be evaluated; None if it was."""
+    if absent:
+        return f"the data has no column {' and no column '.join(map(repr, absent))}"
+    info = result.exception_info or {}
+    raised = [info] if "raised_exception" in info else list(info.values())
+    messages = dict.fromkeys(
+        str(each["exception_message"]).strip() for each in raised if each["raised_exception"]
+    )
+    return "; ".join(messages) or None
+
+
+def _is_row_rule(expectation: dict[str, Any]) -> bool:
+    try:
+        compile_rule(expectation)
+    except NoRowTestError:
+        return False
+    return True
+
+
+def _notes(expectation: dict[str, Any]) -> str | None:
+    notes = expectation.get("notes")
+    return " ".join(notes) if isinstance(notes, list) else notes
+
+
+def _cell(array: Array, row: int) -> Any:
+    """The value of a row as plain JSON; None if it is missing."""
+    return None if value_at(array, row) is None else _plain(array[row])
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain JSON, what is long cut to its beginning."""
+    match value:
+        case None | bool() | int():
+            return value
+        case np.datetime64():
+            return shown(value)
+        case np.generic() | np.ndarray():
+            return _plain(value.tolist())
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {str(name): _plain(held) for name, held in islice(value.items(), _LONGEST)}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(held) for held in islice(value, _LONGEST)]
+        case _:
+            return str(value)[:_LONGEST_TEXT]

@@ -1,0 +1,1 @@
+"""Training: from a history to an evaluated candidate, and the gate."""

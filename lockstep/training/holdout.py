@@ -1,0 +1,106 @@
+"""Rehearsals: the fit, tried on the older rows of the history and measured on the newest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.fitting import fold_of
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.rows import is_missing, take_rows
+from lockstep.project.quality import Quality, by_slice, simple_baseline
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How well a pipeline predicts rows that it has not seen.
+
+    Attributes:
+        held_out: The newest rows with labels and all predictions.
+        fitted_on: Number of rows that it was fitted on.
+        measured: Each quality's value on the held-out rows, in the order of the demands.
+        baseline: The same of a far simpler model.
+        slices: For each quality, its value by slice, the worst first.
+    """
+
+    held_out: Columns
+    fitted_on: int
+    measured: tuple[float, ...]
+    baseline: tuple[float, ...]
+    slices: tuple[tuple[dict[str, Any], ...], ...]
+
+
+def rehearse(
+    pipeline: Pipeline,
+    columns: Columns,
+    qualities: Sequence[Quality],
+    slices: Sequence[str] = (),
+    holdout: float = 0.2,
+) -> Rehearsal:
+    """Fit on the older rows and measure on the newest.
+
+    Args:
+        pipeline: What to fit; it is left as it is.
+        columns: Rows with their outcome, features and labels.
+        qualities: What to measure.
+        slices: Columns whose values part the rows.
+        holdout: Share of the rows to hold out. They are the newest by event time or, where
+            there is none, those of some keys.
+    """
+    newest = _newest(pipeline, columns, holdout)
+    older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
+    fitted = pipeline.unfitted().fit(older)
+    wanted = (*fitted.graph.served, *fitted.graph.labels)
+    held_out = fitted.evaluate(held_out, wanted)
+    older = fitted.graph.evaluate(older, (*fitted.graph.model_free, *fitted.graph.labels))
+    return Rehearsal(
+        held_out=held_out,
+        fitted_on=int(np.sum(~newest)),
+        measured=tuple(quality.measure(held_out) for quality in qualities),
+        baseline=tuple(_baseline(fitted, quality, older, held_out) for quality in qualities),
+        slices=tuple(tuple(by_slice(quality, held_out, tuple(slices))) for quality in qualities),
+    )
+
+
+def measure_champion(
+    champion: Pipeline, columns: Columns, qualities: Sequence[Quality], holdout: float
+) -> tuple[float, ...]:
+    """The same measurements of the champion's definition, fitted to the same older rows.
+
+    The champion as it is may have been fitted on the held-out rows; that would be no comparison.
+    A column or label that its definition lacks gives NaN.
+    """
+    raw = {name: columns[name] for name in champion.joint_schema.names if name in columns}
+    if set(raw) != set(champion.joint_schema.names):
+        return tuple(float("nan") for _ in qualities)
+    newest = _newest(champion, raw, holdout)
+    fitted = champion.unfitted().fit(take_rows(raw, ~newest))
+    known = set(fitted.graph.order)
+    held_out = fitted.evaluate(take_rows(raw, newest), fitted.graph.order)
+    return tuple(
+        quality.measure(held_out) if {quality.column, quality.label} <= known else float("nan")
+        for quality in qualities
+    )
+
+
+def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
+    time = pipeline.record_schema.event_time
+    if time is None:
+        parts = max(2, round(1 / share))
+        return np.asarray(fold_of(columns[pipeline.key], parts) == 0)
+    times = columns[time].astype(np.int64)
+    return np.asarray(times > np.quantile(times, 1 - share))
+
+
+def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Columns) -> float:
+    truth = older[quality.label]
+    known = ~is_missing(truth)
+    features = pipeline.graph.model_free or pipeline.record_schema.names
+    predict = simple_baseline(
+        {name: older[name][known] for name in features}, truth[known], quality.metric
+    )
+    return quality.measure(held_out, predict({name: held_out[name] for name in features}))

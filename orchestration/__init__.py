@@ -1,1 +1,0 @@
-"""Orchestration: Dagster's definitions, and the command line that runs them."""

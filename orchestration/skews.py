@@ -1,0 +1,242 @@
+"""Three kinds of skew, each made on a copy of the project and left to the checks to find."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lockstep.columns.errors import LockstepError
+from lockstep.project.home import Home
+from lockstep.project.project import Project
+
+PIPELINE = "flight_delay"
+_FOLDERS = ("transforms", "expectations", "assets", "orchestration")
+_FILES = ("pyproject.toml", "workspace.yaml")
+
+
+@dataclass(frozen=True)
+class Skew:
+    """A kind of skew.
+
+    Attributes:
+        name: Its name in the summary.
+        story: What happens, in a line.
+        column: The column that a check must name.
+        change: Changes the copy of the project.
+        command: What is run on the copy then; its checks have to find the skew.
+        needs_history: Whether the copy needs the data that was scored before.
+    """
+
+    name: str
+    story: str
+    column: str
+    change: Callable[[Path], None]
+    command: tuple[str, ...]
+    needs_history: bool = False
+
+
+@dataclass(frozen=True)
+class Catch:
+    """What came of a skew.
+
+    Attributes:
+        skew: What was done.
+        check: The failed check that names the column; None if none does.
+        asset: The asset that it is on.
+        summary: What the check found.
+        published: Whether anything was published in spite of it.
+    """
+
+    skew: Skew
+    check: str | None
+    asset: str | None
+    summary: str
+    published: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "skew": self.skew.name,
+            "check": self.check,
+            "column": self.skew.column if self.check is not None else None,
+            "published": self.published,
+        }
+
+
+def _append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def _substitute(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    if text.count(old) != 1:
+        raise LockstepError(f"{path} does not hold {old!r} once; the demonstration needs it.")
+    path.write_text(text.replace(old, new))
+
+
+def _send_celsius(project: Path) -> None:
+    """Upstream converts the temperatures of every day from a certain one on."""
+    _append(
+        project / "assets" / f"{PIPELINE}.py",
+        f"""
+
+import dataclasses
+
+
+def departures_in_celsius(day: date) -> pa.Table:
+    table = departures(day)
+    if day < date.fromisoformat({SKEWED_DAY!r}):
+        return table
+    celsius = compute.divide(compute.subtract(table.column("temp"), 32.0), 1.8)
+    return table.set_column(table.column_names.index("temp"), "temp", celsius)
+
+
+ASSETS = dataclasses.replace(ASSETS, daily=FunctionSource(departures_in_celsius))
+""",
+    )
+
+
+def _change_code(project: Path) -> None:
+    """Somebody takes hhmm for a number of minutes."""
+    _substitute(
+        project / "transforms" / f"{PIPELINE}.py",
+        "return sched_dep_time // 100 * 60 + sched_dep_time % 100",
+        "return sched_dep_time",
+    )
+
+
+def _use_batch_mean(project: Path) -> None:
+    """Somebody measures the spread from the mean of whatever rows came together."""
+    _substitute(
+        project / "transforms" / f"{PIPELINE}.py",
+        "return temp - dewp",
+        "return temp - dewp - np.nanmean(temp - dewp)",
+    )
+
+
+SKEWED_DAY = "2013-05-01"
+SKEWS = (
+    Skew(
+        "celsius",
+        f"upstream sends temp in Celsius from {SKEWED_DAY} on",
+        "temp",
+        _send_celsius,
+        ("score", PIPELINE, "--day", SKEWED_DAY, "--json"),
+        needs_history=True,
+    ),
+    Skew(
+        "code",
+        "the code of departure_minute changes between fit and promotion",
+        "departure_minute",
+        _change_code,
+        ("promote", PIPELINE, "--json"),
+    ),
+    Skew(
+        "batch_mean",
+        "dew_point_spread uses the mean of its batch",
+        "dew_point_spread",
+        _use_batch_mean,
+        ("train", PIPELINE, "--json"),
+    ),
+)
+
+
+class SkewedCopy:
+    """A copy of the project and of the home in which a skew is tried, in a process of its own.
+
+    Args:
+        skew: What to do to the copy.
+        home: The home to copy from; it is only read.
+        registry: A copy of the registry's database to work on.
+    """
+
+    def __init__(self, skew: Skew, home: Home, registry: Path) -> None:
+        self.skew = skew
+        self.folder = home.path / "demo" / skew.name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        project = self.folder / "project"
+        source = Project.find(Path(__file__)).root
+        for folder in _FOLDERS:
+            shutil.copytree(
+                source / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for file in _FILES:
+            shutil.copyfile(source / file, project / file)
+        skew.change(project)
+        self.home = Home(self.folder / "home")
+        self.home.mlflow.mkdir(parents=True)
+        shutil.copyfile(registry, self.home.mlflow / "mlflow.db")
+        if skew.needs_history:
+            shutil.copytree(home.data, self.home.data)
+        self._start(project)
+
+    def _start(self, project: Path) -> None:
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI")
+        }
+        environment |= {"LOCKSTEP_HOME": str(self.home.path)}
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from lockstep.cli.main import run; run()",
+                *self.skew.command,
+            ],
+            cwd=project,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def catch(self) -> Catch:
+        """Wait for the process, and see which failed check names the column.
+
+        Raises:
+            LockstepError: The process gave no answer.
+        """
+        out, err = self._process.communicate()
+        try:
+            answer = json.loads(out)
+        except json.JSONDecodeError:
+            raise LockstepError(
+                f"The demonstration of {self.skew.name} broke: {(err or out).strip()[-600:]}"
+            ) from None
+        checks = [check for run in answer["runs"] for check in run["checks"]]
+        found = next(
+            (
+                check
+                for check in checks
+                if check["result"] == "failed" and check["column"] == self.skew.column
+            ),
+            None,
+        )
+        return Catch(
+            skew=self.skew,
+            check=found["check"] if found else None,
+            asset=found["asset"] if found else None,
+            summary=found["summary"] if found else "no failed check names the column",
+            published=self._has_published(),
+        )
+
+    def _has_published(self) -> bool:
+        """Whether skewed rows were published, or a version that would do so went live."""
+        published = self.home.data / PIPELINE / "daily" / "published" / f"{SKEWED_DAY}.parquet"
+        return published.exists() or self._is_live()
+
+    def _is_live(self) -> bool:
+        """Whether the copy's registry has a live version of its own making."""
+        if self.skew.needs_history:
+            return False  # it scores with the version that was live before the skew
+        from lockstep.dagster.resources import open_registry
+
+        return open_registry(self.home).alias(PIPELINE, "live") is not None

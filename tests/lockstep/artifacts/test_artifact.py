@@ -1,0 +1,103 @@
+"""The files of a version: written, read, and found out when they change."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lockstep.artifacts.artifact import Artifact, Evidence, write_artifact
+from lockstep.artifacts.errors import ArtifactError
+
+
+@pytest.fixture
+def written(tumour: Any, tmp_path: Path) -> tuple[Path, str]:
+    """The tumour version's directory and the digest of its manifest."""
+    evidence = Evidence(
+        golden=tumour.golden,
+        profile=tumour.profile,
+        suites={"input": {"name": "input"}},
+        environment=tumour.environment,
+        metrics={"auc": 0.96},
+        rows=569,
+    )
+    digest = write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
+    return tmp_path / "version", digest
+
+
+def test_the_pipeline_comes_back_bit_for_bit(tumour: Any, written: tuple[Path, str]) -> None:
+    loaded = Artifact.open(*written).pipeline()
+    expected = tumour.pipeline.predict(tumour.records)
+    pd.testing.assert_frame_equal(loaded.predict(tumour.records), expected, check_exact=True)
+
+
+def test_the_snapshot_comes_back(tumour: Any, written: tuple[Path, str]) -> None:
+    assert Artifact.open(*written).snapshot == tumour.source
+
+
+def test_the_manifest_says_what_the_version_is(tumour: Any, written: tuple[Path, str]) -> None:
+    manifest = Artifact.open(*written).manifest
+    assert manifest["pipeline"] == "tumour"
+    assert manifest["rows"] == 569
+    assert manifest["code"] == tumour.source.digest
+    assert manifest["record"] == tumour.pipeline.record_schema.to_json()
+    assert manifest["ulps"]["linear_probability"] == 16
+    assert manifest["ulps"]["tree_probability"] == 0
+
+
+def test_every_file_but_the_manifest_has_its_digest(written: tuple[Path, str]) -> None:
+    directory, digest = written
+    there = {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
+    assert set(Artifact.open(directory, digest).manifest["files"]) == there - {"manifest.json"}
+
+
+def files_of(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def test_any_file_that_was_changed_is_named(written: tuple[Path, str]) -> None:
+    directory, digest = written
+    for path in files_of(directory):
+        original = path.read_bytes()
+        path.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
+        with pytest.raises(ArtifactError, match=f"{path} is not what was logged"):
+            Artifact.open(directory, digest)
+        path.write_bytes(original)
+
+
+def test_any_file_that_is_missing_is_named(written: tuple[Path, str]) -> None:
+    directory, digest = written
+    for path in files_of(directory):
+        original = path.read_bytes()
+        path.unlink()
+        with pytest.raises(ArtifactError, match=f"{path} cannot be read"):
+            Artifact.open(directory, digest)
+        path.write_bytes(original)
+
+
+def test_a_manifest_that_was_rewritten_to_suit_a_change_is_found_out(
+    written: tuple[Path, str],
+) -> None:
+    directory, digest = written
+    manifest = json.loads((directory / "manifest.json").read_bytes())
+    manifest["rows"] = 1
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not what was logged"):
+        Artifact.open(directory, digest)
+
+
+def test_a_manifest_that_is_no_json_is_told(written: tuple[Path, str]) -> None:
+    directory, _ = written
+    (directory / "manifest.json").write_text('{"format": 1, "files"')
+    with pytest.raises(ArtifactError, match=r"manifest\.json is damaged"):
+        Artifact.open(directory)
+
+
+def test_a_format_of_another_lockstep_is_told(written: tuple[Path, str]) -> None:
+    directory, _ = written
+    (directory / "manifest.json").write_text('{"format": 99, "files": {}}')
+    with pytest.raises(ArtifactError, match="has format 99, and this Lockstep reads 1"):
+        Artifact.open(directory)

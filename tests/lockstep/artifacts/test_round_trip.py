@@ -1,0 +1,57 @@
+"""The round trip through a new process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.round_trip import replay_in_new_process
+from lockstep.columns.pipeline import Trace
+from lockstep.parity.golden import GoldenRecords
+from lockstep.registry.registry import Registry
+
+
+def test_a_sound_version_gives_every_column_and_matrix_again(
+    registry: Registry, tumour: Any
+) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    comparison = replay_in_new_process(registry.files(version))
+    assert comparison.ok
+    assert comparison.rows == len(tumour.golden)
+    compared = {column.column for column in comparison.compared}
+    assert compared >= {"radius_mm", "tree_probability", "verdict"}
+
+
+def test_a_column_that_comes_out_otherwise_is_named(registry: Registry, tumour: Any) -> None:
+    trace = tumour.golden.trace
+    columns = trace.columns | {"disc_share": np.nextafter(trace.columns["disc_share"], 2.0)}
+    golden = GoldenRecords(tumour.golden.records, Trace(trace.keys, columns, trace.matrices))
+    version = registry.log(tumour.pipeline, **tumour.arguments | {"golden": golden})
+    comparison = replay_in_new_process(registry.files(version))
+    assert not comparison.ok
+    assert comparison.first is not None
+    assert comparison.first.column == "disc_share"
+
+
+def test_a_version_that_cannot_be_used_there_says_why(
+    registry: Registry, tumour: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['skops'] = None\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(ArtifactError, match=r"cannot be used in a new process: .*skops"):
+        replay_in_new_process(registry.files(version))
+
+
+def test_damaged_files_are_told_before_a_process_is_started(
+    registry: Registry, tumour: Any
+) -> None:
+    files = registry.files(registry.log(tumour.pipeline, **tumour.arguments))
+    (files / "environment.json").write_text(json.dumps({}))
+    with pytest.raises(ArtifactError, match=r"environment\.json is not what was logged"):
+        replay_in_new_process(files)

@@ -1,0 +1,214 @@
+"""Snapshots: the source of a pipeline, collected and run again."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockstep.artifacts.errors import SnapshotError
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Record
+
+Checkout = Callable[..., AbstractContextManager[ModuleType]]
+
+
+def snapshot_of(make_checkout: Checkout, name: str, edits: Any = None) -> Snapshot:
+    with make_checkout(name, edits) as module:
+        return Snapshot.of(module.PIPELINE)
+
+
+# Which modules belong to it
+
+
+def test_it_holds_the_pipelines_module_and_all_of_the_users_that_it_imports(
+    make_checkout: Checkout,
+) -> None:
+    snapshot = snapshot_of(make_checkout, "one")
+    assert list(snapshot.modules) == [
+        "measures",
+        "measures.shape",
+        "transforms.bounds",
+        "transforms.seasons",
+        "transforms.tumour",
+        "transforms.units",
+    ]
+
+
+def test_it_holds_no_module_of_lockstep_itself(make_checkout: Checkout) -> None:
+    edits = {"transforms/units.py": ("from lockstep import", "from lockstep.columns.kinds import")}
+    snapshot = snapshot_of(make_checkout, "one", edits)
+    assert not [name for name in snapshot.modules if name.startswith("lockstep")]
+
+
+def test_it_holds_a_module_that_only_a_function_imports(make_checkout: Checkout) -> None:
+    late = "def late():\n    import measures.shape\n\n\nLARGE_AREA"
+    snapshot = snapshot_of(make_checkout, "one", {"transforms/bounds.py": ("LARGE_AREA", late)})
+    assert "measures.shape" in snapshot.modules
+
+
+def test_it_holds_nothing_that_is_installed(make_checkout: Checkout) -> None:
+    tops = {name.partition(".")[0] for name in snapshot_of(make_checkout, "one").modules}
+    assert tops == {"measures", "transforms"}
+
+
+def test_a_pipeline_may_live_outside_of_transforms(
+    make_checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_checkout("one"):
+        directory = tmp_path / "one" / "clinic"
+        directory.mkdir()
+        source = (tmp_path / "one" / "transforms" / "tumour.py").read_text()
+        (directory / "triage.py").write_text(
+            source.replace("from .bounds", "from transforms.bounds")
+        )
+        triage = __import__("clinic.triage", fromlist=["PIPELINE"])
+        snapshot = Snapshot.of(triage.PIPELINE)
+        assert "clinic.triage" in snapshot.modules
+        assert snapshot.load().name == "triage"
+
+
+def test_a_pipeline_without_a_file_is_refused() -> None:
+    module = ModuleType("made_in_memory")
+    exec(  # as a notebook would
+        "from lockstep import Key, Record\nclass Row(Record):\n    key: Key[str]\n",
+        vars(module),
+    )
+    sys.modules["made_in_memory"] = module
+    try:
+        row: type[Record] = module.Row
+        pipeline = Pipeline("made_in_memory", record=row)
+        with pytest.raises(SnapshotError, match="Move it to a module of its own"):
+            Snapshot.of(pipeline)
+    finally:
+        del sys.modules["made_in_memory"]
+
+
+def test_a_file_edited_since_it_was_imported_is_refused(
+    make_checkout: Checkout, tmp_path: Path
+) -> None:
+    with make_checkout("one") as module:
+        units = tmp_path / "one" / "transforms" / "units.py"
+        units.write_text(
+            units.read_text().replace("micrometres / MICROMETRES", "micrometres / 1e6")
+        )
+        with pytest.raises(SnapshotError, match=r"transforms\.units\.to_millimetres .* edited"):
+            Snapshot.of(module.PIPELINE)
+
+
+# Its digest
+
+
+def test_the_same_source_has_the_same_digest_wherever_it_lies(make_checkout: Checkout) -> None:
+    assert snapshot_of(make_checkout, "one").digest == snapshot_of(make_checkout, "another").digest
+
+
+def test_line_ends_do_not_matter_to_the_digest(make_checkout: Checkout, tmp_path: Path) -> None:
+    plain = snapshot_of(make_checkout, "one")
+    windows = snapshot_of(make_checkout, "two", {"transforms/bounds.py": ("\n", "\r\n")})
+    assert windows.digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("transforms/tumour.py", "probability >= 0.5", "probability >= 0.4"),
+        ("transforms/units.py", "1000.0", "1e6"),
+        ("measures/shape.py", "radius**2", "radius**3"),
+        ("measures/__init__.py", "share", "have in common"),
+    ],
+)
+def test_a_change_in_any_module_changes_the_digest(
+    make_checkout: Checkout, file: str, old: str, new: str
+) -> None:
+    changed = snapshot_of(make_checkout, "two", {file: (old, new)})
+    assert changed.digest != snapshot_of(make_checkout, "one").digest
+
+
+def test_the_framework_is_told_apart_from_the_users_code(make_checkout: Checkout) -> None:
+    one = snapshot_of(make_checkout, "one")
+    two = snapshot_of(make_checkout, "two", {"transforms/units.py": ("1000.0", "1e6")})
+    assert one.framework == two.framework != one.digest
+
+
+# Running it
+
+
+def test_it_computes_what_the_pipeline_computes(tumour: Any) -> None:
+    fitted, table = tumour.pipeline, tumour.records
+    loaded = tumour.source.load().with_models(fitted.models_)
+    pd.testing.assert_frame_equal(loaded.predict(table), fitted.predict(table), check_exact=True)
+
+
+def test_it_runs_without_the_checkout(make_checkout: Checkout) -> None:
+    snapshot = snapshot_of(make_checkout, "one")
+    assert not {"transforms.tumour", "measures"} & set(sys.modules)
+    assert snapshot.load().graph.features[0] == "radius_mm"
+
+
+def test_two_snapshots_with_different_code_answer_differently_in_one_process(
+    make_checkout: Checkout,
+) -> None:
+    edits = {"transforms/units.py": ("1000.0", "500.0")}
+    before = snapshot_of(make_checkout, "one").load()
+    after = snapshot_of(make_checkout, "two", edits).load()
+    radius = {"radius": np.array([1000.0])}
+    assert before.graph.evaluate(radius, ["radius_mm"])["radius_mm"] == 1.0
+    assert after.graph.evaluate(radius, ["radius_mm"])["radius_mm"] == 2.0
+
+
+def test_it_keeps_its_code_when_the_checkout_holds_another(make_checkout: Checkout) -> None:
+    snapshot = snapshot_of(make_checkout, "one")
+    with make_checkout("two", {"transforms/units.py": ("1000.0", "500.0")}):
+        columns = snapshot.load().graph.evaluate({"radius": np.array([1000.0])}, ["radius_mm"])
+    assert columns["radius_mm"] == 1.0
+
+
+def test_the_pipeline_keeps_its_name(tumour: Any) -> None:
+    assert tumour.source.load().name == "tumour"
+
+
+def test_functions_of_a_snapshot_have_their_source(tumour: Any) -> None:
+    column = tumour.source.load().graph.columns["is_large"]
+    assert "area > LARGE_AREA" in inspect.getsource(column.function)
+    assert column.location.startswith("transforms/tumour.py:")
+
+
+def test_the_snapshot_of_a_loaded_pipeline_is_itself(tumour: Any) -> None:
+    assert Snapshot.of(tumour.source.load()) is tumour.source
+
+
+def test_source_that_raises_is_told(tumour: Any) -> None:
+    modules = {"transforms.bad": "raise OSError('no such table')\n"}
+    with pytest.raises(SnapshotError, match=r"transforms\.bad .* OSError: no such table"):
+        Snapshot("transforms.bad", modules, "").load()
+
+
+def test_source_without_a_pipeline_is_told() -> None:
+    with pytest.raises(SnapshotError, match="defines no pipelines"):
+        Snapshot("transforms.empty", {"transforms.empty": "X = 1\n"}, "").load()
+
+
+def test_a_module_of_the_checkout_that_it_does_not_hold_is_out_of_its_reach(
+    make_checkout: Checkout,
+) -> None:
+    with make_checkout("one"):
+        stray = Snapshot(
+            "transforms.stray", {"transforms.stray": "from transforms import units\n"}, ""
+        )
+        with pytest.raises(SnapshotError, match="units"):
+            stray.load()
+
+
+def test_its_parts_are_plain_text(tumour: Any) -> None:
+    assert json.loads(json.dumps(dict(tumour.source.modules)))

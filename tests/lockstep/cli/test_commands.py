@@ -1,0 +1,343 @@
+"""The command line: what each command prints, and the exit status that says how it went."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from assets.orders import orders
+from lockstep.cli.main import app, main
+
+DAY = "2020-03-01"
+COMMANDS = ["up", "train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The one line that says what was wrong, of a command that was used wrongly."""
+        assert self.status == 2, self
+        (line,) = self.err.splitlines()
+        return line.removeprefix("error: ")
+
+
+Lockstep = Callable[..., Answer]
+
+
+@pytest.fixture
+def lockstep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lockstep:
+    """Runs a command in this process, in the folder of the project `orders`."""
+    monkeypatch.chdir(Path(__file__).parents[2] / "projects" / "orders")
+
+    def run(*arguments: str) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["lockstep", *arguments])
+        monkeypatch.setenv("COLUMNS", "300")
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said = capsys.readouterr()
+        return Answer(int(stop.value.code or 0), said.out, said.err)
+
+    return run
+
+
+# Help
+
+
+def test_help_lists_every_command(lockstep: Lockstep) -> None:
+    answer = lockstep("--help")
+    assert answer.status == 0
+    assert [one.callback.__name__ for one in app.registered_commands] == COMMANDS
+    assert all(f" {command} " in answer.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None:
+    answer = lockstep(command, "--help")
+    assert answer.status == 0
+    assert f" {command} [OPTIONS]" in answer.out
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "up"])
+def test_every_command_with_results_can_print_them_as_json(
+    lockstep: Lockstep, command: str
+) -> None:
+    assert "--json" in lockstep(command, "--help").out
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "nothing"),
+        ("promote", "nothing"),
+        ("rollback", "nothing"),
+        ("score", "nothing", "--day", DAY),
+        ("checks", "nothing"),
+        ("trace", "nothing", "--day", DAY, "--key", "x"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_an_unknown_pipeline_is_named_beside_those_that_there_are(
+    lockstep: Lockstep, home_path: Path, command: tuple[str, ...]
+) -> None:
+    error = lockstep(*command).error
+    assert error.startswith("There is no pipeline 'nothing'; there are: orders.")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--day", "March 1"), "'March 1' is not a day such as 2013-04-01."),
+        (("--day", "2019-03-01"), "orders has no day 2019-03-01; it has 2020-03-01 to 2020-03-31."),
+        (("--from", "2020-03-05", "--to", DAY), "--from 2020-03-05 lies after --to 2020-03-01."),
+        (("--from", DAY), "Say what to score"),
+        (("--day", DAY, "--from", DAY, "--to", DAY), "Say what to score"),
+        ((), "Say what to score"),
+        (("--file", "nowhere.csv"), "nowhere.csv: no such file."),
+        (("--file", __file__), "its kind is not known; use .csv, .parquet, .jsonl."),
+    ],
+    ids=["no day", "outside", "backwards", "no end", "both", "nothing", "no file", "odd file"],
+)
+def test_scoring_with_wrong_options_is_one_clear_line(
+    lockstep: Lockstep, home_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    assert said in lockstep("score", "orders", *options).error
+
+
+def test_days_beyond_the_calendar_are_refused_before_anything_is_scored(
+    lockstep: Lockstep, live
+) -> None:
+    answer = lockstep("score", "orders", "--from", "2020-03-31", "--to", "2020-04-01")
+    assert "has no day 2020-04-01" in answer.error
+    assert not live.store.has("daily/batch", "2020-03-31")
+
+
+def test_accepting_a_column_that_does_not_exist_is_one_clear_line(lockstep: Lockstep, live) -> None:
+    error = lockstep("score", "orders", "--day", DAY, "--accept", "colour").error
+    assert "'colour'" in error
+
+
+def test_promoting_before_training_says_what_to_do(lockstep: Lockstep, home_path: Path) -> None:
+    error = lockstep("promote", "orders").error
+    assert error == "orders has no version yet; train one: lockstep train orders"
+
+
+def test_promoting_a_version_that_does_not_exist_is_one_clear_line(
+    lockstep: Lockstep, workplace
+) -> None:
+    error = lockstep("promote", "orders", "7").error
+    assert "7" in error
+    assert workplace.registry.alias("orders", "champion") is None
+
+
+def test_rolling_back_without_an_earlier_version_is_one_clear_line(
+    lockstep: Lockstep, live
+) -> None:
+    error = lockstep("rollback", "orders").error
+    assert error == "orders has no earlier version that was live."
+
+
+def test_scoring_without_a_live_version_is_one_clear_line(lockstep: Lockstep, workplace) -> None:
+    answer = lockstep("score", "orders", "--day", DAY)
+    assert "@live" in answer.error
+    assert f"{DAY}: no rows scored, NOT published" in answer.out
+
+
+def test_tracing_a_day_that_is_not_scored_is_one_clear_line(lockstep: Lockstep, live) -> None:
+    error = lockstep("trace", "orders", "--day", DAY, "--key", "x").error
+    assert error == f"orders has not scored {DAY}."
+
+
+def test_tracing_a_key_that_is_not_there_names_some_that_are(lockstep: Lockstep, scored) -> None:
+    error = lockstep("trace", "orders", "--day", DAY, "--key", "x").error
+    assert f"scored no row 'x' in {DAY}" in error
+    assert f"{DAY}-0000" in error
+
+
+def test_a_home_that_cannot_be_written_to_is_one_clear_line(
+    lockstep: Lockstep, tmp_path: Path, home_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "a file"
+    file.touch()
+    monkeypatch.setenv("LOCKSTEP_HOME", str(file))
+    error = lockstep("checks", "orders").error
+    assert error == (
+        f"{file}/dagster cannot be written to (Not a directory); "
+        "set LOCKSTEP_HOME to a folder that can be."
+    )
+
+
+def test_an_unknown_option_is_refused_without_a_traceback(lockstep: Lockstep) -> None:
+    answer = lockstep("train", "orders", "--loud")
+    assert answer.status == 2
+    assert "No such option" in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_registry_that_does_not_answer_is_one_clear_line(
+    lockstep: Lockstep, home_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert "http://127.0.0.1:9 does not answer" in lockstep("promote", "orders").error
+
+
+# The main job
+
+
+def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
+    trained = lockstep("train", "orders")
+    assert trained.status == 0
+    assert "Registered orders version 2. Promote it: lockstep promote orders 2" in trained.out
+    promoted = lockstep("promote", "orders")
+    assert promoted.status == 0
+    assert "@champion: version 2. @live: version 2." in promoted.out
+    scored = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
+    assert scored.status == 0
+    assert scored.out.splitlines() == [
+        f"{DAY}: 120 rows scored, 0 quarantined, published",
+        "2020-03-02: 120 rows scored, 0 quarantined, published",
+    ]
+    rolled_back = lockstep("rollback", "orders")
+    assert rolled_back.status == 0
+    assert "@champion: version 1. @live: version 1." in rolled_back.out
+
+
+def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(
+    lockstep: Lockstep, live
+) -> None:
+    lockstep("train", "orders")
+    live.registry.set_alias("orders", "champion", 2)
+    rolled_back = lockstep("rollback", "orders")
+    assert "@champion: version 1. @live: version 1." in rolled_back.out
+
+
+def test_outcomes_of_a_day_are_compared(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("outcomes", "orders", "--day", DAY)
+    assert answer.status == 0
+    assert "live_quality" in answer.out
+
+
+def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path: Path) -> None:
+    file = tmp_path / "orders.csv"
+    orders_of(DAY).to_csv(file, index=False)
+    error = lockstep("score", "orders", "--day", DAY, "--file", str(file)).error
+    assert "not both" in error
+
+
+def test_training_and_promotion_as_json(lockstep: Lockstep, live) -> None:
+    assert json.loads(lockstep("train", "orders", "--json").out)["version"] == 2
+    promoted = json.loads(lockstep("promote", "orders", "2", "--json").out)
+    assert (promoted["champion"], promoted["live"]) == (2, 2)
+
+
+def test_a_blocked_day_is_status_1_and_says_why(lockstep: Lockstep, live) -> None:
+    live.deliver(DAY, orders_of(DAY).head(0))
+    answer = lockstep("score", "orders", "--day", DAY)
+    assert answer.status == 1
+    assert f"{DAY}: no rows scored, 0 quarantined, NOT published" in answer.out
+    assert "FAILED" in answer.out
+    assert lockstep("checks", "orders").status == 1
+
+
+def test_a_blocked_day_does_not_keep_later_days_from_being_scored(lockstep: Lockstep, live) -> None:
+    live.deliver(DAY, orders_of(DAY).head(0))
+    answer = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
+    assert answer.status == 1
+    assert "2020-03-02: 120 rows scored, 0 quarantined, published" in answer.out
+
+
+def test_a_file_is_scored_where_it_lies(lockstep: Lockstep, live, tmp_path: Path) -> None:
+    file = tmp_path / "some orders.csv"
+    orders_of(DAY).to_csv(file, index=False)
+    answer = lockstep("score", "orders", "--file", str(file), "--json")
+    assert answer.status == 0
+    (run,) = json.loads(answer.out)["runs"]
+    assert run["published"]
+    assert run["partition"].startswith("some orders-")
+    assert file.exists()
+
+
+def test_a_file_that_cannot_be_read_is_one_clear_line(
+    lockstep: Lockstep, live, tmp_path: Path
+) -> None:
+    file = tmp_path / "half.parquet"
+    file.write_bytes(b"PAR1 and no more")
+    error = lockstep("score", "orders", "--file", str(file)).error
+    assert "half-written" in error
+    assert str(live.home.inbox("orders") / "rejected") in error
+
+
+def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_path: Path) -> None:
+    answer = lockstep("checks", "orders")
+    assert (answer.status, answer.out) == (0, f"No check of orders has run in {home_path}.\n")
+
+
+def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("checks", "orders", "--day", DAY)
+    assert answer.status == 0
+    line = next(line for line in answer.out.splitlines() if "row_conservation" in line)
+    assert line.split()[:3] == ["passed", "orders/daily/scored", DAY]
+
+
+def test_checks_of_all_days_tell_each(lockstep: Lockstep, scored) -> None:
+    found = json.loads(lockstep("checks", "orders", "--all", "--json").out)
+    days = [one["partition"] for one in found if one["check"] == "row_conservation"]
+    assert days == [DAY, "2020-03-02"]
+
+
+KEY = f"{DAY}-0007"
+
+
+def test_a_trace_shows_every_column(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("trace", "orders", "--day", DAY, "--key", KEY)
+    assert answer.status == 0
+    shown = [line.split()[0] for line in answer.out.splitlines() if line]
+    assert set(served(scored)) <= set(shown)
+
+
+def test_a_trace_as_json_holds_every_column_stored_and_computed(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("trace", "orders", "--day", DAY, "--key", KEY, "--json")
+    assert answer.status == 0
+    traced = json.loads(answer.out)
+    assert (traced["key"], traced["version"], traced["agrees"]) == (KEY, 1, True)
+    assert [one["column"] for one in traced["columns"]] == served(scored)
+    price = next(one for one in traced["columns"] if one["column"] == "price_per_item")
+    assert price["stored"] == price["computed"]
+
+
+def test_a_trace_of_a_value_that_is_not_what_was_computed_is_status_1(
+    lockstep: Lockstep, scored
+) -> None:
+    table = scored.store.read("daily/scored", DAY)
+    index = table.column_names.index("price_per_item")
+    prices = pa.array([1.0] * len(table))
+    table = table.set_column(index, "price_per_item", prices)
+    scored.store.write("daily/scored", table, DAY)
+    answer = lockstep("trace", "orders", "--day", DAY, "--key", KEY, "--json")
+    assert answer.status == 1
+    assert "price_per_item" in json.loads(answer.out)["finding"]
+
+
+def served(workplace) -> list[str]:
+    """The columns of version 1, in graph order."""
+    return list(workplace.registry.load("orders", 1).pipeline.graph.served)
+
+
+def orders_of(day: str) -> pd.DataFrame:
+    return orders(date.fromisoformat(day))

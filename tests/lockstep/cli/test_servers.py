@@ -1,0 +1,129 @@
+"""`lockstep up`: what it starts answers on this machine only, and stops with it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from lockstep.cli.servers import _free_port
+from lockstep.columns.errors import LockstepError
+
+SECONDS = 120
+
+
+@pytest.fixture
+def up(checkout) -> Iterator[subprocess.Popen[str]]:
+    """`lockstep up` as a person starts it, at the head of a session of its own."""
+    process = subprocess.Popen(
+        [
+            Path(sys.executable).with_name("lockstep"),
+            "up",
+            "--port",
+            "13000",
+            "--mlflow-port",
+            "15000",
+        ],
+        cwd=checkout.folder,
+        env=checkout.environment(PYTHONUNBUFFERED="1", COLUMNS="300"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for one in descendants(process.pid) | {process.pid}:
+            if is_running(one):
+                os.kill(one, signal.SIGKILL)
+        process.communicate()
+
+
+def test_up_serves_both_on_this_machine_only_and_an_interrupt_stops_all(
+    up: subprocess.Popen[str],
+) -> None:
+    said = read_until(up, "Ctrl-C stops them.")
+    addresses = re.findall(r"http://(\S+):(\d+)", said)
+    assert [host for host, _ in addresses] == ["127.0.0.1", "127.0.0.1"]
+    for host, port in addresses:
+        assert requests.get(f"http://{host}:{port}", timeout=30).ok
+        assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses
+    servers = descendants(up.pid)
+    assert len(servers) > 2
+    os.kill(up.pid, signal.SIGINT)
+    assert up.wait(SECONDS) == 0
+    assert wait_for_end(servers) == set()
+
+
+def test_a_port_that_is_taken_is_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert _free_port(port) > port
+
+
+def test_without_a_free_port_the_error_names_those_that_were_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lockstep.cli.servers._PORTS_TRIED", 1)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LockstepError, match=f"No port from {port} to {port} is free"):
+            _free_port(port)
+
+
+def read_until(process: subprocess.Popen[str], end: str) -> str:
+    """What a process says, up to a line; it has its own limit on how long it waits."""
+    said = ""
+    for line in process.stdout:
+        said += line
+        if end in line:
+            return said
+    raise AssertionError(said)
+
+
+def descendants(process: int) -> set[int]:
+    """The processes that a process has started, and theirs."""
+    found: set[int] = set()
+    table = subprocess.run(
+        ["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    parents = dict(tuple(map(int, line.split())) for line in table.splitlines())
+    for pid in parents:
+        one = pid
+        while one in parents and one != process:
+            one = parents[one]
+        if one == process and pid != process:
+            found.add(pid)
+    return found
+
+
+def is_running(process: int) -> bool:
+    command = ["ps", "-o", "stat=", "-p", str(process)]
+    state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return state != "" and not state.startswith("Z")
+
+
+def wait_for_end(processes: set[int]) -> set[int]:
+    """Those that still run after some time."""
+    until = time.monotonic() + SECONDS
+    while any(map(is_running, processes)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return set(filter(is_running, processes))
+
+
+def answers(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((host, port)) == 0

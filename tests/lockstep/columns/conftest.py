@@ -1,0 +1,35 @@
+"""Pipelines made in a test, without a module of their own."""
+
+import sys
+from collections.abc import Callable
+from itertools import count
+from types import ModuleType
+
+import pytest
+
+from lockstep.columns.nodes import Column
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Outcome, Record
+
+_NUMBERS = count()
+
+Build = Callable[..., Pipeline]
+
+
+@pytest.fixture(scope="session")
+def build() -> Build:
+    """A function from columns and record types to the pipeline that a module with them defines."""
+
+    def build(
+        *columns: Column, record: type[Record], outcome: type[Outcome] | None = None
+    ) -> Pipeline:
+        module = ModuleType(f"made.pipeline_{next(_NUMBERS)}")
+        for position, column in enumerate(columns):
+            setattr(module, f"column_{position}", column)
+        sys.modules[module.__name__] = module
+        try:
+            return Pipeline(module.__name__, record=record, outcome=outcome)
+        finally:
+            del sys.modules[module.__name__]
+
+    return build

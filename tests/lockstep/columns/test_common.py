@@ -1,0 +1,254 @@
+"""What holds of every pipeline in `transforms`, on rows made up from its declarations."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, clone
+
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import FitError, NotFittedError
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Schema
+from lockstep.columns.tables import to_frame
+
+MODULES = ["flight_delay", "orders"]
+ROWS = 400
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning",  # made-up labels follow from nothing
+    "ignore:Found unknown categories",
+)
+
+
+@pytest.fixture(scope="module", params=MODULES)
+def pipeline(request: pytest.FixtureRequest) -> Pipeline:
+    module = importlib.import_module(f"transforms.{request.param}")
+    found = [value for value in vars(module).values() if isinstance(value, Pipeline)]
+    assert len(found) == 1, f"transforms.{request.param} defines {len(found)} pipelines"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def rows(pipeline: Pipeline) -> Columns:
+    """Made-up rows, with outcomes."""
+    return made_up(pipeline.joint_schema, ROWS)
+
+
+@pytest.fixture(scope="module")
+def features(pipeline: Pipeline, rows: Columns) -> Columns:
+    """The rows with the features that no model is behind, and the labels."""
+    graph = pipeline.graph
+    return graph.evaluate(rows, (*graph.model_free, *graph.labels))
+
+
+@pytest.fixture(scope="module")
+def fitted(pipeline: Pipeline, rows: Columns) -> Pipeline:
+    try:
+        return pipeline.unfitted().fit(rows)
+    except FitError as error:
+        pytest.skip(f"cannot be fitted to made-up labels: {error}")
+
+
+def made_up(schema: Schema, count: int) -> Columns:
+    """Rows that a schema admits, a tenth of what may be missing missing."""
+    random = np.random.default_rng(0)
+    draws: dict[Kind, Array] = {
+        Kind.FLOAT: random.uniform(-200, 200, (len(schema.fields), count)),
+        Kind.INT: random.integers(1, 2400, (len(schema.fields), count)),
+        Kind.BOOL: random.random((len(schema.fields), count)) < 0.5,
+        Kind.TIME: np.datetime64("2010-01-01", "us")
+        + random.integers(0, 10**15, (len(schema.fields), count)).astype("m8[us]"),
+    }
+    columns: Columns = {}
+    for position, field in enumerate(schema):
+        if field.kind is Kind.TEXT:
+            texts = field.choices or ("a", "b", "AA", "UA", "north of somewhere", "")
+            array = np.array(texts, dtype=object)[random.integers(0, len(texts), count)]
+        else:
+            array = draws[field.kind][position]
+            if field.declared == "int" and field.optional:
+                array = np.trunc(array)
+            elif field.declared == "bool" and field.optional:
+                array = (array > 0).astype(float)
+        if field.role == "key":
+            numbers = np.arange(count)
+            array = numbers if field.kind is Kind.INT else np.array(numbers.astype(str), object)
+        elif field.optional:
+            missing = {Kind.TEXT: None, Kind.TIME: np.datetime64("NaT")}.get(field.kind, np.nan)
+            array[random.random(count) < 0.1] = missing
+        columns[field.name] = array
+    return columns
+
+
+def take(columns: Columns, rows: Any) -> Columns:
+    return {name: array[rows] for name, array in columns.items()}
+
+
+def differing(pipeline: Pipeline, first: Columns, second: Columns, names: Any) -> list[str]:
+    """Columns that are not the same, within their declared exactness."""
+    return [
+        name for name in names if not same(first[name], second[name], pipeline.graph.ulps(name))
+    ]
+
+
+def same(first: Array, second: Array, ulps: int) -> bool:
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    if first.dtype != np.float64:
+        return np.array_equal(first, second, equal_nan=first.dtype.kind == "M")
+    missing = np.isnan(first)
+    if not np.array_equal(missing, np.isnan(second)):
+        return False
+    try:
+        np.testing.assert_array_max_ulp(first[~missing], second[~missing], maxulp=ulps)
+    except AssertionError:
+        return False
+    return True
+
+
+# Declarations
+
+
+def test_it_is_named_like_its_file(pipeline: Pipeline) -> None:
+    assert pipeline.module == f"transforms.{pipeline.name}"
+
+
+def test_every_column_is_documented(pipeline: Pipeline) -> None:
+    assert [name for name, column in pipeline.graph.columns.items() if not column.doc] == []
+
+
+def test_it_predicts_something(pipeline: Pipeline) -> None:
+    assert pipeline.graph.outputs
+
+
+def test_every_model_makes_a_new_estimator_each_time(pipeline: Pipeline) -> None:
+    for name in pipeline.graph.models:
+        model = pipeline.graph.model_of(name)
+        made = model.make()
+        assert isinstance(made, BaseEstimator)
+        assert made is not model.make()
+        clone(made)
+
+
+def test_schemas_survive_json(pipeline: Pipeline) -> None:
+    schema = pipeline.joint_schema
+
+    assert Schema.from_json(schema.to_json()) == schema
+
+
+# Features
+
+
+def test_columns_hold_what_their_kinds_say(pipeline: Pipeline, features: Columns) -> None:
+    graph = pipeline.graph
+
+    assert {name: array.dtype for name, array in features.items()} == {
+        name: graph.kind(name).dtype for name in features
+    }
+
+
+def test_columns_are_read_only(features: Columns) -> None:
+    assert [name for name, array in features.items() if array.flags.writeable] == []
+
+
+def test_a_second_evaluation_gives_the_same(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    again = pipeline.graph.evaluate(rows, tuple(features))
+
+    assert differing(pipeline, features, again, features) == []
+
+
+def test_a_row_alone_has_the_same_columns(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    for row in range(0, ROWS, 20):
+        one = slice(row, row + 1)
+        alone = pipeline.graph.evaluate(take(rows, one), tuple(features))
+        assert differing(pipeline, take(features, one), alone, features) == []
+
+
+def test_shuffled_rows_have_the_same_columns(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    order = np.random.default_rng(1).permutation(ROWS)
+
+    shuffled = pipeline.graph.evaluate(take(rows, order), tuple(features))
+
+    assert differing(pipeline, take(features, order), shuffled, features) == []
+
+
+def test_no_rows_have_no_columns_of_the_same_dtypes(
+    pipeline: Pipeline, rows: Columns, features: Columns
+) -> None:
+    empty = pipeline.graph.evaluate(take(rows, slice(0, 0)), tuple(features))
+
+    assert {name: (array.shape, array.dtype) for name, array in empty.items()} == {
+        name: ((0,), array.dtype) for name, array in features.items()
+    }
+
+
+def test_a_frame_and_records_decode_to_the_same_columns(pipeline: Pipeline, rows: Columns) -> None:
+    schema = pipeline.record_schema
+    frame = to_frame({name: rows[name] for name in schema.names})
+
+    found = decode(frame, schema)
+    of_records = decode(frame.to_dict("records"), schema)
+
+    assert found.rejected == of_records.rejected == ()
+    assert differing(pipeline, found.columns, rows, schema.names) == []
+    assert differing(pipeline, of_records.columns, rows, schema.names) == []
+
+
+# Predictions
+
+
+def test_an_unfitted_pipeline_says_so(pipeline: Pipeline, rows: Columns) -> None:
+    if pipeline.graph.models:
+        with pytest.raises(NotFittedError, match="is not fitted"):
+            pipeline.unfitted().trace(rows)
+
+
+def test_fit_learns_a_model_a_column(fitted: Pipeline) -> None:
+    assert tuple(fitted.models_) == fitted.graph.models
+
+
+def test_predictions_have_the_index_and_columns_that_they_should(
+    fitted: Pipeline, rows: Columns
+) -> None:
+    index = pd.RangeIndex(ROWS, 0, -1)
+    frame = to_frame({name: rows[name] for name in fitted.record_schema.names}).set_index(index)
+
+    predicted = fitted.predict(frame)
+
+    time = fitted.record_schema.event_time
+    head = [fitted.key] if time is None else [fitted.key, time]
+    assert list(predicted.columns) == [*head, *fitted.graph.outputs]
+    assert predicted.index.equals(index)
+
+
+def test_no_rows_are_predicted_with_the_same_dtypes(fitted: Pipeline, rows: Columns) -> None:
+    predicted = fitted.predict(take(rows, slice(0, 0)))
+
+    assert len(predicted) == 0
+    assert predicted.dtypes.equals(fitted.predict(rows).dtypes)
+
+
+def test_a_row_alone_has_the_same_trace(fitted: Pipeline, rows: Columns) -> None:
+    whole = fitted.trace(rows).columns
+
+    for row in range(0, ROWS, 80):
+        one = slice(row, row + 1)
+        alone = fitted.trace(take(rows, one)).columns
+        assert differing(fitted, take(whole, one), alone, fitted.graph.served) == []
+
+
+def test_a_second_fit_learns_the_same(fitted: Pipeline, rows: Columns) -> None:
+    again = fitted.unfitted().fit(rows)
+
+    first, second = fitted.trace(rows).columns, again.trace(rows).columns
+    assert differing(fitted, first, second, fitted.graph.served) == []

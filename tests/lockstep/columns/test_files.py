@@ -1,0 +1,415 @@
+"""Files and texts as they arrive, whole and broken."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from lockstep.columns.decode import Decoded
+from lockstep.columns.errors import InputError
+from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.records import EventTime, Key, Record
+
+
+class Sample(Record):
+    """A few fields."""
+
+    key: Key[str]
+    real: float | None
+    whole: int
+    flag: bool | None
+    text: str | None
+    at: EventTime | None  # type: ignore[valid-type]
+
+
+SCHEMA = Sample.schema()
+HEADER = "key,real,whole,flag,text,at\n"
+ROW = "a,1.5,3,true,x,2013-04-01T05:00:00Z\n"
+RECORD = '{"key": "a", "whole": 1}'
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def csv(folder: Path, content: str | bytes) -> Decoded:
+    return decode_file(written(folder, "rows.csv", content), SCHEMA)
+
+
+def lines(folder: Path, content: str | bytes) -> Decoded:
+    return decode_file(written(folder, "rows.jsonl", content), SCHEMA)
+
+
+def values(found: Decoded, *names: str) -> list[Any]:
+    """Values of the only row."""
+    assert found.rejected == ()
+    return [found.columns[name].tolist()[0] for name in names]
+
+
+def refusal(read: Any, *arguments: Any) -> str:
+    with pytest.raises(InputError) as found:
+        read(*arguments)
+    return str(found.value)
+
+
+def table(**columns: Any) -> pa.Table:
+    return pa.table(
+        {
+            "key": ["a"],
+            "real": [1.5],
+            "whole": [3],
+            "flag": [True],
+            "text": ["x"],
+            "at": pa.array([0], pa.timestamp("us", "UTC")),
+            **columns,
+        }
+    )
+
+
+# CSV
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER + ROW,
+        HEADER + ROW.rstrip("\n"),
+        "\ufeff" + HEADER + ROW,
+        (HEADER + ROW).replace("\n", "\r\n"),
+        (HEADER + ROW).replace("\n", "\r"),
+        HEADER + "\n\n" + ROW + "\n",
+        HEADER.replace("key", '"key"') + ROW,
+    ],
+)
+def test_csv_is_read_however_its_lines_end(tmp_path: Path, content: str) -> None:
+    found = csv(tmp_path, content)
+
+    assert values(found, "key", "real", "whole", "flag", "text") == ["a", 1.5, 3, 1.0, "x"]
+    assert found.columns["at"][0] == np.datetime64("2013-04-01T05:00:00")
+
+
+@pytest.mark.parametrize("content", [HEADER, HEADER.rstrip("\n"), HEADER.rstrip("\n") + "\r\n"])
+def test_csv_with_nothing_but_a_header_has_no_rows(tmp_path: Path, content: str) -> None:
+    found = csv(tmp_path, content)
+
+    assert (found.total, found.rejected) == (0, ())
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("", None),
+        ('""', ""),
+        ('"x\ny"', "x\ny"),
+        ('"x\r\ny"', "x\r\ny"),
+        ('"say ""yes"""', 'say "yes"'),
+        ('"a,b"', "a,b"),
+        ("NA", "NA"),
+        ("null", "null"),
+        ("007", "007"),
+        (" x ", " x "),
+    ],
+)
+def test_csv_text_is_taken_to_the_letter(tmp_path: Path, cell: str, text: str | None) -> None:
+    assert values(csv(tmp_path, f"{HEADER}a,,3,,{cell},\n"), "text") == [text]
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "value"),
+    [
+        ("real", "1", 1.0),
+        ("real", "-1.5e3", -1500.0),
+        ("real", ".5", 0.5),
+        ("real", "0.1", 0.1),
+        ("whole", "+5", 5),
+        ("whole", "5.0", 5),
+        ("whole", "9223372036854775807", 2**63 - 1),
+        ("flag", "True", 1.0),
+        ("flag", "FALSE", 0.0),
+        ("flag", "1", 1.0),
+        ("flag", "0.0", 0.0),
+    ],
+)
+def test_a_csv_cell_is_read_as_its_field_is_declared(
+    tmp_path: Path, field: str, cell: str, value: Any
+) -> None:
+    row = {"key": "a", "real": "", "whole": "3", "flag": "", "text": "", "at": "", field: cell}
+
+    assert values(csv(tmp_path, HEADER + ",".join(row.values()) + "\n"), field) == [value]
+
+
+@pytest.mark.parametrize(
+    ("field", "cell", "message"),
+    [
+        ("real", " 1.5 ", "' 1.5 ' is text, not a number"),
+        ("real", "1_000", "'1_000' is text, not a number"),
+        ("real", "0x10", "'0x10' is text, not a number"),
+        ("real", "nan", "'nan' is text, not a number"),
+        ("real", "1e400", "inf is not a finite number"),
+        ("whole", "3.5", "3.5 is not an integer"),
+        ("whole", "", "missing, and declared int (never missing)"),
+        ("whole", "9" * 100, "an integer of 333 bits does not fit a 64-bit integer"),
+        ("flag", "yes", "'yes' is text, not true or false"),
+        ("flag", "2", "2 is a number, not true or false"),
+        ("at", "2013/04/01", "'2013/04/01' is not a time such as 2013-04-01T09:30:00Z"),
+    ],
+)
+def test_a_csv_cell_that_does_not_fit_is_refused(
+    tmp_path: Path, field: str, cell: str, message: str
+) -> None:
+    row = {"key": "a", "real": "", "whole": "3", "flag": "", "text": "", "at": "", field: cell}
+
+    (rejected,) = csv(tmp_path, HEADER + ",".join(row.values()) + "\n").rejected
+
+    assert [reason.message for reason in rejected.reasons] == [message]
+    assert rejected.record == {name: cell or None for name, cell in row.items()}
+
+
+UNREADABLE = " cannot be read as CSV: "
+UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", " is empty: it has no header and no rows."),
+        ("\n", UNREADABLE),
+        (b"\xef\xbb\xbf", UNREADABLE),
+        (HEADER + "a,1.5\n", UNPARSABLE + "got 2: a,1.5. Correct the file."),
+        (HEADER + ROW.strip() + ",9\n", UNPARSABLE + "got 7: a,1.5,3,true,x,2013"),
+        (HEADER + 'a,1.5,3,true,"x,2013\n', UNPARSABLE + "got 5"),
+        (
+            HEADER.strip() + ",text\n" + ROW.strip() + ",y\n",
+            " has the column text more than once; keep one.",
+        ),
+        (
+            (HEADER + ROW).replace(",", ";"),
+            " lacks the columns key, real, whole, flag, text, at of Sample. It has columns that "
+            "are not declared: key;real;whole;flag;text;at. Add what is lacking, or change",
+        ),
+        (
+            (HEADER + "a,,3,,é,\n").encode("latin-1"),
+            UNREADABLE + "In CSV column #4: CSV conversion error to string: invalid UTF8 data.",
+        ),
+        (
+            HEADER.replace("text", "tëxt").encode("latin-1"),
+            UNREADABLE + "'utf-8' codec can't decode byte 0xeb",
+        ),
+        ((HEADER + ROW).encode("utf-16"), UNREADABLE),
+    ],
+)
+def test_csv_that_cannot_be_read_is_refused_in_one_line(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
+    told = refusal(csv, tmp_path, content)
+
+    assert told.startswith(f"{tmp_path / 'rows.csv'}{message}")
+    assert "\n" not in told
+
+
+@settings(deadline=None, max_examples=200)
+@given(content=st.binary(max_size=60) | st.text(',"\n\rkwx1é', max_size=60).map(str.encode))
+@example(content=b'"')
+def test_any_bytes_as_csv_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), "any.csv", HEADER.encode() + content)
+
+    with suppress(InputError):
+        found = decode_file(path, SCHEMA)
+        assert len(found.rows) + len(found.rejected) == found.total
+
+
+# JSON
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff", "\n\n"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n  \n"])
+def test_json_lines_are_read_however_they_end(tmp_path: Path, start: str, end: str) -> None:
+    assert values(lines(tmp_path, start + RECORD + end), "key", "whole") == ["a", 1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"key": "a", "real": NaN}', ", line 1 is not valid JSON: "),
+        ('{"key": "a", "real": 1e400}', ", line 1 is not valid JSON: Number out of range"),
+        (
+            f'{{"key": "a", "whole": {"9" * 5000}}}',
+            ", line 1 is not valid JSON: Integer value out of range",
+        ),
+        (RECORD + '\n{"key":', ", line 2 is not valid JSON: Input data was truncated"),
+        (RECORD + "\n[1]", ", line 2: not a JSON object: b'[1]'"),
+        (RECORD + "\n\nnull", ", line 3: not a JSON object: b'null'"),
+        ('{\n"key": "a"\n}', ", line 1 is not valid JSON: Input data was truncated"),
+        (b'{"key": "\xff"}', ", line 1 is not valid JSON: "),
+        ('{"key": "\\ud800"}', ", line 1 is not valid JSON: "),
+        ("[" * 100_000, ", line 1 is not valid JSON: maximum recursion depth exceeded"),
+        (HEADER + ROW, ", line 1 is not valid JSON: "),
+        ("", " is empty: it has no header and no rows."),
+    ],
+)
+def test_json_lines_that_cannot_be_read_are_refused_by_their_number(
+    tmp_path: Path, content: str | bytes, message: str
+) -> None:
+    told = refusal(lines, tmp_path, content)
+
+    assert told.startswith(f"{tmp_path / 'rows.jsonl'}{message}")
+    assert len(told) < 300
+
+
+def test_the_last_of_two_values_of_one_name_counts_in_json(tmp_path: Path) -> None:
+    text = '{"key": "a", "whole": 1, "whole": 2}'
+
+    assert values(lines(tmp_path, text), "whole") == [2]
+    assert values(decode_json(text, SCHEMA), "whole") == [json.loads(text)["whole"]]
+
+
+def test_a_large_integer_in_json_is_refused_alone(tmp_path: Path) -> None:
+    found = lines(tmp_path, RECORD + '\n{"key": "b", "whole": 123456789012345678901234567890}')
+
+    assert (found.rows.tolist(), [row.key for row in found.rejected]) == ([0], ["b"])
+
+
+def test_nested_values_in_json_are_refused_alone() -> None:
+    (rejected,) = decode_json(
+        '{"key": "a", "whole": ' + "[" * 500 + "]" * 500 + "}", SCHEMA
+    ).rejected
+
+    assert rejected.reasons[0].message == "[[[[[[[...]]]]]]] is of type list, not a number"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "JSON text is not valid JSON: Input data was truncated"),
+        ("5", "JSON text: expected an object or an array of objects, not '5'."),
+        ('"x"', "JSON text: expected an object or an array of objects, not '\"x\"'."),
+        ("null", "JSON text: expected an object or an array of objects, not 'null'."),
+        (f"[{RECORD}, 5]", "JSON text: row 1 is int, not a record (an object with named fields)."),
+        (
+            b"\xff\xfe{",
+            "JSON text is not valid JSON: JSON is malformed: invalid character (byte 0)",
+        ),
+    ],
+)
+def test_json_that_holds_no_records_is_refused(text: str | bytes, message: str) -> None:
+    assert refusal(decode_json, text, SCHEMA) == message
+
+
+@pytest.mark.parametrize("text", [RECORD, f"[{RECORD}]", RECORD.encode(), "\ufeff" + RECORD])
+def test_json_text_is_an_object_or_an_array(text: str | bytes) -> None:
+    assert values(decode_json(text, SCHEMA), "key", "whole") == ["a", 1]
+
+
+@given(text=st.binary(max_size=40) | st.text(max_size=40) | st.text('{}[]":,0e-.n\\u', max_size=20))
+def test_any_text_as_json_is_read_or_refused(text: str | bytes) -> None:
+    with suppress(InputError):
+        found = decode_json(text, SCHEMA)
+        assert len(found.rows) + len(found.rejected) == found.total
+
+
+# Parquet
+
+
+def test_parquet_is_read(tmp_path: Path) -> None:
+    parquet.write_table(table(), tmp_path / "rows.parquet")
+
+    found = decode_file(tmp_path / "rows.parquet", SCHEMA)
+
+    assert values(found, "key", "real", "whole", "flag", "text") == ["a", 1.5, 3, 1.0, "x"]
+
+
+@pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.9, 0.999])
+def test_half_written_parquet_is_refused(tmp_path: Path, kept: float) -> None:
+    parquet.write_table(table(), tmp_path / "rows.parquet")
+    content = (tmp_path / "rows.parquet").read_bytes()
+    path = written(tmp_path, "half.parquet", content[: max(1, int(len(content) * kept))])
+
+    told = refusal(decode_file, path, SCHEMA)
+
+    assert told.startswith(f"{path} cannot be read as Parquet (cut off or half-written?): ")
+    assert told.endswith(". Write it anew.")
+
+
+def test_parquet_whose_text_is_no_text_is_refused(tmp_path: Path) -> None:
+    offsets = pa.py_buffer(np.array([0, 1], np.int32))
+    broken = pa.Array.from_buffers(pa.string(), 1, [None, offsets, pa.py_buffer(b"\xff")])
+    parquet.write_table(table(text=broken), tmp_path / "rows.parquet")
+
+    assert "Invalid UTF8 sequence" in refusal(decode_file, tmp_path / "rows.parquet", SCHEMA)
+
+
+def test_parquet_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    double = pa.Table.from_arrays([*table().columns, pa.array(["y"])], [*SCHEMA.names, "text"])
+    parquet.write_table(double, tmp_path / "rows.parquet")
+
+    told = refusal(decode_file, tmp_path / "rows.parquet", SCHEMA)
+
+    assert told.endswith("has the column text more than once; keep one.")
+
+
+def test_parquet_without_rows_has_no_rows(tmp_path: Path) -> None:
+    parquet.write_table(table().slice(0, 0), tmp_path / "rows.parquet")
+
+    assert decode_file(tmp_path / "rows.parquet", SCHEMA).total == 0
+
+
+def test_parquet_with_nested_columns_besides_is_read(tmp_path: Path) -> None:
+    parquet.write_table(table(more=[{"a": [1]}]), tmp_path / "rows.parquet")
+
+    assert decode_file(tmp_path / "rows.parquet", SCHEMA).ignored == ("more",)
+
+
+# Suffixes
+
+
+def test_a_suffix_tells_the_kind_whatever_its_case(tmp_path: Path) -> None:
+    assert decode_file(written(tmp_path, "rows.CSV", HEADER + ROW), SCHEMA).total == 1
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.csv.gz", "rows.json"])
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, name, HEADER + ROW)
+
+    assert refusal(decode_file, path, SCHEMA) == (
+        f"{path}: its kind is not known; use .csv, .parquet, .jsonl."
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_a_file_of_another_kind_than_its_suffix_is_refused(tmp_path: Path, suffix: str) -> None:
+    parquet.write_table(table(), tmp_path / "rows")
+    contents = {
+        ".csv": (tmp_path / "rows").read_bytes(),
+        ".parquet": HEADER + ROW,
+        ".jsonl": HEADER + ROW,
+    }
+    path = written(tmp_path, "rows" + suffix, contents[suffix])
+
+    assert refusal(decode_file, path, SCHEMA).startswith(str(path))
+
+
+def test_no_such_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+
+    for name in ("none.csv", "folder.csv"):
+        assert refusal(decode_file, tmp_path / name, SCHEMA) == f"{tmp_path / name}: no such file."
+
+
+def test_a_file_that_the_system_refuses_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / ("long" * 100 + ".csv")
+
+    told = refusal(decode_file, path, SCHEMA)
+
+    assert told.startswith(f"{path} cannot be read: ")
+    assert "File name too long" in told

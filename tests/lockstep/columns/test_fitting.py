@@ -1,0 +1,413 @@
+"""Fitting models, and second and third stages without leaks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeRegressor
+
+from lockstep.columns.errors import FitError
+from lockstep.columns.fitting import fit_models, fold_of, out_of_fold_values
+from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Texts, Times
+from lockstep.columns.nodes import feature, label, model, output
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Key, Outcome, Record
+
+Build = Callable[..., Pipeline]
+
+SEEN: list[dict[int, tuple[float, ...]]] = []
+"""For each fit of a `Memory` in turn: by row, what it saw of the stages below."""
+
+
+class Memory(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Learns every label by heart, and writes down what it saw."""
+
+    def fit(self, rows: Any, labels: Any) -> "Memory":
+        values = rows.to_numpy()
+        below = values[:, 1:].tolist()
+        SEEN.append({int(x): tuple(one) for x, one in zip(values[:, 0], below, strict=True)})
+        self.tree_ = DecisionTreeRegressor(random_state=0).fit(values, labels)
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return self.tree_.predict(rows.to_numpy())
+
+
+class Row(Record):
+    """A row."""
+
+    key: Key[str]
+    x: float  # its number
+
+
+class Result(Outcome):
+    """What became of it."""
+
+    y: float | None
+
+
+@label
+def target(y: Floats) -> Floats:
+    """What is learnt."""
+    return y
+
+
+@model(learns=target, uses=["x"], folds=3)
+def first() -> Any:
+    """By the row's number alone."""
+    return Memory()
+
+
+@feature
+def doubled(first: Floats) -> Floats:
+    """A feature between two stages."""
+    return 2 * first
+
+
+@model(learns=target, uses=["x", doubled], folds=3)
+def second() -> Any:
+    """By the number and the first stage."""
+    return Memory()
+
+
+@model(learns=target, uses=["x", first, second], folds=3)
+def third() -> Any:
+    """By the number and both stages below."""
+    return Memory()
+
+
+@pytest.fixture
+def stages(build: Build) -> Pipeline:
+    return build(target, first, doubled, second, third, record=Row, outcome=Result)
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    SEEN.clear()
+
+
+def rows(count: int = 30) -> Columns:
+    """Rows with labels that nothing but memory can tell."""
+    return {
+        "key": np.array([f"row {number}" for number in range(count)], dtype=object),
+        "x": np.arange(count, dtype=float),
+        "y": np.random.default_rng(0).normal(size=count).round(3),
+    }
+
+
+def with_label(columns: Columns, row: int, value: float) -> Columns:
+    changed = columns["y"].copy()
+    changed[row] = value
+    return columns | {"y": changed}
+
+
+# Leaks
+
+
+@pytest.mark.parametrize("names", [{"first"}, {"first", "second"}, {"first", "second", "third"}])
+@pytest.mark.parametrize("row", [0, 7, 29])
+def test_an_out_of_fold_value_does_not_depend_on_its_own_label(
+    stages: Pipeline, names: set[str], row: int
+) -> None:
+    wanted = frozenset(names)
+
+    before = out_of_fold_values(stages.graph, rows(), wanted, 3)
+    after = out_of_fold_values(stages.graph, with_label(rows(), row, 1000.0), wanted, 3)
+
+    assert {name: before[name][row] for name in names} == {name: after[name][row] for name in names}
+
+
+@pytest.mark.parametrize("row", [0, 7, 29])
+def test_no_model_ever_sees_a_value_that_depends_on_the_own_label_of_a_row(
+    stages: Pipeline, row: int
+) -> None:
+    fit_models(stages.graph, rows())
+    before = SEEN.copy()
+    SEEN.clear()
+    fit_models(stages.graph, with_label(rows(), row, 1000.0))
+
+    assert len(SEEN) == len(before) > 3
+    assert [seen.get(row) for seen in SEEN] == [seen.get(row) for seen in before]
+
+
+@pytest.mark.parametrize("row", [0, 7, 29])
+def test_a_label_does_matter_to_other_rows(stages: Pipeline, row: int) -> None:
+    fit_models(stages.graph, rows())
+    before = SEEN.copy()
+    SEEN.clear()
+    fit_models(stages.graph, with_label(rows(), row, 1000.0))
+
+    assert before != SEEN  # or the tests above could not fail
+
+
+def test_a_served_value_depends_on_its_own_label(stages: Pipeline) -> None:
+    graph, columns = stages.graph, rows()
+
+    served = graph.evaluate(columns, ["first"], fit_models(graph, columns))["first"]
+    out_of_fold = out_of_fold_values(graph, columns, frozenset({"first"}), 3)["first"]
+
+    assert (served == columns["y"]).all()
+    assert (out_of_fold != columns["y"]).any()
+
+
+def test_predictions_among_the_given_columns_are_not_learnt_from(stages: Pipeline) -> None:
+    columns = rows()
+    stages.fit(columns)
+    fresh = SEEN.copy()
+    trace = stages.trace(columns).columns  # in-sample: they know every label by heart
+    SEEN.clear()
+
+    stages.unfitted().fit(trace | columns)
+
+    assert fresh == SEEN
+
+
+def test_features_that_are_given_are_taken_as_they_are(build: Build) -> None:
+    @feature
+    def moved(x: Floats) -> Floats:
+        raise NotImplementedError
+
+    @model(learns=target, uses=[moved])
+    def line() -> Any:
+        return LinearRegression()
+
+    pipeline = build(target, moved, line, record=Row, outcome=Result)
+
+    pipeline.fit(rows() | {"moved": rows()["y"] * 2})
+
+    assert pipeline.models_["line"].coef_ == pytest.approx([0.5])
+
+
+# Folds
+
+
+def test_a_fold_follows_from_the_key_alone() -> None:
+    keys = rows()["key"]
+    order = np.random.default_rng(1).permutation(len(keys))
+
+    assert fold_of(keys, 5)[order].tolist() == fold_of(keys[order], 5).tolist()
+    assert fold_of(keys[3:4], 5).tolist() == [fold_of(keys, 5)[3]]
+
+
+def test_an_integer_key_has_the_fold_of_its_text() -> None:
+    numbers = np.arange(50)
+
+    texts = np.array([str(number) for number in range(50)], dtype=object)
+
+    assert fold_of(numbers, 4).tolist() == fold_of(texts, 4).tolist()
+
+
+def test_folds_are_of_about_one_size() -> None:
+    keys = np.array([f"2013-04-01 UA {number}" for number in range(10_000)], dtype=object)
+
+    sizes = np.bincount(fold_of(keys, 5), minlength=5)
+
+    assert sizes.min() > 1_800  # of 2,000 expected; three standard deviations are 120
+    assert sizes.max() < 2_200
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5])
+def test_a_split_inside_a_part_has_nothing_to_do_with_the_split_around_it(folds: int) -> None:
+    keys = np.array([f"2013-04-01 UA {number}" for number in range(20_000)], dtype=object)
+
+    outer, inner = fold_of(keys, folds), fold_of(keys, folds, depth=1)
+
+    for part in range(folds):
+        shares = np.bincount(inner[outer == part], minlength=folds) / (outer == part).sum()
+        assert abs(shares - 1 / folds).max() < 0.03
+
+
+def test_the_order_of_the_rows_does_not_matter(stages: Pipeline) -> None:
+    columns = rows()
+    order = np.random.default_rng(2).permutation(30)
+    names = frozenset({"first", "second"})
+
+    straight = out_of_fold_values(stages.graph, columns, names, 3)
+    shuffled = out_of_fold_values(
+        stages.graph, {name: array[order] for name, array in columns.items()}, names, 3
+    )
+
+    for name in names:
+        assert straight[name][order].tolist() == shuffled[name].tolist()
+
+
+def test_a_third_stage_of_two_folds_can_be_fitted(build: Build) -> None:
+    @model(learns=target, uses=["x"], folds=2)
+    def low() -> Any:
+        return LinearRegression()
+
+    @model(learns=target, uses=[low], folds=2)
+    def middle() -> Any:
+        return LinearRegression()
+
+    @model(learns=target, uses=[middle], folds=2)
+    def top() -> Any:
+        return LinearRegression()
+
+    pipeline = build(target, low, middle, top, record=Row, outcome=Result)
+
+    assert set(pipeline.fit(rows()).models_) == {"low", "middle", "top"}
+
+
+def test_rows_of_one_key_are_too_few_to_split(stages: Pipeline) -> None:
+    columns = rows() | {"key": np.full(30, "same", dtype=object)}
+
+    with pytest.raises(FitError) as found:
+        fit_models(stages.graph, columns)
+    assert str(found.value) == ("30 rows are too few to split into 3 folds for a second stage.")
+
+
+# What cannot be fitted
+
+
+class Sizes(Outcome):
+    """What became of it, in several forms."""
+
+    y: float | None
+    size: str | None
+    rank: int | None
+    seen_at: int
+
+
+@label
+def size_(size: Texts) -> Texts:
+    """Its size."""
+    return size
+
+
+@label
+def rank_(rank: Floats) -> Floats:
+    """Its rank."""
+    return rank
+
+
+@label
+def is_large(y: Floats) -> Bools:
+    """Whether it is large."""
+    return y > 0
+
+
+@label
+def when(seen_at: Ints) -> Times:
+    """When it was seen."""
+    return seen_at.astype("datetime64[us]")
+
+
+def sized(**changes: Any) -> Columns:
+    columns: Columns = {
+        "key": np.array(["a", "b", "c"], dtype=object),
+        "x": np.array([1.0, 2.0, 3.0]),
+        "y": np.array([1.0, -1.0, np.nan]),
+        "size": np.array(["s", "l", None], dtype=object),
+        "rank": np.array([1.0, 2.0, np.nan]),
+        "seen_at": np.array([1, 2, 3]),
+    }
+    return columns | changes
+
+
+@pytest.mark.parametrize(
+    ("learns", "classes", "estimator", "changes", "message"),
+    [
+        (
+            target,
+            None,
+            DummyRegressor,
+            {"y": np.full(3, np.nan)},
+            ": no row has a value of target.",
+        ),
+        (
+            is_large,
+            None,
+            DummyClassifier,
+            {"y": np.ones(3)},
+            ": is_large is True in all 3 rows; there is nothing to learn.",
+        ),
+        (
+            size_,
+            None,
+            DummyClassifier,
+            {},
+            ": size_ holds 2 values such as ['l', 's']; a classifier learns true or false, or "
+            "declares its classes=[...].",
+        ),
+        (
+            size_,
+            ["s", "m", "l"],
+            DummyClassifier,
+            {},
+            " declares the classes ['l', 'm', 's'], but size_ holds ['l', 's'].",
+        ),
+        (
+            size_,
+            ["s", "l"],
+            DummyRegressor,
+            {},
+            " declares classes, but its estimator is a regressor.",
+        ),
+        (
+            size_,
+            None,
+            DummyRegressor,
+            {},
+            " learns size_, which holds no numbers, but its estimator is a regressor.",
+        ),
+        (
+            when,
+            None,
+            DummyRegressor,
+            {},
+            " learns when, which holds no numbers, but its estimator is a regressor.",
+        ),
+    ],
+)
+def test_labels_that_do_not_suit_the_estimator_are_told(
+    build: Build, learns: Any, classes: Any, estimator: Any, changes: Columns, message: str
+) -> None:
+    @model(learns=learns, uses=["x"], classes=classes)
+    def guess() -> Any:
+        return estimator()
+
+    pipeline = build(target, size_, rank_, is_large, when, guess, record=Row, outcome=Sizes)
+
+    with pytest.raises(FitError) as found:
+        pipeline.fit(sized(**changes))
+    assert str(found.value) == f"Model guess{message}"
+
+
+def test_what_the_estimator_refuses_is_told(build: Build) -> None:
+    @model(learns=target, uses=["key"])
+    def guess() -> Any:
+        return LinearRegression()
+
+    pipeline = build(target, guess, record=Row, outcome=Result)
+
+    with pytest.raises(FitError, match="Model guess cannot be fitted: could not convert string"):
+        pipeline.fit(rows())
+
+
+@pytest.mark.parametrize(
+    ("learns", "classes", "expected"),
+    [
+        (size_, ["s", "l"], ["s", "l"]),
+        (rank_, [1, 2], [1, 2]),
+    ],
+)
+def test_rows_without_a_label_are_left_out(
+    build: Build, learns: Any, classes: Any, expected: list[Any]
+) -> None:
+    @model(learns=learns, uses=["x"], classes=classes)
+    def guess() -> Any:
+        return DummyClassifier()
+
+    @output
+    def x_again(x: Floats) -> Floats:
+        return x
+
+    pipeline = build(size_, rank_, guess, x_again, record=Row, outcome=Sizes).fit(sized())
+
+    assert sorted(pipeline.models_["guess"].classes_) == sorted(expected)
+    assert pipeline.models_["guess"].class_prior_.tolist() == [0.5, 0.5]

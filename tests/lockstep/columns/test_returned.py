@@ -1,0 +1,252 @@
+"""What a column's function may return, and how it is told when it returns something else."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.kinds import Bools, Floats, Ints, Kind, Texts, Times
+from lockstep.columns.nodes import Column, feature
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import EventTime, Key, Record
+
+Build = Callable[..., Pipeline]
+ALIASES: dict[Kind, Any] = {
+    Kind.FLOAT: Floats,
+    Kind.INT: Ints,
+    Kind.BOOL: Bools,
+    Kind.TEXT: Texts,
+    Kind.TIME: Times,
+}
+
+
+class Row(Record):
+    """A row."""
+
+    key: Key[str]
+    x: float
+    n: int
+    t: str | None
+    at: EventTime
+
+
+def returning(make: Callable[[np.ndarray[Any, Any]], Any], kind: Kind | None) -> Column:
+    """A feature that returns what `make` makes of `x`."""
+
+    def made(x: Any) -> Any:
+        return make(x)
+
+    made.__annotations__ = {} if kind is None else {"return": ALIASES[kind]}
+    return feature(made)
+
+
+def objects(*values: Any) -> np.ndarray[Any, Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+# What is taken
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "expected"),
+    [
+        (lambda x: x.astype(np.float32), Kind.FLOAT, [0.0, 1.0, 1.0]),
+        (lambda x: x.astype(np.int64), Kind.FLOAT, [0.0, 1.0, 1.0]),
+        (lambda x: x.astype(np.int16), Kind.INT, [0, 1, 1]),
+        (lambda x: np.array(["a", "b", "b"]), Kind.TEXT, ["a", "b", "b"]),
+        (lambda x: objects(np.str_("a"), None, "b"), Kind.TEXT, ["a", None, "b"]),
+        (
+            lambda x: x.astype("datetime64[D]"),
+            Kind.TIME,
+            ["1970-01-01", "1970-01-02", "1970-01-02"],
+        ),
+        (pd.Series, Kind.FLOAT, [0.0, 1.0, 1.0]),
+        (pd.Index, Kind.FLOAT, [0.0, 1.0, 1.0]),
+        (lambda x: pd.Series(x).astype("Int64"), Kind.INT, [0, 1, 1]),
+        (lambda x: pd.Series([0.5, None, 1.0], dtype="Float64"), Kind.FLOAT, [0.5, np.nan, 1.0]),
+        (lambda x: pd.Series([1, None, 2], dtype="Int64"), Kind.FLOAT, [1.0, np.nan, 2.0]),
+        (lambda x: pd.Series([True, False, True], dtype="boolean"), Kind.BOOL, [True, False, True]),
+        (lambda x: pd.Series(["a", None, "b"]), Kind.TEXT, ["a", None, "b"]),
+        (lambda x: pd.Series(["a", np.nan, "b"], dtype=object), Kind.TEXT, ["a", None, "b"]),
+        (lambda x: pd.cut(x, [-1, 0.5, 2], labels=["l", "h"]), Kind.TEXT, ["l", "h", "h"]),
+        (lambda x: pd.Series(["a", None, "b"]).astype("category"), Kind.TEXT, ["a", None, "b"]),
+        (
+            lambda x: pd.Series(pd.to_datetime(["2000-01-01T01:00+01:00"] * 3)),
+            Kind.TIME,
+            ["2000"] * 3,
+        ),
+    ],
+)
+def test_what_loses_nothing_is_brought_into_canonical_form(
+    build: Build, make: Any, kind: Kind, expected: list[Any]
+) -> None:
+    graph = build(returning(make, kind), record=Row).graph
+
+    found = graph.evaluate({"x": np.array([0.0, 1.0, 1.0])}, ["made"])["made"]
+
+    assert found.dtype == kind.dtype
+    np.testing.assert_array_equal(found, np.array(expected, dtype=kind.dtype))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda x: x.astype(np.float32), Kind.FLOAT),
+        (lambda x: x.astype(np.int8), Kind.INT),
+        (lambda x: x > 0, Kind.BOOL),
+        (lambda x: np.array(["a", "b", "c"]), Kind.TEXT),
+        (lambda x: x.astype("datetime64[h]"), Kind.TIME),
+    ],
+)
+def test_without_annotation_the_kind_is_the_nearest(build: Build, make: Any, kind: Kind) -> None:
+    graph = build(returning(make, None), record=Row).graph
+
+    assert graph.kind("made") is kind
+
+
+def test_pandas_inside_a_function_works(build: Build) -> None:
+    @feature
+    def hour(at: Times) -> Ints:
+        return pd.Series(at).dt.hour.to_numpy()
+
+    @feature
+    def capital(t: Texts) -> Texts:
+        return pd.Series(t, dtype=object).str.upper()
+
+    @feature
+    def next_day(at: Times) -> Times:
+        return pd.Series(at) + pd.Timedelta(days=1)
+
+    graph = build(hour, capital, next_day, record=Row).graph
+    row = {"at": np.array(["2013-04-01T09:30"], "M8[us]"), "t": objects("a")}
+
+    found = graph.evaluate(row, ["hour", "capital", "next_day"])
+    missing = graph.evaluate({"t": objects(None)}, ["capital"])
+
+    assert (found["hour"].tolist(), found["capital"].tolist()) == ([9], ["A"])
+    assert found["next_day"][0] == np.datetime64("2013-04-02T09:30")
+    assert missing["capital"].tolist() == [None]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda x: 0.5, "float 0.5"),
+        (lambda x: x.sum(), "float64 np.float64(2.0)"),
+        (lambda x: None, "NoneType None"),
+        (lambda x: x.tolist(), "list [0.0, 1.0, 1.0]"),
+        (lambda x: (value for value in x), "generator <generator object"),
+        (lambda x: np.array(0.5), "an array of shape ()"),
+        (lambda x: np.stack([x, x]), "an array of shape (2, 3)"),
+        (lambda x: x[:, None], "an array of shape (3, 1)"),
+        (lambda x: pd.DataFrame({"a": x, "b": x}), "a DataFrame of shape (3, 2)"),
+        (lambda x: np.ma.masked_array(x, x > 0), "a MaskedArray of shape (3,)"),
+        (lambda x: pd.MultiIndex.from_arrays([x, x]), "MultiIndex MultiIndex([(0.0, 0.0),"),
+    ],
+)
+def test_what_is_no_column_is_named(build: Build, make: Any, told: str) -> None:
+    column = returning(make, Kind.FLOAT)
+
+    with pytest.raises(FunctionError) as found:
+        build(column, record=Row)
+    message = str(found.value)
+    assert message.startswith(f"{column.title} returned {told}")
+    assert message.endswith("; it must return a one-dimensional array of 3 values, one a row.")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("make", "length"),
+    [
+        (lambda x: x[:-1], 2),
+        (lambda x: np.append(x, 0), 4),
+        (lambda x: pd.Series(x).dropna()[:1], 1),
+    ],
+)
+def test_a_wrong_length_is_told(build: Build, make: Any, length: int) -> None:
+    column = returning(make, Kind.FLOAT)
+
+    with pytest.raises(FunctionError) as found:
+        build(column, record=Row)
+    assert str(found.value) == (
+        f"{column.title} returned {length} values for 3 rows; it must return one a row."
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "dtype"),
+    [
+        (lambda x: x, Kind.INT, "float64"),
+        (lambda x: x, Kind.BOOL, "float64"),
+        (lambda x: x, Kind.TEXT, "float64"),
+        (lambda x: x > 0, Kind.FLOAT, "bool"),
+        (lambda x: x > 0, Kind.INT, "bool"),
+        (lambda x: x.astype(np.uint64), Kind.INT, "uint64"),
+        (lambda x: x.astype("datetime64[ns]"), Kind.TIME, "datetime64[ns]"),
+        (lambda x: x.astype(np.int64), Kind.TIME, "int64"),
+        (lambda x: objects(0.0, 1.0, 1.0), Kind.FLOAT, "object"),
+    ],
+)
+def test_a_wrong_type_is_told(build: Build, make: Any, kind: Kind, dtype: str) -> None:
+    column = returning(make, kind)
+
+    with pytest.raises(FunctionError) as found:
+        build(column, record=Row)
+    assert str(found.value) == (
+        f"{column.title} returned an array of {dtype}, but the column holds {kind.alias} "
+        f"({kind.dtype})."
+    )
+
+
+@pytest.mark.parametrize("dtype", ["complex128", "timedelta64[s]", "|S3"])
+def test_a_type_that_no_column_has_is_told(build: Build, dtype: str) -> None:
+    column = returning(lambda x: x.astype(dtype), None)
+
+    with pytest.raises(FunctionError) as found:
+        build(column, record=Row)
+    assert str(found.value) == (
+        f"{column.title} returned an array of {dtype}, which is none of Floats, Ints, Bools, Texts "
+        "and Times."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (("a", np.nan, "b"), "float nan in row 1"),
+        ((1, None, "b"), "int 1 in row 0"),
+        (("a", "b", True), "bool True in row 2"),
+        (("a", b"b", None), "bytes b'b' in row 1"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Kind.TEXT, None])
+def test_objects_that_are_no_texts_are_told(
+    build: Build, values: tuple[Any, ...], told: str, kind: Kind | None
+) -> None:
+    column = returning(lambda x: objects(*values), kind)
+
+    with pytest.raises(FunctionError) as found:
+        build(column, record=Row)
+    assert str(found.value) == (
+        f"{column.title} returned an array of objects with {told}; Texts hold str, and None where "
+        "missing."
+    )
+
+
+def test_a_type_that_depends_on_the_rows_is_told(build: Build) -> None:
+    @feature
+    def made(x: Floats) -> Ints:
+        return x if (x > 1).any() else x.astype(np.int64)
+
+    graph = build(made, record=Row).graph
+
+    with pytest.raises(FunctionError, match="returned an array of float64, but the column holds"):
+        graph.evaluate({"x": np.array([2.0])}, ["made"])

@@ -1,0 +1,239 @@
+"""The main job, end to end: train, promote, score, publish, compare with outcomes."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+from pyarrow import parquet
+
+from assets.orders import orders_with_fates
+from lockstep.dagster.definitions import definitions
+from lockstep.dagster.jobs import monitor_job_name, score_job_name, train_job_name
+from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.project.project import Project
+
+ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
+
+DAY = "2020-03-01"
+
+
+def finding(report: RunReport, check: str) -> CheckReport:
+    """A check of a run."""
+    return next(one for one in report.checks if one.check == check)
+
+
+def found(report: RunReport, check: str) -> str:
+    """What a check of a run found: `"passed"`, `"warned"` or `"failed"`."""
+    return finding(report, check).result
+
+
+def rows_of(day: str) -> pd.DataFrame:
+    return orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
+
+
+def test_training_passes_every_check_of_a_sound_pipeline(trained_home) -> None:
+    _, report = trained_home
+    assert report.error is None
+    assert {one.check for one in report.checks if one.result != "passed"} == set()
+
+
+def test_training_runs_all_checks_of_history_training_set_and_candidate(trained_home) -> None:
+    _, report = trained_home
+    assert {one.check for one in report.checks} == {
+        *("decoding", "input_suite", "feature_suite", "row_locality"),
+        *("round_trip", "wire_formats", "quality", "baseline", "champion_comparison", "slices"),
+    }
+
+
+def test_a_version_goes_live_only_through_the_gate(workplace) -> None:
+    assert workplace.registry.alias("orders", "live") is None
+    assert workplace.promote().ok
+    assert workplace.registry.alias("orders", "live").version == 1
+
+
+def test_a_sound_day_is_published_with_key_time_outputs_and_version(live) -> None:
+    report = live.score(DAY)
+    assert report.ok
+    table = live.store.read("daily/published", DAY)
+    assert table.column_names == [
+        *("order_id", "sent_at", "risk", "will_return", "loss", "version", "scored_at")
+    ]
+    assert len(table) == 120
+
+
+def test_published_values_are_those_of_the_pipeline_itself(live) -> None:
+    live.score(DAY)
+    published = live.store.read("daily/published", DAY).column("risk").to_pylist()
+    pipeline = live.registry.load("orders", "live").pipeline
+    assert published == pipeline.predict(rows_of(DAY))["risk"].tolist()
+
+
+def test_scoring_a_day_again_replaces_it(live) -> None:
+    live.score(DAY)
+    live.deliver(DAY, rows_of(DAY).head(50))
+    live.score(DAY)
+    assert live.store.row_count("daily/published", DAY) == 50
+
+
+def test_checks_carry_the_day_that_they_are_about(live) -> None:
+    assert {one.partition for one in live.score(DAY).checks} == {DAY}
+
+
+def test_without_a_live_version_scoring_says_what_to_do(workplace) -> None:
+    report = workplace.score(DAY)
+    assert report.is_mistake
+    assert "live" in report.error
+    assert not report.wrote("/published")
+
+
+def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
+    live.score(DAY)
+    report = run_job(ORDERS, monitor_job_name("orders"), live.instance, partition=DAY)
+    assert report.ok
+    assert {one.check for one in report.checks} == {"live_quality", "calibration"}
+    assert len(parquet.read_table(live.store.path("outcomes", DAY))) == 120
+
+
+def test_a_second_version_is_compared_with_the_champion(live) -> None:
+    report = run_job(ORDERS, train_job_name("orders"), live.instance)
+    assert "against" in finding(report, "champion_comparison").summary
+    assert report.figure("/candidate", "version") == 2
+
+
+# Bad rows and bad days
+
+
+def test_rows_that_do_not_fit_are_set_aside_and_the_others_published(live) -> None:
+    frame = rows_of(DAY).astype({"price": object})
+    frame.loc[3, "price"] = "cheap"
+    live.deliver(DAY, frame)
+    report = live.score(DAY)
+    assert found(report, "decoding") == "warned"
+    assert finding(report, "decoding").column == "price"
+    assert live.store.row_count("daily/published", DAY) == 119
+    quarantine = live.store.read("daily/batch_quarantine", DAY).to_pylist()
+    assert [row["key"] for row in quarantine] == [f"{DAY}-0003"]
+    assert "'cheap' is text, not a number" in quarantine[0]["reasons"]
+
+
+def test_rows_that_break_a_critical_rule_are_quarantined_with_all_reasons(live) -> None:
+    frame = rows_of(DAY)
+    frame.loc[5, ["items", "price"]] = [0, -1.0]
+    live.deliver(DAY, frame)
+    report = live.score(DAY)
+    assert found(report, "input_suite") == "warned"
+    (row,) = live.store.read("daily/batch_quarantine", DAY).to_pylist()
+    assert row["columns"] == ["items", "price"]
+    assert report.wrote("/published")
+
+
+def test_too_many_quarantined_rows_block_the_day(live) -> None:
+    frame = rows_of(DAY)
+    frame.loc[:19, "items"] = 0
+    live.deliver(DAY, frame)
+    report = live.score(DAY)
+    assert finding(report, "input_suite").result == "failed"
+    assert finding(report, "input_suite").column == "items"
+    assert not report.wrote("/scored")
+
+
+def test_a_repeated_key_is_set_aside_as_a_duplicate(live) -> None:
+    frame = rows_of(DAY)
+    live.deliver(DAY, pd.concat([frame, frame.head(2)], ignore_index=True))
+    report = live.score(DAY)
+    assert found(report, "row_conservation") == "passed"
+    fates = live.store.read("daily/batch_quarantine", DAY).column("fate").to_pylist()
+    assert fates == ["duplicate", "duplicate"]
+
+
+def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named(
+    live, edited_orders
+) -> None:
+    known = 'home = {"DE": "home", "AT": "home", "FR": "abroad", "US": "abroad", None: "abroad"}'
+    fussy = edited_orders(
+        ('home = {"DE": "home", "AT": "home"}', known),
+        ('home.get(one, "abroad")', "home[one]"),
+    )
+    live.registry.set_alias("orders", "live", live.fit(fussy))
+    frame = rows_of(DAY)
+    frame.loc[7, "country"] = "XX"
+    live.deliver(DAY, frame)
+    report = live.score(DAY)
+    assert report.wrote("/published")
+    assert found(report, "row_conservation") == "passed"
+    (row,) = live.store.read("daily/scored_quarantine", DAY).to_pylist()
+    assert (row["key"], row["columns"]) == (f"{DAY}-0007", ["region"])
+    assert "KeyError" in row["reasons"]
+
+
+def test_a_day_without_rows_is_blocked_and_says_so(live) -> None:
+    live.deliver(DAY, rows_of(DAY).head(0))
+    report = live.score(DAY)
+    assert finding(report, "input_suite").result == "failed"
+    assert not report.wrote("/published")
+
+
+def test_a_missing_column_is_one_clear_error_that_names_it(live) -> None:
+    live.deliver(DAY, rows_of(DAY).drop(columns=["weight"]))
+    report = live.score(DAY)
+    assert report.is_mistake
+    assert "weight" in report.error
+    assert "orders" in report.error
+
+
+def test_an_undeclared_column_is_ignored_and_named(live) -> None:
+    live.deliver(DAY, rows_of(DAY).assign(colour="red"))
+    report = live.score(DAY)
+    assert finding(report, "decoding").column == "colour"
+    assert report.wrote("/published")
+
+
+def test_a_bad_day_does_not_hold_up_the_next(live) -> None:
+    live.deliver(DAY, rows_of(DAY).head(0))
+    live.score(DAY)
+    assert live.score("2020-03-02").ok
+
+
+# Departures from training
+
+
+def test_a_changed_unit_is_blocked_on_its_first_day_and_can_be_accepted(live) -> None:
+    live.deliver(DAY, rows_of(DAY).assign(weight=rows_of(DAY)["weight"] * 1000))
+    blocked = live.score(DAY)
+    assert finding(blocked, "sudden_shift").result == "failed"
+    assert finding(blocked, "sudden_shift").column == "weight"
+    assert not blocked.wrote("/published")
+    accepted = live.score(DAY, accept=["weight"])
+    assert found(accepted, "sudden_shift") == "warned"
+    assert accepted.wrote("/published")
+
+
+def test_a_blocked_batch_stays_blocked_when_a_later_asset_is_materialized_alone(live) -> None:
+    frame = rows_of(DAY)
+    frame.loc[:19, "items"] = 0
+    live.deliver(DAY, frame)
+    live.score(DAY)
+    job = definitions(ORDERS).resolve_job_def(score_job_name("orders", "daily"))
+    result = job.execute_in_process(
+        instance=live.instance,
+        partition_key=DAY,
+        raise_on_error=False,
+        asset_selection=[dg.AssetKey(["orders", "daily", "published"])],
+    )
+    assert not result.success
+    assert not live.store.has("daily/published", DAY)
+
+
+def test_a_tampered_model_file_is_named_and_nothing_is_published(live) -> None:
+    files = live.registry.files(live.registry.alias("orders", "live"))
+    stored = files / "models" / "return_probability.skops"
+    original = stored.read_bytes()
+    stored.write_bytes(original[:-1] + b"x")
+    try:
+        report = live.score(DAY)
+    finally:
+        stored.write_bytes(original)  # copies of a home share the files of versions
+    assert report.is_mistake
+    assert "return_probability.skops" in report.error
+    assert not report.wrote("/published")

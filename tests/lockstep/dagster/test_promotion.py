@@ -1,0 +1,151 @@
+"""The gate: what keeps a version that people want from serving, and what does not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.checks.evidence import judge_environment
+from lockstep.dagster.promotion import Gate, pass_gate
+from lockstep.parity.environment import Environment
+from lockstep.project.declaration import PipelineAssets
+
+HEAVY = ("return weight > 5", "return weight > 6")
+READS_HELPER = ('home = {"DE": "home", "AT": "home"}', "home = HOME")
+HELPER = ("@feature\ndef region", 'HOME = {"DE": "home", "AT": "home"}\n\n\n@feature\ndef region')
+HELPER_CHANGED = (HELPER[0], HELPER[1].replace("AT", "CH"))
+
+
+def gate_of(workplace, declared: PipelineAssets = ASSETS, version: int = 1) -> Gate:
+    workplace.registry.set_alias("orders", "champion", version)
+    return pass_gate(declared, workplace.registry, workplace.store)
+
+
+def live_version(workplace) -> int | None:
+    found = workplace.registry.alias("orders", "live")
+    return None if found is None else found.version
+
+
+def test_the_code_of_the_fit_passes(workplace) -> None:
+    assert gate_of(workplace).judgements["code_parity"].passed
+
+
+def test_code_that_changed_since_the_fit_is_an_error_that_names_the_column(
+    workplace, edited_orders
+) -> None:
+    gate = gate_of(workplace, edited_orders(HEAVY))
+    found = gate.judgements["code_parity"]
+    assert (found.is_error, found.column) == (True, "is_heavy")
+    assert "train a new version" in found.summary
+    assert (gate.is_open, live_version(workplace)) == (False, None)
+
+
+def test_a_changed_constant_is_told_by_the_column_that_reads_it(workplace, edited_orders) -> None:
+    fitted = edited_orders(READS_HELPER, HELPER)
+    version = workplace.fit(fitted)
+    changed = edited_orders(READS_HELPER, HELPER_CHANGED)
+    found = gate_of(workplace, changed, version).judgements["code_parity"]
+    assert (found.is_error, found.column) == (True, "region")
+    assert gate_of(workplace, fitted, version).judgements["code_parity"].passed
+
+
+def test_a_change_of_docstrings_is_none(workplace, edited_orders) -> None:
+    declared = edited_orders(("More than five kilograms;", "Heavier than 5 kilograms;"))
+    assert gate_of(workplace, declared).judgements["code_parity"].passed
+
+
+def test_a_version_that_was_proven_before_goes_on_with_its_own_code(live, edited_orders) -> None:
+    gate = gate_of(live, edited_orders(HEAVY))
+    found = gate.judgements["code_parity"]
+    assert (found.passed, found.is_error, found.column) == (False, False, "is_heavy")
+    assert (gate.is_open, live_version(live)) == (True, 1)
+
+
+def test_rolling_back_to_a_proven_version_works_with_newer_code(live, edited_orders) -> None:
+    newer = edited_orders(HEAVY)
+    assert live_version(live) == 1
+    second = live.fit(ASSETS)
+    assert gate_of(live, version=second).is_open
+    assert live_version(live) == second
+    assert gate_of(live, newer, version=1).is_open
+    assert live_version(live) == 1
+
+
+def test_another_release_of_scikit_learn_is_an_error_before_the_version_is_proven(
+    workplace,
+) -> None:
+    loaded = workplace.registry.load("orders", 1)
+    libraries = {**loaded.environment.libraries, "scikit-learn": "1.2.2"}
+    fitted_elsewhere = replace(loaded, environment=replace(loaded.environment, libraries=libraries))
+    found = judge_environment(fitted_elsewhere, proven=False)
+    assert found.is_error
+    assert "scikit-learn" in found.summary
+    assert "not 1.2.2" in found.summary
+    assert not judge_environment(fitted_elsewhere, proven=True).is_error
+
+
+def test_another_time_zone_is_a_warning(workplace) -> None:
+    loaded = workplace.registry.load("orders", 1)
+    elsewhere = replace(loaded.environment, timezone="NZST/NZDT +12:00")
+    found = judge_environment(replace(loaded, environment=elsewhere), proven=False)
+    assert (found.passed, found.is_error) == (False, False)
+    assert "timezone" in found.summary
+
+
+def test_the_environment_of_the_fit_passes(workplace) -> None:
+    loaded = replace(workplace.registry.load("orders", 1), environment=Environment.capture())
+    assert judge_environment(loaded, proven=False).passed
+
+
+# On a copy of the project, by the command line
+
+
+def test_a_promotion_with_changed_code_fails_and_leaves_live_where_it_was(
+    trained_checkout,
+) -> None:
+    trained_checkout.edit("transforms/orders.py", *HEAVY)
+    found = trained_checkout.lockstep("promote", "orders")
+    assert found.returncode == 1
+    assert "@champion: version 1. @live: no version yet." in found.stdout
+    assert "code_parity" in found.stdout
+    assert "is_heavy" in found.stdout
+
+
+FROM_OUTSIDE = ("return weight > 5", 'return weight > float(os.environ.get("HEAVY", "5"))')
+
+
+@pytest.fixture(scope="module")
+def reads_the_environment(tmp_path_factory: pytest.TempPathFactory, checkouts):
+    """A checkout in which a feature reads an environment variable; version 1 is live."""
+    checkout = checkouts(tmp_path_factory.mktemp("outside"))
+    checkout.edit("transforms/orders.py", *FROM_OUTSIDE)
+    checkout.edit(
+        "transforms/orders.py", "from typing import Any", "import os\nfrom typing import Any"
+    )
+    assert checkout.lockstep("train", "orders").returncode == 0
+    assert checkout.lockstep("promote", "orders").returncode == 0
+    return checkout
+
+
+def test_what_decides_from_outside_is_caught_by_the_golden_replay_and_nothing_is_published(
+    reads_the_environment,
+) -> None:
+    command = ("score", "orders", "--day", "2020-03-01")
+    found = reads_the_environment.lockstep(*command, HEAVY="3")
+    assert found.returncode == 1
+    line = next(line for line in found.stdout.splitlines() if "golden_replay" in line)
+    assert line.startswith("FAILED")
+    assert "is_heavy" in found.stdout
+    data = reads_the_environment.home / "data" / "orders" / "daily"
+    assert not (data / "published" / "2020-03-01.parquet").exists()
+
+
+def test_a_promotion_where_something_outside_decides_fails_by_the_columns_name(
+    reads_the_environment,
+) -> None:
+    found = reads_the_environment.lockstep("promote", "orders", "--json", HEAVY="3")
+    assert found.returncode == 1
+    (run,) = json.loads(found.stdout)["runs"]
+    replay = next(check for check in run["checks"] if check["check"] == "golden_replay")
+    assert (replay["result"], replay["column"]) == ("failed", "is_heavy")

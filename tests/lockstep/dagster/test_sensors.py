@@ -1,0 +1,315 @@
+"""The sensors: one follows @champion on a running MLflow server, one takes files in."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+import requests
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.errors import RegistryUnreachableError
+from lockstep.dagster.instance import open_instance
+from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
+from lockstep.dagster.resources import open_registry, resources
+from lockstep.dagster.runs import run_job
+from lockstep.dagster.sensors import sensors
+from lockstep.project.project import Project
+from lockstep.scoring.store import Store
+
+ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
+
+CHAMPION, INBOX = sensors(ASSETS)
+START_SECONDS = 120
+
+
+# Following @champion
+
+
+@dataclass(frozen=True)
+class MLflow:
+    """A running MLflow server, asked as its UI asks it."""
+
+    address: str
+
+    def move_champion(self, version: int) -> None:
+        answer = requests.post(
+            f"{self.address}/api/2.0/mlflow/registered-models/alias",
+            json={"name": "orders", "alias": "champion", "version": str(version)},
+            timeout=30,
+        )
+        answer.raise_for_status()
+
+    def version(self, alias: str) -> int | None:
+        answer = requests.get(
+            f"{self.address}/api/2.0/mlflow/registered-models/alias",
+            params={"name": "orders", "alias": alias},
+            timeout=30,
+        )
+        return int(answer.json()["model_version"]["version"]) if answer.ok else None
+
+    def remove(self, alias: str) -> None:
+        answer = requests.delete(
+            f"{self.address}/api/2.0/mlflow/registered-models/alias",
+            json={"name": "orders", "alias": alias},
+            timeout=30,
+        )
+        answer.raise_for_status()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(
+    tmp_path_factory: pytest.TempPathFactory, trained_home: tuple[Path, object]
+) -> Iterator[MLflow]:
+    """A server with an empty registry."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"),
+        *("--artifacts-destination", str(folder / "files")),
+    ]
+    log_path = folder / "server.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        server = MLflow(f"http://127.0.0.1:{port}")
+        until = time.monotonic() + START_SECONDS
+        while not answers(server):
+            assert process.poll() is None, log_path.read_text()
+            assert time.monotonic() < until, log_path.read_text()
+            time.sleep(0.2)
+        yield server
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(server: MLflow) -> bool:
+    try:
+        return requests.get(f"{server.address}/health", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+@dataclass
+class Follower:
+    """The champion sensor, with a cursor that it keeps from tick to tick."""
+
+    server: MLflow
+    instance: dg.DagsterInstance
+    cursor: str | None = None
+
+    def tick(self) -> list[dg.RunRequest]:
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, resources=resources(ORDERS)
+        ) as context:
+            found = CHAMPION.evaluate_tick(context)
+        self.cursor = found.cursor
+        return list(found.run_requests or ())
+
+    def promote(self) -> None:
+        assert run_job(ORDERS, promote_job_name("orders"), self.instance).ok
+
+
+@pytest.fixture(scope="module")
+def trained_server(
+    mlflow_server: MLflow, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[MLflow, dg.DagsterInstance]]:
+    """A server in which two versions of `orders` are registered, and the instance that did it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCKSTEP_HOME", str(tmp_path_factory.mktemp("followed")))
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_server.address)
+        patch.delenv("DAGSTER_HOME", raising=False)
+        with open_instance(ORDERS.home) as instance:
+            for _ in range(2):
+                assert run_job(ORDERS, train_job_name("orders"), instance).ok
+            yield mlflow_server, instance
+
+
+@pytest.fixture
+def follower(trained_server: tuple[MLflow, dg.DagsterInstance]) -> Follower:
+    """The sensor before its first tick, nothing wanted and nothing live."""
+    server, instance = trained_server
+    for alias in ("champion", "live"):
+        server.remove(alias)
+    return Follower(server, instance)
+
+
+def test_nothing_is_requested_before_there_is_a_champion(follower: Follower) -> None:
+    assert follower.tick() == []
+
+
+def test_a_moved_champion_requests_the_run_that_puts_it_live(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    assert len(follower.tick()) == 1
+    follower.promote()
+    assert follower.server.version("live") == 1
+
+
+def test_nothing_is_requested_while_the_champion_stays(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    follower.tick()
+    assert follower.tick() == []
+
+
+def test_there_and_back_again_requests_a_run_of_its_own_each_time(follower: Follower) -> None:
+    keys, live = [], []
+    for version in (1, 2, 1, 2):
+        follower.server.move_champion(version)
+        keys += [request.run_key for request in follower.tick()]
+        follower.promote()
+        live.append(follower.server.version("live"))
+    assert live == [1, 2, 1, 2]
+    assert len(set(keys)) == len(keys) == 4
+
+
+def test_nothing_is_requested_for_a_version_that_was_promoted_by_hand(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    follower.promote()
+    assert follower.tick() == []
+
+
+def test_a_champion_that_returns_before_it_was_seen_leaving_requests_nothing(
+    follower: Follower,
+) -> None:
+    follower.server.move_champion(1)
+    follower.tick()
+    follower.promote()
+    follower.server.move_champion(2)
+    follower.server.move_champion(1)
+    assert follower.tick() == []
+
+
+def test_a_registry_that_does_not_answer_is_one_clear_error_of_the_tick(
+    trained_server: tuple[MLflow, dg.DagsterInstance], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    follower = Follower(MLflow(address), trained_server[1])
+    with pytest.raises(RegistryUnreachableError, match=f"{address} does not answer"):
+        follower.tick()
+
+
+# Taking files in
+
+
+class Inbox:
+    """The inbox of `orders`, and the sensor that empties it."""
+
+    def __init__(self, workplace) -> None:
+        self.workplace = workplace
+        self.folder: Path = workplace.home.inbox("orders")
+        self.store: Store = workplace.store
+        self.folder.mkdir(parents=True)
+
+    def drop(self, name: str, frame: pd.DataFrame | None = None, *, age: float = 3600) -> None:
+        """Put a file in, last written to so many seconds ago."""
+        path = self.folder / name
+        if frame is None:
+            path.write_bytes(b"PAR1 and no more")
+        elif path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        elif path.suffix == ".parquet":
+            frame.to_parquet(path)
+        else:
+            frame.to_json(path, orient="records", lines=True, date_format="iso", date_unit="us")
+        os.utime(path, (time.time() - age,) * 2)
+
+    def tick(self) -> list[str]:
+        """The partitions that the sensor asks to be scored, and has made known."""
+        found = self.evaluate()
+        if isinstance(found, dg.SkipReason):
+            return []
+        for request in found.dynamic_partitions_requests:
+            self.workplace.instance.add_dynamic_partitions(
+                request.partitions_def_name, request.partition_keys
+            )
+        return [request.partition_key for request in found.run_requests]
+
+    def evaluate(self) -> dg.SensorResult | dg.SkipReason:
+        with dg.build_sensor_context(
+            instance=self.workplace.instance, resources=resources(ORDERS)
+        ) as context:
+            return INBOX(context)
+
+    def score(self, partition: str):
+        return run_job(
+            ORDERS, score_job_name("orders", "inbox"), self.workplace.instance, partition=partition
+        )
+
+
+@pytest.fixture
+def inbox(live) -> Inbox:
+    return Inbox(live)
+
+
+def some_orders(day: int) -> pd.DataFrame:
+    frame = orders_with_fates(date(2020, 4, day), 40)
+    return frame.drop(columns=["returned", "cost"])
+
+
+def test_files_of_each_kind_are_scored_and_published_alike(inbox: Inbox) -> None:
+    frame = some_orders(1)
+    for suffix in ("csv", "parquet", "jsonl"):
+        inbox.drop(f"{suffix}.{suffix}", frame)
+    partitions = inbox.tick()
+    assert [partition.partition("-")[0] for partition in partitions] == ["csv", "jsonl", "parquet"]
+    assert all(inbox.score(partition).ok for partition in partitions)
+    expected = open_registry(inbox.workplace.home).load("orders", "live").pipeline.predict(frame)
+    for partition in partitions:
+        published = inbox.store.read("inbox/published", partition)
+        assert published.column("risk").to_pylist() == expected["risk"].tolist()
+
+
+def test_the_same_content_under_another_name_is_not_scored_again(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    assert len(inbox.tick()) == 1
+    inbox.drop("tuesday.csv", some_orders(1))
+    assert inbox.tick() == []
+
+
+def test_another_content_under_the_same_name_is_scored_on_its_own(inbox: Inbox) -> None:
+    inbox.drop("orders.csv", some_orders(1))
+    first = inbox.tick()
+    inbox.drop("orders.csv", some_orders(2))
+    assert len({*first, *inbox.tick()}) == 2
+
+
+def test_an_unreadable_file_is_set_aside_with_its_reason_while_others_go_on(inbox: Inbox) -> None:
+    inbox.drop("broken.parquet")
+    inbox.drop("sound.csv", some_orders(1))
+    broken, sound = inbox.tick()
+    report = inbox.score(broken)
+    assert report.is_mistake
+    assert "half-written" in report.error
+    assert "half-written" in (inbox.folder / "rejected" / f"{broken}.reason.txt").read_text()
+    assert inbox.score(sound).wrote("/published")
+
+
+def test_a_file_that_is_still_being_written_is_left_alone(inbox: Inbox) -> None:
+    inbox.drop("growing.csv", some_orders(1), age=0)
+    assert inbox.tick() == []
+    inbox.drop("growing.csv", some_orders(2))
+    assert len(inbox.tick()) == 1
+
+
+def test_a_file_of_another_kind_is_named_by_the_tick(inbox: Inbox) -> None:
+    (inbox.folder / "orders.xlsx").write_bytes(b"PK")
+    assert "orders.xlsx" in inbox.evaluate().skip_message

@@ -1,0 +1,109 @@
+"""Environments: what is captured, and which differences matter."""
+
+import json
+import platform
+import time
+from dataclasses import replace
+from importlib import metadata
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from lockstep.parity.environment import Environment
+
+
+@pytest.fixture(scope="module")
+def here() -> Environment:
+    return Environment.capture()
+
+
+def test_the_process_is_described(here: Environment) -> None:
+    assert here.python == platform.python_version()
+    assert here.libraries["scikit-learn"] == metadata.version("scikit-learn")
+    assert here.libraries["numpy"] == np.__version__
+    assert here.blas
+    assert here.instructions
+    assert here.threads["cores"] >= 1
+    assert {"blas", "openmp"} <= set(here.threads)
+
+
+def test_an_environment_has_no_difference_from_itself(here: Environment) -> None:
+    assert here.compare(here) == ()
+
+
+def test_it_comes_back_from_json_as_it_was(here: Environment) -> None:
+    assert Environment.from_json(json.loads(json.dumps(here.to_json()))) == here
+
+
+@pytest.mark.parametrize("library", ["numpy", "pandas", "scikit-learn", "skops"])
+def test_another_minor_release_of_what_estimators_are_made_of_is_an_error(
+    here: Environment, library: str
+) -> None:
+    before = replace(here, libraries={**here.libraries, library: "0.1.2"})
+    (difference,) = before.compare(here)
+    assert (difference.what, difference.severity) == (library, "error")
+    assert (difference.expected, difference.actual) == ("0.1.2", here.libraries[library])
+    assert difference.why
+
+
+def test_another_patch_release_is_a_warning(here: Environment) -> None:
+    release = here.libraries["numpy"].rpartition(".")[0]
+    before = replace(here, libraries={**here.libraries, "numpy": f"{release}.99"})
+    assert [one.severity for one in before.compare(here)] == ["warning"]
+
+
+def test_another_minor_release_of_python_is_an_error(here: Environment) -> None:
+    (difference,) = replace(here, python="3.9.1").compare(here)
+    assert (difference.what, difference.severity) == ("python", "error")
+    assert str(difference).startswith(f"python is {here.python}, not 3.9.1: ")
+
+
+def test_a_library_that_is_no_longer_installed_is_a_difference(here: Environment) -> None:
+    libraries = {name: version for name, version in here.libraries.items() if name != "skops"}
+    (difference,) = here.compare(replace(here, libraries=libraries))
+    assert (difference.what, difference.actual, difference.severity) == ("skops", None, "error")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("system", "Plan 9, arm64"),
+        ("processor", "Another"),
+        ("instructions", ("NEON",)),
+        ("blas", ("mkl 2025.1",)),
+        ("timezone", "CET/CEST, UTC+01:00"),
+        ("locale", "de_DE.UTF-8"),
+        ("encoding", "latin-1"),
+    ],
+)
+def test_everything_around_the_libraries_is_a_warning(
+    here: Environment, field: str, value: object
+) -> None:
+    (difference,) = here.compare(replace(here, **{field: value}))
+    assert (difference.what, difference.severity) == (field, "warning")
+    assert difference.why
+
+
+def test_errors_come_first(here: Environment) -> None:
+    actual = replace(here, processor="Another", libraries={**here.libraries, "pandas": "1.0.0"})
+    assert [one.what for one in here.compare(actual)] == ["pandas", "processor"]
+
+
+def test_a_changed_timezone_is_seen(here: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "EST5EDT")
+    time.tzset()
+    try:
+        differences = here.compare(Environment.capture())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    (difference,) = differences
+    assert (difference.what, difference.actual) == ("timezone", "EST/EDT, UTC-05:00")
+
+
+def test_changed_threads_are_seen(here: Environment) -> None:
+    with threadpool_limits(limits=here.threads["blas"] + 1, user_api="blas"):
+        differences = here.compare(Environment.capture())
+    (difference,) = differences
+    assert (difference.what, difference.severity) == ("threads.blas", "warning")

@@ -1,0 +1,161 @@
+"""The distance between floats, and where two arrays differ."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.parity.exactness import BEYOND, difference, ulp_distance
+
+FLOATS = st.floats(allow_nan=True, allow_infinity=True)
+
+
+def distance(first: float, second: float) -> int:
+    return int(ulp_distance(np.array([first]), np.array([second]))[0])
+
+
+def objects(*values: Any) -> np.ndarray[Any, Any]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+@given(FLOATS)
+def test_a_float_is_at_no_distance_from_itself(x: float) -> None:
+    assert distance(x, x) == 0
+
+
+@given(FLOATS, FLOATS)
+def test_distance_is_symmetric(x: float, y: float) -> None:
+    assert distance(x, y) == distance(y, x)
+
+
+@given(FLOATS, FLOATS)
+def test_only_the_same_value_is_at_no_distance(x: float, y: float) -> None:
+    same = (math.isnan(x) and math.isnan(y)) or (
+        x == y and math.copysign(1, x) == math.copysign(1, y)
+    )
+    assert (distance(x, y) == 0) == same
+
+
+@given(FLOATS, FLOATS, FLOATS)
+def test_distance_satisfies_the_triangle_inequality(x: float, y: float, z: float) -> None:
+    assert distance(x, z) <= distance(x, y) + distance(y, z)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=64), st.integers(1, 50))
+def test_steps_to_the_next_float_are_counted(x: float, steps: int) -> None:
+    y = x
+    for _ in range(steps):
+        y = math.nextafter(y, -math.inf)
+    crosses_zero = math.copysign(1, x) > 0 > y
+    if math.isfinite(y):
+        assert distance(x, y) == steps + crosses_zero
+
+
+def test_negative_zero_is_right_before_zero() -> None:
+    assert distance(-0.0, 0.0) == 1
+
+
+def test_the_least_floats_on_both_sides_of_zero_are_three_apart() -> None:
+    assert distance(-5e-324, 5e-324) == 3
+
+
+@pytest.mark.parametrize("other", [0.0, 1.7976931348623157e308, -math.inf, math.nan])
+def test_infinity_is_beyond_everything_but_itself(other: float) -> None:
+    assert distance(math.inf, other) == BEYOND
+
+
+def test_all_nans_are_one_value() -> None:
+    payload = np.array([0x7FF8000000000123], dtype=np.uint64).view(np.float64)
+    assert ulp_distance(payload, np.array([np.nan])).tolist() == [0]
+
+
+def test_float32_counts_its_own_steps() -> None:
+    one = np.array([1.0], dtype=np.float32)
+    assert ulp_distance(one, np.nextafter(one, np.float32(2))).tolist() == [1]
+
+
+def test_other_dtypes_have_no_ulps() -> None:
+    with pytest.raises(TypeError, match="not between int64 and float64"):
+        ulp_distance(np.array([1]), np.array([1.0]))
+
+
+def test_a_budget_allows_that_many_ulps_and_no_more() -> None:
+    expected = np.array([1.0, 1.0])
+    actual = np.array([1.0 + 2 * 2.0**-52, 1.0 + 3 * 2.0**-52])
+    found = difference(expected, actual, ulps=2)
+    assert (found.cells.tolist(), found.ulps) == ([False, True], 3)
+
+
+def test_a_nan_that_faces_a_number_differs_at_any_budget() -> None:
+    found = difference(np.array([np.nan, 1.0]), np.array([1.0, 1.5]), ulps=2**62)
+    assert found.cells.tolist() == [True, False]
+    assert (found.largest, found.ulps) == (0.5, BEYOND)
+
+
+def test_texts_differ_in_value_and_in_type() -> None:
+    expected = objects("a", None, "1", None, math.nan, True)
+    actual = objects("a", None, 1, math.nan, float("nan"), 1)
+    assert difference(expected, actual).cells.tolist() == [False, False, True, True, False, True]
+
+
+def test_times_differ_by_seconds_and_nat_equals_nat() -> None:
+    expected = np.array(["2013-01-01T10:00:00", "NaT", "NaT"], dtype="datetime64[us]")
+    actual = np.array(["2013-01-01T10:00:30.5", "NaT", "2013-01-01"], dtype="datetime64[us]")
+    found = difference(expected, actual)
+    assert (found.cells.tolist(), found.largest) == ([True, False, True], 30.5)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_the_difference_of_integers_does_not_overflow(x: int, y: int) -> None:
+    found = difference(np.array([x]), np.array([y]))
+    assert found.largest == float(abs(x - y))
+
+
+def test_another_dtype_is_a_difference_in_every_cell_of_the_same_values() -> None:
+    found = difference(np.array([1, 2]), np.array([1.0, 2.0]))
+    assert (found.cells.tolist(), found.forms) == ([True, True], ("int64", "float64"))
+
+
+def test_another_dtype_shows_the_cells_whose_values_differ() -> None:
+    found = difference(np.array([1, 2]), np.array([1.0, 2.5]))
+    assert (found.cells.tolist(), found.largest) == ([False, True], 0.5)
+
+
+def test_a_row_of_a_matrix_differs_where_one_of_its_cells_does() -> None:
+    found = difference(np.zeros((3, 2)), np.array([[0.0, 0.0], [0.0, 1.0], [0.0, 0.0]]))
+    assert found.rows.tolist() == [False, True, False]
+
+
+def test_arrays_of_no_rows_differ_nowhere() -> None:
+    found = difference(np.empty((0, 3)), np.empty((0, 3)))
+    assert (found.rows.tolist(), found.largest, found.ulps) == ([], None, 0)
+
+
+def test_matrices_of_another_width_differ_in_every_row() -> None:
+    found = difference(np.zeros((2, 3)), np.zeros((2, 4)))
+    assert (found.rows.tolist(), found.forms) == ([True, True], ("float64 × 3", "float64 × 4"))
+
+
+def test_arrays_of_another_length_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="2 rows cannot be compared with 3"):
+        difference(np.zeros(2), np.zeros(3))
+
+
+def test_what_is_left_of_terms_that_cancel_may_have_the_rounding_of_the_terms() -> None:
+    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
+    assert difference(expected, actual, ulps=64).rows.tolist() == [False, False]
+
+
+def test_a_column_without_a_budget_has_none_for_cancelling_terms_either() -> None:
+    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
+    assert difference(expected, actual).rows.tolist() == [False, True]
+
+
+def test_a_difference_beyond_the_rounding_of_the_largest_value_counts() -> None:
+    expected, actual = np.array([150.0, 0.5]), np.array([150.0, 0.5 + 1e-11])
+    assert difference(expected, actual, ulps=64).rows.tolist() == [False, True]

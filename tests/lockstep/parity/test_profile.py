@@ -1,0 +1,89 @@
+"""Profiles of columns."""
+
+import json
+from datetime import datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from lockstep.columns.kinds import Kind
+from lockstep.parity.profiles import CATEGORIES, Profile
+
+
+def of_numbers(*values):
+    column = np.array(values, dtype=np.float64)
+    return Profile.of({"x": column}, {"x": Kind.FLOAT}).columns["x"]
+
+
+def of_texts(*values):
+    column = np.array(values, dtype=object)
+    return Profile.of({"x": column}, {"x": Kind.TEXT}).columns["x"]
+
+
+def test_quantiles_of_numbers_are_values_in_order():
+    quantiles = of_numbers(*range(1000)).quantiles
+    assert (quantiles[0], quantiles[50], quantiles[100]) == (0, 500, 999)
+
+
+def test_missing_numbers_are_counted_and_left_out():
+    profile = of_numbers(1, np.nan, 3, np.nan)
+    assert (profile.missing, profile.quantiles[0], profile.quantiles[100]) == (0.5, 1, 3)
+
+
+def test_missing_texts_are_counted_and_left_out():
+    profile = of_texts("a", None, "a", "b")
+    assert (profile.missing, profile.shares) == (0.25, {"a": 2 / 3, "b": 1 / 3})
+
+
+def test_a_column_without_values_has_no_distribution():
+    profile = of_numbers(np.nan, np.nan)
+    assert (profile.missing, profile.commonest, profile.quantiles) == (1.0, 0.0, ())
+
+
+def test_digits_are_those_after_the_decimal_point():
+    profile = of_numbers(39.02, -1.02, 7.5, 4.0)
+    assert profile.shares == {"02": 0.5, "5": 0.25, "": 0.25}
+
+
+def test_digits_forget_what_floating_point_adds():
+    assert of_numbers(0.1 + 0.2, 10.357019999999999).shares == {"3": 0.5, "357": 0.5}
+
+
+def test_the_commonest_value_is_a_share_of_the_values():
+    assert of_numbers(2, 2, 2, 5, np.nan).commonest == 0.75
+
+
+def test_booleans_are_categories():
+    profile = Profile.of({"x": np.array([True, True, False, True])}, {"x": Kind.BOOL})
+    assert profile.columns["x"].shares == {"True": 0.75, "False": 0.25}
+
+
+def test_categories_beyond_the_most_frequent_ones_are_pooled():
+    profile = of_texts(*["often"] * 50, *map(str, range(CATEGORIES + 49)))
+    assert len(profile.shares) == CATEGORIES
+    assert profile.shares["often"] == pytest.approx(50 / (CATEGORIES + 99))
+    assert profile.rest == pytest.approx(50 / (CATEGORIES + 99))
+
+
+def test_times_are_left_out():
+    columns = {"at": np.array([datetime(2013, 4, 1)], dtype="datetime64[us]")}  # noqa: DTZ001
+    assert Profile.of(columns, {"at": Kind.TIME}).columns == {}
+
+
+@given(
+    numbers=arrays.arrays(np.float64, 20, elements=st.floats(-1e12, 1e12) | st.just(np.nan)),
+    texts=st.lists(st.text(max_size=3) | st.none(), min_size=20, max_size=20),
+)
+def test_a_profile_comes_back_from_json_as_it_was(numbers, texts):
+    columns = {"number": numbers, "text": np.array(texts, dtype=object)}
+    profile = Profile.of(columns, {"number": Kind.FLOAT, "text": Kind.TEXT})
+    assert Profile.from_json(json.loads(json.dumps(profile.to_json()))) == profile
+
+
+@given(arrays.arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e6, 1e6)))
+def test_the_order_of_rows_does_not_matter(numbers):
+    backwards = of_numbers(*numbers[::-1])
+    assert of_numbers(*numbers) == backwards

@@ -1,0 +1,178 @@
+"""Golden records, decoded anew and computed again."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.replay import replay, wire_formats
+from lockstep.parity.selection import choose_golden
+
+Build = Callable[..., Pipeline]
+
+
+@pytest.fixture(scope="module")
+def golden(pipeline: Pipeline, columns: Columns) -> GoldenRecords:
+    return choose_golden(pipeline, columns, limit=60)
+
+
+def test_all_columns_and_matrices_agree_in_a_batch_and_one_at_a_time(
+    pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    found = replay(pipeline, golden)
+    assert found.ok, found.summary
+    assert [(one.setting, one.rows) for one in found.comparisons] == [
+        ("in one batch", 60),
+        ("one at a time", 8),
+    ]
+    assert {one.column for one in found.compared} == set(pipeline.graph.order)
+    assert {one.column for one in found.compared if one.is_matrix} == {"chance", "wait"}
+
+
+def test_they_agree_in_every_form_in_which_data_comes(
+    pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    found = wire_formats(pipeline, golden)
+    assert found.ok, found.summary
+    assert [one.setting for one in found.comparisons] == [
+        "in one batch",
+        "one at a time",
+        "from JSON lines",
+        "from CSV",
+        "from Parquet",
+        "from a DataFrame",
+    ]
+
+
+def test_golden_records_without_outcome_are_replayed_too(
+    pipeline: Pipeline, columns: Columns
+) -> None:
+    fields = {name: columns[name] for name in pipeline.record_schema.names}
+    golden = choose_golden(pipeline, fields, limit=20)
+    assert replay(pipeline, golden).ok
+    assert wire_formats(pipeline, golden).ok
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("% 24", "% 12", "hour"),
+        ("cargo / np.maximum(crew, 1)", "cargo / np.maximum(crew, 2)", "load"),
+        ('"unknown"', '"not known"', "port_known"),
+        ("load > 2", "load >= 5", "heavy"),
+        ("chance >= 0.5", "chance >= 0.4", "will_be_late"),
+        ("delay > 1", "delay > 2", "late"),
+    ],
+)
+def test_changed_code_is_named_by_its_column(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords, old: str, new: str, column: str
+) -> None:
+    found = replay(build((old, new)).with_models(pipeline.models_), golden)
+    assert not found.ok
+    assert found.first is not None
+    assert found.first.column == column
+    assert found.first.begins_here
+    assert found.first.origin is not None
+    assert found.first.origin.line > 1
+
+
+def test_another_estimator_is_named_by_the_column_of_its_model(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords, columns: Columns
+) -> None:
+    half = {name: values[:60] for name, values in columns.items()}
+    found = replay(pipeline.with_models(build().fit(half).models_), golden)
+    assert found.first is not None
+    assert (found.first.column, found.first.is_matrix) == ("chance", True)
+
+
+def test_a_changed_declaration_is_named_by_its_field(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    skewed = build(("crew: int", "crew: float"), ("crew: Ints", "crew: Floats"))
+    found = replay(skewed.with_models(pipeline.models_), golden)
+    assert found.first is not None
+    assert (found.first.column, found.first.role) == ("crew", "field")
+    assert found.first.forms == ("int64", "float64")
+
+
+def test_a_column_that_is_gone_is_a_failure(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    rested = '"""A day before for each deck; missing where the decks are."""'
+    less = build(("def rested(", "def former("), (rested, '"""Former."""'))
+    found = replay(less.with_models(pipeline.models_), golden)
+    assert not found.ok
+    assert "`rested` was not compared: not in the actual trace" in found.summary
+
+
+def test_a_refused_record_is_a_failure_with_its_reason(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    strict = build(("port: str | None", "port: str"))
+    found = replay(strict.with_models(pipeline.models_), golden)
+    assert not found.ok
+    assert "records are refused: row" in found.summary
+    assert "port: missing, and declared str (never missing)" in found.summary
+
+
+def test_a_new_field_that_may_not_be_missing_is_a_failure_in_every_form(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    wider = build(("    flag: bool\n", "    flag: bool\n    masts: int\n"))
+    found = wire_formats(wider.with_models(pipeline.models_), golden)
+    assert not any(one.ok for one in found.comparisons)
+    assert "masts" in found.summary
+
+
+def test_a_function_that_raises_is_named(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    strict = build(("    return load > 2", "    assert len(load) != 60\n    return load > 2"))
+    found = replay(strict.with_models(pipeline.models_), golden)
+    assert not found.ok
+    assert found.first is not None
+    assert found.first.column == "heavy"
+    assert found.settings == ("in one batch",)
+
+
+def test_what_differs_for_a_row_alone_only_is_named(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    skewed = build(("    return load > 2", "    return (load > 2) & (len(load) > 1)"))
+    found = replay(skewed.with_models(pipeline.models_), golden)
+    assert found.first is not None
+    assert (found.first.column, found.settings) == ("heavy", ("one at a time",))
+
+
+def test_an_altered_golden_value_is_found(pipeline: Pipeline, golden: GoldenRecords) -> None:
+    load = golden.trace.columns["load"].copy()
+    load[np.flatnonzero(~np.isnan(load))[5]] *= 1 + 2**-52
+    altered = replace(golden.trace, columns={**golden.trace.columns, "load": load})
+    found = replay(pipeline, replace(golden, trace=altered))
+    assert found.first is not None
+    assert (found.first.column, found.first.rows, found.first.ulps) == ("load", 1, 1)
+
+
+def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecords) -> None:
+    records = {name: values[:0] for name, values in golden.records.items()}
+    none = {name: values[:0] for name, values in golden.trace.columns.items()}
+    empty = GoldenRecords(
+        records, replace(golden.trace, keys=golden.trace.keys[:0], columns=none, matrices={})
+    )
+    found = replay(pipeline, empty)
+    assert not found.ok
+    assert "nothing was compared" in found.summary
+
+
+def test_a_report_is_small_and_strict_json(
+    build: Build, pipeline: Pipeline, golden: GoldenRecords
+) -> None:
+    found = wire_formats(build(("% 24", "% 12")).with_models(pipeline.models_), golden)
+    data = json.dumps(found.to_json(), allow_nan=False)
+    assert len(data) < 100_000
+    assert json.loads(data)["first"]["column"] == "hour"

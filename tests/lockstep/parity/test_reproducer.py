@@ -1,0 +1,196 @@
+"""Reproducers are run as a person would run them: by pytest, on a file."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.columns.files import decode_json
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.parity.comparison import compare
+from lockstep.parity.environment import Environment
+from lockstep.parity.exactness import difference
+from lockstep.parity.locality import locality
+from lockstep.parity.profiles import Profile
+from lockstep.parity.replay import replay
+from lockstep.parity.reproducer import Reproducer, matrix_reproducer, public_name, value_reproducer
+from lockstep.parity.selection import choose_golden
+from lockstep.registry.registry import Registry
+
+ROOT = Path(__file__).parents[3]
+
+HOUR = "% 24"
+SKEW = "% 12"
+
+Run = Callable[[Reproducer | None], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(checkouts: Path, tmp_path: Path) -> Run:
+    """Run a reproducer by pytest, in a directory from which the pipeline can be imported."""
+
+    def run(reproducer: Reproducer | None) -> subprocess.CompletedProcess[str]:
+        assert reproducer is not None
+        path = tmp_path / "test_reproducer.py"
+        path.write_text(reproducer.test, encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+        paths = os.pathsep.join([str(checkouts), str(ROOT)])
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": paths},
+            check=False,
+        )
+
+    return run
+
+
+def passes(reproducer: Reproducer | None) -> bool:
+    """Run the tests of a reproducer in this process."""
+    assert reproducer is not None
+    names: dict[str, object] = {}
+    exec(compile(reproducer.test, "reproducer", "exec"), names)
+    try:
+        for name, test in names.items():
+            if name.startswith("test_") and callable(test):
+                test()
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def trace(pipeline: Pipeline, columns: Columns) -> Trace:
+    return pipeline.trace(columns, labels=True, matrices=True)
+
+
+def test_it_fails_under_pytest_as_long_as_the_code_differs(
+    build: Callable[..., Pipeline], pipeline: Pipeline, columns: Columns, trace: Trace, run: Run
+) -> None:
+    skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
+    found = compare(trace, skewed.trace(columns, labels=True), skewed.graph)
+    assert found.first is not None
+    ran = run(found.first.reproducer)
+    assert ran.returncode == 1
+    assert "test_hour_is_as_expected" in ran.stdout
+    expected, actual = found.first.examples[0].expected, found.first.examples[0].actual
+    assert f"expected [{expected}], got [{actual}]" in ran.stdout
+
+
+def test_it_passes_under_pytest_once_the_code_is_as_it_was(
+    build: Callable[..., Pipeline], columns: Columns, trace: Trace, run: Run
+) -> None:
+    right = build()
+    row = {name: values[:1] for name, values in trace.columns.items()}
+    ran = run(value_reproducer(right.graph, "hour", row, row["hour"]))
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_a_models_test_loads_the_fitted_version_from_the_registry(
+    pipeline: Pipeline,
+    columns: Columns,
+    trace: Trace,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", artifact_root=tmp_path / "artifacts")
+    fields = {name: columns[name] for name in pipeline.record_schema.names}
+    version = registry.log(
+        pipeline,
+        golden=choose_golden(pipeline, columns, limit=10),
+        profile=Profile.of(fields, pipeline.record_schema.kinds),
+        suites={},
+        environment=Environment.capture(),
+        metrics={},
+        source=Snapshot.of(pipeline),
+        rows=len(trace.keys),
+    )
+    registry.set_alias(pipeline.name, "champion", version.version)
+    row = {name: values[:1] for name, values in trace.columns.items()}
+    right = value_reproducer(pipeline.graph, "chance", row, row["chance"])
+    wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+    assert passes(right)
+    matrix = trace.matrices["chance"][:1]
+    assert passes(matrix_reproducer(pipeline.graph, "chance", row, matrix))
+    assert not passes(matrix_reproducer(pipeline.graph, "chance", row, matrix + 1))
+    ran = run(wrong)
+    assert ran.returncode == 1
+    assert "test_chance_is_as_expected" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "column", ["hour", "load", "port_known", "heavy", "rested", "late", "risk"]
+)
+def test_every_value_of_a_trace_passes(pipeline: Pipeline, trace: Trace, column: str) -> None:
+    for row in range(0, 120, 10):
+        one = {name: values[row : row + 1] for name, values in trace.columns.items()}
+        assert passes(value_reproducer(pipeline.graph, column, one, one[column]))
+
+
+@pytest.mark.parametrize("column", ["sails_at", "port", "crew", "cargo", "insured", "delay"])
+def test_a_fields_test_decodes_the_record(pipeline: Pipeline, trace: Trace, column: str) -> None:
+    one = {name: values[:1] for name, values in trace.columns.items()}
+    values = trace.columns[column]
+    differing = difference(np.repeat(values[:1], len(values)), values).rows
+    another = values[differing.argmax() :][:1]
+    assert passes(value_reproducer(pipeline.graph, column, one, one[column]))
+    assert not passes(value_reproducer(pipeline.graph, column, one, another))
+
+
+def test_the_record_decodes_to_the_row(pipeline: Pipeline, trace: Trace) -> None:
+    hour = trace.columns["hour"].copy()
+    hour[7] = -1
+    found = compare(trace, replace(trace, columns={**trace.columns, "hour": hour}), pipeline.graph)
+    assert found.first is not None
+    assert found.first.reproducer is not None
+    record = found.first.reproducer.record
+    assert record is not None
+    decoded = decode_json(record, pipeline.joint_schema).columns
+    for name in pipeline.joint_schema.names:
+        np.testing.assert_array_equal(decoded[name], trace.columns[name][7:8])
+
+
+def test_a_batch_mean_fails_on_a_few_rows_under_pytest(
+    build: Callable[..., Pipeline], columns: Columns, run: Run
+) -> None:
+    skewed = build(("cargo / np.maximum(crew, 1)", "cargo / np.nanmean(cargo)"))
+    found = locality(skewed, columns)
+    assert found.first is not None
+    ran = run(found.first.reproducer)
+    assert ran.returncode == 1
+    assert "test_load_depends_on_its_own_row_alone" in ran.stdout
+
+
+def test_replay_gives_a_reproducer_of_the_changed_code(
+    build: Callable[..., Pipeline], pipeline: Pipeline, columns: Columns
+) -> None:
+    skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
+    found = replay(skewed, choose_golden(pipeline, columns, limit=60))
+    assert found.first is not None
+    assert not passes(found.first.reproducer)
+
+
+def test_a_version_is_known_to_the_checkout_by_its_public_name() -> None:
+    assert public_name("_lockstep_0123.transforms.flight_delay") == "transforms.flight_delay"
+    assert public_name("transforms.flight_delay") == "transforms.flight_delay"
+
+
+def test_a_pipeline_that_no_module_holds_has_no_reproducer(
+    import_source: Callable[[str], ModuleType], pipeline: Pipeline, trace: Trace
+) -> None:
+    module = sys.modules[pipeline.module]
+    homeless = Pipeline(module.__name__, record=pipeline.record, outcome=pipeline.outcome)
+    row = {name: values[:1] for name, values in trace.columns.items()}
+    assert value_reproducer(homeless.graph, "hour", row, row["hour"]) is None

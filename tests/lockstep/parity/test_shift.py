@@ -1,0 +1,147 @@
+"""Sudden shifts of a day from the window before it."""
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Kind
+from lockstep.parity.profiles import Profile
+from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
+
+KINDS = {
+    "temp": Kind.FLOAT,  # moves from day to day, measured in tenths of a degree Celsius
+    "departure": Kind.INT,  # the same timetable every day
+    "carrier": Kind.TEXT,
+    "is_wet": Kind.BOOL,
+    "precip": Kind.FLOAT,  # mostly 0
+}
+
+
+def day_of(seed, **changes):
+    """900 rows of a day; the weather of 60 hours, shared by 15 rows each."""
+    random = np.random.default_rng(seed)
+    celsius = np.round(random.normal(12 + random.normal(0, 4), 2, 60), 1)
+    carriers = np.array(["UA", "B6", "EV", "DL"], dtype=object)
+    return {
+        "temp": np.repeat(celsius * 1.8 + 32, 15),
+        "departure": random.integers(5, 24, 900) * 100 + random.integers(0, 60, 900),
+        "carrier": carriers[random.choice(4, 900, p=(0.4, 0.3, 0.2, 0.1))],
+        "is_wet": random.random(900) < 0.2,
+        "precip": np.where(random.random(900) < 0.1, random.random(900), 0.0),
+    } | changes
+
+
+def profile(columns):
+    return Profile.of(columns, KINDS)
+
+
+WINDOW = [profile(day_of(seed)) for seed in range(14)]
+TODAY = day_of(100)
+
+
+def shifts(**changes):
+    return sudden_shift(WINDOW, profile(TODAY | changes))
+
+
+@pytest.mark.parametrize("seed", range(50, 80))
+def test_a_day_like_the_others_does_not_shift(seed):
+    assert sudden_shift(WINDOW, profile(day_of(seed))) == ()
+
+
+@pytest.mark.parametrize("column", list(KINDS))
+def test_a_column_lost_is_missing(column):
+    kind = Kind.TEXT if KINDS[column] is Kind.TEXT else Kind.FLOAT
+    gone = {column: np.full(900, None if kind is Kind.TEXT else np.nan, dtype=kind.dtype)}
+    kinds = KINDS | {column: kind}
+    window = [
+        Profile.of(
+            columns | ({column: columns[column].astype(float)} if kind is Kind.FLOAT else {}), kinds
+        )
+        for columns in map(day_of, range(14))
+    ]
+    found = sudden_shift(window, Profile.of(TODAY | gone, kinds))
+    assert [(shift.column, shift.measure) for shift in found] == [(column, "missing")]
+
+
+def test_a_constant_is_told_where_values_used_to_differ():
+    found = shifts(departure=np.full(900, 1200))
+    assert ("departure", "constant") in {(shift.column, shift.measure) for shift in found}
+
+
+def test_zeros_all_day_are_no_shift_where_most_values_are_zero():
+    assert shifts(precip=np.zeros(900)) == ()
+
+
+def test_renamed_categories_shift():
+    lower = np.array([carrier.lower() for carrier in TODAY["carrier"]], dtype=object)
+    assert [(one.column, one.measure) for one in shifts(carrier=lower)] == [
+        ("carrier", "categories")
+    ]
+
+
+def test_a_flipped_flag_shifts():
+    assert [one.column for one in shifts(is_wet=~TODAY["is_wet"])] == ["is_wet"]
+
+
+def test_minutes_for_hhmm_change_the_shape():
+    minutes = TODAY["departure"] // 100 * 60 + TODAY["departure"] % 100
+    assert ("departure", "shape") in {
+        (shift.column, shift.measure) for shift in shifts(departure=minutes)
+    }
+
+
+def test_another_unit_shows_in_level_and_digits():
+    celsius = (TODAY["temp"] - 32) / 1.8
+    assert {shift.measure for shift in shifts(temp=celsius)} == {"level", "digits"}
+
+
+def test_the_message_tells_column_values_and_what_is_usual():
+    (shift,) = (one for one in shifts(temp=TODAY["temp"] + 300) if one.measure == "level")
+    assert "temp has values in another place: 345.68 (" in shift.message
+    assert "of 14 days" in shift.message
+
+
+def test_the_farthest_shift_comes_first():
+    celsius = (TODAY["temp"] - 32) / 1.8
+    found = shifts(temp=celsius - 5_000, is_wet=~TODAY["is_wet"])
+    assert found[0].column == "temp"
+    excess = [shift.distance / shift.limit for shift in found]
+    assert excess == sorted(excess, reverse=True)
+
+
+def test_a_window_of_too_few_days_tells_nothing():
+    gone = profile(TODAY | {"temp": np.full(900, np.nan)})
+    assert sudden_shift(WINDOW[: MINIMUM_WINDOW - 1], gone) == ()
+    assert sudden_shift(WINDOW[:MINIMUM_WINDOW], gone) != ()
+
+
+def test_days_without_rows_do_not_count():
+    empty = profile({name: array[:0] for name, array in TODAY.items()})
+    gone = profile(TODAY | {"temp": np.full(900, np.nan)})
+    assert sudden_shift([*WINDOW[: MINIMUM_WINDOW - 1], empty], gone) == ()
+
+
+def test_a_day_without_rows_does_not_shift():
+    assert sudden_shift(WINDOW, profile({name: array[:0] for name, array in TODAY.items()})) == ()
+
+
+def test_the_order_of_the_window_does_not_matter():
+    celsius = (TODAY["temp"] - 32) / 1.8
+    day = profile(TODAY | {"temp": celsius})
+    found = {(one.column, one.measure): one.distance for one in sudden_shift(WINDOW, day)}
+    backwards = {(one.column, one.measure): one.distance for one in sudden_shift(WINDOW[::-1], day)}
+    assert backwards == pytest.approx(found)
+
+
+def test_a_column_new_today_is_not_judged():
+    others = {name: kind for name, kind in KINDS.items() if name != "temp"}
+    window = [Profile.of(day_of(seed), others) for seed in range(14)]
+    celsius = (TODAY["temp"] - 32) / 1.8
+    assert sudden_shift(window, profile(TODAY | {"temp": celsius})) == ()
+
+
+def test_a_shift_that_lasts_becomes_usual():
+    celsius = [
+        profile(columns | {"temp": (columns["temp"] - 32) / 1.8})
+        for columns in map(day_of, range(20, 35))
+    ]
+    assert sudden_shift([*WINDOW[1:], celsius[0]], celsius[1]) == ()

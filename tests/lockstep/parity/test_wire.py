@@ -1,0 +1,85 @@
+"""Records on the wire decode to the very same columns."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import csv, parquet
+
+from lockstep.columns.decode import Decoded
+from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.exactness import difference
+from lockstep.parity.wire import wire_record, wire_table, wire_text
+
+some = settings(max_examples=100)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TIMES = st.datetimes().map(lambda time: np.datetime64(time, "us"))
+
+
+def arrays(rows: int) -> st.SearchStrategy[Columns]:
+    def column(dtype: str, values: st.SearchStrategy[object]) -> st.SearchStrategy[Array]:
+        return st.lists(values, min_size=rows, max_size=rows).map(
+            lambda made: np.array(made, dtype=dtype)
+        )
+
+    counts = st.integers(-(2**53), 2**53).map(float)
+    return st.fixed_dictionaries(
+        {
+            "voyage": column("object", TEXTS),
+            "sails_at": column("datetime64[us]", TIMES),
+            "port": column("object", st.none() | TEXTS),
+            "crew": column("int64", st.integers(-(2**63), 2**63 - 1)),
+            "cargo": column("float64", st.just(np.nan) | FLOATS),
+            "decks": column("float64", st.just(np.nan) | counts),
+            "insured": column("float64", st.sampled_from([np.nan, 0.0, 1.0])),
+            "flag": column("bool", st.booleans()),
+        }
+    )
+
+
+ROWS = st.integers(1, 4).flatmap(arrays)
+
+
+def same(columns: Columns, decoded: Decoded) -> bool:
+    assert not decoded.rejected, decoded.rejected
+    return not any(
+        difference(values, decoded.columns[name]).cells.any() for name, values in columns.items()
+    )
+
+
+def texts(pipeline: Pipeline, columns: Columns) -> list[str]:
+    rows = range(len(columns["voyage"]))
+    return [wire_text(wire_record(columns, row, pipeline.record_schema)) for row in rows]
+
+
+@some
+@given(columns=ROWS)
+def test_json_texts_decode_to_the_same_columns(pipeline: Pipeline, columns: Columns) -> None:
+    text = f"[{','.join(texts(pipeline, columns))}]"
+    assert same(columns, decode_json(text, pipeline.record_schema))
+
+
+@some
+@given(columns=ROWS)
+def test_each_json_text_decodes_to_its_row(pipeline: Pipeline, columns: Columns) -> None:
+    for row, text in enumerate(texts(pipeline, columns)):
+        one = {name: values[row : row + 1] for name, values in columns.items()}
+        assert same(one, decode_json(text, pipeline.record_schema))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@some
+@given(columns=ROWS)
+def test_files_decode_to_the_same_columns(
+    pipeline: Pipeline, columns: Columns, suffix: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path: Path = tmp_path_factory.mktemp("wire") / f"table{suffix}"
+    table = wire_table(columns, pipeline.record_schema)
+    (csv.write_csv if suffix == ".csv" else parquet.write_table)(table, path)
+    assert same(columns, decode_file(path, pipeline.record_schema))

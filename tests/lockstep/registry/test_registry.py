@@ -1,0 +1,315 @@
+"""The registry in a database: logging, loading, aliases, and what MLflow shows."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from lockstep.artifacts.errors import (
+    AliasNotSetError,
+    ArtifactError,
+    SnapshotError,
+    UntrustedTypeError,
+    VersionNotFoundError,
+)
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.columns.errors import NotFittedError
+from lockstep.registry.registry import Registry
+from lockstep.registry.versions import Version
+
+Checkout = Callable[..., AbstractContextManager[ModuleType]]
+
+
+def test_importing_the_package_does_not_import_mlflow() -> None:
+    code = "import lockstep.registry.registry, sys; sys.exit('mlflow' in sys.modules)"
+    root = Path(__file__).parents[3]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
+
+
+# Logging and loading
+
+
+def test_a_version_comes_back_bit_for_bit(registry: Registry, tumour: Any) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    loaded = registry.load("tumour", 1)
+    expected = tumour.pipeline.predict(tumour.records)
+    actual = loaded.pipeline.predict(tumour.records)
+    pd.testing.assert_frame_equal(actual, expected, check_exact=True)
+
+
+def test_a_version_carries_all_that_proves_it_right(registry: Registry, tumour: Any) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    loaded = registry.load("tumour", 1)
+    assert loaded.snapshot == tumour.source
+    assert loaded.profile == tumour.profile
+    assert loaded.environment == tumour.environment
+    assert loaded.suites == tumour.arguments["suites"]
+    assert loaded.metrics == {"auc": 0.96, "brier": 0.05}
+    assert (loaded.rows, loaded.run_id) == (569, version.run_id)
+    for name, expected in tumour.golden.trace.columns.items():
+        np.testing.assert_array_equal(loaded.golden.trace.columns[name], expected)
+
+
+def test_each_fit_is_a_version_of_its_own(registry: Registry, tumour: Any) -> None:
+    for _ in range(3):
+        registry.log(tumour.pipeline, **tumour.arguments)
+    assert [version.version for version in registry.versions("tumour")] == [1, 2, 3]
+
+
+def test_a_version_says_when_it_was_made(registry: Registry, tumour: Any) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    assert abs(datetime.now(UTC) - version.created) < timedelta(minutes=5)
+
+
+def test_two_versions_with_different_code_answer_differently_in_one_process(
+    registry: Registry, tumour: Any, make_checkout: Checkout
+) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    edits = {"transforms/tumour.py": ("area > LARGE_AREA", "area > LARGE_AREA * 2")}
+    with make_checkout("two", edits) as module:
+        changed = module.PIPELINE.with_models(tumour.pipeline.models_)
+        registry.log(changed, **tumour.arguments | {"source": Snapshot.of(changed)})
+    first, second = (
+        registry.load("tumour", version).pipeline.trace(tumour.records).columns
+        for version in (1, 2)
+    )
+    area = tumour.records["area"].to_numpy()
+    np.testing.assert_array_equal(first["is_large"], area > 700)
+    np.testing.assert_array_equal(second["is_large"], area > 1400)
+    assert (first["probability"] != second["probability"]).any()
+
+
+def test_a_version_is_loaded_once_in_a_process(registry: Registry, tumour: Any) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    registry.set_alias("tumour", "live", 1)
+    assert registry.load("tumour", 1) is registry.load("tumour", "live")
+
+
+def test_files_of_a_local_version_are_read_in_place(registry: Registry, tumour: Any) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    (Path(version.location) / "lockstep" / "profile.json").unlink()
+    with pytest.raises(ArtifactError, match=f"{version.location}.*profile.json cannot be read"):
+        registry.load("tumour", 1)
+
+
+def test_a_tampered_version_is_refused(registry: Registry, tumour: Any) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    source = Path(version.location) / "lockstep" / "source" / "transforms" / "units.py"
+    source.write_text(source.read_text().replace("1000.0", "1001.0"))
+    with pytest.raises(ArtifactError, match=r"units\.py is not what was logged"):
+        registry.load("tumour", 1)
+
+
+def test_a_version_that_lockstep_did_not_log_is_refused(registry: Registry) -> None:
+    client = registry._connection.client
+    client.create_registered_model("tumour")
+    client.create_model_version("tumour", "somewhere")
+    with pytest.raises(ArtifactError, match="Version 1 of tumour was not logged by Lockstep"):
+        registry.load("tumour", 1)
+
+
+def test_two_processes_may_make_a_registry_at_the_same_time(tmp_path: Path) -> None:
+    code = f"from lockstep.registry.registry import Registry; Registry('sqlite:///{tmp_path}/mlflow.db').versions('any')"
+    root = Path(__file__).parents[3]
+    processes = [subprocess.Popen([sys.executable, "-c", code], cwd=root) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+
+
+def test_threads_may_log_at_the_same_time(registry: Registry, tumour: Any) -> None:
+    with ThreadPoolExecutor(3) as threads:
+        logged = threads.map(
+            lambda _: registry.log(tumour.pipeline, **tumour.arguments).version, range(6)
+        )
+    assert sorted(logged) == [1, 2, 3, 4, 5, 6]
+
+
+# What is refused before anything is logged
+
+
+@pytest.fixture
+def nothing_logged(registry: Registry) -> Iterator[None]:
+    """Check afterwards that there is no version and not even a run."""
+    yield
+    assert registry.versions("tumour") == ()
+    assert registry._connection.client.get_experiment_by_name("tumour") is None
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_pipeline_that_is_not_fitted_is_refused(registry: Registry, tumour: Any) -> None:
+    with pytest.raises(NotFittedError, match="call fit"):
+        registry.log(tumour.pipeline.unfitted(), **tumour.arguments)
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_a_type_that_is_not_allowed_is_refused(registry: Registry, tumour: Any) -> None:
+    foreign = make_pipeline(FunctionTransformer(str.lower), Ridge())
+    pipeline = tumour.pipeline.with_models(
+        tumour.pipeline.models_ | {"linear_probability": foreign}
+    )
+    with pytest.raises((UntrustedTypeError, ArtifactError), match="Model linear_probability"):
+        registry.log(pipeline, **tumour.arguments)
+
+
+@pytest.mark.usefixtures("nothing_logged")
+def test_the_source_of_another_pipeline_is_refused(
+    registry: Registry, tumour: Any, make_checkout: Checkout
+) -> None:
+    with make_checkout("two", {"transforms/tumour.py": ("is_large", "is_big")}) as module:
+        other = Snapshot.of(module.PIPELINE)
+    with pytest.raises(SnapshotError, match="is_big, is_large"):
+        registry.log(tumour.pipeline, **tumour.arguments | {"source": other})
+
+
+# Aliases and tags
+
+
+def test_an_alias_moves(registry: Registry, tumour: Any) -> None:
+    for _ in range(2):
+        registry.log(tumour.pipeline, **tumour.arguments)
+    registry.set_alias("tumour", "champion", 1)
+    registry.set_alias("tumour", "champion", 2)
+    assert registry.load("tumour", "champion").version == 2
+    assert [version.aliases for version in registry.versions("tumour")] == [(), ("champion",)]
+
+
+def test_an_alias_of_no_model_points_nowhere(registry: Registry) -> None:
+    assert registry.alias("tumour", "live") is None
+
+
+def test_an_alias_that_is_not_set_points_nowhere(registry: Registry, tumour: Any) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    assert registry.alias("tumour", "live") is None
+
+
+def test_loading_by_an_alias_that_is_not_set_tells_the_versions(
+    registry: Registry, tumour: Any
+) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    with pytest.raises(AliasNotSetError, match=r"tumour has no @live\. Set it .*: 1\."):
+        registry.load("tumour", "live")
+
+
+@pytest.mark.parametrize("version", [7, "7"])
+def test_loading_a_version_that_is_not_there_tells_those_that_are(
+    registry: Registry, tumour: Any, version: int | str
+) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    with pytest.raises(VersionNotFoundError, match="no version 7 of tumour; it has 1"):
+        registry.load("tumour", version)
+
+
+def test_loading_from_an_empty_registry_says_what_to_do(registry: Registry) -> None:
+    with pytest.raises(VersionNotFoundError, match="none yet: train tumour first"):
+        registry.load("tumour", 1)
+
+
+def test_an_alias_cannot_point_to_a_version_that_is_not_there(registry: Registry) -> None:
+    with pytest.raises(VersionNotFoundError):
+        registry.set_alias("tumour", "live", 3)
+
+
+def test_a_tag_is_set(registry: Registry, tumour: Any) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    registry.tag(version, "gate", "passed")
+    assert registry.versions("tumour")[0].tags["gate"] == "passed"
+
+
+# What MLflow shows
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Registry:
+    """A registry for tests that only look."""
+    directory = tmp_path_factory.mktemp("shelf")
+    shutil.copy(empty_database, directory / "mlflow.db")
+    return Registry(f"sqlite:///{directory}/mlflow.db", artifact_root=directory / "artifacts")
+
+
+@pytest.fixture(scope="module")
+def logged(shelf: Registry, tumour: Any) -> Version:
+    """A version with tags and a plot."""
+    figure = Figure()
+    figure.subplots().plot([0, 1], [0, 1])
+    extra = {"tags": {"window": "2020 to 2021"}, "plots": {"roc": figure}}
+    return shelf.log(tumour.pipeline, **tumour.arguments, **extra)
+
+
+def test_the_run_is_finished_with_metrics_parameters_and_tags(
+    shelf: Registry, logged: Version
+) -> None:
+    run = shelf._connection.client.get_run(logged.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"auc": 0.96, "brier": 0.05}
+    assert run.data.params["tree_probability.max_iter"] == "20"
+    assert run.data.params["linear_probability.logisticregression__C"] == "1.0"
+    assert run.data.params["rows"] == "569"
+    assert run.data.params["features"].startswith("radius_mm, is_large")
+    assert run.data.tags["window"] == "2020 to 2021"
+    assert run.data.tags["mlflow.source.name"] == "transforms/tumour.py"
+
+
+def test_the_run_shows_its_plots(shelf: Registry, logged: Version) -> None:
+    client = shelf._connection.client
+    assert [file.path for file in client.list_artifacts(logged.run_id, "plots")] == [
+        "plots/roc.png"
+    ]
+
+
+def test_the_run_shows_the_training_set(shelf: Registry, logged: Version) -> None:
+    (used,) = shelf._connection.client.get_run(logged.run_id).inputs.dataset_inputs
+    assert used.dataset.name == "tumour training set"
+    assert '"num_rows": 569' in used.dataset.profile
+
+
+def test_the_version_is_described(shelf: Registry, logged: Version) -> None:
+    client = shelf._connection.client
+    text = client.get_model_version("tumour", "1").description
+    assert "| radius | float | mean distance from the centre" in text
+    assert "| quarter | int | Quarter of the year" in text
+    assert client.get_registered_model("tumour").description.startswith("Tumour: is a breast mass")
+
+
+def test_the_model_has_its_metrics_and_its_version(shelf: Registry, logged: Version) -> None:
+    client = shelf._connection.client
+    (model,) = client.search_logged_models([client.get_run(logged.run_id).info.experiment_id])
+    assert {metric.key: metric.value for metric in model.metrics} == {"auc": 0.96, "brier": 0.05}
+    assert model.status == "READY"
+    assert '"version": 1' in model.tags["mlflow.modelVersions"]
+
+
+def test_the_version_can_be_told_from_its_tags(tumour: Any, logged: Version) -> None:
+    assert logged.tags["lockstep.code"] == tumour.source.digest
+    assert logged.tags["window"] == "2020 to 2021"
+
+
+def test_nothing_is_made_in_the_working_directory(
+    registry: Registry, tumour: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    registry.load("tumour", version.version)
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_mlflows_global_state_is_left_alone(shelf: Registry, logged: Version) -> None:
+    import mlflow
+
+    assert mlflow.get_tracking_uri() != shelf.tracking_uri
+    assert mlflow.active_run() is None

@@ -1,0 +1,298 @@
+"""The registry on a running MLflow server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import requests
+from matplotlib.figure import Figure
+
+from lockstep.artifacts.errors import ArtifactError, RegistryError, RegistryUnreachableError
+from lockstep.registry.registry import Registry
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """An MLflow server that keeps its database and files in a directory."""
+
+    directory: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--backend-store-uri", f"sqlite:///{self.directory}/mlflow.db"),
+            *("--artifacts-destination", str(self.directory / "files")),
+        ]
+        environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+        with (self.directory / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            try:
+                if requests.get(f"{self.uri}/health", timeout=5).ok:
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise TimeoutError((self.directory / "server.log").read_text())
+
+    def kill(self) -> None:
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("server")
+    shutil.copy(empty_database, directory / "mlflow.db")
+    server = Server(directory)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def remote(server: Server, tmp_path: Path) -> Registry:
+    """The server's registry, with a cache of its own."""
+    if server.process is None:
+        server.start()
+    return Registry(server.uri, cache=tmp_path / "cache", wait=0.05)
+
+
+def test_a_version_comes_back_bit_for_bit(remote: Registry, tumour: Any) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    loaded = remote.load("tumour", version.version)
+    expected = tumour.pipeline.predict(tumour.records)
+    actual = loaded.pipeline.predict(tumour.records)
+    pd.testing.assert_frame_equal(actual, expected, check_exact=True)
+
+
+def test_the_files_of_a_version_are_fetched_once(
+    remote: Registry, server: Server, tumour: Any, tmp_path: Path
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    remote.load("tumour", version.version)
+    stored = server.directory / "files" / version.location.removeprefix("mlflow-artifacts:/")
+    shutil.rmtree(stored)
+    again = Registry(server.uri, cache=tmp_path / "cache")
+    assert again.load("tumour", version.version).version == version.version
+
+
+def test_files_that_were_changed_on_the_server_are_refused(
+    remote: Registry, server: Server, tumour: Any
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    stored = server.directory / "files" / version.location.removeprefix("mlflow-artifacts:/")
+    (stored / "lockstep" / "profile.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"profile\.json is not what was logged"):
+        remote.load("tumour", version.version)
+
+
+def test_a_version_needs_no_cache_of_the_callers(
+    server: Server, remote: Registry, tumour: Any
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    assert Registry(server.uri).load("tumour", version.version).rows == 569
+
+
+def test_an_alias_moved_by_rest_as_the_ui_does_is_followed(
+    remote: Registry, server: Server, tumour: Any
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    requests.post(
+        f"{server.uri}/ajax-api/2.0/mlflow/registered-models/alias",
+        json={"name": "tumour", "alias": "champion", "version": str(version.version)},
+        timeout=10,
+    ).raise_for_status()
+    champion = remote.alias("tumour", "champion")
+    assert champion is not None
+    assert champion.version == version.version
+
+
+def test_an_alias_that_is_not_set_points_nowhere(remote: Registry, tumour: Any) -> None:
+    remote.log(tumour.pipeline, **tumour.arguments)
+    assert remote.alias("tumour", "nobody") is None
+    assert remote.alias("no_model", "nobody") is None
+
+
+# Failures
+
+
+class _Fatal(Figure):
+    """A plot at whose drawing the server dies."""
+
+    server: Server
+
+    def savefig(self, *args: Any, **kwargs: Any) -> None:
+        self.server.kill()
+        super().savefig(*args, **kwargs)
+
+
+def test_no_version_appears_if_the_server_dies_half_way(
+    remote: Registry, server: Server, tumour: Any
+) -> None:
+    before = remote.versions("tumour")
+    fatal = _Fatal()
+    fatal.server = server
+    with pytest.raises(RegistryUnreachableError, match=server.uri):
+        remote.log(tumour.pipeline, **tumour.arguments, plots={"roc": fatal})
+    server.start()
+    assert remote.versions("tumour") == before
+
+
+class Proxy:
+    """A stretch of network that loses what it is told to.
+
+    Args:
+        port: Where the server listens.
+        loses: Asked for each piece of a request; says "request" or "answer" if the connection is
+            to break before the request arrives, or before the answer does.
+    """
+
+    def __init__(self, port: int, loses: Callable[[bytes], str | None]) -> None:
+        self.port = port
+        self.loses = loses
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.port))
+            broken = threading.Event()
+            for pump in (self._requests, self._answers):
+                threading.Thread(target=pump, args=(client, server, broken), daemon=True).start()
+
+    def _requests(
+        self, client: socket.socket, server: socket.socket, broken: threading.Event
+    ) -> None:
+        with suppress(OSError), client, server:
+            while data := client.recv(1 << 16):
+                lost = self.loses(data)
+                if lost == "request":
+                    break
+                if lost == "answer":
+                    broken.set()
+                server.sendall(data)
+            _shut(client, server)
+
+    def _answers(
+        self, client: socket.socket, server: socket.socket, broken: threading.Event
+    ) -> None:
+        with suppress(OSError):
+            while data := server.recv(1 << 16):
+                if broken.is_set():
+                    break
+                client.sendall(data)
+            _shut(client, server)
+
+
+def _shut(*connections: socket.socket) -> None:
+    for connection in connections:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def network(server: Server, remote: Registry) -> Iterator[Callable[..., Registry]]:
+    """A registry behind a network, as `network(loses)`."""
+    proxies = []
+
+    def connect(loses: Callable[[bytes], str | None]) -> Registry:
+        proxies.append(Proxy(server.port, loses))
+        return Registry(proxies[-1].uri, wait=0.05)
+
+    yield connect
+    for proxy in proxies:
+        proxy.close()
+
+
+def test_a_request_that_is_lost_is_sent_again(
+    network: Callable[..., Registry], tumour: Any
+) -> None:
+    outcomes = iter(["request", "request"])
+    registry = network(lambda request: next(outcomes, None))
+    assert registry.versions("no_model") == ()
+    assert next(outcomes, "all were lost") == "all were lost"
+
+
+def test_a_version_is_made_once_though_the_answer_was_lost(
+    network: Callable[..., Registry], remote: Registry, tumour: Any
+) -> None:
+    answers = iter(["answer"])
+
+    def loses(request: bytes) -> str | None:
+        return next(answers, None) if b"model-versions/create" in request else None
+
+    before = len(remote.versions("tumour"))
+    version = network(loses).log(tumour.pipeline, **tumour.arguments)
+    assert next(answers, "it was lost") == "it was lost"
+    assert len(remote.versions("tumour")) == before + 1
+    assert remote.versions("tumour")[-1].run_id == version.run_id
+
+
+def test_a_run_is_marked_as_failed_when_the_files_do_not_get_through(
+    network: Callable[..., Registry], remote: Registry, tumour: Any
+) -> None:
+    def loses(request: bytes) -> str | None:
+        return "request" if request.startswith(b"PUT /api/2.0/mlflow-artifacts") else None
+
+    before = remote.versions("tumour")
+    with pytest.raises(RegistryUnreachableError):
+        network(loses).log(tumour.pipeline, **tumour.arguments)
+    assert remote.versions("tumour") == before
+    client = remote._connection.client
+    experiment = client.get_experiment_by_name("tumour")
+    (latest,) = client.search_runs([experiment.experiment_id], max_results=1)
+    assert latest.info.status == "FAILED"
+
+
+def test_what_the_server_refuses_is_told_in_its_words(remote: Registry, tumour: Any) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    with pytest.raises(RegistryError, match=r"refused: .*alias"):
+        remote.set_alias("tumour", "not/an alias", version.version)

@@ -1,0 +1,199 @@
+"""A batch beside others: which days are its window, and what the comparisons say."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.columns.kinds import Columns
+from lockstep.columns.records import EventTime, Key, Record
+from lockstep.parity.profiles import Profile
+from lockstep.parity.shift import MINIMUM_WINDOW
+from lockstep.scoring.batch import (
+    WINDOW,
+    judge_shift,
+    judge_skew,
+    profiled,
+    trailing_window,
+    write_history_profiles,
+)
+from lockstep.scoring.records import Receipt, write_receipt
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import Stream, streams
+
+DAILY, INBOX = streams(ASSETS)
+
+
+class Reading(Record):
+    name: Key[str]
+    at: EventTime
+    level: float
+    speed: float
+
+
+SCHEMA = Reading.schema()
+
+
+def readings(seed: int, rows: int = 200, *, at: str = "2020-01-01", lift: float = 0.0) -> Columns:
+    rng = np.random.default_rng(seed)
+    return {
+        "name": np.array([f"{seed}-{row}" for row in range(rows)], dtype=object),
+        "at": np.full(rows, np.datetime64(at, "us")),
+        "level": rng.normal(0, 1, rows) + lift,
+        "speed": rng.normal(50, 5, rows),
+    }
+
+
+def profile(seed: int = 0, rows: int = 200, *, lift: float = 0.0) -> Profile:
+    return Profile.of(readings(seed, rows, lift=lift), profiled(SCHEMA))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path)
+
+
+def keep(
+    store: Store,
+    partition: str,
+    rows: int,
+    *,
+    stream: Stream = DAILY,
+    published: bool = True,
+    accepted: tuple[str, ...] = (),
+) -> None:
+    """Write what a run of a partition leaves behind, as far as windows read it."""
+    document = {"accepted": list(accepted), "profile": profile(rows=rows).to_json()}
+    store.write_json(f"{stream.name}/profile", document, partition)
+    if published:
+        store.write(f"{stream.name}/published", pa.table({"x": [1]}), partition)
+
+
+def sizes(window: list[Profile]) -> list[int]:
+    return [one.rows for one in window]
+
+
+# The window
+
+
+def test_the_window_is_the_last_days_before_in_order(store: Store) -> None:
+    for day in range(1, 21):
+        keep(store, f"2020-03-{day:02}", rows=day)
+    window = trailing_window(store, DAILY, "2020-03-18")
+    assert sizes(window) == list(range(18 - WINDOW, 18))
+
+
+def test_a_day_that_was_blocked_is_left_out(store: Store) -> None:
+    keep(store, "2020-03-01", 1)
+    keep(store, "2020-03-02", 2, published=False)
+    keep(store, "2020-03-03", 3)
+    assert sizes(trailing_window(store, DAILY, "2020-03-04")) == [1, 3]
+
+
+def test_the_day_itself_and_those_after_it_are_left_out(store: Store) -> None:
+    for day in range(1, 6):
+        keep(store, f"2020-03-{day:02}", rows=day)
+    assert sizes(trailing_window(store, DAILY, "2020-03-03")) == [1, 2]
+
+
+def test_a_column_whose_shift_was_accepted_begins_anew_on_that_day(store: Store) -> None:
+    keep(store, "2020-03-01", 1)
+    keep(store, "2020-03-02", 2, accepted=("level",))
+    keep(store, "2020-03-03", 3)
+    window = trailing_window(store, DAILY, "2020-03-04")
+    assert [set(one.columns) for one in window] == [
+        {"speed"},
+        {"level", "speed"},
+        {"level", "speed"},
+    ]
+
+
+def test_the_last_days_of_the_history_fill_the_window(store: Store) -> None:
+    days = [f"2020-02-{day:02}" for day in range(1, 21)]
+    parts = [readings(0, rows=number, at=day) for number, day in enumerate(days, start=1)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
+    keep(store, "2020-03-01", 101)
+    keep(store, "2020-03-02", 102)
+    window = trailing_window(store, DAILY, "2020-03-03")
+    assert sizes(window) == [*range(9, 21), 101, 102]
+
+
+def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> None:
+    columns = readings(0, at="2020-03-01")
+    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
+    assert trailing_window(store, DAILY, "2020-03-02") == []
+
+
+def test_days_of_the_history_end_at_midnight_of_the_calendar(store: Store) -> None:
+    columns = readings(0, at="2020-03-01T03:00")
+    write_history_profiles(store, columns, SCHEMA, "America/New_York", before="2020-03-01")
+    assert len(trailing_window(store, DAILY, "2020-03-02")) == 1
+
+
+def test_an_accepted_shift_begins_anew_after_the_history_too(store: Store) -> None:
+    write_history_profiles(store, readings(0, at="2020-02-20"), SCHEMA, "UTC", before="2020-03-01")
+    keep(store, "2020-03-01", 1, accepted=("level",))
+    window = trailing_window(store, DAILY, "2020-03-02")
+    assert [set(one.columns) for one in window] == [{"speed"}, {"level", "speed"}]
+
+
+def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
+    now = datetime.now(UTC)
+    for position, name in enumerate(["c.csv", "a.csv", "b.csv"]):
+        keep(store, name, rows=position + 1, stream=INBOX)
+        receipt = Receipt({}, {}, "1", (now + timedelta(hours=position)).isoformat())
+        write_receipt(store, "inbox/batch", name, receipt)
+    assert sizes(trailing_window(store, INBOX, "new.csv")) == [1, 2, 3]
+
+
+# What the comparisons say
+
+
+def test_a_jump_is_an_error_that_names_the_column() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    found = judge_shift(window, profile(99, lift=20.0), accepted=[])
+    assert found.is_error
+    assert found.column == "level"
+
+
+def test_an_accepted_jump_is_a_warning_that_says_so() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    found = judge_shift(window, profile(99, lift=20.0), accepted=["level"])
+    assert (found.passed, found.is_error) == (False, False)
+    assert found.summary.startswith("Accepted by a person: ")
+
+
+def test_a_day_like_the_others_passes() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    found = judge_shift(window, profile(99), accepted=[])
+    assert found.passed
+    assert f"compared with the last {MINIMUM_WINDOW} batches" in found.summary
+
+
+def test_a_window_too_short_is_not_judged_and_says_so() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW - 1)]
+    found = judge_shift(window, profile(99, lift=20.0), accepted=[])
+    assert found.summary.startswith(f"Not judged: there are {MINIMUM_WINDOW - 1} earlier batches")
+
+
+def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    assert judge_shift(window, profile(rows=0), accepted=[]).is_error
+
+
+def test_drift_from_training_is_a_warning_that_names_the_column() -> None:
+    found = judge_skew(profile(0, rows=2000), readings(1, rows=2000, lift=3.0))
+    assert (found.passed, found.is_error, found.column) == (False, False, "level")
+
+
+def test_rows_distributed_as_in_training_pass() -> None:
+    found = judge_skew(profile(0, rows=2000), readings(1, rows=2000))
+    assert found.passed, found.summary
+
+
+def test_nothing_to_compare_with_training_is_a_failure() -> None:
+    assert not judge_skew(Profile.of({}, {}), readings(1)).passed

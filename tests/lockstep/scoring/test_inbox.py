@@ -1,0 +1,108 @@
+"""The inbox: every content once, complete files only, nothing lost."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lockstep.columns.errors import InputError
+from lockstep.columns.records import Key, Record
+from lockstep.scoring.inbox import claim_copy, claim_files, decode_claimed, unsupported_files
+
+OLD = time.time() - 3600
+
+
+class Row(Record):
+    name: Key[str]
+    x: float
+
+
+def drop(inbox: Path, name: str, text: str = "name,x\na,1\n", *, age: float = 3600) -> Path:
+    inbox.mkdir(parents=True, exist_ok=True)
+    path = inbox / name
+    path.write_text(text)
+    os.utime(path, (time.time() - age, time.time() - age))
+    return path
+
+
+def test_a_complete_file_is_claimed_under_a_name_with_its_digest(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    assert claim.partition.startswith("monday-")
+    assert (tmp_path / "claimed" / claim.partition).exists()
+
+
+def test_a_file_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv", age=0)
+    assert claim_files(tmp_path) == []
+    assert (tmp_path / "monday.csv").exists()
+
+
+@pytest.mark.parametrize("name", [".hidden.csv", "monday.csv.tmp", "monday.csv.part"])
+def test_names_of_unfinished_files_are_left_alone(tmp_path: Path, name: str) -> None:
+    drop(tmp_path, name)
+    assert claim_files(tmp_path) == []
+
+
+def test_the_same_content_under_another_name_is_not_claimed_again(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    first = claim_files(tmp_path)
+    drop(tmp_path, "tuesday.csv")
+    assert claim_files(tmp_path) == first
+    assert len(list((tmp_path / "repeated").iterdir())) == 1
+
+
+def test_the_same_name_with_another_content_is_another_partition(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    claim_files(tmp_path)
+    drop(tmp_path, "monday.csv", "name,x\na,2\n")
+    assert len(claim_files(tmp_path)) == 2
+
+
+def test_files_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.xlsx")
+    assert claim_files(tmp_path) == []
+    assert unsupported_files(tmp_path) == ["monday.xlsx"]
+
+
+def test_a_file_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
+    drop(tmp_path, "half.parquet", "PAR1 and no more")
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(InputError, match=r"half-written.*set aside"):
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert (tmp_path / "rejected" / claim.partition).exists()
+    reason = (tmp_path / "rejected" / f"{claim.partition}.reason.txt").read_text()
+    assert "half-written" in reason
+
+
+def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
+    drop(tmp_path, "empty.csv", "")
+    (claim,) = claim_files(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="empty"):
+            decode_claimed(tmp_path, claim.partition, Row.schema())
+
+
+def test_content_that_was_set_aside_before_is_not_claimed_again(tmp_path: Path) -> None:
+    drop(tmp_path, "empty.csv", "")
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(InputError, match="empty"):
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    drop(tmp_path, "again.csv", "")
+    assert claim_files(tmp_path) == []
+    assert len(list((tmp_path / "repeated").iterdir())) == 1
+
+
+def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -> None:
+    file = drop(tmp_path / "elsewhere", "monday.csv")
+    first = claim_copy(tmp_path / "inbox", file)
+    assert claim_copy(tmp_path / "inbox", file) == first
+    assert file.exists()
+    decoded = decode_claimed(tmp_path / "inbox", first, Row.schema())
+    assert decoded.columns["x"].tolist() == [1.0]
+
+
+def test_a_copy_of_no_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
+        claim_copy(tmp_path, Path("nowhere.csv"))

@@ -1,0 +1,91 @@
+"""Rows whose computation fails: found one by one, the others computed."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Columns, Texts
+from lockstep.columns.pipeline import Pipeline
+from lockstep.scoring.rows import evaluate_rows, rejected_rows
+
+PIPELINE = ASSETS.pipeline
+
+
+def region(country: Texts) -> Texts:
+    """Part of the world; raises on a country that it has never heard of."""
+    regions = {"DE": "home", "AT": "home", "FR": "abroad", "US": "abroad", None: "abroad"}
+    return np.array([regions[one] for one in country.tolist()], dtype=object)
+
+
+@pytest.fixture(scope="module")
+def fussy() -> Pipeline:
+    """The pipeline of orders, fitted, with a feature that raises on some rows."""
+    frame = orders_with_fates(date(2020, 2, 1), 400)
+    fitted = PIPELINE.unfitted().fit(decode(frame, PIPELINE.joint_schema).columns)
+    columns = [
+        replace(one, function=region) if one.name == "region" else one
+        for one in fitted.graph.columns.values()
+    ]
+    pipeline = fitted.with_models(fitted.models_)
+    pipeline.graph = Graph(columns, fitted.record_schema, fitted.outcome_schema)
+    return pipeline
+
+
+def rows(unknown: list[int], count: int = 120) -> Columns:
+    """Orders, some of them to a country that nobody has heard of."""
+    frame = orders_with_fates(date(2020, 3, 1), count).drop(columns=["returned", "cost"])
+    frame.loc[unknown, "country"] = "XX"
+    return decode(frame, PIPELINE.record_schema).columns
+
+
+def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
+    fussy: Pipeline,
+) -> None:
+    raw = rows([7, 60, 119])
+    found, failed = evaluate_rows(fussy, raw)
+    assert sorted(failed) == [7, 60, 119]
+    assert set(found) == set(fussy.graph.served)
+    assert found["order_id"].tolist() == [
+        key for row, key in enumerate(raw["order_id"].tolist()) if row not in failed
+    ]
+
+
+def test_the_reason_names_the_function_and_what_it_raised(fussy: Pipeline) -> None:
+    reason = evaluate_rows(fussy, rows([7]))[1][7]
+    assert reason.column == "region"
+    assert "KeyError" in reason.message
+
+
+def test_the_other_rows_have_the_values_that_they_have_without_the_failing_ones(
+    fussy: Pipeline,
+) -> None:
+    raw = rows([7])
+    found, _ = evaluate_rows(fussy, raw)
+    keep = np.arange(120) != 7
+    alone, _ = evaluate_rows(fussy, {name: array[keep] for name, array in raw.items()})
+    assert found["price_per_item"].tolist() == alone["price_per_item"].tolist()
+    assert found["will_return"].tolist() == alone["will_return"].tolist()
+
+
+def test_a_function_that_fails_on_many_rows_is_broken_itself(fussy: Pipeline) -> None:
+    with pytest.raises(FunctionError, match="region"):
+        evaluate_rows(fussy, rows(list(range(20))))
+
+
+def test_no_rows_give_no_rows(fussy: Pipeline) -> None:
+    found, failed = evaluate_rows(fussy, rows([], count=0))
+    assert (len(found["risk"]), failed) == (0, {})
+
+
+def test_a_failing_row_is_rejected_with_its_key_and_its_values(fussy: Pipeline) -> None:
+    raw = rows([7])
+    _, failed = evaluate_rows(fussy, raw)
+    (rejected,) = rejected_rows(raw, failed, PIPELINE.record_schema)
+    assert rejected.key == "2020-03-01-0007"
+    assert rejected.record["country"] == "XX"

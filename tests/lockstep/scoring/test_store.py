@@ -1,0 +1,105 @@
+"""The store: whole files or none."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Kind
+from lockstep.scoring.store import NotStoredError, Store, replace_text
+
+KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
+
+
+def some_columns() -> dict[str, np.ndarray]:
+    return {
+        "key": np.array(["a", "ü", None], dtype=object),
+        "x": np.array([0.1, np.nan, -0.0]),
+        "n": np.array([1, -(2**62), 3]),
+        "flag": np.array([True, False, True]),
+        "at": np.array(["2013-04-01T00:00:00.000001", "NaT", "1969-12-31"], dtype="datetime64[us]"),
+    }
+
+
+def test_columns_come_back_as_they_were(tmp_path: Path) -> None:
+    store, columns = Store(tmp_path), some_columns()
+    store.write_columns("daily/batch", columns, "2013-04-01")
+    found = store.read_columns("daily/batch", KINDS, "2013-04-01")
+    for name, array in columns.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_array_equal(found[name], array)
+
+
+def test_a_partition_is_replaced_by_the_next_write(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_columns("scored", {"x": np.array([1.0, 2.0])}, "day")
+    store.write_columns("scored", {"x": np.array([3.0])}, "day")
+    assert store.row_count("scored", "day") == 1
+
+
+def test_what_was_never_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(NotStoredError, match="no daily/batch of 2013-04-01 yet"):
+        Store(tmp_path).read("daily/batch", "2013-04-01")
+
+
+def test_a_partition_named_like_a_path_stays_inside_its_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    store.write_columns("inbox/batch", {"x": np.array([1.0])}, "../../escape")
+    assert store.partitions("inbox/batch") == ["../../escape"]
+    assert not (tmp_path / "escape.parquet").exists()
+
+
+def test_partitions_are_listed_in_the_order_of_their_names(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for day in ("2013-04-02", "2013-04-01"):
+        store.write_columns("scored", {"x": np.array([1.0])}, day)
+    assert store.partitions("scored") == ["2013-04-01", "2013-04-02"]
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "receipt.json"
+    replace_text(path, "old")
+    script = textwrap.dedent(
+        f"""
+        import os
+        from pathlib import Path
+        from lockstep.scoring.store import replace
+
+        def half(target):
+            Path(target).write_text("ne")
+            os.kill(os.getpid(), 9)
+
+        replace(Path({str(path)!r}), half)
+        """
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert path.read_text() == "old"
+
+
+def test_a_writer_that_is_killed_leaves_nothing_that_is_listed(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        f"""
+        import os
+        from pathlib import Path
+        from lockstep.scoring.store import replace
+
+        path = Path({str(tmp_path)!r}) / "scored" / "day.parquet"
+        replace(path, lambda target: os.kill(os.getpid(), 9))
+        """
+    )
+    subprocess.run([sys.executable, "-c", script], check=False)
+    assert Store(tmp_path).partitions("scored") == []
+
+
+def test_a_writer_that_raises_leaves_no_file_behind(tmp_path: Path) -> None:
+    from lockstep.scoring.store import replace
+
+    def fail(target: str) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        replace(tmp_path / "a.json", fail)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,174 @@
+"""Verdicts: how they read to someone who has never seen the suite."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Columns
+from lockstep.suites.results import Verdict
+from lockstep.suites.validation import validate
+
+
+def expect(
+    name: str,
+    *,
+    severity: str = "critical",
+    notes: str | None = None,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    return {"type": f"expect_{name}", "kwargs": kwargs, "severity": severity, "notes": notes}
+
+
+def verdict_on(columns: Columns, *expectations: dict[str, Any]) -> Verdict:
+    return validate(columns, {"name": "input", "expectations": expectations}, key="flight_id")
+
+
+@pytest.mark.parametrize(
+    ("expectation", "summary"),
+    [
+        (
+            expect("column_values_to_be_between", column="temp", min_value=-60, max_value=130),
+            "temp: 1 of 5 rows (20.0 %) not between -60 and 130; 1 more without a value; "
+            "e.g. EV-5 (212)",
+        ),
+        (
+            expect("column_values_to_be_between", column="hour", min_value=0, max_value=23),
+            "hour: all 6 rows between 0 and 23",
+        ),
+        (
+            expect("column_values_to_not_be_null", column="temp", mostly=0.95),
+            "temp: 1 of 6 rows (16.7 %, 5 % allowed) missing; e.g. EV-3",
+        ),
+        (
+            expect("column_values_to_not_be_null", column="temp", mostly=0.5),
+            "temp: 1 of 6 rows (16.7 %, 50 % allowed) missing",
+        ),
+        (
+            expect("column_values_to_be_in_set", column="carrier", value_set=["UA", "DL"]),
+            "carrier: 1 of 5 rows (20.0 %) not one of UA, DL; 1 more without a value; "
+            "e.g. EV-5 ('XX')",
+        ),
+        (
+            expect("column_values_to_not_be_in_set", column="carrier", value_set=["XX"]),
+            "carrier: 1 of 5 rows (20.0 %) one of XX; 1 more without a value; e.g. EV-5 ('XX')",
+        ),
+        (
+            expect(
+                "column_pair_values_a_to_be_greater_than_b",
+                column_A="temp",
+                column_B="dewp",
+                ignore_row_if="either_value_is_missing",
+            ),
+            "temp: 2 of 4 rows (50.0 %) not greater than dewp; 2 more without a value; "
+            "e.g. EV-2 (41.5, 41.5), EV-4 (18, 20)",
+        ),
+        (
+            expect("column_values_to_be_unique", column="hour"),
+            "hour: 2 of 6 rows (33.3 %) not unique; e.g. EV-2 (6), EV-3 (6)",
+        ),
+        (
+            expect(
+                "column_values_to_be_between",
+                column="hour",
+                min_value=7,
+                row_condition='carrier=="UA"',
+                condition_parser="pandas",
+            ),
+            "hour: 1 of 2 rows (50.0 %) below 7; only rows that its condition picks; e.g. EV-1 (5)",
+        ),
+        (
+            expect("column_mean_to_be_between", column="hour", min_value=10),
+            "hour: mean is 9.166667, below 10",
+        ),
+        (
+            expect("column_max_to_be_between", column="hour", max_value=23),
+            "hour: max is 23, at most 23",
+        ),
+        (
+            expect("column_distinct_values_to_be_in_set", column="carrier", value_set=["UA", "DL"]),
+            "carrier: distinct values to be in set (value_set UA, DL): not met, "
+            "observed unexpected: XX",
+        ),
+        (
+            expect("table_column_count_to_equal", value=5),
+            "column count to equal (value 5): not met, observed 6",
+        ),
+    ],
+)
+def test_a_finding_in_one_line(flights: Columns, expectation: dict[str, Any], summary: str) -> None:
+    assert verdict_on(flights, expectation).findings[-1].summary == summary
+
+
+def test_a_share_that_is_not_nothing_never_reads_as_nothing() -> None:
+    columns = {"flight_id": np.arange(5000), "temp": np.array([200.0] + [50.0] * 4999)}
+    possible = expect("column_values_to_be_between", column="temp", max_value=130)
+
+    summary = verdict_on(columns, possible).findings[-1].summary
+
+    assert summary == "temp: 1 of 5,000 rows (less than 0.1 %) above 130; e.g. 0 (200)"
+
+
+def test_a_verdict_is_ok_only_if_everything_is_met(flights: Columns) -> None:
+    met = expect("column_values_to_not_be_null", column="hour")
+    unmet = expect("column_values_to_not_be_null", column="temp", severity="info")
+
+    assert verdict_on(flights, met).ok
+    assert not verdict_on(flights, met, unmet).ok
+
+
+def test_failures_come_worst_first_and_can_be_picked_by_severity(flights: Columns) -> None:
+    verdict = verdict_on(
+        flights,
+        expect("column_values_to_not_be_null", column="temp", severity="info"),
+        expect("column_values_to_not_be_null", column="carrier", severity="critical"),
+        expect("column_values_to_not_be_null", column="dewp", severity="warning"),
+        expect("column_values_to_not_be_null", column="hour", severity="critical"),
+    )
+
+    assert [finding.column for finding in verdict.failed()] == ["carrier", "dewp", "temp"]
+    assert [finding.column for finding in verdict.failed("warning")] == ["dewp"]
+
+
+def test_the_summary_of_a_verdict_names_the_worst(flights: Columns) -> None:
+    verdict = verdict_on(
+        flights,
+        expect("column_values_to_not_be_null", column="temp", severity="warning"),
+        expect("column_values_to_not_be_null", column="carrier", severity="critical"),
+    )
+
+    assert verdict.summary == (
+        "1 of 3 expectations are met by 6 rows; critical: carrier: 1 of 6 rows (16.7 %) missing; "
+        "e.g. EV-3; and 1 more"
+    )
+
+
+def test_the_summary_of_a_verdict_without_failures(flights: Columns) -> None:
+    verdict = verdict_on(flights, expect("column_values_to_not_be_null", column="hour"))
+
+    assert verdict.summary == "2 of 2 expectations are met by 6 rows"
+
+
+def test_the_table_has_failures_on_top_and_the_notes_of_the_author(flights: Columns) -> None:
+    verdict = verdict_on(
+        flights,
+        expect("column_values_to_not_be_null", column="hour"),
+        expect("column_values_to_not_be_null", column="temp", notes="The airport's thermometer."),
+    )
+
+    table = verdict.records()
+
+    assert [row["result"] for row in table] == ["critical", "met", "met"]
+    assert table[0] == {
+        "result": "critical",
+        "column": "temp",
+        "finding": "temp: 1 of 6 rows (16.7 %) missing; e.g. EV-3",
+        "failing rows": 1,
+        "failing %": 16.67,
+        "severity": "critical",
+        "sets rows aside": "yes",
+        "expectation": "expect_column_values_to_not_be_null",
+        "notes": "The airport's thermometer.",
+    }

