@@ -1,27 +1,27 @@
-"""Proof: whether a version computes here and now what it computed when it was fitted."""
+"""Evidence: whether a version computes here and now what it computed when it was fitted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockstep.checks.parity import judge_comparison
-from lockstep.checks.results import Judgement
+from lockstep.checks.parity import check_comparison
+from lockstep.checks.results import CheckResult
 from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
 
 
-def judge_replay(loaded: LoadedVersion) -> Judgement:
+def check_replay(loaded: LoadedVersion) -> CheckResult:
     """Replay the golden records."""
     from lockstep.parity.replay import replay
 
-    return judge_comparison(
+    return check_comparison(
         replay(loaded.pipeline, loaded.golden), f"replayed here with version {loaded.version}"
     )
 
 
-def judge_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Judgement:
+def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     """Compare the columns' code and, where it differs, what it computes of the golden records.
 
     Args:
@@ -39,7 +39,7 @@ def judge_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ju
     changed = changed_columns(before, after)
     version = loaded.version
     if not changed and here.framework != loaded.snapshot.framework:
-        return Judgement(
+        return CheckResult(
             False,
             f"All {len(before)} columns have the code of version {version}, but Lockstep's own "
             "modules that evaluate them have changed since the fit; golden_replay tells whether "
@@ -47,7 +47,7 @@ def judge_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ju
             severity="WARN",
         )
     if not changed:
-        return Judgement(True, f"All {len(before)} columns have the code of version {version}.")
+        return CheckResult(True, f"All {len(before)} columns have the code of version {version}.")
     listed = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
     consequence = (
         f"Version {version} has been proven before and goes on with its own code."
@@ -56,7 +56,7 @@ def judge_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ju
         "train a new version, or take the change back."
     )
     effect = _effect(pipeline, loaded)
-    return Judgement(
+    return CheckResult(
         passed=False,
         summary=f"The code of {listed} is not that of version {version}. {consequence} Its effect: "
         f"{effect.summary}",
@@ -67,14 +67,14 @@ def judge_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ju
     )
 
 
-def judge_environment(loaded: LoadedVersion, *, proven: bool) -> Judgement:
-    """Compare this environment with that of the fit; see `judge_code` for `proven`."""
+def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
+    """Compare this environment with that of the fit; see `check_code` for `proven`."""
     from lockstep.parity.environment import Environment
 
     differences = loaded.environment.compare(Environment.capture())
     grave = [one for one in differences if one.severity == "error"]
     listed = "; ".join(str(one) for one in (grave or differences)[:4])
-    return Judgement(
+    return CheckResult(
         passed=not differences,
         summary=f"{len(differences)} differences from the environment of the fit: {listed}."
         if differences
@@ -84,13 +84,13 @@ def judge_environment(loaded: LoadedVersion, *, proven: bool) -> Judgement:
     )
 
 
-def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> Judgement:
+def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
     """What the checkout's code makes of the golden records, with the version's own models."""
     from lockstep.parity.replay import replay
 
     models = loaded.pipeline.models_
     lacking = [name for name in pipeline.graph.models if name not in models]
     if lacking:
-        return Judgement(False, f"the version has no model for {', '.join(lacking)}.")
+        return CheckResult(False, f"the version has no model for {', '.join(lacking)}.")
     rebuilt = pipeline.with_models(models)
-    return judge_comparison(replay(rebuilt, loaded.golden), "computed by this checkout's code")
+    return check_comparison(replay(rebuilt, loaded.golden), "computed by this checkout's code")

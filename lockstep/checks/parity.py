@@ -1,11 +1,11 @@
-"""What suites and parity found, as judgements."""
+"""What suites and parity found, as check results."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import Judgement
+from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from lockstep.parity.report import ParityReport
 
 
-def judge_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> Judgement:
+def check_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> CheckResult:
     """Validate columns: a failed critical expectation is an error, a failed warning a warning."""
     from lockstep.suites.validation import validate
 
-    verdict = validate(columns, suite, key=key)
-    failed = verdict.failed("critical", "warning")
-    return Judgement(
+    result = validate(columns, suite, key=key)
+    failed = result.failed("critical", "warning")
+    return CheckResult(
         passed=not failed,
-        summary="; ".join(finding.summary for finding in failed[:3]) or verdict.summary,
-        severity="ERROR" if verdict.failed("critical") else "WARN",
+        summary="; ".join(finding.summary for finding in failed[:3]) or result.summary,
+        severity="ERROR" if result.failed("critical") else "WARN",
         column=failed[0].column if failed else None,
-        numbers={"failed": len(failed), "expectations": len(verdict.findings)},
-        table=verdict.records(),
+        numbers={"failed": len(failed), "expectations": len(result.findings)},
+        table=result.records(),
     )
 
 
-def judge_locality(pipeline: Pipeline, columns: Columns) -> Judgement:
+def check_locality(pipeline: Pipeline, columns: Columns) -> CheckResult:
     """Whether every feature and label depends on its own row alone."""
     from lockstep.parity.locality import locality
 
-    return judge_comparison(locality(pipeline, columns), "in every composition of the batch")
+    return check_comparison(locality(pipeline, columns), "in every composition of the batch")
 
 
-def judge_comparison(found: Comparison | ParityReport, how: str) -> Judgement:
+def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
     """Whether a comparison found every column equal; the first divergent one is named.
 
     Args:
@@ -53,7 +53,7 @@ def judge_comparison(found: Comparison | ParityReport, how: str) -> Judgement:
                 f"```python\n{first.reproducer.test}\n```"
             ),
         }
-    return Judgement(
+    return CheckResult(
         passed=found.ok,
         summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
         if found.ok

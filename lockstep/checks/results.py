@@ -1,4 +1,4 @@
-"""Judgements: what a check found, before Dagster is told."""
+"""Check results: what a check found, before Dagster is told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Severity = Literal["ERROR", "WARN"]
 
 
 @dataclass(frozen=True)
-class Judgement:
+class CheckResult:
     """What a check found.
 
     Attributes:
@@ -39,8 +39,8 @@ class Judgement:
         return not self.passed and self.severity == "ERROR"
 
 
-def judge(check: Callable[[], Judgement]) -> Judgement:
-    """The check's judgement; a failed one that tells the error where the check itself breaks.
+def carry_out(check: Callable[[], CheckResult]) -> CheckResult:
+    """What a check finds; a failed result that tells the error where the check itself breaks.
 
     Dagster records no evaluation of a check that raises, which would look like a check that
     never ran; so a broken check is recorded as a failure of the check, with its error.
@@ -48,9 +48,9 @@ def judge(check: Callable[[], Judgement]) -> Judgement:
     try:
         return check()
     except LockstepError as error:
-        return Judgement(False, f"The check could not be carried out: {error}")
+        return CheckResult(False, f"The check could not be carried out: {error}")
     except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
-        return Judgement(
+        return CheckResult(
             False,
             f"The check itself broke: {type(error).__name__}: {error}",
             notes=_traceback(error),

@@ -1,4 +1,4 @@
-"""The catalogue of checks: what each means, and what to do when it fails."""
+"""Specifications of the checks: what each means, and what to do when it fails."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ INPUT_SUITE = Check(
     "upstream; correct the data, or the expectation if the world changed.",
     blocking=True,
 )
-TRAINING_SKEW = Check(
-    "training_skew",
+INPUT_DRIFT = Check(
+    "input_drift",
     "The raw columns are distributed as in training. A failure is drift: the population changed, "
     "while the same record still gives the same prediction.",
     "Watch the live quality of the model. If drift lasts and quality falls, train on newer rows.",
@@ -94,8 +94,8 @@ WIRE_FORMATS = Check(
 )
 QUALITY = Check(
     "quality",
-    "On the newest rows of the history, held out from a rehearsal of the fit, every metric "
-    "reaches its threshold.",
+    "On the newest rows of the history, on which a fit to the older ones is evaluated, every "
+    "metric reaches its threshold.",
     "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it.",
 )
 BASELINE = Check(
@@ -149,7 +149,7 @@ REFERENCE_SAMPLE = Check(
 PREDICTION_DRIFT = Check(
     "prediction_drift",
     "The outputs are distributed as in training. A failure is drift, not a fault of serving.",
-    "Look at training_skew for the columns that moved, and at live_quality for what it costs.",
+    "Look at input_drift for the columns that moved, and at live_quality for what it costs.",
 )
 ROW_CONSERVATION = Check(
     "row_conservation",
@@ -160,7 +160,7 @@ ROW_CONSERVATION = Check(
 LIVE_QUALITY = Check(
     "live_quality",
     "On the rows whose outcome is known by now, every metric still reaches its threshold.",
-    "Look at training_skew and prediction_drift of these days; train on newer rows.",
+    "Look at input_drift and prediction_drift of these days; train on newer rows.",
 )
 CALIBRATION = Check(
     "calibration",
@@ -173,7 +173,7 @@ HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (ROUND_TRIP, WIRE_FORMATS, QUALITY, BASELINE, CHAMPION_COMPARISON, SLICES)
 CHAMPION_CHECKS = (GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
-BATCH_CHECKS = (DECODING, INPUT_SUITE, TRAINING_SKEW, SUDDEN_SHIFT)
+BATCH_CHECKS = (DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,

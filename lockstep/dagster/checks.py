@@ -9,7 +9,7 @@ from warnings import catch_warnings, simplefilter
 
 import dagster as dg
 
-from lockstep.checks.results import Judgement
+from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 
 _MOST_ROWS = 50
@@ -37,12 +37,12 @@ def specs(
         ]
 
 
-def results(found: Mapping[str, Judgement]) -> list[dg.AssetCheckResult]:
+def results(found: Mapping[str, CheckResult]) -> list[dg.AssetCheckResult]:
     """What checks found, by name, as Dagster records it."""
     return [result(name, one) for name, one in found.items()]
 
 
-def result(name: str, found: Judgement) -> dg.AssetCheckResult:
+def result(name: str, found: CheckResult) -> dg.AssetCheckResult:
     """What a check found, as Dagster records it."""
     metadata: dict[str, Any] = {
         title: value for title, value in found.numbers.items() if math.isfinite(value)

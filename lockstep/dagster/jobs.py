@@ -21,7 +21,7 @@ def train_job_name(pipeline: str) -> str:
 
 
 def promote_job_name(pipeline: str) -> str:
-    """Name of the job that puts the champion to the proof."""
+    """Name of the job that puts the champion through the gate."""
     return f"{pipeline}_promote"
 
 
@@ -47,7 +47,7 @@ def jobs(declared: PipelineAssets) -> list[Job]:
         _job(
             promote_job_name(name),
             [[name, "champion"]],
-            "Put the version that @champion points to to the proof; if it passes, it goes live.",
+            "Put the version of @champion through the gate; if it passes, it goes live.",
         ),
         *(_score_job(declared, stream) for stream in streams(declared)),
     ]
@@ -67,7 +67,7 @@ def _score_job(declared: PipelineAssets, stream: Stream) -> Job:
     return _job(
         score_job_name(declared.name, stream.name),
         keys,
-        f"Take in the rows of one {stream.unit}, score them, and publish them if all is well.",
+        f"Ingest the rows of one {stream.unit}, score them, and publish them if all is well.",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from lockstep.checks.results import Judgement, judge
+from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import OUTCOME_CHECKS
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -27,7 +27,7 @@ from lockstep.training.candidate import nothing_demanded
 from lockstep.training.plots import deciles, quality_plot
 
 _WINDOW_DAYS = 7
-"""Days whose rows are judged together: a whole week, since days of the week differ."""
+"""Days whose rows are measured together: a whole week, since days of the week differ."""
 _STANDARD_ERRORS = 3.0
 """Distance from the mean, in standard errors, that chance alone hardly reaches (Shewhart's
 three-sigma limits, 1931)."""
@@ -92,9 +92,9 @@ def outcomes_asset(
             check_results=[
                 result(
                     "live_quality",
-                    judge(partial(judge_live_quality, qualities, columns, recent)),
+                    carry_out(partial(check_live_quality, qualities, columns, recent)),
                 ),
-                result("calibration", judge(partial(judge_calibration, qualities, recent))),
+                result("calibration", carry_out(partial(check_calibration, qualities, recent))),
             ],
         )
 
@@ -128,7 +128,9 @@ def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> C
     }
 
 
-def judge_live_quality(qualities: tuple[Quality, ...], day: Columns, recent: Columns) -> Judgement:
+def check_live_quality(
+    qualities: tuple[Quality, ...], day: Columns, recent: Columns
+) -> CheckResult:
     """Whether every metric reaches its threshold over the last days together."""
     if not qualities:
         return nothing_demanded()
@@ -151,7 +153,7 @@ def judge_live_quality(qualities: tuple[Quality, ...], day: Columns, recent: Col
         f"(demanded: {row['demanded']})"
         for row in [row for _, row in missed] or table
     )
-    return Judgement(
+    return CheckResult(
         passed=not missed,
         summary=f"{shown}.",
         severity="WARN",
@@ -161,7 +163,7 @@ def judge_live_quality(qualities: tuple[Quality, ...], day: Columns, recent: Col
     )
 
 
-def judge_calibration(qualities: tuple[Quality, ...], recent: Columns) -> Judgement:
+def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckResult:
     """Whether predictions agree on average with what came, over the last days together."""
     table: list[dict[str, Any]] = []
     biased: list[str] = []
@@ -183,12 +185,12 @@ def judge_calibration(qualities: tuple[Quality, ...], recent: Columns) -> Judgem
             for part in deciles(truth, predicted)
         ]
     if not table:
-        return Judgement(
+        return CheckResult(
             False, "Nothing to compare: no outcome of a measured number is known yet.", "WARN"
         )
     biases = {str(row["prediction"]): float(row["bias of all"]) for row in table}
     shown = "; ".join(f"{name} is {bias:+.3g} off on average" for name, bias in biases.items())
-    return Judgement(
+    return CheckResult(
         passed=not biased,
         summary=f"Over the last {_WINDOW_DAYS} days {shown}.",
         severity="WARN",

@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.evidence import judge_code, judge_environment, judge_replay
-from lockstep.checks.results import Judgement, judge
+from lockstep.checks.evidence import check_code, check_environment, check_replay
+from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import CHAMPION_CHECKS
 from lockstep.dagster.checks import results, specs
 from lockstep.dagster.metadata import column_schema, version_link
@@ -30,17 +30,17 @@ class Gate:
     Attributes:
         wanted: The version that `@champion` points to.
         live: The version that serves after the gate.
-        judgements: By check.
+        results: What each check found, by name.
     """
 
     wanted: Version
     live: Version | None
-    judgements: Mapping[str, Judgement]
+    results: Mapping[str, CheckResult]
 
     @property
     def is_open(self) -> bool:
         """Whether the wanted version may serve."""
-        return not any(judgement.is_error for judgement in self.judgements.values())
+        return not any(result.is_error for result in self.results.values())
 
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
@@ -54,7 +54,7 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         kinds={"mlflow"},
         check_specs=specs(CHAMPION_CHECKS, key),
         description=(
-            "The version that people want to serve (@champion), put to the proof in this very "
+            "The version that people want to serve (@champion), put through the gate in this very "
             "environment. Only if no check is in error does @live move to it; scoring follows "
             "@live. Rolling back is moving @champion back."
         ),
@@ -78,14 +78,14 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
                 "live": str(gate.live.version) if gate.live else "none",
                 "MLflow version": version_link(home, gate.wanted.name, gate.wanted.version),
             },
-            check_results=results(gate.judgements),
+            check_results=results(gate.results),
         )
 
     return champion
 
 
 def pass_gate(declared: PipelineAssets, registry: Registry, store: Store) -> Gate:
-    """Put the wanted version to the proof, and let it serve if it passes.
+    """Put the wanted version through the gate, and let it serve if it passes.
 
     A version that has passed before keeps its right to serve when the checkout's code has moved
     on: it is served with its own code, and rolling back to it must work at any time.
@@ -102,25 +102,25 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store) -> Gat
         raise AliasNotSetError(declared.name, "champion", numbers)
     loaded = registry.load(declared.name, wanted.version)
     proven = PROVEN in wanted.tags
-    judgements = {
-        "golden_replay": judge(partial(judge_replay, loaded)),
-        "code_parity": judge(partial(judge_code, declared.pipeline, loaded, proven=proven)),
-        "environment_parity": judge(partial(judge_environment, loaded, proven=proven)),
-        "staleness": judge(partial(_judge_staleness, declared, wanted, store)),
+    check_results = {
+        "golden_replay": carry_out(partial(check_replay, loaded)),
+        "code_parity": carry_out(partial(check_code, declared.pipeline, loaded, proven=proven)),
+        "environment_parity": carry_out(partial(check_environment, loaded, proven=proven)),
+        "staleness": carry_out(partial(_check_staleness, declared, wanted, store)),
     }
-    gate = Gate(wanted, registry.alias(declared.name, "live"), judgements)
+    gate = Gate(wanted, registry.alias(declared.name, "live"), check_results)
     if not gate.is_open:
         return gate
     registry.tag(wanted, PROVEN, datetime.now(UTC).isoformat())
     registry.set_alias(declared.name, "live", wanted.version)
-    return Gate(wanted, wanted, judgements)
+    return Gate(wanted, wanted, check_results)
 
 
-def _judge_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> Judgement:
+def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> CheckResult:
     """Age of the newest training row, at the newest day that was scored or else now."""
     until = wanted.tags.get("trained_until")
     if until is None:
-        return Judgement(
+        return CheckResult(
             True,
             "The records have no event time, so the age of the training rows is unknown.",
             "WARN",
@@ -131,7 +131,7 @@ def _judge_staleness(declared: PipelineAssets, wanted: Version, store: Store) ->
     if declared.calendar is not None and declared.calendar.end is not None and not scored:
         now = datetime.fromisoformat(f"{declared.calendar.start}T00:00:00Z")
     age = max(now - newest, timedelta())
-    return Judgement(
+    return CheckResult(
         passed=age <= declared.max_age,
         summary=f"The newest training row is of {newest:%Y-%m-%d}, {age.days} days before "
         f"{now:%Y-%m-%d} (at most {declared.max_age.days}).",

@@ -1,4 +1,4 @@
-"""Scoring: a partition's rows taken in, scored by the live version, and published."""
+"""Scoring: a partition's rows ingested, scored by the live version, and published."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,9 +9,9 @@ import dagster as dg
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.evidence import judge_code, judge_environment, judge_replay
-from lockstep.checks.parity import judge_comparison, judge_suite
-from lockstep.checks.results import Judgement, judge
+from lockstep.checks.evidence import check_code, check_environment, check_replay
+from lockstep.checks.parity import check_comparison, check_suite
+from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import Rejected
 from lockstep.columns.errors import LockstepError
@@ -25,20 +25,20 @@ from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.batch import judge_shift, judge_skew, profiled, trailing_window
-from lockstep.scoring.intake import (
-    judge_decoding,
-    judge_input_suite,
+from lockstep.scoring.batch import check_drift, check_shift, profiled, trailing_window
+from lockstep.scoring.ingest import (
+    check_decoding,
+    check_input_suite,
+    ingest,
     quarantine_table,
     set_aside_table,
-    take_in,
 )
 from lockstep.scoring.records import (
-    Receipt,
+    PartitionRecord,
     blocking,
     demand_unblocked,
-    read_receipt,
-    write_receipt,
+    read_record,
+    write_record,
 )
 from lockstep.scoring.rows import evaluate_rows, rejected_rows
 from lockstep.scoring.store import Store
@@ -92,32 +92,34 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         schema = live.pipeline.record_schema
         _demand_fields(config.accept, schema)
         data = stream.decode(home, partition, schema)
-        intake = take_in(data, schema, live.suites["input"], declared.max_quarantined)
+        ingested = ingest(data, schema, live.suites["input"], declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(data.columns, profiled(schema))
         window = trailing_window(store, stream, partition)
-        judgements = {
-            "decoding": judge(partial(judge_decoding, intake)),
-            "input_suite": judge(partial(judge_input_suite, intake)),
-            "training_skew": judge(partial(judge_skew, live.profile, data.columns)),
-            "sudden_shift": judge(partial(judge_shift, window, profile, config.accept)),
+        check_results = {
+            "decoding": carry_out(partial(check_decoding, ingested)),
+            "input_suite": carry_out(partial(check_input_suite, ingested)),
+            "input_drift": carry_out(partial(check_drift, live.profile, data.columns)),
+            "sudden_shift": carry_out(partial(check_shift, window, profile, config.accept)),
         }
-        path = store.write_columns(f"{stream.name}/batch", intake.columns, partition)
-        store.write(f"{stream.name}/batch_quarantine", quarantine_table(intake), partition)
+        path = store.write_columns(f"{stream.name}/batch", ingested.columns, partition)
+        store.write(f"{stream.name}/batch_quarantine", quarantine_table(ingested), partition)
         store.write_json(
             f"{stream.name}/profile",
             {"accepted": config.accept, "profile": profile.to_json()},
             partition,
         )
-        receipt = Receipt(intake.counts, blocking(BATCH_CHECKS, judgements), str(live.version))
-        write_receipt(store, f"{stream.name}/batch", partition, receipt)
+        record = PartitionRecord(
+            ingested.counts, blocking(BATCH_CHECKS, check_results), str(live.version)
+        )
+        write_record(store, f"{stream.name}/batch", partition, record)
         yield dg.MaterializeResult(
             metadata={
-                **intake.counts,
-                "dagster/row_count": intake.accepted,
+                **ingested.counts,
+                "dagster/row_count": ingested.accepted,
                 "path": dg.MetadataValue.path(str(path)),
             },
-            check_results=results(judgements),
+            check_results=results(check_results),
         )
 
     return batch
@@ -167,25 +169,25 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         columns, failed = evaluate_rows(live.pipeline, raw)
         rejected = rejected_rows(raw, failed, schema)
         _write_scored(store, stream, partition, columns, rejected, live)
-        judgements = {
-            **_judge_scored(pipeline, live, columns),
-            "row_conservation": judge(partial(_judge_conservation, store, stream, partition)),
+        check_results = {
+            **_check_scored(pipeline, live, columns),
+            "row_conservation": carry_out(partial(_check_conservation, store, stream, partition)),
         }
-        receipt = Receipt(
+        record = PartitionRecord(
             {"scored": len(columns[schema.key or ""]), "quarantined": len(rejected)},
-            blocking(SCORED_CHECKS, judgements),
+            blocking(SCORED_CHECKS, check_results),
             str(live.version),
         )
-        write_receipt(store, f"{stream.name}/scored", partition, receipt)
+        write_record(store, f"{stream.name}/scored", partition, record)
         yield dg.MaterializeResult(
             metadata={
                 "version": live.version,
                 "MLflow version": version_link(home, live.name, live.version),
-                "dagster/row_count": receipt.counts["scored"],
+                "dagster/row_count": record.counts["scored"],
                 "path": dg.MetadataValue.path(str(store.path(f"{stream.name}/scored", partition))),
                 **_output_figures(live.pipeline, columns),
             },
-            check_results=results(judgements),
+            check_results=results(check_results),
         )
 
     return scored
@@ -261,25 +263,25 @@ def _with_origin(table: "pa.Table", version: int) -> "pa.Table":
     )
 
 
-def _judge_scored(here: Pipeline, live: LoadedVersion, columns: Columns) -> dict[str, Judgement]:
+def _check_scored(here: Pipeline, live: LoadedVersion, columns: Columns) -> dict[str, CheckResult]:
     pipeline = live.pipeline
     outputs = {name: columns[name] for name in pipeline.graph.outputs}
 
-    def suite(name: str) -> Judgement:
-        return judge_suite(live.suites[name], columns, pipeline.key)
+    def suite(name: str) -> CheckResult:
+        return check_suite(live.suites[name], columns, pipeline.key)
 
     return {
-        "golden_replay": judge(partial(judge_replay, live)),
-        "reference_sample": judge(partial(_judge_sample, pipeline, columns)),
-        "feature_suite": judge(partial(suite, "features")),
-        "output_suite": judge(partial(suite, "outputs")),
-        "prediction_drift": judge(partial(judge_skew, live.profile, outputs)),
-        "code_parity": judge(partial(judge_code, here, live, proven=True)),
-        "environment_parity": judge(partial(judge_environment, live, proven=True)),
+        "golden_replay": carry_out(partial(check_replay, live)),
+        "reference_sample": carry_out(partial(_check_sample, pipeline, columns)),
+        "feature_suite": carry_out(partial(suite, "features")),
+        "output_suite": carry_out(partial(suite, "outputs")),
+        "prediction_drift": carry_out(partial(check_drift, live.profile, outputs)),
+        "code_parity": carry_out(partial(check_code, here, live, proven=True)),
+        "environment_parity": carry_out(partial(check_environment, live, proven=True)),
     }
 
 
-def _judge_sample(pipeline: Pipeline, columns: Columns, size: int = 100) -> Judgement:
+def _check_sample(pipeline: Pipeline, columns: Columns, size: int = 100) -> CheckResult:
     """Send a sample through the reference path anew: from the wire, in other company and alone.
 
     The rows are those whose keys have the smallest digests: the same ones at every run.
@@ -293,14 +295,14 @@ def _judge_sample(pipeline: Pipeline, columns: Columns, size: int = 100) -> Judg
     sample = {name: columns[name][rows] for name in pipeline.graph.served}
     raw = {name: sample[name] for name in pipeline.record_schema.names}
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}))
-    return judge_comparison(
+    return check_comparison(
         replay(pipeline, expected), "sent through the reference path again, in a sample"
     )
 
 
-def _judge_conservation(store: Store, stream: Stream, partition: str) -> Judgement:
+def _check_conservation(store: Store, stream: Stream, partition: str) -> CheckResult:
     """Count the rows in the files themselves."""
-    rows_in = read_receipt(store, f"{stream.name}/batch", partition).counts["rows_in"]
+    rows_in = read_record(store, f"{stream.name}/batch", partition).counts["rows_in"]
     scored = store.row_count(f"{stream.name}/scored", partition)
     fates = [
         fate
@@ -311,7 +313,7 @@ def _judge_conservation(store: Store, stream: Stream, partition: str) -> Judgeme
     ]
     quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
     out = scored + quarantined + duplicates
-    return Judgement(
+    return CheckResult(
         passed=rows_in == out,
         summary=f"{rows_in} rows in = {scored} scored + {quarantined} quarantined + {duplicates} "
         "duplicates."

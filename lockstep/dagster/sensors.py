@@ -28,7 +28,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         job_name=promote_job_name(declared.name),
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="When @champion moves in MLflow, put the version it points to to the proof.",
+        description="When @champion moves in MLflow, put its version through the gate.",
     )
     def champion_moved(
         context: dg.SensorEvaluationContext, registry: dg.ResourceParam[Registry]

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.parity import judge_locality, judge_suite
-from lockstep.checks.results import judge
+from lockstep.checks.parity import check_locality, check_suite
+from lockstep.checks.results import carry_out
 from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
 from lockstep.columns.kinds import Columns
 from lockstep.dagster.checks import results, specs
@@ -17,12 +17,12 @@ from lockstep.project.home import Home
 from lockstep.project.sources import decode_source
 from lockstep.registry.registry import Registry
 from lockstep.scoring.batch import write_history_profiles
-from lockstep.scoring.intake import (
-    judge_decoding,
-    judge_input_suite,
+from lockstep.scoring.ingest import (
+    check_decoding,
+    check_input_suite,
+    ingest,
     quarantine_table,
     sample_rows,
-    take_in,
 )
 from lockstep.scoring.store import Store
 from lockstep.suites.suites import suite_json
@@ -51,34 +51,34 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     def history(home: dg.ResourceParam[Home]) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
         data = decode_source(declared.history, pipeline.joint_schema)
-        intake = take_in(
+        ingested = ingest(
             data,
             pipeline.joint_schema,
             suite_json(declared.suites.input()),
             declared.max_quarantined,
         )
-        store.write("history_quarantine", quarantine_table(intake))
-        path = store.write_columns("history", intake.columns)
+        store.write("history_quarantine", quarantine_table(ingested))
+        path = store.write_columns("history", ingested.columns)
         calendar = declared.calendar
         if calendar is not None:
             write_history_profiles(
                 store,
-                intake.columns,
+                ingested.columns,
                 pipeline.record_schema,
                 calendar.timezone,
                 calendar.start.isoformat(),
             )
         yield dg.MaterializeResult(
             metadata={
-                **intake.counts,
-                "dagster/row_count": intake.accepted,
+                **ingested.counts,
+                "dagster/row_count": ingested.accepted,
                 "path": dg.MetadataValue.path(str(path)),
-                "first rows": dg.MetadataValue.md(sample_rows(intake.columns)),
+                "first rows": dg.MetadataValue.md(sample_rows(ingested.columns)),
             },
             check_results=results(
                 {
-                    "decoding": judge(partial(judge_decoding, intake)),
-                    "input_suite": judge(partial(judge_input_suite, intake)),
+                    "decoding": carry_out(partial(check_decoding, ingested)),
+                    "input_suite": carry_out(partial(check_input_suite, ingested)),
                 }
             ),
         )
@@ -120,15 +120,15 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             },
             check_results=results(
                 {
-                    "feature_suite": judge(
+                    "feature_suite": carry_out(
                         partial(
-                            judge_suite,
+                            check_suite,
                             suite_json(declared.suites.features()),
                             columns,
                             pipeline.key,
                         )
                     ),
-                    "row_locality": judge(partial(judge_locality, pipeline, raw)),
+                    "row_locality": carry_out(partial(check_locality, pipeline, raw)),
                 }
             ),
         )
@@ -167,7 +167,7 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         context.log.info("registered %s version %s", declared.name, fitted.version.version)
         yield dg.MaterializeResult(
             metadata=_candidate_metadata(fitted, home),
-            check_results=results(fitted.judgements()),
+            check_results=results(fitted.check_results()),
         )
 
     return candidate

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lockstep.checks.results import Judgement
+from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.records import Schema
-from lockstep.scoring.records import read_receipt
+from lockstep.scoring.records import read_record
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream
 
@@ -88,12 +88,10 @@ def _before(store: Store, stream: Stream, partition: str) -> list[str]:
     known = [one for one in store.partitions(f"{stream.name}/profile", ".json") if one != partition]
     if stream.name == "daily":
         return [one for one in known if one < partition]
-    return sorted(
-        known, key=lambda one: read_receipt(store, f"{stream.name}/batch", one).written_at
-    )
+    return sorted(known, key=lambda one: read_record(store, f"{stream.name}/batch", one).written_at)
 
 
-def judge_skew(profile: Profile, columns: Columns) -> Judgement:
+def check_drift(profile: Profile, columns: Columns) -> CheckResult:
     """How far columns have drifted from the training rows."""
     from lockstep.parity.drift import skew
 
@@ -112,8 +110,10 @@ def judge_skew(profile: Profile, columns: Columns) -> Judgement:
         for one in sorted(found, key=lambda one: not one.drifted)
     ]
     if not found:
-        return Judgement(False, "There are no rows or no columns to compare with training.", "WARN")
-    return Judgement(
+        return CheckResult(
+            False, "There are no rows or no columns to compare with training.", "WARN"
+        )
+    return CheckResult(
         passed=not drifted,
         summary=f"{len(drifted)} of {len(found)} columns are not distributed as in training: "
         + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
@@ -128,15 +128,15 @@ def judge_skew(profile: Profile, columns: Columns) -> Judgement:
     )
 
 
-def judge_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> Judgement:
+def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> CheckResult:
     """Whether a column jumped, compared with the window; accepted columns only warn."""
     from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
 
     shifts = sudden_shift(window, day)
     if not day.rows:
-        return Judgement(False, "There are no rows to compare with the batches before.")
+        return CheckResult(False, "There are no rows to compare with the batches before.")
     if len(window) < MINIMUM_WINDOW and not shifts:
-        return Judgement(
+        return CheckResult(
             True,
             f"Not judged: there are {len(window)} earlier batches, and it takes "
             f"{MINIMUM_WINDOW} to tell how much batches differ.",
@@ -158,7 +158,7 @@ def judge_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
     shown = "; ".join(shift.message for shift in (blocking or shifts)[:3])
     if shifts and not blocking:
         shown = f"Accepted by a person: {shown}"
-    return Judgement(
+    return CheckResult(
         passed=not shifts,
         summary=f"{shown}."
         if shifts

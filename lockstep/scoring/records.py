@@ -1,4 +1,4 @@
-"""Receipts: what happened to a partition at a stage, so that a later stage can rely on it."""
+"""Partition records: what became of a partition at a stage, for later stages to rely on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
-from lockstep.checks.results import Judgement
+from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
 from lockstep.scoring.store import Store
@@ -17,8 +17,8 @@ class BlockedError(LockstepError):
 
 
 @dataclass(frozen=True)
-class Receipt:
-    """What happened to a partition at a stage.
+class PartitionRecord:
+    """What became of a partition at a stage.
 
     Attributes:
         counts: Rows by what became of them.
@@ -33,34 +33,34 @@ class Receipt:
     written_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
 
-def blocking(checks: Iterable[Check], judgements: Mapping[str, Judgement]) -> dict[str, str]:
-    """The judgements that block what comes after, by check."""
+def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
+    """The results that block what comes after, by check."""
     return {
-        check.name: judgements[check.name].summary
+        check.name: results[check.name].summary
         for check in checks
-        if check.blocking and judgements[check.name].is_error
+        if check.blocking and results[check.name].is_error
     }
 
 
-def write_receipt(store: Store, stage: str, partition: str, receipt: Receipt) -> None:
-    """Keep a receipt, replacing that of an earlier run."""
-    store.write_json(f"{stage}_receipt", asdict(receipt), partition)
+def write_record(store: Store, stage: str, partition: str, record: PartitionRecord) -> None:
+    """Keep a record, replacing that of an earlier run."""
+    store.write_json(f"{stage}_record", asdict(record), partition)
 
 
-def read_receipt(store: Store, stage: str, partition: str) -> Receipt:
-    """The receipt of a stage.
+def read_record(store: Store, stage: str, partition: str) -> PartitionRecord:
+    """The record of a stage.
 
     Raises:
         BlockedError: The stage has not run.
     """
-    found = store.read_json(f"{stage}_receipt", partition)
+    found = store.read_json(f"{stage}_record", partition)
     if found is None:
         raise BlockedError(f"{stage} of {partition} has not been materialized; do that first.")
-    return Receipt(**found)
+    return PartitionRecord(**found)
 
 
-def demand_unblocked(store: Store, stage: str, partition: str) -> Receipt:
-    """The receipt of a stage that nothing blocks.
+def demand_unblocked(store: Store, stage: str, partition: str) -> PartitionRecord:
+    """The record of a stage that nothing blocks.
 
     Dagster stops a run at a blocking check, but a person can materialize a later asset by
     itself; this keeps blocked rows in all the same.
@@ -68,8 +68,8 @@ def demand_unblocked(store: Store, stage: str, partition: str) -> Receipt:
     Raises:
         BlockedError: The stage has not run, or a blocking check failed.
     """
-    receipt = read_receipt(store, stage, partition)
-    if receipt.blocked_by:
-        reasons = "; ".join(f"{name}: {why}" for name, why in receipt.blocked_by.items())
+    record = read_record(store, stage, partition)
+    if record.blocked_by:
+        reasons = "; ".join(f"{name}: {why}" for name, why in record.blocked_by.items())
         raise BlockedError(f"{stage} of {partition} is blocked by {reasons}")
-    return receipt
+    return record

@@ -1,4 +1,4 @@
-"""Verdicts: what a validation found, small enough to be stored and read by a person."""
+"""Results: what a validation found, small enough to be stored and read by a person."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SuiteResult:
     """What a suite found in a batch.
 
     Attributes:
@@ -125,7 +125,7 @@ class Verdict:
 
     @property
     def summary(self) -> str:
-        """The whole verdict in a line: how many are met, and the worst that is not."""
+        """All of it in a line: how many are met, and the worst that is not."""
         failed = self.failed()
         met = f"{len(self.findings) - len(failed)} of {len(self.findings)} expectations are met"
         if not failed:
@@ -152,7 +152,7 @@ class Verdict:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """The verdict as plain JSON."""
+        """As plain JSON."""
         return {"ok": self.ok, **asdict(self)}
 
 

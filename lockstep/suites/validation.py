@@ -1,7 +1,7 @@
 """Validation: a suite held against a batch by Great Expectations.
 
 Every validation has a context, a data source and a batch of its own: contexts that threads share
-give wrong verdicts. Results come back regrouped by column, so each expectation carries its
+give wrong results. Results come back regrouped by column, so each expectation carries its
 position in its `meta`.
 """
 
@@ -22,7 +22,7 @@ from lockstep.rules.errors import SuiteError
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.rule import columns_of, compile_rule
 from lockstep.rules.wording import shown
-from lockstep.suites.results import Finding, Verdict
+from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def validate(
     *,
     key: str,
     sample: int = 5,
-) -> Verdict:
+) -> SuiteResult:
     """Hold a suite against columns.
 
     An empty batch fails: expectations about rows are met by no rows, so the number of rows is
@@ -77,7 +77,7 @@ def validate(
     ]
     indexed = {"result_format": "SUMMARY", "partial_unexpected_count": sample}
     samples = _results(batch, stored["name"], failing, indexed) if failing else {}
-    return Verdict(
+    return SuiteResult(
         suite=stored["name"],
         rows=len(columns[key]),
         findings=tuple(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.parity import judge_comparison
-from lockstep.checks.results import Judgement, judge
+from lockstep.checks.parity import check_comparison
+from lockstep.checks.results import CheckResult, carry_out
 from lockstep.columns.kinds import Columns
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import METRICS, Quality
-from lockstep.training.holdout import Rehearsal, measure_champion, rehearse
+from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 from lockstep.training.plots import quality_plot
 
 if TYPE_CHECKING:
@@ -35,46 +35,46 @@ class Candidate:
     Attributes:
         version: The version in the registry.
         rows: Number of rows that it was fitted on.
-        rehearsal: Its quality on held-out rows.
+        evaluation: Its quality on held-out rows.
         champion: The champion's quality on them; None where there is no champion.
         plots: Plots of its quality, by title.
-        round_trip: Judgement of its replay in a new process.
-        wire_formats: Judgement of its golden records in every format.
+        round_trip: CheckResult of its replay in a new process.
+        wire_formats: CheckResult of its golden records in every format.
         qualities: What was measured.
     """
 
     version: Version
     rows: int
-    rehearsal: Rehearsal
+    evaluation: Evaluation
     champion: tuple[float, ...] | None
     plots: Mapping[str, Figure]
-    round_trip: Judgement
-    wire_formats: Judgement
+    round_trip: CheckResult
+    wire_formats: CheckResult
     qualities: tuple[Quality, ...]
 
     @property
     def metrics(self) -> dict[str, float]:
         """The figures measured on held-out rows."""
-        return metrics_of(self.qualities, self.rehearsal)
+        return metrics_of(self.qualities, self.evaluation)
 
-    def judgements(self) -> dict[str, Judgement]:
-        """Judgements by check."""
+    def check_results(self) -> dict[str, CheckResult]:
+        """Check results by check."""
         return {
             "round_trip": self.round_trip,
             "wire_formats": self.wire_formats,
-            "quality": judge(partial(judge_quality, self.qualities, self.rehearsal)),
-            "baseline": judge(partial(judge_baseline, self.qualities, self.rehearsal)),
-            "champion_comparison": judge(
-                partial(judge_champion, self.qualities, self.rehearsal, self.champion)
+            "quality": carry_out(partial(check_quality, self.qualities, self.evaluation)),
+            "baseline": carry_out(partial(check_against_baseline, self.qualities, self.evaluation)),
+            "champion_comparison": carry_out(
+                partial(check_against_champion, self.qualities, self.evaluation, self.champion)
             ),
-            "slices": judge(partial(judge_slices, self.qualities, self.rehearsal)),
+            "slices": carry_out(partial(check_slices, self.qualities, self.evaluation)),
         }
 
 
 def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry) -> Candidate:
     """Fit a version on all rows of the training set, and register it.
 
-    The figures come from a rehearsal on the older rows; the version itself has seen all rows.
+    The figures come from an evaluation on the older rows; the version itself has seen all rows.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -93,13 +93,13 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
 
     pipeline = declared.pipeline
     qualities = tuple(declared.quality)
-    rehearsal = rehearse(pipeline, columns, qualities, declared.slices, declared.holdout)
+    evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = _champion_measured(declared, columns, registry)
     fitted = pipeline.unfitted().fit(columns)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     served = fitted.evaluate(raw)
-    plots = {quality.title: quality_plot(quality, rehearsal.held_out) for quality in qualities}
+    plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     version = registry.log(
         fitted,
         golden=golden,
@@ -120,7 +120,7 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
             )
         },
         environment=Environment.capture(),
-        metrics=metrics_of(qualities, rehearsal),
+        metrics=metrics_of(qualities, evaluation),
         tags=_training_window(declared, columns),
         plots=plots,
         source=Snapshot.of(pipeline),
@@ -129,27 +129,27 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
     return Candidate(
         version=version,
         rows=len(columns[pipeline.key]),
-        rehearsal=rehearsal,
+        evaluation=evaluation,
         champion=champion,
         plots=plots,
-        round_trip=judge(partial(_judge_round_trip, registry, version)),
-        wire_formats=judge(partial(_judge_wire_formats, registry, version, golden)),
+        round_trip=carry_out(partial(_check_round_trip, registry, version)),
+        wire_formats=carry_out(partial(_check_wire_formats, registry, version, golden)),
         qualities=qualities,
     )
 
 
-def metrics_of(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> dict[str, float]:
-    """The rehearsal's figures by title."""
+def metrics_of(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
+    """The evaluation's figures by title."""
     return {
-        **{q.title: value for q, value in zip(qualities, rehearsal.measured, strict=True)},
+        **{q.title: value for q, value in zip(qualities, evaluation.measured, strict=True)},
         **{
             f"{q.title} of a simple baseline": value
-            for q, value in zip(qualities, rehearsal.baseline, strict=True)
+            for q, value in zip(qualities, evaluation.baseline, strict=True)
         },
     }
 
 
-def judge_quality(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judgement:
+def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
     """Whether every metric reaches its threshold on the held-out rows."""
     if not qualities:
         return nothing_demanded()
@@ -160,43 +160,45 @@ def judge_quality(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judge
             "demanded": quality.rule,
             "met": quality.is_met(value),
         }
-        for quality, value in zip(qualities, rehearsal.measured, strict=True)
+        for quality, value in zip(qualities, evaluation.measured, strict=True)
     ]
     missed = [row for row in table if not row["met"]]
-    return Judgement(
+    return CheckResult(
         passed=not missed,
         summary=_measured(missed or table)
-        + f" on {_count(rehearsal)} held-out rows, fitted on {rehearsal.fitted_on:,}.",
+        + f" on {_count(evaluation)} held-out rows, fitted on {evaluation.fitted_on:,}.",
         column=_column(qualities, table),
         numbers={
-            quality.title: v for quality, v in zip(qualities, rehearsal.measured, strict=True)
+            quality.title: v for quality, v in zip(qualities, evaluation.measured, strict=True)
         },
         table=table,
     )
 
 
-def judge_baseline(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judgement:
+def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
     """Whether every metric beats that of a far simpler model."""
     if not qualities:
         return nothing_demanded()
-    return _judge_against("a simple linear model", qualities, rehearsal, rehearsal.baseline)
+    return _check_against("a simple linear model", qualities, evaluation, evaluation.baseline)
 
 
-def judge_champion(
-    qualities: tuple[Quality, ...], rehearsal: Rehearsal, champion: tuple[float, ...] | None
-) -> Judgement:
+def check_against_champion(
+    qualities: tuple[Quality, ...], evaluation: Evaluation, champion: tuple[float, ...] | None
+) -> CheckResult:
     """Whether no metric is worse than the champion's."""
     if not qualities:
         return nothing_demanded()
     if champion is None:
-        return Judgement(True, "There is no champion yet to compare with.", severity="WARN")
-    return _judge_against("the champion", qualities, rehearsal, champion)
+        return CheckResult(True, "There is no champion yet to compare with.", severity="WARN")
+    return _check_against("the champion", qualities, evaluation, champion)
 
 
-def judge_slices(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judgement:
+def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
     """Whether no slice is far worse off than the whole."""
     table, bad = [], []
-    for quality, whole, slices in zip(qualities, rehearsal.measured, rehearsal.slices, strict=True):
+    for quality, whole, slices in zip(
+        qualities, evaluation.measured, evaluation.slices, strict=True
+    ):
         sign = 1 if METRICS[quality.metric].higher_is_better else -1
         for row in slices:
             worse = sign * (whole - row[quality.title]) > _WORSE_SLICE * abs(whole)
@@ -212,12 +214,12 @@ def judge_slices(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judgem
             if worse:
                 bad.append(entry)
     if not table:
-        return Judgement(True, "No slices are declared, or none has 200 held-out rows.", "WARN")
+        return CheckResult(True, "No slices are declared, or none has 200 held-out rows.", "WARN")
     named = "; ".join(
         f"{row['slice']}: {row['prediction']} {row['measured']:.3f} against {row['whole']:.3f}"
         for row in bad[:3]
     )
-    return Judgement(
+    return CheckResult(
         passed=not bad,
         summary=f"{len(bad)} of {len(table)} slices are far worse off than the whole: {named}."
         if bad
@@ -228,9 +230,9 @@ def judge_slices(qualities: tuple[Quality, ...], rehearsal: Rehearsal) -> Judgem
     )
 
 
-def _judge_against(
-    whom: str, qualities: tuple[Quality, ...], rehearsal: Rehearsal, other: tuple[float, ...]
-) -> Judgement:
+def _check_against(
+    whom: str, qualities: tuple[Quality, ...], evaluation: Evaluation, other: tuple[float, ...]
+) -> CheckResult:
     table = [
         {
             "prediction": quality.title,
@@ -238,14 +240,14 @@ def _judge_against(
             "other": reference,
             "no worse": bool(np.isnan(reference)) or quality.is_no_worse(value, reference),
         }
-        for quality, value, reference in zip(qualities, rehearsal.measured, other, strict=True)
+        for quality, value, reference in zip(qualities, evaluation.measured, other, strict=True)
     ]
     worse = [row for row in table if not row["no worse"]]
     shown = "; ".join(
         f"{row['prediction']} {row['measured']:.3f} against {row['other']:.3f}"
         for row in worse or table
     )
-    return Judgement(
+    return CheckResult(
         passed=not worse,
         summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.",
         severity="WARN",
@@ -254,9 +256,9 @@ def _judge_against(
     )
 
 
-def nothing_demanded() -> Judgement:
+def nothing_demanded() -> CheckResult:
     """That no demand is declared, so that nothing can be measured."""
-    return Judgement(
+    return CheckResult(
         False,
         "Nothing is measured: declare quality=[Quality(...)] for the pipeline's predictions.",
         severity="WARN",
@@ -278,8 +280,8 @@ def _column(
     )
 
 
-def _count(rehearsal: Rehearsal) -> str:
-    return f"{len(next(iter(rehearsal.held_out.values()))):,}"
+def _count(evaluation: Evaluation) -> str:
+    return f"{len(next(iter(evaluation.held_out.values()))):,}"
 
 
 def _champion_measured(
@@ -289,7 +291,7 @@ def _champion_measured(
     if version is None:
         return None
     champion = registry.load(declared.name, version.version).pipeline
-    return measure_champion(champion, columns, tuple(declared.quality), declared.holdout)
+    return evaluate_champion(champion, columns, tuple(declared.quality), declared.holdout)
 
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, str]:
@@ -302,14 +304,14 @@ def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, st
     }
 
 
-def _judge_round_trip(registry: Registry, version: Version) -> Judgement:
+def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
     from lockstep.artifacts.round_trip import replay_in_new_process
 
-    return judge_comparison(replay_in_new_process(registry.files(version)), "in a new process")
+    return check_comparison(replay_in_new_process(registry.files(version)), "in a new process")
 
 
-def _judge_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> Judgement:
+def _check_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> CheckResult:
     from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
-    return judge_comparison(wire_formats(loaded.pipeline, golden), "in every wire format")
+    return check_comparison(wire_formats(loaded.pipeline, golden), "in every wire format")

@@ -1,4 +1,4 @@
-"""Rehearsals: the fit, tried on the older rows of the history and measured on the newest."""
+"""The holdout: a pipeline fitted to the older rows of the history and evaluated on the newest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lockstep.project.quality import Quality, by_slice, simple_baseline
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class Evaluation:
     """How well a pipeline predicts rows that it has not seen.
 
     Attributes:
@@ -34,13 +34,13 @@ class Rehearsal:
     slices: tuple[tuple[dict[str, Any], ...], ...]
 
 
-def rehearse(
+def evaluate_holdout(
     pipeline: Pipeline,
     columns: Columns,
     qualities: Sequence[Quality],
     slices: Sequence[str] = (),
     holdout: float = 0.2,
-) -> Rehearsal:
+) -> Evaluation:
     """Fit on the older rows and measure on the newest.
 
     Args:
@@ -57,7 +57,7 @@ def rehearse(
     wanted = (*fitted.graph.served, *fitted.graph.labels)
     held_out = fitted.evaluate(held_out, wanted)
     older = fitted.graph.evaluate(older, (*fitted.graph.model_free, *fitted.graph.labels))
-    return Rehearsal(
+    return Evaluation(
         held_out=held_out,
         fitted_on=int(np.sum(~newest)),
         measured=tuple(quality.measure(held_out) for quality in qualities),
@@ -66,7 +66,7 @@ def rehearse(
     )
 
 
-def measure_champion(
+def evaluate_champion(
     champion: Pipeline, columns: Columns, qualities: Sequence[Quality], holdout: float
 ) -> tuple[float, ...]:
     """The same measurements of the champion's definition, fitted to the same older rows.

@@ -1,39 +1,39 @@
-"""Judgements: a check that breaks is one that failed, and details stay bounded."""
+"""Check results: a check that breaks is one that failed, and details stay bounded."""
 
 import dagster as dg
 import pytest
 
-from lockstep.checks.results import Judgement, judge
+from lockstep.checks.results import CheckResult, carry_out
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checks import result, table_metadata
 
 
 def test_a_check_that_breaks_is_recorded_as_failed_with_its_error() -> None:
-    def broken() -> Judgement:
-        return Judgement(passed={}["missing"], summary="never reached")
+    def broken() -> CheckResult:
+        return CheckResult(passed={}["missing"], summary="never reached")
 
-    found = judge(broken)
+    found = carry_out(broken)
     assert found.is_error
     assert found.summary == "The check itself broke: KeyError: 'missing'"
     assert "KeyError" in found.notes["traceback"]
 
 
 def test_a_check_that_cannot_be_carried_out_says_why_without_a_traceback() -> None:
-    def impossible() -> Judgement:
+    def impossible() -> CheckResult:
         raise LockstepError("the registry does not answer")
 
-    found = judge(impossible)
+    found = carry_out(impossible)
     assert found.is_error
     assert found.summary == "The check could not be carried out: the registry does not answer"
     assert found.notes == {}
 
 
 def test_an_interrupt_is_no_finding_of_a_check() -> None:
-    def interrupted() -> Judgement:
+    def interrupted() -> CheckResult:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        judge(interrupted)
+        carry_out(interrupted)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_interrupt_is_no_finding_of_a_check() -> None:
 def test_only_a_failure_of_severity_error_is_an_error(
     passed: bool, severity: str, is_error: bool
 ) -> None:
-    assert Judgement(passed, "", severity).is_error is is_error
+    assert CheckResult(passed, "", severity).is_error is is_error
 
 
 def test_a_long_table_is_cut() -> None:
@@ -67,8 +67,8 @@ def test_a_table_tells_the_type_of_each_column() -> None:
 
 
 def test_figures_that_are_not_finite_are_left_out() -> None:
-    judgement = Judgement(True, "", numbers={"auc": float("nan"), "rows": 3})
-    assert set(result("quality", judgement).metadata) == {"rows"}
+    found = CheckResult(True, "", numbers={"auc": float("nan"), "rows": 3})
+    assert set(result("quality", found).metadata) == {"rows"}
 
 
 def test_values_that_are_not_finite_are_shown_as_text() -> None:
@@ -77,7 +77,7 @@ def test_values_that_are_not_finite_are_shown_as_text() -> None:
 
 
 def test_the_column_that_is_named_is_metadata_of_its_own() -> None:
-    told = result("sudden_shift", Judgement(False, "temp jumped", "WARN", column="temp"))
+    told = result("sudden_shift", CheckResult(False, "temp jumped", "WARN", column="temp"))
     assert told.metadata["column"].value == "temp"
     assert told.severity is dg.AssetCheckSeverity.WARN
-    assert result.description == "temp jumped"
+    assert told.description == "temp jumped"

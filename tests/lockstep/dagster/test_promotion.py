@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.evidence import judge_environment
+from lockstep.checks.evidence import check_environment
 from lockstep.dagster.promotion import Gate, pass_gate
 from lockstep.parity.environment import Environment
 from lockstep.project.declaration import PipelineAssets
@@ -28,14 +28,14 @@ def live_version(workplace) -> int | None:
 
 
 def test_the_code_of_the_fit_passes(workplace) -> None:
-    assert gate_of(workplace).judgements["code_parity"].passed
+    assert gate_of(workplace).results["code_parity"].passed
 
 
 def test_code_that_changed_since_the_fit_is_an_error_that_names_the_column(
     workplace, edited_orders
 ) -> None:
     gate = gate_of(workplace, edited_orders(HEAVY))
-    found = gate.judgements["code_parity"]
+    found = gate.results["code_parity"]
     assert (found.is_error, found.column) == (True, "is_heavy")
     assert "train a new version" in found.summary
     assert (gate.is_open, live_version(workplace)) == (False, None)
@@ -45,19 +45,19 @@ def test_a_changed_constant_is_told_by_the_column_that_reads_it(workplace, edite
     fitted = edited_orders(READS_HELPER, HELPER)
     version = workplace.fit(fitted)
     changed = edited_orders(READS_HELPER, HELPER_CHANGED)
-    found = gate_of(workplace, changed, version).judgements["code_parity"]
+    found = gate_of(workplace, changed, version).results["code_parity"]
     assert (found.is_error, found.column) == (True, "region")
-    assert gate_of(workplace, fitted, version).judgements["code_parity"].passed
+    assert gate_of(workplace, fitted, version).results["code_parity"].passed
 
 
 def test_a_change_of_docstrings_is_none(workplace, edited_orders) -> None:
     declared = edited_orders(("More than five kilograms;", "Heavier than 5 kilograms;"))
-    assert gate_of(workplace, declared).judgements["code_parity"].passed
+    assert gate_of(workplace, declared).results["code_parity"].passed
 
 
 def test_a_version_that_was_proven_before_goes_on_with_its_own_code(live, edited_orders) -> None:
     gate = gate_of(live, edited_orders(HEAVY))
-    found = gate.judgements["code_parity"]
+    found = gate.results["code_parity"]
     assert (found.passed, found.is_error, found.column) == (False, False, "is_heavy")
     assert (gate.is_open, live_version(live)) == (True, 1)
 
@@ -78,24 +78,24 @@ def test_another_release_of_scikit_learn_is_an_error_before_the_version_is_prove
     loaded = workplace.registry.load("orders", 1)
     libraries = {**loaded.environment.libraries, "scikit-learn": "1.2.2"}
     fitted_elsewhere = replace(loaded, environment=replace(loaded.environment, libraries=libraries))
-    found = judge_environment(fitted_elsewhere, proven=False)
+    found = check_environment(fitted_elsewhere, proven=False)
     assert found.is_error
     assert "scikit-learn" in found.summary
     assert "not 1.2.2" in found.summary
-    assert not judge_environment(fitted_elsewhere, proven=True).is_error
+    assert not check_environment(fitted_elsewhere, proven=True).is_error
 
 
 def test_another_time_zone_is_a_warning(workplace) -> None:
     loaded = workplace.registry.load("orders", 1)
     elsewhere = replace(loaded.environment, timezone="NZST/NZDT +12:00")
-    found = judge_environment(replace(loaded, environment=elsewhere), proven=False)
+    found = check_environment(replace(loaded, environment=elsewhere), proven=False)
     assert (found.passed, found.is_error) == (False, False)
     assert "timezone" in found.summary
 
 
 def test_the_environment_of_the_fit_passes(workplace) -> None:
     loaded = replace(workplace.registry.load("orders", 1), environment=Environment.capture())
-    assert judge_environment(loaded, proven=False).passed
+    assert check_environment(loaded, proven=False).passed
 
 
 # On a copy of the project, by the command line

@@ -14,13 +14,13 @@ from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW
 from lockstep.scoring.batch import (
     WINDOW,
-    judge_shift,
-    judge_skew,
+    check_drift,
+    check_shift,
     profiled,
     trailing_window,
     write_history_profiles,
 )
-from lockstep.scoring.records import Receipt, write_receipt
+from lockstep.scoring.records import PartitionRecord, write_record
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream, streams
 
@@ -145,8 +145,8 @@ def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
     now = datetime.now(UTC)
     for position, name in enumerate(["c.csv", "a.csv", "b.csv"]):
         keep(store, name, rows=position + 1, stream=INBOX)
-        receipt = Receipt({}, {}, "1", (now + timedelta(hours=position)).isoformat())
-        write_receipt(store, "inbox/batch", name, receipt)
+        record = PartitionRecord({}, {}, "1", (now + timedelta(hours=position)).isoformat())
+        write_record(store, "inbox/batch", name, record)
     assert sizes(trailing_window(store, INBOX, "new.csv")) == [1, 2, 3]
 
 
@@ -155,45 +155,45 @@ def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
 
 def test_a_jump_is_an_error_that_names_the_column() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = judge_shift(window, profile(99, lift=20.0), accepted=[])
+    found = check_shift(window, profile(99, lift=20.0), accepted=[])
     assert found.is_error
     assert found.column == "level"
 
 
 def test_an_accepted_jump_is_a_warning_that_says_so() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = judge_shift(window, profile(99, lift=20.0), accepted=["level"])
+    found = check_shift(window, profile(99, lift=20.0), accepted=["level"])
     assert (found.passed, found.is_error) == (False, False)
     assert found.summary.startswith("Accepted by a person: ")
 
 
 def test_a_day_like_the_others_passes() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = judge_shift(window, profile(99), accepted=[])
+    found = check_shift(window, profile(99), accepted=[])
     assert found.passed
     assert f"compared with the last {MINIMUM_WINDOW} batches" in found.summary
 
 
 def test_a_window_too_short_is_not_judged_and_says_so() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW - 1)]
-    found = judge_shift(window, profile(99, lift=20.0), accepted=[])
+    found = check_shift(window, profile(99, lift=20.0), accepted=[])
     assert found.summary.startswith(f"Not judged: there are {MINIMUM_WINDOW - 1} earlier batches")
 
 
 def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    assert judge_shift(window, profile(rows=0), accepted=[]).is_error
+    assert check_shift(window, profile(rows=0), accepted=[]).is_error
 
 
 def test_drift_from_training_is_a_warning_that_names_the_column() -> None:
-    found = judge_skew(profile(0, rows=2000), readings(1, rows=2000, lift=3.0))
+    found = check_drift(profile(0, rows=2000), readings(1, rows=2000, lift=3.0))
     assert (found.passed, found.is_error, found.column) == (False, False, "level")
 
 
 def test_rows_distributed_as_in_training_pass() -> None:
-    found = judge_skew(profile(0, rows=2000), readings(1, rows=2000))
+    found = check_drift(profile(0, rows=2000), readings(1, rows=2000))
     assert found.passed, found.summary
 
 
 def test_nothing_to_compare_with_training_is_a_failure() -> None:
-    assert not judge_skew(Profile.of({}, {}), readings(1)).passed
+    assert not check_drift(Profile.of({}, {}), readings(1)).passed

@@ -1,18 +1,18 @@
-"""Receipts: a later stage goes on only from one that nothing blocks."""
+"""Partition records: a later stage goes on only from one that nothing blocks."""
 
 from pathlib import Path
 
 import pytest
 
-from lockstep.checks.results import Judgement
-from lockstep.checks.specs import INPUT_SUITE, SUDDEN_SHIFT, TRAINING_SKEW
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT
 from lockstep.scoring.records import (
     BlockedError,
-    Receipt,
+    PartitionRecord,
     blocking,
     demand_unblocked,
-    read_receipt,
-    write_receipt,
+    read_record,
+    write_record,
 )
 from lockstep.scoring.store import Store
 
@@ -24,10 +24,10 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path)
 
 
-def test_a_receipt_comes_back_as_it_was_written(store: Store) -> None:
-    receipt = Receipt({"rows_in": 3}, {}, "7")
-    write_receipt(store, "daily/batch", DAY, receipt)
-    assert read_receipt(store, "daily/batch", DAY) == receipt
+def test_a_partition_record_comes_back_as_it_was_written(store: Store) -> None:
+    record = PartitionRecord({"rows_in": 3}, {}, "7")
+    write_record(store, "daily/batch", DAY, record)
+    assert read_record(store, "daily/batch", DAY) == record
 
 
 def test_a_stage_that_has_not_run_blocks_and_says_what_to_do(store: Store) -> None:
@@ -36,22 +36,22 @@ def test_a_stage_that_has_not_run_blocks_and_says_what_to_do(store: Store) -> No
 
 
 def test_a_blocked_stage_says_by_what(store: Store) -> None:
-    write_receipt(store, "daily/batch", DAY, Receipt({}, {"input_suite": "no rows"}, "7"))
+    write_record(store, "daily/batch", DAY, PartitionRecord({}, {"input_suite": "no rows"}, "7"))
     with pytest.raises(BlockedError, match="is blocked by input_suite: no rows"):
         demand_unblocked(store, "daily/batch", DAY)
 
 
 def test_a_later_run_that_passes_lifts_the_block(store: Store) -> None:
-    write_receipt(store, "daily/batch", DAY, Receipt({}, {"input_suite": "no rows"}, "7"))
-    write_receipt(store, "daily/batch", DAY, Receipt({"rows_in": 3}, {}, "7"))
+    write_record(store, "daily/batch", DAY, PartitionRecord({}, {"input_suite": "no rows"}, "7"))
+    write_record(store, "daily/batch", DAY, PartitionRecord({"rows_in": 3}, {}, "7"))
     assert demand_unblocked(store, "daily/batch", DAY).counts == {"rows_in": 3}
 
 
 def test_only_errors_of_blocking_checks_block() -> None:
-    judgements = {
-        "input_suite": Judgement(False, "no rows"),
-        "sudden_shift": Judgement(False, "accepted", "WARN"),
-        "training_skew": Judgement(False, "drifted"),
+    check_results = {
+        "input_suite": CheckResult(False, "no rows"),
+        "sudden_shift": CheckResult(False, "accepted", "WARN"),
+        "input_drift": CheckResult(False, "drifted"),
     }
-    found = blocking((INPUT_SUITE, SUDDEN_SHIFT, TRAINING_SKEW), judgements)
+    found = blocking((INPUT_SUITE, SUDDEN_SHIFT, INPUT_DRIFT), check_results)
     assert found == {"input_suite": "no rows"}

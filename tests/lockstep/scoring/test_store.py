@@ -60,7 +60,7 @@ def test_partitions_are_listed_in_the_order_of_their_names(tmp_path: Path) -> No
 
 
 def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    path = tmp_path / "receipt.json"
+    path = tmp_path / "record.json"
     replace_text(path, "old")
     script = textwrap.dedent(
         f"""

@@ -1,4 +1,4 @@
-"""Verdicts: how they read to someone who has never seen the suite."""
+"""Results: how they read to someone who has never seen the suite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.suites.results import Verdict
+from lockstep.suites.results import SuiteResult
 from lockstep.suites.validation import validate
 
 
@@ -22,7 +22,7 @@ def expect(
     return {"type": f"expect_{name}", "kwargs": kwargs, "severity": severity, "notes": notes}
 
 
-def verdict_on(columns: Columns, *expectations: dict[str, Any]) -> Verdict:
+def found_in(columns: Columns, *expectations: dict[str, Any]) -> SuiteResult:
     return validate(columns, {"name": "input", "expectations": expectations}, key="flight_id")
 
 
@@ -99,28 +99,28 @@ def verdict_on(columns: Columns, *expectations: dict[str, Any]) -> Verdict:
     ],
 )
 def test_a_finding_in_one_line(flights: Columns, expectation: dict[str, Any], summary: str) -> None:
-    assert verdict_on(flights, expectation).findings[-1].summary == summary
+    assert found_in(flights, expectation).findings[-1].summary == summary
 
 
 def test_a_share_that_is_not_nothing_never_reads_as_nothing() -> None:
     columns = {"flight_id": np.arange(5000), "temp": np.array([200.0] + [50.0] * 4999)}
     possible = expect("column_values_to_be_between", column="temp", max_value=130)
 
-    summary = verdict_on(columns, possible).findings[-1].summary
+    summary = found_in(columns, possible).findings[-1].summary
 
     assert summary == "temp: 1 of 5,000 rows (less than 0.1 %) above 130; e.g. 0 (200)"
 
 
-def test_a_verdict_is_ok_only_if_everything_is_met(flights: Columns) -> None:
+def test_a_result_is_ok_only_if_everything_is_met(flights: Columns) -> None:
     met = expect("column_values_to_not_be_null", column="hour")
     unmet = expect("column_values_to_not_be_null", column="temp", severity="info")
 
-    assert verdict_on(flights, met).ok
-    assert not verdict_on(flights, met, unmet).ok
+    assert found_in(flights, met).ok
+    assert not found_in(flights, met, unmet).ok
 
 
 def test_failures_come_worst_first_and_can_be_picked_by_severity(flights: Columns) -> None:
-    verdict = verdict_on(
+    result = found_in(
         flights,
         expect("column_values_to_not_be_null", column="temp", severity="info"),
         expect("column_values_to_not_be_null", column="carrier", severity="critical"),
@@ -128,37 +128,37 @@ def test_failures_come_worst_first_and_can_be_picked_by_severity(flights: Column
         expect("column_values_to_not_be_null", column="hour", severity="critical"),
     )
 
-    assert [finding.column for finding in verdict.failed()] == ["carrier", "dewp", "temp"]
-    assert [finding.column for finding in verdict.failed("warning")] == ["dewp"]
+    assert [finding.column for finding in result.failed()] == ["carrier", "dewp", "temp"]
+    assert [finding.column for finding in result.failed("warning")] == ["dewp"]
 
 
-def test_the_summary_of_a_verdict_names_the_worst(flights: Columns) -> None:
-    verdict = verdict_on(
+def test_the_summary_of_a_result_names_the_worst(flights: Columns) -> None:
+    result = found_in(
         flights,
         expect("column_values_to_not_be_null", column="temp", severity="warning"),
         expect("column_values_to_not_be_null", column="carrier", severity="critical"),
     )
 
-    assert verdict.summary == (
+    assert result.summary == (
         "1 of 3 expectations are met by 6 rows; critical: carrier: 1 of 6 rows (16.7 %) missing; "
         "e.g. EV-3; and 1 more"
     )
 
 
-def test_the_summary_of_a_verdict_without_failures(flights: Columns) -> None:
-    verdict = verdict_on(flights, expect("column_values_to_not_be_null", column="hour"))
+def test_the_summary_of_a_result_without_failures(flights: Columns) -> None:
+    result = found_in(flights, expect("column_values_to_not_be_null", column="hour"))
 
-    assert verdict.summary == "2 of 2 expectations are met by 6 rows"
+    assert result.summary == "2 of 2 expectations are met by 6 rows"
 
 
 def test_the_table_has_failures_on_top_and_the_notes_of_the_author(flights: Columns) -> None:
-    verdict = verdict_on(
+    result = found_in(
         flights,
         expect("column_values_to_not_be_null", column="hour"),
         expect("column_values_to_not_be_null", column="temp", notes="The airport's thermometer."),
     )
 
-    table = verdict.records()
+    table = result.records()
 
     assert [row["result"] for row in table] == ["critical", "met", "met"]
     assert table[0] == {

@@ -46,7 +46,7 @@ def test_a_suite_survives_the_way_through_json() -> None:
     assert suite_json(from_json(json.loads(json.dumps(written)))) == written
 
 
-def test_a_stored_suite_gives_the_verdict_of_the_suite_itself(flights: Columns) -> None:
+def test_a_stored_suite_gives_the_result_of_the_suite_itself(flights: Columns) -> None:
     import great_expectations.expectations as gxe
 
     itself = suite(

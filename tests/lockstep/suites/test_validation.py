@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.rules.errors import SuiteError
-from lockstep.suites.results import Finding, Verdict
+from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 
 
@@ -25,20 +25,20 @@ def expect(
     return {"type": f"expect_{name}", "kwargs": kwargs, "severity": severity, "notes": notes}
 
 
-def verdict_on(columns: Columns, *expectations: dict[str, Any], sample: int = 5) -> Verdict:
+def found_in(columns: Columns, *expectations: dict[str, Any], sample: int = 5) -> SuiteResult:
     return validate(
         columns, {"name": "input", "expectations": expectations}, key="flight_id", sample=sample
     )
 
 
 def finding_on(columns: Columns, expectation: dict[str, Any], sample: int = 5) -> Finding:
-    _, finding = verdict_on(columns, expectation, sample=sample).findings
+    _, finding = found_in(columns, expectation, sample=sample).findings
     return finding
 
 
 def test_every_expectation_has_its_own_finding_in_the_order_of_the_suite(flights: Columns) -> None:
     """Great Expectations itself regroups its results by column."""
-    verdict = verdict_on(
+    result = found_in(
         flights,
         expect("column_values_to_be_between", column="temp", max_value=130),
         expect("column_values_to_not_be_null", column="carrier"),
@@ -48,7 +48,7 @@ def test_every_expectation_has_its_own_finding_in_the_order_of_the_suite(flights
         expect("column_values_to_not_be_null", column="carrier"),
     )
 
-    assert [(finding.columns, finding.success) for finding in verdict.findings] == [
+    assert [(finding.columns, finding.success) for finding in result.findings] == [
         (("temp",), False),
         (("carrier",), False),
         (("temp",), True),
@@ -157,32 +157,32 @@ def test_an_empty_batch_fails_though_its_rows_meet_everything(flights: Columns) 
     empty = {name: array[:0] for name, array in flights.items()}
     possible = expect("column_values_to_be_between", column="temp", max_value=130)
 
-    rows, temp = verdict_on(empty, possible).findings
+    rows, temp = found_in(empty, possible).findings
 
     assert (rows.success, temp.success) == (False, True)
     assert (rows.severity, rows.summary) == ("critical", "row count is 0, below 1")
 
 
 def test_an_expected_number_of_rows_is_not_said_twice(flights: Columns) -> None:
-    verdict = verdict_on(flights, expect("table_row_count_to_be_between", min_value=5))
+    result = found_in(flights, expect("table_row_count_to_be_between", min_value=5))
 
-    assert [finding.kwargs for finding in verdict.findings] == [{"min_value": 5}]
+    assert [finding.kwargs for finding in result.findings] == [{"min_value": 5}]
 
 
 def test_a_suite_that_allows_no_rows_still_fails_on_none(flights: Columns) -> None:
     empty = {name: array[:0] for name, array in flights.items()}
 
-    assert not verdict_on(empty, expect("table_row_count_to_be_between", max_value=10)).ok
+    assert not found_in(empty, expect("table_row_count_to_be_between", max_value=10)).ok
 
 
 @pytest.mark.parametrize("name", ["flight_id", "carrier", "temp", "hour", "scheduled_at"])
 def test_every_kind_of_column_can_be_the_key(flights: Columns, name: str) -> None:
     absent = expect("column_values_to_be_null", column="hour")
 
-    verdict = validate(flights, {"name": "input", "expectations": [absent]}, key=name)
+    result = validate(flights, {"name": "input", "expectations": [absent]}, key=name)
 
-    json.dumps(verdict.to_json(), allow_nan=False)
-    assert len(verdict.findings[-1].failing_keys) == 5
+    json.dumps(result.to_json(), allow_nan=False)
+    assert len(result.findings[-1].failing_keys) == 5
 
 
 def test_an_absent_key_is_an_error_that_names_it(flights: Columns) -> None:
@@ -190,12 +190,12 @@ def test_an_absent_key_is_an_error_that_names_it(flights: Columns) -> None:
         validate(flights, {"name": "input", "expectations": []}, key="id")
 
 
-def test_a_verdict_is_plain_json_of_a_bounded_size() -> None:
+def test_a_result_is_plain_json_of_a_bounded_size() -> None:
     columns = {
         "flight_id": np.array([f"EV-{number}" * 1000 for number in range(500)], dtype=object),
         "temp": np.resize([np.inf, np.nan, -np.inf, 0.5], 500),
     }
-    verdict = verdict_on(
+    result = found_in(
         columns,
         expect("column_values_to_be_between", column="temp", max_value=0),
         expect("column_max_to_be_between", column="temp", max_value=0),
@@ -203,9 +203,9 @@ def test_a_verdict_is_plain_json_of_a_bounded_size() -> None:
         expect("column_values_to_be_unique", column="temp"),
     )
 
-    written = json.dumps(verdict.to_json(), allow_nan=False)
+    written = json.dumps(result.to_json(), allow_nan=False)
 
-    assert not verdict.ok
+    assert not result.ok
     assert len(written) < 10_000
 
 
@@ -214,9 +214,7 @@ def test_read_only_columns_are_validated_and_left_as_they_are(flights: Columns) 
     for array in flights.values():
         array.flags.writeable = False
 
-    verdict_on(
-        flights, expect("column_values_to_match_regex", column="carrier", regex="^[A-Z]{2}$")
-    )
+    found_in(flights, expect("column_values_to_match_regex", column="carrier", regex="^[A-Z]{2}$"))
 
     for name, array in flights.items():
         np.testing.assert_array_equal(array, before[name])
@@ -232,14 +230,14 @@ def test_a_column_without_any_value_is_validated_like_one_with_some(flights: Col
     assert (finding.success, finding.checked, finding.missing_count) == (True, 0, 6)
 
 
-def test_threads_get_their_own_verdicts() -> None:
+def test_threads_get_their_own_results() -> None:
     def right(number: int) -> bool:
         rows, hot = 20 + number, number % 7
         columns = {
             "flight_id": np.arange(rows),
             "temp": np.where(np.arange(rows) < hot, 200.0, 50.0),
         }
-        (count, temp) = verdict_on(
+        (count, temp) = found_in(
             columns, expect("column_values_to_be_between", column="temp", max_value=130)
         ).findings
         found = (count.observed, temp.checked, temp.unexpected_count, temp.failing_keys)

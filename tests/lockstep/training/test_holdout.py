@@ -1,4 +1,4 @@
-"""Rehearsals: fitted on the older rows, measured on the newest, and on nothing else."""
+"""Evaluation on the holdout: fitted on older rows, measured on the newest, and on nothing else."""
 
 from dataclasses import replace
 from datetime import date
@@ -11,7 +11,7 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.quality import Quality
-from lockstep.training.holdout import Rehearsal, measure_champion, rehearse
+from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 
 PIPELINE, QUALITIES = ASSETS.pipeline, tuple(ASSETS.quality)
 
@@ -24,57 +24,57 @@ def columns() -> Columns:
 
 
 @pytest.fixture(scope="module")
-def rehearsal(columns: Columns) -> Rehearsal:
-    return rehearse(PIPELINE, columns, QUALITIES, ("gift",), holdout=0.2)
+def evaluation(columns: Columns) -> Evaluation:
+    return evaluate_holdout(PIPELINE, columns, QUALITIES, ("gift",), holdout=0.2)
 
 
-def test_the_newest_rows_are_held_out(rehearsal: Rehearsal) -> None:
-    days = {key[:10] for key in rehearsal.held_out["order_id"].tolist()}
+def test_the_newest_rows_are_held_out(evaluation: Evaluation) -> None:
+    days = {key[:10] for key in evaluation.held_out["order_id"].tolist()}
     assert days == {"2020-02-09", "2020-02-10"}
 
 
-def test_no_row_is_lost(columns: Columns, rehearsal: Rehearsal) -> None:
-    held_out = len(rehearsal.held_out["order_id"])
-    assert rehearsal.fitted_on + held_out == len(columns["order_id"])
+def test_no_row_is_lost(columns: Columns, evaluation: Evaluation) -> None:
+    held_out = len(evaluation.held_out["order_id"])
+    assert evaluation.fitted_on + held_out == len(columns["order_id"])
 
 
-def test_figures_are_those_of_the_held_out_rows(rehearsal: Rehearsal) -> None:
-    assert rehearsal.measured == tuple(one.measure(rehearsal.held_out) for one in QUALITIES)
+def test_figures_are_those_of_the_held_out_rows(evaluation: Evaluation) -> None:
+    assert evaluation.measured == tuple(one.measure(evaluation.held_out) for one in QUALITIES)
 
 
-def test_the_pipeline_is_left_as_it_is(rehearsal: Rehearsal) -> None:
+def test_the_pipeline_is_left_as_it_is(evaluation: Evaluation) -> None:
     assert not PIPELINE.is_fitted
 
 
 def test_labels_of_held_out_rows_have_no_part_in_the_fit(
-    columns: Columns, rehearsal: Rehearsal
+    columns: Columns, evaluation: Evaluation
 ) -> None:
     newest = np.array([key[:10] >= "2020-02-09" for key in columns["order_id"].tolist()])
     flipped = {**columns, "returned": np.where(newest, ~columns["returned"], columns["returned"])}
-    again = rehearse(PIPELINE, flipped, QUALITIES)
-    assert again.held_out["risk"].tolist() == rehearsal.held_out["risk"].tolist()
+    again = evaluate_holdout(PIPELINE, flipped, QUALITIES)
+    assert again.held_out["risk"].tolist() == evaluation.held_out["risk"].tolist()
 
 
 def test_the_champion_is_fitted_to_the_same_older_rows(
-    columns: Columns, rehearsal: Rehearsal
+    columns: Columns, evaluation: Evaluation
 ) -> None:
     fitted_on_everything = PIPELINE.unfitted().fit(columns)
-    assert measure_champion(fitted_on_everything, columns, QUALITIES, 0.2) == rehearsal.measured
+    assert evaluate_champion(fitted_on_everything, columns, QUALITIES, 0.2) == evaluation.measured
 
 
 def test_a_champion_without_the_fields_is_not_measured(columns: Columns) -> None:
     lacking = {name: array for name, array in columns.items() if name != "weight"}
-    assert np.isnan(measure_champion(PIPELINE, lacking, QUALITIES, 0.2)).all()
+    assert np.isnan(evaluate_champion(PIPELINE, lacking, QUALITIES, 0.2)).all()
 
 
 def test_a_prediction_that_the_champion_lacks_is_not_measured(columns: Columns) -> None:
     newer = replace(QUALITIES[0], column="newer_risk")
-    found = measure_champion(PIPELINE, columns, (newer, QUALITIES[1]), 0.2)
+    found = evaluate_champion(PIPELINE, columns, (newer, QUALITIES[1]), 0.2)
     assert np.isnan(found[0])
     assert not np.isnan(found[1])
 
 
 def test_slices_are_those_with_rows_enough_to_measure(columns: Columns) -> None:
     quality = (Quality("risk", "came_back", "auc", 0.5),)
-    large = rehearse(PIPELINE, columns, quality, ("gift", "country"), holdout=0.5)
+    large = evaluate_holdout(PIPELINE, columns, quality, ("gift", "country"), holdout=0.5)
     assert {row["slice"] for row in large.slices[0]} == {"gift = False"}

@@ -1,4 +1,4 @@
-"""Intake: what becomes of the rows of a source before anything is computed from them."""
+"""Ingest: what becomes of the rows of a source before anything is computed from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import Judgement
+from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.records import Schema
@@ -20,11 +20,11 @@ from lockstep.columns.tables import to_frame
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockstep.suites.results import Verdict
+    from lockstep.suites.results import SuiteResult
 
 
 @dataclass(frozen=True)
-class Intake:
+class Ingested:
     """The rows of an input, parted.
 
     Attributes:
@@ -35,7 +35,7 @@ class Intake:
         duplicates: Rows whose key an earlier row has.
         ignored: Columns of the input that are not declared.
         total: Number of rows in.
-        verdict: The input suite's verdict on the rows that fit their declaration.
+        result: What the input suite found in the rows that fit their declaration.
         max_quarantined: Largest share of rows that may be quarantined.
     """
 
@@ -46,7 +46,7 @@ class Intake:
     duplicates: tuple[Rejected, ...]
     ignored: tuple[str, ...]
     total: int
-    verdict: Verdict
+    result: SuiteResult
     max_quarantined: float
 
     @property
@@ -79,9 +79,9 @@ class Intake:
         }
 
 
-def take_in(
+def ingest(
     data: Decoded, schema: Schema, suite: Mapping[str, Any], max_quarantined: float
-) -> Intake:
+) -> Ingested:
     """Part the decoded rows of an input: accepted, quarantined and duplicates.
 
     Args:
@@ -94,7 +94,7 @@ def take_in(
     from lockstep.suites.validation import validate
 
     key = schema.key or ""
-    verdict = validate(data.columns, suite, key=key)
+    result = validate(data.columns, suite, key=key)
     refusals = compile_rules(suite).apply(data.columns)
     broken = tuple(
         _rejected(data, row, refusals.reasons(row), schema, key)
@@ -109,7 +109,7 @@ def take_in(
     )
     keep = ~refusals.mask
     keep[list(repeated)] = False
-    return Intake(
+    return Ingested(
         schema=schema,
         columns={name: array[keep] for name, array in data.columns.items()},
         refused=data.rejected,
@@ -117,17 +117,17 @@ def take_in(
         duplicates=duplicates,
         ignored=data.ignored,
         total=data.total,
-        verdict=verdict,
+        result=result,
         max_quarantined=max_quarantined,
     )
 
 
-def quarantine_table(intake: Intake) -> pa.Table:
+def quarantine_table(ingested: Ingested) -> pa.Table:
     """The rows set aside and the duplicates, each with its reasons and its values as they came."""
     return set_aside_table(
         [
-            *(("quarantined", row) for row in (*intake.refused, *intake.broken)),
-            *(("duplicate", row) for row in intake.duplicates),
+            *(("quarantined", row) for row in (*ingested.refused, *ingested.broken)),
+            *(("duplicate", row) for row in ingested.duplicates),
         ]
     )
 
@@ -171,62 +171,62 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
-def judge_decoding(intake: Intake) -> Judgement:
+def check_decoding(ingested: Ingested) -> CheckResult:
     """Whether every row fits its declaration and every column is declared."""
     problems = []
-    if intake.refused:
-        columns = _columns_at_fault(intake.refused)
+    if ingested.refused:
+        columns = _columns_at_fault(ingested.refused)
         problems.append(
-            f"{len(intake.refused)} of {intake.total} rows do not fit {intake.schema.name} "
-            f"({', '.join(columns)}) and are set aside, such as {intake.refused[0]}"
+            f"{len(ingested.refused)} of {ingested.total} rows do not fit {ingested.schema.name} "
+            f"({', '.join(columns)}) and are set aside, such as {ingested.refused[0]}"
         )
-    if intake.ignored:
+    if ingested.ignored:
         problems.append(
-            f"columns that {intake.schema.name} does not declare are ignored: "
-            f"{', '.join(intake.ignored)}; declare them or leave them out"
+            f"columns that {ingested.schema.name} does not declare are ignored: "
+            f"{', '.join(ingested.ignored)}; declare them or leave them out"
         )
     table = [
         {"row": row.row, "key": row.key, "column": reason.column, "reason": reason.message}
-        for row in intake.refused[:20]
+        for row in ingested.refused[:20]
         for reason in row.reasons
     ]
-    return Judgement(
+    return CheckResult(
         passed=not problems,
         summary="; ".join(problems)
-        or f"All {intake.total} rows fit {intake.schema.name}, and no column is unknown.",
-        severity="ERROR" if intake.refused and intake.too_many_quarantined else "WARN",
-        column=next(iter(_columns_at_fault(intake.refused)), next(iter(intake.ignored), None)),
-        numbers={"refused": len(intake.refused)},
+        or f"All {ingested.total} rows fit {ingested.schema.name}, and no column is unknown.",
+        severity="ERROR" if ingested.refused and ingested.too_many_quarantined else "WARN",
+        column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
+        numbers={"refused": len(ingested.refused)},
         table=table,
     )
 
 
-def judge_input_suite(intake: Intake) -> Judgement:
+def check_input_suite(ingested: Ingested) -> CheckResult:
     """Whether the rows meet the input suite, given that some were set aside for breaking it."""
-    failed = [finding for finding in intake.verdict.findings if not finding.success]
+    failed = [finding for finding in ingested.result.findings if not finding.success]
     blocking = [
         finding for finding in failed if finding.severity == "critical" and not finding.row_level
     ]
     broken = [finding for finding in failed if finding.severity == "critical" and finding.row_level]
-    is_error = bool(blocking) or (bool(broken) and intake.too_many_quarantined)
+    is_error = bool(blocking) or (bool(broken) and ingested.too_many_quarantined)
     worth_telling = [finding for finding in failed if finding.severity != "info"]
     summary = "; ".join(finding.summary for finding in (blocking or broken or worth_telling)[:3])
     if broken:
-        summary += f". {len(intake.broken)} of {intake.total} rows are quarantined"
-    if intake.duplicates:
+        summary += f". {len(ingested.broken)} of {ingested.total} rows are quarantined"
+    if ingested.duplicates:
         summary += (
-            f"{'; ' if summary else ''}{len(intake.duplicates)} rows repeat the key of an earlier "
-            f"row and are set aside, such as {intake.duplicates[0]}"
+            f"{'; ' if summary else ''}{len(ingested.duplicates)} rows repeat the key of an "
+            f"earlier row and are set aside, such as {ingested.duplicates[0]}"
         )
     first = next(iter((*blocking, *broken, *worth_telling)), None)
-    return Judgement(
-        passed=not worth_telling and not intake.duplicates,
+    return CheckResult(
+        passed=not worth_telling and not ingested.duplicates,
         summary=summary
-        or f"All {len(intake.verdict.findings)} expectations hold for {intake.total} rows.",
+        or f"All {len(ingested.result.findings)} expectations hold for {ingested.total} rows.",
         severity="ERROR" if is_error else "WARN",
-        column=first.column if first else (intake.schema.key if intake.duplicates else None),
-        numbers={"quarantined": intake.quarantined, "duplicates": len(intake.duplicates)},
-        table=intake.verdict.records(),
+        column=first.column if first else (ingested.schema.key if ingested.duplicates else None),
+        numbers={"quarantined": ingested.quarantined, "duplicates": len(ingested.duplicates)},
+        table=ingested.result.records(),
     )
 
 
