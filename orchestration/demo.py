@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from lockstep.artifacts.atomic import replace_text
 from lockstep.cli.console import OUT, show_error
 from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
@@ -27,7 +28,7 @@ from lockstep.dagster.resources import open_registry
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.project.home import Home
 from lockstep.project.project import Project
-from lockstep.scoring.store import Store, replace_text
+from lockstep.scoring.store import Store
 from orchestration.skews import PIPELINE, SKEWS, Catch, SkewedCopy
 
 FIRST_DAY, DAYS = date(2013, 4, 1), 30

@@ -1,86 +1,29 @@
-"""What can go wrong with versions, as a tree.
+"""What can go wrong with the files of versions, as a tree.
 
 LockstepError
-└── RegistryError                   the registry refused, or a version cannot be used
-    ├── RegistryUnreachableError    it does not answer
-    ├── VersionNotFoundError        it has no such version
-    ├── AliasNotSetError            it has the model, but the alias points nowhere
-    ├── SnapshotError               a pipeline's source cannot be collected or run
-    ├── UntrustedTypeError          a fitted model holds a type that is not allowed
-    └── ArtifactError               a version's files are damaged, missing or not ours
+└── ArtifactError              a version cannot be stored or used
+    ├── SnapshotError          a pipeline's source cannot be collected or run
+    ├── UntrustedTypeError     a fitted model holds a type that is not allowed
+    └── NotLiveError           no version of a pipeline is live yet
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from lockstep.columns.errors import LockstepError
 
 
-class RegistryError(LockstepError):
-    """The registry refused what it was asked, or a version cannot be used."""
+class ArtifactError(LockstepError):
+    """A version cannot be stored, or its files are damaged, missing or not Lockstep's."""
 
 
-class RegistryUnreachableError(RegistryError):
-    """The registry does not answer, after a few attempts.
-
-    Attributes:
-        uri: Where it was looked for.
-    """
-
-    def __init__(self, uri: str, cause: object) -> None:
-        super().__init__(
-            f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
-            "running and that this address is right, then try again."
-        )
-        self.uri = uri
-
-
-class VersionNotFoundError(RegistryError):
-    """The registry has no such version.
-
-    Attributes:
-        name: Name of the model.
-        version: The version that was asked for.
-        existing: The versions that there are, oldest first.
-    """
-
-    def __init__(self, name: str, version: object, existing: Iterable[int]) -> None:
-        self.name, self.version, self.existing = name, version, tuple(existing)
-        numbers = ", ".join(map(str, self.existing))
-        super().__init__(
-            f"The registry has no version {version} of {name}; "
-            + (f"it has {numbers}." if numbers else f"it has none yet: train {name} first.")
-        )
-
-
-class AliasNotSetError(RegistryError):
-    """An alias of a model points to no version.
-
-    Attributes:
-        name: Name of the model.
-        alias: The alias, without the `@`.
-        existing: The versions that there are, oldest first.
-    """
-
-    def __init__(self, name: str, alias: str, existing: Iterable[int]) -> None:
-        self.name, self.alias, self.existing = name, alias, tuple(existing)
-        numbers = ", ".join(map(str, self.existing))
-        super().__init__(
-            f"{name} has no @{alias}. "
-            + (
-                f"Set it to one of its versions: {numbers}."
-                if numbers
-                else f"It has no version yet either: train {name} first."
-            )
-        )
-
-
-class SnapshotError(RegistryError):
+class SnapshotError(ArtifactError):
     """The source of a pipeline cannot be collected, or does not run by itself."""
 
 
-class UntrustedTypeError(RegistryError):
+class UntrustedTypeError(ArtifactError):
     """A fitted model holds a type that the allow-list does not name.
 
     Attributes:
@@ -98,10 +41,16 @@ class UntrustedTypeError(RegistryError):
         )
 
 
-class ArtifactError(RegistryError):
-    """The files of a version are damaged, missing, or were not written by Lockstep."""
+class NotLiveError(ArtifactError):
+    """No version of a pipeline is live yet.
 
+    Attributes:
+        path: The file that would say which one is.
+    """
 
-def _first_line(cause: object) -> str:
-    lines = str(cause).strip().splitlines()
-    return lines[0][:300] if lines else type(cause).__name__
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"No version of {path.stem} is live: there is no {path}. Train one and promote it: "
+            f"lockstep train {path.stem}, then lockstep promote {path.stem}."
+        )

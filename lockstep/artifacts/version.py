@@ -1,13 +1,14 @@
-"""Loaded versions: a version with everything that it carries."""
+"""Loaded versions: a version with everything that it carries, from its files alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, PROFILE, SUITES, Artifact
+from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.environment import Environment
@@ -20,10 +21,10 @@ class LoadedVersion:
     """A version with everything that it carries.
 
     Attributes:
-        name: Name of the model, which is the pipeline's.
+        name: Name of the pipeline.
         version: Its number.
-        run_id: The MLflow run that it was logged in.
-        created: When it was registered, in UTC.
+        directory: Its files.
+        digest: SHA-256 of its manifest, which holds those of all other files.
         pipeline: The fitted pipeline, computing with the code that it was fitted with.
         snapshot: That code.
         golden: Golden records.
@@ -37,8 +38,8 @@ class LoadedVersion:
 
     name: str
     version: int
-    run_id: str
-    created: datetime
+    directory: Path
+    digest: str
     pipeline: Pipeline
     snapshot: Snapshot
     golden: GoldenRecords
@@ -50,24 +51,35 @@ class LoadedVersion:
     ulps: Mapping[str, int]
 
     @classmethod
-    def read(
-        cls, artifact: Artifact, *, name: str, version: int, run_id: str, created: datetime
-    ) -> LoadedVersion:
-        """Load what a version's files hold.
+    def open(cls, directory: Path, digest: str, *, name: str, version: int) -> LoadedVersion:
+        """Open a version from its files, with nothing of a registry.
+
+        Args:
+            directory: The version's files.
+            digest: SHA-256 of its manifest, as it is known from elsewhere.
+            name: Name of the pipeline.
+            version: Its number.
 
         Raises:
+            ArtifactError: A file is missing or was changed, or the files are another pipeline's.
             SnapshotError: The source does not run here.
             UntrustedTypeError: A model holds a type that may not be loaded.
         """
+        artifact = Artifact.open(directory, digest)
         manifest = artifact.manifest
+        if manifest["pipeline"] != name:
+            raise ArtifactError(
+                f"{directory} holds a version of {manifest['pipeline']}, not of {name}: point to "
+                f"a version of {name}."
+            )
         return cls(
             name=name,
             version=version,
-            run_id=run_id,
-            created=created,
+            directory=directory,
+            digest=digest,
             pipeline=artifact.pipeline(),
             snapshot=artifact.snapshot,
-            golden=GoldenRecords.from_directory(artifact.directory / GOLDEN),
+            golden=GoldenRecords.from_directory(directory / GOLDEN),
             profile=Profile.from_json(artifact.read_json(PROFILE)),
             suites={
                 role: artifact.read_json(f"{SUITES}/{role}.json") for role in manifest["suites"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
-from lockstep.scoring.store import replace_text
 
 _SETTINGS = """\
 # Written by Lockstep where it is missing; yours to change.

@@ -94,7 +94,7 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store) -> Gat
         AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
         RegistryError: The registry cannot be reached.
     """
-    from lockstep.artifacts.errors import AliasNotSetError
+    from lockstep.registry.errors import AliasNotSetError
 
     wanted = registry.alias(declared.name, "champion")
     if wanted is None:

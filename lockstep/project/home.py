@@ -37,6 +37,10 @@ class Home:
         """What can be made again at any time."""
         return self.path / "cache"
 
+    def live(self, pipeline: str) -> Path:
+        """The file that says which version of a pipeline is live."""
+        return self.path / "live" / f"{pipeline}.json"
+
     def inbox(self, pipeline: str) -> Path:
         """Where files to be scored are dropped."""
         return self.path / "inbox" / pipeline

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from lockstep.artifacts.errors import RegistryError, RegistryUnreachableError
+from lockstep.registry.errors import RegistryError, RegistryUnreachableError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lockstep.artifacts.artifact import framework_files
-from lockstep.artifacts.errors import RegistryError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Field
+from lockstep.registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature

@@ -18,12 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
 from lockstep.artifacts.artifact import Artifact, Evidence, write_artifact
-from lockstep.artifacts.errors import (
-    AliasNotSetError,
-    ArtifactError,
-    SnapshotError,
-    VersionNotFoundError,
-)
+from lockstep.artifacts.errors import ArtifactError, SnapshotError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.errors import NotFittedError
@@ -33,6 +28,12 @@ from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
 from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
+from lockstep.registry.errors import (
+    AliasNotSetError,
+    FetchError,
+    RegistryError,
+    VersionNotFoundError,
+)
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
@@ -161,22 +162,19 @@ class Registry:
         digest = _manifest_digest(found)
         key = (name, found.version, digest)
         if key not in self._loaded:
-            artifact = Artifact.open(self.files(found), digest)
-            self._loaded[key] = LoadedVersion.read(
-                artifact,
-                name=found.name,
-                version=found.version,
-                run_id=found.run_id,
-                created=found.created,
+            self._loaded[key] = LoadedVersion.open(
+                self.files(found), digest, name=found.name, version=found.version
             )
         return self._loaded[key]
 
     def files(self, version: Version) -> Path:
         """The directory of a version's files: in place where it is local, else fetched once.
 
+        Files that were fetched before are used only while all of them are what was logged.
+
         Raises:
-            ArtifactError: Lockstep did not log it.
-            RegistryUnreachableError: The files have to be fetched, and the server does not answer.
+            ArtifactError: Lockstep did not log it, or what was fetched is not what was logged.
+            FetchError: The files have to be fetched, and did not all arrive; another try may work.
         """
         digest = _manifest_digest(version)
         location = urlparse(version.location)
@@ -184,8 +182,8 @@ class Registry:
             return Path(unquote(location.path)) / ARTIFACT
         cache = self.cache or self._own_cache
         directory = cache / version.name / f"{version.version}-{digest[:12]}"
-        if not directory.exists():
-            self._fetch(version.location, directory)
+        if not _is_whole(directory, digest):
+            self._fetch(version, directory, digest)
         return directory
 
     def alias(self, name: str, alias: str) -> Version | None:
@@ -242,22 +240,31 @@ class Registry:
     def _numbers(self, name: str) -> tuple[int, ...]:
         return tuple(version.version for version in self.versions(name))
 
-    def _fetch(self, location: str, directory: Path) -> None:
-        """Fetch a version's files to a directory, which appears when all are there."""
+    def _fetch(self, version: Version, directory: Path, digest: str) -> None:
+        """Fetch a version's files to a directory, which appears when all are there and right."""
         from mlflow.artifacts import download_artifacts
 
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory.parent) as fetched:
-            self._call(
-                download_artifacts,
-                artifact_uri=f"{location}/{ARTIFACT}",
-                dst_path=fetched,
-                tracking_uri=self.tracking_uri,
-            )
+        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as fetched:
             try:
-                Path(fetched, ARTIFACT).rename(directory)
+                self._call(
+                    download_artifacts,
+                    artifact_uri=f"{version.location}/{ARTIFACT}",
+                    dst_path=fetched,
+                    tracking_uri=self.tracking_uri,
+                )
+            except RegistryError as error:
+                raise FetchError(version.name, version.version, error) from error
+            files = Path(fetched, ARTIFACT)
+            Artifact.open(files, digest)
+            if _is_whole(directory, digest):  # another process was faster
+                return
+            with suppress(FileNotFoundError):  # fetched before, and no longer what was logged
+                directory.rename(Path(fetched, "damaged"))
+            try:
+                files.rename(directory)
             except OSError:
-                if not directory.exists():  # or else another process was faster
+                if not _is_whole(directory, digest):
                     raise
 
     @cached_property
@@ -403,6 +410,15 @@ def _check_source(pipeline: Pipeline, source: Snapshot) -> None:
             f"The source of {source.module} does not define the columns of {pipeline.name} that "
             f"were fitted: {', '.join(differ[:10])}. Log a pipeline with its own snapshot."
         )
+
+
+def _is_whole(directory: Path, digest: str) -> bool:
+    """Whether a directory holds all files of a version, as they were logged."""
+    try:
+        Artifact.open(directory, digest)
+    except ArtifactError:
+        return False
+    return True
 
 
 def _manifest_digest(version: Version) -> str:

@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError
 from lockstep.columns.files import decode_file
 from lockstep.columns.records import Schema
-from lockstep.scoring.store import replace
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0

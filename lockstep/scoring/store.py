@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from lockstep.artifacts.atomic import replace, replace_text
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, to_arrow
@@ -104,28 +103,3 @@ class Store:
         """The JSON document that was written; None if there is none."""
         path = self.path(name, partition, ".json")
         return json.loads(path.read_text()) if path.exists() else None
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small text file beside its place and move it there whole."""
-    replace(path, lambda file: Path(file).write_text(text))
-
-
-def replace(path: Path, write: Callable[[str], object]) -> None:
-    """Write a file beside its place and move it there whole.
-
-    Args:
-        path: Its place.
-        write: Writes the file of the name that it is given.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".tmp")
-    os.close(handle)
-    try:
-        write(temporary)
-        with Path(temporary).open("rb+") as file:
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

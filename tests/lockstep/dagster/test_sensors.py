@@ -17,13 +17,13 @@ import pytest
 import requests
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.errors import RegistryUnreachableError
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.resources import open_registry, resources
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
+from lockstep.registry.errors import RegistryUnreachableError
 from lockstep.scoring.store import Store
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")

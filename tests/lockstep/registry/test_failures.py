@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from lockstep.artifacts.errors import RegistryError, RegistryUnreachableError
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.registry.errors import RegistryError, RegistryUnreachableError
 from lockstep.registry.registry import Registry
 
 
@@ -206,5 +207,5 @@ def test_losing_the_files_does_not_lose_the_registry(registry: Registry, tumour:
     registry.log(tumour.pipeline, **tumour.arguments)
     assert registry.artifact_root is not None
     shutil.rmtree(registry.artifact_root)
-    with pytest.raises(RegistryError, match=r"manifest\.json cannot be read"):
+    with pytest.raises(ArtifactError, match=r"manifest\.json cannot be read"):
         registry.load("tumour", 1)

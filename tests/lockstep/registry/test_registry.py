@@ -21,15 +21,10 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from lockstep.artifacts.errors import (
-    AliasNotSetError,
-    ArtifactError,
-    SnapshotError,
-    UntrustedTypeError,
-    VersionNotFoundError,
-)
+from lockstep.artifacts.errors import ArtifactError, SnapshotError, UntrustedTypeError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.errors import NotFittedError
+from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 
@@ -61,7 +56,9 @@ def test_a_version_carries_all_that_proves_it_right(registry: Registry, tumour: 
     assert loaded.environment == tumour.environment
     assert loaded.suites == tumour.arguments["suites"]
     assert loaded.metrics == {"auc": 0.96, "brier": 0.05}
-    assert (loaded.rows, loaded.run_id) == (569, version.run_id)
+    assert loaded.rows == 569
+    assert loaded.directory == Path(version.location) / "lockstep"
+    assert loaded.digest == version.tags["lockstep.manifest"]
     for name, expected in tumour.golden.trace.columns.items():
         np.testing.assert_array_equal(loaded.golden.trace.columns[name], expected)
 

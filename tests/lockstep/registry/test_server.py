@@ -21,7 +21,8 @@ import pytest
 import requests
 from matplotlib.figure import Figure
 
-from lockstep.artifacts.errors import ArtifactError, RegistryError, RegistryUnreachableError
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.registry.errors import FetchError, RegistryError, RegistryUnreachableError
 from lockstep.registry.registry import Registry
 
 
@@ -110,6 +111,17 @@ def test_the_files_of_a_version_are_fetched_once(
     shutil.rmtree(stored)
     again = Registry(server.uri, cache=tmp_path / "cache")
     assert again.load("tumour", version.version).version == version.version
+
+
+def test_fetched_files_that_were_damaged_since_are_fetched_again(
+    remote: Registry, server: Server, tumour: Any, tmp_path: Path
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    files = remote.files(version)
+    (files / "profile.json").write_bytes(b"")  # as after a power failure
+    (files / "golden").rename(tmp_path / "golden")
+    again = Registry(server.uri, cache=tmp_path / "cache")
+    assert again.load("tumour", version.version).directory == files
 
 
 def test_files_that_were_changed_on_the_server_are_refused(
@@ -259,6 +271,26 @@ def test_a_request_that_is_lost_is_sent_again(
     registry = network(lambda request: next(outcomes, None))
     assert registry.versions("no_model") == ()
     assert next(outcomes, "all were lost") == "all were lost"
+
+
+def test_a_version_of_which_half_was_fetched_is_fetched_anew(
+    network: Callable[..., Registry], remote: Registry, tumour: Any, tmp_path: Path
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    broken = True
+
+    def loses(request: bytes) -> str | None:
+        """Files arrive one by one until the profile's turn comes."""
+        is_profile = b"GET" in request and b"lockstep/profile.json" in request
+        return "answer" if broken and is_profile else None
+
+    registry = network(loses)
+    registry.cache = tmp_path / "cache"
+    with pytest.raises(FetchError, match=r"version \d+ of tumour did not all arrive.*try again"):
+        registry.load("tumour", version.version)
+    assert list((tmp_path / "cache" / "tumour").iterdir()) == []
+    broken = False
+    assert registry.load("tumour", version.version).rows == 569
 
 
 def test_a_version_is_made_once_though_the_answer_was_lost(

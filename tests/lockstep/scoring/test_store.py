@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.kinds import Kind
-from lockstep.scoring.store import NotStoredError, Store, replace_text
+from lockstep.scoring.store import NotStoredError, Store
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 
@@ -66,7 +67,7 @@ def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> No
         f"""
         import os
         from pathlib import Path
-        from lockstep.scoring.store import replace
+        from lockstep.artifacts.atomic import replace
 
         def half(target):
             Path(target).write_text("ne")
@@ -84,7 +85,7 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_listed(tmp_path: Path) -
         f"""
         import os
         from pathlib import Path
-        from lockstep.scoring.store import replace
+        from lockstep.artifacts.atomic import replace
 
         path = Path({str(tmp_path)!r}) / "scored" / "day.parquet"
         replace(path, lambda target: os.kill(os.getpid(), 9))
@@ -95,7 +96,7 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_listed(tmp_path: Path) -
 
 
 def test_a_writer_that_raises_leaves_no_file_behind(tmp_path: Path) -> None:
-    from lockstep.scoring.store import replace
+    from lockstep.artifacts.atomic import replace
 
     def fail(target: str) -> None:
         raise OSError("disk full")

@@ -1,0 +1,121 @@
+"""Where the live version of a pipeline is, written down so that it opens without a registry.
+
+    {"format": 1, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
+     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00"}
+
+The registry's alias `@live` says the same; whoever moves it writes this file too. A process that
+serves reads it anew to learn that another version went live.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.errors import ArtifactError, NotLiveError
+from lockstep.artifacts.version import LoadedVersion
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LivePointer:
+    """Which version of a pipeline serves, and where its files are.
+
+    Attributes:
+        name: Name of the pipeline.
+        version: Number of the version.
+        directory: The version's files.
+        digest: SHA-256 of its manifest: other files than those that were proven do not open.
+        since: When it went live, in UTC.
+    """
+
+    name: str
+    version: int
+    directory: Path
+    digest: str
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @classmethod
+    def to(cls, loaded: LoadedVersion) -> LivePointer:
+        """A pointer to a version, live from now on."""
+        return cls(loaded.name, loaded.version, loaded.directory, loaded.digest)
+
+    def open(self) -> LoadedVersion:
+        """The version, from its files alone.
+
+        Raises:
+            ArtifactError: The version cannot be used.
+        """
+        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
+
+
+def write_live(path: Path, pointer: LivePointer) -> None:
+    """Write down which version is live, in the place of the one before.
+
+    Files below the folder that holds the pointer's own are named relative to it, so that a home
+    may be moved or copied.
+
+    Args:
+        path: The pointer's file, such as `Home.live("flights")`.
+        pointer: The version.
+    """
+    directory, home = pointer.directory.resolve(), path.parent.parent.resolve()
+    if directory.is_relative_to(home):
+        directory = Path(os.path.relpath(directory, path.parent.resolve()))
+    stored = {
+        "format": FORMAT,
+        "name": pointer.name,
+        "version": pointer.version,
+        "directory": str(directory),
+        "digest": pointer.digest,
+        "since": pointer.since.isoformat(),
+    }
+    replace_text(path, json.dumps(stored, indent=1) + "\n")
+
+
+def read_live(path: Path) -> LivePointer | None:
+    """The version that is live; None if none is yet.
+
+    Raises:
+        ArtifactError: The file cannot be read.
+    """
+    try:
+        return _pointer(path, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path} does not tell which version is live ({type(error).__name__}: {error}). "
+            "Promote a version, which writes it anew."
+        ) from error
+
+
+def open_live(path: Path) -> LoadedVersion:
+    """The version that is live, opened from its files with nothing of a registry.
+
+    Raises:
+        NotLiveError: No version is live yet.
+        ArtifactError: The pointer cannot be read, or the version cannot be used.
+    """
+    pointer = read_live(path)
+    if pointer is None:
+        raise NotLiveError(path)
+    return pointer.open()
+
+
+def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
+    if stored["format"] != FORMAT:
+        raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {FORMAT}")
+    return LivePointer(
+        name=str(stored["name"]),
+        version=int(stored["version"]),
+        directory=Path(os.path.normpath(path.parent.resolve() / stored["directory"])),
+        digest=str(stored["digest"]),
+        since=datetime.fromisoformat(stored["since"]),
+    )
