@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 
+from lockstep.columns.plain import cut
 from lockstep.dagster.runs import CheckReport, RunReport
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def show_checks(checks: Iterable[CheckReport], *, with_partition: bool = False) 
     for check in sorted(checks, key=lambda check: worst_first[check.result]):
         where = f" {check.partition}" if with_partition and check.partition else ""
         OUT.print(f"{_MARKS[check.result]}  {check.asset}{_escape(where)}  [bold]{check.check}[/]")
-        OUT.print(Padding(_escape(_short(check.summary)), (0, 0, 0, 8)))
+        OUT.print(Padding(_escape(cut(check.summary, 800)), (0, 0, 0, 8)))
 
 
 def show_run(report: RunReport) -> None:
@@ -40,10 +41,6 @@ def show_run(report: RunReport) -> None:
 def show_error(message: str) -> None:
     """One clear line on what is wrong."""
     ERR.print(f"[red]error:[/] {_escape(message)}", soft_wrap=True)
-
-
-def _short(text: str, limit: int = 800) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _escape(text: str) -> str:

@@ -14,8 +14,9 @@ import pandas as pd
 from lockstep.columns.casts import Cast, cast_values
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.plain import listed
 from lockstep.columns.records import Field, Schema
-from lockstep.columns.series import cast_cells, cast_chunks, cast_series, listed
+from lockstep.columns.series import cast_cells, cast_chunks, cast_series, values_of
 from lockstep.columns.values import Convert, RefusedError, converter
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def _arrow_table(data: Any, source: str) -> _Table:
 
 def _arrow_records(table: pa.Table, rows: list[int]) -> list[dict[str, Any]]:
     part = table.take(rows)
-    return _records(part.column_names, [listed(column) for column in part.columns])
+    return _records(part.column_names, [values_of(column) for column in part.columns])
 
 
 def _records(names: Iterable[Any], columns: list[list[Any]]) -> list[dict[str, Any]]:
@@ -274,7 +275,7 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
     lacking = [name for name in schema.names if name not in counts]
     if lacking:
         extra = [str(name) for name in present if name not in schema]
-        hint = f" It has columns that are not declared: {', '.join(extra[:10])}." if extra else ""
+        hint = f" It has columns that are not declared: {listed(extra)}." if extra else ""
         plural = "s" if len(lacking) > 1 else ""
         raise InputError(
             f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint} "

@@ -9,6 +9,7 @@ from typing import Any
 
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.errors import InputError
+from lockstep.columns.plain import one_line, show
 from lockstep.columns.records import Schema
 
 
@@ -32,7 +33,7 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
             raise InputError(f"{path} is empty: it has no header and no rows.")
         return reader(path, schema)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise InputError(f"{path} cannot be read: {one_line(str(error))}") from error
 
 
 def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text") -> Decoded:
@@ -43,7 +44,7 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     """
     data = _parse(text, source)
     if not isinstance(data, dict | list):
-        raise InputError(f"{source}: expected an object or an array of objects, not {text!r:.40}.")
+        raise InputError(f"{source}: expected an object or an array of objects, not {show(text)}.")
     return decode(data, schema, source=source)
 
 
@@ -68,7 +69,7 @@ def _decode_csv(path: Path, schema: Schema) -> Decoded:
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} cannot be read as CSV: {_one_line(error)}. Correct the file."
+            f"{path} cannot be read as CSV: {one_line(str(error))}. Correct the file."
         ) from error
     return decode_cells(table, schema, source=str(path))
 
@@ -83,7 +84,7 @@ def _decode_parquet(path: Path, schema: Schema) -> Decoded:
         table.validate(full=True)  # texts in UTF-8, above all
     except (pa.ArrowException, OSError) as error:
         raise InputError(
-            f"{path} cannot be read as Parquet (cut off or half-written?): {_one_line(error)}. "
+            f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
             "Write it anew."
         ) from error
     return decode(table, schema, source=str(path))
@@ -96,7 +97,7 @@ def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
             if line.strip():
                 record = _parse(line, f"{path}, line {number}")
                 if not isinstance(record, dict):
-                    raise InputError(f"{path}, line {number}: not a JSON object: {line!r:.60}")
+                    raise InputError(f"{path}, line {number}: not a JSON object: {show(line)}")
                 records.append(record)
     return decode(records, schema, source=str(path))
 
@@ -109,10 +110,6 @@ def _parse(text: str | bytes, source: str) -> Any:
         return msgspec.json.decode(text.removeprefix(mark))  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(f"{source} is not valid JSON: {error}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 READERS: dict[str, Callable[[Path, Schema], Decoded]] = {

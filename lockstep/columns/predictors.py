@@ -10,6 +10,7 @@ import pandas as pd
 from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
+from lockstep.columns.plain import listed, show
 from lockstep.columns.rows import is_missing
 from lockstep.columns.tables import to_frame
 from lockstep.columns.threads import threads_for
@@ -114,14 +115,14 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
     if model.classes is not None:
         if values != set(model.classes):
             raise FitError(
-                f"Model {model.name} declares the classes {sorted(model.classes)}, but "
-                f"{model.learns} holds {sorted(values, key=str)[:20]}."
+                f"Model {model.name} declares the classes {_some(set(model.classes))}, but "
+                f"{model.learns} holds {_some(values)}."
             )
         return labels.astype(str) if labels.dtype == object else labels
     if not values <= {False, True}:
         raise FitError(
             f"Model {model.name}: {model.learns} holds {len(values)} values such as "
-            f"{sorted(values, key=str)[:5]}; a classifier learns true or false, or declares its "
+            f"{_some(values, most=5)}; a classifier learns true or false, or declares its "
             "classes=[...]."
         )
     if len(values) < 2:
@@ -130,3 +131,7 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
             f"{len(labels)} rows; there is nothing to learn."
         )
     return labels.astype(bool)
+
+
+def _some(values: set[Any], most: int = 20) -> str:
+    return listed(map(show, sorted(values, key=str)), most)

@@ -11,6 +11,7 @@ import pandas as pd
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
 from lockstep.columns.nodes import Column
+from lockstep.columns.plain import show
 
 _KIND_OF_NUMPY_KIND = {
     "f": Kind.FLOAT,
@@ -136,5 +137,4 @@ def _described(value: Any) -> str:
     if isinstance(value, np.ndarray | pd.DataFrame):
         name = "an array" if type(value) is np.ndarray else f"a {type(value).__name__}"
         return f"{name} of shape {value.shape}"
-    text = " ".join(repr(value).split())
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+    return f"{type(value).__name__} {show(value)}"

@@ -57,10 +57,10 @@ def cast_chunks(values: pa.ChunkedArray, field: Field, convert: Convert) -> Cast
     if is_text and field.kind is Kind.TEXT and field.role != "key":  # a key does not recur
         distinct, codes = _encoded(values)
         return cast_distinct(field, convert, distinct, codes)
-    return cast_values(field, convert, listed(values))
+    return cast_values(field, convert, values_of(values))
 
 
-def listed(values: pa.ChunkedArray) -> list[Any]:
+def values_of(values: pa.ChunkedArray) -> list[Any]:
     """The values of a pyarrow column as Python's own, or pandas' where Python has none."""
     import pyarrow as pa
 

@@ -7,7 +7,6 @@ text into a number) is refused with a reason, never done in silence.
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.plain import listed, show
 from lockstep.columns.records import Field
 
 Convert = Callable[[Any], Any]
@@ -76,17 +76,6 @@ def cell_parser(field: Field) -> Callable[[str], Any]:
     if field.declared == "bool":
         return _parse_bool
     return str
-
-
-def show(value: Any) -> str:
-    """A value for a message, cut where it is long."""
-    if isinstance(value, int) and value.bit_length() > 200:
-        return f"an integer of {value.bit_length()} bits"
-    return _SHOWN.repr(value)
-
-
-_SHOWN = reprlib.Repr()
-_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 64
 
 
 # The first test in each function is for what comes most often.
@@ -156,7 +145,7 @@ def _bool(value: Any) -> bool | None:
         return bool(value)
     if _is_number(value) and value in (0, 1):
         return bool(value)
-    raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not true or false")
+    raise RefusedError(f"{show(value)} is {_noun(value)}, not true or false")
 
 
 def _text(value: Any) -> str | None:
@@ -172,18 +161,18 @@ def _text(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return _text(str(value))
-    raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not text")
+    raise RefusedError(f"{show(value)} is {_noun(value)}, not text")
 
 
 def _one_of(choices: tuple[str, ...]) -> Convert:
     admitted = frozenset(choices)
-    listed = ", ".join(map(repr, choices[:8])) + (", ..." if len(choices) > 8 else "")
+    known = listed(map(repr, choices), most=8)
 
     def convert(value: Any) -> str | None:
         text = _text(value)
         if text is None or text in admitted:
             return text
-        raise RefusedError(f"{show(text)} is none of {listed}")
+        raise RefusedError(f"{show(text)} is none of {known}")
 
     return convert
 
@@ -196,7 +185,7 @@ def _time(value: Any) -> int | None:
     elif isinstance(value, np.datetime64):
         raise RefusedError(f"{value} is a naive time; say its zone, such as +00:00 or Z")
     elif not isinstance(value, datetime):
-        raise RefusedError(f"{_show_plain(value)} is {_noun(value)}, not {_TIME_EXAMPLE}")
+        raise RefusedError(f"{show(value)} is {_noun(value)}, not {_TIME_EXAMPLE}")
     elif getattr(value, "nanosecond", 0):
         raise RefusedError(f"{value.isoformat()} is finer than a microsecond")
     if not MINYEAR <= value.year <= MAXYEAR:  # pandas' times go further
@@ -266,10 +255,6 @@ def _plain_decimal(value: Decimal) -> int | float:
     return found
 
 
-def _show_plain(value: Any) -> str:
-    return show(value.item()) if isinstance(value, np.generic) else show(value)
-
-
 def _noun(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "true or false"
@@ -284,7 +269,9 @@ def _noun(value: Any) -> str:
 
 def _parse_number(text: str) -> Any:
     if _INTEGER.fullmatch(text):
-        return int(text) if len(text) <= _LONGEST_INTEGER else text
+        if len(text) > _LONGEST_INTEGER:
+            return text
+        return int(text) or float(text)  # a float's zero may have a sign
     if _NUMBER.fullmatch(text):
         return float(text)
     return text

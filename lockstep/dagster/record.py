@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
 
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import plain
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
@@ -148,15 +148,7 @@ def trace_row(
 
 
 def _values(columns: Columns) -> dict[str, Any]:
-    return {name: _plain(array[0]) for name, array in columns.items()}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else f"{value}Z"
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
+    return {name: plain(array[0]) for name, array in columns.items()}
 
 
 def _role(declared: PipelineAssets, name: str) -> str:

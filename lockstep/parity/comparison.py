@@ -12,9 +12,9 @@ import numpy as np
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
+from lockstep.columns.plain import plain, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
 from lockstep.parity.exactness import BEYOND, Difference, difference
-from lockstep.parity.plain import example_value, json_value
 from lockstep.parity.reproducer import matrix_reproducer, value_reproducer
 
 _EXAMPLES = 5
@@ -44,7 +44,7 @@ class Keys:
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
-        return {"count": self.count, "first": [json_value(key) for key in self.first]}
+        return {"count": self.count, "first": plain(list(self.first), longest=200)}
 
 
 @dataclass(frozen=True)
@@ -376,11 +376,11 @@ def _example(
         expected, actual = expected[position], actual[position]
     columns = matched.expected.columns
     return Example(
-        key=example_value(matched.expected.keys[row]),
-        expected=example_value(expected),
-        actual=example_value(actual),
+        key=python_value(matched.expected.keys[row]),
+        expected=python_value(expected),
+        actual=python_value(actual),
         position=position,
-        inputs={name: example_value(columns[name][row]) for name in inputs if name in columns},
+        inputs={name: python_value(columns[name][row]) for name in inputs if name in columns},
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
+from lockstep.columns.plain import plain, show
 from lockstep.parity.exactness import BEYOND
-from lockstep.parity.plain import json_value, show
 from lockstep.parity.reproducer import Reproducer, public_name
 
 _MOST_NAMES = 4
@@ -80,17 +80,23 @@ class Example:
 
     def __str__(self) -> str:
         place = f", position {self.position}" if self.position is not None else ""
-        return f"key {self.key}{place}: expected {show(self.expected)}, got {show(self.actual)}"
+        expected, actual = show(self.expected, most=200), show(self.actual, most=200)
+        return f"key {self.key}{place}: expected {expected}, got {actual}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain data, long texts cut."""
         return {
-            "key": json_value(self.key),
+            "key": _plain(self.key),
             "position": self.position,
-            "expected": json_value(self.expected),
-            "actual": json_value(self.actual),
-            "inputs": {name: json_value(value) for name, value in self.inputs.items()},
+            "expected": _plain(self.expected),
+            "actual": _plain(self.actual),
+            "inputs": {name: _plain(value) for name, value in self.inputs.items()},
         }
+
+
+def _plain(value: Any) -> Any:
+    """Here a NaN that faces a None is a finding."""
+    return plain(value, longest=200, nan="NaN")
 
 
 def place_of(graph: Graph, column: str, *, is_matrix: bool = False) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import plain
 from lockstep.columns.records import Schema
 from lockstep.columns.rows import is_missing, take_rows
 from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
-from lockstep.parity.plain import json_value, python_value
 from lockstep.parity.rows import first_of_each
 
 _CATEGORIES = 60
@@ -167,7 +167,7 @@ def _extremes(column: str, values: Array) -> Iterator[_Wish]:
     if values.dtype.kind not in "ifM" or not len(known):
         return
     for value in dict.fromkeys((known.min(), known.max())):
-        shown = str(json_value(python_value(value)))
+        shown = str(plain(value, longest=200))
         yield _Wish(column, "extremes", shown, np.flatnonzero(values == value))
 
 
@@ -181,7 +181,7 @@ def _categories(column: str, values: Array) -> list[_Wish]:
             rows.setdefault(value, []).append(row)
     frequent = sorted(rows, key=lambda value: (-len(rows[value]), str(value)))[:_CATEGORIES]
     return [
-        _Wish(column, "categories", str(json_value(value)), np.array(rows[value]))
+        _Wish(column, "categories", str(plain(value, longest=200)), np.array(rows[value]))
         for value in frequent
     ]
 
@@ -204,7 +204,7 @@ def _flips(graph: Graph, output: str, columns: Columns) -> Iterator[_Wish]:
         flips = np.flatnonzero(decisions[order][1:] != decisions[order][:-1])
         for flip in flips[np.argsort(gaps[flips], kind="stable")][:_FLIPS]:
             for row in order[max(flip + 1 - _BESIDE, 0) : flip + 1 + _BESIDE]:
-                value = f"{json_value(python_value(columns[name][row]))} of {name}"
+                value = f"{plain(columns[name][row])} of {name}"
                 yield _Wish(output, "decision", value, np.array([row]))
 
 

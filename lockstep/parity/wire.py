@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import iso, python_value
 from lockstep.columns.records import Field
-from lockstep.parity.plain import iso, python_value
 
 
 def wire_record(columns: Columns, row: int, fields: Iterable[Field]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pandas as pd
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.errors import DeclarationError, InputError, LockstepError
 from lockstep.columns.files import decode_file
+from lockstep.columns.plain import one_line
 from lockstep.columns.records import Schema
 
 _DAY = "{day}"
@@ -111,7 +112,7 @@ class SqlSource:
     def __post_init__(self) -> None:
         if _DAY in self.query:
             raise DeclarationError(
-                f"The query {_one_line(self.query)!r} holds {_DAY}; write :day, which is bound "
+                f"The query {one_line(self.query)!r} holds {_DAY}; write :day, which is bound "
                 "as a date."
             )
 
@@ -139,7 +140,7 @@ class SqlSource:
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
             raise InputError(
-                f"{self.describe()}: {_one_line(str(cause))}. Check that the database can be "
+                f"{self.describe()}: {one_line(str(cause))}. Check that the database can be "
                 "reached, that its tables exist, and the query."
             ) from error
         return pd.DataFrame(rows, columns=names, dtype=object)
@@ -153,7 +154,7 @@ class SqlSource:
             where = make_url(self.url).render_as_string(hide_password=True)
         except ArgumentError:
             where = "a database whose address SQLAlchemy cannot read"
-        return f"SQL on {where}: {_one_line(self.query)}"
+        return f"SQL on {where}: {one_line(self.query)}"
 
     def _check_file(self) -> None:
         """SQLite would make an empty database of a file that does not exist."""
@@ -187,7 +188,7 @@ class FunctionSource:
         except Exception as error:
             raise InputError(
                 f"{self.describe()}{'' if day is None else f', for {day}'} raised "
-                f"{type(error).__name__}: {_one_line(str(error))}. Correct the function."
+                f"{type(error).__name__}: {one_line(str(error))}. Correct the function."
             ) from error
         if not _is_data(found):
             raise InputError(
@@ -238,8 +239,3 @@ def _is_data(found: Any) -> bool:
     if isinstance(found, Sequence):
         return not isinstance(found, str | bytes)
     return type(found).__module__.startswith("pyarrow") and hasattr(found, "column_names")
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split()).rstrip(".")
-    return line if len(line) <= 160 else line[:157] + "..."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import cut
 from lockstep.columns.records import Field
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def parameters(pipeline: Pipeline, snapshot: Snapshot, rows: int) -> dict[str, s
             found[f"{name}.learns"] = column.learns
             found[f"{name}.uses"] = ", ".join(column.uses)
         found |= dict(_estimator_parameters(name, pipeline.models_[name]))
-    return {name: _shorten(str(value)) for name, value in found.items()}
+    return {name: cut(str(value), _LONGEST_VALUE) for name, value in found.items()}
 
 
 def dataset(pipeline: Pipeline, rows: int, digest: str) -> DatasetInput:
@@ -138,7 +139,3 @@ def _whole_lines(lines: Iterable[str]) -> str:
 
 def _first_line(doc: str) -> str:
     return doc.partition("\n")[0]
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from lockstep.artifacts.artifact import framework_files
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import Field
+from lockstep.parity.wire import wire_record
 from lockstep.registry.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -107,22 +107,10 @@ def signature(pipeline: Pipeline) -> ModelSignature:
 
 def input_example(pipeline: Pipeline, columns: Columns) -> pd.DataFrame:
     """The first few rows as a client would send them: times in ISO form, nulls where missing."""
-    example = {
-        field.name: pd.Series(
-            [_plain(field, value) for value in columns[field.name][:_EXAMPLE_ROWS].tolist()],
-            dtype=object,
-        )
-        for field in pipeline.record_schema
-    }
-    return pd.DataFrame(example)
-
-
-def _plain(field: Field, value: Any) -> Any:
-    if value is None or value != value:
-        return None
-    if field.declared == "datetime":
-        return f"{value.isoformat()}Z"
-    return {"int": int, "bool": bool, "float": float, "str": str}[field.declared](value)
+    fields = list(pipeline.record_schema)
+    rows = min(_EXAMPLE_ROWS, len(columns[pipeline.key]))
+    records = [wire_record(columns, row, fields) for row in range(rows)]
+    return pd.DataFrame(records, columns=pipeline.record_schema.names, dtype=object)
 
 
 def requirements(sources: Mapping[str, str]) -> list[str]:

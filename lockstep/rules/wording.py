@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.plain import cut, listed
+
 Kwargs = Mapping[str, Any]
 """The arguments of an expectation, as plain JSON."""
 
@@ -70,10 +72,10 @@ def shown(value: Any) -> str:
         case Mapping():
             written = "; ".join(f"{name}: {shown(held)}" for name, held in value.items())
         case list() | tuple():
-            written = listed(value)
+            written = _some(value)
         case _:
             written = str(value)
-    return written if len(written) <= _LONGEST else f"{written[: _LONGEST - 1]}…"
+    return cut(written, _LONGEST)
 
 
 def _number(value: float) -> str:
@@ -89,11 +91,8 @@ def quoted(value: Any) -> str:
     return repr(shown(value)) if isinstance(value, str) else shown(value)
 
 
-def listed(values: Iterable[Any]) -> str:
-    """The first of some values, and a sign that there are more where there are."""
-    every = list(values)
-    more = ["…"] if len(every) > _LISTED else []
-    return ", ".join([*map(shown, every[:_LISTED]), *more])
+def _some(values: Iterable[Any]) -> str:
+    return listed(map(shown, values), _LISTED)
 
 
 def percentage(percent: float) -> str:
@@ -150,11 +149,11 @@ def _adjective(met: str) -> Wording:
 
 
 def _in_set(kwargs: Kwargs) -> Wording:
-    return _adjective(f"one of {listed(kwargs['value_set'])}")
+    return _adjective(f"one of {_some(kwargs['value_set'])}")
 
 
 def _not_in_set(kwargs: Kwargs) -> Wording:
-    excluded = f"one of {listed(kwargs['value_set'])}"
+    excluded = f"one of {_some(kwargs['value_set'])}"
     return _opposites(f"not {excluded}", excluded)
 
 
@@ -168,7 +167,7 @@ def _not_matching(patterns: str) -> Wording:
 
 def _match_list(kwargs: Kwargs) -> Wording:
     which = "all" if kwargs.get("match_on") == "all" else "any"
-    return _matching(f"{which} of {listed(kwargs['regex_list'])}")
+    return _matching(f"{which} of {_some(kwargs['regex_list'])}")
 
 
 def _greater(kwargs: Kwargs) -> Wording:
@@ -186,7 +185,7 @@ _ROW_WORDINGS: dict[str, Callable[[Kwargs], Wording]] = {
     "expect_column_values_to_not_match_regex": lambda kwargs: _not_matching(shown(kwargs["regex"])),
     "expect_column_values_to_match_regex_list": _match_list,
     "expect_column_values_to_not_match_regex_list": lambda kwargs: _not_matching(
-        f"any of {listed(kwargs['regex_list'])}"
+        f"any of {_some(kwargs['regex_list'])}"
     ),
     "expect_column_value_lengths_to_be_between": lambda kwargs: _adjective(
         f"{_range(kwargs).met} characters long"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import plain
 from lockstep.columns.records import Schema
 from lockstep.columns.tables import to_frame
 
@@ -160,15 +160,7 @@ def set_aside_table(rows: Iterable[tuple[str, Rejected]]) -> pa.Table:
 
 def record_text(record: dict[str, Any]) -> str:
     """A row's values as JSON, or as close to it as what came allows."""
-    return json.dumps({str(name): _plain(value) for name, value in record.items()}, default=repr)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and value != value:
-        return None
-    return value.isoformat() if isinstance(value, date | datetime) else value
+    return json.dumps(plain(record))
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:
@@ -242,7 +234,7 @@ def _rejected(
         row=int(data.rows[position]),
         key=str(data.columns[key][position]),
         reasons=reasons,
-        record={name: _plain(value) for name, value in record.items()},
+        record=plain(record),
     )
 
 

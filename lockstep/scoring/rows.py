@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import python_value
 from lockstep.columns.records import Schema
 from lockstep.columns.rows import concat, take_rows
 
@@ -51,7 +48,7 @@ def rejected_rows(
             row=row,
             key=str(columns[schema.key or ""][row]),
             reasons=(reason,),
-            record={name: _plain(columns[name][row]) for name in schema.names},
+            record={name: python_value(columns[name][row]) for name in schema.names},
         )
         for row, reason in sorted(failed.items())
     )
@@ -78,7 +75,3 @@ def _parts(
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

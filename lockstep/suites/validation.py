@@ -7,21 +7,16 @@ position in its `meta`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
 from functools import cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import plain
 from lockstep.columns.tables import to_frame
 from lockstep.rules.errors import SuiteError
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.rule import columns_of, compile_rule
-from lockstep.rules.wording import shown
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 
@@ -33,8 +28,8 @@ if TYPE_CHECKING:
     )
     from great_expectations.datasource.fluent.interfaces import Batch
 
-_LONGEST = 50
-_LONGEST_TEXT = 200
+_LONGEST = 200
+"""Characters of a text, and members of a list, that a finding keeps."""
 _POSITION = "position"
 _ROW_COUNT = "expect_table_row_count_to_be_between"
 
@@ -244,21 +239,4 @@ def _cell(array: Array, row: int) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as plain JSON, what is long cut to its beginning."""
-    match value:
-        case None | bool() | int():
-            return value
-        case np.datetime64():
-            return shown(value)
-        case np.generic() | np.ndarray():
-            return _plain(value.tolist())
-        case float():
-            return value if math.isfinite(value) else str(value)
-        case date():
-            return value.isoformat()
-        case Mapping():
-            return {str(name): _plain(held) for name, held in islice(value.items(), _LONGEST)}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(held) for held in islice(value, _LONGEST)]
-        case _:
-            return str(value)[:_LONGEST_TEXT]
+    return plain(value, longest=_LONGEST, nan="NaN")

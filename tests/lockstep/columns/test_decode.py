@@ -91,7 +91,7 @@ def frame(**columns: Any) -> pd.DataFrame:
         (
             "real",
             np.timedelta64(1, "s"),
-            "np.timedelta64(1,'s') is of type timedelta64, not a number",
+            "datetime.timedelta(seconds=1) is of type timedelta64, not a number",
         ),
         ("real", 2**53 + 1, "9007199254740993 has no exact float; it lies beyond 2^53"),
         ("real", 10**400, "an integer of 1329 bits does not fit a float"),
@@ -108,7 +108,7 @@ def frame(**columns: Any) -> pd.DataFrame:
         (
             "flag",
             np.datetime64(0, "s"),
-            "datetime.datetime(1970, 1, 1, 0, 0) is a time, not true or false",
+            "1970-01-01T00:00:00Z is a time, not true or false",
         ),
         ("text", 5, "5 is a number, not text"),
         ("text", b"x", "b'x' is of type bytes, not text"),
@@ -369,7 +369,7 @@ def test_every_dtype_of_pandas_is_decoded(
         ({"real": np.array([np.longdouble(1) / 3, 1])}, "0.3333333333333333 has no exact float"),
         (
             {"real": pd.to_datetime(["2013-04-01", None], utc=True)},
-            "Timestamp('2013-04-01 00:00:00+0000', tz='UTC') is a time, not a number",
+            "2013-04-01T00:00:00Z is a time, not a number",
         ),
         ({"text": pd.interval_range(0, 2)}, "Interval(0, 1, closed='right') is of type Interval"),
         ({"text": pd.Series([b"x", None])}, "b'x' is of type bytes, not text"),
@@ -428,9 +428,9 @@ def test_every_type_of_pyarrow_is_decoded(
         ([0], pa.date32(), "at", "datetime.date(1970, 1, 1) is of type date, not a time such as"),
         ([0], pa.timestamp("us"), "at", "1970-01-01T00:00:00 is a naive time"),
         ([2**60], pa.timestamp("s"), "at", "lies outside the years 1 to 9999 in UTC"),
-        ([10**15], pa.timestamp("ms"), "real", "Timestamp('33658-09-27 01:46:40') is a time, not"),
+        ([10**15], pa.timestamp("ms"), "real", "33658-09-27T01:46:40 is a time, not"),
         ([10**8], pa.date32(), "at", "lies outside the years 1 to 9999 in UTC"),
-        ([0], pa.timestamp("us", "Mars/Base"), "real", "Timestamp('1970-01-01 00:00:00+0000', tz="),
+        ([0], pa.timestamp("us", "Mars/Base"), "real", "1970-01-01T00:00:00Z is a time, not"),
         ([1], pa.timestamp("ns", "Asia/Tokyo"), "at", "1970-01-01T00:00:00.000000001+00:00 is fin"),
         ([10**15], pa.timestamp("ms", "UTC"), "at", "lies outside the years 1 to 9999 in UTC"),
         ([2**60], pa.timestamp("s", "UTC"), "at", "lies outside the years 1 to 9999 in UTC"),

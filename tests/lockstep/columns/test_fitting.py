@@ -331,7 +331,7 @@ def sized(**changes: Any) -> Columns:
             None,
             DummyClassifier,
             {},
-            ": size_ holds 2 values such as ['l', 's']; a classifier learns true or false, or "
+            ": size_ holds 2 values such as 'l', 's'; a classifier learns true or false, or "
             "declares its classes=[...].",
         ),
         (
@@ -339,7 +339,7 @@ def sized(**changes: Any) -> Columns:
             ["s", "m", "l"],
             DummyClassifier,
             {},
-            " declares the classes ['l', 'm', 's'], but size_ holds ['l', 's'].",
+            " declares the classes 'l', 'm', 's', but size_ holds 'l', 's'.",
         ),
         (
             size_,

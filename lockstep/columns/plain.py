@@ -1,0 +1,97 @@
+"""Values as plain data for JSON, and values and texts of any length in a sentence."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def python_value(value: Any) -> Any:
+    """A cell of an array as Python's own type: times as `datetime` in UTC, NaT as None."""
+    if isinstance(value, np.datetime64):
+        found = value.astype("datetime64[us]").item()
+        return found.replace(tzinfo=UTC) if isinstance(found, datetime) else found
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def plain(value: Any, *, longest: int | None = None, nan: str | None = None) -> Any:
+    """A value as strict JSON can hold it: times in ISO 8601, missing ones as null.
+
+    Args:
+        value: A cell, or mappings and lists of them.
+        longest: Characters of a text, and members of a mapping or list, that are kept; None for
+            all of them.
+        nan: What stands for NaN: null, unless NaN and None are to be told apart.
+    """
+    value = python_value(value)
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    match value:
+        case bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else _not_finite(value, nan)
+        case datetime():
+            return iso(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            items = islice(value.items(), longest)
+            return {str(name): plain(held, longest=longest, nan=nan) for name, held in items}
+        case list() | tuple() | set() | frozenset() | np.ndarray():
+            return [plain(held, longest=longest, nan=nan) for held in islice(value, longest)]
+        case _:
+            return str(value) if longest is None else cut(str(value), longest)
+
+
+def _not_finite(value: float, nan: str | None) -> str | None:
+    if math.isnan(value):
+        return nan
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def iso(time: datetime) -> str:
+    """A time in ISO 8601, such as `2013-04-01T09:30:00Z`; exact."""
+    return time.isoformat().replace("+00:00", "Z")
+
+
+def show(value: Any, most: int = 60) -> str:
+    """A value in a sentence: texts in quotes, floats with all their digits, cut where long."""
+    value = python_value(value)
+    if isinstance(value, str):
+        return repr(cut(value, most))
+    if isinstance(value, datetime) and value is not pd.NaT:
+        return iso(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return f"an integer of {value.bit_length()} bits"
+    return one_line(_BRIEF.repr(value), most)
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = 64
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """A text in one line, without a full stop at its end, cut where it is long."""
+    return cut(" ".join(text.split()).rstrip("."), most)
+
+
+def cut(text: str, most: int) -> str:
+    """A text in no more than so many characters; an ellipsis stands for what is left out."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def listed(names: Iterable[object], most: int = 10) -> str:
+    """The first of some names, and how many more there are: `a, b and 3 more`."""
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more

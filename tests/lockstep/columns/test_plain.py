@@ -1,0 +1,82 @@
+"""Values as plain data, and values and texts in a sentence."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockstep.columns.plain import cut, listed, one_line, plain, show
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float64(0.1), 0.1),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.datetime64("2013-04-01T09:30:00.000001"), "2013-04-01T09:30:00.000001Z"),
+        (np.datetime64("2013-04-01", "D"), "2013-04-01T00:00:00Z"),
+        (pd.Timestamp("2013-04-01T09:30", tz="UTC"), "2013-04-01T09:30:00Z"),
+        (datetime(2013, 4, 1, 9, tzinfo=timezone(timedelta(hours=2))), "2013-04-01T09:00:00+02:00"),
+        (date(2013, 4, 1), "2013-04-01"),
+        (np.inf, "Infinity"),
+        (-np.inf, "-Infinity"),
+        (Decimal("1.10"), "1.10"),
+        ({1: [np.float64(1), (2,)]}, {"1": [1.0, [2]]}),
+        (np.array(["a", None], dtype=object), ["a", None]),
+    ],
+)
+def test_a_value_becomes_what_strict_json_can_hold(value: Any, expected: Any) -> None:
+    found = plain(value)
+    assert found == expected
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NaT, pd.NA, np.datetime64("NaT")])
+def test_a_missing_value_is_null(missing: Any) -> None:
+    assert plain([missing]) == [None]
+
+
+def test_nan_is_told_from_none_where_that_is_asked() -> None:
+    assert plain([np.nan, None], nan="NaN") == ["NaN", None]
+
+
+def test_long_texts_and_lists_are_cut_where_that_is_asked() -> None:
+    assert plain(["abcdef", "b", "c", "d"], longest=3) == ["ab…", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("it's", '"it\'s"'),
+        ("x" * 100, f"'{'x' * 59}…'"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (np.float64("nan"), "NaN"),
+        (None, "None"),
+        (datetime(2013, 4, 1, tzinfo=UTC), "2013-04-01T00:00:00Z"),
+        (2**300, "an integer of 301 bits"),
+        (["a\n" * 9], r"['a\na\na\na\na\na\na\na\na\n']"),
+    ],
+)
+def test_a_value_in_a_sentence(value: Any, expected: str) -> None:
+    assert show(value) == expected
+
+
+def test_a_text_in_one_line() -> None:
+    assert one_line("It broke:\n  here.\n") == "It broke: here"
+
+
+def test_what_is_cut_ends_with_an_ellipsis_and_is_not_too_long() -> None:
+    assert cut("abcdef", 4) == "abc…"
+    assert cut("abcd", 4) == "abcd"
+
+
+def test_a_list_of_names_says_how_many_more_there_are() -> None:
+    assert listed("abcde", most=2) == "a, b and 3 more"
+    assert listed("ab", most=2) == "a, b"
