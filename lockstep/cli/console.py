@@ -1,52 +1,106 @@
-"""What the command line shows to people."""
+"""What the command line shows to people.
+
+On a terminal, lines are wrapped at its width; in a pipe or a file a line is a line, however long.
+Colours follow `NO_COLOR` and `FORCE_COLOR`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from lockstep.columns.plain import cut
-from lockstep.dagster.runs import CheckReport, RunReport
 
 if TYPE_CHECKING:
     from lockstep.dagster.record import TracedRow
+    from lockstep.dagster.runs import CheckReport, RunReport
 
-OUT = Console(highlight=False)
-ERR = Console(stderr=True, highlight=False)
-
+_ANY_WIDTH = 1_000_000
+_MOST_SHOWN = 800
+"""Characters of a finding that are shown on a terminal."""
+_CLOSED_PIPE = 141
+"""Exit status where nobody reads on: what a shell reports of a program that SIGPIPE ended."""
 _MARKS = {"passed": "[green]passed[/]", "warned": "[yellow]warned[/]", "failed": "[red]FAILED[/]"}
 
 
-def show_checks(checks: Iterable[CheckReport], *, with_partition: bool = False) -> None:
-    """Checks, the worst first: which one, and below it what was found."""
-    worst_first = {"failed": 0, "warned": 1, "passed": 2}
-    for check in sorted(checks, key=lambda check: worst_first[check.result]):
-        where = f" {check.partition}" if with_partition and check.partition else ""
-        OUT.print(f"{_MARKS[check.result]}  {check.asset}{_escape(where)}  [bold]{check.check}[/]")
-        OUT.print(Padding(_escape(cut(check.summary, 800)), (0, 0, 0, 8)))
+class _Stream(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """End quietly: whoever reads has read enough, as `head` does."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_CLOSED_PIPE)
 
 
-def show_run(report: RunReport) -> None:
-    """A run: its checks, and why it broke off if it did."""
-    if report.checks:
-        show_checks(report.checks)
-    if report.error is not None:
-        show_error(report.error)
+OUT = _Stream(highlight=False, width=None if sys.stdout.isatty() else _ANY_WIDTH)
+ERR = _Stream(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _ANY_WIDTH)
+
+
+def say(text: str) -> None:
+    """A line of plain text."""
+    OUT.print(text, soft_wrap=True, markup=False)
+
+
+def show_json(value: Any) -> None:
+    """A value as JSON, and nothing else."""
+    OUT.out(json.dumps(value, indent=1, default=str))
 
 
 def show_error(message: str) -> None:
     """One clear line on what is wrong."""
-    ERR.print(f"[red]error:[/] {_escape(message)}", soft_wrap=True)
+    ERR.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def show_checks(
+    checks: Sequence[CheckReport], *, passed_too: bool = False, partitions: bool = False
+) -> None:
+    """What checks found, the worst last: how many passed, then warnings, then failures.
 
-    return escape(text)
+    Args:
+        checks: The checks.
+        passed_too: Whether to show also what each of those that passed found.
+        partitions: Whether to tell of each which partition it was about.
+    """
+    passed, warned, failed = (
+        [check for check in checks if check.result == result]
+        for result in ("passed", "warned", "failed")
+    )
+    if passed_too:
+        _show_findings(passed, partitions)
+    elif passed:
+        OUT.print(f"[green]{_count(len(passed), 'check')} passed[/]")
+    _show_findings(warned, partitions)
+    _show_findings(failed, partitions)
+
+
+def show_many_checks(reports: Sequence[RunReport]) -> None:
+    """What the checks of many runs found: warnings counted by check, and failures in full."""
+    checks = [check for report in reports for check in report.checks]
+    passed = sum(check.result == "passed" for check in checks)
+    if passed:
+        OUT.print(f"[green]{_count(passed, 'check')} passed[/]")
+    warned = Counter((one.asset, one.check) for one in checks if one.result == "warned")
+    for (asset, check), count in warned.most_common():
+        OUT.print(f"{_MARKS['warned']}  {escape(asset)}  [bold]{check}[/]  {_times(count)}")
+    _show_findings([check for check in checks if check.result == "failed"], partitions=True)
+
+
+def show_errors(reports: Sequence[RunReport]) -> None:
+    """Why runs broke off, those that did."""
+    for report in reports:
+        if report.error is not None:
+            where = f"{report.partition}: " if len(reports) > 1 else ""
+            show_error(f"{where}{report.error}")
 
 
 def show_trace(row: TracedRow) -> None:
@@ -60,13 +114,47 @@ def show_trace(row: TracedRow) -> None:
         table.add_column(title)
     for name, stored in row.stored.items():
         computed = row.computed[name]
-        now = "same" if computed == stored else _escape(str(computed))
+        now = "same" if computed == stored else str(computed)
         table.add_row(
-            name,
-            row.roles[name],
-            _escape(str(stored)),
-            f"[red]{now}[/]" if name in divergent else now,
+            *(Text(cell) for cell in (name, row.roles[name], str(stored))),
+            Text(now, "red" if name in divergent else ""),
         )
-    OUT.print(f"{row.key}, scored by version {row.version}")
+    say(f"{row.key}, scored by version {row.version}")
     OUT.print(table)
-    OUT.print(_escape(row.comparison.summary))
+    say(row.comparison.summary)
+
+
+def near(path: str) -> str:
+    """A path as seen from where the command runs, if it lies below that."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _show_findings(checks: Iterable[CheckReport], partitions: bool) -> None:
+    for check in checks:
+        where = f" {check.partition}" if partitions and check.partition else ""
+        line = f"{_MARKS[check.result]}  {escape(check.asset + where)}  [bold]{check.check}[/]"
+        OUT.print(line, soft_wrap=True)
+        OUT.print(Padding.indent(Text(_shown(check)), 8))
+
+
+def _shown(check: CheckReport) -> str:
+    """What a check found: cut on a terminal if it is long, with a word on where the rest is."""
+    if len(check.summary) <= _MOST_SHOWN or not OUT.is_terminal:
+        return check.summary
+    pipeline, _, asset = check.asset.partition("/")
+    kind = "--file" if asset.startswith("inbox/") else "--day"
+    which = f" {kind} '{check.partition}'" if check.partition else ""
+    more = len(check.summary) - _MOST_SHOWN
+    return (
+        f"{cut(check.summary, _MOST_SHOWN)} ({more:,} more characters: lockstep checks {pipeline}"
+        f"{which} --json)"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"

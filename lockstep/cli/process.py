@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 _SETTINGS = {
@@ -41,6 +42,7 @@ def end_command(status: int) -> NoReturn:
 
     Python would free all their objects one by one, which takes a second.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(BrokenPipeError):  # nobody reads on
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
@@ -114,6 +115,7 @@ def run_job(
     *,
     partition: str | None = None,
     ops: Mapping[str, Any] | None = None,
+    on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Carry a job out in this process, as a run of the instance.
 
@@ -123,6 +125,7 @@ def run_job(
         instance: Where to record it.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
+        on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
     Raises:
         LockstepError: The job has no such partition.
@@ -133,11 +136,15 @@ def run_job(
 
         definition = definitions(project).resolve_job_def(job)
         _check_partition(definition, partition, instance)
+        run_id = str(uuid4())
+        if on_step is not None:
+            instance.add_event_listener(run_id, _announcer(on_step))
         result = definition.execute_in_process(
             run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
             instance=instance,
             partition_key=partition,
             raise_on_error=False,
+            run_id=run_id,
         )
     events = result.all_events
     error = _first_error(events)
@@ -159,6 +166,17 @@ def run_job(
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
+
+
+def _announcer(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
+    """A listener to a run's events that passes on the beginnings of its steps."""
+
+    def announce(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_start and event.step_key is not None:
+            on_step(event.step_key.rpartition("__")[2])
+
+    return announce
 
 
 def _check_partition(

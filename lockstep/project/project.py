@@ -12,6 +12,7 @@ packages = ["measures"]     # further packages of the project's own, which its c
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -113,6 +114,15 @@ class Project:
         """Where everything is kept: `LOCKSTEP_HOME`, or else the folder that the settings name."""
         named = os.environ.get("LOCKSTEP_HOME")
         return Home(Path(named).resolve() if named else (self.root / self.home_folder).resolve())
+
+    def pipeline_names(self) -> list[str]:
+        """Names of the pipelines, by the files in the package of their sources; none is imported.
+
+        A package that is installed rather than in the project's folder is not looked into.
+        """
+        folder = self.root.joinpath(*self.assets.split("."))
+        names = (module.name for module in pkgutil.iter_modules([str(folder)]))
+        return sorted(name for name in names if not name.startswith("_"))
 
     def activate(self) -> None:
         """Let Python import the project's packages, before any others of their names."""

@@ -9,6 +9,7 @@ is one rename, so that a file is always in exactly one place.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -94,6 +95,43 @@ def claim_copy(inbox: Path, file: Path) -> str:
     return partition
 
 
+def find_claimed(inbox: Path, file: Path) -> str:
+    """The partition of a file that was claimed, by the name under which it came.
+
+    Args:
+        inbox: The folder.
+        file: Its own name; or its partition's; or the path of a file with its content.
+
+    Returns:
+        The name of its partition.
+
+    Raises:
+        InputError: No such file was claimed, or several whose contents differ.
+    """
+    claimed = [*_files(inbox / "claimed"), *_files(inbox / "rejected")]
+    if any(path.name == file.name for path in claimed):
+        return file.name
+    if file.is_file():
+        digests = {_sha256(file)[:12]}
+    else:
+        came_as = re.compile(
+            rf"{re.escape(file.stem)}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
+        )
+        all_files = (*claimed, *_files(inbox / "repeated"))
+        digests = {_digest_of_name(path) for path in all_files if came_as.fullmatch(path.name)}
+    found = [path for path in claimed if _digest_of_name(path) in digests]
+    if not found:
+        what = "file with this content" if file.is_file() else "such file"
+        raise InputError(f"{file}: no {what} has come into {inbox}.")
+    if len(found) > 1:
+        oldest_first = sorted(found, key=lambda path: path.stat().st_ctime)
+        raise InputError(
+            f"{file}: {len(found)} files of that name came, the last one last: "
+            f"{', '.join(path.name for path in oldest_first)}. Name one of these."
+        )
+    return found[0].name
+
+
 def unsupported_files(inbox: Path) -> list[str]:
     """Names of files in the inbox that no reader is for."""
     if not inbox.is_dir():
@@ -135,6 +173,10 @@ def _is_complete(path: Path, settled: float) -> bool:
     if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
         return False
     return time.time() - path.stat().st_mtime >= settled
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES]
 
 
 def _digest_of_name(path: Path) -> str:

@@ -15,7 +15,7 @@ from assets.orders import orders
 from lockstep.cli.main import app, main
 
 DAY = "2020-03-01"
-COMMANDS = ["up", "train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
+COMMANDS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace", "list", "up"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def lockstep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 def test_help_lists_every_command(lockstep: Lockstep) -> None:
     answer = lockstep("--help")
     assert answer.status == 0
-    assert [one.callback.__name__ for one in app.registered_commands] == COMMANDS
+    assert set(COMMANDS) <= {one.name or one.callback.__name__ for one in app.registered_commands}
     assert all(f" {command} " in answer.out for command in COMMANDS)
 
 
@@ -203,15 +203,17 @@ def test_a_registry_that_does_not_answer_is_one_clear_line(
 def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     trained = lockstep("train", "orders")
     assert trained.status == 0
-    assert "Registered orders version 2. Promote it: lockstep promote orders 2" in trained.out
+    assert trained.out.startswith("Registered orders version 2 (risk auc ")
+    assert trained.out.endswith("Promote it: lockstep promote orders 2\n")
     promoted = lockstep("promote", "orders")
     assert promoted.status == 0
     assert "@champion: version 2. @live: version 2." in promoted.out
     scored = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
     assert scored.status == 0
     assert scored.out.splitlines() == [
-        f"{DAY}: 120 rows scored, 0 quarantined, published",
-        "2020-03-02: 120 rows scored, 0 quarantined, published",
+        f"{DAY}: 120 rows scored, 0 quarantined, published: {published(live, DAY)}",
+        f"2020-03-02: 120 rows scored, 0 quarantined, published: {published(live, '2020-03-02')}",
+        "24 checks passed",
     ]
     rolled_back = lockstep("rollback", "orders")
     assert rolled_back.status == 0
@@ -230,7 +232,8 @@ def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(
 def test_outcomes_of_a_day_are_compared(lockstep: Lockstep, scored) -> None:
     answer = lockstep("outcomes", "orders", "--day", DAY)
     assert answer.status == 0
-    assert "live_quality" in answer.out
+    path = scored.store.path("outcomes", DAY)
+    assert answer.out.splitlines()[0] == f"{DAY}: 120 rows compared: {path}"
 
 
 def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path: Path) -> None:
@@ -289,7 +292,7 @@ def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_
 
 
 def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:
-    answer = lockstep("checks", "orders", "--day", DAY)
+    answer = lockstep("checks", "orders", "--day", DAY, "--passed")
     assert answer.status == 0
     line = next(line for line in answer.out.splitlines() if "row_conservation" in line)
     assert line.split()[:3] == ["passed", "orders/daily/scored", DAY]
@@ -337,6 +340,11 @@ def test_a_trace_of_a_value_that_is_not_what_was_computed_is_status_1(
 def served(workplace) -> list[str]:
     """The columns of version 1, in graph order."""
     return list(workplace.registry.load("orders", 1).pipeline.graph.served)
+
+
+def published(workplace, day: str) -> str:
+    """Where consumers read a day."""
+    return str(workplace.store.path("daily/published", day))
 
 
 def orders_of(day: str) -> pd.DataFrame:

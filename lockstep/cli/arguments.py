@@ -1,0 +1,45 @@
+"""Arguments and options that several commands share, and their completion in a shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+"""Exit statuses: a check failed or something broke; wrong use or bad input; Ctrl-C."""
+
+
+def _names(incomplete: str) -> list[str]:
+    """Names of the project's pipelines, from its files alone: a shell waits for them."""
+    from lockstep.columns.errors import LockstepError
+    from lockstep.project.project import Project
+
+    try:
+        names = Project.find().pipeline_names()
+    except LockstepError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+PipelineName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PIPELINE", help="Such as flight_delay; see lockstep list.", autocompletion=_names
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day.")]
+First = Annotated[
+    str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First of several days.")
+]
+Last = Annotated[
+    str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last of several days.")
+]
+ScoredFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", metavar="NAME", help="A file that was scored, by the name under which it came."
+    ),
+]

@@ -1,0 +1,74 @@
+"""What a command works on: the project around the folder where it runs, and what belongs to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from lockstep.dagster.runs import RunReport
+    from lockstep.project.declaration import PipelineAssets
+    from lockstep.project.home import Home
+    from lockstep.project.pipelines import Pipelines
+    from lockstep.project.project import Project
+    from lockstep.registry.registry import Registry
+
+
+def project() -> Project:
+    """The project.
+
+    Raises:
+        ProjectError: There is none here or above.
+    """
+    from lockstep.project.project import Project
+
+    return Project.find()
+
+
+def home() -> Home:
+    """Where the project keeps everything."""
+    return project().home
+
+
+def all_pipelines() -> Pipelines:
+    """The project's pipelines."""
+    from lockstep.project.pipelines import pipelines
+
+    return pipelines(project())
+
+
+def pipeline(name: str) -> PipelineAssets:
+    """A pipeline of the project.
+
+    Raises:
+        LockstepError: There is none of that name, or it is broken.
+    """
+    return all_pipelines().get(name)
+
+
+def instance() -> DagsterInstance:
+    """Dagster's instance, in which runs are recorded."""
+    from lockstep.dagster.instance import open_instance
+
+    return open_instance(home())
+
+
+def registry() -> Registry:
+    """The registry of versions."""
+    from lockstep.dagster.resources import open_registry
+
+    return open_registry(home())
+
+
+def run(
+    job: str,
+    partition: str | None = None,
+    ops: dict[str, Any] | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> RunReport:
+    """Carry out a job of the project in this process."""
+    from lockstep.dagster.runs import run_job
+
+    return run_job(project(), job, instance(), partition=partition, ops=ops, on_step=on_step)

@@ -1,0 +1,57 @@
+"""Days as people name them on the command line."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from lockstep.columns.errors import LockstepError
+
+if TYPE_CHECKING:
+    from lockstep.project.declaration import PipelineAssets
+
+
+def days(
+    declared: PipelineAssets, day: str | None, first: str | None, last: str | None, *, missing: str
+) -> list[str]:
+    """The days from one to another, or a single one, in ISO form.
+
+    Args:
+        declared: The pipeline, whose calendar has them.
+        day: A single day.
+        first: The first of several.
+        last: The last of several.
+        missing: What to say where they are named in another way, or not at all.
+
+    Raises:
+        LockstepError: They are not days, or not the calendar's.
+    """
+    if declared.calendar is None:
+        raise LockstepError(f"{declared.name} has no daily source; score a file with --file.")
+    if day is not None and first is None and last is None:
+        start = end = to_day(day)
+    elif day is None and first is not None and last is not None:
+        start, end = to_day(first), to_day(last)
+    else:
+        raise LockstepError(missing)
+    if end < start:
+        raise LockstepError(f"--from {first} lies after --to {last}.")
+    found = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
+    known = declared.calendar.days()
+    unknown = sorted(set(found).difference(known))
+    if unknown:
+        between = f"{known[0]} to {known[-1]}" if known else "none yet"
+        raise LockstepError(f"{declared.name} has no day {unknown[0]}; it has {between}.")
+    return found
+
+
+def to_day(text: str) -> date:
+    """A day from its ISO form.
+
+    Raises:
+        LockstepError: It is not one.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise LockstepError(f"{text!r} is not a day such as 2013-04-01.") from None

@@ -1,0 +1,30 @@
+"""How a command ends that has carried out runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lockstep.cli.arguments import FAILED, MISUSED
+
+if TYPE_CHECKING:
+    from lockstep.dagster.runs import RunReport
+
+
+def finish(reports: Sequence[RunReport], facts: Mapping[str, Any], as_json: bool) -> None:
+    """Say why runs broke off, print everything as JSON if it is asked for, and end.
+
+    Raises:
+        typer.Exit: The runs did not all go well; its status says how.
+    """
+    from lockstep.cli.console import show_errors, show_json
+
+    if as_json:
+        show_json({**facts, "runs": [report.to_json() for report in reports]})
+    show_errors(reports)
+    if any(report.error is not None and report.is_mistake for report in reports):
+        raise typer.Exit(MISUSED)
+    if not all(report.ok for report in reports):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,86 @@
+"""Commands about what was found: by the checks, and of one row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import FAILED, AsJson, Day, PipelineName, ScoredFile
+
+if TYPE_CHECKING:
+    from lockstep.project.declaration import PipelineAssets
+
+
+def checks(
+    pipeline: PipelineName,
+    day: Day = None,
+    file: ScoredFile = None,
+    all_partitions: Annotated[
+        bool, typer.Option("--all", help="Every day and file, not the last.")
+    ] = False,
+    passed: Annotated[
+        bool, typer.Option("--passed", help="Show what passed checks found, too.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what every check of a pipeline found last; 1 if one is in error."""
+    from dataclasses import asdict
+
+    from lockstep.cli.console import say, show_checks, show_json
+    from lockstep.dagster.record import recorded_checks
+
+    declared = context.pipeline(pipeline)
+    partition = _partition(declared, day, file)
+    found = recorded_checks(
+        declared, context.instance(), day=partition, all_partitions=all_partitions
+    )
+    if as_json:
+        show_json([asdict(check) for check in found])
+    elif found:
+        show_checks(found, passed_too=passed, partitions=True)
+    else:
+        what = f" for {partition}" if partition is not None else ""
+        say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+    if any(check.result == "failed" for check in found):
+        raise typer.Exit(FAILED)
+
+
+def trace(
+    pipeline: PipelineName,
+    key: Annotated[str, typer.Option(help="Key of the row.")],
+    day: Day = None,
+    file: ScoredFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every column of one scored row beside its value computed anew; 1 if they differ."""
+    from lockstep.cli.console import show_json, show_trace
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.record import trace_row
+
+    declared = context.pipeline(pipeline)
+    partition = _partition(declared, day, file)
+    if partition is None:
+        raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
+    found = trace_row(declared, context.home(), context.registry(), partition, key)
+    if as_json:
+        show_json(found.to_json())
+    else:
+        show_trace(found)
+    if not found.agrees:
+        raise typer.Exit(FAILED)
+
+
+def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
+    """The partition that a day or a file's name stands for; None if neither is given."""
+    from lockstep.cli.days import to_day
+    from lockstep.columns.errors import LockstepError
+    from lockstep.scoring.inbox import find_claimed
+
+    if day is not None and file is not None:
+        raise LockstepError("Say either which day or which file, not both.")
+    if file is not None:
+        return find_claimed(context.home().inbox(declared.name), file)
+    return to_day(day).isoformat() if day is not None else None

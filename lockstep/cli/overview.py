@@ -1,0 +1,44 @@
+"""Commands about the project as a whole: its pipelines, and its servers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import FAILED, AsJson
+
+
+def list_pipelines(as_json: AsJson = False) -> None:
+    """List the project's pipelines, and what is wrong with those that are broken."""
+    from lockstep.cli.console import say, show_error, show_json
+
+    found = context.all_pipelines()
+    if as_json:
+        show_json(
+            [
+                *({"pipeline": name, "error": None} for name in sorted(found.declared)),
+                *({"pipeline": one.name, "error": one.error} for one in found.broken.values()),
+            ]
+        )
+    else:
+        for name, declared in sorted(found.declared.items()):
+            say(f"{name}  scored {'by day and by file' if declared.daily else 'by file'}")
+        if not found.declared and not found.broken:
+            folder = context.project().root / context.project().assets
+            say(f"No pipeline yet in {folder}. Make one: lockstep new --pipeline NAME")
+    for broken in found.broken.values():
+        show_error(broken.error)
+    if found.broken:
+        raise typer.Exit(FAILED)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="First port to try for Dagster's UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="First port to try for MLflow's UI.")] = 5000,
+) -> None:
+    """Start Dagster's UI and daemon and MLflow's UI on 127.0.0.1; Ctrl-C stops them all."""
+    from lockstep.cli.servers import run_servers
+
+    raise typer.Exit(run_servers(context.project(), port, mlflow_port))

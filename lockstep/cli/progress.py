@@ -1,0 +1,65 @@
+"""How far a command has come, on a terminal; into a pipe or a file nothing of it is written."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lockstep.cli.console import OUT
+
+
+class Bar:
+    """A bar over the steps of one run or of several; it disappears at the end.
+
+    Args:
+        runs: Number of runs.
+        steps: Number of steps of each.
+        shown: Whether to show it at all, on a terminal.
+    """
+
+    def __init__(self, runs: int, steps: int, *, shown: bool = True) -> None:
+        self._runs, self._steps = runs, steps
+        self._run = self._step = 0
+        self._title = ""
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+            console=OUT,
+            transient=True,
+            disable=not (shown and sys.stdout.isatty() and not OUT.is_dumb_terminal),
+        )
+        self._task = self._progress.add_task("loading", total=runs * steps)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def begin(self, title: str) -> None:
+        """Show that the next run begins, whether or not the one before went to its end."""
+        self._run += 1
+        self._step = 0
+        count = f" ({self._run} of {self._runs})" if self._runs > 1 else ""
+        self._title = f"{title}{count}"
+        self._show(self._title)
+
+    def step(self, asset: str) -> None:
+        """Show that the next step of the run begins."""
+        self._step += 1
+        self._show(f"{self._title}: {asset}")
+
+    def _show(self, description: str) -> None:
+        done = (self._run - 1) * self._steps + max(0, self._step - 1)
+        self._progress.update(self._task, description=description, completed=done)

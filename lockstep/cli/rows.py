@@ -1,0 +1,127 @@
+"""Commands about rows: score them, and compare predictions with what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
+from lockstep.cli.ending import finish
+
+if TYPE_CHECKING:
+    from lockstep.dagster.runs import RunReport
+    from lockstep.project.declaration import PipelineAssets
+
+
+def score(
+    pipeline: PipelineName,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A CSV, Parquet or JSON lines file, scored by its content.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None, typer.Option(help="A column whose sudden shift is real; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a day, several days or a file with the live version, and publish what passes."""
+    from lockstep.cli.days import days
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.jobs import score_job_name
+
+    declared = context.pipeline(pipeline)
+    if file is not None and (day, first, last) != (None, None, None):
+        raise LockstepError("Say either which days or which file to score, not both.")
+    if file is not None:
+        stream, partitions = "inbox", [_drop(declared, file)]
+    else:
+        how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
+        stream, partitions = "daily", days(declared, day, first, last, missing=how)
+    ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
+    job = score_job_name(declared.name, stream)
+    reports = _run_each(job, partitions, "scoring", ops, steps=3, as_json=as_json)
+    finish(reports, {}, as_json)
+
+
+def outcomes(
+    pipeline: PipelineName,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the predictions of a day or of several with what came of them."""
+    from lockstep.cli.days import days
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.jobs import monitor_job_name
+
+    declared = context.pipeline(pipeline)
+    if declared.outcomes is None:
+        raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
+    how = "Say which days: --day DAY, or --from DAY --to DAY."
+    partitions = days(declared, day, first, last, missing=how)
+    job = monitor_job_name(declared.name)
+    reports = _run_each(job, partitions, "comparing", None, steps=1, as_json=as_json)
+    finish(reports, {}, as_json)
+
+
+def _run_each(
+    job: str,
+    partitions: list[str],
+    doing: str,
+    ops: dict[str, Any] | None,
+    *,
+    steps: int,
+    as_json: bool,
+) -> list[RunReport]:
+    """Run a job for partitions, one after another, and show what came of each and of all."""
+    from lockstep.cli.console import say, show_checks, show_many_checks
+    from lockstep.cli.progress import Bar
+
+    reports = []
+    with Bar(len(partitions), steps, shown=not as_json) as bar:
+        for partition in partitions:
+            bar.begin(f"{doing} {partition}")
+            reports.append(context.run(job, partition, ops, bar.step))
+            if not as_json:
+                say(_line(reports[-1]))
+    if not as_json and len(reports) == 1:
+        show_checks(reports[0].checks)
+    elif not as_json:
+        show_many_checks(reports)
+    return reports
+
+
+def _line(report: RunReport) -> str:
+    """What came of a partition, in a line."""
+    from lockstep.cli.console import near
+
+    rows = report.figure("/scored", "dagster/row_count")
+    compared = report.figure("/outcomes", "dagster/row_count")
+    if report.job.endswith("_monitor"):
+        path = report.figure("/outcomes", "path")
+        return f"{report.partition}: " + (
+            f"{compared} rows compared: {near(path)}" if path is not None else "not compared"
+        )
+    aside = report.figure("/batch", "quarantined")
+    quarantined = f", {aside} quarantined" if aside is not None else ""
+    path = report.figure("/published", "path")
+    published = f"published: {near(path)}" if path is not None else "NOT published"
+    scored = f"{rows if rows is not None else 'no'} rows scored"
+    return f"{report.partition}: {scored}{quarantined}, {published}"
+
+
+def _drop(declared: PipelineAssets, file: Path) -> str:
+    """Claim a file for the inbox without moving it, and make its partition."""
+    from lockstep.dagster.partitions import inbox_partitions
+    from lockstep.scoring.inbox import claim_copy
+
+    partition = claim_copy(context.home().inbox(declared.name), file)
+    name = inbox_partitions(declared.name).name
+    context.instance().add_dynamic_partitions(name or "", [partition])
+    return partition
