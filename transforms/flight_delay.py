@@ -1,8 +1,9 @@
 """Flight delay: will a departure from New York arrive late, and by how much?
 
 Everything here is known when a flight is scheduled to leave: the timetable, the route, the
-weather at the origin in that hour, and the aircraft. Units are those of the sources: miles,
-miles per hour, degrees Fahrenheit, inches, millibars, minutes.
+aircraft, and the weather at the origin in the hour before. The weather of a flight's own hour is
+not: it is reported up to minute 51, when most flights of the hour are due to have left. Units are
+those of the sources: miles, miles per hour, degrees Fahrenheit, inches, millibars, minutes.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ class Departure(Record):
     dest_latitude: float | None  # degrees north
     dest_longitude: float | None  # degrees east
     dest_utc_offset: float | None  # of the destination's clock on that day, hours
-    temp: float | None  # at the origin, degrees Fahrenheit
-    dewp: float | None  # dew point at the origin, degrees Fahrenheit
-    humid: float | None  # relative humidity at the origin, percent
+    temp: float | None  # weather at the origin in the hour before: degrees Fahrenheit
+    dewp: float | None  # dew point, degrees Fahrenheit
+    humid: float | None  # relative humidity, percent
     wind_dir: float | None  # where the wind comes from, degrees clockwise from north
     wind_speed: float | None  # miles per hour
     wind_gust: float | None  # miles per hour; missing where there are no gusts
-    precip: float | None  # in the hour, inches of water
+    precip: float | None  # in that hour, inches of water
     pressure: float | None  # at sea level, millibars
     visib: float | None  # visibility, miles; 10 means 10 and more
     plane_year: int | None  # when the aircraft was made
