@@ -9,6 +9,7 @@ import typer
 
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED
 from lockstep.cli.findings import checks, trace
+from lockstep.cli.new import new
 from lockstep.cli.overview import list_pipelines, up
 from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.rows import outcomes, score
@@ -31,6 +32,7 @@ app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(trace)
+app.command(rich_help_panel="The project")(new)
 app.command("list", rich_help_panel="The project")(list_pipelines)
 app.command(rich_help_panel="The project")(up)
 

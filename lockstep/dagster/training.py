@@ -25,7 +25,6 @@ from lockstep.scoring.ingest import (
     sample_rows,
 )
 from lockstep.scoring.store import Store
-from lockstep.suites.suites import suite_json
 from lockstep.training.candidate import Candidate, fit_candidate
 
 
@@ -54,7 +53,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         ingested = ingest(
             data,
             pipeline.joint_schema,
-            suite_json(declared.suites.input()),
+            declared.suites.to_json("input"),
             declared.max_quarantined,
         )
         store.write("history_quarantine", quarantine_table(ingested))
@@ -123,7 +122,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
                     "feature_suite": carry_out(
                         partial(
                             check_suite,
-                            suite_json(declared.suites.features()),
+                            declared.suites.to_json("features"),
                             columns,
                             pipeline.key,
                         )

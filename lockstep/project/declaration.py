@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source
-
-if TYPE_CHECKING:
-    from lockstep.suites.suites import Suites
+from lockstep.suites.suites import Suites
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ class PipelineAssets:
 
     Attributes:
         pipeline: The columns.
-        suites: What input, features and outputs must look like.
         history: Labelled rows to train on.
+        suites: What input, features and outputs must look like; nothing by default.
         daily: The rows of one day to score; None for a pipeline scored from its inbox only.
         outcomes: What became of a day's rows: their keys and the outcome's fields; None where
             outcomes never arrive.
@@ -60,8 +57,8 @@ class PipelineAssets:
     """
 
     pipeline: Pipeline
-    suites: Suites
     history: Source
+    suites: Suites = field(default_factory=Suites)
     daily: Source | None = None
     outcomes: Source | None = None
     calendar: Calendar | None = None

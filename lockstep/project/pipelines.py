@@ -45,6 +45,11 @@ class Pipelines:
     declared: dict[str, PipelineAssets]
     broken: dict[str, Broken]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of all pipelines, the broken ones too, in order."""
+        return sorted((*self.declared, *self.broken))
+
     def get(self, name: str) -> PipelineAssets:
         """A pipeline by name.
 

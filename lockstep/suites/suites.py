@@ -20,11 +20,19 @@ SuiteJson = dict[str, Any]
 _BOUNDS = ("min_value", "max_value")
 
 
+def _nothing() -> gx.ExpectationSuite:
+    """A suite without an expectation."""
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(name="nothing is expected")
+
+
 @dataclass(frozen=True)
 class Suites:
     """What a pipeline expects of its data, at the three places where it is looked at.
 
-    Each is a function, so that Great Expectations is imported only when one is called.
+    Each is a function, so that Great Expectations is imported only when one is called; one that is
+    left out expects nothing.
 
     Attributes:
         input: Of the records that come in. Its critical row-level expectations are also compiled
@@ -33,9 +41,21 @@ class Suites:
         outputs: Of the columns that are published.
     """
 
-    input: Callable[[], gx.ExpectationSuite]
-    features: Callable[[], gx.ExpectationSuite]
-    outputs: Callable[[], gx.ExpectationSuite]
+    input: Callable[[], gx.ExpectationSuite] = _nothing
+    features: Callable[[], gx.ExpectationSuite] = _nothing
+    outputs: Callable[[], gx.ExpectationSuite] = _nothing
+
+    def to_json(self, role: str) -> SuiteJson:
+        """A suite in its plain form.
+
+        Args:
+            role: `"input"`, `"features"` or `"outputs"`.
+
+        Raises:
+            SuiteError: It cannot be made or stored.
+        """
+        make: Callable[[], gx.ExpectationSuite] = getattr(self, role)
+        return suite_json(make())
 
 
 def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:

@@ -89,7 +89,6 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
     from lockstep.parity.environment import Environment
     from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
-    from lockstep.suites.suites import suite_json
 
     pipeline = declared.pipeline
     qualities = tuple(declared.quality)
@@ -111,14 +110,7 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
                 if name != pipeline.key
             },
         ),
-        suites={
-            name: suite_json(suite())
-            for name, suite in (
-                ("input", declared.suites.input),
-                ("features", declared.suites.features),
-                ("outputs", declared.suites.outputs),
-            )
-        },
+        suites={name: declared.suites.to_json(name) for name in ("input", "features", "outputs")},
         environment=Environment.capture(),
         metrics=metrics_of(qualities, evaluation),
         tags=_training_window(declared, columns),

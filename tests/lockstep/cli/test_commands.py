@@ -15,7 +15,8 @@ from assets.orders import orders
 from lockstep.cli.main import app, main
 
 DAY = "2020-03-01"
-COMMANDS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace", "list", "up"]
+RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
+COMMANDS = [*RESULTS, "new", "list", "up"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
     assert f" {command} [OPTIONS]" in answer.out
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one != "up"])
+@pytest.mark.parametrize("command", [*RESULTS, "list"])
 def test_every_command_with_results_can_print_them_as_json(
     lockstep: Lockstep, command: str
 ) -> None:

@@ -1,9 +1,8 @@
 """Wine: which of three cultivars is a bottle from, by its chemistry?"""
 
-from typing import Any
-
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline as Steps
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -21,9 +20,11 @@ from lockstep import (
     output,
 )
 
+CULTIVARS = ["barolo", "grignolino", "barbera"]
+
 
 class Bottle(Record):
-    """One analysed bottle."""
+    """What is known of a bottle when its cultivar is asked for."""
 
     bottle: Key[str]
     alcohol: float  # percent by volume
@@ -34,9 +35,9 @@ class Bottle(Record):
 
 
 class Origin(Outcome):
-    """Where it turned out to be from."""
+    """What becomes known later."""
 
-    grower: str
+    cultivar: str
 
 
 @feature
@@ -52,34 +53,37 @@ def proline_or_usual(proline: Floats) -> Floats:
 
 
 @label
-def true_cultivar(grower: Texts) -> Texts:
-    """The cultivar, which is known by its grower."""
-    return grower
+def true_cultivar(cultivar: Texts) -> Texts:
+    """The cultivar, known by the grower."""
+    return cultivar
 
 
 @model(
     learns=true_cultivar,
     uses=[flavanoid_share, proline_or_usual, "alcohol", "color_intensity"],
-    classes=["barolo", "grignolino", "barbera"],
-    ulps=64,  # logistic regression goes through BLAS
+    classes=CULTIVARS,
+    ulps=64,  # the last digits of a linear model depend on how many rows come together
 )
-def cultivar() -> Any:
+def likely_cultivar() -> Steps:
     """The most probable cultivar."""
     return make_pipeline(StandardScaler(), LogisticRegression())
 
 
 @output
-def verdict(cultivar: Texts) -> Texts:
+def predicted_cultivar(likely_cultivar: Texts) -> Texts:
     """The most probable cultivar."""
-    return cultivar
+    return likely_cultivar
 
 
 @output
 def needs_a_taster(
-    cultivar_barolo: Floats, cultivar_grignolino: Floats, cultivar_barbera: Floats
+    likely_cultivar_barolo: Floats,
+    likely_cultivar_grignolino: Floats,
+    likely_cultivar_barbera: Floats,
 ) -> Bools:
     """Whether no cultivar is more probable than 0.8."""
-    return np.maximum(np.maximum(cultivar_barolo, cultivar_grignolino), cultivar_barbera) < 0.8
+    most = np.maximum(likely_cultivar_barolo, likely_cultivar_grignolino)
+    return np.maximum(most, likely_cultivar_barbera) < 0.8
 
 
 PIPELINE = Pipeline(__name__, record=Bottle, outcome=Origin)

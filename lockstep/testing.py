@@ -1,0 +1,102 @@
+"""Tests of a project's own pipelines, for the project's own CI.
+
+Each function raises an `AssertionError` that names the column and the rows at fault; `lockstep new`
+writes a test module that calls them all.
+
+    PIPELINES = project_pipelines(__file__)
+
+    @pytest.mark.parametrize("name", PIPELINES.names)
+    def test_every_column_depends_on_its_own_row_alone(name):
+        assert_row_local(PIPELINES.get(name))
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.report import ParityReport
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.pipelines import Pipelines, pipelines
+from lockstep.project.project import Project
+from lockstep.project.sources import decode_source
+
+
+def project_pipelines(file: str | Path) -> Pipelines:
+    """The pipelines of the project that a file, such as a test module, is in.
+
+    Args:
+        file: A file or folder of the project, such as `__file__`.
+
+    Raises:
+        ProjectError: It is in no project.
+    """
+    return pipelines(Project.find(Path(file)))
+
+
+def assert_row_local(declared: PipelineAssets) -> None:
+    """Every column of a row of the history is the same whatever rows it comes with.
+
+    Columns of models are among them: the pipeline is fitted on its history.
+
+    Raises:
+        AssertionError: A column is not; the message names it and the rows.
+    """
+    from lockstep.parity.locality import locality
+
+    _assert_ok(locality(_fitted(declared), _history(declared)))
+
+
+def assert_alike_from_every_format(declared: PipelineAssets) -> None:
+    """Rows of the history give the same columns from JSON, CSV, Parquet and a DataFrame.
+
+    They are golden records: some hundred rows with missing values, rare values and extremes.
+
+    Raises:
+        AssertionError: A column differs; the message names it and the rows.
+    """
+    from lockstep.parity.replay import wire_formats
+    from lockstep.parity.selection import choose_golden
+
+    fitted = _fitted(declared)
+    _assert_ok(wire_formats(fitted, choose_golden(fitted, _history(declared))))
+
+
+def assert_suites_hold(declared: PipelineAssets) -> None:
+    """The history, its features and the predictions for it are what the suites expect.
+
+    Raises:
+        AssertionError: They are not; the message names each expectation and failing rows.
+    """
+    from lockstep.suites.validation import validate
+
+    columns = _fitted(declared).evaluate(_history(declared))
+    broken = []
+    for suite in ("input", "features", "outputs"):
+        found = validate(columns, declared.suites.to_json(suite), key=declared.pipeline.key)
+        broken += [
+            f"{finding.summary} ({suite})" for finding in found.failed("critical", "warning")
+        ]
+    assert not broken, f"{declared.name}: " + "; ".join(broken)
+
+
+@cache
+def _history(declared: PipelineAssets) -> Columns:
+    """All rows of the history, every one of which has to fit its declaration."""
+    found = decode_source(declared.history, declared.pipeline.joint_schema)
+    assert not found.rejected, (
+        f"{declared.name}: {len(found.rejected)} of {found.total} rows of the history do not fit "
+        f"their declaration, such as {found.rejected[0]}"
+    )
+    return found.columns
+
+
+@cache
+def _fitted(declared: PipelineAssets) -> Pipeline:
+    return declared.pipeline.unfitted().fit(_history(declared))
+
+
+def _assert_ok(report: ParityReport) -> None:
+    assert report.ok, report.summary
