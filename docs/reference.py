@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import timedelta
 from importlib import import_module
 from itertools import pairwise
@@ -38,7 +38,7 @@ LIMITS = (
     ("lockstep.project.declaration:PipelineAssets.max_quarantined", "share of a batch's rows"),
     ("lockstep.project.declaration:PipelineAssets.holdout", "share of the history's rows"),
     ("lockstep.project.declaration:PipelineAssets.max_age", "time"),
-    ("lockstep.scoring.batch:WINDOW", "days"),
+    ("lockstep.scoring.window:WINDOW", "days"),
     ("lockstep.parity.shift:MINIMUM_WINDOW", "days"),
     ("lockstep.parity.shift:MARGIN", "share of the largest distance"),
     ("lockstep.parity.drift:INDEX_LIMIT", "population stability index"),
@@ -195,6 +195,8 @@ def _default(value: Any) -> str:
         return "required"
     if isinstance(value, timedelta):
         return f"{value.days} days"
+    if is_dataclass(value):
+        return f"`{type(value).__name__}()`"
     return "none" if value in (None, (), []) else f"`{value!r}`"
 
 

@@ -1,15 +1,77 @@
-"""Evidence: whether a version computes here and now what it computed when it was fitted."""
+"""Evidence: what suites and parity say of rows and of versions, as check results."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.parity import check_comparison
+import numpy as np
+
 from lockstep.checks.results import CheckResult
-from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.fitting import fold_of
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline, Trace
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.comparison import Comparison
+    from lockstep.parity.profiles import Profile
+    from lockstep.parity.report import ParityReport
+
+
+def check_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> CheckResult:
+    """Validate columns: a failed critical expectation is an error, a failed warning a warning."""
+    from lockstep.suites.validation import validate
+
+    result = validate(columns, suite, key=key)
+    failed = result.failed("critical", "warning")
+    return CheckResult(
+        passed=not failed,
+        summary="; ".join(finding.summary for finding in failed[:3]) or result.summary,
+        severity="ERROR" if result.failed("critical") else "WARN",
+        column=failed[0].column if failed else None,
+        numbers={"failed": len(failed), "expectations": len(result.findings)},
+        table=result.records(),
+    )
+
+
+def check_locality(pipeline: Pipeline, columns: Columns) -> CheckResult:
+    """Whether every feature and label depends on its own row alone."""
+    from lockstep.parity.locality import locality
+
+    return check_comparison(locality(pipeline, columns), "in every composition of the batch")
+
+
+def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
+    """Whether a comparison found every column equal; the first divergent one is named.
+
+    Args:
+        found: The comparison.
+        how: How the rows were computed again, to end a sentence that begins "All columns agree".
+    """
+    first = found.first
+    notes = {}
+    if first is not None and first.reproducer is not None:
+        notes = {
+            "one record": f"```json\n{first.reproducer.record}\n```",
+            "a test that fails while the column differs": (
+                f"```python\n{first.reproducer.test}\n```"
+            ),
+        }
+    return CheckResult(
+        passed=found.ok,
+        summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
+        if found.ok
+        else f"{found.summary} ({how}).",
+        column=first.column if first is not None else None,
+        numbers={
+            "rows": found.rows,
+            "columns": len(found.compared),
+            "divergent": sum(not column.ok for column in found.compared),
+        },
+        table=_examples(found) or [_compared(column) for column in found.compared],
+        notes=notes,
+    )
 
 
 def check_replay(loaded: LoadedVersion) -> CheckResult:
@@ -18,6 +80,29 @@ def check_replay(loaded: LoadedVersion) -> CheckResult:
 
     return check_comparison(
         replay(loaded.pipeline, loaded.golden), f"replayed here with version {loaded.version}"
+    )
+
+
+def check_sample(pipeline: Pipeline, columns: Columns, size: int = 100) -> CheckResult:
+    """Send a sample through the reference path anew: from the wire, in other company and alone.
+
+    The rows are those whose keys have the smallest digests: the same ones at every run.
+
+    Args:
+        pipeline: The pipeline that computed the columns.
+        columns: All columns that it serves.
+        size: Number of rows of the sample.
+    """
+    from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.replay import replay
+
+    digests = fold_of(columns[pipeline.key], 2**32)
+    rows = np.argsort(digests, kind="stable")[:size]
+    sample = {name: columns[name][rows] for name in pipeline.graph.served}
+    raw = {name: sample[name] for name in pipeline.record_schema.names}
+    expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}))
+    return check_comparison(
+        replay(pipeline, expected), "sent through the reference path again, in a sample"
     )
 
 
@@ -82,6 +167,67 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
         severity="ERROR" if grave and not proven else "WARN",
         table=[one.to_json() for one in differences],
     )
+
+
+def check_drift(profile: Profile, columns: Columns) -> CheckResult:
+    """How far columns have drifted from the training rows."""
+    from lockstep.parity.drift import skew
+
+    found = skew(profile, columns)
+    drifted = [one for one in found if one.drifted]
+    table: list[dict[str, Any]] = [
+        {
+            "column": one.column,
+            "drifted": "; ".join(one.reasons),
+            "stability index": one.index,
+            "distance (IQR)": one.distance,
+            "missing": one.missing,
+            "missing in training": one.missing_before,
+            "new categories": ", ".join(one.unseen_values),
+        }
+        for one in sorted(found, key=lambda one: not one.drifted)
+    ]
+    if not found:
+        return CheckResult(
+            False, "There are no rows or no columns to compare with training.", "WARN"
+        )
+    return CheckResult(
+        passed=not drifted,
+        summary=f"{len(drifted)} of {len(found)} columns are not distributed as in training: "
+        + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
+        + "."
+        if drifted
+        else f"All {len(found)} columns are distributed as in training.",
+        severity="WARN",
+        column=drifted[0].column if drifted else None,
+        numbers={"drifted": len(drifted)}
+        | {f"index of {one.column}": one.index for one in found if one.index is not None},
+        table=table,
+    )
+
+
+def _examples(found: Comparison | ParityReport) -> list[dict[str, Any]]:
+    if found.first is None:
+        return []
+    return [
+        {
+            "column": found.first.column,
+            "key": str(example.key),
+            "expected": str(example.expected),
+            "actual": str(example.actual),
+            "inputs": ", ".join(f"{name}={value}" for name, value in example.inputs.items()),
+        }
+        for example in found.first.examples
+    ]
+
+
+def _compared(column: Any) -> dict[str, Any]:
+    return {
+        "column": f"matrix of {column.column}" if column.is_matrix else column.column,
+        "rows": column.rows,
+        "allowed ulps": column.budget,
+        "largest ulps": column.ulps,
+    }
 
 
 def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:

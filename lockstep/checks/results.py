@@ -1,14 +1,15 @@
-"""Check results: what a check found, before Dagster is told."""
+"""Check results: what a check found, as plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from lockstep.columns.errors import LockstepError
 
 Severity = Literal["ERROR", "WARN"]
+Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,18 @@ class CheckResult:
         return not self.passed and self.severity == "ERROR"
 
 
-def carry_out(check: Callable[[], CheckResult]) -> CheckResult:
+def carry_out(
+    check: Callable[Arguments, CheckResult],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> CheckResult:
     """What a check finds; a failed result that tells the error where the check itself breaks.
 
     Dagster records no evaluation of a check that raises, which would look like a check that
     never ran; so a broken check is recorded as a failure of the check, with its error.
     """
     try:
-        return check()
+        return check(*arguments, **options)
     except LockstepError as error:
         return CheckResult(False, f"The check could not be carried out: {error}")
     except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
@@ -55,6 +60,14 @@ def carry_out(check: Callable[[], CheckResult]) -> CheckResult:
             f"The check itself broke: {type(error).__name__}: {error}",
             notes=_traceback(error),
         )
+
+
+NOTHING_DEMANDED = CheckResult(
+    False,
+    "Nothing is measured: declare quality=[Quality(...)] for the pipeline's predictions.",
+    severity="WARN",
+)
+"""The result of a check of quality where no demand is declared."""
 
 
 def _traceback(error: Exception) -> dict[str, str]:

@@ -23,8 +23,8 @@ from rich.text import Text
 from lockstep.columns.plain import cut
 
 if TYPE_CHECKING:
-    from lockstep.dagster.record import TracedRow
     from lockstep.dagster.runs import CheckReport, RunReport
+    from lockstep.scoring.trace import TracedRow
 
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800

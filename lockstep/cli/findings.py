@@ -58,7 +58,7 @@ def trace(
     """Show every column of one scored row beside its value computed anew; 1 if they differ."""
     from lockstep.cli.console import show_json, show_trace
     from lockstep.columns.errors import LockstepError
-    from lockstep.dagster.record import trace_row
+    from lockstep.scoring.trace import trace_row
 
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)

@@ -71,7 +71,7 @@ def rollback(
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.dagster.promotion import PROVEN
+    from lockstep.training.gate import PROVEN
 
     declared = context.pipeline(pipeline)
     registry = context.registry()

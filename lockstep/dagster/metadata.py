@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lockstep.columns.graph import Graph
-from lockstep.columns.kinds import Kind
+from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import to_frame
 from lockstep.project.home import Home
 
 if TYPE_CHECKING:
@@ -69,6 +70,14 @@ def column_lineage(
 def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
     """The page of a version in MLflow's UI."""
     return dg.MetadataValue.url(f"{home.mlflow_ui}/#/models/{name}/versions/{version}")
+
+
+def first_rows(columns: Columns, count: int = 5) -> dg.MarkdownMetadataValue:
+    """The first rows as a Markdown table, for a look at what there is."""
+    frame = to_frame({name: array[:count] for name, array in columns.items()})
+    head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * len(frame.columns)
+    rows = ("| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False))
+    return dg.MetadataValue.md("\n".join((head, *rows)))
 
 
 def picture(figure: Figure) -> dg.MarkdownMetadataValue:

@@ -1,31 +1,30 @@
-"""Training: history, the training set, and the candidate that is fitted on it."""
+"""Training as assets: each carries out one step of `lockstep.training.candidate`."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.parity import check_locality, check_suite
-from lockstep.checks.results import carry_out
 from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
-from lockstep.columns.kinds import Columns
 from lockstep.dagster.checks import results, specs
-from lockstep.dagster.metadata import column_lineage, column_schema, picture, version_link
+from lockstep.dagster.metadata import (
+    column_lineage,
+    column_schema,
+    first_rows,
+    picture,
+    version_link,
+)
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
-from lockstep.project.sources import decode_source
 from lockstep.registry.registry import Registry
-from lockstep.scoring.batch import write_history_profiles
-from lockstep.scoring.ingest import (
-    check_decoding,
-    check_input_suite,
-    ingest,
-    quarantine_table,
-    sample_rows,
-)
 from lockstep.scoring.store import Store
-from lockstep.training.candidate import Candidate, fit_candidate
+from lockstep.training.candidate import (
+    compute_training_set,
+    fit_candidate,
+    ingest_history,
+    read_training_set,
+    training_columns,
+)
 
 
 def training_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
@@ -48,38 +47,15 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         metadata=column_schema(pipeline, pipeline.joint_schema.names),
     )
     def history(home: dg.ResourceParam[Home]) -> Iterator[dg.MaterializeResult[Any]]:
-        store = Store(home.data / declared.name)
-        data = decode_source(declared.history, pipeline.joint_schema)
-        ingested = ingest(
-            data,
-            pipeline.joint_schema,
-            declared.suites.to_json("input"),
-            declared.max_quarantined,
-        )
-        store.write("history_quarantine", quarantine_table(ingested))
-        path = store.write_columns("history", ingested.columns)
-        calendar = declared.calendar
-        if calendar is not None:
-            write_history_profiles(
-                store,
-                ingested.columns,
-                pipeline.record_schema,
-                calendar.timezone,
-                calendar.start.isoformat(),
-            )
+        found = ingest_history(declared, Store(home.data / declared.name))
         yield dg.MaterializeResult(
             metadata={
-                **ingested.counts,
-                "dagster/row_count": ingested.accepted,
-                "path": dg.MetadataValue.path(str(path)),
-                "first rows": dg.MetadataValue.md(sample_rows(ingested.columns)),
+                **found.ingested.counts,
+                "dagster/row_count": found.ingested.accepted,
+                "path": dg.MetadataValue.path(str(found.path)),
+                "first rows": first_rows(found.ingested.columns),
             },
-            check_results=results(
-                {
-                    "decoding": carry_out(partial(check_decoding, ingested)),
-                    "input_suite": carry_out(partial(check_input_suite, ingested)),
-                }
-            ),
+            check_results=results(found.results),
         )
 
     return history
@@ -107,29 +83,14 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
         },
     )
     def training_set(home: dg.ResourceParam[Home]) -> Iterator[dg.MaterializeResult[Any]]:
-        store = Store(home.data / declared.name)
-        raw = store.read_columns("history", pipeline.joint_schema.kinds)
-        columns = graph.evaluate(raw, names)
-        path = store.write_columns("training_set", {name: columns[name] for name in names})
+        found = compute_training_set(declared, Store(home.data / declared.name))
         yield dg.MaterializeResult(
             metadata={
-                "dagster/row_count": len(columns[pipeline.key]),
+                "dagster/row_count": len(found.columns[pipeline.key]),
                 "features": len(graph.model_free),
-                "path": dg.MetadataValue.path(str(path)),
+                "path": dg.MetadataValue.path(str(found.path)),
             },
-            check_results=results(
-                {
-                    "feature_suite": carry_out(
-                        partial(
-                            check_suite,
-                            declared.suites.to_json("features"),
-                            columns,
-                            pipeline.key,
-                        )
-                    ),
-                    "row_locality": carry_out(partial(check_locality, pipeline, raw)),
-                }
-            ),
+            check_results=results(found.results),
         )
 
     return training_set
@@ -162,41 +123,18 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         columns = read_training_set(declared, Store(home.data / declared.name))
-        fitted = fit_candidate(declared, columns, registry)
-        context.log.info("registered %s version %s", declared.name, fitted.version.version)
+        found = fit_candidate(declared, columns, registry)
+        number = found.version.version
+        context.log.info("registered %s version %s", declared.name, number)
         yield dg.MaterializeResult(
-            metadata=_candidate_metadata(fitted, home),
-            check_results=results(fitted.check_results()),
+            metadata={
+                "version": number,
+                "MLflow version": version_link(home, declared.name, number),
+                "dagster/row_count": found.rows,
+                **{title: value for title, value in found.metrics.items() if value == value},
+                **{f"plot: {title}": picture(figure) for title, figure in found.plots.items()},
+            },
+            check_results=results(found.results),
         )
 
     return candidate
-
-
-def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
-    """Names of the training set's columns: fields, features and labels."""
-    graph = declared.pipeline.graph
-    known = {*declared.pipeline.joint_schema.names, *graph.model_free, *graph.labels}
-    return tuple(name for name in graph.order if name in known)
-
-
-def read_training_set(declared: PipelineAssets, store: Store) -> Columns:
-    """The training set as it was stored.
-
-    Raises:
-        NotStoredError: It has not been materialized.
-    """
-    graph = declared.pipeline.graph
-    return store.read_columns(
-        "training_set", {name: graph.kind(name) for name in training_columns(declared)}
-    )
-
-
-def _candidate_metadata(fitted: Candidate, home: Home) -> dict[str, Any]:
-    version = fitted.version
-    return {
-        "version": version.version,
-        "MLflow version": version_link(home, version.name, version.version),
-        "dagster/row_count": fitted.rows,
-        **{title: value for title, value in fitted.metrics.items() if value == value},
-        **{f"plot: {title}": picture(figure) for title, figure in fitted.plots.items()},
-    }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +11,10 @@ import numpy as np
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import plain
 from lockstep.columns.records import Schema
-from lockstep.columns.tables import to_frame
+from lockstep.scoring.rows import set_aside
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from lockstep.suites.results import SuiteResult
 
 
@@ -59,14 +54,20 @@ class Ingested:
         """Number of rows set aside with reasons."""
         return len(self.refused) + len(self.broken)
 
-    @cached_property
+    @property
     def too_many_quarantined(self) -> bool:
-        """Whether so many rows are set aside that the rest says little of the whole.
+        """Whether so many rows are quarantined that the rest says little of the whole."""
+        return self._are_too_many(self.quarantined)
 
-        A single one never is too many, unless it is the only row.
-        """
+    @property
+    def too_many_duplicates(self) -> bool:
+        """Whether so many rows repeat a key that it tells rows apart no longer."""
+        return self._are_too_many(len(self.duplicates))
+
+    def _are_too_many(self, count: int) -> bool:
+        """A single row never is too many, unless it is the only one."""
         allowed = max(1.0, self.max_quarantined * self.total)
-        return self.quarantined > allowed or self.quarantined == self.total > 0
+        return count > allowed or count == self.total > 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -96,71 +97,24 @@ def ingest(
     key = schema.key or ""
     result = validate(data.columns, suite, key=key)
     refusals = compile_rules(suite).apply(data.columns)
-    broken = tuple(
-        _rejected(data, row, refusals.reasons(row), schema, key)
-        for row in np.flatnonzero(refusals.mask).tolist()
-    )
-    repeated = _repeated(data.columns[key], ~refusals.mask)
-    duplicates = tuple(
-        _rejected(
-            data, row, (Reason(key, "duplicate", f"row {first} has this key already"),), schema, key
-        )
-        for row, first in repeated.items()
-    )
+    broken = {row: refusals.reasons(row) for row in np.flatnonzero(refusals.mask).tolist()}
+    repeated = {
+        row: (Reason(key, "duplicate", f"row {data.rows[first]} has this key already"),)
+        for row, first in _repeated(data.columns[key], ~refusals.mask).items()
+    }
     keep = ~refusals.mask
     keep[list(repeated)] = False
     return Ingested(
         schema=schema,
         columns={name: array[keep] for name, array in data.columns.items()},
         refused=data.rejected,
-        broken=broken,
-        duplicates=duplicates,
+        broken=set_aside(data.columns, broken, schema, data.rows),
+        duplicates=set_aside(data.columns, repeated, schema, data.rows),
         ignored=data.ignored,
         total=data.total,
         result=result,
         max_quarantined=max_quarantined,
     )
-
-
-def quarantine_table(ingested: Ingested) -> pa.Table:
-    """The rows set aside and the duplicates, each with its reasons and its values as they came."""
-    return set_aside_table(
-        [
-            *(("quarantined", row) for row in (*ingested.refused, *ingested.broken)),
-            *(("duplicate", row) for row in ingested.duplicates),
-        ]
-    )
-
-
-def set_aside_table(rows: Iterable[tuple[str, Rejected]]) -> pa.Table:
-    """Rows that do not go on, as a table.
-
-    Args:
-        rows: For each, why it does not (`"quarantined"` or `"duplicate"`), and the row.
-    """
-    import pyarrow as pa
-
-    found = list(rows)
-    return pa.table(
-        {
-            "fate": pa.array([fate for fate, _ in found], pa.string()),
-            "row": pa.array([row.row for _, row in found], pa.int64()),
-            "key": pa.array([row.key for _, row in found], pa.string()),
-            "columns": pa.array(
-                [[reason.column for reason in row.reasons] for _, row in found],
-                pa.list_(pa.string()),
-            ),
-            "reasons": pa.array(
-                ["; ".join(map(str, row.reasons)) for _, row in found], pa.string()
-            ),
-            "record": pa.array([record_text(row.record) for _, row in found], pa.string()),
-        }
-    )
-
-
-def record_text(record: dict[str, Any]) -> str:
-    """A row's values as JSON, or as close to it as what came allows."""
-    return json.dumps(plain(record))
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:
@@ -196,46 +150,50 @@ def check_decoding(ingested: Ingested) -> CheckResult:
 def check_input_suite(ingested: Ingested) -> CheckResult:
     """Whether the rows meet the input suite, given that some were set aside for breaking it."""
     failed = [finding for finding in ingested.result.findings if not finding.success]
-    blocking = [
-        finding for finding in failed if finding.severity == "critical" and not finding.row_level
-    ]
-    broken = [finding for finding in failed if finding.severity == "critical" and finding.row_level]
-    is_error = bool(blocking) or (bool(broken) and ingested.too_many_quarantined)
+    critical = [finding for finding in failed if finding.severity == "critical"]
+    blocking = [finding for finding in critical if not finding.row_level]
+    broken = [finding for finding in critical if finding.row_level]
     worth_telling = [finding for finding in failed if finding.severity != "info"]
-    summary = "; ".join(finding.summary for finding in (blocking or broken or worth_telling)[:3])
+    is_error = (
+        bool(blocking)
+        or (bool(broken) and ingested.too_many_quarantined)
+        or ingested.too_many_duplicates
+    )
+    said = ["; ".join(finding.summary for finding in (blocking or broken or worth_telling)[:3])]
     if broken:
-        summary += f". {len(ingested.broken)} of {ingested.total} rows are quarantined"
+        said[0] += f". {len(ingested.broken)} of {ingested.total} rows are quarantined"
     if ingested.duplicates:
-        summary += (
-            f"{'; ' if summary else ''}{len(ingested.duplicates)} rows repeat the key of an "
-            f"earlier row and are set aside, such as {ingested.duplicates[0]}"
-        )
+        said.insert(0 if ingested.too_many_duplicates else 1, _repetition(ingested))
     first = next(iter((*blocking, *broken, *worth_telling)), None)
+    by_key = ingested.too_many_duplicates or (ingested.duplicates and first is None)
     return CheckResult(
         passed=not worth_telling and not ingested.duplicates,
-        summary=summary
+        summary="; ".join(filter(None, said))
         or f"All {len(ingested.result.findings)} expectations hold for {ingested.total} rows.",
         severity="ERROR" if is_error else "WARN",
-        column=first.column if first else (ingested.schema.key if ingested.duplicates else None),
+        column=ingested.schema.key if by_key else first.column if first is not None else None,
         numbers={"quarantined": ingested.quarantined, "duplicates": len(ingested.duplicates)},
         table=ingested.result.records(),
     )
 
 
+def _repetition(ingested: Ingested) -> str:
+    """What is said of rows that repeat a key, and, where there are many, what to do."""
+    key, example = ingested.schema.key, ingested.duplicates[0]
+    said = (
+        f"{len(ingested.duplicates)} of {ingested.total} rows repeat the {key} of an earlier row "
+        f"and are set aside, such as {example}"
+    )
+    if not ingested.too_many_duplicates:
+        return said
+    return (
+        f"{said}; at most {ingested.max_quarantined:.4g} of the rows may. Declare as Key a column "
+        "that no two rows share, if need be one made of several, or deliver each row once"
+    )
+
+
 def _columns_at_fault(rows: tuple[Rejected, ...]) -> list[str]:
     return list(dict.fromkeys(reason.column for row in rows for reason in row.reasons))
-
-
-def _rejected(
-    data: Decoded, position: int, reasons: tuple[Reason, ...], schema: Schema, key: str
-) -> Rejected:
-    record = {name: data.columns[name][position] for name in schema.names}
-    return Rejected(
-        row=int(data.rows[position]),
-        key=str(data.columns[key][position]),
-        reasons=reasons,
-        record=plain(record),
-    )
 
 
 def _repeated(keys: Array, among: Array) -> dict[int, int]:
@@ -247,11 +205,3 @@ def _repeated(keys: Array, among: Array) -> dict[int, int]:
         if earlier != row:
             repeated[row] = earlier
     return repeated
-
-
-def sample_rows(columns: Columns, count: int = 5) -> str:
-    """The first rows as a Markdown table, for a look at what there is."""
-    frame = to_frame({name: array[:count] for name, array in columns.items()})
-    head = "| " + " | ".join(frame.columns) + " |\n|" + " --- |" * len(frame.columns)
-    rows = ("| " + " | ".join(map(str, row)) + " |" for row in frame.itertuples(index=False))
-    return "\n".join((head, *rows))

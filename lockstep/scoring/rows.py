@@ -1,20 +1,27 @@
-"""Rows whose computation fails: found one by one, so that the others go on."""
+"""Rows: computed where that is possible, and set aside with their reasons where it is not."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import python_value
+from lockstep.columns.plain import plain, python_value
 from lockstep.columns.records import Schema
 from lockstep.columns.rows import concat, take_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MOST_FAILING = 0.05
 """Share of the rows above which a failing function is taken to be broken itself."""
 
 
-def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, dict[int, Reason]]:
+def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, tuple[Rejected, ...]]:
     """Compute all columns of every row for which that is possible.
 
     Where a function raises, the rows are halved until the failing ones are found.
@@ -24,38 +31,85 @@ def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, dict[i
         columns: The fields of the rows.
 
     Returns:
-        All columns of the other rows, in order, and the reason of each failing row.
+        All columns of the other rows, in order, and the failing rows.
 
     Raises:
         FunctionError: So many rows fail that the function itself is broken.
     """
     total = len(columns[pipeline.key])
     most = max(1, int(total * _MOST_FAILING))
-    failed: dict[int, Reason] = {}
-    parts = list(_parts(pipeline, columns, 0, failed, most))
+    failed: dict[int, tuple[Reason, ...]] = {}
+    parts = _parts(pipeline, columns, 0, failed, most)
     if len(parts) == 1:
-        return parts[0], failed
+        return parts[0], set_aside(columns, failed, pipeline.record_schema)
     graph = pipeline.graph
-    return concat(parts, {name: graph.kind(name) for name in graph.served}), failed
+    found = concat(parts, {name: graph.kind(name) for name in graph.served})
+    return found, set_aside(columns, failed, pipeline.record_schema)
 
 
-def rejected_rows(
-    columns: Columns, failed: dict[int, Reason], schema: Schema
+def set_aside(
+    columns: Columns,
+    reasons: Mapping[int, tuple[Reason, ...]],
+    schema: Schema,
+    origins: Array | None = None,
 ) -> tuple[Rejected, ...]:
-    """The failing rows, with their values."""
+    """Rows that do not go on, with their values and reasons.
+
+    Args:
+        columns: All rows.
+        reasons: Why a row is set aside, by its position.
+        schema: The fields to keep, their key among them.
+        origins: Where in the input each row was, if not at its position.
+    """
     return tuple(
         Rejected(
-            row=row,
-            key=str(columns[schema.key or ""][row]),
-            reasons=(reason,),
-            record={name: python_value(columns[name][row]) for name in schema.names},
+            row=position if origins is None else int(origins[position]),
+            key=str(columns[schema.key or ""][position]),
+            reasons=why,
+            record={name: python_value(columns[name][position]) for name in schema.names},
         )
-        for row, reason in sorted(failed.items())
+        for position, why in reasons.items()
+    )
+
+
+def quarantine_table(
+    quarantined: Iterable[Rejected], duplicates: Iterable[Rejected] = ()
+) -> pa.Table:
+    """Rows that do not go on as a table, each with its reasons and its values as they came.
+
+    Args:
+        quarantined: Rows that something is wrong with.
+        duplicates: Rows whose key an earlier row has.
+    """
+    import pyarrow as pa
+
+    found = [
+        *(("quarantined", row) for row in quarantined),
+        *(("duplicate", row) for row in duplicates),
+    ]
+    return pa.table(
+        {
+            "fate": pa.array([fate for fate, _ in found], pa.string()),
+            "row": pa.array([row.row for _, row in found], pa.int64()),
+            "key": pa.array([row.key for _, row in found], pa.string()),
+            "columns": pa.array(
+                [[reason.column for reason in row.reasons] for _, row in found],
+                pa.list_(pa.string()),
+            ),
+            "reasons": pa.array(
+                ["; ".join(map(str, row.reasons)) for _, row in found], pa.string()
+            ),
+            "record": pa.array([json.dumps(plain(row.record)) for _, row in found], pa.string()),
+        }
     )
 
 
 def _parts(
-    pipeline: Pipeline, columns: Columns, offset: int, failed: dict[int, Reason], most: int
+    pipeline: Pipeline,
+    columns: Columns,
+    offset: int,
+    failed: dict[int, tuple[Reason, ...]],
+    most: int,
 ) -> list[Columns]:
     try:
         found = pipeline.evaluate(columns)
@@ -65,7 +119,7 @@ def _parts(
         if count == 0:
             raise
         if count == 1:
-            failed[offset] = Reason(error.column, "function", str(error))
+            failed[offset] = (Reason(error.column, "function", str(error)),)
             if len(failed) > most:
                 raise
             return []

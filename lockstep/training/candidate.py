@@ -1,31 +1,81 @@
-"""Candidates: a version fitted, proven against itself, measured and registered."""
+"""A candidate: from the history to a fitted, evaluated and registered version, in three steps.
+
+    ingest_history         part the labelled rows
+    compute_training_set   compute what the column graph computes before anything is fitted
+    fit_candidate          fit, evaluate on held-out rows, register, and check what was registered
+
+`train` carries out all three. Each but the last leaves what it made in the store, where the next
+one finds it, so that they can also be carried out one at a time, as Dagster's assets do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lockstep.checks.parity import check_comparison
+from lockstep.checks.evidence import check_comparison, check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS
 from lockstep.columns.kinds import Columns
 from lockstep.project.declaration import PipelineAssets
-from lockstep.project.quality import METRICS, Quality
+from lockstep.project.quality import Quality
+from lockstep.project.sources import decode_source
+from lockstep.scoring.ingest import Ingested, check_decoding, check_input_suite, ingest
+from lockstep.scoring.records import blocking
+from lockstep.scoring.rows import quarantine_table
+from lockstep.scoring.store import Store
+from lockstep.scoring.window import write_history_profiles
+from lockstep.training.checks import (
+    check_against_baseline,
+    check_against_champion,
+    check_quality,
+    check_slices,
+)
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 from lockstep.training.plots import quality_plot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from matplotlib.figure import Figure
 
     from lockstep.parity.golden import GoldenRecords
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
 
-_WORSE_SLICE = 0.1
-"""How much worse than the whole a slice may be, as a share of the whole's metric."""
+FAILED_CHECKS = "lockstep.failed_checks"
+"""Tag of a version with the names of its checks that are in error, separated by commas."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Labelled rows to train on.
+
+    Attributes:
+        ingested: The rows, parted.
+        results: What the checks found, by name.
+        path: The file of the accepted rows.
+    """
+
+    ingested: Ingested
+    results: Mapping[str, CheckResult]
+    path: Path
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The history with the features and labels that are computed before anything is fitted.
+
+    Attributes:
+        columns: Fields, features and labels.
+        results: What the checks found, by name.
+        path: The file of the columns.
+    """
+
+    columns: Columns
+    results: Mapping[str, CheckResult]
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -35,46 +85,125 @@ class Candidate:
     Attributes:
         version: The version in the registry.
         rows: Number of rows that it was fitted on.
-        evaluation: Its quality on held-out rows.
-        champion: The champion's quality on them; None where there is no champion.
+        metrics: The figures measured on held-out rows.
         plots: Plots of its quality, by title.
-        round_trip: CheckResult of its replay in a new process.
-        wire_formats: CheckResult of its golden records in every format.
-        qualities: What was measured.
+        results: What the checks found, by name.
     """
 
     version: Version
     rows: int
-    evaluation: Evaluation
-    champion: tuple[float, ...] | None
+    metrics: Mapping[str, float]
     plots: Mapping[str, Figure]
-    round_trip: CheckResult
-    wire_formats: CheckResult
-    qualities: tuple[Quality, ...]
+    results: Mapping[str, CheckResult]
 
-    @property
-    def metrics(self) -> dict[str, float]:
-        """The figures measured on held-out rows."""
-        return metrics_of(self.qualities, self.evaluation)
 
-    def check_results(self) -> dict[str, CheckResult]:
-        """Check results by check."""
-        return {
-            "round_trip": self.round_trip,
-            "wire_formats": self.wire_formats,
-            "quality": carry_out(partial(check_quality, self.qualities, self.evaluation)),
-            "baseline": carry_out(partial(check_against_baseline, self.qualities, self.evaluation)),
-            "champion_comparison": carry_out(
-                partial(check_against_champion, self.qualities, self.evaluation, self.champion)
-            ),
-            "slices": carry_out(partial(check_slices, self.qualities, self.evaluation)),
-        }
+@dataclass(frozen=True)
+class Trained:
+    """What came of training.
+
+    Attributes:
+        results: What all checks found, by name.
+        candidate: The version; None where a check of the rows before it blocks it.
+    """
+
+    results: Mapping[str, CheckResult]
+    candidate: Candidate | None
+
+
+def train(declared: PipelineAssets, store: Store, registry: Registry) -> Trained:
+    """Fit a candidate on the pipeline's history and register it.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        store: Where the pipeline's rows are kept.
+        registry: Where to register the version.
+
+    Raises:
+        InputError: The history cannot be read.
+        FitError: A model cannot be fitted.
+        RegistryError: The registry cannot be reached or written to; nothing is half-registered.
+    """
+    history = ingest_history(declared, store)
+    if blocking(HISTORY_CHECKS, history.results):
+        return Trained(history.results, None)
+    training_set = compute_training_set(declared, store)
+    results = {**history.results, **training_set.results}
+    if blocking(TRAINING_SET_CHECKS, training_set.results):
+        return Trained(results, None)
+    candidate = fit_candidate(declared, training_set.columns, registry)
+    return Trained({**results, **candidate.results}, candidate)
+
+
+def ingest_history(declared: PipelineAssets, store: Store) -> History:
+    """Read the history, and part its rows.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    schema = declared.pipeline.joint_schema
+    rows = decode_source(declared.history, schema)
+    suite = declared.suites.to_json("input")
+    ingested = ingest(rows, schema, suite, declared.max_quarantined)
+    results = {
+        "decoding": carry_out(check_decoding, ingested),
+        "input_suite": carry_out(check_input_suite, ingested),
+    }
+    aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
+    store.write("history_quarantine", aside)
+    path = store.write_columns("history", ingested.columns)
+    if declared.calendar is not None:
+        write_history_profiles(
+            store,
+            ingested.columns,
+            declared.pipeline.record_schema,
+            declared.calendar.timezone,
+            declared.calendar.start.isoformat(),
+        )
+    return History(ingested, results, path)
+
+
+def compute_training_set(declared: PipelineAssets, store: Store) -> TrainingSet:
+    """Compute every feature and label of the stored history, by the functions that serve.
+
+    Raises:
+        NotStoredError: There is no history yet.
+        FunctionError: A function of a column fails.
+    """
+    pipeline = declared.pipeline
+    raw = store.read_columns("history", pipeline.joint_schema.kinds)
+    names = training_columns(declared)
+    computed = pipeline.graph.evaluate(raw, names)
+    columns = {name: computed[name] for name in names}
+    suite = declared.suites.to_json("features")
+    results = {
+        "feature_suite": carry_out(check_suite, suite, computed, pipeline.key),
+        "row_locality": carry_out(check_locality, pipeline, raw),
+    }
+    return TrainingSet(columns, results, store.write_columns("training_set", columns))
+
+
+def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
+    """Names of the training set's columns: fields, features and labels."""
+    graph = declared.pipeline.graph
+    known = {*declared.pipeline.joint_schema.names, *graph.model_free, *graph.labels}
+    return tuple(name for name in graph.order if name in known)
+
+
+def read_training_set(declared: PipelineAssets, store: Store) -> Columns:
+    """The columns of the training set as it was stored.
+
+    Raises:
+        NotStoredError: There is none yet.
+    """
+    graph = declared.pipeline.graph
+    kinds = {name: graph.kind(name) for name in training_columns(declared)}
+    return store.read_columns("training_set", kinds)
 
 
 def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry) -> Candidate:
     """Fit a version on all rows of the training set, and register it.
 
-    The figures come from an evaluation on the older rows; the version itself has seen all rows.
+    The figures come from a fit to the older rows alone; the version itself has seen all rows.
 
     Args:
         declared: The pipeline and the demands on it.
@@ -90,48 +219,44 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
     from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
 
-    pipeline = declared.pipeline
-    qualities = tuple(declared.quality)
+    pipeline, graph = declared.pipeline, declared.pipeline.graph
+    qualities, rows = tuple(declared.quality), len(columns[pipeline.key])
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
-    champion = _champion_measured(declared, columns, registry)
+    champion = _champion_evaluated(declared, columns, registry)
     fitted = pipeline.unfitted().fit(columns)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
-    served = fitted.evaluate(raw)
+    profiled = {name: graph.kind(name) for name in graph.served if name != pipeline.key}
+    metrics = _metrics(qualities, evaluation)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     version = registry.log(
         fitted,
         golden=golden,
-        profile=Profile.of(
-            served,
-            {
-                name: pipeline.graph.kind(name)
-                for name in pipeline.graph.served
-                if name != pipeline.key
-            },
-        ),
+        profile=Profile.of(fitted.evaluate(raw), profiled),
         suites={name: declared.suites.to_json(name) for name in ("input", "features", "outputs")},
         environment=Environment.capture(),
-        metrics=metrics_of(qualities, evaluation),
+        metrics=metrics,
         tags=_training_window(declared, columns),
         plots=plots,
         source=Snapshot.of(pipeline),
-        rows=len(columns[pipeline.key]),
+        rows=rows,
     )
-    return Candidate(
-        version=version,
-        rows=len(columns[pipeline.key]),
-        evaluation=evaluation,
-        champion=champion,
-        plots=plots,
-        round_trip=carry_out(partial(_check_round_trip, registry, version)),
-        wire_formats=carry_out(partial(_check_wire_formats, registry, version, golden)),
-        qualities=qualities,
-    )
+    results = {
+        "round_trip": carry_out(_check_round_trip, registry, version),
+        "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
+        "quality": carry_out(check_quality, qualities, evaluation),
+        "baseline": carry_out(check_against_baseline, qualities, evaluation),
+        "champion_comparison": carry_out(check_against_champion, qualities, evaluation, champion),
+        "slices": carry_out(check_slices, qualities, evaluation),
+    }
+    failed = [name for name, result in results.items() if result.is_error]
+    if failed:
+        registry.tag(version, FAILED_CHECKS, ",".join(failed))
+    return Candidate(version, rows, metrics, plots, results)
 
 
-def metrics_of(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
-    """The evaluation's figures by title."""
+def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:
+    """The figures of the held-out rows by title."""
     return {
         **{q.title: value for q, value in zip(qualities, evaluation.measured, strict=True)},
         **{
@@ -141,142 +266,7 @@ def metrics_of(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[s
     }
 
 
-def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether every metric reaches its threshold on the held-out rows."""
-    if not qualities:
-        return nothing_demanded()
-    table = [
-        {
-            "prediction": quality.title,
-            "measured": value,
-            "demanded": quality.rule,
-            "met": quality.is_met(value),
-        }
-        for quality, value in zip(qualities, evaluation.measured, strict=True)
-    ]
-    missed = [row for row in table if not row["met"]]
-    return CheckResult(
-        passed=not missed,
-        summary=_measured(missed or table)
-        + f" on {_count(evaluation)} held-out rows, fitted on {evaluation.fitted_on:,}.",
-        column=_column(qualities, table),
-        numbers={
-            quality.title: v for quality, v in zip(qualities, evaluation.measured, strict=True)
-        },
-        table=table,
-    )
-
-
-def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether every metric beats that of a far simpler model."""
-    if not qualities:
-        return nothing_demanded()
-    return _check_against("a simple linear model", qualities, evaluation, evaluation.baseline)
-
-
-def check_against_champion(
-    qualities: tuple[Quality, ...], evaluation: Evaluation, champion: tuple[float, ...] | None
-) -> CheckResult:
-    """Whether no metric is worse than the champion's."""
-    if not qualities:
-        return nothing_demanded()
-    if champion is None:
-        return CheckResult(True, "There is no champion yet to compare with.", severity="WARN")
-    return _check_against("the champion", qualities, evaluation, champion)
-
-
-def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether no slice is far worse off than the whole."""
-    table, bad = [], []
-    for quality, whole, slices in zip(
-        qualities, evaluation.measured, evaluation.slices, strict=True
-    ):
-        sign = 1 if METRICS[quality.metric].higher_is_better else -1
-        for row in slices:
-            worse = sign * (whole - row[quality.title]) > _WORSE_SLICE * abs(whole)
-            entry = {
-                "slice": row["slice"],
-                "rows": row["rows"],
-                "prediction": quality.title,
-                "measured": row[quality.title],
-                "whole": whole,
-                "far worse": worse,
-            }
-            table.append(entry)
-            if worse:
-                bad.append(entry)
-    if not table:
-        return CheckResult(True, "No slices are declared, or none has 200 held-out rows.", "WARN")
-    named = "; ".join(
-        f"{row['slice']}: {row['prediction']} {row['measured']:.3f} against {row['whole']:.3f}"
-        for row in bad[:3]
-    )
-    return CheckResult(
-        passed=not bad,
-        summary=f"{len(bad)} of {len(table)} slices are far worse off than the whole: {named}."
-        if bad
-        else f"None of {len(table)} slices is far worse off than the whole.",
-        severity="WARN",
-        column=str(bad[0]["slice"]).split(" = ")[0] if bad else None,
-        table=sorted(table, key=lambda row: not row["far worse"]),
-    )
-
-
-def _check_against(
-    whom: str, qualities: tuple[Quality, ...], evaluation: Evaluation, other: tuple[float, ...]
-) -> CheckResult:
-    table = [
-        {
-            "prediction": quality.title,
-            "measured": value,
-            "other": reference,
-            "no worse": bool(np.isnan(reference)) or quality.is_no_worse(value, reference),
-        }
-        for quality, value, reference in zip(qualities, evaluation.measured, other, strict=True)
-    ]
-    worse = [row for row in table if not row["no worse"]]
-    shown = "; ".join(
-        f"{row['prediction']} {row['measured']:.3f} against {row['other']:.3f}"
-        for row in worse or table
-    )
-    return CheckResult(
-        passed=not worse,
-        summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.",
-        severity="WARN",
-        column=_column(qualities, table, "no worse"),
-        table=table,
-    )
-
-
-def nothing_demanded() -> CheckResult:
-    """That no demand is declared, so that nothing can be measured."""
-    return CheckResult(
-        False,
-        "Nothing is measured: declare quality=[Quality(...)] for the pipeline's predictions.",
-        severity="WARN",
-    )
-
-
-def _measured(rows: list[dict[str, Any]]) -> str:
-    return "; ".join(
-        f"{row['prediction']} is {row['measured']:.4g} (demanded: {row['demanded']})"
-        for row in rows
-    )
-
-
-def _column(
-    qualities: tuple[Quality, ...], table: list[dict[str, Any]], passed: str = "met"
-) -> str | None:
-    return next(
-        (q.column for q, row in zip(qualities, table, strict=True) if not row[passed]), None
-    )
-
-
-def _count(evaluation: Evaluation) -> str:
-    return f"{len(next(iter(evaluation.held_out.values()))):,}"
-
-
-def _champion_measured(
+def _champion_evaluated(
     declared: PipelineAssets, columns: Columns, registry: Registry
 ) -> tuple[float, ...] | None:
     version = registry.alias(declared.name, "champion")

@@ -9,6 +9,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.rows import is_missing
 from lockstep.project.quality import Quality
+from lockstep.scoring.outcomes import deciles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,21 +30,6 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
     if truth.dtype.kind in "fi":
         return _amounts_plot(quality, truth, predicted)
     return _classes_plot(quality, truth, predicted)
-
-
-def deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:
-    """Mean prediction and mean outcome of equal parts of the rows, by rising prediction."""
-    order = np.argsort(predicted, kind="stable")
-    rows = [part for part in np.array_split(order, parts) if len(part)]
-    return [
-        {
-            "part": number,
-            "rows": len(part),
-            "predicted": float(np.mean(predicted[part])),
-            "observed": float(np.mean(truth[part].astype(float))),
-        }
-        for number, part in enumerate(rows, start=1)
-    ]
 
 
 def _figure(title: str, x: str, y: str) -> tuple[Figure, Any]:

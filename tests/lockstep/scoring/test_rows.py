@@ -12,7 +12,7 @@ from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Texts
 from lockstep.columns.pipeline import Pipeline
-from lockstep.scoring.rows import evaluate_rows, rejected_rows
+from lockstep.scoring.rows import evaluate_rows
 
 PIPELINE = ASSETS.pipeline
 
@@ -48,16 +48,16 @@ def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
     fussy: Pipeline,
 ) -> None:
     raw = rows([7, 60, 119])
-    found, failed = evaluate_rows(fussy, raw)
-    assert sorted(failed) == [7, 60, 119]
+    found, rejected = evaluate_rows(fussy, raw)
+    assert [one.row for one in rejected] == [7, 60, 119]
     assert set(found) == set(fussy.graph.served)
     assert found["order_id"].tolist() == [
-        key for row, key in enumerate(raw["order_id"].tolist()) if row not in failed
+        key for row, key in enumerate(raw["order_id"].tolist()) if row not in (7, 60, 119)
     ]
 
 
 def test_the_reason_names_the_function_and_what_it_raised(fussy: Pipeline) -> None:
-    reason = evaluate_rows(fussy, rows([7]))[1][7]
+    (reason,) = evaluate_rows(fussy, rows([7]))[1][0].reasons
     assert reason.column == "region"
     assert "KeyError" in reason.message
 
@@ -79,13 +79,11 @@ def test_a_function_that_fails_on_many_rows_is_broken_itself(fussy: Pipeline) ->
 
 
 def test_no_rows_give_no_rows(fussy: Pipeline) -> None:
-    found, failed = evaluate_rows(fussy, rows([], count=0))
-    assert (len(found["risk"]), failed) == (0, {})
+    found, rejected = evaluate_rows(fussy, rows([], count=0))
+    assert (len(found["risk"]), rejected) == (0, ())
 
 
 def test_a_failing_row_is_rejected_with_its_key_and_its_values(fussy: Pipeline) -> None:
-    raw = rows([7])
-    _, failed = evaluate_rows(fussy, raw)
-    (rejected,) = rejected_rows(raw, failed, PIPELINE.record_schema)
+    _, (rejected,) = evaluate_rows(fussy, rows([7]))
     assert rejected.key == "2020-03-01-0007"
     assert rejected.record["country"] == "XX"

@@ -1,4 +1,4 @@
-"""A batch beside others: which days are its window, and what the comparisons say."""
+"""The window: which batches are in it, and what is said of a batch that departs from them."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,17 +12,16 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW
-from lockstep.scoring.batch import (
+from lockstep.scoring.records import PartitionRecord, write_record
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import Stream, streams
+from lockstep.scoring.window import (
     WINDOW,
-    check_drift,
     check_shift,
     profiled,
     trailing_window,
     write_history_profiles,
 )
-from lockstep.scoring.records import PartitionRecord, write_record
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import Stream, streams
 
 DAILY, INBOX = streams(ASSETS)
 
@@ -183,17 +182,3 @@ def test_a_window_too_short_is_not_judged_and_says_so() -> None:
 def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
     assert check_shift(window, profile(rows=0), accepted=[]).is_error
-
-
-def test_drift_from_training_is_a_warning_that_names_the_column() -> None:
-    found = check_drift(profile(0, rows=2000), readings(1, rows=2000, lift=3.0))
-    assert (found.passed, found.is_error, found.column) == (False, False, "level")
-
-
-def test_rows_distributed_as_in_training_pass() -> None:
-    found = check_drift(profile(0, rows=2000), readings(1, rows=2000))
-    assert found.passed, found.summary
-
-
-def test_nothing_to_compare_with_training_is_a_failure() -> None:
-    assert not check_drift(Profile.of({}, {}), readings(1)).passed

@@ -1,15 +1,12 @@
 """The gate: what keeps a version that people want from serving, and what does not."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.evidence import check_environment
-from lockstep.dagster.promotion import Gate, pass_gate
-from lockstep.parity.environment import Environment
 from lockstep.project.declaration import PipelineAssets
+from lockstep.training.gate import Gate, pass_gate
 
 HEAVY = ("return weight > 5", "return weight > 6")
 READS_HELPER = ('home = {"DE": "home", "AT": "home"}', "home = HOME")
@@ -19,7 +16,7 @@ HELPER_CHANGED = (HELPER[0], HELPER[1].replace("AT", "CH"))
 
 def gate_of(workplace, declared: PipelineAssets = ASSETS, version: int = 1) -> Gate:
     workplace.registry.set_alias("orders", "champion", version)
-    return pass_gate(declared, workplace.registry, workplace.store)
+    return pass_gate(declared, workplace.registry, workplace.store, workplace.home.live("orders"))
 
 
 def live_version(workplace) -> int | None:
@@ -70,32 +67,6 @@ def test_rolling_back_to_a_proven_version_works_with_newer_code(live, edited_ord
     assert live_version(live) == second
     assert gate_of(live, newer, version=1).is_open
     assert live_version(live) == 1
-
-
-def test_another_release_of_scikit_learn_is_an_error_before_the_version_is_proven(
-    workplace,
-) -> None:
-    loaded = workplace.registry.load("orders", 1)
-    libraries = {**loaded.environment.libraries, "scikit-learn": "1.2.2"}
-    fitted_elsewhere = replace(loaded, environment=replace(loaded.environment, libraries=libraries))
-    found = check_environment(fitted_elsewhere, proven=False)
-    assert found.is_error
-    assert "scikit-learn" in found.summary
-    assert "not 1.2.2" in found.summary
-    assert not check_environment(fitted_elsewhere, proven=True).is_error
-
-
-def test_another_time_zone_is_a_warning(workplace) -> None:
-    loaded = workplace.registry.load("orders", 1)
-    elsewhere = replace(loaded.environment, timezone="NZST/NZDT +12:00")
-    found = check_environment(replace(loaded, environment=elsewhere), proven=False)
-    assert (found.passed, found.is_error) == (False, False)
-    assert "timezone" in found.summary
-
-
-def test_the_environment_of_the_fit_passes(workplace) -> None:
-    loaded = replace(workplace.registry.load("orders", 1), environment=Environment.capture())
-    assert check_environment(loaded, proven=False).passed
 
 
 # On a copy of the project, by the command line

@@ -1,10 +1,10 @@
-"""A batch beside others: beside the training rows, and beside the days before it."""
+"""The window: the batches before a batch, and whether it departs from them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -89,43 +89,6 @@ def _before(store: Store, stream: Stream, partition: str) -> list[str]:
     if stream.name == "daily":
         return [one for one in known if one < partition]
     return sorted(known, key=lambda one: read_record(store, f"{stream.name}/batch", one).written_at)
-
-
-def check_drift(profile: Profile, columns: Columns) -> CheckResult:
-    """How far columns have drifted from the training rows."""
-    from lockstep.parity.drift import skew
-
-    found = skew(profile, columns)
-    drifted = [one for one in found if one.drifted]
-    table: list[dict[str, Any]] = [
-        {
-            "column": one.column,
-            "drifted": "; ".join(one.reasons),
-            "stability index": one.index,
-            "distance (IQR)": one.distance,
-            "missing": one.missing,
-            "missing in training": one.missing_before,
-            "new categories": ", ".join(one.unseen_values),
-        }
-        for one in sorted(found, key=lambda one: not one.drifted)
-    ]
-    if not found:
-        return CheckResult(
-            False, "There are no rows or no columns to compare with training.", "WARN"
-        )
-    return CheckResult(
-        passed=not drifted,
-        summary=f"{len(drifted)} of {len(found)} columns are not distributed as in training: "
-        + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
-        + "."
-        if drifted
-        else f"All {len(found)} columns are distributed as in training.",
-        severity="WARN",
-        column=drifted[0].column if drifted else None,
-        numbers={"drifted": len(drifted)}
-        | {f"index of {one.column}": one.index for one in found if one.index is not None},
-        table=table,
-    )
 
 
 def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> CheckResult:

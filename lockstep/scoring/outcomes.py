@@ -1,0 +1,214 @@
+"""Outcomes: what became of the rows that were scored, and how good the predictions were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.records import Schema
+from lockstep.columns.rows import concat, is_missing
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.quality import Quality
+from lockstep.project.sources import Source, decode_source
+from lockstep.scoring.store import Store
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
+
+_WINDOW_DAYS = 7
+"""Days whose rows are measured together: a whole week, since days of the week differ."""
+_STANDARD_ERRORS = 3.0
+"""Distance from the mean, in standard errors, that chance alone hardly reaches (Shewhart's
+three-sigma limits, 1931)."""
+_LEAST_BIAS = 0.05
+"""Bias of a probability, or of an amount in standard deviations of the label, too small to
+matter however certain it is."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of a day's rows.
+
+    Attributes:
+        path: The file of those whose outcome is known.
+        counts: Rows by what is known of them.
+        results: What the checks found, by name.
+        recent: Labels and measured predictions of the last days up to this one.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    results: Mapping[str, CheckResult]
+    recent: Columns
+
+
+def compare_outcomes(
+    declared: PipelineAssets, source: Source, registry: Registry, store: Store, day: str
+) -> Outcomes:
+    """Compare a day's predictions with what came of them.
+
+    Args:
+        declared: The pipeline and the demands on its predictions.
+        source: Where its outcomes come from.
+        registry: Where the version is that scored the day.
+        store: Where the pipeline's rows are kept.
+        day: The day, in ISO form.
+
+    Raises:
+        NotStoredError: The day has not been scored.
+        InputError: The outcomes cannot be read.
+    """
+    arrived = decode_source(source, outcome_schema(declared.pipeline), date.fromisoformat(day))
+    version = store.read("daily/scored", day).column("version")
+    loaded = registry.load(declared.name, version[0].as_py()) if len(version) else None
+    served = loaded.pipeline if loaded is not None else declared.pipeline
+    graph, key = served.graph, declared.pipeline.key
+    kinds = {name: graph.kind(name) for name in graph.served}
+    predicted = store.read_columns("daily/scored", kinds, day)
+    joined = join_outcomes(served, predicted, arrived.columns)
+    columns = graph.evaluate(joined, graph.labels)
+    names = measured_columns(declared)
+    path = store.write_columns("outcomes", {name: columns[name] for name in names}, day)
+    recent = _recent(store, day, {name: graph.kind(name) for name in names})
+    qualities = tuple(declared.quality)
+    return Outcomes(
+        path=path,
+        counts={
+            "known": len(columns[key]),
+            "unknown so far": len(predicted[key]) - len(columns[key]),
+            "refused": len(arrived.rejected),
+        },
+        results={
+            "live_quality": carry_out(check_live_quality, qualities, columns, recent),
+            "calibration": carry_out(check_calibration, qualities, recent),
+        },
+        recent=recent,
+    )
+
+
+def outcome_schema(pipeline: Pipeline) -> Schema:
+    """What an outcome's row holds: the key of its record, and the outcome's fields."""
+    assert pipeline.outcome_schema is not None, "a pipeline with outcomes declares their type"
+    key = pipeline.record_schema[pipeline.key]
+    return Schema(pipeline.outcome_schema.name, (key, *pipeline.outcome_schema.fields))
+
+
+def measured_columns(declared: PipelineAssets) -> tuple[str, ...]:
+    """The key, the labels, and the predictions that are measured, in graph order."""
+    graph = declared.pipeline.graph
+    wanted = {declared.pipeline.key, *graph.labels, *(one.column for one in declared.quality)}
+    return tuple(name for name in graph.order if name in wanted)
+
+
+def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> Columns:
+    """The scored rows whose outcome has arrived, with it, in the order of the scored rows."""
+    position = {key: row for row, key in enumerate(arrived[pipeline.key].tolist())}
+    keys = predicted[pipeline.key].tolist()
+    rows = np.array([row for row, key in enumerate(keys) if key in position], dtype=np.int64)
+    matches = np.array([position[keys[row]] for row in rows.tolist()], dtype=np.int64)
+    names = pipeline.outcome_schema.names if pipeline.outcome_schema is not None else ()
+    return {
+        **{name: array[rows] for name, array in predicted.items()},
+        **{name: arrived[name][matches] for name in names},
+    }
+
+
+def check_live_quality(
+    qualities: tuple[Quality, ...], day: Columns, recent: Columns
+) -> CheckResult:
+    """Whether every metric reaches its threshold over the last days together."""
+    if not qualities:
+        return NOTHING_DEMANDED
+    table = [
+        {
+            "prediction": quality.title,
+            "this day": quality.measure(day),
+            "last days": quality.measure(recent),
+            "demanded": quality.rule,
+        }
+        for quality in qualities
+    ]
+    missed = [
+        (quality, row)
+        for quality, row in zip(qualities, table, strict=True)
+        if not quality.is_met(float(str(row["last days"])))
+    ]
+    shown = "; ".join(
+        f"{row['prediction']} is {row['last days']:.4g} over the last {_WINDOW_DAYS} days "
+        f"(demanded: {row['demanded']})"
+        for row in [row for _, row in missed] or table
+    )
+    return CheckResult(
+        passed=not missed,
+        summary=f"{shown}.",
+        severity="WARN",
+        column=missed[0][0].column if missed else None,
+        numbers={str(row["prediction"]): float(str(row["this day"])) for row in table},
+        table=table,
+    )
+
+
+def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckResult:
+    """Whether predictions agree on average with what came, over the last days together."""
+    table: list[dict[str, Any]] = []
+    biased: list[str] = []
+    for column, label in dict.fromkeys((one.column, one.label) for one in qualities):
+        truth, predicted = recent[label], recent[column]
+        if predicted.dtype.kind != "f" or truth.dtype.kind not in "fib":
+            continue
+        known = ~(is_missing(truth) | is_missing(predicted))
+        truth, predicted = truth[known].astype(float), predicted[known]
+        if len(truth) < 2:
+            continue
+        bias = float(np.mean(predicted - truth))
+        error = float(np.std(predicted - truth) / np.sqrt(len(truth)))
+        scale = 1.0 if recent[label].dtype == bool else float(np.std(truth))
+        if abs(bias) > _STANDARD_ERRORS * error and abs(bias) > _LEAST_BIAS * scale:
+            biased.append(column)
+        table += [
+            {"prediction": column, **part, "bias of all": bias}
+            for part in deciles(truth, predicted)
+        ]
+    if not table:
+        return CheckResult(
+            False, "Nothing to compare: no outcome of a measured number is known yet.", "WARN"
+        )
+    biases = {str(row["prediction"]): float(row["bias of all"]) for row in table}
+    shown = "; ".join(f"{name} is {bias:+.3g} off on average" for name, bias in biases.items())
+    return CheckResult(
+        passed=not biased,
+        summary=f"Over the last {_WINDOW_DAYS} days {shown}.",
+        severity="WARN",
+        column=biased[0] if biased else None,
+        numbers={f"bias of {name}": bias for name, bias in biases.items()},
+        table=table,
+    )
+
+
+def deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:
+    """Mean prediction and mean outcome of equal parts of the rows, by rising prediction."""
+    order = np.argsort(predicted, kind="stable")
+    rows = [part for part in np.array_split(order, parts) if len(part)]
+    return [
+        {
+            "part": number,
+            "rows": len(part),
+            "predicted": float(np.mean(predicted[part])),
+            "observed": float(np.mean(truth[part].astype(float))),
+        }
+        for number, part in enumerate(rows, start=1)
+    ]
+
+
+def _recent(store: Store, day: str, kinds: Mapping[str, Kind]) -> Columns:
+    """The stored outcomes of the last days up to this one."""
+    days = [one for one in store.partitions("outcomes") if one <= day][-_WINDOW_DAYS:]
+    return concat((store.read_columns("outcomes", kinds, one) for one in days), kinds)

@@ -1,0 +1,140 @@
+"""What is demanded of a candidate: its quality on the holdout, as check results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult
+from lockstep.project.quality import METRICS, Quality
+from lockstep.training.holdout import Evaluation
+
+_WORSE_SLICE = 0.1
+"""How much worse than the whole a slice may be, as a share of the whole's metric."""
+
+
+def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+    """Whether every metric reaches its threshold on the held-out rows."""
+    if not qualities:
+        return NOTHING_DEMANDED
+    table = [
+        {
+            "prediction": quality.title,
+            "measured": value,
+            "demanded": quality.rule,
+            "met": quality.is_met(value),
+        }
+        for quality, value in zip(qualities, evaluation.measured, strict=True)
+    ]
+    missed = [row for row in table if not row["met"]]
+    return CheckResult(
+        passed=not missed,
+        summary=_measured(missed or table)
+        + f" on {_count(evaluation)} held-out rows, fitted on {evaluation.fitted_on:,}.",
+        column=_column(qualities, table),
+        numbers={
+            quality.title: v for quality, v in zip(qualities, evaluation.measured, strict=True)
+        },
+        table=table,
+    )
+
+
+def check_against_baseline(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+    """Whether every metric beats that of a far simpler model."""
+    if not qualities:
+        return NOTHING_DEMANDED
+    return _check_against("a simple linear model", qualities, evaluation, evaluation.baseline)
+
+
+def check_against_champion(
+    qualities: tuple[Quality, ...], evaluation: Evaluation, champion: tuple[float, ...] | None
+) -> CheckResult:
+    """Whether no metric is worse than the champion's."""
+    if not qualities:
+        return NOTHING_DEMANDED
+    if champion is None:
+        return CheckResult(True, "There is no champion yet to compare with.", severity="WARN")
+    return _check_against("the champion", qualities, evaluation, champion)
+
+
+def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
+    """Whether no slice is far worse off than the whole."""
+    table, bad = [], []
+    for quality, whole, slices in zip(
+        qualities, evaluation.measured, evaluation.slices, strict=True
+    ):
+        sign = 1 if METRICS[quality.metric].higher_is_better else -1
+        for row in slices:
+            worse = sign * (whole - row[quality.title]) > _WORSE_SLICE * abs(whole)
+            entry = {
+                "slice": row["slice"],
+                "rows": row["rows"],
+                "prediction": quality.title,
+                "measured": row[quality.title],
+                "whole": whole,
+                "far worse": worse,
+            }
+            table.append(entry)
+            if worse:
+                bad.append(entry)
+    if not table:
+        return CheckResult(True, "No slices are declared, or none has 200 held-out rows.", "WARN")
+    named = "; ".join(
+        f"{row['slice']}: {row['prediction']} {row['measured']:.3f} against {row['whole']:.3f}"
+        for row in bad[:3]
+    )
+    return CheckResult(
+        passed=not bad,
+        summary=f"{len(bad)} of {len(table)} slices are far worse off than the whole: {named}."
+        if bad
+        else f"None of {len(table)} slices is far worse off than the whole.",
+        severity="WARN",
+        column=str(bad[0]["slice"]).split(" = ")[0] if bad else None,
+        table=sorted(table, key=lambda row: not row["far worse"]),
+    )
+
+
+def _check_against(
+    whom: str, qualities: tuple[Quality, ...], evaluation: Evaluation, other: tuple[float, ...]
+) -> CheckResult:
+    table = [
+        {
+            "prediction": quality.title,
+            "measured": value,
+            "other": reference,
+            "no worse": bool(np.isnan(reference)) or quality.is_no_worse(value, reference),
+        }
+        for quality, value, reference in zip(qualities, evaluation.measured, other, strict=True)
+    ]
+    worse = [row for row in table if not row["no worse"]]
+    shown = "; ".join(
+        f"{row['prediction']} {row['measured']:.3f} against {row['other']:.3f}"
+        for row in worse or table
+    )
+    return CheckResult(
+        passed=not worse,
+        summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.",
+        severity="WARN",
+        column=_column(qualities, table, "no worse"),
+        table=table,
+    )
+
+
+def _measured(rows: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{row['prediction']} is {row['measured']:.4g} (demanded: {row['demanded']})"
+        for row in rows
+    )
+
+
+def _column(
+    qualities: tuple[Quality, ...], table: list[dict[str, Any]], passed: str = "met"
+) -> str | None:
+    return next(
+        (q.column for q, row in zip(qualities, table, strict=True) if not row[passed]), None
+    )
+
+
+def _count(evaluation: Evaluation) -> str:
+    return f"{len(next(iter(evaluation.held_out.values()))):,}"

@@ -1,0 +1,106 @@
+"""The gate: what stands between the version that is wanted and the one that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.checks.evidence import check_code, check_environment, check_replay
+from lockstep.checks.results import CheckResult, carry_out
+from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.store import Store
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
+    from lockstep.registry.versions import Version
+
+PROVEN = "lockstep.proven_at"
+"""Tag of a version that has passed the gate, with the time at which it did."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the gate found about the wanted version.
+
+    Attributes:
+        wanted: The version that `@champion` points to.
+        live: The version that serves after the gate.
+        results: What each check found, by name.
+    """
+
+    wanted: Version
+    live: Version | None
+    results: Mapping[str, CheckResult]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the wanted version may serve."""
+        return not any(result.is_error for result in self.results.values())
+
+
+def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointer: Path) -> Gate:
+    """Put the wanted version through the gate, and let it serve if it passes.
+
+    A version that has passed before keeps its right to serve when the checkout's code has moved
+    on: it is served with its own code, and rolling back to it must work at any time.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        registry: Where `@champion` points to the wanted version, and `@live` to the one that
+            serves.
+        store: Where the pipeline's rows are kept.
+        pointer: The file that says which version is live, for those who do not ask the registry.
+
+    Raises:
+        AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
+        RegistryError: The registry cannot be reached.
+    """
+    from lockstep.registry.errors import AliasNotSetError
+
+    wanted = registry.alias(declared.name, "champion")
+    if wanted is None:
+        numbers = tuple(version.version for version in registry.versions(declared.name))
+        raise AliasNotSetError(declared.name, "champion", numbers)
+    loaded = registry.load(declared.name, wanted.version)
+    proven = PROVEN in wanted.tags
+    results = {
+        "golden_replay": carry_out(check_replay, loaded),
+        "code_parity": carry_out(check_code, declared.pipeline, loaded, proven=proven),
+        "environment_parity": carry_out(check_environment, loaded, proven=proven),
+        "staleness": carry_out(_check_staleness, declared, wanted, store),
+    }
+    gate = Gate(wanted, registry.alias(declared.name, "live"), results)
+    if not gate.is_open:
+        return gate
+    registry.tag(wanted, PROVEN, datetime.now(UTC).isoformat())
+    registry.set_alias(declared.name, "live", wanted.version)
+    write_live(pointer, LivePointer.to(loaded))
+    return Gate(wanted, wanted, results)
+
+
+def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> CheckResult:
+    """Age of the newest training row, at the newest day that was scored or else now."""
+    until = wanted.tags.get("trained_until")
+    if until is None:
+        return CheckResult(
+            True,
+            "The records have no event time, so the age of the training rows is unknown.",
+            "WARN",
+        )
+    newest = datetime.fromisoformat(until)
+    scored = store.partitions("daily/scored")
+    now = datetime.fromisoformat(f"{scored[-1]}T00:00:00Z") if scored else datetime.now(UTC)
+    if declared.calendar is not None and declared.calendar.end is not None and not scored:
+        now = datetime.fromisoformat(f"{declared.calendar.start}T00:00:00Z")
+    age = max(now - newest, timedelta())
+    return CheckResult(
+        passed=age <= declared.max_age,
+        summary=f"The newest training row is of {newest:%Y-%m-%d}, {age.days} days before "
+        f"{now:%Y-%m-%d} (at most {declared.max_age.days}).",
+        severity="WARN",
+        numbers={"age_days": age.days},
+    )

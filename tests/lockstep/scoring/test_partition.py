@@ -1,0 +1,115 @@
+"""A partition is scored by one function, whoever calls it; what blocks it is told as data."""
+
+from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import LockstepError
+from lockstep.scoring.partition import ScoredPartition, score, score_batch
+from lockstep.scoring.records import BlockedError, read_record
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import streams
+from tests.fixtures.pool import score_day
+
+DAY, NEXT = "2020-03-01", "2020-03-02"
+DAILY, INBOX = streams(ASSETS)
+
+
+def rows_of(day: str) -> pd.DataFrame:
+    return orders_with_fates(date.fromisoformat(day)).drop(columns=["returned", "cost"])
+
+
+def scored_rows(live, frame: pd.DataFrame, **options) -> ScoredPartition:
+    version = live.registry.load("orders", "live")
+    rows = decode(frame, version.pipeline.record_schema)
+    return score(ASSETS, version, live.store, DAILY, DAY, rows, **options)
+
+
+def published_bytes(store: Store, day: str) -> bytes:
+    """The published rows but for the time at which they were scored."""
+    table = store.read("daily/published", day).drop_columns("scored_at")
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.fixture
+def by_dagster(scored_home: Path) -> dict[str, bytes]:
+    """What Dagster's jobs publish of two days."""
+    store = Store(scored_home / "data" / "orders")
+    return {day: published_bytes(store, day) for day in (DAY, NEXT)}
+
+
+def test_a_pool_of_processes_publishes_what_dagster_does_and_never_loads_it(
+    by_dagster, live, orders_project
+) -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(score_day, [orders_project.root] * 2, [DAY, NEXT]))
+    assert [loaded for _, loaded in found] == [set(), set()]
+    assert {one.partition: published_bytes(live.store, one.partition) for one, _ in found} == (
+        by_dagster
+    )
+
+
+def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(live) -> None:
+    found = scored_rows(live, rows_of(DAY))
+    assert set(found.results) == {check.name for check in (*BATCH_CHECKS, *SCORED_CHECKS)}
+
+
+def test_a_published_partition_counts_its_rows_at_every_step(live) -> None:
+    found = scored_rows(live, pd.concat([rows_of(DAY), rows_of(DAY).head(1)], ignore_index=True))
+    assert found.batch.counts == {
+        "rows_in": 121,
+        "accepted": 120,
+        "quarantined": 0,
+        "duplicates": 1,
+    }
+    assert found.scored.counts == {"scored": 120, "quarantined": 0}
+    assert found.published.counts == {"published": 120}
+
+
+def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> None:
+    frame = rows_of(DAY)
+    frame.loc[:19, "items"] = 0
+    found = scored_rows(live, frame)
+    assert (found.scored, found.published) == (None, None)
+    assert set(found.batch.blocked_by) == {"input_suite"}
+    assert not live.store.has("daily/scored", DAY)
+
+
+def test_blocked_scores_are_not_published(live, edited_orders) -> None:
+    elsewhere = edited_orders(('home.get(one, "abroad")', '"nowhere"'))
+    live.registry.set_alias("orders", "live", live.fit(elsewhere))
+    found = scored_rows(live, rows_of(DAY))
+    assert found.published is None
+    assert set(found.scored.blocked_by) == {"feature_suite"}
+    assert read_record(live.store, "daily/scored", DAY).blocked_by == found.scored.blocked_by
+
+
+def test_a_shift_is_accepted_in_a_field_only(live) -> None:
+    with pytest.raises(LockstepError, match="accept names 'wieght', which is no field of Order"):
+        scored_rows(live, rows_of(DAY), accept=["wieght"])
+
+
+def test_a_day_that_repeats_most_of_its_keys_is_blocked_by_the_key(live) -> None:
+    found = scored_rows(live, rows_of(DAY).assign(order_id=["A", "B"] * 60))
+    result = found.results["input_suite"]
+    assert (result.is_error, result.column) == (True, "order_id")
+    assert "118 of 120 rows repeat the order_id of an earlier row" in result.summary
+    assert "Declare as Key a column that no two rows share" in result.summary
+    assert found.published is None
+
+
+def test_scores_of_a_batch_that_is_not_there_are_refused(live) -> None:
+    version = live.registry.load("orders", "live")
+    with pytest.raises(BlockedError, match="daily/batch of 2020-03-01 has not been materialized"):
+        score_batch(ASSETS, version, live.store, DAILY, DAY)
