@@ -82,6 +82,7 @@ class PipelineAssets:
                     f"{self.name}: quality is measured between a column that is served and a "
                     f"label, not between {quality.column!r} and {quality.label!r}."
                 )
+            quality.check_fit(graph)
         for name in self.slices:
             if name not in graph.served:
                 raise DeclarationError(f"{self.name}: slices names {name!r}, which is no column.")

@@ -2,70 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
-from lockstep.columns.errors import DeclarationError
-from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.rows import is_missing
+from lockstep.columns.errors import DeclarationError, InputError
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.nodes import Model
+from lockstep.columns.rows import is_missing, take_rows
+
+Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One way to measure predictions.
+    """One way to measure predictions: a function of `sklearn.metrics`.
 
     Attributes:
-        compute: From true values and predictions, without missing ones, to a figure.
+        function: Its name there.
+        measures: What it takes for predictions: scores that put rows in order, probabilities of
+            True, classes, or amounts.
         higher_is_better: Which way is up.
-        needs_both: Whether it is undefined unless both outcomes occur.
+        options: What else it is given.
     """
 
-    compute: Callable[[Array, Array], float]
+    function: str
+    measures: Measured
     higher_is_better: bool
-    needs_both: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
 
+    def compute(self, truth: Array, predicted: Array) -> float:
+        """The figure of predictions, none of them and no true value missing."""
+        from sklearn import metrics
 
-def _auc(truth: Array, predicted: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(truth, predicted))
-
-
-def _log_loss(truth: Array, predicted: Array) -> float:
-    from sklearn.metrics import log_loss
-
-    return float(log_loss(truth, predicted, labels=[False, True]))
-
-
-def _brier(truth: Array, predicted: Array) -> float:
-    return float(np.mean((predicted - truth.astype(float)) ** 2))
-
-
-def _accuracy(truth: Array, predicted: Array) -> float:
-    return float(np.mean(truth == predicted))
-
-
-def _mae(truth: Array, predicted: Array) -> float:
-    return float(np.mean(np.abs(truth - predicted)))
-
-
-def _rmse(truth: Array, predicted: Array) -> float:
-    return float(np.sqrt(np.mean((truth - predicted) ** 2)))
+        return float(getattr(metrics, self.function)(truth, predicted, **self.options))
 
 
 METRICS = {
-    "auc": Metric(_auc, higher_is_better=True, needs_both=True),
-    "log_loss": Metric(_log_loss, higher_is_better=False),
-    "brier": Metric(_brier, higher_is_better=False),
-    "accuracy": Metric(_accuracy, higher_is_better=True),
-    "mae": Metric(_mae, higher_is_better=False),
-    "rmse": Metric(_rmse, higher_is_better=False),
+    "auc": Metric("roc_auc_score", "scores", higher_is_better=True),
+    "log_loss": Metric(
+        "log_loss", "probabilities", higher_is_better=False, options={"labels": [False, True]}
+    ),
+    "brier": Metric(
+        "brier_score_loss", "probabilities", higher_is_better=False, options={"pos_label": True}
+    ),
+    "accuracy": Metric("accuracy_score", "classes", higher_is_better=True),
+    "mae": Metric("mean_absolute_error", "amounts", higher_is_better=False),
+    "rmse": Metric("root_mean_squared_error", "amounts", higher_is_better=False),
 }
 """Metrics by name: area under the ROC curve, logarithmic loss, Brier score (Brier 1950), share
 of right classes, mean absolute error and root mean square error (in the label's unit)."""
+
+_LABELS: Mapping[Measured, tuple[Kind, ...]] = {
+    "scores": (Kind.BOOL,),
+    "probabilities": (Kind.BOOL,),
+    "classes": (Kind.BOOL, Kind.INT, Kind.TEXT),
+    "amounts": (Kind.FLOAT, Kind.INT),
+}
+_PREDICTIONS: Mapping[Measured, tuple[Kind, ...]] = {
+    "scores": (Kind.FLOAT, Kind.INT),
+    "probabilities": (Kind.FLOAT,),
+    "classes": (Kind.BOOL, Kind.INT, Kind.TEXT),
+    "amounts": (Kind.FLOAT, Kind.INT),
+}
+"""What a label and a prediction hold where a metric is to fit them."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +106,47 @@ class Quality:
         way = "at least" if METRICS[self.metric].higher_is_better else "at most"
         return f"{way} {self.threshold:g}"
 
-    def measure(self, columns: Columns, prediction: Array | None = None) -> float:
+    def check_fit(self, graph: Graph) -> None:
+        """Check that the metric can measure this column against this label.
+
+        Raises:
+            DeclarationError: It cannot; with the metrics that can.
+        """
+        wrong = _misfit(METRICS[self.metric].measures, graph, self.column, self.label)
+        if wrong is None:
+            return
+        fitting = [
+            name
+            for name, metric in METRICS.items()
+            if _misfit(metric.measures, graph, self.column, self.label) is None
+        ]
+        instead = f"use {' or '.join(fitting)}" if fitting else "name another column or label"
+        raise DeclarationError(f"quality of {self.column}: {self.metric} {wrong}; {instead}.")
+
+    def known(self, columns: Columns) -> tuple[Array, Array]:
+        """The true values and the predictions of the rows that have both."""
+        truth, predicted = columns[self.label], columns[self.column]
+        known = ~(is_missing(truth) | is_missing(predicted))
+        return truth[known], predicted[known]
+
+    def measure(self, columns: Columns) -> float:
         """The metric over rows whose label is known; NaN where it is undefined.
 
         Args:
-            columns: The label and, unless it is given apart, the prediction.
-            prediction: Another prediction of the same rows to measure instead.
+            columns: The label and the prediction.
+
+        Raises:
+            InputError: What is to be a probability is none.
         """
-        truth = columns[self.label]
-        predicted = columns[self.column] if prediction is None else prediction
-        known = ~(is_missing(truth) | is_missing(predicted))
-        truth, predicted = truth[known], predicted[known]
+        truth, predicted = self.known(columns)
         metric = METRICS[self.metric]
-        if not len(truth) or (metric.needs_both and len(set(truth.tolist())) < 2):
+        if not len(truth) or (metric.measures == "scores" and len(np.unique(truth)) < 2):
             return float("nan")
+        if metric.measures == "probabilities" and ((predicted < 0) | (predicted > 1)).any():
+            raise InputError(
+                f"quality of {self.column}: {self.metric} measures probabilities, but it goes from "
+                f"{predicted.min():g} to {predicted.max():g}."
+            )
         return metric.compute(truth, predicted)
 
     def is_met(self, value: float) -> bool:
@@ -129,6 +160,38 @@ class Quality:
         return value <= other
 
 
+def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | None:
+    """Why predictions of this kind cannot be measured between two columns; None if they can."""
+    kind, truth = graph.kind(column), graph.kind(label)
+    of_classes = _classifies(graph, label)
+    if kind not in _PREDICTIONS[measures]:
+        return f"measures {measures}, and {column} holds {kind.alias}"
+    if truth not in _LABELS[measures] and not (
+        # A label that may be missing holds its classes as numbers: a classifier that learns them
+        # says that they are some.
+        truth is Kind.FLOAT and of_classes and measures != "amounts"
+    ):
+        return f"measures {measures}, and {label} holds {truth.alias}"
+    if measures in ("scores", "probabilities") and _is_amount(graph, column):
+        return f"measures {measures}, and {column} is an amount that a regressor predicts"
+    return None
+
+
+def _classifies(graph: Graph, label: str) -> bool:
+    """Whether a classifier learns this label."""
+    return any(
+        not _is_amount(graph, name) for name in graph.models if graph.model_of(name).learns == label
+    )
+
+
+def _is_amount(graph: Graph, name: str) -> bool:
+    """Whether a column is what a regressor predicts."""
+    from sklearn.base import is_classifier
+
+    column = graph.columns.get(name)
+    return isinstance(column, Model) and not is_classifier(column.make())
+
+
 def by_slice(
     quality: Quality, columns: Columns, names: tuple[str, ...], at_least: int = 200
 ) -> list[dict[str, Any]]:
@@ -140,57 +203,18 @@ def by_slice(
         names: The columns to slice by.
         at_least: Smallest number of rows of a slice.
     """
+    needed = {name: columns[name] for name in (quality.label, quality.column)}
     found = []
     for name in names:
-        for value in sorted(set(columns[name].tolist()), key=str):
-            rows = np.array([one == value for one in columns[name].tolist()], dtype=bool)
+        codes, values = pd.factorize(columns[name], use_na_sentinel=False)
+        for code, value in enumerate(values.tolist()):
+            rows = codes == code
             if rows.sum() < at_least:
                 continue
-            part = {column: columns[column][rows] for column in (quality.label, quality.column)}
-            measured = quality.measure(part)
+            measured = quality.measure(take_rows(needed, rows))
             if not np.isnan(measured):
                 found.append(
                     {"slice": f"{name} = {value}", "rows": int(rows.sum()), quality.title: measured}
                 )
     better_last = METRICS[quality.metric].higher_is_better
     return sorted(found, key=lambda row: row[quality.title], reverse=not better_last)
-
-
-def simple_baseline(features: Columns, target: Array, metric: str) -> Callable[[Columns], Array]:
-    """A far simpler model: numbers only, means for what is missing, a linear model.
-
-    Args:
-        features: Feature columns; texts and times are left out.
-        target: Labels of the same rows, none missing.
-        metric: What will be measured: it decides between amounts, classes and probabilities.
-
-    Returns:
-        A function from feature columns to predictions.
-    """
-    from sklearn.dummy import DummyClassifier, DummyRegressor
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression, Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    of_amounts = metric in ("mae", "rmse")
-    names = [name for name, array in features.items() if array.dtype.kind in "fib"]
-    linear = Ridge() if of_amounts else LogisticRegression(max_iter=200)
-    constant = DummyRegressor() if of_amounts else DummyClassifier()
-    imputer = SimpleImputer(keep_empty_features=True)
-    estimator: Any = make_pipeline(imputer, StandardScaler(), linear) if names else constant
-
-    def numbers(columns: Columns) -> Array:
-        rows = len(next(iter(columns.values())))
-        return np.array([columns[name].astype(float) for name in names]).T.reshape(rows, len(names))
-
-    estimator.fit(numbers(features), target.astype(str) if target.dtype == object else target)
-
-    def predict(columns: Columns) -> Array:
-        if of_amounts:
-            return np.asarray(estimator.predict(numbers(columns)), dtype=float)
-        if metric == "accuracy":
-            return np.asarray(estimator.predict(numbers(columns))).astype(target.dtype)
-        return np.asarray(estimator.predict_proba(numbers(columns))[:, -1])
-
-    return predict

@@ -12,7 +12,8 @@ from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.rows import is_missing, take_rows
-from lockstep.project.quality import Quality, by_slice, simple_baseline
+from lockstep.project.quality import METRICS, Quality, by_slice
+from lockstep.training.baseline import simple_baseline
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Co
     known = ~is_missing(truth)
     features = pipeline.graph.model_free or pipeline.record_schema.names
     predict = simple_baseline(
-        {name: older[name][known] for name in features}, truth[known], quality.metric
+        {name: older[name][known] for name in features},
+        truth[known],
+        METRICS[quality.metric].measures,
     )
-    return quality.measure(held_out, predict({name: held_out[name] for name in features}))
+    predicted = predict({name: held_out[name] for name in features})
+    return quality.measure({**held_out, quality.column: predicted})

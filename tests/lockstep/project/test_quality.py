@@ -1,10 +1,14 @@
-"""Quality: metrics, thresholds, slices and the simple baseline."""
+"""Quality: metrics, what they fit, thresholds and slices."""
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from lockstep.columns.errors import DeclarationError
-from lockstep.project.quality import METRICS, Quality, by_slice, simple_baseline
+from lockstep import Floats, Key, Outcome, Record, label, model
+from lockstep.columns.errors import DeclarationError, InputError
+from lockstep.columns.graph import Graph
+from lockstep.project.quality import METRICS, Quality, by_slice
+from transforms.orders import PIPELINE
 
 AUC = Quality("p", "late", "auc", threshold=0.6)
 
@@ -61,14 +65,71 @@ def test_slices_come_worst_first_and_small_ones_are_left_out() -> None:
     assert [row["slice"] for row in rows] == ["carrier = bad", "carrier = good"]
 
 
-def test_the_baseline_learns_a_linear_relation() -> None:
-    x = np.linspace(0, 1, 50)
-    features = {"x": x, "text": np.array(["a"] * 50, dtype=object)}
-    predicted = simple_baseline(features, 3 * x, "mae")(features)
-    assert np.mean(np.abs(predicted - 3 * x)) < 0.2
+@pytest.mark.parametrize(
+    ("column", "label", "metric", "said"),
+    [
+        (
+            "expected_cost",
+            "return_cost",
+            "auc",
+            "auc measures scores, and return_cost holds Floats; use mae or rmse.",
+        ),
+        (
+            "risk",
+            "came_back",
+            "accuracy",
+            "accuracy measures classes, and risk holds Floats; use auc or log_loss or brier.",
+        ),
+        (
+            "will_return",
+            "came_back",
+            "brier",
+            "brier measures probabilities, and will_return holds Bools; use accuracy.",
+        ),
+        (
+            "risk",
+            "came_back",
+            "mae",
+            "mae measures amounts, and came_back holds Bools; use auc or log_loss or brier.",
+        ),
+        (
+            "expected_cost",
+            "came_back",
+            "auc",
+            "auc measures scores, and expected_cost is an amount that a regressor predicts; "
+            "name another column or label.",
+        ),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused_with_those_that_do(
+    column: str, label: str, metric: str, said: str
+) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        Quality(column, label, metric, threshold=0.5).check_fit(PIPELINE.graph)
+    assert str(refused.value) == f"quality of {column}: {said}"
 
 
-def test_the_baseline_without_numbers_predicts_the_share() -> None:
-    features = {"text": np.array(["a", "b", "a", "b"], dtype=object)}
-    predicted = simple_baseline(features, np.array([True, False, True, True]), "auc")(features)
-    np.testing.assert_allclose(predicted, 0.75)
+def test_a_label_that_may_be_missing_is_one_of_classes_where_a_classifier_learns_it() -> None:
+    class Mail(Record):
+        mail_id: Key[str]
+        length: float
+
+    class Report(Outcome):
+        reported: bool | None
+
+    def is_spam(reported: Floats) -> Floats:
+        return reported
+
+    def spam() -> LogisticRegression:
+        return LogisticRegression()
+
+    columns = [label(is_spam), model(learns="is_spam", uses=["length"])(spam)]
+    graph = Graph(columns, Mail.schema(), Report.schema())
+    for metric in ("auc", "log_loss", "brier"):
+        Quality("spam", "is_spam", metric, threshold=0.5).check_fit(graph)
+
+
+def test_a_probability_beyond_one_is_an_error_that_names_it() -> None:
+    columns = {"late": np.array([True, False]), "p": np.array([1.5, 0.0])}
+    with pytest.raises(InputError, match="quality of p: brier measures probabilities, but it goes"):
+        Quality("p", "late", "brier", threshold=0.2).measure(columns)
