@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
 from lockstep.columns.nodes import feature, label, model, output
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import EventTime, Key, Outcome, Record
+from lockstep.columns.records import EventTime, Key, Named, Outcome, Record, RowNumber, Zone
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import Calendar, PipelineAssets
@@ -30,16 +30,19 @@ __all__ = [
     "FunctionSource",
     "Ints",
     "Key",
+    "Named",
     "Outcome",
     "ParquetSource",
     "Pipeline",
     "PipelineAssets",
     "Quality",
     "Record",
+    "RowNumber",
     "SqlSource",
     "Suites",
     "Texts",
     "Times",
+    "Zone",
     "feature",
     "label",
     "model",

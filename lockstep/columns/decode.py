@@ -115,7 +115,9 @@ def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
     def cast(name: str, field: Field, convert: Convert) -> Cast:
         return cast_cells(cells.column(name), field, convert)
 
-    table = _Table(cells.column_names, cast, lambda rows: _arrow_records(cells, rows))
+    table = _Table(
+        cells.column_names, cast, lambda rows: _arrow_records(cells, rows), cells.num_rows
+    )
     return _decode_table(table, schema, source)
 
 
@@ -176,13 +178,36 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
                 f"{source}: row {position} is {type(record).__name__}, not a record (an object "
                 "with named fields)."
             )
-    getters = [record.get for record in records]
-    casts = {}
+    named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
+    getters = [record.get for record in named]
+    casts: dict[str, Cast] = {}
     for field, convert in plan.fields:
         name = field.name
+        if field.is_row_number and not any(name in record for record in named):
+            casts[name] = _row_numbers(len(named))
+            continue
         casts[name] = cast_values(field, convert, [get(name) for get in getters])
-    ignored = _extra(records, plan.names)
+    ignored = _extra(named, plan.names)
     return _split(casts, lambda rows: [dict(records[row]) for row in rows], schema, ignored)
+
+
+def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping[str, Any]:
+    """A record under the names of the fields.
+
+    Raises:
+        InputError: It has a field under both of its names.
+    """
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        field = schema.aliases.get(name, name)
+        if field in found:
+            raise _twice(source, field)
+        found[field] = value
+    return found
+
+
+def _row_numbers(rows: int) -> Cast:
+    return np.arange(rows, dtype=np.int64), {}
 
 
 def _decode_one(record: Mapping[str, Any], plan: _Plan, schema: Schema) -> Columns:
@@ -219,11 +244,13 @@ class _Table:
         names: Names of its columns.
         cast: From a column's name, its field and converter to its canonical array.
         records: From positions to those rows, as they came.
+        rows: Number of rows.
     """
 
     names: list[Any]
     cast: Callable[[str, Field, Convert], Cast]
     records: Callable[[list[int]], list[dict[str, Any]]]
+    rows: int
 
 
 def _pandas_table(frame: pd.DataFrame) -> _Table:
@@ -235,7 +262,7 @@ def _pandas_table(frame: pd.DataFrame) -> _Table:
         columns = [part.iloc[:, position].tolist() for position in range(part.shape[1])]
         return _records(part.columns, columns)
 
-    return _Table(list(frame.columns), cast, records)
+    return _Table(list(frame.columns), cast, records, len(frame))
 
 
 def _arrow_table(data: Any, source: str) -> _Table:
@@ -249,7 +276,7 @@ def _arrow_table(data: Any, source: str) -> _Table:
     def cast(name: str, field: Field, convert: Convert) -> Cast:
         return cast_chunks(data.column(name), field, convert)
 
-    return _Table(data.column_names, cast, lambda rows: _arrow_records(data, rows))
+    return _Table(data.column_names, cast, lambda rows: _arrow_records(data, rows), data.num_rows)
 
 
 def _arrow_records(table: pa.Table, rows: list[int]) -> list[dict[str, Any]]:
@@ -263,16 +290,26 @@ def _records(names: Iterable[Any], columns: list[list[Any]]) -> list[dict[str, A
 
 
 def _decode_table(table: _Table, schema: Schema, source: str) -> Decoded:
-    _check_names(table.names, schema, source)
-    fields = _plan(schema).fields
-    casts = {field.name: table.cast(field.name, field, convert) for field, convert in fields}
-    ignored = tuple(dict.fromkeys(str(name) for name in table.names if name not in schema))
+    names = [schema.aliases.get(name, name) if schema.aliases else name for name in table.names]
+    _check_names(names, schema, source)
+    columns = dict(zip(names, table.names, strict=True))
+    casts = {
+        field.name: table.cast(columns[field.name], field, convert)
+        if field.name in columns
+        else _row_numbers(table.rows)
+        for field, convert in _plan(schema).fields
+    }
+    ignored = tuple(dict.fromkeys(str(name) for name in names if name not in schema))
     return _split(casts, table.records, schema, ignored)
 
 
 def _check_names(present: list[Any], schema: Schema, source: str) -> None:
     counts = Counter(name for name in present if isinstance(name, str))
-    lacking = [name for name in schema.names if name not in counts]
+    lacking = [
+        field.alias or field.name
+        for field in schema
+        if field.name not in counts and not field.is_row_number
+    ]
     if lacking:
         extra = [str(name) for name in present if name not in schema]
         hint = f" It has columns that are not declared: {listed(extra)}." if extra else ""
@@ -283,7 +320,11 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
         )
     twice = [name for name in schema.names if counts[name] > 1]
     if twice:
-        raise InputError(f"{source} has the column {', '.join(twice)} more than once; keep one.")
+        raise _twice(source, ", ".join(twice))
+
+
+def _twice(source: str, names: str) -> InputError:
+    return InputError(f"{source} has the column {names} more than once; keep one.")
 
 
 def _split(

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as _get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind
@@ -19,12 +20,41 @@ T = TypeVar("T")
 
 _KEY = "lockstep: key"
 _EVENT_TIME = "lockstep: event time"
+_ROW_NUMBER = "lockstep: row number"
 
 Key = Annotated[T, _KEY]
 """Marks the field that names a row, as in `flight_id: Key[str]`."""
 
 EventTime = Annotated[datetime, _EVENT_TIME]
 """Marks the field that says when the row happened."""
+
+RowNumber = Annotated[int, _KEY, _ROW_NUMBER]
+"""Marks the key of rows that have no name: their position in what they came in, from 0.
+
+Data that has a column of the field's name is taken at its word.
+"""
+
+
+@dataclass(frozen=True)
+class Named:
+    """Marks a field whose column has another name in data, as in `Annotated[int, Named("class")]`.
+
+    Data that names the column like the field is understood as well.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Marks a time that comes without a zone, as in `Annotated[datetime, Zone("Europe/Berlin")]`.
+
+    Dates are midnights there. A time that has a zone keeps it; one that the clocks of the zone
+    show twice or never, where they change, is refused.
+    """
+
+    name: str
+
 
 _SCALARS: dict[type, str] = {
     float: "float",
@@ -53,6 +83,9 @@ class Field:
         role: `"key"`, `"event_time"` or `"value"`.
         choices: What a `Literal[...]` admits; None where any text will do.
         doc: The comment beside its declaration.
+        alias: Name of its column in data; None where that is the field's.
+        zone: Zone of times that come without one; None where each has its own.
+        is_row_number: Whether it is the row's position where data has no such column.
     """
 
     name: str
@@ -61,6 +94,9 @@ class Field:
     role: str = "value"
     choices: tuple[str, ...] | None = None
     doc: str = ""
+    alias: str | None = None
+    zone: str | None = None
+    is_row_number: bool = False
 
     @cached_property
     def kind(self) -> Kind:
@@ -127,6 +163,16 @@ class Schema:
         return self._role("event_time")
 
     @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Names of fields by the other name that their columns have in data."""
+        return {field.alias: field.name for field in self.fields if field.alias is not None}
+
+    @cached_property
+    def row_number(self) -> str | None:
+        """Name of the key, if rows without one are numbered."""
+        return next((field.name for field in self.fields if field.is_row_number), None)
+
+    @cached_property
     def kinds(self) -> dict[str, Kind]:
         """What each field's array holds."""
         return {field.name: field.kind for field in self.fields}
@@ -149,6 +195,9 @@ class Schema:
                     "role": field.role,
                     "choices": list(field.choices) if field.choices is not None else None,
                     "doc": field.doc,
+                    "alias": field.alias,
+                    "zone": field.zone,
+                    "is_row_number": field.is_row_number,
                 }
                 for field in self.fields
             ],
@@ -248,7 +297,7 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
     annotation, marks = _unmark(annotation)
     annotation, optional = _unwrap_optional(annotation)
     annotation, inner = _unmark(annotation)
-    marks |= inner
+    marks = [*marks, *inner]
     role = "key" if _KEY in marks else "event_time" if _EVENT_TIME in marks else "value"
     choices = None
     if get_origin(annotation) is Literal:
@@ -270,14 +319,39 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
             f"{owner.__name__}.{name}: a key is str or int and never missing, not "
             f"{declared}{' | None' if optional else ''}."
         )
-    return Field(name, declared, optional, role, choices, doc)
+    return Field(
+        name,
+        declared,
+        optional,
+        role,
+        choices,
+        doc,
+        alias=next((mark.name for mark in marks if isinstance(mark, Named)), None),
+        zone=_zone(f"{owner.__name__}.{name}", declared, marks),
+        is_row_number=_ROW_NUMBER in marks,
+    )
 
 
-def _unmark(annotation: Any) -> tuple[Any, set[str]]:
+def _zone(where: str, declared: str, marks: list[Any]) -> str | None:
+    name = next((mark.name for mark in marks if isinstance(mark, Zone)), None)
+    if name is None:
+        return None
+    if declared != "datetime":
+        raise DeclarationError(f"{where} is declared {declared}; only a datetime has a Zone.")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise DeclarationError(
+            f"{where}: there is no time zone {name!r}; use a name such as 'Europe/Berlin' or 'UTC'."
+        ) from error
+    return name
+
+
+def _unmark(annotation: Any) -> tuple[Any, list[Any]]:
     if get_origin(annotation) is Annotated:
         inner, *marks = get_args(annotation)
-        return inner, {mark for mark in marks if isinstance(mark, str)}
-    return annotation, set()
+        return inner, marks
+    return annotation, []
 
 
 def _unwrap_optional(annotation: Any) -> tuple[Any, bool]:

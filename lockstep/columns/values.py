@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite, isnan
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ FIRST_TIME = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LAST_TIME = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The times that Python's `datetime` can hold, in microseconds since 1970."""
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
+_NAIVE = 'is a naive time; say its zone (Z), or mark the field Zone("UTC")'
 _OUTSIDE = "lies outside the years 1 to 9999 in UTC"
 _TIME_EXAMPLE = "a time such as 2013-04-01T09:30:00Z"
 
@@ -60,7 +62,7 @@ def converter(field: Field) -> Convert:
     elif field.declared == "bool":
         convert = _bool
     elif field.declared == "datetime":
-        convert = _time
+        convert = _time if field.zone is None else _time_in(field.zone)
     else:
         convert = _text if field.choices is None else _one_of(field.choices)
     return convert if field.optional else _required(convert, field)
@@ -183,7 +185,7 @@ def _time(value: Any) -> int | None:
     elif value is None or _is_missing(value):
         return None
     elif isinstance(value, np.datetime64):
-        raise RefusedError(f"{value} is a naive time; say its zone, such as +00:00 or Z")
+        raise RefusedError(f"{value} {_NAIVE}")
     elif not isinstance(value, datetime):
         raise RefusedError(f"{show(value)} is {_noun(value)}, not {_TIME_EXAMPLE}")
     elif getattr(value, "nanosecond", 0):
@@ -191,13 +193,51 @@ def _time(value: Any) -> int | None:
     if not MINYEAR <= value.year <= MAXYEAR:  # pandas' times go further
         raise RefusedError(_OUTSIDE)
     if value.utcoffset() is None:
-        raise RefusedError(
-            f"{value.isoformat()} is a naive time; say its zone, such as +00:00 or Z"
-        )
+        raise RefusedError(f"{value.isoformat()} {_NAIVE}")
     found: int = (value - _EPOCH) // _MICROSECOND
     if FIRST_TIME <= found <= LAST_TIME:
         return found
     raise RefusedError(_OUTSIDE)
+
+
+def _time_in(zone: str) -> Convert:
+    """The conversion of times that are in a zone where they do not say theirs."""
+    clock = ZoneInfo(zone)
+
+    def convert(value: Any) -> int | None:
+        if type(value) is str:
+            value = _parse_time(value)
+        elif isinstance(value, np.datetime64):
+            value = None if np.isnat(value) else pd.Timestamp(value).to_pydatetime()
+        elif isinstance(value, date) and not isinstance(value, datetime):
+            value = datetime.combine(value, time.min)
+        if isinstance(value, datetime) and not _is_missing(value) and value.tzinfo is None:
+            value = _at(value, clock, zone)
+        return _time(value)
+
+    return convert
+
+
+def _at(naive: datetime, clock: ZoneInfo, zone: str) -> datetime:
+    """A time without a zone, in one.
+
+    Raises:
+        RefusedError: The clocks of the zone show it twice, or never.
+    """
+    if isinstance(naive, pd.Timestamp):
+        if naive.nanosecond:
+            raise RefusedError(f"{naive.isoformat()} is finer than a microsecond")
+        naive = naive.to_pydatetime()
+    if not MINYEAR < naive.year < MAXYEAR:
+        raise RefusedError(_OUTSIDE)
+    first, second = (naive.replace(tzinfo=clock, fold=fold) for fold in (0, 1))
+    if first.utcoffset() != second.utcoffset():
+        back = first.astimezone(UTC).astimezone(clock).replace(tzinfo=None)
+        raise RefusedError(
+            f"the clocks of {zone} {'show' if back == naive else 'never show'} {naive.isoformat()}"
+            f"{' twice' if back == naive else ''}; say its zone, such as +00:00"
+        )
+    return first.astimezone(UTC)
 
 
 def _parse_time(text: str) -> datetime:

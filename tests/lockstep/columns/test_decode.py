@@ -120,17 +120,17 @@ def frame(**columns: Any) -> pd.DataFrame:
         (
             "at",
             "2013-04-01T09:30:00",
-            "2013-04-01T09:30:00 is a naive time; say its zone, such as +00:00 or Z",
+            '2013-04-01T09:30:00 is a naive time; say its zone (Z), or mark the field Zone("UTC")',
         ),
         (
             "at",
             datetime(2013, 4, 1),  # noqa: DTZ001
-            "2013-04-01T00:00:00 is a naive time; say its zone, such as +00:00 or Z",
+            '2013-04-01T00:00:00 is a naive time; say its zone (Z), or mark the field Zone("UTC")',
         ),
         (
             "at",
             np.datetime64("2013-04-01"),
-            "2013-04-01 is a naive time; say its zone, such as +00:00 or Z",
+            '2013-04-01 is a naive time; say its zone (Z), or mark the field Zone("UTC")',
         ),
         (
             "at",

@@ -1,0 +1,183 @@
+"""Marks of fields: other names in data, rows without a name, times without a zone."""
+
+# ruff: noqa: DTZ001  times without a zone are what is tested
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import csv, parquet
+
+from lockstep import EventTime, Key, Named, Record, RowNumber, Zone
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import DeclarationError, InputError
+from lockstep.columns.files import decode_file
+from lockstep.columns.records import Schema
+
+
+class Parcel(Record):
+    """One parcel."""
+
+    parcel: Annotated[Key[str], Named("Parcel No.")]
+    class_: Annotated[int, Named("class")]
+    weight: float
+
+
+class Line(Record):
+    """A row without a name."""
+
+    row: RowNumber
+    x: float
+
+
+class Visit(Record):
+    """A visit by a clock in Berlin."""
+
+    visit: Key[int]
+    at: Annotated[EventTime, Zone("Europe/Berlin")]
+    until: Annotated[datetime | None, Zone("Europe/Berlin")]
+
+
+ROWS = [
+    {"Parcel No.": "a", "class": 1, "weight": 2.5},
+    {"Parcel No.": "b", "class": 2, "weight": 3},
+]
+
+
+def _forms(rows: list[dict[str, Any]], tmp_path: Any) -> dict[str, Any]:
+    table = pa.Table.from_pylist(rows)
+    csv.write_csv(table, tmp_path / "rows.csv")
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    return {
+        "records": rows,
+        "pyarrow": table,
+        "pandas": pd.DataFrame(rows),
+        "csv": tmp_path / "rows.csv",
+        "parquet": tmp_path / "rows.parquet",
+    }
+
+
+def _decoded(data: Any, schema: Schema) -> Any:
+    return decode_file(data, schema) if hasattr(data, "suffix") else decode(data, schema)
+
+
+@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+def test_a_column_of_another_name_is_its_field(form: str, tmp_path: Any) -> None:
+    found = _decoded(_forms(ROWS, tmp_path)[form], Parcel.schema())
+    assert found.columns["parcel"].tolist() == ["a", "b"]
+    assert found.columns["class_"].tolist() == [1, 2]
+    assert (found.rejected, found.ignored) == ((), ())
+
+
+def test_a_single_record_may_use_either_name() -> None:
+    for record in ({**ROWS[0]}, {"parcel": "a", "class_": 1, "weight": 2.5}):
+        assert decode(record, Parcel.schema()).columns["class_"].tolist() == [1]
+
+
+@pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["records", "pandas"])
+def test_a_field_under_both_its_names_is_refused(form: Any) -> None:
+    with pytest.raises(InputError, match="has the column class_ more than once"):
+        decode(form([{**ROWS[0], "class_": 1}]), Parcel.schema())
+
+
+def test_a_lacking_column_is_told_by_its_name_in_data() -> None:
+    with pytest.raises(InputError, match=r"lacks the column Parcel No\. of Parcel"):
+        decode(pd.DataFrame({"class": [1], "weight": [1.0]}), Parcel.schema())
+
+
+@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+def test_rows_without_a_name_are_numbered(form: str, tmp_path: Any) -> None:
+    data = _forms([{"x": 0.5}, {"x": 1.5}, {"x": 2.5}], tmp_path)[form]
+    assert _decoded(data, Line.schema()).columns["row"].tolist() == [0, 1, 2]
+
+
+def test_a_single_record_without_a_name_is_row_0() -> None:
+    assert decode({"x": 0.5}, Line.schema()).columns["row"].tolist() == [0]
+
+
+def test_a_row_number_that_is_given_is_taken_at_its_word() -> None:
+    frame = pd.DataFrame({"row": [7, 9], "x": [0.5, 1.5]})
+    assert decode(frame, Line.schema()).columns["row"].tolist() == [7, 9]
+
+
+def test_a_row_number_that_some_records_lack_is_refused_there() -> None:
+    found = decode([{"row": 7, "x": 0.5}, {"x": 1.5}], Line.schema())
+    assert [row.row for row in found.rejected] == [1]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "2020-07-01T02:00",
+        "2020-07-01 02:00:00",
+        datetime(2020, 7, 1, 2),
+        np.datetime64("2020-07-01T02:00"),
+        pd.Timestamp("2020-07-01 02:00"),
+        "2020-07-01T00:00Z",
+        pd.Timestamp("2020-07-01 00:00", tz="UTC"),
+    ],
+    ids=["T", "space", "datetime", "numpy", "pandas", "zoned text", "zoned"],
+)
+@pytest.mark.parametrize("form", [list, pd.DataFrame], ids=["records", "pandas"])
+def test_a_time_without_a_zone_is_in_the_declared_one(value: Any, form: Any) -> None:
+    data = form([{"visit": 1, "at": value, "until": None}])
+    (found,) = decode(data, Visit.schema()).columns["at"].tolist()
+    assert found == datetime(2020, 7, 1)
+
+
+def test_a_parquet_column_of_naive_times_is_in_the_declared_zone() -> None:
+    table = pa.table(
+        {
+            "visit": [1, 2],
+            "at": pa.array([datetime(2020, 7, 1, 2), datetime(2020, 1, 1, 1)], pa.timestamp("ns")),
+            "until": pa.array([None, datetime(2020, 7, 2)], pa.timestamp("us")),
+        }
+    )
+    found = decode(table, Visit.schema())
+    assert found.columns["at"].tolist() == [datetime(2020, 7, 1), datetime(2020, 1, 1)]
+    assert np.isnat(found.columns["until"]).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("value", ["2020-07-01", date(2020, 7, 1)], ids=["text", "date"])
+def test_a_date_is_midnight_in_the_declared_zone(value: Any) -> None:
+    found = decode({"visit": 1, "at": value, "until": None}, Visit.schema())
+    assert found.columns["at"].tolist() == [datetime(2020, 6, 30, 22)]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("2020-10-25T02:30", "show 2020-10-25T02:30:00 twice"),
+        ("2020-03-29T02:30", "never show 2020-03-29T02:30:00"),
+    ],
+    ids=["twice", "never"],
+)
+def test_a_time_that_clocks_show_twice_or_never_is_refused(value: str, said: str) -> None:
+    (row,) = decode({"visit": 1, "at": value, "until": None}, Visit.schema()).rejected
+    assert said in str(row)
+
+
+def test_marks_survive_storage() -> None:
+    for declared in (Parcel, Line, Visit):
+        assert Schema.from_json(declared.schema().to_json()) == declared.schema()
+
+
+def test_a_zone_that_there_is_not_is_refused() -> None:
+    class Odd(Record):
+        name: Key[str]
+        at: Annotated[datetime, Zone("Mars/Base")]
+
+    with pytest.raises(DeclarationError, match=r"Odd\.at: there is no time zone 'Mars/Base'"):
+        Odd.schema()
+
+
+def test_a_zone_of_something_else_than_a_time_is_refused() -> None:
+    class Odd(Record):
+        name: Key[str]
+        at: Annotated[float, Zone("UTC")]
+
+    with pytest.raises(DeclarationError, match="only a datetime has a Zone"):
+        Odd.schema()
