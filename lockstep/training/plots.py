@@ -1,91 +1,105 @@
-"""Plots of how well predictions agree with labels."""
+"""Plots of how well predictions agree with labels, drawn by scikit-learn's displays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.rows import is_missing
-from lockstep.project.quality import Quality
-from lockstep.scoring.outcomes import deciles
+from lockstep.project.quality import METRICS, Quality
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MOST_CLASSES = 20
+_MOST_POINTS = 2_000
+
 
 def quality_plot(quality: Quality, columns: Columns) -> Figure:
-    """One plot of a prediction against its label: calibration, amounts or classes.
+    """One plot of a prediction against its label, as the metric takes it.
+
+    Of probabilities and other scores, the ROC curve and the calibration, each where it is
+    defined; of classes, the confusion matrix; of amounts, the label over the prediction.
 
     Args:
         quality: Which prediction and which label.
-        columns: Both, row by row.
+        columns: Both, row by row; rows without a label are left out.
     """
-    truth, predicted = columns[quality.label], columns[quality.column]
-    known = ~(is_missing(truth) | is_missing(predicted))
-    truth, predicted = truth[known], predicted[known]
-    if truth.dtype == bool and predicted.dtype.kind == "f":
-        return _calibration_plot(quality, truth, predicted)
-    if truth.dtype.kind in "fi":
-        return _amounts_plot(quality, truth, predicted)
-    return _classes_plot(quality, truth, predicted)
+    truth, predicted = quality.known(columns)
+    title = f"{quality.column} against {quality.label}, {len(truth):,} rows"
+    if not len(truth):
+        return _figure(title)
+    measures = METRICS[quality.metric].measures
+    if measures == "amounts":
+        return _amounts(_figure(title, 1), truth, predicted)
+    if measures == "classes":
+        return _classes(_figure(title, 1), truth.astype(predicted.dtype), predicted)
+    return _scores(title, quality.column, truth.astype(bool), predicted)
 
 
-def _figure(title: str, x: str, y: str) -> tuple[Figure, Any]:
+def _figure(title: str, plots: int = 0) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.5, 4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set(title=title, xlabel=x, ylabel=y)
-    axes.grid(alpha=0.3)
-    return figure, axes
-
-
-def _calibration_plot(quality: Quality, truth: Array, predicted: Array) -> Figure:
-    figure, axes = _figure(
-        f"Does {quality.column} mean what it says?",
-        f"mean {quality.column} of a tenth of the rows",
-        f"share that was {quality.label}",
-    )
-    points = deciles(truth, predicted)
-    draw = axes.plot
-    draw([0, 1], [0, 1], color="grey", linestyle="--", label="perfect")
-    draw(
-        [p["predicted"] for p in points], [p["observed"] for p in points], marker="o", label="seen"
-    )
-    axes.legend()
+    figure = Figure(figsize=(5 * max(plots, 1), 4.5), layout="constrained")
+    figure.suptitle(title)
+    for number in range(plots):
+        figure.add_subplot(1, plots, number + 1)
     return figure
 
 
-def _amounts_plot(quality: Quality, truth: Array, predicted: Array) -> Figure:
-    figure, axes = _figure(
-        f"{quality.column} against {quality.label}",
-        f"mean {quality.column} of a tenth of the rows",
-        f"mean {quality.label}",
-    )
-    points = deciles(truth, predicted)
-    x = [p["predicted"] for p in points]
-    draw = axes.plot
-    draw(x, x, color="grey", linestyle="--", label="perfect")
-    draw(x, [p["observed"] for p in points], marker="o", label="seen")
-    axes.legend()
+def _scores(title: str, name: str, truth: Array, predicted: Array) -> Figure:
+    from sklearn.calibration import CalibrationDisplay
+    from sklearn.metrics import RocCurveDisplay
+
+    has_both = len(np.unique(truth)) == 2
+    are_probabilities = bool(predicted.min() >= 0 and predicted.max() <= 1)
+    figure = _figure(title, has_both + are_probabilities)
+    axes = iter(figure.axes)
+    if has_both:
+        RocCurveDisplay.from_predictions(
+            truth, predicted, pos_label=True, name=name, plot_chance_level=True, ax=next(axes)
+        )
+    if are_probabilities:
+        CalibrationDisplay.from_predictions(
+            truth,
+            predicted,
+            n_bins=10,
+            strategy="quantile",
+            pos_label=True,
+            name=name,
+            ax=next(axes),
+        )
     return figure
 
 
-def _classes_plot(quality: Quality, truth: Array, predicted: Array) -> Figure:
-    classes = sorted({str(value) for value in (*truth.tolist(), *predicted.tolist())})[:20]
-    counts = np.array(
-        [
-            [np.sum((truth.astype(str) == t) & (predicted.astype(str) == p)) for p in classes]
-            for t in classes
-        ]
+def _amounts(figure: Figure, truth: Array, predicted: Array) -> Figure:
+    from sklearn.metrics import PredictionErrorDisplay
+
+    PredictionErrorDisplay.from_predictions(
+        truth,
+        predicted,
+        kind="actual_vs_predicted",
+        subsample=min(_MOST_POINTS, len(truth)),
+        random_state=0,
+        ax=figure.axes[0],
+        scatter_kwargs={"alpha": 0.3, "s": 8},
     )
-    figure, axes = _figure(f"{quality.column} against {quality.label}", "predicted", "true")
-    axes.imshow(counts, cmap="Blues")
-    axes.set_xticks(range(len(classes)), classes, rotation=45)
-    axes.set_yticks(range(len(classes)), classes)
-    axes.grid(visible=False)
-    for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, str(count), ha="center", va="center")
+    return figure
+
+
+def _classes(figure: Figure, truth: Array, predicted: Array) -> Figure:
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    commonest = pd.Series(np.r_[truth, predicted]).value_counts().index[:_MOST_CLASSES]
+    ConfusionMatrixDisplay.from_predictions(
+        truth,
+        predicted,
+        labels=sorted(commonest),
+        cmap="Blues",
+        colorbar=False,
+        xticks_rotation=45,
+        ax=figure.axes[0],
+    )
     return figure
