@@ -35,8 +35,9 @@ format: $(STAMP) ## format the code and apply the safe fixes
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: $(STAMP) ## write docs/reference.md from the code
+docs: $(STAMP) ## write docs/reference.md and docs/checks.md from the code
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/checks.py
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

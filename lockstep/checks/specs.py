@@ -32,11 +32,12 @@ DECODING = Check(
 )
 INPUT_SUITE = Check(
     "input_suite",
-    "The raw rows meet the expectations of the input suite. Rows that break a critical row-level "
-    "expectation are quarantined; too many of them, or a critical expectation about the whole "
-    "batch, block publishing.",
+    "The raw rows meet the expectations of the input suite, and each key is there once. Rows that "
+    "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
+    "aside; too many of either, or a critical expectation about the whole batch, block.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
-    "upstream; correct the data, or the expectation if the world changed.",
+    "upstream; correct the data, or the expectation if the world changed. Where keys repeat, "
+    "declare as Key a column that no two rows share, or have each row delivered once.",
     blocking=True,
 )
 INPUT_DRIFT = Check(
@@ -185,17 +186,14 @@ SCORED_CHECKS = (
     ENVIRONMENT_PARITY,
 )
 OUTCOME_CHECKS = (LIVE_QUALITY, CALIBRATION)
-CHECKS = tuple(
-    dict.fromkeys(
-        (
-            *HISTORY_CHECKS,
-            *TRAINING_SET_CHECKS,
-            *CANDIDATE_CHECKS,
-            *CHAMPION_CHECKS,
-            *BATCH_CHECKS,
-            *SCORED_CHECKS,
-            *OUTCOME_CHECKS,
-        )
-    )
-)
+CHECKS_BY_ASSET = {
+    "history": HISTORY_CHECKS,
+    "training_set": TRAINING_SET_CHECKS,
+    "candidate": CANDIDATE_CHECKS,
+    "champion": CHAMPION_CHECKS,
+    "batch": BATCH_CHECKS,
+    "scored": SCORED_CHECKS,
+    "outcomes": OUTCOME_CHECKS,
+}
+CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""

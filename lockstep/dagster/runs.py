@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -94,6 +95,11 @@ class RunReport:
             (values.get(name) for key, values in self.materialized.items() if key.endswith(asset)),
             None,
         )
+
+    def path(self, asset: str) -> Path | None:
+        """The file of the asset whose key ends so; None if it was not written."""
+        found = self.figure(asset, "path")
+        return None if found is None else Path(found)
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lockstep.checks.evidence import check_comparison, check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS
+from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Columns
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 FAILED_CHECKS = "lockstep.failed_checks"
 """Tag of a version with the names of its checks that are in error, separated by commas."""
+LEAST_ROWS = 20
+"""Rows of history that it takes: with fewer, the rows held out would be a handful at most."""
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,18 @@ def compute_training_set(declared: PipelineAssets, store: Store) -> TrainingSet:
 
     Raises:
         NotStoredError: There is no history yet.
+        FitError: It has so few rows that nothing can be learnt from it.
         FunctionError: A function of a column fails.
     """
     pipeline = declared.pipeline
     raw = store.read_columns("history", pipeline.joint_schema.kinds)
+    rows = len(raw[pipeline.key])
+    if rows < LEAST_ROWS:
+        raise FitError(
+            f"{declared.name}: the history has {rows} rows that can be used, and it takes "
+            f"{LEAST_ROWS} to fit a version and to evaluate it on the newest of them. Have more "
+            f"of it delivered by {declared.history.describe()}."
+        )
     names = training_columns(declared)
     computed = pipeline.graph.evaluate(raw, names)
     columns = {name: computed[name] for name in names}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.errors import FitError
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -51,6 +52,9 @@ def evaluate_holdout(
         slices: Columns whose values part the rows.
         holdout: Share of the rows to hold out. They are the newest by event time or, where
             there is none, those of some keys.
+
+    Raises:
+        FitError: The newest rows cannot be told apart, or a model cannot be fitted.
     """
     newest = _newest(pipeline, columns, holdout)
     older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
@@ -94,7 +98,14 @@ def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
         parts = max(2, round(1 / share))
         return np.asarray(fold_of(columns[pipeline.key], parts) == 0)
     times = columns[time].astype(np.int64)
-    return np.asarray(times > np.quantile(times, 1 - share))
+    newest = np.asarray(times > np.quantile(times, 1 - share))
+    if not newest.any():
+        raise FitError(
+            f"{pipeline.name}: the newest {share:.0%} of the history cannot be held out, since the "
+            f"last {time} is that of more rows than that. Give {time} the time of each row, or "
+            "leave it out of the record."
+        )
+    return newest
 
 
 def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Columns) -> float:

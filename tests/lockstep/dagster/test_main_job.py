@@ -55,6 +55,7 @@ def test_a_version_goes_live_only_through_the_gate(workplace) -> None:
 def test_a_sound_day_is_published_with_key_time_outputs_and_version(live) -> None:
     report = live.score(DAY)
     assert report.ok
+    assert report.path("/published") == live.store.path("daily/published", DAY)
     table = live.store.read("daily/published", DAY)
     assert table.column_names == [
         *("order_id", "sent_at", "risk", "will_return", "loss", "version", "scored_at")

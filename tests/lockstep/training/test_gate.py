@@ -5,6 +5,7 @@ import json
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.artifacts.live import open_live, read_live
 from lockstep.project.declaration import PipelineAssets
 from lockstep.training.gate import Gate, pass_gate
 
@@ -50,6 +51,20 @@ def test_a_changed_constant_is_told_by_the_column_that_reads_it(workplace, edite
 def test_a_change_of_docstrings_is_none(workplace, edited_orders) -> None:
     declared = edited_orders(("More than five kilograms;", "Heavier than 5 kilograms;"))
     assert gate_of(workplace, declared).results["code_parity"].passed
+
+
+def test_a_file_tells_which_version_is_live_to_those_who_do_not_ask_the_registry(
+    workplace,
+) -> None:
+    assert gate_of(workplace).is_open
+    version = open_live(workplace.home.live("orders"))
+    assert (version.name, version.version) == ("orders", 1)
+
+
+def test_a_version_that_does_not_pass_leaves_the_file_where_it_was(live, edited_orders) -> None:
+    second = live.fit(ASSETS)
+    assert not gate_of(live, edited_orders(HEAVY), version=second).is_open
+    assert read_live(live.home.live("orders")).version == 1
 
 
 def test_a_version_that_was_proven_before_goes_on_with_its_own_code(live, edited_orders) -> None:

@@ -1,0 +1,55 @@
+"""Writes docs/checks.md: what every check looks at and what to do, from the checks' own words.
+
+make docs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lockstep.checks.specs import CHECKS, CHECKS_BY_ASSET, Check
+
+CHECKS_FILE = Path(__file__).with_name("checks.md")
+
+_INTRODUCTION = """\
+# Checks
+
+What each check looks at, and what to do when it fails. (This page is written by `make docs`, from
+the code.)
+
+A check that fails is in *error* or a *warning*. An error of a *blocking* check stops what comes
+after it: no version is fitted to such rows, no partition with such rows is published. No version
+goes live with any check of the gate (`champion`) in error. A warning never blocks. The first line
+of a finding, in Dagster and in `lockstep checks PIPELINE`, names the column.
+"""
+
+
+def checks_page() -> str:
+    """The whole page."""
+    table = ["| asset | its checks (**blocking**) |", "|---|---|"]
+    table += [
+        f"| `{asset}` | {', '.join(map(_link, checks))} |"
+        for asset, checks in CHECKS_BY_ASSET.items()
+    ]
+    return "\n".join((_INTRODUCTION, *table, "", "\n\n".join(map(_section, CHECKS)), ""))
+
+
+def _link(check: Check) -> str:
+    link = f"[{check.name}](#{check.name})"
+    return f"**{link}**" if check.blocking else link
+
+
+def _section(check: Check) -> str:
+    where = ", ".join(f"`{asset}`" for asset, checks in CHECKS_BY_ASSET.items() if check in checks)
+    return "\n\n".join(
+        (
+            f"## {check.name}",
+            f"*On {where}.{' Blocking.' if check.blocking else ''}*",
+            check.meaning,
+            f"**When it fails:** {check.remedy}",
+        )
+    )
+
+
+if __name__ == "__main__":
+    CHECKS_FILE.write_text(checks_page(), encoding="utf-8")

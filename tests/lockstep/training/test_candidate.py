@@ -1,0 +1,72 @@
+"""Training is one function: from a history to a registered version, or to why there is none."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, history
+from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
+from lockstep.columns.errors import FitError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.quality import Quality
+from lockstep.project.sources import FunctionSource
+from lockstep.training.candidate import FAILED_CHECKS, Trained, train
+
+
+def trained(workplace, declared: PipelineAssets = ASSETS) -> Trained:
+    return train(declared, workplace.store, workplace.registry)
+
+
+def with_history(change: Callable[[pd.DataFrame], pd.DataFrame]) -> PipelineAssets:
+    """The pipeline of orders with another history."""
+    return replace(ASSETS, history=FunctionSource(lambda: change(history())))
+
+
+def tags(workplace, version: int) -> dict[str, str]:
+    (found,) = (one for one in workplace.registry.versions("orders") if one.version == version)
+    return dict(found.tags)
+
+
+def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(workplace) -> None:
+    found = trained(workplace)
+    assert found.candidate is not None
+    assert workplace.registry.load("orders", found.candidate.version.version).rows == 1800
+    assert set(found.results) == {
+        check.name for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
+    }
+
+
+def test_a_version_is_tagged_with_its_checks_that_are_in_error(workplace) -> None:
+    too_much = replace(ASSETS, quality=(Quality("risk", "came_back", "auc", threshold=0.999),))
+    found = trained(workplace, too_much).candidate
+    assert tags(workplace, found.version.version)[FAILED_CHECKS] == "quality"
+    assert FAILED_CHECKS not in tags(workplace, 1)
+
+
+def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(workplace) -> None:
+    twice = with_history(lambda frame: pd.concat([frame, frame], ignore_index=True))
+    found = trained(workplace, twice)
+    result = found.results["input_suite"]
+    assert (result.is_error, result.column, found.candidate) == (True, "order_id", None)
+    assert "1800 of 3600 rows repeat the order_id of an earlier row" in result.summary
+    assert "Declare as Key a column that no two rows share" in result.summary
+
+
+def test_a_few_repeated_keys_are_a_warning(workplace) -> None:
+    found = trained(workplace, with_history(lambda frame: pd.concat([frame, frame.head(5)])))
+    result = found.results["input_suite"]
+    assert (result.passed, result.is_error) == (False, False)
+    assert found.candidate is not None
+
+
+def test_three_rows_of_history_are_told_to_be_too_few(workplace) -> None:
+    with pytest.raises(FitError, match=r"orders: the history has 3 rows .* and it takes 20"):
+        trained(workplace, with_history(lambda frame: frame.head(3)))
+
+
+def test_a_history_of_one_time_cannot_be_parted_into_older_and_newer(workplace) -> None:
+    at_once = with_history(lambda frame: frame.assign(sent_at=frame["sent_at"].iloc[0]))
+    with pytest.raises(FitError, match="the newest 20% of the history cannot be held out"):
+        trained(workplace, at_once)
