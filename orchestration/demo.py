@@ -24,7 +24,6 @@ from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import monitor_job_name, promote_job_name, score_job_name, train_job_name
-from lockstep.dagster.resources import open_registry
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.project.home import Home
 from lockstep.project.project import Project
@@ -130,7 +129,7 @@ def _train(story: _Story, home: Home, progress: Progress) -> Path:
 
 def _promote(story: _Story, home: Home, progress: Progress) -> None:
     task = progress.add_task("Promote: replay the golden records, then go live", total=1)
-    open_registry(home).set_alias(PIPELINE, "champion", story.version)
+    home.registry().set_alias(PIPELINE, "champion", story.version)
     _demand_success(story.add(run_job(PROJECT, promote_job_name(PIPELINE), open_instance(home))))
     progress.update(task, completed=1)
 

@@ -237,6 +237,4 @@ class SkewedCopy:
         """Whether the copy's registry has a live version of its own making."""
         if self.skew.needs_history:
             return False  # it scores with the version that was live before the skew
-        from lockstep.dagster.resources import open_registry
-
-        return open_registry(self.home).alias(PIPELINE, "live") is not None
+        return self.home.registry().alias(PIPELINE, "live") is not None

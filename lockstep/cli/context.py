@@ -57,9 +57,7 @@ def instance() -> DagsterInstance:
 
 def registry() -> Registry:
     """The registry of versions."""
-    from lockstep.dagster.resources import open_registry
-
-    return open_registry(home())
+    return home().registry()
 
 
 def run(

@@ -16,7 +16,6 @@ from types import FrameType
 from lockstep.cli.console import ERR, OUT
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import prepare_instance
-from lockstep.dagster.resources import open_registry
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
@@ -53,7 +52,7 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     if not home.tracking_uri.startswith("http"):
         commands["MLflow"] = _mlflow(home, mlflow_ui)
         environment["LOCKSTEP_MLFLOW_UI"] = f"http://{_HOST}:{mlflow_ui}"
-    open_registry(home).versions("any")  # makes the store before two servers try to
+    home.registry().versions("any")  # makes the store before two servers try to
     with _running(commands, environment, home.path / "logs") as servers:
         OUT.print("Starting; this takes some seconds ...")
         if not _await_ports(servers, [ui, *([mlflow_ui] if "MLflow" in commands else [])]):

@@ -13,15 +13,6 @@ if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
 
 
-def open_registry(home: Home) -> Registry:
-    """The registry of a home: its embedded store, or the server that the environment names."""
-    from lockstep.registry.registry import Registry
-
-    return Registry(
-        home.tracking_uri, artifact_root=home.mlflow / "artifacts", cache=home.cache / "versions"
-    )
-
-
 def resources(project: Project) -> dict[str, Any]:
     """The resources that assets and sensors ask for, as the environment names them at a run."""
 
@@ -29,7 +20,7 @@ def resources(project: Project) -> dict[str, Any]:
         return project.home
 
     def registry(_: dg.InitResourceContext) -> Registry:
-        return open_registry(project.home)
+        return project.home.registry()
 
     return {
         "home": dg.ResourceDefinition(home, description="The folder that everything is kept in."),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -57,3 +61,13 @@ class Home:
         if uri.startswith("http"):
             return uri.rstrip("/")
         return os.environ.get("LOCKSTEP_MLFLOW_UI", "http://127.0.0.1:5000")
+
+    def registry(self) -> Registry:
+        """The registry of versions: the embedded store, or a server that the environment names."""
+        from lockstep.registry.registry import Registry
+
+        return Registry(
+            self.tracking_uri,
+            artifact_root=self.mlflow / "artifacts",
+            cache=self.cache / "versions",
+        )

@@ -175,7 +175,7 @@ def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckR
             biased.append(column)
         table += [
             {"prediction": column, **part, "bias of all": bias}
-            for part in deciles(truth, predicted)
+            for part in _deciles(truth, predicted)
         ]
     if not table:
         return CheckResult(
@@ -193,7 +193,7 @@ def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckR
     )
 
 
-def deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:
+def _deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:
     """Mean prediction and mean outcome of equal parts of the rows, by rising prediction."""
     order = np.argsort(predicted, kind="stable")
     rows = [part for part in np.array_split(order, parts) if len(part)]

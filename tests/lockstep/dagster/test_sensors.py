@@ -19,7 +19,7 @@ import requests
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
-from lockstep.dagster.resources import open_registry, resources
+from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
@@ -272,7 +272,7 @@ def test_files_of_each_kind_are_scored_and_published_alike(inbox: Inbox) -> None
     partitions = inbox.tick()
     assert [partition.partition("-")[0] for partition in partitions] == ["csv", "jsonl", "parquet"]
     assert all(inbox.score(partition).ok for partition in partitions)
-    expected = open_registry(inbox.workplace.home).load("orders", "live").pipeline.predict(frame)
+    expected = inbox.workplace.home.registry().load("orders", "live").pipeline.predict(frame)
     for partition in partitions:
         published = inbox.store.read("inbox/published", partition)
         assert published.column("risk").to_pylist() == expected["risk"].tolist()

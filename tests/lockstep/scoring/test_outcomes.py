@@ -1,0 +1,70 @@
+"""Outcomes: which rows are compared with what came of them, and what is said of it."""
+
+import numpy as np
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.columns.kinds import Columns
+from lockstep.project.quality import Quality
+from lockstep.scoring.outcomes import (
+    check_calibration,
+    check_live_quality,
+    compare_outcomes,
+    join_outcomes,
+)
+from lockstep.scoring.store import NotStoredError
+
+DAY = "2020-03-01"
+QUALITIES = (Quality("risk", "came_back", "auc", threshold=0.6),)
+
+
+def predictions(rows: int = 500, *, bias: float = 0.0) -> Columns:
+    """Probabilities, and whether each came true."""
+    rng = np.random.default_rng(0)
+    risk = rng.uniform(0, 0.8, rows)
+    return {"risk": risk + bias, "came_back": rng.random(rows) < risk}
+
+
+def test_rows_are_joined_by_key_in_the_order_in_which_they_were_scored() -> None:
+    scored = {"order_id": np.array(["c", "a", "b"], object), "risk": np.array([0.3, 0.1, 0.2])}
+    arrived = {
+        "order_id": np.array(["a", "x", "c"], object),
+        "returned": np.array([True, False, False]),
+        "cost": np.array([4.0, np.nan, np.nan]),
+    }
+    joined = join_outcomes(ASSETS.pipeline, scored, arrived)
+    assert joined["order_id"].tolist() == ["c", "a"]
+    assert joined["risk"].tolist() == [0.3, 0.1]
+    assert joined["returned"].tolist() == [False, True]
+
+
+def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
+    found = compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, DAY)
+    assert found.counts == {"known": 120, "unknown so far": 0, "refused": 0}
+    assert set(found.results) == {"live_quality", "calibration"}
+
+
+def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
+    with pytest.raises(NotStoredError, match="daily/scored of 2020-03-01"):
+        compare_outcomes(ASSETS, ASSETS.outcomes, live.registry, live.store, DAY)
+
+
+def test_live_quality_below_its_threshold_is_a_warning_that_names_the_prediction() -> None:
+    good, noise = predictions(), predictions()
+    noise["risk"] = noise["risk"][::-1]
+    assert check_live_quality(QUALITIES, noise, good).passed
+    found = check_live_quality(QUALITIES, good, noise)
+    assert (found.passed, found.is_error, found.column) == (False, False, "risk")
+
+
+def test_predictions_that_are_right_on_average_are_calibrated() -> None:
+    assert check_calibration(QUALITIES, predictions()).passed
+
+
+def test_predictions_that_are_off_on_average_are_not_calibrated() -> None:
+    found = check_calibration(QUALITIES, predictions(bias=0.2))
+    assert (found.passed, found.column) == (False, "risk")
+
+
+def test_without_outcomes_nothing_is_called_calibrated() -> None:
+    assert not check_calibration(QUALITIES, predictions(0)).passed
