@@ -152,7 +152,7 @@ def batches(pipeline: Pipeline, flights: pd.DataFrame, rows: int) -> list[Batch]
         columns = decode(frame, pipeline.record_schema).columns
         known = pipeline.evaluate(columns)
         matrices = {
-            name: matrix(pipeline.graph.model_of(name), known) for name in pipeline.graph.models
+            name: matrix(pipeline.graph.nodes[name], known) for name in pipeline.graph.models
         }
         data = parsed_json(frame) if rows <= 1_000 else frame
         made.append(Batch(data, frame, columns, matrices))

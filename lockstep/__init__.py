@@ -10,8 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
-from lockstep.columns.nodes import feature, label, model, output
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import EventTime, Key, Named, Outcome, Record, RowNumber, Zone
 

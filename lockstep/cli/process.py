@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from lockstep.columns.threads import set_blas_threads
+
 _SETTINGS = {
     # Telemetry of all libraries is off, unless a person turns it on.
     "DAGSTER_DISABLE_TELEMETRY": "1",
@@ -29,6 +31,7 @@ def prepare_process() -> None:
     """Set what is not set yet, for this process and its children."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    set_blas_threads()
 
 
 def start_command() -> None:

@@ -12,23 +12,28 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.errors import FitError
+from lockstep.columns.estimators import fit
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.predictors import fit
+from lockstep.columns.nodes import NOTHING, Bound, Model
+from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.rows import take_rows
 
-Estimators = dict[str, Any]
+Fitted = dict[str, ReferencePredictor]
 
 
 def fit_models(
-    graph: Graph, columns: Columns, names: Iterable[str] | None = None, depth: int = 0
-) -> Estimators:
+    graph: Graph,
+    columns: Columns,
+    names: Iterable[str] | None = None,
+    depth: int = 0,
+    bound: Bound = NOTHING,
+) -> Fitted:
     """Fit models on rows whose outcome is known.
 
     Args:
@@ -38,9 +43,10 @@ def fit_models(
         names: Which models; all of them by default. Those that they depend on are fitted too
             where they are among the names only.
         depth: How many splits these rows are a part of.
+        bound: What other nodes than models compute with beside their code.
 
     Returns:
-        Fitted estimators by model.
+        Predictors by model.
 
     Raises:
         FitError: A model cannot be fitted on these rows.
@@ -48,24 +54,27 @@ def fit_models(
     """
     wanted = set(graph.models if names is None else names)
     out_of_fold: dict[tuple[frozenset[str], int], Columns] = {}
-    models: Estimators = {}
-    for name in graph.models:
-        if name not in wanted:
-            continue
-        model = graph.model_of(name)
-        behind = graph.models_behind(name)
+    fitted: Fitted = {}
+    for model in _models(graph, wanted):
+        behind = graph.models_behind(model.name)
         known = columns
         if behind:
             split = (behind, model.folds)
             if split not in out_of_fold:
-                out_of_fold[split] = out_of_fold_values(graph, columns, behind, model.folds, depth)
+                out_of_fold[split] = out_of_fold_values(graph, columns, *split, depth, bound)
             known = columns | out_of_fold[split]
-        models[name] = fit(model, graph.evaluate(known, (*model.uses, model.learns)))
-    return models
+        inputs = graph.evaluate(known, (*model.uses, model.learns), bound)
+        fitted[model.name] = fit(model, inputs)
+    return fitted
 
 
 def out_of_fold_values(
-    graph: Graph, columns: Columns, names: frozenset[str], folds: int, depth: int = 0
+    graph: Graph,
+    columns: Columns,
+    names: frozenset[str],
+    folds: int,
+    depth: int = 0,
+    bound: Bound = NOTHING,
 ) -> Columns:
     """The columns of models, each row's computed by models that were not fitted on it.
 
@@ -75,6 +84,7 @@ def out_of_fold_values(
         names: Models, with all the models that they depend on.
         folds: Number of parts.
         depth: How many splits these rows are a part of.
+        bound: What other nodes than models compute with beside their code.
 
     Returns:
         The models' columns, probabilities included, for all rows.
@@ -83,12 +93,7 @@ def out_of_fold_values(
         FitError: There are too few rows to split.
     """
     fold = fold_of(columns[graph.record.key or ""], folds, depth)
-    produced = [
-        column
-        for name in graph.models
-        if name in names
-        for column in (name, *graph.model_of(name).probabilities)
-    ]
+    produced = [name for model in _models(graph, names) for name in model.gives]
     values: Columns = {name: np.empty(len(fold), dtype=graph.kind(name).dtype) for name in produced}
     for held_out in np.unique(fold).tolist():
         rows = fold == held_out
@@ -96,11 +101,18 @@ def out_of_fold_values(
             raise FitError(
                 f"{len(fold)} rows are too few to split into {folds} folds for a second stage."
             )
-        models = fit_models(graph, take_rows(columns, ~rows), names, depth + 1)
-        computed = graph.evaluate(take_rows(columns, rows), produced, models)
+        fitted = fit_models(graph, take_rows(columns, ~rows), names, depth + 1, bound)
+        computed = graph.evaluate(take_rows(columns, rows), produced, {**bound, **fitted})
         for name in produced:
             values[name][rows] = computed[name]
     return values
+
+
+def _models(graph: Graph, names: Iterable[str]) -> list[Model]:
+    """Models in graph order."""
+    wanted = set(names)
+    nodes = [graph.nodes[name] for name in graph.models if name in wanted]
+    return [node for node in nodes if isinstance(node, Model)]
 
 
 def fold_of(keys: Array, folds: int, depth: int = 0) -> NDArray[np.int64]:

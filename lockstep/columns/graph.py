@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError as _Circle
 from graphlib import TopologicalSorter
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,36 +14,27 @@ from lockstep.columns.errors import (
     CycleError,
     DuplicateNameError,
     FunctionError,
-    InputError,
-    NotFittedError,
+    LockstepError,
 )
-from lockstep.columns.examples import example_array, example_columns, example_predictions
-from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype
-from lockstep.columns.nodes import Column, Model
-from lockstep.columns.predictors import predict
+from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_dtype
+from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
 from lockstep.columns.records import Schema
 from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
 from lockstep.columns.soundness import check_inputs, check_kinds, check_roles
-
-_NO_MODELS: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One column's computation, with all that needs no looking up per batch."""
-
-    column: Column
-    is_model: bool
-    dtype: np.dtype[Any] | None
 
 
 class Graph:
     """The columns of a pipeline and what each is computed from.
 
     Args:
-        columns: The decorated columns, in the order of their definition.
+        nodes: What computes columns, in the order of their definition.
         record: Fields that are known when serving.
         outcome: Fields that are known later, if any.
+
+    Attributes:
+        nodes: All nodes by name: the fields, then each after those that it is computed from.
+        columns: Those that are no fields, in the order of their definition.
+        fields: Those of record and outcome.
 
     Raises:
         DuplicateNameError: Two columns, or a column and a field, share a name.
@@ -58,48 +47,44 @@ class Graph:
             its input.
     """
 
-    def __init__(self, columns: Iterable[Column], record: Schema, outcome: Schema | None) -> None:
+    def __init__(self, nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> None:
         self.record = record
         self.outcome = outcome
-        self.columns: Mapping[str, Column] = _by_name(columns, record, outcome)
+        self.columns: Mapping[str, Node] = _by_name(nodes, record, outcome)
         self.fields = record.joined(outcome)
-        self._producers = _producers(self.columns.values(), self.fields)
+        fields = [FieldNode.of(field) for field in self.fields]
+        self._givers = _givers([*fields, *self.columns.values()])
         check_inputs(self)
-        self._node_order = self._sort()
+        self.nodes: Mapping[str, Node] = {node.name: node for node in (*fields, *self._sort())}
         check_roles(self)
         check_kinds(self)
-        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Step, ...]] = {}
-        self._kinds: dict[str, Kind] = dict(self.fields.kinds)
-        for column in self.columns.values():
-            if column.kind is not None:
-                self._kinds[column.name] = column.kind
-            if isinstance(column, Model):
-                self._kinds.update(dict.fromkeys(column.probabilities, Kind.FLOAT))
+        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], tuple[Node, ...]] = {}
+        self._kinds = {
+            name: kind
+            for node in self.nodes.values()
+            for name, kind in node.gives.items()
+            if kind is not None
+        }
         self.unprobed: Mapping[str, str] = self._probe()
+        self._dtypes = {name: kind.dtype for name, kind in self._kinds.items()}
 
     # Structure
 
     def __contains__(self, name: object) -> bool:
-        return name in self.fields or name in self._producers
+        return name in self._givers
 
     @property
     def names(self) -> tuple[str, ...]:
         """All columns, in the order of their definition."""
-        return (*self.fields.names, *self._producers)
+        return tuple(self._givers)
 
     @cached_property
     def order(self) -> tuple[str, ...]:
         """All columns: the record's fields, the outcome's, then each after its inputs."""
-        names = list(self.fields.names)
-        for name in self._node_order:
-            names.append(name)
-            column = self.columns[name]
-            if isinstance(column, Model):
-                names.extend(column.probabilities)
-        return tuple(names)
+        return tuple(name for node in self.nodes.values() for name in node.gives)
 
     def _names(self, role: str) -> tuple[str, ...]:
-        return tuple(name for name in self._node_order if self.columns[name].role == role)
+        return tuple(node.name for node in self.nodes.values() if node.role == role)
 
     @cached_property
     def features(self) -> tuple[str, ...]:
@@ -113,8 +98,8 @@ class Graph:
 
     @cached_property
     def models(self) -> tuple[str, ...]:
-        """Names of the models, in graph order: a second stage after the first."""
-        return self._names("model")
+        """Names of what is fitted, in graph order: a second stage after the first."""
+        return tuple(node.name for node in self.nodes.values() if node.learns is not None)
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
@@ -132,29 +117,17 @@ class Graph:
         """Features that no model is behind: computable before anything is fitted."""
         return tuple(name for name in self.features if not self.models_behind(name))
 
-    def model_of(self, name: str) -> Model:
-        """The model of this name.
+    def node(self, name: str) -> Node | None:
+        """The node that gives this column; None if there is no such column.
 
-        Raises:
-            KeyError: There is none.
+        A multiclass model gives its columns of probabilities too.
         """
-        column = self.columns[name]
-        if not isinstance(column, Model):
-            raise KeyError(name)
-        return column
-
-    def producer(self, name: str) -> Column | None:
-        """The column whose function computes this one; None for a field.
-
-        A multiclass model produces its columns of probabilities too.
-        """
-        found = self._producers.get(name)
-        return self.columns[found] if found is not None else None
+        return self._givers.get(name)
 
     def inputs(self, name: str) -> tuple[str, ...]:
         """Columns that this one is computed from directly; none for a field."""
-        column = self.producer(name)
-        return column.inputs if column is not None else ()
+        node = self._givers.get(name)
+        return node.inputs if node is not None else ()
 
     def ancestors(self, name: str) -> frozenset[str]:
         """All columns that this one comes from, itself excluded."""
@@ -169,15 +142,13 @@ class Graph:
 
     def lineage(self, name: str) -> frozenset[str]:
         """The fields that this column comes from in the end; a field comes from itself."""
-        if name in self.fields:
-            return frozenset((name,))
-        return frozenset(one for one in self.ancestors(name) if one in self.fields)
+        return frozenset(one for one in (name, *self.ancestors(name)) if one in self.fields)
 
     def models_behind(self, name: str) -> frozenset[str]:
         """Models that this column depends on, itself excluded."""
-        producers = {self._producers.get(one, one) for one in self.ancestors(name)}
-        own = self._producers.get(name)
-        return frozenset(one for one in producers if one in self.models and one != own)
+        own = self._givers.get(name)
+        givers = {self._givers[one] for one in self.ancestors(name)} - {own}
+        return frozenset(node.name for node in givers if node.learns is not None)
 
     def kind(self, name: str) -> Kind:
         """What this column's array holds."""
@@ -194,39 +165,29 @@ class Graph:
     @cached_property
     def _ulps(self) -> dict[str, int]:
         budgets: dict[str, int] = {}
-        for name in self.order:
-            column = self.producer(name)
-            if column is None or self.kind(name) is not Kind.FLOAT:
-                budgets[name] = 0
-                continue
-            inherited = max((budgets[one] for one in column.inputs), default=0)
-            if isinstance(column, Model):
-                budgets[name] = max(column.ulps or 0, inherited)
-            else:
-                budgets[name] = column.ulps if column.ulps is not None else inherited
+        for node in self.nodes.values():
+            inherited = max((budgets[name] for name in node.inputs), default=0)
+            for name in node.gives:
+                is_float = self.kind(name) is Kind.FLOAT
+                budgets[name] = node.budget(inherited) if is_float else 0
         return budgets
 
     # Evaluation
 
-    def evaluate(
-        self,
-        columns: Columns,
-        wanted: Iterable[str],
-        models: Mapping[str, Any] = _NO_MODELS,
-    ) -> Columns:
+    def evaluate(self, columns: Columns, wanted: Iterable[str], bound: Bound = NOTHING) -> Columns:
         """Compute columns that are wanted and not there yet.
 
         Args:
             columns: What is known, in canonical form; a column that is given is not computed.
             wanted: Names of the columns to have.
-            models: Fitted estimators by the name of their column.
+            bound: What nodes compute with beside their code, such as the models' predictors.
 
         Returns:
             The given columns and the wanted ones with all that they needed, read-only.
 
         Raises:
             FunctionError: A function raised, or returned something that is no column.
-            NotFittedError: A model is needed and is not among the models.
+            NotFittedError: A model is needed and no predictor of it is given.
             InputError: A field is needed and not given.
             KeyError: A column that is wanted does not exist.
         """
@@ -234,120 +195,114 @@ class Graph:
             name: _read_only(array) if array.flags.writeable else array
             for name, array in columns.items()
         }
-        length = len(next(iter(found.values()))) if found else 0
-        shape = (length,)
+        rows = len(next(iter(found.values()))) if found else 0
+        plan = self._plan(frozenset(found), tuple(wanted))
         with np.errstate(all="ignore"):
-            for step in self._plan(frozenset(found), tuple(wanted)):
-                column = step.column
-                if step.is_model:
-                    found = self._predictions(column.name, found, models) | found
-                    continue
+            for node in plan:
                 try:
-                    value = column.function(*[found[name] for name in column.inputs])
+                    given = node.compute(found, bound)
+                except LockstepError:
+                    raise
                 except Exception as error:
-                    raise raised(column, error) from error
-                if (
-                    type(value) is not np.ndarray
-                    or value.dtype != step.dtype
-                    or value.shape != shape
-                    or (value.dtype.hasobject and not are_texts(value))
-                ):
-                    value = canonical(column, value, step.dtype, length)
-                value.setflags(write=False)
-                found[column.name] = value
+                    raise raised(node, error) from error
+                self._add(found, node, given, rows)
         return found
 
-    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> tuple[_Step, ...]:
+    def _add(self, found: Columns, node: Node, given: Mapping[str, Any], rows: int) -> None:
+        """Add what a node gave to what is known, in canonical form and read-only."""
+        for name, value in given.items():
+            if name in found:
+                continue
+            dtype = self._dtypes.get(name)
+            if (
+                type(value) is not np.ndarray
+                or value.dtype != dtype
+                or value.shape != (rows,)
+                or (value.dtype.hasobject and not are_texts(value))
+            ):
+                array = canonical(node, value, dtype, rows)
+            else:
+                array = value
+            array.setflags(write=False)
+            found[name] = array
+
+    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> tuple[Node, ...]:
         plan = self._plans.get((given, wanted))
         if plan is None:
             needed = self._needed(given, wanted)
-            columns = [self.columns[name] for name in self._node_order if name in needed]
-            plan = tuple(
-                _Step(column, isinstance(column, Model), self._dtype(column.name))
-                for column in columns
-            )
+            plan = tuple(node for node in self.nodes.values() if node in needed)
             self._plans[(given, wanted)] = plan
         return plan
 
-    def _dtype(self, name: str) -> np.dtype[Any] | None:
-        kind = self._kinds.get(name)
-        return kind.dtype if kind is not None else None
-
-    def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[str]:
-        needed: set[str] = set()
+    def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[Node]:
+        needed: set[Node] = set()
         open_names = [name for name in wanted if name not in given]
         while open_names:
             name = open_names.pop()
-            producer = self._producers.get(name)
-            if producer is None:
-                if name in self.fields:
-                    raise InputError(f"The field {name!r} is needed, and it is not given.")
+            node = self._givers.get(name)
+            if node is None:
                 raise KeyError(f"There is no column {name!r}.")
-            if producer not in needed:
-                needed.add(producer)
-                open_names.extend(one for one in self.columns[producer].inputs if one not in given)
+            if node not in needed:
+                needed.add(node)
+                open_names.extend(one for one in node.inputs if one not in given)
         return needed
-
-    def _predictions(self, name: str, found: Columns, models: Mapping[str, Any]) -> Columns:
-        model = self.model_of(name)
-        if name not in models:
-            raise NotFittedError(
-                f"{model.title} is not fitted: call fit(history) of its pipeline, or load a "
-                "version from the registry."
-            )
-        try:
-            return predict(model, models[name], found)
-        except Exception as error:
-            raise raised(model, error) from error
 
     # Building
 
-    def _sort(self) -> tuple[str, ...]:
+    def _sort(self) -> tuple[Node, ...]:
+        """Those that are no fields, each after those that it is computed from."""
         position = {name: index for index, name in enumerate(self.columns)}
         sorter: TopologicalSorter[str] = TopologicalSorter()
-        for column in self.columns.values():
-            behind = {self._producers[name] for name in column.inputs if name in self._producers}
-            sorter.add(column.name, *sorted(behind, key=position.__getitem__))
+        for node in self.columns.values():
+            behind = {self._givers[name].name for name in node.inputs} - self.fields.kinds.keys()
+            sorter.add(node.name, *sorted(behind, key=position.__getitem__))
         try:
-            return tuple(sorter.static_order())
+            names = tuple(sorter.static_order())
         except _Circle as error:
             circle = " ← ".join(reversed(error.args[1]))
             raise CycleError(f"Columns depend on each other in a circle: {circle}.") from None
+        return tuple(self.columns[name] for name in names)
 
     def _probe(self) -> dict[str, str]:
         """Compute every column on example rows, to see what each function returns.
 
         A function that raises on them may be right on real rows, so that is no error here,
         unless it is the only way to tell what it returns.
+
+        Returns:
+            By column, why it could not be computed.
         """
-        columns = example_columns(self.fields)
+        self._dtypes = {name: kind.dtype for name, kind in self._kinds.items()}
+        known: Columns = {}
         unprobed: dict[str, str] = {}
-        for name in self._node_order:
-            column = self.columns[name]
-            if isinstance(column, Model):
-                columns.update(example_predictions(column))
-                continue
-            try:
-                columns = self.evaluate(columns, (name,))
-            except FunctionError as error:
-                if error.__cause__ is None or writes_to_input(error.__cause__):
-                    raise
-                if column.kind is None:
-                    raise FunctionError(
-                        name,
-                        f"{error} on example rows, so what it returns cannot be told: annotate "
-                        "it with -> Floats, Ints, Bools, Texts or Times.",
-                    ) from error
-                unprobed[name] = str(error)
-                columns[name] = example_array(column.kind, optional=False)
-            self._kinds[name] = _kind_of(columns[name])
-        self._plans.clear()
+        with np.errstate(all="ignore"):
+            for node in self.nodes.values():
+                try:
+                    self._add(known, node, _example(node, known), 3)
+                except FunctionError as error:
+                    if error.__cause__ is None or writes_to_input(error.__cause__):
+                        raise
+                    if any(kind is None for kind in node.gives.values()):
+                        raise FunctionError(
+                            node.name,
+                            f"{error} on example rows, so what it returns cannot be told: annotate "
+                            "it with -> Floats, Ints, Bools, Texts or Times.",
+                        ) from error
+                    for name, kind in node.gives.items():
+                        unprobed[name] = str(error)
+                        known[name] = _read_only(example_array(kind or Kind.FLOAT))
+                self._kinds.update((name, _kind_of(known[name])) for name in node.gives)
         return unprobed
 
 
-def _by_name(
-    columns: Iterable[Column], record: Schema, outcome: Schema | None
-) -> dict[str, Column]:
+def _example(node: Node, known: Columns) -> Mapping[str, Any]:
+    try:
+        return node.example(known)
+    except Exception as error:
+        raise raised(node, error) from error
+
+
+def _by_name(nodes: Iterable[Node], record: Schema, outcome: Schema | None) -> dict[str, Node]:
     fields = dict.fromkeys(record.names, record.name)
     for name in outcome.names if outcome else ():
         if name in fields:
@@ -356,33 +311,32 @@ def _by_name(
                 "rename one."
             )
         fields[name] = outcome.name if outcome else ""
-    found: dict[str, Column] = {}
-    for column in columns:
-        if column.name in fields:
+    found: dict[str, Node] = {}
+    for node in nodes:
+        if node.name in fields:
             raise DuplicateNameError(
-                f"{column.title} has the name of a field of {fields[column.name]}; rename one."
+                f"{node.title} has the name of a field of {fields[node.name]}; rename one."
             )
-        known = found.setdefault(column.name, column)
-        if known is not column:
+        known = found.setdefault(node.name, node)
+        if known is not node:
             raise DuplicateNameError(
-                f"{column.name!r} is defined twice: at {known.location} and at {column.location}."
+                f"{node.name!r} is defined twice: at {known.location} and at {node.location}."
             )
     return found
 
 
-def _producers(columns: Iterable[Column], fields: Schema) -> dict[str, str]:
-    """For every column that is no field, whose function computes it."""
-    producers: dict[str, str] = {}
-    for column in columns:
-        probabilities = column.probabilities if isinstance(column, Model) else ()
-        for name in (column.name, *probabilities):
-            if name in producers or (name != column.name and name in fields):
+def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
+    """For every column, the node that gives it."""
+    givers: dict[str, Node] = {}
+    for node in nodes:
+        for name in node.gives:
+            if name in givers:
                 raise DuplicateNameError(
-                    f"{column.title} gives a column {name!r}, a name that is taken already; "
+                    f"{node.title} gives a column {name!r}, a name that is taken already; "
                     "rename one."
                 )
-            producers[name] = column.name
-    return producers
+            givers[name] = node
+    return givers
 
 
 def _read_only(array: Array) -> Array:

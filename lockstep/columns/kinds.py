@@ -75,3 +75,22 @@ def kind_of_alias(annotation: object) -> Kind | None:
 def kind_of_dtype(dtype: np.dtype[Any]) -> Kind | None:
     """The kind whose canonical dtype this is; None if it is no canonical dtype."""
     return next((kind for kind, canonical in _DTYPES.items() if canonical == dtype), None)
+
+
+_EXAMPLES: dict[Kind, tuple[Any, Any, Any]] = {
+    Kind.FLOAT: (0.0, 1.0, np.nan),
+    Kind.INT: (0, 1, None),
+    Kind.BOOL: (False, True, None),
+    Kind.TEXT: ("a", "b", None),
+    Kind.TIME: (np.datetime64("2000-01-01"), np.datetime64("2000-01-02"), np.datetime64("NaT")),
+}
+
+
+def example_array(
+    kind: Kind, *, optional: bool = False, choices: tuple[str, ...] | None = None
+) -> Array:
+    """Three values of a kind: two different ones, then a missing one or a repetition."""
+    first, second, missing = _EXAMPLES[kind]
+    if choices is not None:
+        first, second = choices[0], choices[-1]
+    return np.array([first, second, missing if optional else second], dtype=kind.dtype)

@@ -1,47 +1,150 @@
-"""Columns and the decorators that declare them."""
+"""Nodes: what a graph evaluates. Each has inputs, columns that it gives, and how it gives them.
+
+A field of the record, a decorated function and a model are three kinds of node. The graph asks
+all of them the same, so another kind needs nothing but a class of its own.
+"""
 
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints, overload
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
-from lockstep.columns.errors import DeclarationError
-from lockstep.columns.kinds import Kind, kind_of_alias
+import numpy as np
 
-Role = Literal["feature", "label", "model", "output"]
+from lockstep.columns.errors import InputError, NotFittedError
+from lockstep.columns.kinds import Array, Columns, Kind, example_array
+from lockstep.columns.predictors import Predictor, ReferencePredictor
+from lockstep.columns.records import Field
+
 Function = Callable[..., Any]
 
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+Bound = Mapping[str, Predictor]
+"""By node, what it computes with beside its code: a model's predictor, from columns to columns."""
+
+NOTHING: Bound = MappingProxyType({})
 
 
-@dataclass(frozen=True, eq=False)
-class Column:
-    """A named column and the function that computes it; callable like that function.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Node(ABC):
+    """One step of a graph.
 
     Attributes:
-        name: Its name: that of the function.
-        role: What it is for.
-        function: From the arrays of its inputs, in order, to its own array.
+        name: Its name, and that of its first column.
+        role: What it is for: `"field"`, `"feature"`, `"label"`, `"model"`, `"output"`, or another.
         inputs: Names of the columns that it is computed from.
-        kind: What its array holds; None where the annotation does not say (it is then seen by
-            computing it once).
-        input_kinds: What the function says each input holds, where it says so.
-        ulps: Largest difference, in units in the last place, at which two computations of this
-            column count as equal; None where it follows from the inputs.
+        input_kinds: What it says that each input holds, where it says so.
+        learns: Name of the label that it is fitted to; None for what is not fitted.
+        ulps: Largest difference, in units in the last place, at which two computations of its
+            columns count as equal; None where it follows from the inputs.
+        function: The function of the pipeline's author behind it, if there is one.
         doc: What it is, in a sentence.
     """
 
     name: str
-    role: Role
-    function: Function
-    inputs: tuple[str, ...]
-    kind: Kind | None = None
+    role: str
+    inputs: tuple[str, ...] = ()
     input_kinds: tuple[Kind | None, ...] = ()
+    learns: str | None = None
     ulps: int | None = None
+    function: Function | None = None
     doc: str = ""
+
+    @property
+    @abstractmethod
+    def gives(self) -> Mapping[str, Kind | None]:
+        """Its columns and what each holds; None where computing it once will tell."""
+
+    @abstractmethod
+    def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
+        """Its columns of some rows.
+
+        Args:
+            known: Its inputs, in canonical form and read-only, among other columns.
+            bound: What nodes compute with beside their code.
+
+        Returns:
+            A one-dimensional array for each column, one value a row.
+        """
+
+    def example(self, known: Columns) -> Mapping[str, Any]:
+        """Its columns of three example rows, to see what it gives before there is any data."""
+        return self.compute(known, {})
+
+    def inside(self, known: Columns, bound: Bound) -> Array | None:
+        """What a trace keeps of its inside: two-dimensional, one row a row; None if nothing."""
+        return None
+
+    def budget(self, inherited: int) -> int:
+        """The ulps of its columns, given the largest of its inputs'."""
+        return self.ulps if self.ulps is not None else inherited
+
+    @property
+    def title(self) -> str:
+        """What to call it in a message, such as `Feature speed (transforms/flights.py:42)`."""
+        place = f" ({self.location})" if self.location else ""
+        return f"{self.role.capitalize()} {self.name}{place}"
+
+    @property
+    def location(self) -> str:
+        """File and line of its function, such as `transforms/flight_delay.py:42`; or nothing."""
+        if self.function is None:
+            return ""
+        code = inspect.unwrap(self.function).__code__
+        path = code.co_filename.replace("\\", "/").split("/")
+        return f"{'/'.join(path[-2:])}:{code.co_firstlineno}"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FieldNode(Node):
+    """A field: given with each row, never computed.
+
+    Attributes:
+        field: Its declaration.
+    """
+
+    field: Field
+
+    @classmethod
+    def of(cls, field: Field) -> FieldNode:
+        """The node of a field."""
+        return cls(name=field.name, role="field", doc=field.doc, field=field)
+
+    @property
+    def gives(self) -> Mapping[str, Kind | None]:
+        """The field's column."""
+        return {self.name: self.field.kind}
+
+    def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
+        """Nothing: what is not given cannot be computed.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"The field {self.name!r} is needed, and it is not given.")
+
+    def example(self, known: Columns) -> Mapping[str, Any]:
+        """Values that the field admits, a missing one among them if it may be missing."""
+        field = self.field
+        return {
+            self.name: example_array(field.kind, optional=field.optional, choices=field.choices)
+        }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Column(Node):
+    """A decorated function and its column; callable like that function.
+
+    Attributes:
+        function: From the arrays of its inputs, in order, to its own array.
+        kind: What its array holds; None where the annotation does not say.
+    """
+
+    function: Function
+    kind: Kind | None = None
 
     def __post_init__(self) -> None:
         for name in ("__name__", "__qualname__", "__module__", "__doc__"):
@@ -53,222 +156,79 @@ class Column:
         return self.function(*arrays, **named)
 
     @property
-    def title(self) -> str:
-        """What to call it in a message, such as `Feature speed (transforms/flights.py:42)`."""
-        return f"{self.role.capitalize()} {self.name} ({self.location})"
+    def gives(self) -> Mapping[str, Kind | None]:
+        """Its one column."""
+        return {self.name: self.kind}
 
-    @property
-    def location(self) -> str:
-        """File and line of its function, such as `transforms/flight_delay.py:42`."""
-        code = inspect.unwrap(self.function).__code__
-        return f"{short_path(code.co_filename)}:{code.co_firstlineno}"
+    def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
+        """What its function returns."""
+        return {self.name: self.function(*[known[name] for name in self.inputs])}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Model(Column):
-    """A column that a scikit-learn estimator computes.
+    """A decorated function that returns an estimator, and the columns that this predicts.
 
     Attributes:
-        learns: Name of the label that the estimator is fitted to.
-        uses: Names of the columns in its matrix, in order.
+        uses: Names of the columns in its matrix, in order: its inputs.
         classes: The labels of a multiclass model, in the order of its probabilities; None for
             a binary classifier (the column is the probability of True) and a regressor.
+        probabilities: Names of the classes' columns.
         folds: In how many parts the rows are split to compute out-of-fold values.
     """
 
-    learns: str = ""
-    uses: tuple[str, ...] = ()
+    learns: str
     classes: tuple[Any, ...] | None = None
+    probabilities: tuple[str, ...] = ()
     folds: int = 5
-    probabilities: tuple[str, ...] = field(default=())
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Names of the columns in its matrix, in order."""
+        return self.inputs
 
     def make(self) -> Any:
         """A new, unfitted estimator."""
         return self.function()
 
+    @property
+    def gives(self) -> Mapping[str, Kind | None]:
+        """Its column, and those of its classes' probabilities."""
+        return {self.name: self.kind, **dict.fromkeys(self.probabilities, Kind.FLOAT)}
 
-def short_path(filename: str) -> str:
-    """The last two parts of a path: enough to find a module, whatever the machine."""
-    return "/".join(filename.replace("\\", "/").split("/")[-2:])
+    def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
+        """What its predictor predicts.
 
+        Raises:
+            NotFittedError: It has none.
+        """
+        return self._predictor(bound)(known)
 
-Decorator = Callable[[Function], Column]
+    def example(self, known: Columns) -> Mapping[str, Any]:
+        """Made-up predictions."""
+        if self.classes is None:
+            return {self.name: np.array([0.25, 0.75, 0.75])}
+        first, last = self.classes[0], self.classes[-1]
+        dtype = (self.kind or Kind.TEXT).dtype
+        even = np.full(3, 1.0 / len(self.classes))
+        return {self.name: np.array([first, last, last], dtype=dtype)} | dict.fromkeys(
+            self.probabilities, even
+        )
 
+    def inside(self, known: Columns, bound: Bound) -> Array | None:
+        """What its final estimator is given, after the transformers, by the reference predictor."""
+        predictor = self._predictor(bound)
+        return predictor.matrix(known) if isinstance(predictor, ReferencePredictor) else None
 
-@overload
-def feature(function: Function) -> Column: ...
-@overload
-def feature(*, ulps: int | None = None) -> Decorator: ...
-def feature(function: Function | None = None, *, ulps: int | None = None) -> Column | Decorator:
-    """Declare a feature: a column computed from fields and other columns.
+    def budget(self, inherited: int) -> int:
+        """No less than what its inputs bring along."""
+        return max(self.ulps or 0, inherited)
 
-    The function's parameter names are its inputs. It gets one-dimensional arrays in canonical
-    form and returns one of the same length; each value depends on its own row alone.
-
-    Args:
-        function: Set by Python when the decorator is used without brackets.
-        ulps: See `Column.ulps`; leave it out unless the function calls BLAS.
-    """
-    return _decorate("feature", function, ulps)
-
-
-def label(function: Function) -> Column:
-    """Declare a label: a column that models learn, computed from the outcome's fields."""
-    return _column("label", function, None)
-
-
-@overload
-def output(function: Function) -> Column: ...
-@overload
-def output(*, ulps: int | None = None) -> Decorator: ...
-def output(function: Function | None = None, *, ulps: int | None = None) -> Column | Decorator:
-    """Declare an output: a column that consumers read, mostly computed from models' columns."""
-    return _decorate("output", function, ulps)
-
-
-def model(
-    *,
-    learns: Column | str,
-    uses: Sequence[Column | str],
-    classes: Sequence[Any] | None = None,
-    ulps: int = 0,
-    folds: int = 5,
-) -> Callable[[Callable[[], Any]], Model]:
-    """Declare a model: a column computed by a scikit-learn estimator.
-
-    The function takes nothing and returns an unfitted estimator. The column holds the
-    probability of True for a classifier of a boolean label, the predicted number for a
-    regressor, and the most probable class for a classifier with `classes`, which also gives
-    one column of probabilities a class, named `<model>_<class>`.
-
-    Args:
-        learns: The label.
-        uses: Columns of the estimator's matrix, in order: features, fields by name, other
-            models' columns or outputs (the estimator is then a second stage and is fitted on
-            their out-of-fold values).
-        classes: The values of a multiclass label.
-        ulps: See `Column.ulps`; 0 for trees, some 16 for estimators that go through BLAS.
-        folds: Parts for out-of-fold values, at least 2.
-
-    Raises:
-        DeclarationError: Something is declared in a way that has no meaning.
-    """
-
-    def decorate(function: Callable[[], Any]) -> Model:
-        name = function.__name__
-        if inspect.signature(function).parameters:
-            raise DeclarationError(
-                f"Model {name}: its function takes no parameters; name its columns in uses=[...]."
+    def _predictor(self, bound: Bound) -> Predictor:
+        predictor = bound.get(self.name)
+        if predictor is None:
+            raise NotFittedError(
+                f"{self.title} is not fitted: call fit(history) of its pipeline, or load a "
+                "version from the registry."
             )
-        if not uses:
-            raise DeclarationError(f"Model {name} uses no columns; name them in uses=[...].")
-        if folds < 2:
-            raise DeclarationError(f"Model {name}: folds must be 2 or more, not {folds}.")
-        names = tuple(column_name(used, f"model {name}, uses") for used in uses)
-        twice = sorted({used for used in names if names.count(used) > 1})
-        if twice:
-            raise DeclarationError(f"Model {name} uses {', '.join(twice)} twice.")
-        return Model(
-            name=name,
-            role="model",
-            function=function,
-            inputs=names,
-            kind=_kind_of_classes(name, classes),
-            input_kinds=(None,) * len(names),
-            ulps=ulps,
-            doc=_doc(function),
-            learns=column_name(learns, f"model {name}, learns"),
-            uses=names,
-            classes=tuple(classes) if classes is not None else None,
-            folds=folds,
-            probabilities=_probability_names(name, classes or ()),
-        )
-
-    return decorate
-
-
-def column_name(column: Column | str, where: str) -> str:
-    """The name of a column given as itself or by name.
-
-    Raises:
-        DeclarationError: It is neither.
-    """
-    if isinstance(column, Column):
-        return column.name
-    if isinstance(column, str):
-        return column
-    raise DeclarationError(
-        f"{where}: {column!r} is no column; give a decorated function or the name of a field."
-    )
-
-
-def _decorate(role: Role, function: Function | None, ulps: int | None) -> Column | Decorator:
-    if function is None:
-        return lambda decorated: _column(role, decorated, ulps)
-    return _column(role, function, ulps)
-
-
-def _column(role: Role, function: Function, ulps: int | None) -> Column:
-    parameters = inspect.signature(function).parameters.values()
-    if not parameters or any(parameter.kind not in _BY_POSITION for parameter in parameters):
-        raise DeclarationError(
-            f"{role.capitalize()} {function.__name__}: its parameters are the names of its input "
-            "columns, so it needs at least one, and none like *args, **kwargs or those after a *."
-        )
-    hints = _hints(function)
-    inputs = tuple(parameter.name for parameter in parameters)
-    return Column(
-        name=function.__name__,
-        role=role,
-        function=function,
-        inputs=inputs,
-        kind=_annotated_kind(function, "return", hints),
-        input_kinds=tuple(_annotated_kind(function, name, hints) for name in inputs),
-        ulps=ulps,
-        doc=_doc(function),
-    )
-
-
-def _hints(function: Function) -> dict[str, Any]:
-    try:
-        return get_type_hints(function)
-    except NameError as error:
-        raise DeclarationError(
-            f"{function.__name__}: an annotation is not defined: {error}."
-        ) from error
-
-
-def _annotated_kind(function: Function, name: str, hints: dict[str, Any]) -> Kind | None:
-    if name not in hints:
-        return None
-    kind = kind_of_alias(hints[name])
-    if kind is None:
-        raise DeclarationError(
-            f"{function.__name__}: {name} is annotated {hints[name]!r}; columns are Floats, Ints, "
-            "Bools, Texts or Times."
-        )
-    return kind
-
-
-def _kind_of_classes(name: str, classes: Iterable[Any] | None) -> Kind:
-    if classes is None:
-        return Kind.FLOAT
-    types = [type(value) for value in classes]
-    if len(types) > 1 and set(types) == {str}:
-        return Kind.TEXT
-    if len(types) > 1 and set(types) == {int}:
-        return Kind.INT
-    raise DeclarationError(f"Model {name}: classes are two or more texts, or two or more integers.")
-
-
-def _probability_names(name: str, classes: Iterable[Any]) -> tuple[str, ...]:
-    names = tuple(name + "_" + re.sub(r"\W", "_", str(value)) for value in classes)
-    if len(set(names)) < len(names):
-        raise DeclarationError(
-            f"Model {name}: the classes {list(classes)} do not give different names to its columns."
-        )
-    return names
-
-
-def _doc(function: Function) -> str:
-    return inspect.getdoc(function) or ""
+        return predictor

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Self, TypeGuard
+from typing import TYPE_CHECKING, Any, Self, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,11 @@ from lockstep.columns.errors import (
     InvalidRecordsError,
     NotFittedError,
 )
-from lockstep.columns.fitting import Estimators, fit_models
+from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.nodes import Column
-from lockstep.columns.predictors import matrix, preprocessed
+from lockstep.columns.nodes import Bound, Model, Node
+from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.records import Outcome, Record, Schema
 from lockstep.columns.tables import to_frame
 
@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trace:
-    """Every column of some rows, and what each estimator was given.
+    """Every column of some rows, and what each model's estimator was given.
 
     Attributes:
         keys: The rows' keys, in order.
         columns: All columns, in graph order.
-        matrices: For each model, the two-dimensional array that its final estimator got, after
-            its transformers; empty where the trace was taken without matrices.
+        matrices: For each node with an inside, such as a model, the two-dimensional array that
+            tells of it: what a model's final estimator got, after its transformers. Empty where
+            the trace was taken without matrices.
     """
 
     keys: Array
@@ -62,14 +63,12 @@ class Pipeline:
     Attributes:
         name: Name of the pipeline.
         graph: Its columns.
-        models_: Fitted estimators by model; only after `fit`.
+        bound: By node, what it computes with beside its code: the predictors of fitted models.
 
     Raises:
         DefinitionError: The columns do not make a graph; the message names the culprit.
         FunctionError: A column's function returns something that is no column.
     """
-
-    models_: Estimators
 
     def __init__(
         self, module: str, *, record: type[Record], outcome: type[Outcome] | None = None
@@ -81,7 +80,8 @@ class Pipeline:
         self.record_schema = record.schema()
         self.outcome_schema = outcome.schema() if outcome is not None else None
         self.joint_schema = self.record_schema.joined(self.outcome_schema)
-        self.graph = Graph(_columns_of(module), self.record_schema, self.outcome_schema)
+        self.graph = Graph(_nodes_of(module), self.record_schema, self.outcome_schema)
+        self.bound: Bound = {}
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
@@ -95,7 +95,16 @@ class Pipeline:
     @property
     def is_fitted(self) -> bool:
         """Whether it has fitted models for all its model columns."""
-        return hasattr(self, "models_") or not self.graph.models
+        return self.bound.keys() >= set(self.graph.models)
+
+    @property
+    def models_(self) -> dict[str, Any]:
+        """The estimators of the fitted models."""
+        return {
+            name: predictor.estimator
+            for name, predictor in self.bound.items()
+            if isinstance(predictor, ReferencePredictor)
+        }
 
     def schema(self) -> Schema:
         """What a record holds."""
@@ -114,7 +123,7 @@ class Pipeline:
     def unfitted(self) -> Pipeline:
         """The same definition without fitted models."""
         unfitted = copy.copy(self)
-        unfitted.__dict__.pop("models_", None)
+        unfitted.bound = self._bound_without_models()
         return unfitted
 
     def with_models(self, models: Mapping[str, BaseEstimator]) -> Pipeline:
@@ -126,9 +135,28 @@ class Pipeline:
         lacking = [name for name in self.graph.models if name not in models]
         if lacking:
             raise NotFittedError(f"{self.name}: no fitted model for {', '.join(lacking)}.")
-        fitted = copy.copy(self)
-        fitted.models_ = dict(models)
-        return fitted
+        nodes = self.graph.columns
+        return self.bind(
+            {
+                name: ReferencePredictor(node, estimator)
+                for name, estimator in models.items()
+                if isinstance(node := nodes.get(name), Model)
+            }
+        )
+
+    def bind(self, bound: Bound) -> Self:
+        """The same definition with these in place of what its nodes are bound to now.
+
+        Args:
+            bound: Predictors by model, or what another kind of node computes with.
+        """
+        found = copy.copy(self)
+        found.bound = {**self.bound, **bound}
+        return found
+
+    def _bound_without_models(self) -> Bound:
+        models = set(self.graph.models)
+        return {name: one for name, one in self.bound.items() if name not in models}
 
     def fit(self, data: Data | Columns) -> Self:
         """Fit every model on rows whose outcome is known.
@@ -140,7 +168,7 @@ class Pipeline:
                 been fitted on these very rows.
 
         Returns:
-            The pipeline itself, with `models_` set.
+            The pipeline itself, its models bound to their predictors.
 
         Raises:
             InvalidRecordsError: A row does not fit its declaration.
@@ -151,7 +179,9 @@ class Pipeline:
         wanted = (*self.graph.model_free, *self.graph.labels)
         kept = {*self.joint_schema.names, *wanted}
         columns = {name: array for name, array in columns.items() if name in kept}
-        self.models_ = fit_models(self.graph, self.graph.evaluate(columns, wanted))
+        bound = self._bound_without_models()
+        known = self.graph.evaluate(columns, wanted, bound)
+        self.bound = {**bound, **fit_models(self.graph, known, bound=bound)}
         return self
 
     def predict(self, data: Data | Columns) -> pd.DataFrame:
@@ -182,8 +212,8 @@ class Pipeline:
             InputError: A field is needed and not among the columns.
             FunctionError: A column's function raised or returned no column.
         """
-        models = getattr(self, "models_", {})
-        return self.graph.evaluate(columns, self.graph.served if wanted is None else wanted, models)
+        names = self.graph.served if wanted is None else wanted
+        return self.graph.evaluate(columns, names, self.bound)
 
     def trace(self, data: Data | Columns, *, labels: bool = False, matrices: bool = False) -> Trace:
         """Every column of some rows, in graph order.
@@ -203,11 +233,16 @@ class Pipeline:
         wanted = self.graph.order if labels else self.graph.served
         found = self.evaluate(known, wanted)
         columns = {name: found[name] for name in wanted}
-        given = {}
-        for name in self.graph.models if matrices else ():
-            frame = matrix(self.graph.model_of(name), found)
-            given[name] = preprocessed(self.models_[name], frame)
-        return Trace(columns[self.key], columns, given)
+        insides = self._insides(found) if matrices else {}
+        return Trace(columns[self.key], columns, insides)
+
+    def _insides(self, found: Columns) -> dict[str, Array]:
+        insides = {}
+        for name, node in self.graph.nodes.items():
+            inside = node.inside(found, self.bound) if name in found else None
+            if inside is not None:
+                insides[name] = inside
+        return insides
 
     def _columns(self, data: Data | Columns, schema: Schema) -> Columns:
         """Columns as they are, if they are canonical; anything else decoded, every row of it."""
@@ -243,8 +278,8 @@ def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:
     )
 
 
-def _columns_of(module_name: str) -> list[Column]:
-    """The decorated functions of a module, its imports of them included.
+def _nodes_of(module_name: str) -> list[Node]:
+    """The nodes of a module, decorated functions above all, its imports of them included.
 
     Raises:
         DefinitionError: There is no such module.
@@ -256,7 +291,7 @@ def _columns_of(module_name: str) -> list[Column]:
             "defines the columns."
         )
     _check_defined_once(module)
-    return [value for value in vars(module).values() if isinstance(value, Column)]
+    return [value for value in vars(module).values() if isinstance(value, Node)]
 
 
 def _check_defined_once(module: ModuleType) -> None:
@@ -267,7 +302,7 @@ def _check_defined_once(module: ModuleType) -> None:
         return  # made in memory, without a source to read
     lines: dict[str, int] = {}
     for node in definitions:
-        if isinstance(node, ast.FunctionDef) and isinstance(vars(module).get(node.name), Column):
+        if isinstance(node, ast.FunctionDef) and isinstance(vars(module).get(node.name), Node):
             if node.name in lines:
                 raise DuplicateNameError(
                     f"{module.__name__}: {node.name!r} is defined twice, in lines "

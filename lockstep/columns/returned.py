@@ -1,4 +1,4 @@
-"""What a column's function returned, as the column that it meant."""
+"""What a node gave, as the column that it meant."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
-from lockstep.columns.nodes import Column
+from lockstep.columns.nodes import Node
 from lockstep.columns.plain import show
 
 _KIND_OF_NUMPY_KIND = {
@@ -25,11 +25,11 @@ _KIND_OF_NUMPY_KIND = {
 _TEXT_TYPES = frozenset((str, NoneType))
 
 
-def canonical(column: Column, value: Any, dtype: np.dtype[Any] | None, length: int) -> Array:
+def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) -> Array:
     """The column that a function returned, in canonical form.
 
     Args:
-        column: Whose function returned it.
+        node: What gave it.
         value: What it returned: an array, or one of pandas' columns.
         dtype: What the column is to be; None where that is not known yet.
         length: Number of rows.
@@ -40,14 +40,14 @@ def canonical(column: Column, value: Any, dtype: np.dtype[Any] | None, length: i
     array = _of_pandas(value)
     if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray) or array.ndim != 1:
         raise FunctionError(
-            column.name,
-            f"{column.title} returned {_described(value)}; it must return a one-dimensional array "
+            node.name,
+            f"{node.title} returned {_described(value)}; it must return a one-dimensional array "
             f"of {length} values, one a row.",
         )
     if len(array) != length:
         raise FunctionError(
-            column.name,
-            f"{column.title} returned {len(array)} values for {length} rows; it must return one a "
+            node.name,
+            f"{node.title} returned {len(array)} values for {length} rows; it must return one a "
             "row.",
         )
     target = dtype if dtype is not None else _nearest(array.dtype)
@@ -59,10 +59,10 @@ def canonical(column: Column, value: Any, dtype: np.dtype[Any] | None, length: i
             else "which is none of Floats, Ints, Bools, Texts and Times"
         )
         raise FunctionError(
-            column.name, f"{column.title} returned an array of {array.dtype}, {wanted}."
+            node.name, f"{node.title} returned an array of {array.dtype}, {wanted}."
         )
     array = np.asarray(array, dtype=target)
-    return _texts(column, array) if target.hasobject else array
+    return _texts(node, array) if target.hasobject else array
 
 
 def are_texts(array: Array) -> bool:
@@ -70,14 +70,12 @@ def are_texts(array: Array) -> bool:
     return _TEXT_TYPES.issuperset(map(type, array.tolist()))
 
 
-def raised(column: Column, error: Exception) -> FunctionError:
+def raised(node: Node, error: Exception) -> FunctionError:
     """The error to raise where a column's function raised one."""
     hint = ""
     if writes_to_input(error):
         hint = ". Arrays are read-only, since other columns read them too: work on a copy of it"
-    return FunctionError(
-        column.name, f"{column.title} raised {type(error).__name__}: {error}{hint}"
-    )
+    return FunctionError(node.name, f"{node.title} raised {type(error).__name__}: {error}{hint}")
 
 
 def writes_to_input(error: BaseException | None) -> bool:
@@ -120,14 +118,14 @@ def _holds_all_of(target: np.dtype[Any], source: np.dtype[Any]) -> bool:
     return np.can_cast(source, target, "safe")
 
 
-def _texts(column: Column, array: Array) -> Array:
+def _texts(node: Node, array: Array) -> Array:
     """Texts as Python's own `str`."""
     values = [str(value) if isinstance(value, str) else value for value in array.tolist()]
     for row, value in enumerate(values):
         if value is not None and type(value) is not str:
             raise FunctionError(
-                column.name,
-                f"{column.title} returned an array of objects with {_described(value)} in row "
+                node.name,
+                f"{node.title} returned an array of objects with {_described(value)} in row "
                 f"{row}; Texts hold str, and None where missing.",
             )
     return np.array(values, dtype=object)

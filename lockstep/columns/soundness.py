@@ -6,8 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lockstep.columns.errors import DeclarationError, LeakageError, UnknownInputError
-from lockstep.columns.kinds import Kind
-from lockstep.columns.nodes import Column, Model
+from lockstep.columns.nodes import Node
 
 if TYPE_CHECKING:
     from lockstep.columns.graph import Graph
@@ -19,12 +18,12 @@ def check_inputs(graph: Graph) -> None:
     Raises:
         UnknownInputError: One is not.
     """
-    for column in graph.columns.values():
-        learns = (column.learns,) if isinstance(column, Model) else ()
-        for name in (*column.inputs, *learns):
+    for node in graph.columns.values():
+        learns = (node.learns,) if node.learns is not None else ()
+        for name in (*node.inputs, *learns):
             if name not in graph:
                 raise UnknownInputError(
-                    f"{column.title} asks for {name!r}, which is neither a field of "
+                    f"{node.title} asks for {name!r}, which is neither a field of "
                     f"{graph.fields.name} nor a column.{_did_you_mean(name, graph)}"
                 )
 
@@ -38,22 +37,22 @@ def check_roles(graph: Graph) -> None:
     """
     outcome = graph.outcome.names if graph.outcome is not None else ()
     unknown_when_served = {*outcome, *graph.labels}
-    for column in graph.columns.values():
-        if isinstance(column, Model) and column.learns not in graph.labels:
+    for node in graph.columns.values():
+        if node.learns is not None and node.learns not in graph.labels:
             raise DeclarationError(
-                f"{column.title} learns {column.learns!r}, which is no label; decorate the "
+                f"{node.title} learns {node.learns!r}, which is no label; decorate the "
                 "function that computes it with @label."
             )
-        if column.role != "label":
-            path = _path_to(graph, column, unknown_when_served)
+        if node.role != "label":
+            path = _path_to(graph, node, unknown_when_served)
             if path:
                 raise LeakageError(
-                    f"{column.title} depends on {path[-1]!r}, which is known only after the fact "
-                    f"({' ← '.join((column.name, *path))}). Only labels may read the outcome."
+                    f"{node.title} depends on {path[-1]!r}, which is known only after the fact "
+                    f"({' ← '.join((node.name, *path))}). Only labels may read the outcome."
                 )
-        elif models := sorted(graph.models_behind(column.name)):
+        elif models := sorted(graph.models_behind(node.name)):
             raise DeclarationError(
-                f"{column.title} depends on the model {models[0]!r}; a label is what models "
+                f"{node.title} depends on the model {models[0]!r}; a label is what models "
                 "learn, so it is computed before any is fitted."
             )
 
@@ -64,27 +63,21 @@ def check_kinds(graph: Graph) -> None:
     Raises:
         DeclarationError: One holds something else.
     """
-    for column in graph.columns.values():
-        for name, said in zip(column.inputs, column.input_kinds, strict=True):
-            held = _declared_kind(graph, name)
+    for node in graph.columns.values():
+        for name, said in zip(node.inputs, node.input_kinds, strict=False):
+            giver = graph.node(name)
+            held = giver.gives[name] if giver is not None else None
             if said is not None and held is not None and said is not held:
                 field = graph.fields[name].declared_name if name in graph.fields else None
                 raise DeclarationError(
-                    f"{column.title} says that {name} holds {said.alias}, but it holds "
+                    f"{node.title} says that {name} holds {said.alias}, but it holds "
                     f"{held.alias}{f' (declared {field})' if field else ''}."
                 )
 
 
-def _declared_kind(graph: Graph, name: str) -> Kind | None:
-    producer = graph.producer(name)
-    if producer is None:
-        return graph.fields[name].kind
-    return producer.kind if producer.name == name else Kind.FLOAT  # a class's probability
-
-
-def _path_to(graph: Graph, column: Column, targets: set[str]) -> tuple[str, ...]:
-    """How a column comes to depend on one of the targets, as names; none if it does not."""
-    paths: dict[str, tuple[str, ...]] = {name: (name,) for name in column.inputs}
+def _path_to(graph: Graph, node: Node, targets: set[str]) -> tuple[str, ...]:
+    """How a node comes to depend on one of the targets, as names; none if it does not."""
+    paths: dict[str, tuple[str, ...]] = {name: (name,) for name in node.inputs}
     open_names = list(paths)
     while open_names:
         name = open_names.pop()

@@ -9,7 +9,6 @@ import dagster as dg
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_frame
 from lockstep.project.home import Home
@@ -40,10 +39,10 @@ def description(pipeline: Pipeline, name: str) -> str:
     if name in pipeline.joint_schema:
         field = pipeline.joint_schema[name]
         return f"{field.doc} ({field.declared_name})" if field.doc else field.declared_name
-    column = pipeline.graph.producer(name)
+    column = pipeline.graph.node(name)
     if column is None:
         return ""
-    if isinstance(column, Model) and column.name != name:
+    if column.learns is not None and column.name != name:
         return f"Probability of one class of {column.name}. {column.doc}"
     return column.doc
 

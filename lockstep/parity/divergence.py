@@ -40,11 +40,11 @@ class Origin:
     @classmethod
     def of(cls, graph: Graph, column: str) -> Origin | None:
         """The function behind a column; None for a field, or a column that the graph lacks."""
-        producer = graph.producer(column)
-        if producer is None:
+        node = graph.node(column)
+        if node is None or node.function is None:
             return None
-        file, _, line = producer.location.rpartition(":")
-        function = producer.function
+        file, _, line = node.location.rpartition(":")
+        function = node.function
         module = public_name(function.__module__)
         return cls(f"{module}.{function.__qualname__}", file, int(line))
 
@@ -54,10 +54,8 @@ class Origin:
 
 def role_of(graph: Graph, column: str) -> str:
     """What a column is for; `"column"` if the graph has no such column."""
-    producer = graph.producer(column)
-    if producer is not None:
-        return producer.role
-    return "field" if column in graph.order else "column"
+    node = graph.node(column)
+    return node.role if node is not None else "column"
 
 
 @dataclass(frozen=True)

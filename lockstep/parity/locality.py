@@ -12,7 +12,7 @@ import numpy as np
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.nodes import Column, Model
+from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.rows import is_missing, take_rows
 from lockstep.parity.clock import clock_reading
@@ -127,7 +127,7 @@ class _Subject:
         functions = [
             column
             for name in self.wanted
-            if (column := self.graph.columns.get(name)) and not isinstance(column, Model)
+            if (column := self.graph.columns.get(name)) and column.learns is None
         ]
         for column in functions:
             altered = self._altered_input(column)
@@ -136,7 +136,7 @@ class _Subject:
                 yield Comparison(setting="all together", first=first)
                 break
         for column in functions:
-            reading = clock_reading(column.function)
+            reading = clock_reading(column.function) if column.function is not None else None
             if reading is not None:
                 first = failing(self.graph, column.name, f"reads the clock (by `{reading}`)")
                 yield Comparison(setting="at another time", first=first)
@@ -149,7 +149,7 @@ class _Subject:
         test = self._reproducer(comparison.first, is_again=comparison.setting == _AGAIN)
         return replace(comparison, first=replace(comparison.first, reproducer=test))
 
-    def _altered_input(self, column: Column) -> str | None:
+    def _altered_input(self, column: Node) -> str | None:
         inputs = self._inputs(column.name)
         given = {name: values.copy() for name, values in inputs.items()}
         self.graph.evaluate(given, (column.name,), self.models)
@@ -208,15 +208,16 @@ def _subject(
     skipped = {}
     for name in graph.order:
         absent = [field for field in sorted(graph.lineage(name)) if field not in fields]
-        producer = graph.producer(name)
-        needs_model = isinstance(producer, Model) or bool(graph.models_behind(name))
+        node = graph.node(name)
+        is_fitted = node is not None and node.learns is not None
+        needs_model = is_fitted or bool(graph.models_behind(name))
         if absent:
             skipped[name] = f"needs {', '.join(absent)}"
         elif needs_model and not pipeline.is_fitted:
             skipped[name] = "depends on a model, and the pipeline is not fitted"
     return _Subject(
         graph=graph,
-        models=getattr(pipeline, "models_", {}),
+        models=pipeline.bound,
         key=pipeline.key,
         fields=take_rows(fields, chosen),
         wanted=tuple(n for n in graph.order if n not in skipped and n not in fields),

@@ -10,7 +10,6 @@ import numpy as np
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.wire import wire_record, wire_text
 
@@ -35,8 +34,7 @@ def test_{column}_is_as_expected():
 _MATRIX = """
 
 def test_{column}_is_given_the_expected_matrix():
-    frame = matrix({pipeline}.graph.model_of("{column}"), INPUTS)
-    found = preprocessed(models()["{column}"], frame)
+    found = models()["{column}"].matrix(INPUTS)
     differs = difference(EXPECTED, found, ulps={ulps}).cells.any()
     assert not differs, f"expected {{EXPECTED}}, got {{found}}"
 """
@@ -70,7 +68,7 @@ _MODELS = """VERSION = "champion"  # an alias, or the number of a version
 
 def models():
     registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
-    return registry.load({pipeline}.name, VERSION).pipeline.models_
+    return registry.load({pipeline}.name, VERSION).pipeline.bound
 """
 
 
@@ -113,7 +111,7 @@ def value_reproducer(graph: Graph, column: str, row: Columns, expected: Array) -
         The reproducer; None if no module holds the pipeline, if an input is lacking, or if a
         value has no literal.
     """
-    if graph.producer(column) is not None:
+    if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
         return _reproducer(graph, column, row, _VALUE, constants)
     constants = {"RECORD": _record(graph, row), "EXPECTED": expected}
@@ -197,7 +195,8 @@ def _reproducer(
     if place is None or any(value is None for value in constants.values()):
         return None
     module, pipeline = place
-    is_model = isinstance(graph.producer(column), Model)
+    node = graph.node(column)
+    is_model = node is not None and node.learns is not None
     body = ((_MODELS if is_model else "") + test).format(
         column=column,
         pipeline=pipeline,
@@ -215,8 +214,6 @@ def _reproducer(
 
 _HELPERS = {
     "decode_json": "lockstep.columns.files",
-    "matrix": "lockstep.columns.predictors",
-    "preprocessed": "lockstep.columns.predictors",
     "difference": "lockstep.parity.exactness",
     "Registry": "lockstep.registry.registry",
 }
@@ -235,7 +232,8 @@ def _imports(body: str, module: str, pipeline: str) -> list[str]:
 
 def _place(graph: Graph) -> tuple[str, str] | None:
     """The module that holds the pipeline of a graph, as a checkout knows it, and its name there."""
-    modules = dict.fromkeys(column.function.__module__ for column in graph.columns.values())
+    functions = [node.function for node in graph.columns.values()]
+    modules = dict.fromkeys(function.__module__ for function in functions if function is not None)
     for module in modules:
         for name, value in vars(sys.modules[module]).items() if module in sys.modules else ():
             if isinstance(value, Pipeline) and value.graph is graph:

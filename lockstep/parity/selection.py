@@ -154,7 +154,7 @@ def _wishes_of_fields(schema: Schema, fields: Columns) -> Iterator[_Wish]:
 
 def _wishes_of_columns(graph: Graph, columns: Columns, pool: Array) -> Iterator[_Wish]:
     """Wishes for the columns of some rows, which the pool names by their positions among all."""
-    computed = [name for name in columns if graph.producer(name) is not None]
+    computed = [name for name in columns if name not in graph.fields]
     found = [wish for name in graph.outputs for wish in _flips(graph, name, columns)]
     found += [wish for name in computed for wish in _extremes(name, columns[name])]
     found += _in_turn([_categories(name, columns[name]) for name in computed])

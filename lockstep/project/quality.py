@@ -180,7 +180,7 @@ def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | 
 def _classifies(graph: Graph, label: str) -> bool:
     """Whether a classifier learns this label."""
     return any(
-        not _is_amount(graph, name) for name in graph.models if graph.model_of(name).learns == label
+        not _is_amount(graph, name) for name in graph.models if graph.nodes[name].learns == label
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.snapshot import Snapshot
-from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut
 from lockstep.columns.records import Field
@@ -66,10 +65,9 @@ def parameters(pipeline: Pipeline, snapshot: Snapshot, rows: int) -> dict[str, s
         "features.count": len(pipeline.graph.features),
     }
     for name in pipeline.graph.models:
-        column = pipeline.graph.columns[name]
-        if isinstance(column, Model):
-            found[f"{name}.learns"] = column.learns
-            found[f"{name}.uses"] = ", ".join(column.uses)
+        node = pipeline.graph.nodes[name]
+        found[f"{name}.learns"] = node.learns
+        found[f"{name}.uses"] = ", ".join(node.inputs)
         found |= dict(_estimator_parameters(name, pipeline.models_[name]))
     return {name: cut(str(value), _LONGEST_VALUE) for name, value in found.items()}
 

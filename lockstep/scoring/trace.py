@@ -108,5 +108,5 @@ def _values(columns: Columns) -> dict[str, Any]:
 
 
 def _role(declared: PipelineAssets, name: str) -> str:
-    column = declared.pipeline.graph.producer(name)
-    return column.role if column is not None else "field"
+    node = declared.pipeline.graph.node(name)
+    return node.role if node is not None else "column"

@@ -136,13 +136,13 @@ def test_the_fitted_pipeline_tells_late_flights_of_april_from_others(fitted, som
     from sklearn.metrics import roc_auc_score
 
     april = some_flights[1]
-    found = fitted.graph.evaluate(april, ("late", "late_probability"), fitted.models_)
+    found = fitted.graph.evaluate(april, ("late", "late_probability"), fitted.bound)
     assert roc_auc_score(found["late"], found["late_probability"]) > 0.65
 
 
 def test_the_second_stage_expects_the_delays_that_came(fitted, some_flights):
     names = ("delay_minutes", "expected_delay")
-    found = fitted.graph.evaluate(some_flights[0], names, fitted.models_)
+    found = fitted.graph.evaluate(some_flights[0], names, fitted.bound)
     assert found["expected_delay"].mean() == pytest.approx(found["delay_minutes"].mean(), abs=1)
 
 

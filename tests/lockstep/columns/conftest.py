@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from lockstep.columns.nodes import Column
+from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Outcome, Record
 
@@ -21,7 +21,7 @@ def build() -> Build:
     """A function from columns and record types to the pipeline that a module with them defines."""
 
     def build(
-        *columns: Column, record: type[Record], outcome: type[Outcome] | None = None
+        *columns: Node, record: type[Record], outcome: type[Outcome] | None = None
     ) -> Pipeline:
         module = ModuleType(f"made.pipeline_{next(_NUMBERS)}")
         for position, column in enumerate(columns):

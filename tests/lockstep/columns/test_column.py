@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lockstep.columns.decorators import feature, label, model
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Floats, Ints, Kind, Texts
-from lockstep.columns.nodes import Column, feature, label, model
+from lockstep.columns.nodes import Column
 
 
 def test_a_column_is_called_like_its_function() -> None:

@@ -127,7 +127,7 @@ def test_it_predicts_something(pipeline: Pipeline) -> None:
 
 def test_every_model_makes_a_new_estimator_each_time(pipeline: Pipeline) -> None:
     for name in pipeline.graph.models:
-        model = pipeline.graph.model_of(name)
+        model = pipeline.graph.nodes[name]
         made = model.make()
         assert isinstance(made, BaseEstimator)
         assert made is not model.make()

@@ -10,10 +10,10 @@ from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
+from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.errors import FitError
 from lockstep.columns.fitting import fit_models, fold_of, out_of_fold_values
 from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Texts, Times
-from lockstep.columns.nodes import feature, label, model, output
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Key, Outcome, Record
 
@@ -317,7 +317,7 @@ def sized(**changes: Any) -> Columns:
             None,
             DummyRegressor,
             {"y": np.full(3, np.nan)},
-            ": no row has a value of target.",
+            ": none of 3 rows has a value of target.",
         ),
         (
             is_large,
@@ -375,7 +375,7 @@ def test_labels_that_do_not_suit_the_estimator_are_told(
 
     with pytest.raises(FitError) as found:
         pipeline.fit(sized(**changes))
-    assert str(found.value) == f"Model guess{message}"
+    assert str(found.value) == f"{guess.title}{message}"
 
 
 def test_what_the_estimator_refuses_is_told(build: Build) -> None:
@@ -385,8 +385,13 @@ def test_what_the_estimator_refuses_is_told(build: Build) -> None:
 
     pipeline = build(target, guess, record=Row, outcome=Result)
 
-    with pytest.raises(FitError, match="Model guess cannot be fitted: could not convert string"):
+    with pytest.raises(FitError) as found:
         pipeline.fit(rows())
+    assert str(found.value) == (
+        f"{guess.title} cannot be fitted on 30 rows: could not convert string to float: 'row 0'. "
+        "Among the columns that it uses, key holds text: encode it in the model (OneHotEncoder or "
+        "OrdinalEncoder in a ColumnTransformer), or leave it out of uses=[...]."
+    )
 
 
 @pytest.mark.parametrize(

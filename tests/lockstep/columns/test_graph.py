@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
+from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.errors import (
     CycleError,
     DeclarationError,
@@ -22,8 +23,9 @@ from lockstep.columns.errors import (
     UnknownInputError,
 )
 from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Kind, Texts
-from lockstep.columns.nodes import Column, feature, label, model, output
+from lockstep.columns.nodes import Column
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.records import Key, Outcome, Record
 
 Build = Callable[..., Pipeline]
@@ -490,7 +492,9 @@ def test_a_prediction_that_is_given_is_kept(build: Build) -> None:
     fitted = DummyClassifier().fit([[0.0], [1.0], [2.0]], ["low", "high", "low"])
     given = np.array(["high", "high"], dtype=object)
 
-    found = graph.evaluate(trips(band=given), ["band", "band_low"], {"band": fitted})
+    found = graph.evaluate(
+        trips(band=given), ["band", "band_low"], {"band": ReferencePredictor(band, fitted)}
+    )
 
     assert found["band"].tolist() == ["high", "high"]
     assert found["band_low"].tolist() == [2 / 3, 2 / 3]

@@ -16,9 +16,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from lockstep.columns.decode import decode
+from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.errors import FunctionError, InputError, InvalidRecordsError, NotFittedError
 from lockstep.columns.kinds import Array, Bools, Columns, Floats, Ints, Kind, Texts
-from lockstep.columns.nodes import feature, label, model, output
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import matrix
 from lockstep.columns.records import EventTime, Key, Outcome, Record
@@ -374,7 +374,7 @@ def test_columns_without_a_field_are_refused(fitted: Pipeline) -> None:
 
 def test_a_binary_model_gives_the_probability_of_true(fitted: Pipeline) -> None:
     trace = fitted.trace(plants()).columns
-    frame = matrix(fitted.graph.model_of("linear"), trace)
+    frame = matrix(fitted.graph.nodes["linear"], trace)
 
     expected = fitted.models_["linear"].predict_proba(frame)[:, 1]
 
@@ -384,7 +384,7 @@ def test_a_binary_model_gives_the_probability_of_true(fitted: Pipeline) -> None:
 
 def test_a_regression_model_gives_its_prediction(fitted: Pipeline) -> None:
     trace = fitted.trace(plants()).columns
-    frame = matrix(fitted.graph.model_of("expected_weight"), trace)
+    frame = matrix(fitted.graph.nodes["expected_weight"], trace)
 
     assert same(trace["expected_weight"], fitted.models_["expected_weight"].predict(frame))
 
@@ -402,7 +402,7 @@ def test_a_multiclass_model_gives_a_class_and_its_probabilities(fitted: Pipeline
     assert (
         trace["likely_quality"].tolist()
         == fitted.models_["likely_quality"]
-        .predict(matrix(fitted.graph.model_of("likely_quality"), trace))
+        .predict(matrix(fitted.graph.nodes["likely_quality"], trace))
         .tolist()
     )
 
@@ -444,7 +444,7 @@ def test_a_classifier_that_predicts_another_shape_is_named(build: Build) -> None
 def test_a_matrix_has_the_canonical_dtypes(fitted: Pipeline) -> None:
     columns = fitted.trace(plants()).columns
 
-    frame = matrix(fitted.graph.model_of("linear"), columns)
+    frame = matrix(fitted.graph.nodes["linear"], columns)
 
     assert frame.dtypes.astype(str).to_dict() == {
         "height": "float64",
@@ -460,7 +460,7 @@ def test_a_matrix_has_the_canonical_dtypes(fitted: Pipeline) -> None:
 def test_a_matrix_of_nothing_but_missing_texts_has_the_same_dtypes(fitted: Pipeline) -> None:
     columns = fitted.trace(plants().iloc[1:2]).columns
 
-    frame = matrix(fitted.graph.model_of("linear"), columns)
+    frame = matrix(fitted.graph.nodes["linear"], columns)
 
     assert frame["note"].dtype == object
     assert frame["note"].tolist() == [None]

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lockstep.columns.decorators import feature
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Bools, Floats, Ints, Kind, Texts, Times
-from lockstep.columns.nodes import Column, feature
+from lockstep.columns.nodes import Column
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import EventTime, Key, Record
 

@@ -1,0 +1,140 @@
+"""Threads of the numeric libraries, while predictions overlap."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, get_ident
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from lockstep.columns.decorators import model
+from lockstep.columns.kinds import Columns
+from lockstep.columns.predictors import ReferencePredictor, matrix
+
+WAITS: dict[int, Callable[[], None]] = {}
+"""By thread, what its prediction waits for while it is under way."""
+
+
+class Waiting(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A first step that holds up a prediction."""
+
+    def fit(self, rows: Any, target: Any = None) -> Waiting:
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        WAITS.get(get_ident(), lambda: None)()
+        return rows
+
+
+@pytest.fixture(params=[HistGradientBoostingClassifier, LogisticRegression])
+def predictor(request: pytest.FixtureRequest) -> ReferencePredictor:
+    @model(learns="y", uses=["a", "b"])
+    def chance() -> Any:
+        return make_pipeline(Waiting(), request.param())
+
+    rows = some(500)
+    estimator = chance.make().fit(matrix(chance, rows), rows["a"] > rows["b"])
+    return ReferencePredictor(chance, estimator)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    with threadpool_limits(limits=2):
+        yield
+
+
+def some(rows: int) -> Columns:
+    random = np.random.default_rng(7)
+    return {"a": random.normal(size=rows), "b": random.normal(size=rows)}
+
+
+def threads() -> dict[str, int]:
+    return {library["filepath"]: library["num_threads"] for library in threadpool_info()}
+
+
+def overlapping(predictor: ReferencePredictor, rows: Columns) -> list[Columns]:
+    """Two predictions in threads: the second begins within the first, and ends after it."""
+    first_began, second_began, first_ended = Event(), Event(), Event()
+
+    def first() -> Columns:
+        def wait() -> None:
+            first_began.set()
+            assert_happens(second_began)
+
+        WAITS[get_ident()] = wait
+        try:
+            return predictor(rows)
+        finally:
+            first_ended.set()
+
+    def second() -> Columns:
+        def wait() -> None:
+            second_began.set()
+            assert_happens(first_ended)
+
+        WAITS[get_ident()] = wait
+        assert_happens(first_began)
+        return predictor(rows)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(first), pool.submit(second)]
+        return [one.result() for one in found]
+
+
+def assert_happens(event: Event) -> None:
+    assert event.wait(timeout=30)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_overlapping_predictions_leave_the_threads_as_they_were(
+    predictor: ReferencePredictor,
+) -> None:
+    before = threads()
+    assert set(before.values()) == {2}
+
+    overlapping(predictor, some(100))
+
+    assert threads() == before
+
+
+def test_overlapping_predictions_predict_what_one_alone_does(predictor: ReferencePredictor) -> None:
+    rows = some(100)
+    alone = predictor(rows)
+
+    for found in overlapping(predictor, rows):
+        assert np.array_equal(found["chance"], alone["chance"])
+
+
+@pytest.mark.parametrize(("set_before", "expected"), [({}, 1), ({"OPENBLAS_NUM_THREADS": "2"}, 2)])
+def test_blas_has_one_thread_in_a_process_unless_a_person_wants_more(
+    set_before: dict[str, str], expected: int
+) -> None:
+    code = (
+        "import numpy; from threadpoolctl import threadpool_info\n"
+        "from lockstep.columns.threads import set_blas_threads\n"
+        "set_blas_threads()\n"
+        "import scipy.linalg  # brings a BLAS of its own\n"
+        "print({one['num_threads'] for one in threadpool_info() if one['user_api'] == 'blas'})"
+    )
+    kept = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, **set_before},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.strip() == f"{{{expected}}}"
