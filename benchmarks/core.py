@@ -3,29 +3,26 @@
 Records are flights of January to March 2013. Up to a thousand are timed as parsed JSON, a million
 as a DataFrame. Beside them stand the same features written in pandas, on a DataFrame that is
 ready, and the estimators' own predictions on matrices that are ready: what a prediction costs
-that is nothing but scikit-learn.
-
-Every round times every stage once, so that a machine that gets busy favours none of them. Few rows
-are another few on every call.
+that is nothing but scikit-learn. Few rows are another few on every call.
 """
 
-import gc
+from __future__ import annotations
+
 import json
 import os
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from threadpoolctl import threadpool_limits
+import pyperf
 
 from assets.flight_delay import history
 from benchmarks import _flights_in_pandas
-from benchmarks._machine import Spread, machine, spread
+from benchmarks._report import Outcome, machine, table, write
+from benchmarks._rounds import HERE, BenchmarkError, Checkout, time_rounds
 from expectations.flight_delay import SUITES
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
@@ -35,13 +32,23 @@ from lockstep.rules.rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
 from transforms.flight_delay import PIPELINE
 
-RESULTS = Path(__file__).parent / "results" / "core.json"
+SCRIPT = HERE / "benchmarks" / "_time_core.py"
+RESULTS = HERE / "benchmarks" / "results" / "core.json"
+ROUNDS = 3
 FITTED_ROWS = 20_000
-ROUNDS = {1: 15, 32: 15, 1_000: 15, 1_000_000: 3}
-"""Rounds by number of rows."""
 VARIANTS = {1: 40, 32: 10, 1_000: 3, 1_000_000: 1}
-"""By number of rows, how many different batches a round goes through."""
-OURS = ("decode", "rules", "features", "predict")
+"""By number of rows, how many different batches are gone through."""
+TARGETS = {1: 0.0002, 1_000_000: 3.0}
+"""Seconds that so many rows may take through decode, rules and features."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the stages work on: a fitted pipeline, its row rules, and rows to take batches of."""
+
+    pipeline: Pipeline
+    rules: RowRules
+    flights: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -57,61 +64,32 @@ class Batch:
 Stage = Callable[[Batch], object]
 
 
-@dataclass(frozen=True)
-class Target:
-    """What the first three stages may take together."""
-
-    rows: int
-    seconds: float
-
-    def __str__(self) -> str:
-        if self.rows == 1:
-            return f"one record through decode, rules and features: {self.seconds * 1e3:g} ms"
-        return f"{self.rows:,} rows through decode, rules and features: {self.seconds:g} s"
-
-
-TARGETS = (Target(1, 0.0002), Target(1_000_000, 3.0))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was measured for a target: the sum of the stages' medians."""
-
-    target: Target
-    seconds: float
-
-    @property
-    def met(self) -> bool:
-        """Whether it stays within the target."""
-        return self.seconds <= self.target.seconds
-
-
 def main() -> None:
     """Measure, print a report and write `benchmarks/results/core.json`."""
-    here = machine()
-    print(here, flush=True)
-    keep_to_one_core()
-    print("Fitting a model to predict with, untimed ...", flush=True)
+    (suite,) = time_rounds(SCRIPT, [Checkout(HERE)], ROUNDS, lambda _: one_core())
+    print(f"\n{machine(suite)}\n\nTime a batch, on one core: median (least to largest)")
+    print(table(suite))
+    print("\nTargets")
+    for outcome in outcomes(suite):
+        print(f"  {outcome}")
+    write(suite, RESULTS)
+
+
+def one_core() -> list[str]:
+    """The option that keeps what is timed to one core, where the system can."""
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    return [f"--affinity={max(os.sched_getaffinity(0))}"]
+
+
+def setting() -> Setting:
+    """Fit a model to predict with, and compile the rules."""
     flights = history().to_pandas()
-    pipeline = PIPELINE.unfitted().fit(flights.iloc[:FITTED_ROWS])
-    rules = compile_rules(suite_json(SUITES.input()))
-    with threadpool_limits(1):
-        spreads = {
-            rows: measure(stages(pipeline, rules), batches(pipeline, flights, rows), ROUNDS[rows])
-            for rows in ROUNDS
-        }
-    outcomes = [judge(target, spreads[target.rows]) for target in TARGETS]
-    print(report(spreads, outcomes))
-    RESULTS.parent.mkdir(exist_ok=True)
-    result = {"machine": asdict(here), **figures(spreads, outcomes)}
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def keep_to_one_core() -> None:
-    """Keep this process, and pyarrow's threads, to one core."""
-    pa.set_cpu_count(1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    return Setting(
+        pipeline=PIPELINE.unfitted().fit(flights.iloc[:FITTED_ROWS]),
+        rules=compile_rules(suite_json(SUITES.input())),
+        flights=flights,
+    )
 
 
 def stages(pipeline: Pipeline, rules: RowRules) -> dict[str, Stage]:
@@ -167,83 +145,23 @@ def parsed_json(frame: pd.DataFrame) -> Any:
     return records[0] if len(records) == 1 else records
 
 
-def measure(
-    stages: Mapping[str, Stage], batches: Sequence[Batch], rounds: int
-) -> dict[str, Spread]:
-    """Time every stage once a round: seconds a batch, by stage.
-
-    A first round, which fills caches, is not counted.
-    """
-    samples: dict[str, list[float]] = {name: [] for name in stages}
-    for number in range(rounds + 1):
-        gc.collect()
-        for name, stage in stages.items():
-            seconds = timed(stage, batches)
-            if number > 0:
-                samples[name].append(seconds)
-    return {name: spread(seconds) for name, seconds in samples.items()}
-
-
-def timed(stage: Stage, batches: Sequence[Batch]) -> float:
-    """Mean seconds that a stage takes for a batch."""
-    start = time.perf_counter()
-    for batch in batches:
-        stage(batch)
-    return (time.perf_counter() - start) / len(batches)
-
-
-def judge(target: Target, spreads: Mapping[str, Spread]) -> Outcome:
-    """Compare what the stages before the models took with what they may take."""
-    return Outcome(target, sum(spreads[name].median for name in ("decode", "rules", "features")))
-
-
-def figures(
-    spreads: Mapping[int, Mapping[str, Spread]], outcomes: Sequence[Outcome]
-) -> dict[str, Any]:
-    """The measurements, for the record."""
-
-    def medians(rows: int, unit: float) -> dict[str, float]:
-        return {name: found.median * unit for name, found in spreads[rows].items()}
-
-    one, million = medians(1, 1e3), medians(1_000_000, 1.0)
-    return {
-        "one_record_ms": {name: one[name] for name in OURS},
-        "million_rows_s": {name: million[name] for name in OURS},
-        "pandas": {
-            "one_record_ms": {"features": one["pandas"]},
-            "million_rows_s": {"features": million["pandas"]},
-        },
-        "sklearn": {
-            "one_record_ms": {"predict": one["sklearn"]},
-            "million_rows_s": {"predict": million["sklearn"]},
-        },
-        "seconds": {
-            str(rows): {name: asdict(found) for name, found in stages.items()}
-            for rows, stages in spreads.items()
-        },
-        "targets": [
-            {**asdict(outcome.target), "measured": outcome.seconds, "met": outcome.met}
-            for outcome in outcomes
-        ],
-    }
-
-
-def report(spreads: Mapping[int, Mapping[str, Spread]], outcomes: Sequence[Outcome]) -> str:
-    """Tell the cost of each stage by number of rows, then how each target came out."""
-    titles = {"pandas": "features in pandas", "sklearn": "models in scikit-learn alone"}
-    lines = ["", "Milliseconds a batch, on one core: median (p10 to p90)"]
-    for rows, stages in spreads.items():
-        lines.append(f"  {rows:,} row{'s' if rows > 1 else ''}")
-        for name, found in stages.items():
-            milliseconds = Spread(found.median * 1e3, found.p10 * 1e3, found.p90 * 1e3)
-            lines.append(f"    {titles.get(name, name):<28}  {milliseconds}")
-    lines += ["", "Targets"]
-    for outcome in outcomes:
-        verdict = "met" if outcome.met else "FALLS SHORT"
-        measured = outcome.seconds * (1e3 if outcome.target.rows == 1 else 1)
-        lines.append(f"  {outcome.target}, measured {measured:.3g}: {verdict}")
-    return "\n".join(lines)
+def outcomes(suite: pyperf.BenchmarkSuite) -> list[Outcome]:
+    """Compare what the stages before the models took together with what they may take."""
+    return [
+        Outcome(
+            f"decode, rules and features of {rows:,}, seconds",
+            measured=sum(
+                suite.get_benchmark(f"{stage} of {rows:,}").median()
+                for stage in ("decode", "rules", "features")
+            ),
+            limit=limit,
+        )
+        for rows, limit in TARGETS.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BenchmarkError as error:
+        sys.exit(f"bench-core: {error}")

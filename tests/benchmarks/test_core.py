@@ -1,4 +1,4 @@
-"""What the benchmark of the core times, and how it tells it."""
+"""What the benchmark of the core times."""
 
 import sys
 from types import FrameType
@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import _flights_in_pandas
-from benchmarks._machine import Spread
-from benchmarks.core import Batch, Target, figures, judge, measure, parsed_json, report, stages
+from benchmarks.core import Batch, parsed_json, stages
 from expectations.flight_delay import SUITES
 from lockstep.columns.decode import decode
 from lockstep.rules.rules import RowRules, compile_rules
@@ -68,17 +67,6 @@ def rules() -> RowRules:
 def batch(frame: pd.DataFrame) -> Batch:
     columns = decode(frame, SCHEMA).columns
     return Batch(parsed_json(frame), frame, columns, matrices={})
-
-
-def spreads(**medians: float) -> dict[str, Spread]:
-    names = ("decode", "rules", "features", "predict", "pandas", "sklearn")
-    return {
-        name: Spread(medians.get(name, 0.0), medians.get(name, 0.0), medians.get(name, 0.0))
-        for name in names
-    }
-
-
-# What is timed
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -154,46 +142,3 @@ def test_one_record_goes_through_without_pandas(
 )
 def test_an_object_of_pandas_would_be_noticed(make: Any) -> None:
     assert called_in_pandas(make)
-
-
-# How it is told
-
-
-def test_every_stage_is_timed_once_a_round_but_the_first() -> None:
-    calls: list[str] = []
-    made = {name: lambda _, name=name: calls.append(name) for name in ("first", "second")}
-
-    found = measure(made, [None, None], rounds=2)  # type: ignore[list-item]
-
-    assert list(found) == ["first", "second"]
-    assert calls == ["first", "first", "second", "second"] * 3
-
-
-def test_a_target_is_held_against_the_sum_of_the_stages_before_the_models() -> None:
-    outcome = judge(
-        Target(1, 0.0002), spreads(decode=0.0001, rules=0.00005, features=0.00005, predict=1.0)
-    )
-
-    assert outcome.seconds == pytest.approx(0.0002)
-
-
-@pytest.mark.parametrize(("decode", "told"), [(0.0001, "met"), (0.0003, "FALLS SHORT")])
-def test_a_report_says_what_falls_short(decode: float, told: str) -> None:
-    found = {1: spreads(decode=decode)}
-
-    assert report(found, [judge(Target(1, 0.0002), found[1])]).endswith(
-        f"one record through decode, rules and features: 0.2 ms, measured {decode * 1e3:g}: {told}"
-    )
-
-
-def test_figures_have_the_units_of_their_names() -> None:
-    found = {1: spreads(decode=0.001, sklearn=0.002), 1_000_000: spreads(decode=3.0, pandas=4.0)}
-
-    told = figures(found, [judge(Target(1, 0.0002), found[1])])
-
-    assert told["one_record_ms"] == {"decode": 1.0, "rules": 0, "features": 0, "predict": 0}
-    assert told["million_rows_s"] == {"decode": 3.0, "rules": 0, "features": 0, "predict": 0}
-    assert told["sklearn"]["one_record_ms"] == {"predict": 2.0}
-    assert told["pandas"]["million_rows_s"] == {"features": 4.0}
-    assert told["seconds"]["1000000"]["decode"] == {"median": 3.0, "p10": 3.0, "p90": 3.0}
-    assert told["targets"] == [{"rows": 1, "seconds": 0.0002, "measured": 0.001, "met": False}]

@@ -1,0 +1,100 @@
+"""What a benchmark's report says of the machine, of its figures and of its targets."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyperf
+
+LIBRARIES = (
+    "dagster",
+    "great-expectations",
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "pyperf",
+)
+_PRIVATE = frozenset(("hostname", "python_executable", "command", "boot_time", "uptime"))
+"""What pyperf notes of a machine that says nothing about a figure."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was measured for a target.
+
+    Attributes:
+        target: What is limited, and in which unit.
+        measured: What was measured.
+        limit: What it may be at most.
+    """
+
+    target: str
+    measured: float
+    limit: float
+
+    def __str__(self) -> str:
+        came = "met" if self.measured <= self.limit else "FALLS SHORT"
+        return f"{self.target}: at most {self.limit:g} wanted, {self.measured:.3g} measured: {came}"
+
+
+def machine(suite: pyperf.BenchmarkSuite) -> str:
+    """The processor, the system and the versions that figures come from, in two lines."""
+    facts = suite.get_metadata()
+    processor = facts.get("cpu_model_name", "unknown processor")
+    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    return (
+        f"{processor}, {facts['cpu_count']} cores, {facts['platform']}\n"
+        f"Python {facts['python_version']}, {libraries}"
+    )
+
+
+def table(suite: pyperf.BenchmarkSuite) -> str:
+    """The median of each benchmark, with its least and its largest value."""
+    width = max(map(len, suite.get_benchmark_names()))
+    return "\n".join(
+        f"  {bench.get_name():<{width}}  {_spread(bench)}" for bench in suite.get_benchmarks()
+    )
+
+
+def _spread(bench: pyperf.Benchmark) -> str:
+    values = bench.get_values()
+    middle, low, high = bench.format_values((bench.median(), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def ratios(bench: pyperf.Benchmark, base: pyperf.Benchmark) -> list[float]:
+    """How many times the base's time a benchmark took, round by round."""
+    return [
+        statistics.median(one.values) / statistics.median(other.values)
+        for one, other in zip(bench.get_runs(), base.get_runs(), strict=True)
+    ]
+
+
+def ratio(found: Sequence[float]) -> str:
+    """The median of some ratios, with the least and the largest."""
+    return f"{statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f})"
+
+
+def write(suite: pyperf.BenchmarkSuite, path: Path) -> None:
+    """Write a suite for pyperf to read again, without what names this machine."""
+    suite.dump(str(path), replace=True)
+    document = _without_private(json.loads(path.read_text()))
+    path.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def _without_private(document: Any) -> Any:
+    if isinstance(document, dict):
+        return {
+            key: _without_private(value) for key, value in document.items() if key not in _PRIVATE
+        }
+    if isinstance(document, list):
+        return [_without_private(value) for value in document]
+    return document
