@@ -2,6 +2,7 @@
 
 LockstepError
 └── ArtifactError              a version cannot be stored or used
+    ├── FormatError            an older or newer Lockstep wrote it
     ├── SnapshotError          a pipeline's source cannot be collected or run
     ├── UntrustedTypeError     a fitted model holds a type that is not allowed
     └── NotLiveError           no version of a pipeline is live yet
@@ -17,6 +18,24 @@ from lockstep.columns.errors import LockstepError
 
 class ArtifactError(LockstepError):
     """A version cannot be stored, or its files are damaged, missing or not Lockstep's."""
+
+
+class FormatError(ArtifactError):
+    """The files of a version are of another format than this Lockstep reads.
+
+    Attributes:
+        path: The manifest.
+        format: Its format.
+    """
+
+    def __init__(self, path: Path, format: object, readable: int, pipeline: str | None) -> None:
+        self.path, self.format = path, format
+        is_older = isinstance(format, int) and format < readable
+        again = f": lockstep train {pipeline}" if pipeline else ""
+        super().__init__(
+            f"{path} has format {format}, and this Lockstep reads format {readable}: "
+            + (f"train again{again}." if is_older else "use the Lockstep that wrote it.")
+        )
 
 
 class SnapshotError(ArtifactError):

@@ -1,9 +1,9 @@
 """Python modules run from their sources under a private name.
 
-A version carries the source of its pipeline's module. Run under a private package, it leaves
+A version carries the source of its pipeline's modules. Run under a private package, they leave
 `sys.modules["transforms.flight_delay"]` alone, so that any number of versions, each with its own
-code, live in one process. What these modules import from one another is their own copy; every
-other import is as usual.
+code, live in one process. Whatever such a module imports of the set's top-level packages is the
+set's own copy; every other import is as usual.
 
 This file imports nothing but the standard library: the `python_function` of a version runs it
 where Lockstep is not installed.
@@ -16,14 +16,18 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import linecache
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
-_install_lock = threading.Lock()
+_running: dict[str, ModuleSet] = {}
+"""Sets whose modules can be imported, by the private package."""
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,20 @@ class ModuleSet:
     Attributes:
         root: Name of the private package, unique in the process.
         sources: Source by the name that each module has outside.
-        elsewhere: For packages that the set's modules find under another name: that name.
+        elsewhere: For other packages that its modules find under another name: that name.
     """
 
     root: str
     sources: Mapping[str, str]
-    elsewhere: Mapping[str, str]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """Top-level packages of which the set holds all that its modules can import."""
+        return frozenset(name.partition(".")[0] for name in self.sources)
 
     def load(self, name: str) -> ModuleType:
-        """Run a module and those that it imports, once in a process.
+        """Run a module and those that it imports, unless they have been run already.
 
         Args:
             name: Its name outside.
@@ -50,27 +59,33 @@ class ModuleSet:
             ModuleNotFoundError: A module is neither in the set nor installed.
             Exception: Whatever the module raises while it runs.
         """
-        with _install_lock:
-            roots = [each.modules.root for each in sys.meta_path if isinstance(each, _Finder)]
-            if self.root not in roots:
-                sys.meta_path.insert(0, _Finder(self))
+        with _lock:
+            _running.setdefault(self.root, self)
+            if _finder not in sys.meta_path:
+                sys.meta_path.insert(0, _finder)
         return importlib.import_module(self.private(name))
+
+    def unload(self) -> None:
+        """Forget the modules; what is still held of them can go on, but import nothing more."""
+        with _lock:
+            _running.pop(self.root, None)
+            if not _running and _finder in sys.meta_path:
+                sys.meta_path.remove(_finder)
+            for name in [name for name in sys.modules if name.partition(".")[0] == self.root]:
+                del sys.modules[name]
+            for file in [file for file in linecache.cache if file.startswith(f"{self.root}/")]:
+                del linecache.cache[file]
 
     def private(self, name: str) -> str:
         """The name under which a module of the set runs."""
         return f"{self.root}.{name}"
 
-    def __contains__(self, name: str) -> bool:
-        return name in self.sources or is_package(name, self.sources)
-
     def place(self, name: str) -> str:
         """The name under which code of the set gets what it imports by this name."""
-        if name in self:
-            return self.private(name)
         top, dot, rest = name.partition(".")
-        if top in self.elsewhere:
-            return f"{self.elsewhere[top]}{dot}{rest}"
-        return name
+        if top in self.packages:
+            return self.private(name)
+        return f"{self.elsewhere.get(top, top)}{dot}{rest}"
 
 
 def is_package(name: str, sources: Mapping[str, str]) -> bool:
@@ -79,24 +94,23 @@ def is_package(name: str, sources: Mapping[str, str]) -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the modules of one set."""
-
-    def __init__(self, modules: ModuleSet) -> None:
-        self.modules = modules
+    """Finds the modules of the sets that run."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         root, _, name = fullname.partition(".")
-        if root != self.modules.root:
+        modules = _running.get(root)
+        if modules is None:
             return None
-        if not name:
-            return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
-        if name in self.modules.sources:
-            return importlib.util.spec_from_loader(fullname, _SourceLoader(self.modules, name))
-        if is_package(name, self.modules.sources):
+        if name in modules.sources:
+            return importlib.util.spec_from_loader(fullname, _SourceLoader(modules, name))
+        if not name or is_package(name, modules.sources):
             return importlib.machinery.ModuleSpec(fullname, None, is_package=True)
         return None
+
+
+_finder = _Finder()
 
 
 class _SourceLoader(importlib.abc.ExecutionLoader):

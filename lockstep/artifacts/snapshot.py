@@ -6,23 +6,23 @@ import ast
 import hashlib
 import importlib.util
 import inspect
-import pkgutil
+import itertools
 import sys
-import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-import lockstep.columns
 from lockstep.artifacts.errors import SnapshotError
 from lockstep.artifacts.modules import ModuleSet
 from lockstep.columns.pipeline import Pipeline
 
-_loaded: dict[str, Snapshot] = {}
+_running: dict[str, tuple[Snapshot, ModuleSet]] = {}
+"""What runs under a private package, by its name."""
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -30,39 +30,38 @@ class Snapshot:
     """The modules that a pipeline is made of.
 
     A module belongs to the snapshot if the pipeline's module imports it, at whatever remove and
-    wherever in the code, and it is the user's own: a file in
-    the same checkout (below the directory that holds the pipeline's top-level package) that is
-    neither installed (`site-packages`) nor part of the standard library. Lockstep's own modules
-    that evaluate columns do not belong to it; `framework` tells which they were. Data files that a
-    module reads, and modules that it imports by a computed name, are not carried.
+    wherever in the code, and it lies in one of the project's packages, whether these are in the
+    project's folder or installed. Data files that a module reads, and modules that it imports by
+    a computed name, are not carried.
 
     Attributes:
         module: Name of the pipeline's module.
         modules: Source by module name, in order of the names, with Unix line ends.
-        framework: SHA-256 of Lockstep's own modules that evaluate columns.
+        packages: The project's packages, in which modules were looked for.
     """
 
     module: str
     modules: Mapping[str, str]
-    framework: str
+    packages: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Snapshot:
+    def of(cls, pipeline: Pipeline, packages: Iterable[str] = ()) -> Snapshot:
         """Collect the source of a pipeline from its files.
 
+        Args:
+            pipeline: The pipeline.
+            packages: The project's packages (`Project.packages`); the one that the pipeline
+                itself lies in always belongs to them. The top-level package of each counts.
+
         Raises:
-            SnapshotError: A module has no Python source, or its file is no longer the code that
-                is loaded.
+            SnapshotError: A module has no Python source, its file is no longer the code that is
+                loaded, or it lies outside of these packages without being installed.
         """
-        known = _loaded.get(pipeline.module)
-        if known is not None:
-            return known
-        modules = _collect(pipeline.module)
-        return cls(
-            module=pipeline.module,
-            modules={name: modules[name] for name in sorted(modules)},
-            framework=digest_of(framework_sources()),
-        )
+        if known := _running.get(pipeline.module.partition(".")[0]):
+            return known[0]
+        packages = tuple(packages)
+        modules = _collect(pipeline.module, {_top(name) for name in (pipeline.module, *packages)})
+        return cls(pipeline.module, {name: modules[name] for name in sorted(modules)}, packages)
 
     @cached_property
     def digest(self) -> str:
@@ -70,7 +69,7 @@ class Snapshot:
         return digest_of(self.modules)
 
     def load(self) -> Pipeline:
-        """Run the sources under a private name, once in a process.
+        """Run the sources under a private name of their own; see `unload`.
 
         Whoever can write to the registry decides what runs here: digests protect against damage
         and mistakes, access rights against malice.
@@ -81,23 +80,39 @@ class Snapshot:
         Raises:
             SnapshotError: A module raises when it is imported, or defines no pipeline.
         """
-        modules = ModuleSet(self._root, self.modules, {"lockstep": lockstep.__name__})
+        modules = ModuleSet(self._root(), self.modules, {"lockstep": _framework})
         try:
             module = modules.load(self.module)
+            pipeline = _pipeline_in(module, self.module)
         except Exception as error:
+            modules.unload()
+            if isinstance(error, SnapshotError):
+                raise
             raise SnapshotError(
                 f"The stored source of {self.module} does not run here: "
                 f"{type(error).__name__}: {error}."
             ) from error
-        pipeline = _pipeline_in(module, self.module)
-        _loaded[module.__name__] = self
+        _running[modules.root] = (self, modules)
         return pipeline
 
-    @property
     def _root(self) -> str:
-        """The private package; another one where Lockstep itself runs under a private name."""
-        framework = lockstep.__name__.rpartition(".")[0]
-        return f"_lockstep_{self.digest[:12]}" + (f"_in{framework}" if framework else "")
+        """A new private package; named for the private one in which Lockstep itself may run."""
+        inside = _framework.rpartition(".")[0]
+        return f"_lockstep_{self.digest[:12]}_{next(_numbers)}" + (f"_in{inside}" if inside else "")
+
+
+_framework = __name__.removesuffix(".artifacts.snapshot")
+"""The name under which Lockstep itself runs."""
+
+
+def unload(pipeline: Pipeline) -> None:
+    """Forget the modules of a pipeline that `Snapshot.load` made; any other is left alone.
+
+    Nothing but the caller holds it any more then. It should not be used either: a function that
+    imports something when it is called does not find it.
+    """
+    if known := _running.pop(pipeline.module.partition(".")[0], None):
+        known[1].unload()
 
 
 def digest_of(sources: Mapping[str, str]) -> str:
@@ -111,15 +126,6 @@ def digest_of(sources: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def framework_sources() -> dict[str, str]:
-    """Source of Lockstep's own modules that evaluate columns."""
-    columns = [
-        f"lockstep.columns.{module.name}"
-        for module in pkgutil.iter_modules(lockstep.columns.__path__)
-    ]
-    return {name: source_of(name) for name in ("lockstep", "lockstep.columns", *columns)}
-
-
 def source_of(name: str) -> str:
     """Source of an importable module.
 
@@ -131,59 +137,55 @@ def source_of(name: str) -> str:
     if source is None:
         raise SnapshotError(
             f"{name} has no Python source to store with the version. A pipeline's module is a "
-            "file, and so is everything in its checkout that it imports."
+            "file, and so is everything of the project's packages that it imports."
         )
     return "\n".join(source.splitlines()).rstrip() + "\n"
 
 
-def _collect(module: str) -> dict[str, str]:
-    """The module and all of the user's modules that it imports, with the packages around them."""
-    checkout = _checkout(module)
+def _collect(module: str, packages: set[str]) -> dict[str, str]:
+    """The module and all of these packages that it imports, with the packages around them."""
+    _check_file(module)
     found: dict[str, str] = {}
-    open_names = [module]
-    while open_names:
-        name = open_names.pop()
-        if name in found or not _is_users(name, checkout):
+    wanted = [(module, module)]
+    while wanted:
+        name, by = wanted.pop()
+        if name in found or _top(name) == "lockstep":
+            continue
+        if _top(name) not in packages:
+            _check_installed(_top(name), by)
+            continue
+        spec = _spec(name)
+        if spec is None or not spec.has_location:  # a name in a module; a folder of modules
             continue
         found[name] = source_of(name)
         _check_loaded(name, found[name])
-        open_names += [*_packages_of(name), *_imported(name, found[name])]
+        wanted += [(each, name) for each in (*_packages_of(name), *_imported(name, found[name]))]
     return found
 
 
-def _checkout(module: str) -> Path:
-    """The directory that the module's import path starts from."""
+def _check_file(module: str) -> None:
     spec = _spec(module)
     if spec is None or spec.origin is None or module == "__main__":
         raise SnapshotError(
             f"The pipeline in {module} has no file, so that no version can carry its source. "
             "Move it to a module of its own, such as transforms/my_pipeline.py."
         )
-    levels = module.count(".") + (spec.submodule_search_locations is not None)
-    return Path(spec.origin).resolve().parents[levels]
 
 
-def _is_users(name: str, checkout: Path) -> bool:
-    top, _, _ = name.partition(".")
-    if top == "lockstep":
-        return False
-    spec = _spec(top)
-    if spec is None or not _is_users_file(spec, checkout):
-        return False
-    spec = _spec(name)
-    return spec is not None and spec.has_location
-
-
-def _is_users_file(spec: ModuleSpec, checkout: Path) -> bool:
-    own = [spec.origin] if spec.has_location and spec.origin else []
-    places = spec.submodule_search_locations or own
-    stdlib = Path(sysconfig.get_path("stdlib")).resolve()
-    for place in places:
-        path = Path(place).resolve()
-        inside = path.is_relative_to(checkout) and not path.is_relative_to(stdlib)
-        if inside and not {"site-packages", "dist-packages"} & set(path.parts):
-            return True
-    return False
+def _check_installed(package: str, by: str) -> None:
+    """Make sure that a package which no version carries is there wherever one is served."""
+    spec = None if package in sys.stdlib_module_names else _spec(package)
+    if spec is None:  # Python's own, or one that is not there and can be done without
+        return
+    places = [str(place) for place in spec.submodule_search_locations or [spec.origin or ""]]
+    if any("site-packages" in place or "dist-packages" in place for place in places):
+        return
+    if package not in metadata.packages_distributions():  # as one that is installed for editing is
+        raise SnapshotError(
+            f"{by} imports {package} ({places[0]}), which is neither installed nor one of the "
+            f'project\'s packages, so that no version would carry it: add packages = ["{package}"] '
+            "to [tool.lockstep] in pyproject.toml, or install it."
+        )
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -195,6 +197,10 @@ def _spec(name: str) -> ModuleSpec | None:
         return importlib.util.find_spec(name)
     except (ModuleNotFoundError, ValueError):  # not in a package; no spec, as `__main__`
         return None
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def _packages_of(name: str) -> Iterator[str]:

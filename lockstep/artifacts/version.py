@@ -9,7 +9,7 @@ from typing import Any
 
 from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, PROFILE, SUITES, Artifact
 from lockstep.artifacts.errors import ArtifactError
-from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
@@ -27,6 +27,7 @@ class LoadedVersion:
         digest: SHA-256 of its manifest, which holds those of all other files.
         pipeline: The fitted pipeline, computing with the code that it was fitted with.
         snapshot: That code.
+        framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on.
         suites: Expectations as plain data, by role.
@@ -42,6 +43,7 @@ class LoadedVersion:
     digest: str
     pipeline: Pipeline
     snapshot: Snapshot
+    framework: str
     golden: GoldenRecords
     profile: Profile
     suites: Mapping[str, Mapping[str, Any]]
@@ -79,6 +81,7 @@ class LoadedVersion:
             digest=digest,
             pipeline=artifact.pipeline(),
             snapshot=artifact.snapshot,
+            framework=manifest["framework"],
             golden=GoldenRecords.from_directory(directory / GOLDEN),
             profile=Profile.from_json(artifact.read_json(PROFILE)),
             suites={
@@ -89,3 +92,11 @@ class LoadedVersion:
             rows=manifest["rows"],
             ulps=manifest["ulps"],
         )
+
+    def unload(self) -> None:
+        """Forget the modules of its code, once nothing computes with the version any more.
+
+        Its memory is free when the caller lets go of it too. Other versions go on, also those of
+        the same code.
+        """
+        unload(self.pipeline)

@@ -115,15 +115,16 @@ def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ch
         proven: Whether the version has passed the gate before: it is served with its own code, so
             that a difference is no more than worth knowing.
     """
+    from lockstep.artifacts.framework import framework_digest
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.parity.code import changed_columns, column_digests
 
-    here = Snapshot.of(pipeline)
+    here = Snapshot.of(pipeline, loaded.snapshot.packages)
     before = column_digests(loaded.snapshot.modules, loaded.snapshot.module)
     after = column_digests(here.modules, here.module)
     changed = changed_columns(before, after)
     version = loaded.version
-    if not changed and here.framework != loaded.snapshot.framework:
+    if not changed and framework_digest() != loaded.framework:
         return CheckResult(
             False,
             f"All {len(before)} columns have the code of version {version}, but Lockstep's own "

@@ -8,9 +8,10 @@ import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as _get_type_hints
+from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lockstep.columns.errors import DeclarationError
@@ -224,8 +225,10 @@ class _Declared:
             DeclarationError: A field has a type that no column can hold, or the key is
                 missing or declared twice.
         """
-        declared: Any = cls
-        return _schema_of(declared)
+        found = _schemas.get(cls)
+        if found is None:
+            found = _schemas[cls] = _schema_of(cls)
+        return found
 
 
 class Record(_Declared):
@@ -250,7 +253,10 @@ class Outcome(_Declared):
 _BASES = (_Declared, Record, Outcome, object)
 
 
-@cache
+_schemas: WeakKeyDictionary[type[_Declared], Schema] = WeakKeyDictionary()
+"""Made once for each type, and no longer kept than the type itself: versions come and go."""
+
+
 def _schema_of(declared: type[_Declared]) -> Schema:
     for name in _annotations(declared):
         if any(name in vars(owner) for owner in declared.__mro__ if owner not in _BASES):

@@ -23,6 +23,7 @@ def resources(project: Project) -> dict[str, Any]:
         return project.home.registry()
 
     return {
+        "project": dg.ResourceDefinition(lambda _: project, description="The project's folder."),
         "home": dg.ResourceDefinition(home, description="The folder that everything is kept in."),
         "registry": dg.ResourceDefinition(registry, description="MLflow's model registry."),
     }

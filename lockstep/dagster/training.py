@@ -16,6 +16,7 @@ from lockstep.dagster.metadata import (
 )
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.scoring.store import Store
 from lockstep.training.candidate import (
@@ -121,9 +122,10 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
+        project: dg.ResourceParam[Project],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         columns = read_training_set(declared, Store(home.data / declared.name))
-        found = fit_candidate(declared, columns, registry)
+        found = fit_candidate(declared, columns, registry, project.packages)
         number = found.version.version
         context.log.info("registered %s version %s", declared.name, number)
         yield dg.MaterializeResult(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lockstep.artifacts.artifact import framework_files
+from lockstep.artifacts.framework import framework_sources
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -42,7 +42,8 @@ def save_mlmodel(
 
     Args:
         directory: Where to write it; must not exist yet.
-        artifact: The version's directory (see `write_artifact`), which is moved into the model.
+        artifact: The version's directory (see `lockstep.artifacts.writing`), which is moved into
+            the model.
         pipeline: The pipeline.
         snapshot: Its source.
         example: Raw columns; the first few rows become the input example.
@@ -62,7 +63,7 @@ def save_mlmodel(
         python_model=str(_SCRIPT),
         signature=signature(pipeline),
         input_example=input_example(pipeline, example),
-        pip_requirements=requirements({**framework_files(), **snapshot.modules}),
+        pip_requirements=requirements({**framework_sources(), **snapshot.modules}),
         mlflow_model=model,
     )
     shutil.move(artifact, directory / ARTIFACT)

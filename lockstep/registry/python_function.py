@@ -35,7 +35,7 @@ class Version(PythonModel):
             source = compile(sources["lockstep.artifacts.modules"], "modules.py", "exec")
             exec(source, vars(sys.modules[name]))
         loader: Any = sys.modules[name]
-        framework = loader.ModuleSet(f"_lockstep_framework_{digest}", sources, {})
+        framework = loader.ModuleSet(f"_lockstep_framework_{digest}", sources)
         self.refused: type[Exception] = framework.load("lockstep.columns.errors").LockstepError
         artifact = framework.load("lockstep.artifacts.artifact")
         self.predict_rows: Callable[[pd.DataFrame], pd.DataFrame] = (

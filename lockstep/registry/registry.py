@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-from lockstep.artifacts.artifact import Artifact, Evidence, write_artifact
+from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.errors import ArtifactError, SnapshotError
-from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.framework import framework_digest
+from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.artifacts.writing import Evidence, write_artifact
 from lockstep.columns.errors import NotFittedError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.environment import Environment
@@ -129,7 +131,7 @@ class Registry:
             labels = {
                 MANIFEST_TAG: digest,
                 "lockstep.code": source.digest,
-                "lockstep.framework": source.framework,
+                "lockstep.framework": framework_digest(),
                 **(tags or {}),
             }
             run = self._create_run(pipeline, source, labels)
@@ -166,6 +168,11 @@ class Registry:
                 self.files(found), digest, name=found.name, version=found.version
             )
         return self._loaded[key]
+
+    def unload(self, loaded: LoadedVersion) -> None:
+        """Forget a version that was loaded; the next `load` opens it anew."""
+        self._loaded.pop((loaded.name, loaded.version, loaded.digest), None)
+        loaded.unload()
 
     def files(self, version: Version) -> Path:
         """The directory of a version's files: in place where it is local, else fetched once.
@@ -403,7 +410,9 @@ class Registry:
 
 def _check_source(pipeline: Pipeline, source: Snapshot) -> None:
     """Make sure that the source alone gives the columns that are about to be logged."""
-    columns = source.load().graph.order
+    alone = source.load()
+    columns = alone.graph.order
+    unload(alone)
     if columns != pipeline.graph.order:
         differ = sorted(set(columns) ^ set(pipeline.graph.order)) or ["their order"]
         raise SnapshotError(

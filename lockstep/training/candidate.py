@@ -10,7 +10,7 @@ one finds it, so that they can also be carried out one at a time, as Dagster's a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,13 +113,16 @@ class Trained:
     candidate: Candidate | None
 
 
-def train(declared: PipelineAssets, store: Store, registry: Registry) -> Trained:
+def train(
+    declared: PipelineAssets, store: Store, registry: Registry, packages: Sequence[str] = ()
+) -> Trained:
     """Fit a candidate on the pipeline's history and register it.
 
     Args:
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
         registry: Where to register the version.
+        packages: The project's packages, whose code the version carries where it uses it.
 
     Raises:
         InputError: The history cannot be read.
@@ -133,7 +136,7 @@ def train(declared: PipelineAssets, store: Store, registry: Registry) -> Trained
     results = {**history.results, **training_set.results}
     if blocking(TRAINING_SET_CHECKS, training_set.results):
         return Trained(results, None)
-    candidate = fit_candidate(declared, training_set.columns, registry)
+    candidate = fit_candidate(declared, training_set.columns, registry, packages)
     return Trained({**results, **candidate.results}, candidate)
 
 
@@ -211,7 +214,9 @@ def read_training_set(declared: PipelineAssets, store: Store) -> Columns:
     return store.read_columns("training_set", kinds)
 
 
-def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry) -> Candidate:
+def fit_candidate(
+    declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str] = ()
+) -> Candidate:
     """Fit a version on all rows of the training set, and register it.
 
     The figures come from a fit to the older rows alone; the version itself has seen all rows.
@@ -220,9 +225,11 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
         declared: The pipeline and the demands on it.
         columns: The training set.
         registry: Where to register it.
+        packages: The project's packages, whose code the version carries where it uses it.
 
     Raises:
         FitError: A model cannot be fitted.
+        SnapshotError: The pipeline uses code that no version can carry.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     from lockstep.artifacts.snapshot import Snapshot
@@ -233,7 +240,7 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
     pipeline, graph = declared.pipeline, declared.pipeline.graph
     qualities, rows = tuple(declared.quality), len(columns[pipeline.key])
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
-    champion = _champion_evaluated(declared, columns, registry)
+    champion = registry.alias(declared.name, "champion")
     fitted = pipeline.unfitted().fit(columns)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
@@ -249,7 +256,7 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
         metrics=metrics,
         tags=_training_window(declared, columns),
         plots=plots,
-        source=Snapshot.of(pipeline),
+        source=Snapshot.of(pipeline, packages),
         rows=rows,
     )
     results = {
@@ -257,7 +264,9 @@ def fit_candidate(declared: PipelineAssets, columns: Columns, registry: Registry
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "quality": carry_out(check_quality, qualities, evaluation),
         "baseline": carry_out(check_against_baseline, qualities, evaluation),
-        "champion_comparison": carry_out(check_against_champion, qualities, evaluation, champion),
+        "champion_comparison": carry_out(
+            _check_against_champion, declared, columns, evaluation, registry, champion
+        ),
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     failed = [name for name, result in results.items() if result.is_error]
@@ -277,14 +286,24 @@ def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str
     }
 
 
-def _champion_evaluated(
-    declared: PipelineAssets, columns: Columns, registry: Registry
-) -> tuple[float, ...] | None:
-    version = registry.alias(declared.name, "champion")
-    if version is None:
-        return None
-    champion = registry.load(declared.name, version.version).pipeline
-    return evaluate_champion(champion, columns, tuple(declared.quality), declared.holdout)
+def _check_against_champion(
+    declared: PipelineAssets,
+    columns: Columns,
+    evaluation: Evaluation,
+    registry: Registry,
+    champion: Version | None,
+) -> CheckResult:
+    from lockstep.artifacts.errors import FormatError
+
+    qualities = tuple(declared.quality)
+    if champion is None:
+        return check_against_champion(qualities, evaluation, None)
+    try:
+        loaded = registry.load(declared.name, champion.version)
+    except FormatError as error:  # its successor must be trained all the same
+        return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
+    measured = evaluate_champion(loaded.pipeline, columns, qualities, declared.holdout)
+    return check_against_champion(qualities, evaluation, measured)
 
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, str]:
@@ -300,7 +319,8 @@ def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, st
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
     from lockstep.artifacts.round_trip import replay_in_new_process
 
-    return check_comparison(replay_in_new_process(registry.files(version)), "in a new process")
+    loaded = registry.load(version.name, version.version)
+    return check_comparison(replay_in_new_process(loaded), "in a new process")
 
 
 def _check_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> CheckResult:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.artifact import Artifact, Evidence, write_artifact
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.artifact import Artifact
+from lockstep.artifacts.errors import ArtifactError, FormatError
+from lockstep.artifacts.writing import Evidence, write_artifact
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_the_manifest_says_what_the_version_is(tumour: Any, written: tuple[Path,
     manifest = Artifact.open(*written).manifest
     assert manifest["pipeline"] == "tumour"
     assert manifest["rows"] == 569
-    assert manifest["code"] == tumour.source.digest
+    assert manifest["source"]["digest"] == tumour.source.digest
     assert manifest["record"] == tumour.pipeline.record_schema.to_json()
     assert manifest["ulps"]["linear_probability"] == 16
     assert manifest["ulps"]["tree_probability"] == 0
@@ -96,8 +97,19 @@ def test_a_manifest_that_is_no_json_is_told(written: tuple[Path, str]) -> None:
         Artifact.open(directory)
 
 
-def test_a_format_of_another_lockstep_is_told(written: tuple[Path, str]) -> None:
+def test_a_version_of_an_older_format_says_to_train_again(written: tuple[Path, str]) -> None:
+    directory, _ = written
+    (directory / "manifest.json").write_text('{"format": 1, "pipeline": "tumour", "files": {}}')
+    with pytest.raises(FormatError) as raised:
+        Artifact.open(directory)
+    assert str(raised.value).endswith(
+        "manifest.json has format 1, and this Lockstep reads format 2: "
+        "train again: lockstep train tumour."
+    )
+
+
+def test_a_version_of_a_newer_format_asks_for_a_newer_lockstep(written: tuple[Path, str]) -> None:
     directory, _ = written
     (directory / "manifest.json").write_text('{"format": 99, "files": {}}')
-    with pytest.raises(ArtifactError, match="has format 99, and this Lockstep reads 1"):
+    with pytest.raises(FormatError, match="reads format 2: use the Lockstep that wrote it"):
         Artifact.open(directory)

@@ -19,20 +19,15 @@ _numbers = itertools.count()
 @pytest.fixture
 def make() -> Iterator[Make]:
     """Make a set with a root of its own; forget it afterwards."""
-    roots = []
+    made = []
 
     def make(sources: Mapping[str, str], elsewhere: Mapping[str, str] | None = None) -> ModuleSet:
-        roots.append(f"_test_modules_{next(_numbers)}")
-        return ModuleSet(roots[-1], sources, elsewhere or {})
+        made.append(ModuleSet(f"_test_modules_{next(_numbers)}", sources, elsewhere or {}))
+        return made[-1]
 
     yield make
-    sys.meta_path[:] = [
-        each
-        for each in sys.meta_path
-        if getattr(getattr(each, "modules", None), "root", None) not in roots
-    ]
-    for name in [name for name in sys.modules if name.partition(".")[0] in roots]:
-        del sys.modules[name]
+    for modules in made:
+        modules.unload()
 
 
 @pytest.mark.parametrize(
@@ -107,6 +102,15 @@ def test_a_traceback_shows_the_line(make: Make) -> None:
         text = "".join(traceback.format_exception(error))
     assert "farm/barn.py" in text
     assert "return 1 / 0  # no cows" in text
+
+
+def test_modules_that_were_unloaded_are_forgotten(make: Make) -> None:
+    modules = make({"farm.barn": "from farm.fields import SIZE", "farm.fields": "SIZE = 1"})
+    modules.load("farm.barn")
+    modules.unload()
+    assert not [name for name in sys.modules if name.startswith(modules.root)]
+    with pytest.raises(ModuleNotFoundError):
+        __import__(f"{modules.root}.farm.barn")
 
 
 def test_a_package_with_source_runs_before_its_modules(make: Make) -> None:

@@ -20,7 +20,7 @@ def test_a_sound_version_gives_every_column_and_matrix_again(
     registry: Registry, tumour: Any
 ) -> None:
     version = registry.log(tumour.pipeline, **tumour.arguments)
-    comparison = replay_in_new_process(registry.files(version))
+    comparison = replay_in_new_process(registry.load("tumour", version.version))
     assert comparison.ok
     assert comparison.rows == len(tumour.golden)
     compared = {column.column for column in comparison.compared}
@@ -32,7 +32,7 @@ def test_a_column_that_comes_out_otherwise_is_named(registry: Registry, tumour: 
     columns = trace.columns | {"disc_share": np.nextafter(trace.columns["disc_share"], 2.0)}
     golden = GoldenRecords(tumour.golden.records, Trace(trace.keys, columns, trace.matrices))
     version = registry.log(tumour.pipeline, **tumour.arguments | {"golden": golden})
-    comparison = replay_in_new_process(registry.files(version))
+    comparison = replay_in_new_process(registry.load("tumour", version.version))
     assert not comparison.ok
     assert comparison.first is not None
     assert comparison.first.column == "disc_share"
@@ -42,16 +42,17 @@ def test_a_version_that_cannot_be_used_there_says_why(
     registry: Registry, tumour: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = registry.log(tumour.pipeline, **tumour.arguments)
+    loaded = registry.load("tumour", version.version)
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['skops'] = None\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ArtifactError, match=r"cannot be used in a new process: .*skops"):
-        replay_in_new_process(registry.files(version))
+        replay_in_new_process(loaded)
 
 
-def test_damaged_files_are_told_before_a_process_is_started(
+def test_files_that_were_changed_since_it_was_loaded_are_told(
     registry: Registry, tumour: Any
 ) -> None:
-    files = registry.files(registry.log(tumour.pipeline, **tumour.arguments))
-    (files / "environment.json").write_text(json.dumps({}))
+    loaded = registry.load("tumour", registry.log(tumour.pipeline, **tumour.arguments).version)
+    (loaded.directory / "environment.json").write_text(json.dumps({}))
     with pytest.raises(ArtifactError, match=r"environment\.json is not what was logged"):
-        replay_in_new_process(files)
+        replay_in_new_process(loaded)

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import json
+import os
+import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lockstep.artifacts.errors import SnapshotError
-from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Record
+from tests.fixtures.tumours import CHECKOUT, PACKAGES
+
+SNAPSHOT_OF_INSTALLED = """
+import sys
+from transforms import tumour
+from lockstep.artifacts.snapshot import Snapshot, unload
+assert "site-packages" in tumour.__file__
+snapshot = Snapshot.of(tumour.PIPELINE, ("transforms", "measures"))
+del sys.modules["transforms.tumour"], sys.modules["measures"]
+sys.path.remove(tumour.__file__.rpartition("/transforms/")[0])
+assert snapshot.load().graph.features[0] == "radius_mm"
+print(*snapshot.modules)
+"""
 
 Checkout = Callable[..., AbstractContextManager[ModuleType]]
 
 
 def snapshot_of(make_checkout: Checkout, name: str, edits: Any = None) -> Snapshot:
     with make_checkout(name, edits) as module:
-        return Snapshot.of(module.PIPELINE)
+        return Snapshot.of(module.PIPELINE, PACKAGES)
 
 
 # Which modules belong to it
@@ -62,6 +80,50 @@ def test_it_holds_nothing_that_is_installed(make_checkout: Checkout) -> None:
     assert tops == {"measures", "transforms"}
 
 
+def test_a_package_that_is_neither_installed_nor_the_projects_is_refused(
+    make_checkout: Checkout,
+) -> None:
+    with (
+        make_checkout("one") as module,
+        pytest.raises(SnapshotError, match=r'tumour imports measures .*packages = \["measures"\]'),
+    ):
+        Snapshot.of(module.PIPELINE)
+
+
+def wheel_of(checkout: Path, folder: Path) -> Path:
+    """A project's packages as a wheel."""
+    path = folder / "tumours-1-py3-none-any.whl"
+    facts = {
+        "METADATA": "Metadata-Version: 2.1\nName: tumours\nVersion: 1\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with ZipFile(path, "w") as wheel:
+        for file in checkout.rglob("*.py"):
+            wheel.write(file, file.relative_to(checkout))
+        for name, text in facts.items():
+            wheel.writestr(f"tumours-1.dist-info/{name}", text)
+    return path
+
+
+def test_it_holds_packages_of_the_project_that_are_installed(tmp_path: Path) -> None:
+    """Installed by pip, in a process that sees them nowhere but in site-packages."""
+    site = tmp_path / "site-packages"
+    wheel = wheel_of(CHECKOUT, tmp_path)
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
+    subprocess.run([*pip, "--target", str(site), str(wheel)], check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SNAPSHOT_OF_INSTALLED],
+        env=os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{Path(__file__).parents[3]}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    modules = "measures measures.shape transforms.bounds transforms.seasons transforms.tumour"
+    assert done.stdout.split() == [*modules.split(), "transforms.units"], done.stderr
+
+
 def test_a_pipeline_may_live_outside_of_transforms(
     make_checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +135,7 @@ def test_a_pipeline_may_live_outside_of_transforms(
             source.replace("from .bounds", "from transforms.bounds")
         )
         triage = __import__("clinic.triage", fromlist=["PIPELINE"])
-        snapshot = Snapshot.of(triage.PIPELINE)
+        snapshot = Snapshot.of(triage.PIPELINE, PACKAGES)
         assert "clinic.triage" in snapshot.modules
         assert snapshot.load().name == "triage"
 
@@ -103,7 +165,7 @@ def test_a_file_edited_since_it_was_imported_is_refused(
             units.read_text().replace("micrometres / MICROMETRES", "micrometres / 1e6")
         )
         with pytest.raises(SnapshotError, match=r"transforms\.units\.to_millimetres .* edited"):
-            Snapshot.of(module.PIPELINE)
+            Snapshot.of(module.PIPELINE, PACKAGES)
 
 
 # Its digest
@@ -133,12 +195,6 @@ def test_a_change_in_any_module_changes_the_digest(
 ) -> None:
     changed = snapshot_of(make_checkout, "two", {file: (old, new)})
     assert changed.digest != snapshot_of(make_checkout, "one").digest
-
-
-def test_the_framework_is_told_apart_from_the_users_code(make_checkout: Checkout) -> None:
-    one = snapshot_of(make_checkout, "one")
-    two = snapshot_of(make_checkout, "two", {"transforms/units.py": ("1000.0", "1e6")})
-    assert one.framework == two.framework != one.digest
 
 
 # Running it
@@ -188,24 +244,61 @@ def test_the_snapshot_of_a_loaded_pipeline_is_itself(tumour: Any) -> None:
     assert Snapshot.of(tumour.source.load()) is tumour.source
 
 
+# Forgetting it
+
+
+def test_nothing_holds_a_pipeline_that_was_unloaded(tumour: Any) -> None:
+    before = (set(sys.modules), list(sys.meta_path))
+    pipeline = tumour.source.load().with_models(tumour.pipeline.models_)
+    pipeline.predict(tumour.records.head(3))
+    inspect.getsource(pipeline.graph.columns["is_large"].function)
+    module = sys.modules[pipeline.module]
+    watched = [weakref.ref(each) for each in (pipeline, pipeline.graph, module, module.Sample)]
+    unload(pipeline)
+    assert (set(sys.modules), list(sys.meta_path)) == before
+    del pipeline, module
+    gc.collect()
+    assert [each() for each in watched] == [None] * 4
+
+
+def test_another_pipeline_of_the_same_code_goes_on(tumour: Any) -> None:
+    gone, stays = tumour.source.load(), tumour.source.load()
+    unload(gone)
+    late = sys.modules[stays.module]
+    exec("def late():\n    from measures.shape import roundness\n    return roundness", vars(late))
+    assert late.late()(1.0, 2.0) > 0
+    unload(stays)
+
+
+def test_a_pipeline_of_the_checkout_is_left_alone(make_checkout: Checkout) -> None:
+    with make_checkout("one") as module:
+        unload(module.PIPELINE)
+        assert "transforms.tumour" in sys.modules
+
+
+def test_source_that_does_not_run_leaves_nothing_behind() -> None:
+    before = (set(sys.modules), list(sys.meta_path))
+    with pytest.raises(SnapshotError):
+        Snapshot("transforms.bad", {"transforms.bad": "raise OSError('no such table')\n"}).load()
+    assert (set(sys.modules), list(sys.meta_path)) == before
+
+
 def test_source_that_raises_is_told(tumour: Any) -> None:
     modules = {"transforms.bad": "raise OSError('no such table')\n"}
     with pytest.raises(SnapshotError, match=r"transforms\.bad .* OSError: no such table"):
-        Snapshot("transforms.bad", modules, "").load()
+        Snapshot("transforms.bad", modules).load()
 
 
 def test_source_without_a_pipeline_is_told() -> None:
     with pytest.raises(SnapshotError, match="defines no pipelines"):
-        Snapshot("transforms.empty", {"transforms.empty": "X = 1\n"}, "").load()
+        Snapshot("transforms.empty", {"transforms.empty": "X = 1\n"}).load()
 
 
 def test_a_module_of_the_checkout_that_it_does_not_hold_is_out_of_its_reach(
     make_checkout: Checkout,
 ) -> None:
     with make_checkout("one"):
-        stray = Snapshot(
-            "transforms.stray", {"transforms.stray": "from transforms import units\n"}, ""
-        )
+        stray = Snapshot("transforms.stray", {"transforms.stray": "from transforms import units\n"})
         with pytest.raises(SnapshotError, match="units"):
             stray.load()
 

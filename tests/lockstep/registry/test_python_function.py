@@ -30,7 +30,7 @@ import sys
 
 class Refusal:
     def find_spec(self, name, path=None, target=None):
-        if name in {"transforms", "expectations", "parity", "registry", "assets", "orchestration"}:
+        if name in {"lockstep", "transforms", "measures"}:
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Refusal())
@@ -48,7 +48,7 @@ frames = {
 }
 frames["records"] = model.predict(pd.read_pickle("records.pkl"))
 pd.to_pickle(frames, "predictions.pkl")
-assert not {"transforms", "registry", "parity"} & set(sys.modules)
+assert not {"lockstep", "transforms", "measures"} & set(sys.modules)
 assert not [place for place in sys.path if "lockstep" in place], sys.path
 """
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -27,6 +29,7 @@ from lockstep.columns.errors import NotFittedError
 from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
+from tests.fixtures.tumours import PACKAGES
 
 Checkout = Callable[..., AbstractContextManager[ModuleType]]
 
@@ -81,7 +84,7 @@ def test_two_versions_with_different_code_answer_differently_in_one_process(
     edits = {"transforms/tumour.py": ("area > LARGE_AREA", "area > LARGE_AREA * 2")}
     with make_checkout("two", edits) as module:
         changed = module.PIPELINE.with_models(tumour.pipeline.models_)
-        registry.log(changed, **tumour.arguments | {"source": Snapshot.of(changed)})
+        registry.log(changed, **tumour.arguments | {"source": Snapshot.of(changed, PACKAGES)})
     first, second = (
         registry.load("tumour", version).pipeline.trace(tumour.records).columns
         for version in (1, 2)
@@ -96,6 +99,21 @@ def test_a_version_is_loaded_once_in_a_process(registry: Registry, tumour: Any) 
     registry.log(tumour.pipeline, **tumour.arguments)
     registry.set_alias("tumour", "live", 1)
     assert registry.load("tumour", 1) is registry.load("tumour", "live")
+
+
+def test_a_version_that_was_unloaded_is_gone_and_can_be_loaded_again(
+    registry: Registry, tumour: Any
+) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    before = set(sys.modules)
+    loaded = registry.load("tumour", 1)
+    watched = weakref.ref(loaded.pipeline)
+    registry.unload(loaded)
+    del loaded
+    gc.collect()
+    assert watched() is None
+    assert set(sys.modules) == before
+    assert registry.load("tumour", 1).rows == 569
 
 
 def test_files_of_a_local_version_are_read_in_place(registry: Registry, tumour: Any) -> None:
@@ -168,7 +186,7 @@ def test_the_source_of_another_pipeline_is_refused(
     registry: Registry, tumour: Any, make_checkout: Checkout
 ) -> None:
     with make_checkout("two", {"transforms/tumour.py": ("is_large", "is_big")}) as module:
-        other = Snapshot.of(module.PIPELINE)
+        other = Snapshot.of(module.PIPELINE, PACKAGES)
     with pytest.raises(SnapshotError, match="is_big, is_large"):
         registry.log(tumour.pipeline, **tumour.arguments | {"source": other})
 

@@ -1,0 +1,27 @@
+"""Lockstep's own source, which a version carries so that it is served without Lockstep."""
+
+from __future__ import annotations
+
+import pkgutil
+
+import lockstep.columns
+from lockstep.artifacts.snapshot import digest_of, source_of
+
+_READERS = ("artifact", "errors", "framework", "modules", "snapshot", "trusted")
+
+
+def framework_digest() -> str:
+    """SHA-256 of the modules that evaluate columns: these, with a snapshot, are all of the code."""
+    return digest_of(_evaluating())
+
+
+def framework_sources() -> dict[str, str]:
+    """Source, by module, of all of Lockstep that is needed to read a version and predict."""
+    readers = ("lockstep.artifacts", *(f"lockstep.artifacts.{name}" for name in _READERS))
+    return _evaluating() | {name: source_of(name) for name in readers}
+
+
+def _evaluating() -> dict[str, str]:
+    columns = pkgutil.walk_packages(lockstep.columns.__path__, "lockstep.columns.")
+    names = ("lockstep", "lockstep.columns", *(module.name for module in columns))
+    return {name: source_of(name) for name in names}

@@ -1,0 +1,134 @@
+"""Writing a version's directory; see `lockstep.artifacts.artifact` for what is in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from lockstep.artifacts.artifact import (
+    ENVIRONMENT,
+    FORMAT,
+    FRAMEWORK,
+    GOLDEN,
+    MANIFEST,
+    PROFILE,
+    SUITES,
+    sha256,
+)
+from lockstep.artifacts.framework import framework_digest, framework_sources
+from lockstep.artifacts.modules import is_package
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.trusted import dump_estimator
+from lockstep.columns.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from lockstep.parity.environment import Environment
+    from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.profiles import Profile
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a version carries beside its models and source, to prove it right later.
+
+    Attributes:
+        golden: Golden records, computed by the fitted pipeline.
+        profile: Distributions of the rows that it was fitted on.
+        suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
+        environment: Where it was fitted.
+        metrics: Its quality, by metric.
+        rows: Number of rows that it was fitted on.
+    """
+
+    golden: GoldenRecords
+    profile: Profile
+    suites: Mapping[str, Mapping[str, Any]]
+    environment: Environment
+    metrics: Mapping[str, float]
+    rows: int
+
+
+def write_artifact(
+    directory: Path, pipeline: Pipeline, snapshot: Snapshot, evidence: Evidence
+) -> str:
+    """Write a version's directory.
+
+    Args:
+        directory: An empty or new directory.
+        pipeline: The fitted pipeline.
+        snapshot: Its source.
+        evidence: What else the version carries.
+
+    Returns:
+        SHA-256 of the manifest.
+
+    Raises:
+        UntrustedTypeError: A model holds a type that may not be stored.
+        ArtifactError: A model cannot be stored.
+    """
+    models = {name: f"models/{name}.skops" for name in pipeline.graph.models}
+    for name, path in models.items():
+        _write(directory / path, dump_estimator(name, pipeline.models_[name]))
+    modules = {name: _path_of(name, snapshot) for name in snapshot.modules}
+    for name, path in modules.items():
+        _write(directory / path, snapshot.modules[name].encode())
+    _write_json(directory / FRAMEWORK, framework_sources())
+    evidence.golden.to_directory(directory / GOLDEN)
+    _write_json(directory / PROFILE, evidence.profile.to_json())
+    _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
+    for role, suite in evidence.suites.items():
+        _write_json(directory / SUITES / f"{role}.json", suite)
+    outcome = pipeline.outcome_schema
+    manifest = {
+        "format": FORMAT,
+        "pipeline": pipeline.name,
+        "lockstep": _lockstep_version(),
+        "framework": framework_digest(),
+        "source": {
+            "module": snapshot.module,
+            "packages": snapshot.packages,
+            "digest": snapshot.digest,
+            "modules": modules,
+        },
+        "rows": evidence.rows,
+        "metrics": dict(evidence.metrics),
+        "record": pipeline.record_schema.to_json(),
+        "outcome": outcome.to_json() if outcome is not None else None,
+        "ulps": {name: pipeline.graph.ulps(name) for name in pipeline.graph.served},
+        "models": models,
+        "suites": sorted(evidence.suites),
+        "files": {name: sha256(path.read_bytes()) for name, path in _files(directory)},
+    }
+    _write_json(directory / MANIFEST, manifest)
+    return sha256((directory / MANIFEST).read_bytes())
+
+
+def _path_of(module: str, snapshot: Snapshot) -> str:
+    end = "/__init__.py" if is_package(module, snapshot.modules) else ".py"
+    return f"source/{module.replace('.', '/')}{end}"
+
+
+def _lockstep_version() -> str:
+    try:
+        return metadata.version("lockstep-scoring")
+    except metadata.PackageNotFoundError:
+        return "checkout"
+
+
+def _files(directory: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(directory.rglob("*")):
+        if path.is_file():
+            yield str(PurePosixPath(path.relative_to(directory))), path
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _write_json(path: Path, data: Any) -> None:
+    _write(path, json.dumps(data, indent=1).encode())
