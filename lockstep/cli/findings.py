@@ -42,8 +42,7 @@ def checks(
     elif found:
         show_checks(found, passed_too=passed, partitions=True)
     else:
-        what = f" for {partition}" if partition is not None else ""
-        say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+        say(_nothing_found(declared, partition))
     if any(check.result == "failed" for check in found):
         raise typer.Exit(FAILED)
 
@@ -71,6 +70,17 @@ def trace(
         show_trace(found)
     if not found.agrees:
         raise typer.Exit(FAILED)
+
+
+def _nothing_found(declared: PipelineAssets, partition: str | None) -> str:
+    from lockstep.scoring.inbox import why_rejected
+
+    home = context.home()
+    what = f" for {partition}" if partition is not None else ""
+    why = why_rejected(home.inbox(declared.name), partition) if partition is not None else None
+    return f"No check of {declared.name} has run{what} in {home.path}." + (
+        f" The file could not be read: {why}" if why is not None else ""
+    )
 
 
 def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:

@@ -81,7 +81,7 @@ def main() -> None:
     from lockstep.columns.errors import LockstepError  # after the process is prepared
 
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="lockstep", standalone_mode=False))
     except typer.TyperException as error:
         message = error.format_message()
         _show(f"{message}{'' if message[-1:] in '.?' else '.'}{_help_of(error)}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lockstep.cli.console import OUT
+from lockstep.cli.console import OUT, say
 
 
 class Bar:
@@ -24,14 +26,17 @@ class Bar:
         self._runs, self._steps = runs, steps
         self._run = self._step = 0
         self._title = ""
+        self._shown = shown and sys.stdout.isatty() and not OUT.is_dumb_terminal
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             TimeElapsedColumn(),
-            console=OUT,
+            console=_terminal() if self._shown else OUT,
             transient=True,
-            disable=not (shown and sys.stdout.isatty() and not OUT.is_dumb_terminal),
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not self._shown,
         )
         self._task = self._progress.add_task("loading", total=runs * steps)
 
@@ -60,6 +65,19 @@ class Bar:
         self._step += 1
         self._show(f"{self._title}: {asset}")
 
+    def say(self, text: str) -> None:
+        """A line of plain text, above the bar."""
+        if self._shown:
+            self._progress.console.print(text, soft_wrap=True, markup=False)
+        else:
+            say(text)
+
     def _show(self, description: str) -> None:
         done = (self._run - 1) * self._steps + max(0, self._step - 1)
-        self._progress.update(self._task, description=description, completed=done)
+        self._progress.update(self._task, description=description, completed=done, refresh=True)
+
+
+def _terminal() -> Console:
+    """The terminal itself: while a step runs, what is written to stdout goes to Dagster's logs."""
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
+    return Console(file=stream, width=OUT.width, height=OUT.height, highlight=False)

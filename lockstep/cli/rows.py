@@ -80,7 +80,7 @@ def _run_each(
     as_json: bool,
 ) -> list[RunReport]:
     """Run a job for partitions, one after another, and show what came of each and of all."""
-    from lockstep.cli.console import say, show_checks, show_many_checks
+    from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
 
     reports = []
@@ -89,7 +89,7 @@ def _run_each(
             bar.begin(f"{doing} {partition}")
             reports.append(context.run(job, partition, ops, bar.step))
             if not as_json:
-                say(_line(reports[-1]))
+                bar.say(_line(reports[-1]))
     if not as_json and len(reports) == 1:
         show_checks(reports[0].checks)
     elif not as_json:

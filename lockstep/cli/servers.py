@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from lockstep.cli.console import ERR, OUT
+from lockstep.artifacts.atomic import replace_text
+from lockstep.cli.console import ERR, say, show_error
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import prepare_instance
 from lockstep.project.home import Home
@@ -48,35 +50,50 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     ui = _free_port(port)
     mlflow_ui = _free_port(mlflow_port)
     commands = {"Dagster": _dagster(project, ui)}
-    environment = dict(os.environ)
+    environment = {**os.environ, "LOCKSTEP_HOME": str(home.path)}
     if not home.tracking_uri.startswith("http"):
         commands["MLflow"] = _mlflow(home, mlflow_ui)
         environment["LOCKSTEP_MLFLOW_UI"] = f"http://{_HOST}:{mlflow_ui}"
     home.registry().versions("any")  # makes the store before two servers try to
-    with _running(commands, environment, home.path / "logs") as servers:
-        OUT.print("Starting; this takes some seconds ...")
+    with _running(commands, environment, project.root, home.path / "logs") as servers:
+        say("Starting; this takes some seconds ...")
         if not _await_ports(servers, [ui, *([mlflow_ui] if "MLflow" in commands else [])]):
             return _report_stopped(servers, home.path / "logs")
-        OUT.print(f"Dagster: http://{_HOST}:{ui}  (assets, checks, schedules, sensors)")
+        say(f"Dagster: http://{_HOST}:{ui}  (assets, checks, schedules, sensors)")
         mlflow_address = environment.get("LOCKSTEP_MLFLOW_UI", home.tracking_uri)
-        OUT.print(f"MLflow:  {mlflow_address}  (versions; move @champion there)")
-        OUT.print(f"Logs:    {home.path / 'logs'}")
-        OUT.print("Ctrl-C stops them.")
+        say(f"MLflow:  {mlflow_address}  (versions; move @champion there)")
+        say(f"Logs:    {home.path / 'logs'}")
+        say("Ctrl-C stops them.")
         try:
             while all(server.poll() is None for server in servers.values()):
                 time.sleep(0.5)
         except KeyboardInterrupt:
-            OUT.print("\nStopping ...")
+            say("\nStopping ...")
             return 0
         return _report_stopped(servers, home.path / "logs")
 
 
 def _dagster(project: Project, port: int) -> list[str]:
-    workspace = ["-w", str(project.root / "workspace.yaml")]
     return [
         *(sys.executable, "-m", "dagster", "dev", "-h", _HOST, "-p", str(port)),
-        *("--log-level", "warning", *workspace),
+        *("--log-level", "warning", "-w", str(_workspace(project))),
     ]
+
+
+def _workspace(project: Project) -> Path:
+    """The project's `workspace.yaml`; where it has none, one that holds all of its pipelines."""
+    own = project.root / "workspace.yaml"
+    if own.exists():
+        return own
+    location = {
+        "module_name": "lockstep.dagster.location",
+        "location_name": project.name,
+        "working_directory": str(project.root),
+    }
+    path = project.home.dagster / "workspace.yaml"
+    # JSON is YAML.
+    replace_text(path, json.dumps({"load_from": [{"python_module": location}]}, indent=1) + "\n")
+    return path
 
 
 def _mlflow(home: Home, port: int) -> list[str]:
@@ -89,7 +106,7 @@ def _mlflow(home: Home, port: int) -> list[str]:
 
 @contextmanager
 def _running(
-    commands: dict[str, list[str]], environment: dict[str, str], logs: Path
+    commands: dict[str, list[str]], environment: dict[str, str], root: Path, logs: Path
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start processes, each the head of a group of its own, and end all groups at the end.
 
@@ -105,6 +122,7 @@ def _running(
             with _log(logs, name).open("wb") as log:
                 servers[name] = subprocess.Popen(
                     command,
+                    cwd=root,
                     env=environment,
                     start_new_session=True,
                     stdout=log,
@@ -147,7 +165,7 @@ def _await_ports(servers: dict[str, subprocess.Popen[bytes]], ports: list[int]) 
         if any(server.poll() is not None for server in servers.values()):
             return False
         if time.monotonic() > deadline:
-            ERR.print(f"No answer on port {waiting[0]} after {_START_SECONDS} seconds.")
+            show_error(f"No answer on port {waiting[0]} after {_START_SECONDS} seconds.")
             return False
         waiting = [port for port in waiting if not _answers(port)]
         time.sleep(0.2)
@@ -158,8 +176,8 @@ def _report_stopped(servers: dict[str, subprocess.Popen[bytes]], logs: Path) -> 
     for name, server in servers.items():
         if server.poll() is not None:
             log = _log(logs, name)
-            ERR.print(f"{name} stopped with status {server.returncode}. The end of {log}:")
-            ERR.print("\n".join(log.read_text(errors="replace").splitlines()[-15:]), markup=False)
+            show_error(f"{name} stopped with status {server.returncode}. The end of {log}:")
+            ERR.out("\n".join(log.read_text(errors="replace").splitlines()[-15:]))
     return 1
 
 

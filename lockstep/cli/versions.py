@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.registry.registry import Registry
+    from lockstep.registry.versions import Version
 
 
 def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
@@ -42,6 +44,9 @@ def promote(
     version: Annotated[
         int | None, typer.Argument(help="Which version; the newest by default.")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also one that failed a check when it was trained.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Point @champion to a version and, if it passes the gate, @live too."""
@@ -49,14 +54,15 @@ def promote(
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
-    versions = registry.versions(declared.name)
+    versions = {one.version: one for one in registry.versions(declared.name)}
     if not versions:
         raise LockstepError(
             f"{declared.name} has no version yet; train one: lockstep train {declared.name}"
         )
-    _point_champion(
-        declared, registry, versions[-1].version if version is None else version, as_json
-    )
+    number = max(versions) if version is None else version
+    if number in versions and not anyway:
+        _demand_sound(versions[number], registry)
+    _point_champion(declared, registry, number, as_json)
 
 
 def rollback(
@@ -75,21 +81,58 @@ def rollback(
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
+    passed_at = {
+        one.version: one.tags[PROVEN]
+        for one in registry.versions(declared.name)
+        if PROVEN in one.tags
+    }
+    if to is None:
+        to = _before(declared, registry, passed_at)
+    elif to not in passed_at:
+        raise LockstepError(
+            f"Version {to} of {declared.name} was never live; those that were: "
+            f"{', '.join(map(str, passed_at)) or 'none'}."
+        )
+    _point_champion(declared, registry, to, as_json)
+
+
+def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, str]) -> int:
+    """The version to go back to.
+
+    Raises:
+        LockstepError: There is none.
+    """
+    from lockstep.columns.errors import LockstepError
+
     live = registry.alias(declared.name, "live")
     champion = registry.alias(declared.name, "champion")
-    if to is None and live is not None and champion and champion.version != live.version:
-        # What is wanted did not get through the gate: take back the wish, not what serves.
-        _point_champion(declared, registry, live.version, as_json)
-        return
-    proven = [
-        one
-        for one in registry.versions(declared.name)
-        if PROVEN in one.tags and (live is None or one.version != live.version)
-    ]
-    if to is None and not proven:
+    if live is not None and champion is not None and champion.version != live.version:
+        return live.version  # what is wanted did not get through the gate: take back the wish
+    earlier = [one for one in passed_at if live is None or one != live.version]
+    if not earlier:
         raise LockstepError(f"{declared.name} has no earlier version that was live.")
-    target = to if to is not None else max(proven, key=lambda one: one.tags[PROVEN]).version
-    _point_champion(declared, registry, target, as_json)
+    return max(earlier, key=lambda one: passed_at[one])
+
+
+def _demand_sound(version: Version, registry: Registry) -> None:
+    """Refuse a version that failed a check when it was trained.
+
+    Raises:
+        LockstepError: It did; with the checks, its figures, and how to promote it all the same.
+    """
+    from lockstep.columns.errors import LockstepError
+    from lockstep.training.candidate import FAILED_CHECKS
+
+    failed = version.tags.get(FAILED_CHECKS)
+    if failed is None:
+        return
+    metrics = registry.load(version.name, version.version).metrics
+    figures = ", ".join(f"{title} {value:.4g}" for title, value in metrics.items())
+    raise LockstepError(
+        f"Version {version.version} of {version.name} failed {failed.replace(',', ', ')} when it "
+        f"was trained ({figures}). To promote it all the same: lockstep promote {version.name} "
+        f"{version.version} --anyway"
+    )
 
 
 def _point_champion(

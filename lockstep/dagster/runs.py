@@ -135,6 +135,7 @@ def run_job(
 
     Raises:
         LockstepError: The job has no such partition.
+        KeyboardInterrupt: It was interrupted; Dagster has recorded it as failed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say to developers is none of a user's
@@ -154,6 +155,8 @@ def run_job(
         )
     events = result.all_events
     error = _first_error(events)
+    if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
+        raise KeyboardInterrupt
     return RunReport(
         run_id=result.run_id,
         job=job,

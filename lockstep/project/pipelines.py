@@ -7,6 +7,7 @@ import pkgutil
 import sysconfig
 import traceback
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -59,10 +60,12 @@ class Pipelines:
         if name in self.broken:
             raise LockstepError(self.broken[name].error)
         if name not in self.declared:
-            known = ", ".join(sorted(self.declared)) or "none"
+            close = get_close_matches(name, self.names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise LockstepError(
-                f"There is no pipeline {name!r}; there are: {known}. A pipeline is a file of that "
-                "name in transforms/, expectations/ and assets/."
+                f"There is no pipeline {name!r}; there are: {', '.join(self.names) or 'none'}."
+                f"{hint} A pipeline is a file of that name in transforms/, expectations/ and "
+                "assets/."
             )
         return self.declared[name]
 

@@ -48,7 +48,11 @@ class VersionNotFoundError(RegistryError):
         numbers = ", ".join(map(str, self.existing))
         super().__init__(
             f"The registry has no version {version} of {name}; "
-            + (f"it has {numbers}." if numbers else f"it has none yet: train {name} first.")
+            + (
+                f"it has {numbers}."
+                if numbers
+                else f"it has none yet; train one: lockstep train {name}"
+            )
         )
 
 
@@ -67,9 +71,9 @@ class AliasNotSetError(RegistryError):
         super().__init__(
             f"{name} has no @{alias}. "
             + (
-                f"Set it to one of its versions: {numbers}."
+                f"Promote one of its versions ({numbers}): lockstep promote {name} VERSION"
                 if numbers
-                else f"It has no version yet either: train {name} first."
+                else f"It has no version yet either; train one: lockstep train {name}"
             )
         )
 

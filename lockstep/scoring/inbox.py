@@ -82,7 +82,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
         InputError: There is no such file, or no reader for its kind.
     """
     if not file.is_file():
-        raise InputError(f"{file}: no such file.")
+        raise InputError(f"{file} is a folder." if file.is_dir() else f"{file}: no such file.")
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
     claimed = inbox / "claimed"
@@ -130,6 +130,12 @@ def find_claimed(inbox: Path, file: Path) -> str:
             f"{', '.join(path.name for path in oldest_first)}. Name one of these."
         )
     return found[0].name
+
+
+def why_rejected(inbox: Path, partition: str) -> str | None:
+    """Why a claimed file could not be read; None if it could, or nobody has tried yet."""
+    reason = inbox / "rejected" / f"{partition}.reason.txt"
+    return reason.read_text().strip() if reason.exists() else None
 
 
 def unsupported_files(inbox: Path) -> list[str]:

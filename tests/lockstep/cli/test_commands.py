@@ -13,6 +13,7 @@ import pytest
 
 from assets.orders import orders
 from lockstep.cli.main import app, main
+from lockstep.training.candidate import FAILED_CHECKS
 
 DAY = "2020-03-01"
 RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
@@ -101,6 +102,22 @@ def test_an_unknown_pipeline_is_named_beside_those_that_there_are(
     assert error.startswith("There is no pipeline 'nothing'; there are: orders.")
 
 
+def test_a_misspelt_pipeline_and_command_are_guessed(lockstep: Lockstep, home_path: Path) -> None:
+    assert "Did you mean 'orders'?" in lockstep("train", "ordres").error
+    error = lockstep("trian", "orders").error
+    assert error == "No such command 'trian'. Did you mean 'train', 'trace'? See lockstep --help."
+
+
+def test_outside_of_any_project_a_command_says_what_to_do(
+    lockstep: Lockstep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = lockstep("train", "orders").error
+    assert error.startswith(f"There is no Lockstep project in {tmp_path} or above")
+    assert "lockstep new NAME" in error
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -112,8 +129,9 @@ def test_an_unknown_pipeline_is_named_beside_those_that_there_are(
         ((), "Say what to score"),
         (("--file", "nowhere.csv"), "nowhere.csv: no such file."),
         (("--file", __file__), "its kind is not known; use .csv, .parquet, .jsonl."),
+        (("--file", "/"), "/ is a folder."),
     ],
-    ids=["no day", "outside", "backwards", "no end", "both", "nothing", "no file", "odd file"],
+    ids=["no day", "outside", "backwards", "half", "both", "nothing", "no file", "odd", "folder"],
 )
 def test_scoring_with_wrong_options_is_one_clear_line(
     lockstep: Lockstep, home_path: Path, options: tuple[str, ...], said: str
@@ -147,6 +165,26 @@ def test_promoting_a_version_that_does_not_exist_is_one_clear_line(
     assert workplace.registry.alias("orders", "champion") is None
 
 
+def test_a_version_that_failed_a_check_is_promoted_only_if_it_is_wanted_anyway(
+    lockstep: Lockstep, workplace
+) -> None:
+    (version,) = workplace.registry.versions("orders")
+    workplace.registry.tag(version, FAILED_CHECKS, "quality,round_trip")
+    error = lockstep("promote", "orders").error
+    assert error.startswith(
+        "Version 1 of orders failed quality, round_trip when it was trained (risk auc 0."
+    )
+    assert error.endswith("lockstep promote orders 1 --anyway")
+    assert workplace.registry.alias("orders", "champion") is None
+    assert lockstep("promote", "orders", "--anyway").status == 0
+    assert workplace.registry.alias("orders", "live").version == 1
+
+
+def test_rolling_back_to_a_version_that_was_never_live_is_refused(lockstep: Lockstep, live) -> None:
+    error = lockstep("rollback", "orders", "--to", "7").error
+    assert error == "Version 7 of orders was never live; those that were: 1."
+
+
 def test_rolling_back_without_an_earlier_version_is_one_clear_line(
     lockstep: Lockstep, live
 ) -> None:
@@ -156,7 +194,9 @@ def test_rolling_back_without_an_earlier_version_is_one_clear_line(
 
 def test_scoring_without_a_live_version_is_one_clear_line(lockstep: Lockstep, workplace) -> None:
     answer = lockstep("score", "orders", "--day", DAY)
-    assert "@live" in answer.error
+    assert answer.error == (
+        "orders has no @live. Promote one of its versions (1): lockstep promote orders VERSION"
+    )
     assert f"{DAY}: no rows scored, NOT published" in answer.out
 
 
@@ -198,6 +238,28 @@ def test_a_registry_that_does_not_answer_is_one_clear_line(
     assert "http://127.0.0.1:9 does not answer" in lockstep("promote", "orders").error
 
 
+def test_with_json_messages_stay_out_of_it(lockstep: Lockstep, workplace) -> None:
+    answer = lockstep("score", "orders", "--day", DAY, "--json")
+    assert answer.status == 2
+    assert json.loads(answer.out)["runs"][0]["error"] in answer.err
+
+
+# The project
+
+
+def test_pipelines_are_listed_and_broken_ones_say_why(
+    lockstep: Lockstep, checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout.folder)
+    (checkout.folder / "assets" / "broken.py").write_text("raise ValueError('no such table')\n")
+    answer = lockstep("list")
+    assert (answer.status, answer.out) == (1, "orders  scored by day and by file\n")
+    assert "broken.py:1" in answer.err
+    assert "no such table" in answer.err
+    listed = json.loads(lockstep("list", "--json").out)
+    assert [one["pipeline"] for one in listed] == ["orders", "broken"]
+
+
 # The main job
 
 
@@ -235,6 +297,19 @@ def test_outcomes_of_a_day_are_compared(lockstep: Lockstep, scored) -> None:
     assert answer.status == 0
     path = scored.store.path("outcomes", DAY)
     assert answer.out.splitlines()[0] == f"{DAY}: 120 rows compared: {path}"
+
+
+def test_outcomes_of_several_days_are_compared(lockstep: Lockstep, scored) -> None:
+    answer = lockstep("outcomes", "orders", "--from", DAY, "--to", "2020-03-02")
+    assert answer.status == 0
+    assert [line.split(":")[0] for line in answer.out.splitlines()[:2]] == [DAY, "2020-03-02"]
+
+
+def test_outcomes_of_a_day_that_is_not_scored_name_the_day_and_status_2(
+    lockstep: Lockstep, scored
+) -> None:
+    answer = lockstep("outcomes", "orders", "--from", "2020-03-02", "--to", "2020-03-03")
+    assert answer.error.startswith("2020-03-03: ")
 
 
 def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path: Path) -> None:
@@ -285,6 +360,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(
     error = lockstep("score", "orders", "--file", str(file)).error
     assert "half-written" in error
     assert str(live.home.inbox("orders") / "rejected") in error
+    assert "half-written" in lockstep("checks", "orders", "--file", "half.parquet").out
 
 
 def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_path: Path) -> None:
@@ -297,6 +373,27 @@ def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:
     assert answer.status == 0
     line = next(line for line in answer.out.splitlines() if "row_conservation" in line)
     assert line.split()[:3] == ["passed", "orders/daily/scored", DAY]
+
+
+@pytest.fixture
+def file_scored(lockstep: Lockstep, live, tmp_path: Path) -> Path:
+    """A file that was scored."""
+    file = tmp_path / "some orders.csv"
+    orders_of(DAY).to_csv(file, index=False)
+    assert lockstep("score", "orders", "--file", str(file)).status == 0
+    return file
+
+
+def test_a_file_is_found_again_by_its_name(lockstep: Lockstep, file_scored: Path) -> None:
+    found = json.loads(lockstep("checks", "orders", "--file", file_scored.name, "--json").out)
+    assert {one["asset"] for one in found} == {"orders/inbox/batch", "orders/inbox/scored"}
+    answer = lockstep("trace", "orders", "--file", file_scored.name, "--key", f"{DAY}-0007")
+    assert answer.status == 0
+    assert answer.out.startswith(f"{DAY}-0007, scored by version 1")
+
+
+def test_a_row_is_traced_in_a_day_or_a_file(lockstep: Lockstep, home_path: Path) -> None:
+    assert "--day DAY, or --file NAME" in lockstep("trace", "orders", "--key", "x").error
 
 
 def test_checks_of_all_days_tell_each(lockstep: Lockstep, scored) -> None:

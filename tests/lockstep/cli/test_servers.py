@@ -8,20 +8,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
-from lockstep.cli.servers import _free_port
+from lockstep.cli.servers import _free_port, _workspace
 from lockstep.columns.errors import LockstepError
+from lockstep.project.project import Project
 
 SECONDS = 120
 
 
 @pytest.fixture
 def up(checkout) -> Iterator[subprocess.Popen[str]]:
-    """`lockstep up` as a person starts it, at the head of a session of its own."""
+    """`lockstep up` as a person starts it below a project, at the head of its own session."""
     process = subprocess.Popen(
         [
             Path(sys.executable).with_name("lockstep"),
@@ -31,7 +33,7 @@ def up(checkout) -> Iterator[subprocess.Popen[str]]:
             "--mlflow-port",
             "15000",
         ],
-        cwd=checkout.folder,
+        cwd=checkout.folder / "transforms",
         env=checkout.environment(PYTHONUNBUFFERED="1", COLUMNS="300"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -61,6 +63,17 @@ def test_up_serves_both_on_this_machine_only_and_an_interrupt_stops_all(
     os.kill(up.pid, signal.SIGINT)
     assert up.wait(SECONDS) == 0
     assert wait_for_end(servers) == set()
+
+
+def test_a_project_without_a_workspace_file_is_served_with_all_its_pipelines(checkout) -> None:
+    (checkout.folder / "workspace.yaml").unlink()
+    (checkout.folder / "orchestration" / "definitions.py").unlink()
+    workspace = replace(Project.find(checkout.folder), home_folder=str(checkout.home))
+    answer = checkout.python(
+        "-m", "dagster", "definitions", "validate", "-w", str(_workspace(workspace))
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert "Validation successful for code location orders" in answer.stdout + answer.stderr
 
 
 def test_a_port_that_is_taken_is_passed_over() -> None:

@@ -216,7 +216,7 @@ def test_loading_by_an_alias_that_is_not_set_tells_the_versions(
     registry: Registry, tumour: Any
 ) -> None:
     registry.log(tumour.pipeline, **tumour.arguments)
-    with pytest.raises(AliasNotSetError, match=r"tumour has no @live\. Set it .*: 1\."):
+    with pytest.raises(AliasNotSetError, match=r"tumour has no @live\. Promote one .*\(1\)"):
         registry.load("tumour", "live")
 
 
@@ -230,7 +230,7 @@ def test_loading_a_version_that_is_not_there_tells_those_that_are(
 
 
 def test_loading_from_an_empty_registry_says_what_to_do(registry: Registry) -> None:
-    with pytest.raises(VersionNotFoundError, match="none yet: train tumour first"):
+    with pytest.raises(VersionNotFoundError, match="none yet; train one: lockstep train tumour"):
         registry.load("tumour", 1)
 
 

@@ -8,7 +8,13 @@ import pytest
 
 from lockstep.columns.errors import InputError
 from lockstep.columns.records import Key, Record
-from lockstep.scoring.inbox import claim_copy, claim_files, decode_claimed, unsupported_files
+from lockstep.scoring.inbox import (
+    claim_copy,
+    claim_files,
+    decode_claimed,
+    find_claimed,
+    unsupported_files,
+)
 
 OLD = time.time() - 3600
 
@@ -106,3 +112,40 @@ def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -
 def test_a_copy_of_no_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
         claim_copy(tmp_path, Path("nowhere.csv"))
+
+
+def test_a_claimed_file_is_found_by_the_name_it_came_under(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.CSV")
+    (claim,) = claim_files(tmp_path)
+    assert find_claimed(tmp_path, Path("monday.CSV")) == claim.partition
+    assert find_claimed(tmp_path, Path(claim.partition)) == claim.partition
+
+
+def test_a_repeated_file_is_found_as_the_one_it_repeats(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    drop(tmp_path, "again.csv")
+    claim_files(tmp_path)
+    assert find_claimed(tmp_path, Path("again.csv")) == claim.partition
+
+
+def test_a_file_that_lies_somewhere_is_found_by_its_content(tmp_path: Path) -> None:
+    file = drop(tmp_path / "elsewhere", "monday.csv")
+    partition = claim_copy(tmp_path, file)
+    drop(tmp_path / "elsewhere", "other.csv", "name,x\nb,2\n")
+    claim_copy(tmp_path, tmp_path / "elsewhere" / "other.csv")
+    assert find_claimed(tmp_path, file.rename(file.with_name("other.csv"))) == partition
+
+
+def test_of_several_files_of_one_name_each_is_named(tmp_path: Path) -> None:
+    for text in ("name,x\na,1\n", "name,x\nb,2\n"):
+        drop(tmp_path, "orders.csv", text)
+        claims = claim_files(tmp_path)
+    with pytest.raises(InputError) as told:
+        find_claimed(tmp_path, Path("orders.csv"))
+    assert all(claim.partition in str(told.value) for claim in claims)
+
+
+def test_a_file_that_never_came_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"orders\.csv: no such file has come into "):
+        find_claimed(tmp_path, Path("orders.csv"))

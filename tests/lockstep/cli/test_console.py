@@ -1,0 +1,90 @@
+"""What is shown of checks: the worst last, whole in a pipe, and cut with a word on a terminal."""
+
+from io import StringIO
+
+import pytest
+
+from lockstep.cli import console
+from lockstep.dagster.runs import CheckReport, RunReport
+
+DAY = "2020-03-01"
+
+
+def check(name: str, result: str, summary: str = "Found.", partition: str = DAY) -> CheckReport:
+    return CheckReport("orders/daily/batch", name, partition, result, None, summary)
+
+
+def run_of(partition: str, *checks: CheckReport) -> RunReport:
+    return RunReport("a run", "a job", partition, {}, checks, None, is_mistake=False)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """A terminal of 60 columns."""
+    screen = StringIO()
+    out = console.Console(file=screen, force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr(console, "OUT", out)
+    return screen
+
+
+def test_passed_checks_are_a_line_and_the_worst_is_last(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.show_checks(
+        [
+            check("broken", "failed", "It broke."),
+            check("one", "passed"),
+            check("odd", "warned", "It is odd."),
+            check("two", "passed"),
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "2 checks passed",
+        "warned  orders/daily/batch  odd",
+        "        It is odd.",
+        "FAILED  orders/daily/batch  broken",
+        "        It broke.",
+    ]
+
+
+def test_what_passed_checks_found_is_shown_when_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.show_checks([check("one", "passed", "All is well.")], passed_too=True, partitions=True)
+    assert capsys.readouterr().out.splitlines() == [
+        f"passed  orders/daily/batch {DAY}  one",
+        "        All is well.",
+    ]
+
+
+def test_a_finding_in_a_pipe_is_one_line_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    long = "word " * 2000 + "[end]"
+    console.show_checks([check("broken", "failed", long)])
+    assert capsys.readouterr().out.splitlines()[1] == f"        {long}"
+
+
+def test_a_long_finding_on_a_terminal_is_cut_and_says_where_the_rest_is(
+    terminal: StringIO,
+) -> None:
+    console.show_checks([check("broken", "failed", "word " * 2000)])
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) <= 60
+    shown = " ".join(line.strip() for line in lines)
+    assert shown.endswith(f"… (9,200 more characters: lockstep checks orders --day '{DAY}' --json)")
+
+
+def test_warnings_of_many_runs_are_counted_and_failures_told_with_their_day(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.show_many_checks(
+        [
+            run_of("2020-03-01", check("odd", "warned"), check("one", "passed")),
+            run_of("2020-03-02", check("odd", "warned"), check("broken", "failed", "It broke.")),
+        ]
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "1 check passed",
+        "warned  orders/daily/batch  odd  2 times",
+        f"FAILED  orders/daily/batch {DAY}  broken",
+        "        It broke.",
+    ]
