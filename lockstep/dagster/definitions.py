@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from traceback import format_exception
 
 import dagster as dg
 
@@ -16,35 +20,74 @@ from lockstep.dagster.jobs import jobs  # noqa: E402
 from lockstep.dagster.resources import resources  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
 from lockstep.dagster.sensors import sensors  # noqa: E402
+from lockstep.project.declaration import PipelineAssets  # noqa: E402
 from lockstep.project.pipelines import Broken, pipelines  # noqa: E402
 from lockstep.project.project import Project  # noqa: E402
 
 
-@cache
+@dataclass(frozen=True)
+class Built:
+    """What Dagster shows of a project.
+
+    Attributes:
+        definitions: All that it can run, and an asset for every broken pipeline.
+        broken: Pipelines that cannot be imported or built, by name.
+    """
+
+    definitions: dg.Definitions
+    broken: Mapping[str, Broken]
+
+
 def definitions(project: Project) -> dg.Definitions:
     """What Dagster shows of a project; a broken pipeline is an asset that says what is wrong."""
+    return built(project).definitions
+
+
+@cache
+def built(project: Project) -> Built:
+    """All pipelines as Dagster's definitions; one that cannot be built does not stop the others."""
     found = pipelines(project)
-    declared = list(found.declared.values())
-    return dg.Definitions(
-        assets=[
-            *(asset for one in declared for asset in pipeline_assets(one)),
-            *(_broken_asset(one) for one in found.broken.values()),
-        ],
-        jobs=[job for one in declared for job in jobs(one)],
-        schedules=[schedule for one in declared for schedule in schedules(one)],
-        sensors=[sensor for one in declared for sensor in sensors(one)],
+    parts, broken = [], dict(found.broken)
+    for name, declared in found.declared.items():
+        try:
+            parts.append(_of_pipeline(declared))
+        except Exception as error:  # noqa: BLE001 - Dagster raises what it likes of a declaration
+            broken[name] = _not_built(name, error)
+    shared = dg.Definitions(
+        assets=[_broken_asset(one) for one in broken.values()],
         resources=resources(project),
         executor=dg.in_process_executor,
+    )
+    return Built(dg.Definitions.merge(*parts, shared), broken)
+
+
+def _of_pipeline(declared: PipelineAssets) -> dg.Definitions:
+    return dg.Definitions(
+        assets=pipeline_assets(declared),
+        jobs=jobs(declared),
+        schedules=schedules(declared),
+        sensors=sensors(declared),
+    )
+
+
+def _not_built(name: str, error: Exception) -> Broken:
+    said = " ".join(str(error).split())
+    return Broken(
+        name,
+        f"Pipeline {name} is declared, but Dagster cannot have it: {said}",
+        "".join(format_exception(error)),
     )
 
 
 def _broken_asset(broken: Broken) -> dg.AssetsDefinition:
+    name = re.sub(r"\W", "_", broken.name, flags=re.ASCII)  # it may be what Dagster cannot have
+
     @dg.asset(
-        key=dg.AssetKey([broken.name, "cannot_be_imported"]),
-        group_name=broken.name,
+        key=dg.AssetKey([name, "broken"]),
+        group_name=name,
         description=f"**{broken.error}**\n\n```\n{broken.details}\n```",
     )
-    def cannot_be_imported() -> None:
+    def broken_pipeline() -> None:
         raise dg.Failure(description=broken.error)
 
-    return cannot_be_imported
+    return broken_pipeline

@@ -134,14 +134,12 @@ def run_job(
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
     Raises:
-        LockstepError: The job has no such partition.
+        LockstepError: The job's pipeline is broken, or the job has no such partition.
         KeyboardInterrupt: It was interrupted; Dagster has recorded it as failed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say to developers is none of a user's
-        from lockstep.dagster.definitions import definitions
-
-        definition = definitions(project).resolve_job_def(job)
+        definition = _resolved(project, job)
         _check_partition(definition, partition, instance)
         run_id = str(uuid4())
         if on_step is not None:
@@ -175,6 +173,16 @@ def run_job(
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
+
+
+def _resolved(project: Project, job: str) -> dg.JobDefinition:
+    from lockstep.dagster.definitions import built
+
+    found = built(project)
+    for broken in found.broken.values():
+        if job.startswith(f"{broken.name}_"):
+            raise LockstepError(broken.error)
+    return found.definitions.resolve_job_def(job)
 
 
 def _announcer(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:
