@@ -11,8 +11,8 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 """Exit statuses: a check failed or something broke; wrong use or bad input; Ctrl-C."""
 
 
-def _names(incomplete: str) -> list[str]:
-    """Names of the project's pipelines, from its files alone: a shell waits for them."""
+def pipeline_names(incomplete: str = "") -> list[str]:
+    """Names of the project's pipelines that begin so, from its files alone: a shell waits."""
     from lockstep.columns.errors import LockstepError
     from lockstep.project.project import Project
 
@@ -23,13 +23,18 @@ def _names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+PIPELINE = "PIPELINE"
 PipelineName = Annotated[
     str,
     typer.Argument(
-        metavar="PIPELINE", help="Such as flight_delay; see lockstep list.", autocompletion=_names
+        metavar=PIPELINE,
+        help="Such as flight_delay; see lockstep list.",
+        autocompletion=pipeline_names,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON; messages go to stderr.")
+]
 Day = Annotated[str | None, typer.Option("--day", metavar="YYYY-MM-DD", help="One day.")]
 First = Annotated[
     str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First of several days.")

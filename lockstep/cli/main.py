@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED
+from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
 from lockstep.cli.findings import checks, trace
 from lockstep.cli.new import new
 from lockstep.cli.overview import list_pipelines, up
@@ -83,8 +83,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))
     except typer.TyperException as error:
-        message = error.format_message()
-        _show(f"{message}{'' if message[-1:] in '.?' else '.'}{_help_of(error)}")
+        _show(_told(error))
     except LockstepError as error:
         _show(str(error))
     except (KeyboardInterrupt, typer.Abort):
@@ -98,7 +97,14 @@ def _show(message: str) -> None:
     show_error(message)
 
 
-def _help_of(error: typer.TyperException) -> str:
-    """Where the help is of the command that was used wrongly."""
+def _told(error: typer.TyperException) -> str:
+    """What was wrong with how the command was used, and where its help is."""
+    message = error.format_message()
+    sentences = [message if message.endswith((".", "?")) else f"{message}."]
+    names = pipeline_names()
+    if names and getattr(getattr(error, "param", None), "metavar", None) == PIPELINE:
+        sentences.append(f"There are: {', '.join(names)}.")
     context: typer.Context | None = getattr(error, "ctx", None)
-    return f" See {context.command_path} --help." if context is not None else ""
+    if context is not None:
+        sentences.append(f"See {context.command_path} --help.")
+    return " ".join(sentences)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import one_line
 from lockstep.project.home import Home
 
 _SETTINGS = """\
@@ -55,9 +56,27 @@ def prepare_instance(home: Home) -> Path:
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """The instance, in which runs, events and checks are recorded."""
-    with _alone(prepare_instance(home)):
-        return dg.DagsterInstance.get()
+    """The instance, in which runs, events and checks are recorded.
+
+    Raises:
+        LockstepError: Its folder cannot be written to, or what is in it cannot be read.
+    """
+    from sqlalchemy.exc import DatabaseError
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    path = prepare_instance(home)
+    try:
+        with _alone(path):
+            return dg.DagsterInstance.get()
+    except DatabaseError as error:
+        raise LockstepError(
+            f"A database of Dagster's in {path} cannot be used ({error.orig}). Restore the folder "
+            "from a copy, or move it away to begin anew."
+        ) from error
+    except (dg.DagsterError, YAMLError) as error:
+        raise LockstepError(
+            f"{path / 'dagster.yaml'} cannot be used: {one_line(str(error), 300)}."
+        ) from error
 
 
 @contextmanager

@@ -89,7 +89,10 @@ def _names(project: Project) -> list[str]:
     folder = project.root.joinpath(*project.assets.split("."))
     path = [str(folder)]
     if not folder.is_dir():
-        path = list(importlib.import_module(project.assets).__path__)
+        try:
+            path = list(importlib.import_module(project.assets).__path__)
+        except ModuleNotFoundError:
+            return []  # a project without a pipeline yet
     names = [module.name for module in pkgutil.iter_modules(path)]
     return [name for name in names if not name.startswith("_")]
 

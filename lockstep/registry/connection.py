@@ -96,9 +96,15 @@ class Connection:
             RegistryError: It refused, or files could not be written or read.
         """
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import DatabaseError
 
         try:
             return self._attempt(function, *args, **kwargs)
+        except DatabaseError as error:
+            raise RegistryError(
+                f"The registry at {self.shown_uri} cannot be used ({error.orig}). Restore it from "
+                "a copy, or move it away to begin anew."
+            ) from error
         except MlflowException as error:
             raise RegistryError(
                 f"The registry at {self.shown_uri} refused: {error.message}"

@@ -108,6 +108,13 @@ def test_a_misspelt_pipeline_and_command_are_guessed(lockstep: Lockstep, home_pa
     assert error == "No such command 'trian'. Did you mean 'train', 'trace'? See lockstep --help."
 
 
+def test_a_missing_pipeline_is_asked_for_with_those_that_there_are(
+    lockstep: Lockstep, home_path: Path
+) -> None:
+    error = lockstep("train").error
+    assert error == ("Missing argument 'PIPELINE'. There are: orders. See lockstep train --help.")
+
+
 def test_outside_of_any_project_a_command_says_what_to_do(
     lockstep: Lockstep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,7 +251,36 @@ def test_with_json_messages_stay_out_of_it(lockstep: Lockstep, workplace) -> Non
     assert json.loads(answer.out)["runs"][0]["error"] in answer.err
 
 
+@pytest.mark.parametrize(
+    ("file", "command", "said"),
+    [
+        ("mlflow/mlflow.db", "promote", "mlflow.db cannot be used (file is not a database)"),
+        ("dagster/history/runs.db", "checks", "dagster cannot be used (file is not a database)"),
+        ("dagster/dagster.yaml", "checks", "dagster.yaml cannot be used: while parsing"),
+    ],
+)
+def test_a_file_of_the_home_that_is_damaged_is_one_clear_line(
+    lockstep: Lockstep, home_path: Path, file: str, command: str, said: str
+) -> None:
+    damaged = home_path / file
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("no longer: [" * 100)
+    assert said in lockstep(command, "orders").error
+
+
 # The project
+
+
+def test_a_project_without_pipelines_says_how_to_make_one(
+    lockstep: Lockstep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.lockstep]\nassets = "no_assets_yet"\n')
+    monkeypatch.chdir(tmp_path)
+    answer = lockstep("list")
+    assert (answer.status, answer.err) == (0, "")
+    assert answer.out == (
+        f"No pipeline yet in {tmp_path}/no_assets_yet. Make one: lockstep new --pipeline NAME\n"
+    )
 
 
 def test_pipelines_are_listed_and_broken_ones_say_why(
