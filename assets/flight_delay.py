@@ -106,8 +106,8 @@ def _join(folder: Path) -> pa.Table:
     )
     table = flights.join(weather, ["origin", "time_hour"])
     table = table.join(planes, "tailnum")
-    table = _with_offset(table.join(airports, "dest"))
-    table = table.sort_by([("scheduled_at", "ascending"), ("flight_id", "ascending")])
+    table = table.join(airports, "dest")
+    table = _with_offset(table).sort_by([("scheduled_at", "ascending"), ("flight_id", "ascending")])
     return table.select(["day", *PIPELINE.joint_schema.names])
 
 

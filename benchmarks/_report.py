@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 import pyperf
@@ -52,7 +53,7 @@ def machine(suite: pyperf.BenchmarkSuite) -> str:
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
         f"{processor}, {facts['cpu_count']} cores, {facts['platform']}\n"
-        f"Python {facts['python_version']}, {libraries}"
+        f"Python {python_version()}, {libraries}"
     )
 
 

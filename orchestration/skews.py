@@ -15,6 +15,7 @@ from typing import Any
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
 from lockstep.project.project import Project
+from lockstep.scoring.store import Store
 
 PIPELINE = "flight_delay"
 _FOLDERS = ("transforms", "expectations", "assets", "orchestration")
@@ -212,29 +213,27 @@ class SkewedCopy:
                 f"The demonstration of {self.skew.name} broke: {(err or out).strip()[-600:]}"
             ) from None
         checks = [check for run in answer["runs"] for check in run["checks"]]
-        found = next(
-            (
-                check
-                for check in checks
-                if check["result"] == "failed" and check["column"] == self.skew.column
-            ),
-            None,
-        )
+        named = [
+            check
+            for check in checks
+            if check["result"] == "failed" and check["column"] == self.skew.column
+        ]
+        errors = [run["error"] for run in answer["runs"] if run["error"] is not None]
+        nothing: dict[str, Any] = {
+            "check": None,
+            "asset": None,
+            "summary": "; ".join(errors) or "no failed check names the column",
+        }
+        found = next(iter(named), nothing)
         return Catch(
             skew=self.skew,
-            check=found["check"] if found else None,
-            asset=found["asset"] if found else None,
-            summary=found["summary"] if found else "no failed check names the column",
+            check=found["check"],
+            asset=found["asset"],
+            summary=found["summary"],
             published=self._has_published(),
         )
 
     def _has_published(self) -> bool:
         """Whether skewed rows were published, or a version that would do so went live."""
-        published = self.home.data / PIPELINE / "daily" / "published" / f"{SKEWED_DAY}.parquet"
-        return published.exists() or self._is_live()
-
-    def _is_live(self) -> bool:
-        """Whether the copy's registry has a live version of its own making."""
-        if self.skew.needs_history:
-            return False  # it scores with the version that was live before the skew
-        return self.home.registry().alias(PIPELINE, "live") is not None
+        published = Store(self.home.data / PIPELINE).has("daily/published", SKEWED_DAY)
+        return published or self.home.live(PIPELINE).exists()

@@ -94,10 +94,6 @@ def test_parsed_json_holds_the_very_values_of_the_frame(flights: pd.DataFrame) -
         assert repr(of_json.columns[name].tolist()) == repr(of_frame.columns[name].tolist())
 
 
-def test_one_row_of_parsed_json_is_an_object(flights: pd.DataFrame) -> None:
-    assert isinstance(parsed_json(flights.iloc[:1]), dict)
-
-
 def called_in_pandas(function: Any, *arguments: Any) -> set[str]:
     """Functions of pandas, in Python or in C, that a call comes through."""
     found: set[str] = set()

@@ -1,12 +1,15 @@
 """Rounds of pyperf, and how they are told: run for real, on a script that takes no time."""
 
 import json
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pyperf
 import pytest
 
-from benchmarks._report import Outcome, ratio, ratios, write
+from benchmarks import run
+from benchmarks._report import Outcome, machine, ratio, ratios, write
 from benchmarks._rounds import BenchmarkError, Checkout, time_rounds
 
 SCRIPT = """
@@ -54,6 +57,16 @@ def test_what_is_written_names_no_machine_and_can_be_read_again(
     assert "cpu_count" in written
     assert "hostname" not in written
     assert str(tmp_path) not in written
+
+
+def test_commands_are_timed_in_processes_of_their_own(tmp_path: Path) -> None:
+    commands = {"nothing": [sys.executable, "-S", "-c", ""], "nap": ["sleep", "0.2"]}
+    (suite,) = time_rounds(
+        run.SCRIPT, [Checkout(tmp_path)], 1, lambda _: [f"--commands={json.dumps(commands)}"]
+    )
+    assert suite.get_benchmark_names() == ["nothing", "nap"]
+    assert suite.get_benchmark("nap").median() >= 0.2
+    assert f"numpy {version('numpy')}" in machine(suite)
 
 
 def benchmark(*rounds: list[float]) -> pyperf.Benchmark:

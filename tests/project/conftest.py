@@ -3,11 +3,17 @@
 import pytest
 
 
-@pytest.fixture(scope="session")
-def flights(tmp_path_factory):
-    """The module that reads the flights, its cache in a folder of the session's own."""
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """A home of the session's own, for the joined table."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCKSTEP_HOME", str(tmp_path_factory.mktemp("home")))
-        from assets import flight_delay
+        yield
 
-        yield flight_delay
+
+@pytest.fixture(scope="session")
+def flights():
+    """The module that reads the flights."""
+    from assets import flight_delay
+
+    return flight_delay

@@ -202,11 +202,6 @@ def test_delays_count_up_to_three_hours_and_no_arrival_as_three_hours():
     assert flights.delay_minutes(delays).tolist() == [-3.0, 179.0, 180.0, 180.0]
 
 
-def test_the_late_probability_is_the_mean_of_both_models():
-    mean = flights.late_probability(np.array([0.2, 0.6]), np.array([0.4, 0.5]))
-    assert mean == pytest.approx([0.3, 0.55])
-
-
 def test_bands_and_verdict_change_at_their_limits():
     probabilities = np.array([0.0, 0.15, 0.3, 0.4999, 0.5, 1.0])
     assert flights.risk_band(probabilities).tolist() == [
@@ -220,15 +215,5 @@ def test_bands_and_verdict_change_at_their_limits():
     assert flights.will_be_late(probabilities).tolist() == [False] * 4 + [True] * 2
 
 
-def test_there_are_at_least_twenty_features_and_each_says_what_it_is():
-    features = [GRAPH.columns[name] for name in GRAPH.features]
-    assert len(features) >= 20
-    assert [column.name for column in features if not column.doc.endswith(".")] == []
-
-
 def test_every_field_has_a_description():
     assert [field.name for field in flights.PIPELINE.joint_schema if not field.doc] == []
-
-
-def test_the_second_stage_uses_the_mean_of_the_first():
-    assert "late_probability" in GRAPH.inputs("expected_delay")

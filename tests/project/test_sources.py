@@ -11,8 +11,6 @@ from pyarrow import parquet
 
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import InputError
-from lockstep.columns.kinds import Kind
-from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
 
@@ -108,12 +106,6 @@ def test_without_the_package_the_error_says_what_to_install(flights, monkeypatch
         flights.departures(APRIL_1)
 
 
-def test_every_column_depends_on_its_own_row_alone(flights):
-    columns = decode(flights.departures(APRIL_1), flights.PIPELINE.record_schema).columns
-    report = locality(flights.PIPELINE, columns, rows=500)
-    assert report.ok, report.first
-
-
 @pytest.fixture(scope="module")
 def some_flights(flights):
     """A sixth of the history and of April, enough to fit and to judge."""
@@ -144,11 +136,6 @@ def test_the_second_stage_expects_the_delays_that_came(fitted, some_flights):
     names = ("delay_minutes", "expected_delay")
     found = fitted.graph.evaluate(some_flights[0], names, fitted.bound)
     assert found["expected_delay"].mean() == pytest.approx(found["delay_minutes"].mean(), abs=1)
-
-
-def test_a_fitted_column_depends_on_its_own_row_alone(fitted, some_flights):
-    report = locality(fitted, some_flights[1], rows=300)
-    assert report.ok, report.first
 
 
 def test_an_airline_and_an_airport_never_seen_get_a_prediction(fitted, some_flights):
@@ -278,8 +265,3 @@ def test_a_column_swapped_for_another_shows_on_its_first_day(days, profiles, kin
     faulty = Profile.of({**days[day], column: days[day][other]}, kinds)
     shifts = sudden_shift(window(profiles, day, 14), faulty)
     assert {shift.column for shift in shifts} == {column}
-
-
-def test_the_profile_covers_every_raw_column_but_key_and_time(profiles, kinds):
-    timeless = {name for name, kind in kinds.items() if kind is not Kind.TIME}
-    assert set(profiles[APRIL_1].columns) == timeless
