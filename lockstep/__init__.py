@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.decorators import feature, label, model, output
 from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import EventTime, Key, Named, Outcome, Record, RowNumber, Zone
+from lockstep.columns.records import (
+    EventTime,
+    Key,
+    Missing,
+    Named,
+    Outcome,
+    Record,
+    RowNumber,
+    Zone,
+)
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import Calendar, PipelineAssets
@@ -30,6 +39,7 @@ __all__ = [
     "FunctionSource",
     "Ints",
     "Key",
+    "Missing",
     "Named",
     "Outcome",
     "ParquetSource",

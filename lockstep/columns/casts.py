@@ -102,6 +102,8 @@ def _cast_alike(field: Field, values: Sequence[Any]) -> Array | None:
     None if any needs a look of its own.
     """
     types = set(map(type, values))
+    if field.missing and str in types:
+        return None
     if field.optional:
         types.discard(NoneType)
     if not types or not types <= _TYPES.get(field.declared, set()):

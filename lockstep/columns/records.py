@@ -46,6 +46,16 @@ class Named:
     name: str
 
 
+@dataclass(frozen=True, init=False)
+class Missing:
+    """Marks texts that stand for no value, as in `Annotated[float | None, Missing("NA", "?")]`."""
+
+    texts: tuple[str, ...]
+
+    def __init__(self, *texts: str) -> None:
+        object.__setattr__(self, "texts", texts)
+
+
 @dataclass(frozen=True)
 class Zone:
     """Marks a time that comes without a zone, as in `Annotated[datetime, Zone("Europe/Berlin")]`.
@@ -87,6 +97,7 @@ class Field:
         alias: Name of its column in data; None where that is the field's.
         zone: Zone of times that come without one; None where each has its own.
         is_row_number: Whether it is the row's position where data has no such column.
+        missing: Texts that stand for no value.
     """
 
     name: str
@@ -98,6 +109,7 @@ class Field:
     alias: str | None = None
     zone: str | None = None
     is_row_number: bool = False
+    missing: tuple[str, ...] = ()
 
     @cached_property
     def kind(self) -> Kind:
@@ -199,6 +211,7 @@ class Schema:
                     "alias": field.alias,
                     "zone": field.zone,
                     "is_row_number": field.is_row_number,
+                    "missing": list(field.missing),
                 }
                 for field in self.fields
             ],
@@ -208,7 +221,13 @@ class Schema:
     def from_json(cls, data: Mapping[str, Any]) -> Schema:
         """The schema that `to_json` wrote."""
         fields = (
-            Field(**{**item, "choices": tuple(item["choices"]) if item["choices"] else None})
+            Field(
+                **{
+                    **item,
+                    "choices": tuple(item["choices"]) if item["choices"] else None,
+                    "missing": tuple(item.get("missing", ())),
+                }
+            )
             for item in data["fields"]
         )
         return cls(data["name"], tuple(fields))
@@ -335,7 +354,15 @@ def _field(owner: type, name: str, annotation: Any, doc: str) -> Field:
         alias=next((mark.name for mark in marks if isinstance(mark, Named)), None),
         zone=_zone(f"{owner.__name__}.{name}", declared, marks),
         is_row_number=_ROW_NUMBER in marks,
+        missing=_missing(f"{owner.__name__}.{name}", optional, marks),
     )
+
+
+def _missing(where: str, optional: bool, marks: list[Any]) -> tuple[str, ...]:
+    texts = tuple(text for mark in marks if isinstance(mark, Missing) for text in mark.texts)
+    if texts and not optional:
+        raise DeclarationError(f"{where} has texts that stand for no value; add `| None`.")
+    return texts
 
 
 def _zone(where: str, declared: str, marks: list[Any]) -> str | None:

@@ -65,6 +65,8 @@ def converter(field: Field) -> Convert:
         convert = _time if field.zone is None else _time_in(field.zone)
     else:
         convert = _text if field.choices is None else _one_of(field.choices)
+    if field.missing:
+        convert = _without(frozenset(field.missing), convert)
     return convert if field.optional else _required(convert, field)
 
 
@@ -93,6 +95,15 @@ def _required(convert: Convert, field: Field) -> Convert:
         return found
 
     return required
+
+
+def _without(texts: frozenset[str], convert: Convert) -> Convert:
+    """A conversion for which these texts stand for no value."""
+
+    def converted(value: Any) -> Any:
+        return None if isinstance(value, str) and value in texts else convert(value)
+
+    return converted
 
 
 def _float(value: Any) -> float | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv, parquet
 
-from lockstep import EventTime, Key, Named, Record, RowNumber, Zone
+from lockstep import EventTime, Key, Missing, Named, Record, RowNumber, Zone
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.files import decode_file
@@ -31,6 +31,14 @@ class Line(Record):
 
     row: RowNumber
     x: float
+
+
+class Answers(Record):
+    """A survey as R writes it."""
+
+    name: Key[str]
+    age: Annotated[float | None, Missing("NA", "?")]
+    town: Annotated[str | None, Missing("?")]
 
 
 class Visit(Record):
@@ -160,8 +168,29 @@ def test_a_time_that_clocks_show_twice_or_never_is_refused(value: str, said: str
     assert said in str(row)
 
 
+@pytest.mark.parametrize("form", ["records", "pyarrow", "pandas", "csv", "parquet"])
+def test_texts_that_stand_for_no_value_are_missing(form: str, tmp_path: Any) -> None:
+    rows = [{"name": "a", "age": "NA", "town": "?"}, {"name": "b", "age": "?", "town": "Ulm"}]
+    found = _decoded(_forms(rows, tmp_path)[form], Answers.schema())
+    assert np.isnan(found.columns["age"]).tolist() == [True, True]
+    assert found.columns["town"].tolist() == [None, "Ulm"]
+
+
+def test_a_number_beside_texts_that_stand_for_no_value_is_one() -> None:
+    assert decode({"name": "a", "age": 3.5, "town": None}, Answers.schema()).columns["age"] == [3.5]
+
+
+def test_a_text_that_stands_for_no_value_needs_a_field_that_may_be_missing() -> None:
+    class Odd(Record):
+        name: Key[str]
+        age: Annotated[float, Missing("NA")]
+
+    with pytest.raises(DeclarationError, match=r"Odd\.age has texts that stand for no value"):
+        Odd.schema()
+
+
 def test_marks_survive_storage() -> None:
-    for declared in (Parcel, Line, Visit):
+    for declared in (Parcel, Line, Visit, Answers):
         assert Schema.from_json(declared.schema().to_json()) == declared.schema()
 
 
