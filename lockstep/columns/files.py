@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.errors import InputError
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.records import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars"}
+_DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
+_BEGINNING = 100_000
+"""Bytes of a file that are looked at to tell what separates its cells."""
 
 
 def decode_file(path: Path | str, schema: Schema) -> Decoded:
@@ -48,16 +57,24 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     return decode(data, schema, source=source)
 
 
-def _decode_csv(path: Path, schema: Schema) -> Decoded:
+def read_csv(path: Path) -> pa.Table:
+    """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
+
+    Raises:
+        InputError: It is none, or one of another kind than Lockstep reads; the message says how
+            to write it anew.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
-    text = pa.py_buffer(path.read_bytes() + b"\n")  # pyarrow wants one after a header on its own
+    data = path.read_bytes()
+    _check_separator(path, data)
+    text = pa.py_buffer(data + b"\n")  # pyarrow wants one after a header on its own
     parse = csv.ParseOptions(newlines_in_values=True)
     try:
         with csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
             names = head.schema.names
-        table = csv.read_csv(
+        return csv.read_csv(
             pa.BufferReader(text),
             parse_options=parse,
             convert_options=csv.ConvertOptions(
@@ -68,13 +85,57 @@ def _decode_csv(path: Path, schema: Schema) -> Decoded:
             ),
         )
     except (pa.ArrowException, UnicodeDecodeError) as error:
+        if not _is_utf8(data):
+            raise InputError(f"{path} is not in UTF-8. {anew(path, encoding='latin-1')}") from error
         raise InputError(
             f"{path} cannot be read as CSV: {one_line(str(error))}. Correct the file."
         ) from error
-    return decode_cells(table, schema, source=str(path))
 
 
-def _decode_parquet(path: Path, schema: Schema) -> Decoded:
+def anew(path: Path, **options: str) -> str:
+    """How to write a table anew as a CSV file with commas, decimal points and UTF-8."""
+    given = "".join(f", {name}={value!r}" for name, value in options.items())
+    target = str(path.with_name(f"{path.stem}-new.csv"))
+    return (
+        'Write it anew, such as by: python -c "import pandas; '
+        f'pandas.read_csv({str(path)!r}{given}).to_csv({target!r}, index=False)"'
+    )
+
+
+def _check_separator(path: Path, data: bytes) -> None:
+    head, _, rest = data[:_BEGINNING].partition(b"\n")
+    separator = max(_SEPARATORS, key=head.count)
+    if head.count(separator) <= head.count(b","):
+        return
+    options = {"sep": separator.decode()}
+    if _DECIMAL_COMMA.search(rest):
+        options["decimal"] = ","
+    if not _is_utf8(data):
+        options["encoding"] = "latin-1"
+    raise InputError(
+        f"{path} separates its cells by {_SEPARATORS[separator]}, not commas. "
+        f"{anew(path, **options)}"
+    )
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decode_csv(path: Path, schema: Schema) -> Decoded:
+    return decode_cells(read_csv(path), schema, source=str(path))
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """The table of a Parquet file.
+
+    Raises:
+        InputError: It is none, or damaged.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -87,7 +148,11 @@ def _decode_parquet(path: Path, schema: Schema) -> Decoded:
             f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
             "Write it anew."
         ) from error
-    return decode(table, schema, source=str(path))
+    return table
+
+
+def _decode_parquet(path: Path, schema: Schema) -> Decoded:
+    return decode(read_parquet(path), schema, source=str(path))
 
 
 def _decode_json_lines(path: Path, schema: Schema) -> Decoded:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -20,6 +20,10 @@ from lockstep.columns.errors import DeclarationError, InputError, LockstepError
 from lockstep.columns.files import decode_file
 from lockstep.columns.plain import one_line
 from lockstep.columns.records import Schema
+from lockstep.project.place import declaring_folder
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 _DAY = "{day}"
 
@@ -60,9 +64,13 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
 
 @dataclass(frozen=True)
 class ParquetSource:
-    """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01."""
+    """A Parquet file; `{day}` in its path stands for a day, such as 2013-04-01.
+
+    A relative path is seen from the root of the project.
+    """
 
     path: str | Path
+    folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_suffix(self.path, ".parquet")
@@ -80,10 +88,12 @@ class ParquetSource:
 class CsvSource:
     """A CSV file; `{day}` in its path stands for a day, such as 2013-04-01.
 
-    An empty cell without quotes is missing, and `""` is an empty text.
+    An empty cell without quotes is missing, and `""` is an empty text. A relative path is seen
+    from the root of the project.
     """
 
     path: str | Path
+    folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _check_suffix(self.path, ".csv")
@@ -102,12 +112,14 @@ class SqlSource:
     """A query; `:day` in it stands for a day and is bound as a date, not put in as text.
 
     Attributes:
-        url: Where the database is, as SQLAlchemy writes it, such as `sqlite:///flights.db`.
+        url: Where the database is, as SQLAlchemy writes it, such as `sqlite:///flights.db`; a
+            relative path is seen from the root of the project.
         query: A SELECT with the columns of the record.
     """
 
     url: str = field(repr=False)
     query: str
+    folder: Path = field(default_factory=declaring_folder, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if _DAY in self.query:
@@ -127,8 +139,7 @@ class SqlSource:
         if takes_day:
             statement = statement.bindparams(bindparam("day", day, type_=Date))
         try:
-            self._check_file()
-            engine = create_engine(self.url, poolclass=NullPool)
+            engine = create_engine(self._found(), poolclass=NullPool)
             with engine.connect() as connection:
                 result = connection.execute(statement)
                 names = list(result.keys())
@@ -156,18 +167,22 @@ class SqlSource:
             where = "a database whose address SQLAlchemy cannot read"
         return f"SQL on {where}: {one_line(self.query)}"
 
-    def _check_file(self) -> None:
-        """SQLite would make an empty database of a file that does not exist."""
+    def _found(self) -> URL:
+        """The address; SQLite would make an empty database of a file that does not exist."""
         from sqlalchemy import make_url
 
         url = make_url(self.url)
         if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-            return
-        if not str(url.database).startswith("file:") and not Path(str(url.database)).is_file():
+            return url
+        if str(url.database).startswith("file:"):
+            return url
+        file = self.folder / str(url.database)
+        if not file.is_file():
             raise InputError(
-                f"{self.describe()}: there is no file {url.database}; create the database, or "
-                "correct the address."
+                f"{self.describe()}: there is no file {file}; create the database, or correct the "
+                "address."
             )
+        return url.set(database=str(file))
 
 
 @dataclass(frozen=True)
@@ -213,11 +228,12 @@ def _file(source: ParquetSource | CsvSource, day: date | None) -> Path:
     _check_day(source, day, _DAY in path, f"{_DAY} in its path")
     if day is not None:
         path = path.replace(_DAY, day.isoformat())
-    if not Path(path).is_file():
+    file = source.folder / path
+    if not file.is_file():
         raise InputError(
-            f"{source.describe()}: there is no file {path}; deliver it, or correct the path."
+            f"{source.describe()}: there is no file {file}; deliver it, or correct the path."
         )
-    return Path(path)
+    return file
 
 
 def _check_day(source: Source, day: date | None, takes_day: bool, placeholder: str) -> None:

@@ -1,0 +1,386 @@
+"""The source of a proposed pipeline: its columns, and where its rows come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lockstep.templates.proposal import Proposal, ProposedField, free_name
+from lockstep.templates.table import TableColumn
+
+_WIDTH = 100
+_FEW_ROWS = 1_000
+_MOST_SHOWN = 8
+
+
+def columns_source(name: str, proposal: Proposal) -> str:
+    """The module of a pipeline's columns."""
+    return _Columns(name, proposal).source()
+
+
+def assets_source(name: str, proposal: Proposal, path: str, transforms: str) -> str:
+    """The module of a pipeline's source and demands.
+
+    Args:
+        name: The pipeline.
+        proposal: What it is.
+        path: Where its table is, seen from the project's root.
+        transforms: The package of its columns.
+    """
+    names = _Columns(name, proposal)
+    kind = "CsvSource" if Path(path).suffix.lower() == ".csv" else "ParquetSource"
+    metric, threshold, why = _demand(proposal)
+    return f'''"""Where the rows of {name} come from, and what its predictions must reach."""
+
+from lockstep import {kind}, PipelineAssets, Quality
+from {transforms}.{name} import PIPELINE
+
+ASSETS = PipelineAssets(
+    pipeline=PIPELINE,
+    history={kind}({_text(path)}),
+    # Edit: demand what you need. {why}
+    quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
+)
+'''
+
+
+def _demand(proposal: Proposal) -> tuple[str, str, str]:
+    """A metric, a threshold that no model should miss, and what that stands for."""
+    counts = proposal.label.column.counts
+    if proposal.task == "binary":
+        return "auc", "0.5", "0.5 is no better than chance."
+    if proposal.task == "classes":
+        share = max(counts.values()) / sum(counts.values())
+        return "accuracy", f"{share:.2f}", "This is what always saying the commonest class reaches."
+    middle = _median(counts)
+    spread = sum(abs(value - middle) * n for value, n in counts.items()) / sum(counts.values())
+    return "mae", f"{spread:.3g}", "This is how far off the median is, on average."
+
+
+def _median(counts: Any) -> float:
+    below = 0
+    for value in sorted(counts):
+        below += counts[value]
+        if 2 * below >= sum(counts.values()):
+            return float(value)
+    return 0.0
+
+
+class _Columns:
+    """The names that a module gives its columns, and its source.
+
+    Args:
+        name: The pipeline.
+        proposal: What it is.
+    """
+
+    def __init__(self, name: str, proposal: Proposal) -> None:
+        self.name, self.proposal = name, proposal
+        taken = {proposal.label.name, *(field.name for field in proposal.fields)}
+        if proposal.key is not None:
+            taken.add(proposal.key.name)
+        self._taken = taken
+        about = proposal.label.name.strip("_")
+        self.key = proposal.key.name if proposal.key is not None else self._free("row")
+        self.label = self._free(f"true_{about}")
+        form = {
+            "binary": "{}_probability",
+            "classes": "likely_{}",
+            "number": "expected_{}",
+        }[proposal.task]
+        self.model = self._free(form.format(about))
+        self.output = self._free(f"predicted_{about}")
+        self.probability = self._free("probability")
+        self.calendar = {
+            field.name: (self._free(f"{field.name}_month"), self._free(f"{field.name}_weekday"))
+            for field in proposal.times
+        }
+
+    def _free(self, wanted: str) -> str:
+        found = free_name(wanted, self._taken)
+        self._taken.add(found)
+        return found
+
+    def source(self) -> str:
+        """The module."""
+        blocks = [
+            *([self._classes()] if self.proposal.task == "classes" else []),
+            self._record(),
+            self._outcome(),
+            *(self._calendar(field) for field in self.proposal.times),
+            self._label(),
+            self._model(),
+            *self._outputs(),
+        ]
+        body = "\n\n\n".join(blocks)
+        end = "\n\n\nPIPELINE = Pipeline(__name__, record=Row, outcome=Later)\n"
+        head = (
+            f'"""{self.name.capitalize()}: {_shown(self.proposal.label.column.name)}, predicted '
+            f'from the other columns of {_shown(self.proposal.table.path.name)}."""\n'
+        )
+        gap = "\n\n" if body.startswith("CLASSES") else "\n\n\n"
+        return f"{head}\n{self._imports(body + end)}{gap}{body}{end}"
+
+    def _imports(self, body: str) -> str:
+        def used(names: Iterable[str]) -> list[str]:
+            return [name for name in names if re.search(rf"\b{name}\b", body)]
+
+        lines = []
+        lines += [f"from datetime import {name}" for name in used(["datetime"])]
+        lines += [f"from typing import {name}" for name in used(["Annotated"])]
+        lines += ["", "import numpy as np"] if used(["np"]) else [""]
+        if used(["make_column_transformer"]):
+            lines += ["from sklearn.compose import make_column_transformer"]
+        lines += [f"from sklearn.ensemble import {self._estimator}"]
+        if used(["Steps"]):
+            lines += ["from sklearn.pipeline import Pipeline as Steps"]
+            lines += ["from sklearn.pipeline import make_pipeline"]
+        if used(["OneHotEncoder"]):
+            lines += ["from sklearn.preprocessing import OneHotEncoder"]
+        names = used(
+            (
+                *("Bools", "Floats", "Ints", "Key", "Missing", "Named", "Outcome", "Pipeline"),
+                *("Record", "RowNumber", "Texts", "Times", "Zone"),
+            )
+        )
+        names += ["feature"] if "@feature" in body else []
+        listed = "".join(f"    {name},\n" for name in (*names, "label", "model", "output"))
+        return "\n".join(lines).lstrip("\n") + f"\n\nfrom lockstep import (\n{listed})"
+
+    @property
+    def _estimator(self) -> str:
+        kind = "Regressor" if self.proposal.task == "number" else "Classifier"
+        return f"HistGradientBoosting{kind}"
+
+    def _classes(self) -> str:
+        texts = [_literal(one) for one in self._class_values()]
+        return f"CLASSES = {_bracketed(texts, 'CLASSES = ')}"
+
+    def _class_values(self) -> Sequence[Any]:
+        classes = self.proposal.classes
+        return list(map(str, classes)) if self._are_texts() else classes
+
+    def _are_texts(self) -> bool:
+        """Whether the label holds texts; a number that may be missing becomes one."""
+        column = self.proposal.label.column
+        return column.declared == "str" or column.optional
+
+    def _record(self) -> str:
+        key = self.proposal.key
+        if key is None:
+            lines = [f"    {self.key}: RowNumber  # no column tells the rows apart by itself"]
+        else:
+            lines = [_field(key, is_key=True)]
+        lines += [_field(field) for field in self.proposal.fields]
+        if self.proposal.left_out:
+            names = ", ".join(_shown(name) for name in self.proposal.left_out)
+            lines.append(f"    # No field can hold {names}.")
+        return (
+            "class Row(Record):\n"
+            '    """A row as it is known when a prediction is asked for.\n\n'
+            "    Edit: move fields that become known only later to Later.\n"
+            '    """\n\n' + "\n".join(lines)
+        )
+
+    def _outcome(self) -> str:
+        return 'class Later(Outcome):\n    """What becomes known later."""\n\n' + _field(
+            self.proposal.label
+        )
+
+    def _calendar(self, field: ProposedField) -> str:
+        month, weekday = self.calendar[field.name]
+        return f'''@feature
+def {month}({field.name}: Times) -> Floats:
+    """Month of {field.name} in UTC, 1 to 12; missing where that is."""
+    months = {field.name}.astype("datetime64[M]").astype(np.int64)
+    return np.where(np.isnat({field.name}), np.nan, months % 12 + 1)
+
+
+@feature
+def {weekday}({field.name}: Times) -> Floats:
+    """Day of the week of {field.name} in UTC, 0 for Monday; missing where that is."""
+    days = {field.name}.astype("datetime64[D]").astype(np.int64)
+    return np.where(np.isnat({field.name}), np.nan, (days + 3) % 7)'''
+
+    def _label(self) -> str:
+        field = self.proposal.label
+        alias, value, doc = _alias(field.column), field.name, "What is to be predicted."
+        held = alias
+        if self.proposal.task == "binary":
+            alias, value, doc = self._label_of_two(field)
+        elif self.proposal.task == "classes":
+            alias, value, doc = self._label_of_classes(field)
+        return (
+            f"@label\ndef {self.label}({field.name}: {held}) -> {alias}:\n"
+            f'    """{doc}"""\n    return {value}'
+        )
+
+    def _label_of_two(self, field: ProposedField) -> tuple[str, str, str]:
+        name, column, true = field.name, field.column, self.proposal.classes[1]
+        doc = f"Whether {_shown(column.name)} is {_shown(true)}."
+        if column.declared == "bool":
+            return _alias(column), name, f"Whether {_shown(column.name)}."
+        if not column.optional:
+            return "Bools", f"{name} == {_literal(true)}", doc
+        doc = doc[:-1] + ", 1 or 0; missing where it is not known."
+        if column.declared == "str":
+            cells = f"np.nan if one is None else one == {_literal(true)} for one in {name}"
+            return "Floats", f"np.array([{cells}], dtype=np.float64)", doc
+        return "Floats", f"np.where(np.isnan({name}), np.nan, {name} == {_literal(true)})", doc
+
+    def _label_of_classes(self, field: ProposedField) -> tuple[str, str, str]:
+        name, column = field.name, field.column
+        doc = "What is to be predicted."
+        if column.declared == "str":
+            if not self.proposal.rare_are_left_out:
+                return "Texts", name, doc
+            cells = f"one if one in CLASSES else None for one in {name}"
+            doc = "What is to be predicted; values in few rows are not learned."
+            return "Texts", f"np.array([{cells}], dtype=object)", doc
+        if column.optional:
+            cells = f"None if np.isnan(one) else str(int(one)) for one in {name}"
+            return "Texts", f"np.array([{cells}], dtype=object)", doc
+        if column.declared == "float":
+            return "Ints", f"{name}.astype(np.int64)", doc
+        return "Ints", name, doc
+
+    def _model(self) -> str:
+        uses = [
+            *(_literal(field.name) for field in self.proposal.fields if self._is_used(field)),
+            *(name for pair in self.calendar.values() for name in pair),
+        ]
+        notes = "".join(
+            f"    # Not used: {field.name}, "
+            + ("which is empty.\n" if field.column.is_empty else "whose texts are too many.\n")
+            for field in self.proposal.unused
+        )
+        leaf = ", min_samples_leaf=5" if self.proposal.table.rows < _FEW_ROWS else ""
+        estimator = f"{self._estimator}(random_state=0{leaf})"
+        categories = [_literal(field.name) for field in self.proposal.categories]
+        classes = "    classes=CLASSES,\n" if self.proposal.task == "classes" else ""
+        begin = (
+            f"@model(\n    learns={self.label},\n{notes}"
+            f"    uses={_bracketed(uses, '    uses=', ',')},\n{classes})\n"
+        )
+        doc = {
+            "binary": f"Probability of {self.label}.",
+            "classes": "The most probable class.",
+            "number": "The number that is to be expected.",
+        }[self.proposal.task]
+        if not categories:
+            return (
+                f"{begin}def {self.model}() -> {self._estimator}:\n"
+                f'    """{doc}"""\n    return {estimator}'
+            )
+        texts = _bracketed(categories, "    texts = ")
+        return f'''{begin}def {self.model}() -> Steps:
+    """{doc}"""
+    texts = {texts}
+    prepare = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), texts),
+        remainder="passthrough",
+    )
+    estimator = {estimator}
+    return make_pipeline(prepare, estimator)'''
+
+    def _is_used(self, field: ProposedField) -> bool:
+        return field.is_number or field.is_category
+
+    def _outputs(self) -> list[str]:
+        if self.proposal.task != "binary":
+            texts = "Texts" if self._are_texts() else "Ints"
+            alias = texts if self.proposal.task == "classes" else "Floats"
+            return [
+                f"@output\ndef {self.output}({self.model}: {alias}) -> {alias}:\n"
+                f'    """What is predicted."""\n    return {self.model}'
+            ]
+        false, true = self.proposal.classes
+        alias = {"bool": "Bools", "str": "Texts", "int": "Ints", "float": "Floats"}[
+            self.proposal.label.column.declared or "str"
+        ]
+        value = f"{self.model} >= 0.5"
+        if alias != "Bools":
+            value = f"np.where({value}, {_literal(true)}, {_literal(false)})"
+        if alias == "Texts":
+            value += ".astype(object)"
+        return [
+            f"@output\ndef {self.probability}({self.model}: Floats) -> Floats:\n"
+            f'    """Probability of {self.label}."""\n    return {self.model}',
+            f"@output\ndef {self.output}({self.model}: Floats) -> {alias}:\n"
+            f'    """What is more probable than not."""\n    return {value}',
+        ]
+
+
+def _alias(column: TableColumn) -> str:
+    """The alias of what a field's array holds."""
+    if column.optional and column.declared in ("int", "bool"):
+        return "Floats"
+    return {
+        "float": "Floats",
+        "int": "Ints",
+        "bool": "Bools",
+        "str": "Texts",
+        "datetime": "Times",
+    }[column.declared or "str"]
+
+
+def _field(field: ProposedField, *, is_key: bool = False) -> str:
+    """A field's line, with what the column holds as its comment."""
+    column = field.column
+    kind = f"Key[{column.declared}]" if is_key else f"{column.declared}"
+    if column.optional:
+        kind += " | None"
+    marks = []
+    if column.name != field.name:
+        marks.append(f"Named({_text(column.name)})")
+    if column.missing:
+        marks.append(f"Missing({', '.join(map(_text, column.missing))})")
+    if column.declared == "datetime" and not column.has_zones:
+        marks.append('Zone("UTC")')
+    declared = f"Annotated[{kind}, {', '.join(marks)}]" if marks else kind
+    line = f"    {field.name}: {declared}"
+    comment = "" if is_key else _comment(column)
+    return f"{line}  # {comment}" if comment and len(line) + len(comment) + 4 <= _WIDTH else line
+
+
+def _comment(column: TableColumn) -> str:
+    """What a column holds, in a few words."""
+    values = list(column.counts)
+    if not values:
+        return "empty in the table"
+    if column.declared in ("int", "float"):
+        return f"{min(values):g} to {max(values):g}"
+    if column.declared == "datetime" and not column.has_zones:
+        return "edit: in which zone?"
+    if column.declared == "str" and len(values) <= _MOST_SHOWN:
+        return ", ".join(_shown(value) for value in sorted(values))
+    if column.declared == "str":
+        return f"{len(values):,} different texts"
+    return ""
+
+
+def _bracketed(items: Sequence[str], before: str, after: str = "") -> str:
+    """A list: in one line if it fits, else an item a line."""
+    line = f"[{', '.join(items)}]"
+    if len(before) + len(line) + len(after) <= _WIDTH:
+        return line
+    indent = " " * (len(before) - len(before.lstrip()))
+    return "[\n" + "".join(f"{indent}    {item},\n" for item in items) + f"{indent}]"
+
+
+def _literal(value: Any) -> str:
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _text(value: str) -> str:
+    """A text as Python writes it, in double quotes."""
+    written = repr(value)
+    return written if '"' in written else f'"{written[1:-1]}"'
+
+
+def _shown(value: Any) -> str:
+    """A value of somebody's data as a part of a comment or of a docstring: one short line."""
+    text = " ".join(str(value).split()).replace("\\", "/").replace('"', "'")
+    return text if len(text) <= 40 else text[:39] + "…"
