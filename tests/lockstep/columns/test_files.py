@@ -193,18 +193,17 @@ UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
         ),
         (
             (HEADER + ROW).replace(",", ";"),
-            " lacks the columns key, real, whole, flag, text, at of Sample. It has columns that "
-            "are not declared: key;real;whole;flag;text;at. Add what is lacking, or change",
+            " separates its cells by semicolons, not commas. Write it anew, such as by: python -c",
         ),
         (
             (HEADER + "a,,3,,é,\n").encode("latin-1"),
-            UNREADABLE + "In CSV column #4: CSV conversion error to string: invalid UTF8 data.",
+            " is not in UTF-8. Write it anew, such as by: python -c",
         ),
         (
             HEADER.replace("text", "tëxt").encode("latin-1"),
-            UNREADABLE + "'utf-8' codec can't decode byte 0xeb",
+            " is not in UTF-8. Write it anew, such as by: python -c",
         ),
-        ((HEADER + ROW).encode("utf-16"), UNREADABLE),
+        ((HEADER + ROW).encode("utf-16"), " is not in UTF-8."),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_in_one_line(
