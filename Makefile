@@ -10,10 +10,10 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-core bench-run clean
+.PHONY: help demo up test check format docs bench-core bench-run bench-compare clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## train, register, promote and score on real flights, then catch three kinds of skew
 	@$(BIN)/python -m orchestration.demo
@@ -44,6 +44,9 @@ bench-core: $(STAMP) ## time decode, row rules, features and prediction, from on
 
 bench-run: $(STAMP) ## time a scoring run and the definitions against the imports they need
 	@$(BIN)/python -m benchmarks.run
+
+bench-compare: $(STAMP) ## time this checkout against an older one by turns: make bench-compare OLD=FOLDER
+	@$(BIN)/python -m benchmarks.compare $(OLD)
 
 clean: ## remove the environment, caches and build products (keeps .lockstep)
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 import pyperf
@@ -23,7 +23,9 @@ LIBRARIES = (
     "scikit-learn",
     "pyperf",
 )
-_PRIVATE = frozenset(("hostname", "python_executable", "command", "boot_time", "uptime"))
+_PRIVATE = frozenset(
+    ("hostname", "platform", "python_executable", "command", "boot_time", "uptime")
+)
 """What pyperf notes of a machine that says nothing about a figure."""
 
 
@@ -49,11 +51,11 @@ class Outcome:
 def machine(suite: pyperf.BenchmarkSuite) -> str:
     """The processor, the system and the versions that figures come from, in two lines."""
     facts = suite.get_metadata()
-    processor = facts.get("cpu_model_name", "unknown processor")
+    processor, cores = facts.get("cpu_model_name", platform.processor()), facts["cpu_count"]
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
     return (
-        f"{processor}, {facts['cpu_count']} cores, {facts['platform']}\n"
-        f"Python {python_version()}, {libraries}"
+        f"{processor}, {cores} cores, {platform.system()} {platform.machine()}\n"
+        f"Python {platform.python_version()}, {libraries}"
     )
 
 

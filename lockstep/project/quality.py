@@ -162,14 +162,11 @@ class Quality:
 
 def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | None:
     """Why predictions of this kind cannot be measured between two columns; None if they can."""
-    kind, truth = graph.kind(column), graph.kind(label)
-    of_classes = _classifies(graph, label)
-    if kind not in _PREDICTIONS[measures]:
-        return f"measures {measures}, and {column} holds {kind.alias}"
-    if truth not in _LABELS[measures] and not (
-        # A label that may be missing holds its classes as numbers: a classifier that learns them
-        # says that they are some.
-        truth is Kind.FLOAT and of_classes and measures != "amounts"
+    held, truth = graph.kind(column), graph.kind(label)
+    if held not in _PREDICTIONS[measures]:
+        return f"measures {measures}, and {column} holds {held.alias}"
+    if truth not in _LABELS[measures] and (
+        measures == "amounts" or not _holds_classes(graph, label)
     ):
         return f"measures {measures}, and {label} holds {truth.alias}"
     if measures in ("scores", "probabilities") and _is_amount(graph, column):
@@ -177,11 +174,13 @@ def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | 
     return None
 
 
-def _classifies(graph: Graph, label: str) -> bool:
-    """Whether a classifier learns this label."""
-    return any(
-        not _is_amount(graph, name) for name in graph.models if graph.nodes[name].learns == label
-    )
+def _holds_classes(graph: Graph, label: str) -> bool:
+    """Whether numbers stand for the classes of a label that may be missing.
+
+    A classifier that learns it says so: nothing else tells 0 and 1 from amounts.
+    """
+    learners = [name for name in graph.models if graph.nodes[name].learns == label]
+    return graph.kind(label) is Kind.FLOAT and not all(_is_amount(graph, one) for one in learners)
 
 
 def _is_amount(graph: Graph, name: str) -> bool:
