@@ -51,8 +51,8 @@ class PipelineAssets:
         quality: Demands on predictions, measured on held-out rows and on live ones.
         slices: Text columns whose values part the rows for the quality by slice.
         holdout: Share of the newest history rows on which a fit to the older ones is evaluated.
-        max_quarantined: Largest share of a batch that may be quarantined; more blocks it. One row
-            always may be, unless it is the only one.
+        max_quarantined: Largest share of a batch, or of the history, that may be quarantined, and
+            that may repeat a key; more blocks it. One row always may be, unless it is the only one.
         max_age: For how long a version is fresh after its newest training row.
     """
 
