@@ -108,6 +108,7 @@ def _declaration(declared: type) -> str:
             described.get(field.name, ""),
         )
         for field in fields(declared)
+        if field.init
     ]
     table = _table(("name", "type", "default", "meaning"), rows)
     return f"## {declared.__name__}\n\n{_prose(doc)}\n\n{table}"
