@@ -76,7 +76,7 @@ def test_the_pipelines_that_are_sound_go_on(described: dict[str, str]) -> None:
 def test_a_pipeline_that_raises_is_an_asset_with_file_line_and_error(
     described: dict[str, str], checkout_of_broken_ones
 ) -> None:
-    said = described["broken/cannot_be_imported"].splitlines()[0]
+    said = described["broken/broken"].splitlines()[0]
     assert f"{checkout_of_broken_ones.folder}/transforms/broken.py:3" in said
     assert "ZeroDivisionError: division by zero" in said
 
@@ -84,7 +84,7 @@ def test_a_pipeline_that_raises_is_an_asset_with_file_line_and_error(
 def test_a_file_with_a_syntax_error_is_an_asset_that_names_its_line(
     described: dict[str, str],
 ) -> None:
-    said = described["unfinished/cannot_be_imported"].splitlines()[0]
+    said = described["unfinished/broken"].splitlines()[0]
     assert "assets/unfinished.py:1" in said
     assert "SyntaxError" in said
 
@@ -92,18 +92,18 @@ def test_a_file_with_a_syntax_error_is_an_asset_that_names_its_line(
 def test_a_pipeline_that_is_declared_wrongly_is_told_by_the_line_of_the_users_file(
     described: dict[str, str],
 ) -> None:
-    said = described["unsound/cannot_be_imported"].splitlines()[0]
+    said = described["unsound/broken"].splitlines()[0]
     assert "transforms/unsound.py:15)" in said
     assert "'y'" in said
 
 
 def test_a_file_without_a_declaration_is_told_what_to_add(described: dict[str, str]) -> None:
-    said = described["empty/cannot_be_imported"]
+    said = described["empty/broken"]
     assert "assets/empty.py has no ASSETS = PipelineAssets(...); add it." in said
 
 
 def test_a_file_that_declares_a_pipeline_of_another_name_says_so(described: dict[str, str]) -> None:
-    said = described["misnamed/cannot_be_imported"]
+    said = described["misnamed/broken"]
     assert "assets/misnamed.py declares the pipeline 'orders'" in said
 
 
