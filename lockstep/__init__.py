@@ -22,6 +22,7 @@ from lockstep.columns.records import (
     Record,
     RowNumber,
     Zone,
+    fields,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ __all__ = [
     "Times",
     "Zone",
     "feature",
+    "fields",
     "label",
     "model",
     "output",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import types
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import listed, show
 
 T = TypeVar("T")
 
@@ -233,6 +235,45 @@ class Schema:
         return cls(data["name"], tuple(fields))
 
 
+class Fields(tuple[str, ...]):
+    """The names of many fields that are declared alike; see `fields`."""
+
+    declared: Any
+
+
+def fields(declared: Any, names: Iterable[str]) -> Fields:
+    """Declare many fields of one type at once, inside a `Record` or an `Outcome`.
+
+    Args:
+        declared: Their type, as it would stand beside a name: `float | None`, for one.
+        names: Their names, each fit to be the parameter of a function.
+
+    Returns:
+        The names, in order: `uses=[*Reading.sensors]` gives them to a model.
+
+    Raises:
+        DeclarationError: A name is no identifier, or stands there twice.
+
+    >>> class Reading(Record):
+    ...     reading_id: Key[str]
+    ...     sensors = fields(float | None, (f"sensor_{number}" for number in range(2000)))
+    >>> len(Reading.schema().names)
+    2001
+    """
+    found = Fields([names] if isinstance(names, str) else names)
+    found.declared = declared
+    strange = [name for name in found if not (isinstance(name, str) and name.isidentifier())]
+    if strange:
+        raise DeclarationError(
+            f"fields(...): {listed(map(show, strange), 3)} cannot name a column; a name is made of "
+            "letters, digits and underscores, and does not begin with a digit."
+        )
+    twice = [name for name, times in Counter(found).items() if times > 1]
+    if twice:
+        raise DeclarationError(f"fields(...) names {listed(twice, 3)} more than once.")
+    return found
+
+
 class _Declared:
     """What record and outcome types have in common."""
 
@@ -255,7 +296,8 @@ class Record(_Declared):
 
     Subclasses declare fields by annotation: `float`, `int`, `bool`, `str`, `datetime` or
     `Literal["a", "b"]`, each with `| None` where it may be missing; one field is a `Key[...]`,
-    and one may be the `EventTime`. A comment at the end of a field's line describes it.
+    and one may be the `EventTime`. A comment at the end of a field's line describes it. Many
+    fields of one type are declared at once with `fields`.
 
     >>> class Passenger(Record):
     ...     name: Key[str]
@@ -277,22 +319,16 @@ _schemas: WeakKeyDictionary[type[_Declared], Schema] = WeakKeyDictionary()
 
 
 def _schema_of(declared: type[_Declared]) -> Schema:
-    for name in _annotations(declared):
-        if any(name in vars(owner) for owner in declared.__mro__ if owner not in _BASES):
-            raise DeclarationError(
-                f"{declared.__name__}.{name} has a default, and a field has none: what is missing "
-                "stays missing until a feature replaces it."
-            )
     comments = _field_comments(declared)
-    fields = tuple(
-        _field(declared, name, annotation, comments.get(name, ""))
-        for name, annotation in _annotations(declared).items()
-    )
-    if not fields:
+    found = (*_annotated(declared, comments), *_declared_alike(declared, comments))
+    if not found:
         raise DeclarationError(f"{declared.__name__} declares no field.")
-    schema = Schema(declared.__name__, fields)
+    twice = [name for name, times in Counter(field.name for field in found).items() if times > 1]
+    if twice:
+        raise DeclarationError(f"{declared.__name__} declares {listed(twice, 3)} more than once.")
+    schema = Schema(declared.__name__, found)
     for role, title in (("key", "key"), ("event_time", "event time")):
-        marked = [field.name for field in fields if field.role == role]
+        marked = [field.name for field in found if field.role == role]
         if marked and not issubclass(declared, Record):
             raise DeclarationError(
                 f"{declared.__name__} marks {marked[0]} as its {title}; an outcome has those of "
@@ -307,6 +343,42 @@ def _schema_of(declared: type[_Declared]) -> Schema:
             f"{declared.__name__} has no key: mark the field that names a row with Key[str]."
         )
     return schema
+
+
+def _annotated(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
+    """The fields that are declared by an annotation."""
+    held = {name: value for owner in _owners(declared) for name, value in vars(owner).items()}
+    annotations = {
+        name: annotation
+        for name, annotation in _annotations(declared).items()
+        if not isinstance(held.get(name), Fields)
+    }
+    for name in annotations:
+        if name in held:
+            raise DeclarationError(
+                f"{declared.__name__}.{name} has a default, and a field has none: what is missing "
+                "stays missing until a feature replaces it."
+            )
+    return [
+        _field(declared, name, annotation, comments.get(name, ""))
+        for name, annotation in annotations.items()
+    ]
+
+
+def _declared_alike(declared: type[_Declared], comments: Mapping[str, str]) -> list[Field]:
+    """The fields that are declared many at once."""
+    return [
+        _field(declared, name, together.declared, comments.get(attribute, ""))
+        for owner in _owners(declared)
+        for attribute, together in vars(owner).items()
+        if isinstance(together, Fields)
+        for name in together
+    ]
+
+
+def _owners(declared: type[_Declared]) -> list[type]:
+    """The type and those that it is derived from, the first of them first."""
+    return [owner for owner in reversed(declared.__mro__) if owner not in _BASES]
 
 
 def _annotations(declared: type[_Declared]) -> dict[str, Any]:
@@ -409,9 +481,11 @@ def _field_comments(declared: type) -> dict[str, str]:
         lines = inspect.cleandoc("\n" + source).splitlines()
         definition = ast.parse("\n".join(lines)).body[0]
         for node in definition.body if isinstance(definition, ast.ClassDef) else ():
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                _, _, comment = lines[(node.end_lineno or node.lineno) - 1][
-                    node.end_col_offset or 0 :
-                ].partition("#")
-                comments[node.target.id] = comment.strip()
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    _, _, comment = lines[(node.end_lineno or node.lineno) - 1][
+                        node.end_col_offset or 0 :
+                    ].partition("#")
+                    comments[target.id] = comment.strip()
     return comments

@@ -33,6 +33,7 @@ def test_the_exported_names_are_these() -> None:
         "Times",
         "Zone",
         "feature",
+        "fields",
         "label",
         "model",
         "output",
