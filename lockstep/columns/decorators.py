@@ -10,7 +10,8 @@ from typing import Any, Literal, get_type_hints, overload
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind, kind_of_alias
-from lockstep.columns.nodes import Column, Function, Model
+from lockstep.columns.nodes import Column, Function, Model, Node, location
+from lockstep.columns.plain import listed, show
 
 Role = Literal["feature", "label", "output"]
 
@@ -53,8 +54,8 @@ def output(function: Function | None = None, *, ulps: int | None = None) -> Colu
 
 def model(
     *,
-    learns: Column | str,
-    uses: Sequence[Column | str],
+    learns: Node | str,
+    uses: Sequence[Node | str],
     classes: Sequence[Any] | None = None,
     ulps: int = 0,
     folds: int = 5,
@@ -80,49 +81,52 @@ def model(
     """
 
     def decorate(function: Callable[[], Any]) -> Model:
-        name = function.__name__
+        name, title = function.__name__, _title("model", function)
         if inspect.signature(function).parameters:
             raise DeclarationError(
-                f"Model {name}: its function takes no parameters; name its columns in uses=[...]."
+                f"{title}: its function takes no parameters; name its columns in uses=[...]."
             )
+        if isinstance(uses, str | Node):
+            one = column_name(uses, title)
+            raise DeclarationError(f"{title}: uses is a list of columns; write uses=[{one}].")
         if not uses:
-            raise DeclarationError(f"Model {name} uses no columns; name them in uses=[...].")
+            raise DeclarationError(f"{title} uses no columns; name them in uses=[...].")
         if folds < 2:
-            raise DeclarationError(f"Model {name}: folds must be 2 or more, not {folds}.")
-        names = tuple(column_name(used, f"model {name}, uses") for used in uses)
+            raise DeclarationError(f"{title}: folds must be 2 or more, not {folds}.")
+        names = tuple(column_name(used, f"{title}, uses") for used in uses)
         twice = sorted(used for used, times in Counter(names).items() if times > 1)
         if twice:
-            raise DeclarationError(f"Model {name} uses {', '.join(twice)} twice.")
+            raise DeclarationError(f"{title} uses {listed(twice)} twice.")
         return Model(
             name=name,
             role="model",
             function=function,
             inputs=names,
-            kind=_kind_of_classes(name, classes),
+            kind=_kind_of_classes(title, classes),
             input_kinds=(None,) * len(names),
             ulps=ulps,
             doc=_doc(function),
-            learns=column_name(learns, f"model {name}, learns"),
+            learns=column_name(learns, f"{title}, learns"),
             classes=tuple(classes) if classes is not None else None,
             folds=folds,
-            probabilities=_probability_names(name, classes or ()),
+            probabilities=_probability_names(name, title, classes or ()),
         )
 
     return decorate
 
 
-def column_name(column: Column | str, where: str) -> str:
+def column_name(column: Node | str, where: str) -> str:
     """The name of a column given as itself or by name.
 
     Raises:
         DeclarationError: It is neither.
     """
-    if isinstance(column, Column):
+    if isinstance(column, Node):
         return column.name
     if isinstance(column, str):
         return column
     raise DeclarationError(
-        f"{where}: {column!r} is no column; give a decorated function or the name of a field."
+        f"{where}: {show(column)} is no column; give a decorated function or the name of a field."
     )
 
 
@@ -136,7 +140,7 @@ def _column(role: Role, function: Function, ulps: int | None) -> Column:
     parameters = inspect.signature(function).parameters.values()
     if not parameters or any(parameter.kind not in _BY_POSITION for parameter in parameters):
         raise DeclarationError(
-            f"{role.capitalize()} {function.__name__}: its parameters are the names of its input "
+            f"{_title(role, function)}: its parameters are the names of its input "
             "columns, so it needs at least one, and none like *args, **kwargs or those after a *."
         )
     hints = _hints(function)
@@ -158,7 +162,7 @@ def _hints(function: Function) -> dict[str, Any]:
         return get_type_hints(function)
     except NameError as error:
         raise DeclarationError(
-            f"{function.__name__}: an annotation is not defined: {error}."
+            f"{function.__name__} ({location(function)}): an annotation is not defined: {error}."
         ) from error
 
 
@@ -168,13 +172,13 @@ def _annotated_kind(function: Function, name: str, hints: dict[str, Any]) -> Kin
     kind = kind_of_alias(hints[name])
     if kind is None:
         raise DeclarationError(
-            f"{function.__name__}: {name} is annotated {hints[name]!r}; columns are Floats, Ints, "
-            "Bools, Texts or Times."
+            f"{function.__name__} ({location(function)}): {name} is annotated {hints[name]!r}; "
+            "columns are Floats, Ints, Bools, Texts or Times."
         )
     return kind
 
 
-def _kind_of_classes(name: str, classes: Iterable[Any] | None) -> Kind:
+def _kind_of_classes(title: str, classes: Iterable[Any] | None) -> Kind:
     if classes is None:
         return Kind.FLOAT
     types = [type(value) for value in classes]
@@ -182,16 +186,21 @@ def _kind_of_classes(name: str, classes: Iterable[Any] | None) -> Kind:
         return Kind.TEXT
     if len(types) > 1 and set(types) == {int}:
         return Kind.INT
-    raise DeclarationError(f"Model {name}: classes are two or more texts, or two or more integers.")
+    raise DeclarationError(f"{title}: classes are two or more texts, or two or more integers.")
 
 
-def _probability_names(name: str, classes: Iterable[Any]) -> tuple[str, ...]:
+def _probability_names(name: str, title: str, classes: Iterable[Any]) -> tuple[str, ...]:
     names = tuple(name + "_" + re.sub(r"\W", "_", str(value)) for value in classes)
     if len(set(names)) < len(names):
         raise DeclarationError(
-            f"Model {name}: the classes {list(classes)} do not give different names to its columns."
+            f"{title}: the classes {listed(map(show, classes))} do not give different names to its "
+            "columns."
         )
     return names
+
+
+def _title(role: str, function: Function) -> str:
+    return f"{role.capitalize()} {function.__name__} ({location(function)})"
 
 
 def _doc(function: Function) -> str:

@@ -37,64 +37,70 @@ def fit(model: Model, columns: Columns) -> ReferencePredictor:
         estimator.fit(frame, target)
     except Exception as error:
         raise FitError(
-            f"{model.title} cannot be fitted on {len(frame)} rows: {_cause(error)}."
-            f"{_hint(model, columns, error)}"
+            f"{model.title} cannot be fitted on {len(frame)} rows: "
+            f"{_explained(model, columns, error)}."
         ) from error
+    if hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba"):
+        raise FitError(
+            f"{model.title}: {_last(estimator)} gives no probabilities (predict_proba); wrap it in "
+            "CalibratedClassifierCV, or use another classifier."
+        )
     return ReferencePredictor(model, estimator)
 
 
-def _cause(error: Exception) -> str:
-    text = one_line(str(error), most=300)
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
-
-
-def _hint(model: Model, columns: Columns, error: Exception) -> str:
-    """Which columns are at fault, for the two mistakes that scikit-learn names no column for."""
+def _explained(model: Model, columns: Columns, error: Exception) -> str:
+    """What an estimator raised, and the columns at fault where scikit-learn names none."""
     text = str(error)
-    if "convert string to float" in text or isinstance(error, TypeError):
-        texts = [name for name in model.uses if columns[name].dtype == object]
-        if texts:
-            return (
-                f" Among the columns that it uses, {listed(texts)} holds text: encode it in the "
-                "model (OneHotEncoder or OrdinalEncoder in a ColumnTransformer), or leave it out "
-                "of uses=[...]."
-            )
+    texts = [name for name in model.uses if columns[name].dtype == object]
+    if texts and ("convert string to float" in text or isinstance(error, TypeError)):
+        return (
+            f"{one_line(text)}. Among the columns that it uses, {listed(texts)} holds text: encode "
+            "it in the model (OneHotEncoder or OrdinalEncoder in a ColumnTransformer), or leave it "
+            "out of uses=[...]"
+        )
     if "contains NaN" in text:
         lacking = [name for name in model.uses if is_missing(columns[name]).any()]
         return (
-            f" Values are missing in {listed(lacking)}: impute them in the model (SimpleImputer), "
-            "or use an estimator that takes them."
+            f"values are missing in {listed(lacking)}, and an estimator in it takes none: impute "
+            "them in the model (SimpleImputer), or use an estimator that takes them, such as "
+            "HistGradientBoosting"
         )
-    return ""
+    return one_line(text if isinstance(error, ValueError) else f"{type(error).__name__}: {text}")
 
 
 def _estimator(model: Model) -> Any:
     """A new estimator, if the model's function returns one."""
     from sklearn.base import is_classifier, is_regressor  # 0.5 s that only fitting needs to pay
 
-    found = model.make()
-    if inspect.isclass(found):
+    try:
+        found = model.make()
+    except Exception as error:
         raise FitError(
-            f"{model.title} returns the class {found.__name__}; return an estimator, "
-            f"{found.__name__}(...)."
-        )
+            f"{model.title} raised {type(error).__name__}: {one_line(str(error))}."
+        ) from (error)
+    for step in (found, *(step for _, step in getattr(found, "steps", ()))):
+        if inspect.isclass(step):
+            raise FitError(
+                f"{model.title} returns the class {step.__name__}, not an estimator: write "
+                f"{step.__name__}()."
+            )
     if not all(hasattr(found, name) for name in ("fit", "get_params", "__sklearn_tags__")):
         raise FitError(
             f"{model.title} returns {type(found).__name__} {show(found)}; return an unfitted "
             "scikit-learn estimator."
         )
-    last = found[-1] if hasattr(found, "steps") else found
-    if not (is_classifier(found) or is_regressor(found)) or not hasattr(found, "predict"):
+    if not (is_classifier(found) or is_regressor(found)):
         raise FitError(
-            f"{model.title}: {type(last).__name__} predicts nothing to learn a label by; end with "
-            "a classifier or a regressor. What only transforms its own row is a @feature."
-        )
-    if is_classifier(found) and not hasattr(found, "predict_proba"):
-        raise FitError(
-            f"{model.title}: {type(last).__name__} gives no probabilities (predict_proba); wrap it "
-            "in CalibratedClassifierCV, or use another classifier."
+            f"{model.title}: {_last(found)} learns no label, so it is no model; end with a "
+            "classifier or a regressor. What only transforms its own row is a @feature."
         )
     return found
+
+
+def _last(estimator: Any) -> str:
+    """The type of an estimator, or of the last one of its steps."""
+    steps = getattr(estimator, "steps", None)
+    return type(steps[-1][1] if steps else estimator).__name__
 
 
 def _target(model: Model, estimator: Any, labels: Array) -> Array:
@@ -119,9 +125,9 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
         return labels.astype(str) if labels.dtype == object else labels
     if not values <= {False, True}:
         raise FitError(
-            f"{model.title}: {model.learns} holds {len(values)} values such as "
-            f"{_some(values, most=5)}; a classifier learns true or false, or declares its "
-            "classes=[...]."
+            f"{model.title}: {model.learns} holds {len(values)} values, {_some(values, most=5)}, "
+            "and a classifier learns true or false unless it declares others: "
+            f"{_remedy(values)}."
         )
     if len(values) < 2:
         raise FitError(
@@ -133,3 +139,9 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
 
 def _some(values: set[Any], most: int = 20) -> str:
     return listed(map(show, sorted(values, key=str)), most)
+
+
+def _remedy(values: set[Any]) -> str:
+    if len(values) > 20 or any(isinstance(value, float) for value in values):
+        return "use a regressor, or a label with few values"
+    return f"write classes=[{', '.join(map(show, sorted(values, key=str)))}] in @model(...)"

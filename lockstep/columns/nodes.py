@@ -28,6 +28,16 @@ Bound = Mapping[str, Predictor]
 NOTHING: Bound = MappingProxyType({})
 
 
+def location(function: Function) -> str:
+    """File and line of a function, such as `transforms/flight_delay.py:42`.
+
+    The last two parts of the path are enough to find it, whatever the machine.
+    """
+    code = inspect.unwrap(function).__code__
+    path = code.co_filename.replace("\\", "/").split("/")
+    return f"{'/'.join(path[-2:])}:{code.co_firstlineno}"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Node(ABC):
     """One step of a graph.
@@ -91,11 +101,7 @@ class Node(ABC):
     @property
     def location(self) -> str:
         """File and line of its function, such as `transforms/flight_delay.py:42`; or nothing."""
-        if self.function is None:
-            return ""
-        code = inspect.unwrap(self.function).__code__
-        path = code.co_filename.replace("\\", "/").split("/")
-        return f"{'/'.join(path[-2:])}:{code.co_firstlineno}"
+        return location(self.function) if self.function is not None else ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -262,7 +262,7 @@ def fields(declared: Any, names: Iterable[str]) -> Fields:
     """
     found = Fields([names] if isinstance(names, str) else names)
     found.declared = declared
-    strange = [name for name in found if not (isinstance(name, str) and name.isidentifier())]
+    strange = [name for name in found if not str(name).isidentifier()]
     if strange:
         raise DeclarationError(
             f"fields(...): {listed(map(show, strange), 3)} cannot name a column; a name is made of "

@@ -11,7 +11,7 @@ import pandas as pd
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
 from lockstep.columns.nodes import Node
-from lockstep.columns.plain import show
+from lockstep.columns.plain import one_line, show
 
 _KIND_OF_NUMPY_KIND = {
     "f": Kind.FLOAT,
@@ -75,7 +75,9 @@ def raised(node: Node, error: Exception) -> FunctionError:
     hint = ""
     if writes_to_input(error):
         hint = ". Arrays are read-only, since other columns read them too: work on a copy of it"
-    return FunctionError(node.name, f"{node.title} raised {type(error).__name__}: {error}{hint}")
+    return FunctionError(
+        node.name, f"{node.title} raised {type(error).__name__}: {one_line(str(error))}{hint}"
+    )
 
 
 def writes_to_input(error: BaseException | None) -> bool:

