@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.parity.report import ParityReport
+from lockstep.parity.comparison import ParityReport
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import Pipelines, pipelines
 from lockstep.project.project import Project

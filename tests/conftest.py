@@ -4,11 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lockstep.cli.process import prepare_process
 from lockstep.project.project import Project
 
 prepare_process()
+settings.register_profile("lockstep", deadline=None)  # how fast a machine is, is no property
+settings.load_profile("lockstep")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = [

@@ -13,10 +13,10 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 
 if TYPE_CHECKING:
+    from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.comparison import Comparison
+    from lockstep.parity.comparison import Comparison, ParityReport
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.report import ParityReport
 
 
 def check_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> CheckResult:
@@ -117,11 +117,11 @@ def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ch
     """
     from lockstep.artifacts.framework import framework_digest
     from lockstep.artifacts.snapshot import Snapshot
-    from lockstep.parity.code import changed_columns, column_digests
+    from lockstep.parity.code import changed_columns
 
     here = Snapshot.of(pipeline, loaded.snapshot.packages)
-    before = column_digests(loaded.snapshot.modules, loaded.snapshot.module)
-    after = column_digests(here.modules, here.module)
+    before = _code_digests(loaded.pipeline, loaded.snapshot)
+    after = _code_digests(pipeline, here)
     changed = changed_columns(before, after)
     version = loaded.version
     if not changed and framework_digest() != loaded.framework:
@@ -153,6 +153,14 @@ def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ch
     )
 
 
+def _code_digests(pipeline: Pipeline, snapshot: Snapshot) -> dict[str, str]:
+    """Digests of the declarations of fields and of the code of columns."""
+    from lockstep.parity.code import column_digests, field_digests
+
+    columns = column_digests(snapshot.modules, snapshot.module, pipeline.graph.columns)
+    return field_digests(pipeline.joint_schema) | columns
+
+
 def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     """Compare this environment with that of the fit; see `check_code` for `proven`."""
     from lockstep.parity.environment import Environment
@@ -172,9 +180,9 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
 
 def check_drift(profile: Profile, columns: Columns) -> CheckResult:
     """How far columns have drifted from the training rows."""
-    from lockstep.parity.drift import skew
+    from lockstep.parity.drift import drift
 
-    found = skew(profile, columns)
+    found = drift(profile, columns)
     drifted = [one for one in found if one.drifted]
     table: list[dict[str, Any]] = [
         {

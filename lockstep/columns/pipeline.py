@@ -6,7 +6,7 @@ import ast
 import copy
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self, TypeGuard
@@ -49,6 +49,28 @@ class Trace:
     keys: Array
     columns: Columns
     matrices: Mapping[str, Array]
+
+    def take(self, rows: Sequence[int] | Array) -> Trace:
+        """Some of its rows, by position, in the order given."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        return Trace(
+            self.keys[chosen],
+            {name: values[chosen] for name, values in self.columns.items()},
+            {name: values[chosen] for name, values in self.matrices.items()},
+        )
+
+    @classmethod
+    def joined(cls, traces: Sequence[Trace]) -> Trace:
+        """The rows of one or more traces of the same columns, one trace after the other."""
+        first = traces[0]
+        return cls(
+            np.concatenate([one.keys for one in traces]),
+            {name: np.concatenate([one.columns[name] for one in traces]) for name in first.columns},
+            {
+                name: np.concatenate([one.matrices[name] for one in traces])
+                for name in first.matrices
+            },
+        )
 
 
 class Pipeline:

@@ -1,4 +1,4 @@
-"""Rows of columns: some of them, several parts of them, and which lack a value."""
+"""Rows of columns: some of them, several parts of them, which come first, which lack a value."""
 
 from __future__ import annotations
 
@@ -23,6 +23,14 @@ def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
         else np.empty(0, dtype=kind.dtype)
         for name, kind in kinds.items()
     }
+
+
+def first_of_each(keys: Array) -> Array:
+    """Positions of the rows whose key has not occurred before."""
+    rows: dict[object, int] = {}
+    for row, key in enumerate(keys.tolist()):
+        rows.setdefault(key, row)
+    return np.fromiter(rows.values(), np.int64, len(rows))
 
 
 def is_missing(array: Array) -> Array:

@@ -60,7 +60,7 @@ class Drift:
         return bool(self.reasons)
 
 
-def skew(profile: Profile, columns: Columns) -> tuple[Drift, ...]:
+def drift(profile: Profile, columns: Columns) -> tuple[Drift, ...]:
     """Measure how far a batch is from the training rows, column by column.
 
     A drifted column is no fault of any code: the population changed. So this warns, and

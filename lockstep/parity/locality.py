@@ -14,14 +14,12 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.rows import is_missing, take_rows
+from lockstep.columns.rows import first_of_each, is_missing, take_rows
 from lockstep.parity.clock import clock_reading
-from lockstep.parity.comparison import Comparison, compare, concatenate, take
+from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.exactness import difference
-from lockstep.parity.report import ParityReport
 from lockstep.parity.reproducer import Reproducer, locality_reproducer, repetition_reproducer
-from lockstep.parity.rows import first_of_each
 
 _ALONE = 64
 """Rows that are computed one at a time."""
@@ -110,10 +108,10 @@ class _Subject:
     def compared(self, whole: Trace, setting: str, parts: Sequence[Array]) -> Comparison:
         """Compare the rows as they are all together and in parts."""
         try:
-            actual = concatenate([self.compute(rows) for rows in parts])
+            actual = Trace.joined([self.compute(rows) for rows in parts])
         except FunctionError as error:
             return Comparison(setting=setting, first=raising(self.graph, error))
-        found = compare(take(whole, np.concatenate(parts)), actual, self.graph)
+        found = compare(whole.take(np.concatenate(parts)), actual, self.graph)
         return replace(found, setting=setting, skipped=self.skipped)
 
     def diverse_rows(self) -> Array:

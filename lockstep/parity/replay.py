@@ -15,13 +15,12 @@ from pyarrow import csv, parquet
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import FunctionError, InputError
 from lockstep.columns.files import decode_file, decode_json
-from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.records import Field, Schema
 from lockstep.columns.tables import to_frame
-from lockstep.parity.comparison import Comparison, compare, concatenate, take
+from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.golden import GoldenRecords
-from lockstep.parity.report import ParityReport
 from lockstep.parity.wire import wire_record, wire_table, wire_text
 
 _ALONE = 8
@@ -74,7 +73,7 @@ def _from_json(pipeline: Pipeline, golden: GoldenRecords) -> Iterator[Comparison
     batch = f"[{', '.join(texts)}]"
     yield _compared(pipeline, golden, "in one batch", lambda: [decode_json(batch, schema)])
     rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), _ALONE).astype(np.int64))
-    some = replace(golden, trace=take(golden.trace, rows[: len(texts)]))
+    some = replace(golden, trace=golden.trace.take(rows[: len(texts)]))
     alone = [texts[row] for row in rows[: len(texts)]]
     yield _compared(
         pipeline, some, "one at a time", lambda: [decode_json(text, schema) for text in alone]
@@ -104,7 +103,7 @@ def _compared(
         return Comparison(setting=setting, failure=str(error))
     except FunctionError as error:
         return Comparison(setting=setting, first=raising(pipeline.graph, error))
-    actual = concatenate(traces) if traces else take(expected, [])
+    actual = Trace.joined(traces) if traces else expected.take([])
     found = compare(expected, actual, pipeline.graph, columns=expected.columns)
     refused = [row for part in parts for row in part.rejected]
     failure = f"{len(refused)} records are refused: {refused[0]}" if refused else None

@@ -13,9 +13,8 @@ from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.records import Schema
-from lockstep.columns.rows import is_missing, take_rows
+from lockstep.columns.rows import first_of_each, is_missing, take_rows
 from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
-from lockstep.parity.rows import first_of_each
 
 _CATEGORIES = 60
 """Categories that are sought in one column, the most frequent first."""

@@ -23,6 +23,12 @@ def trace(pipeline: Pipeline, columns: Columns) -> Trace:
     return pipeline.trace(columns, labels=True, matrices=True)
 
 
+@pytest.fixture(scope="module")
+def few(trace: Trace) -> Trace:
+    """As many rows as a failing property can show."""
+    return trace.take(range(12))
+
+
 def rows_of(trace: Trace, rows: Any) -> Trace:
     return Trace(
         trace.keys[rows],
@@ -61,25 +67,25 @@ def test_a_trace_agrees_with_itself_in_every_column_and_matrix(
 
 
 @some
-@given(order=st.permutations(range(120)))
+@given(order=st.permutations(range(12)))
 def test_rows_are_matched_by_key_whatever_their_order(
-    pipeline: Pipeline, trace: Trace, order: list[int]
+    pipeline: Pipeline, few: Trace, order: list[int]
 ) -> None:
-    found = compare(trace, rows_of(trace, order), pipeline.graph)
-    assert (found.ok, found.rows) == (True, 120)
+    found = compare(few, rows_of(few, order), pipeline.graph)
+    assert (found.ok, found.rows) == (True, 12)
 
 
 @some
 @given(data=st.data())
 def test_a_single_altered_cell_is_found_and_named(
-    pipeline: Pipeline, trace: Trace, data: st.DataObject
+    pipeline: Pipeline, few: Trace, data: st.DataObject
 ) -> None:
     column = data.draw(st.sampled_from([n for n in pipeline.graph.order if n != "voyage"]))
-    row = data.draw(st.integers(0, 119))
-    found = compare(trace, with_cell(trace, column, row), pipeline.graph)
+    row = data.draw(st.integers(0, 11))
+    found = compare(few, with_cell(few, column, row), pipeline.graph)
     assert found.first is not None
     assert (found.first.column, found.first.is_matrix, found.first.rows) == (column, False, 1)
-    assert found.first.examples[0].key == trace.keys[row]
+    assert found.first.examples[0].key == few.keys[row]
     assert [one.column for one in found.divergent] == [column]
 
 

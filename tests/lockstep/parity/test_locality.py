@@ -7,8 +7,8 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.parity.comparison import ParityReport
 from lockstep.parity.locality import locality
-from lockstep.parity.report import ParityReport
 
 LOAD = "    return cargo / np.maximum(crew, 1)\n"
 
