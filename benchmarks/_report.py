@@ -87,7 +87,9 @@ def ratio(found: Sequence[float]) -> str:
 
 
 def write(suite: pyperf.BenchmarkSuite, path: Path) -> None:
-    """Write a suite for pyperf to read again, without what names this machine."""
+    """Write a suite for pyperf to read again, with versions and without this machine's name."""
+    for bench in suite.get_benchmarks():
+        bench.update_metadata({f"{name}_version": version(name) for name in LIBRARIES})
     suite.dump(str(path), replace=True)
     document = _without_private(json.loads(path.read_text()))
     path.write_text(json.dumps(document, indent=1) + "\n")

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rich.progress import (
@@ -34,11 +33,9 @@ from lockstep.columns.plain import cut
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import monitor_job_name, promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from lockstep.project.project import Project
 from lockstep.scoring.store import Store
-from orchestration.skews import PIPELINE, SKEWS, Catch, SkewedCopy
+from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy
 
-PROJECT = Project.find(Path(__file__))
 DAYS = [(date(2013, 4, 1) + timedelta(number)).isoformat() for number in range(30)]
 LAST_WEEK = DAYS[-7:]
 

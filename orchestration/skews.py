@@ -14,12 +14,11 @@ from typing import Any
 
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
-from lockstep.project.project import Project
+from lockstep.project.project import FILE, Project
 from lockstep.scoring.store import Store
 
 PIPELINE = "flight_delay"
-_FOLDERS = ("transforms", "expectations", "assets", "orchestration")
-_FILES = ("pyproject.toml", "workspace.yaml")
+PROJECT = Project.find(Path(__file__))
 
 
 @dataclass(frozen=True)
@@ -163,13 +162,13 @@ class SkewedCopy:
         self.folder = home.path / "demo" / skew.name
         shutil.rmtree(self.folder, ignore_errors=True)
         project = self.folder / "project"
-        source = Project.find(Path(__file__)).root
-        for folder in _FOLDERS:
+        for package in PROJECT.packages:
             shutil.copytree(
-                source / folder, project / folder, ignore=shutil.ignore_patterns("__pycache__")
+                PROJECT.root / package,
+                project / package,
+                ignore=shutil.ignore_patterns("__pycache__"),
             )
-        for file in _FILES:
-            shutil.copyfile(source / file, project / file)
+        shutil.copyfile(PROJECT.root / FILE, project / FILE)
         skew.change(project)
         self.home = Home(self.folder / "home")
         self.home.mlflow.mkdir(parents=True)
@@ -179,21 +178,12 @@ class SkewedCopy:
         self._start(project)
 
     def _start(self, project: Path) -> None:
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI")
-        }
-        environment |= {"LOCKSTEP_HOME": str(self.home.path)}
+        own = ("DAGSTER_HOME", "MLFLOW_TRACKING_URI")
+        others = {name: value for name, value in os.environ.items() if name not in own}
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from lockstep.cli.main import run; run()",
-                *self.skew.command,
-            ],
+            [sys.executable, "-c", "from lockstep.cli.main import run; run()", *self.skew.command],
             cwd=project,
-            env=environment,
+            env={**others, "LOCKSTEP_HOME": str(self.home.path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -47,14 +47,14 @@ def test_a_script_that_fails_is_an_error_with_what_it_printed(checkouts: list[Ch
         timed("raise SystemExit('no live version')", checkouts, rounds=1)
 
 
-def test_what_is_written_names_no_machine_and_can_be_read_again(
+def test_what_is_written_names_versions_and_no_machine(
     checkouts: list[Checkout], tmp_path: Path
 ) -> None:
     path = tmp_path / "results.json"
     write(timed(SCRIPT, checkouts[:1], rounds=1)[0], path)
     assert pyperf.BenchmarkSuite.load(str(path)).get_benchmark_names() == ["nothing"]
     written = json.dumps(json.loads(path.read_text()))
-    assert "cpu_count" in written
+    assert f'"numpy_version": "{version("numpy")}"' in written
     assert "hostname" not in written
     assert str(tmp_path) not in written
 
