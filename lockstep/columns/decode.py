@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.casts import Cast, cast_values
+from lockstep.columns.casts import (
+    Cast,
+    cast_cells,
+    cast_chunks,
+    cast_series,
+    cast_values,
+    values_of,
+)
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import listed
 from lockstep.columns.records import Field, Schema
-from lockstep.columns.series import cast_cells, cast_chunks, cast_series, values_of
 from lockstep.columns.values import Convert, RefusedError, converter
 
 if TYPE_CHECKING:

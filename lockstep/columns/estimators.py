@@ -12,7 +12,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import listed, one_line, show
 from lockstep.columns.predictors import ReferencePredictor, matrix
-from lockstep.columns.rows import is_missing
+from lockstep.columns.tables import is_missing
 
 
 def fit(model: Model, columns: Columns) -> ReferencePredictor:

@@ -22,7 +22,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import NOTHING, Bound, Model
 from lockstep.columns.predictors import ReferencePredictor
-from lockstep.columns.rows import take_rows
+from lockstep.columns.tables import take_rows
 
 Fitted = dict[str, ReferencePredictor]
 

@@ -1,8 +1,8 @@
-"""Columns as tables and back, without a change of any value."""
+"""Columns as a table: some of its rows, and the same table in pandas or Arrow and back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,45 @@ from lockstep.columns.kinds import Array, Columns, Kind, kind_of_dtype
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_NONE = np.array(None, dtype=object)
+
+
+def take_rows(columns: Columns, rows: Array | slice) -> Columns:
+    """Some rows of columns: by position, where a mask is true, or a slice, which is not copied."""
+    return {name: array[rows] for name, array in columns.items()}
+
+
+def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
+    """The rows of several column sets, one after the other."""
+    found = list(parts)
+    return {
+        name: np.concatenate([part[name] for part in found])
+        if found
+        else np.empty(0, dtype=kind.dtype)
+        for name, kind in kinds.items()
+    }
+
+
+def is_missing(array: Array) -> Array:
+    """Where a column has no value: bool, one a row."""
+    if array.dtype == object:
+        missing: Array = np.equal(array, _NONE)
+        return missing
+    if array.dtype.kind == "f":
+        return np.isnan(array)
+    if array.dtype.kind == "M":
+        return np.isnat(array)
+    return np.zeros(len(array), dtype=bool)
+
+
+def first_of_each(keys: Array) -> Array:
+    """Positions of the rows whose key has not occurred before."""
+    rows: dict[object, int] = {}
+    for row, key in enumerate(keys.tolist()):
+        rows.setdefault(key, row)
+    return np.fromiter(rows.values(), np.int64, len(rows))
 
 
 def to_frame(columns: Columns) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.rows import first_of_each, is_missing, take_rows
+from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.parity.clock import clock_reading
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising

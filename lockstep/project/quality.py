@@ -13,7 +13,7 @@ from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
-from lockstep.columns.rows import is_missing, take_rows
+from lockstep.columns.tables import is_missing, take_rows
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 

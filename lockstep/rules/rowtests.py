@@ -21,7 +21,6 @@ Mask = NDArray[np.bool_]
 NUMBERS = frozenset({Kind.FLOAT, Kind.INT, Kind.BOOL})
 
 _NAT = int(np.datetime64("NaT", "us").astype(np.int64))
-_NONE = np.array(None, dtype=object)
 
 
 class NoRowTestError(Exception):
@@ -66,26 +65,3 @@ def value_at(array: Array, row: int) -> Any:
         return None if microseconds == _NAT else microseconds
     value = array.item(row)
     return value if value == value else None  # only NaN differs from itself
-
-
-def missing(kind: Kind) -> Callable[[Array], Mask]:
-    """Which values of an array of a kind are missing."""
-    return _MISSING[kind]
-
-
-def _is_none(array: Array) -> Mask:
-    found: Mask = np.equal(array, _NONE)
-    return found
-
-
-def _none_missing(array: Array) -> Mask:
-    return np.zeros(len(array), dtype=np.bool_)
-
-
-_MISSING: dict[Kind, Callable[[Array], Mask]] = {
-    Kind.FLOAT: np.isnan,
-    Kind.INT: _none_missing,
-    Kind.BOOL: _none_missing,
-    Kind.TEXT: _is_none,
-    Kind.TIME: np.isnat,
-}

@@ -14,7 +14,7 @@ from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Schema
-from lockstep.columns.rows import concat, is_missing
+from lockstep.columns.tables import concat, is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source

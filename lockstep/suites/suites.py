@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lockstep.rules.errors import SuiteError
+from lockstep.rules.rules import SuiteError
 
 if TYPE_CHECKING:
     import great_expectations as gx

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import to_frame
-from lockstep.rules.errors import SuiteError
 from lockstep.rules.rowtests import NoRowTestError, value_at
-from lockstep.rules.rule import columns_of, compile_rule
+from lockstep.rules.rules import SuiteError, columns_of, compile_rule
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 

@@ -12,7 +12,7 @@ from lockstep.columns.errors import FitError
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.rows import is_missing, take_rows
+from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.quality import METRICS, Quality, by_slice
 from lockstep.training.baseline import simple_baseline
 

@@ -15,7 +15,7 @@ from lockstep.columns.decode import Reason, decode
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Kind
 from lockstep.columns.records import EventTime, Key, Outcome, Record
-from lockstep.columns.rows import concat
+from lockstep.columns.tables import concat
 
 
 class Sample(Record):

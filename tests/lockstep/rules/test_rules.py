@@ -9,8 +9,7 @@ import pytest
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.rules.errors import SuiteError
-from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.rules.rules import RowRules, SuiteError, compile_rules
 
 
 def rules_of(*expectations: tuple[str, dict[str, Any]]) -> RowRules:

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.pairs import PAIR_TESTS
+from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rules import compile_rules
-from lockstep.rules.values import VALUE_TESTS
 from lockstep.suites.validation import _batch, _results
 
 FLOATS = st.sampled_from([np.nan, 0.0, -0.0, 1.0, 2.5, -3.0, np.inf, -np.inf, 2.0**53, 5e-324])

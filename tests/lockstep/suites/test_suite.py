@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.errors import SuiteError
-from lockstep.rules.rules import compile_rules
+from lockstep.rules.rules import SuiteError, compile_rules
 from lockstep.suites.suites import Suites, from_json, suite_json
 from lockstep.suites.validation import validate
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.errors import SuiteError
+from lockstep.rules.rules import SuiteError
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 

@@ -1,4 +1,4 @@
-"""Tests of one column, by the type of the expectation that asks for them.
+"""Row tests by the type of the expectation that asks for them: of one column, and of two.
 
 Each agrees with Great Expectations on pandas, row for row.
 """
@@ -6,6 +6,7 @@ Each agrees with Great Expectations on pandas, row for row.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -14,28 +15,27 @@ from typing import Any
 import numpy as np
 
 from lockstep.columns.kinds import Array, Kind
-from lockstep.rules.rowtests import Mask, NoRowTestError, ValueTest, missing
+from lockstep.columns.tables import is_missing
+from lockstep.columns.values import EXACT_INTEGERS
+from lockstep.rules.rowtests import NUMBERS, Mask, NoRowTestError, PairTest, ValueTest
 from lockstep.rules.wording import Kwargs
 
 ByKind = Callable[[Kind], ValueTest]
 """Gives the test for a kind of column; raises `NoRowTestError` where that kind has none."""
+ByKinds = Callable[[Kind, Kind], PairTest]
+"""Gives the test for the kinds of two columns; raises `NoRowTestError` where they have none."""
 Accepts = Callable[[Any], object]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXACT_INTEGERS = 2**53
 _FEW_MEMBERS = 16
 
 
 def _present(kwargs: Kwargs) -> ByKind:
-    return lambda kind: ValueTest(None, missing(kind), refuses_missing=True)
+    return lambda kind: ValueTest(None, is_missing, refuses_missing=True)
 
 
 def _absent(kwargs: Kwargs) -> ByKind:
-    def test(kind: Kind) -> ValueTest:
-        is_missing = missing(kind)
-        return ValueTest(lambda value: False, lambda array: ~is_missing(array))
-
-    return test
+    return lambda kind: ValueTest(lambda value: False, lambda array: ~is_missing(array))
 
 
 def _between(kwargs: Kwargs) -> ByKind:
@@ -112,7 +112,6 @@ def _in_set(kwargs: Kwargs) -> ByKind:
         own = members(kind)
         if kind is Kind.TEXT:
             return ValueTest(own.__contains__, _texts_outside(own))
-        is_missing = missing(kind)
         contains = _numbers_in(own)
         return ValueTest(own.__contains__, lambda array: ~(contains(array) | is_missing(array)))
 
@@ -135,7 +134,7 @@ def _members(kwargs: Kwargs) -> Callable[[Kind], frozenset[Any]]:
     values = kwargs["value_set"]
     texts = frozenset(value for value in values if isinstance(value, str))
     numbers = [value for value in values if isinstance(value, int | float)]
-    if any(abs(number) > _EXACT_INTEGERS for number in numbers):
+    if any(abs(number) > EXACT_INTEGERS for number in numbers):
         raise NoRowTestError("it has numbers beyond 2^53, where floats are not exact")
     floats = frozenset(map(float, numbers))
     # As integers: NumPy would compare floats with an array of integers that it rounds.
@@ -272,3 +271,63 @@ VALUE_TESTS: dict[str, Callable[[Kwargs], ByKind]] = {
     "expect_column_value_lengths_to_equal": _length_equal,
 }
 """How to test each type of expectation about the values of a column."""
+
+
+_IGNORED: dict[str, Callable[[Any, Any], Any]] = {
+    "both_values_are_missing": operator.and_,
+    "either_value_is_missing": operator.or_,
+    "neither": lambda first, second: first & False,
+}
+"""Which rows are left out, given whether each of the two values is missing."""
+
+
+def _greater(kwargs: Kwargs) -> ByKinds:
+    return _comparison(kwargs, operator.ge if kwargs.get("or_equal") else operator.gt)
+
+
+def _equal(kwargs: Kwargs) -> ByKinds:
+    return _comparison(kwargs, operator.eq)
+
+
+def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
+    """A comparison is false where a value is missing, unless the row is left out."""
+    ignored = _IGNORED[kwargs.get("ignore_row_if", "both_values_are_missing")]
+
+    def test(kind: Kind, other: Kind) -> PairTest:
+        if kind is not other and not NUMBERS.issuperset({kind, other}):
+            raise NoRowTestError(f"it compares {kind.value}s with {other.value}s")
+        rounded = {kind, other} == {Kind.INT, Kind.FLOAT}
+        comparison = _text_comparison(compare) if kind is Kind.TEXT else compare
+
+        def accepts(first: Any, second: Any) -> object:
+            if first is None or second is None:
+                return ignored(first is None, second is None)
+            if rounded:  # NumPy compares an integer with a float as floats, Python exactly
+                return compare(float(first), float(second))
+            return compare(first, second)
+
+        def refused(first: Array, second: Array) -> Mask:
+            left_out = ignored(is_missing(first), is_missing(second))
+            passed: Mask = comparison(first, second) | left_out
+            return ~passed
+
+        return PairTest(accepts, refused)
+
+    return test
+
+
+def _text_comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Array, Array], Mask]:
+    def compared(first: Array, second: Array) -> Mask:
+        pairs = zip(first.tolist(), second.tolist(), strict=True)
+        return np.array(
+            [a is not None and b is not None and compare(a, b) for a, b in pairs], dtype=np.bool_
+        )
+
+    return compared
+
+
+PAIR_TESTS: dict[str, Callable[[Kwargs], ByKinds]] = {
+    "expect_column_pair_values_a_to_be_greater_than_b": _greater,
+    "expect_column_pair_values_to_be_equal": _equal,
+}
+"""How to test each type of expectation about the values of two columns."""
