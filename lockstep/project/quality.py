@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -164,14 +164,20 @@ def _misfit(measures: Measured, graph: Graph, column: str, label: str) -> str | 
     """Why predictions of this kind cannot be measured between two columns; None if they can."""
     held, truth = graph.kind(column), graph.kind(label)
     if held not in _PREDICTIONS[measures]:
-        return f"measures {measures}, and {column} holds {held.alias}"
+        return (
+            f"needs {_any_of(_PREDICTIONS[measures])} to measure, and {column} holds {held.alias}"
+        )
     if truth not in _LABELS[measures] and (
         measures == "amounts" or not _holds_classes(graph, label)
     ):
-        return f"measures {measures}, and {label} holds {truth.alias}"
+        return f"needs a label of {_any_of(_LABELS[measures])}, and {label} holds {truth.alias}"
     if measures in ("scores", "probabilities") and _is_amount(graph, column):
         return f"measures {measures}, and {column} is an amount that a regressor predicts"
     return None
+
+
+def _any_of(kinds: Iterable[Kind]) -> str:
+    return " or ".join(kind.alias for kind in kinds)
 
 
 def _holds_classes(graph: Graph, label: str) -> bool:

@@ -72,25 +72,27 @@ def test_slices_come_worst_first_and_small_ones_are_left_out() -> None:
             "expected_cost",
             "return_cost",
             "auc",
-            "auc measures scores, and return_cost holds Floats; use mae or rmse.",
+            "auc needs a label of Bools, and return_cost holds Floats; use mae or rmse.",
         ),
         (
             "risk",
             "came_back",
             "accuracy",
-            "accuracy measures classes, and risk holds Floats; use auc or log_loss or brier.",
+            "accuracy needs Bools or Ints or Texts to measure, and risk holds Floats; "
+            "use auc or log_loss or brier.",
         ),
         (
             "will_return",
             "came_back",
             "brier",
-            "brier measures probabilities, and will_return holds Bools; use accuracy.",
+            "brier needs Floats to measure, and will_return holds Bools; use accuracy.",
         ),
         (
             "risk",
             "came_back",
             "mae",
-            "mae measures amounts, and came_back holds Bools; use auc or log_loss or brier.",
+            "mae needs a label of Floats or Ints, and came_back holds Bools; "
+            "use auc or log_loss or brier.",
         ),
         (
             "expected_cost",
