@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind
-from lockstep.columns.records import Field
+from lockstep.columns.schema import Field
 from lockstep.columns.values import (
     EXACT_INTEGERS,
     FIRST_TIME,

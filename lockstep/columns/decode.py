@@ -22,7 +22,7 @@ from lockstep.columns.casts import (
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import listed
-from lockstep.columns.records import Field, Schema
+from lockstep.columns.schema import Field, Schema
 from lockstep.columns.values import Convert, RefusedError, converter
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.errors import InputError
 from lockstep.columns.plain import one_line, show
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

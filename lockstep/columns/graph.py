@@ -18,8 +18,8 @@ from lockstep.columns.errors import (
 )
 from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_dtype
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
-from lockstep.columns.records import Schema
 from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
+from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_inputs, check_kinds, check_roles
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from lockstep.columns.errors import InputError, NotFittedError
 from lockstep.columns.kinds import Array, Columns, Kind, example_array
 from lockstep.columns.predictors import Predictor, ReferencePredictor
-from lockstep.columns.records import Field
+from lockstep.columns.schema import Field
 
 Function = Callable[..., Any]
 

@@ -27,7 +27,8 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Model, Node
 from lockstep.columns.predictors import ReferencePredictor
-from lockstep.columns.records import Outcome, Record, Schema
+from lockstep.columns.records import Outcome, Record
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_frame
 
 if TYPE_CHECKING:
@@ -127,10 +128,6 @@ class Pipeline:
             for name, predictor in self.bound.items()
             if isinstance(predictor, ReferencePredictor)
         }
-
-    def schema(self) -> Schema:
-        """What a record holds."""
-        return self.record_schema
 
     def lineage(self, column: str) -> frozenset[str]:
         """The fields that a column comes from in the end.

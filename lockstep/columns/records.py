@@ -6,18 +6,17 @@ import ast
 import inspect
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as _get_type_hints
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lockstep.columns.errors import DeclarationError
-from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import listed, show
+from lockstep.columns.schema import Field, Schema
 
 T = TypeVar("T")
 
@@ -76,163 +75,6 @@ _SCALARS: dict[type, str] = {
     str: "str",
     datetime: "datetime",
 }
-_KINDS = {
-    "float": Kind.FLOAT,
-    "int": Kind.INT,
-    "bool": Kind.BOOL,
-    "str": Kind.TEXT,
-    "datetime": Kind.TIME,
-}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One declared field of a record.
-
-    Attributes:
-        name: Its name, and the name of its column.
-        declared: `float`, `int`, `bool`, `str` or `datetime`.
-        optional: Whether it may be missing (`| None`).
-        role: `"key"`, `"event_time"` or `"value"`.
-        choices: What a `Literal[...]` admits; None where any text will do.
-        doc: The comment beside its declaration.
-        alias: Name of its column in data; None where that is the field's.
-        zone: Zone of times that come without one; None where each has its own.
-        is_row_number: Whether it is the row's position where data has no such column.
-        missing: Texts that stand for no value.
-    """
-
-    name: str
-    declared: str
-    optional: bool = False
-    role: str = "value"
-    choices: tuple[str, ...] | None = None
-    doc: str = ""
-    alias: str | None = None
-    zone: str | None = None
-    is_row_number: bool = False
-    missing: tuple[str, ...] = ()
-
-    @cached_property
-    def kind(self) -> Kind:
-        """What its array holds: optional integers and booleans are floats, to hold NaN."""
-        if self.optional and self.declared in ("int", "bool"):
-            return Kind.FLOAT
-        return _KINDS[self.declared]
-
-    @property
-    def declared_name(self) -> str:
-        """The declaration as a person wrote it, such as `int | None`."""
-        name = self.declared
-        if self.choices is not None:
-            name = f"Literal[{', '.join(map(repr, self.choices))}]"
-        return f"{name} | None" if self.optional else name
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The fields of a record type, in the order of their declaration."""
-
-    name: str
-    fields: tuple[Field, ...]
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the fields, in order."""
-        return tuple(field.name for field in self.fields)
-
-    @cached_property
-    def _by_name(self) -> Mapping[str, Field]:
-        return {field.name: field for field in self.fields}
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.name, self.fields))
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Schema, (self.name, self.fields)  # a hash holds in its own process only
-
-    def __getitem__(self, name: str) -> Field:
-        return self._by_name[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._by_name
-
-    def __iter__(self) -> Iterator[Field]:
-        return iter(self.fields)
-
-    def _role(self, role: str) -> str | None:
-        return next((field.name for field in self.fields if field.role == role), None)
-
-    @cached_property
-    def key(self) -> str | None:
-        """Name of the field that names a row; None for an outcome."""
-        return self._role("key")
-
-    @cached_property
-    def event_time(self) -> str | None:
-        """Name of the field that says when the row happened, if there is one."""
-        return self._role("event_time")
-
-    @cached_property
-    def aliases(self) -> dict[str, str]:
-        """Names of fields by the other name that their columns have in data."""
-        return {field.alias: field.name for field in self.fields if field.alias is not None}
-
-    @cached_property
-    def row_number(self) -> str | None:
-        """Name of the key, if rows without one are numbered."""
-        return next((field.name for field in self.fields if field.is_row_number), None)
-
-    @cached_property
-    def kinds(self) -> dict[str, Kind]:
-        """What each field's array holds."""
-        return {field.name: field.kind for field in self.fields}
-
-    def joined(self, other: Schema | None) -> Schema:
-        """This schema with the fields of another after its own."""
-        if other is None:
-            return self
-        return Schema(f"{self.name} with {other.name}", self.fields + other.fields)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data, for storage."""
-        return {
-            "name": self.name,
-            "fields": [
-                {
-                    "name": field.name,
-                    "declared": field.declared,
-                    "optional": field.optional,
-                    "role": field.role,
-                    "choices": list(field.choices) if field.choices is not None else None,
-                    "doc": field.doc,
-                    "alias": field.alias,
-                    "zone": field.zone,
-                    "is_row_number": field.is_row_number,
-                    "missing": list(field.missing),
-                }
-                for field in self.fields
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Schema:
-        """The schema that `to_json` wrote."""
-        fields = (
-            Field(
-                **{
-                    **item,
-                    "choices": tuple(item["choices"]) if item["choices"] else None,
-                    "missing": tuple(item.get("missing", ())),
-                }
-            )
-            for item in data["fields"]
-        )
-        return cls(data["name"], tuple(fields))
 
 
 class Fields(tuple[str, ...]):

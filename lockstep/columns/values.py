@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.plain import listed, show
-from lockstep.columns.records import Field
+from lockstep.columns.schema import Field
 
 Convert = Callable[[Any], Any]
 

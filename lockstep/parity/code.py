@@ -19,7 +19,7 @@ from types import CodeType
 from typing import Literal
 
 from lockstep.columns.errors import LockstepError
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 
 Change = Literal["changed", "added", "removed"]
 

@@ -12,7 +12,7 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import iso, python_value
-from lockstep.columns.records import Field
+from lockstep.columns.schema import Field
 
 
 def wire_record(columns: Columns, row: int, fields: Iterable[Field]) -> dict[str, Any]:

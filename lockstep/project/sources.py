@@ -19,7 +19,7 @@ from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.errors import DeclarationError, InputError, LockstepError
 from lockstep.columns.files import decode_file
 from lockstep.columns.plain import one_line
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.project.place import declaring_folder
 
 if TYPE_CHECKING:

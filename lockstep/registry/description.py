@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut
-from lockstep.columns.records import Field
+from lockstep.columns.schema import Field
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

@@ -19,7 +19,7 @@ from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError
 from lockstep.columns.files import decode_file
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0

@@ -11,7 +11,7 @@ import numpy as np
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.scoring.rows import set_aside
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality

@@ -34,7 +34,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest

@@ -11,7 +11,7 @@ from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain, python_value
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, take_rows
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from lockstep.columns.decode import Decoded
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source, decode_source

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.scoring.records import read_record
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream

@@ -12,7 +12,7 @@ from lockstep.columns.decode import decode
 from lockstep.columns.errors import FitError, NotFittedError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_frame
 
 MODULES = ["flight_delay", "orders"]

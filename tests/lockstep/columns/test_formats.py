@@ -21,7 +21,8 @@ from pyarrow import parquet
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.kinds import Columns
-from lockstep.columns.records import EventTime, Key, Record, Schema
+from lockstep.columns.records import EventTime, Key, Record
+from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, to_arrow
 
 

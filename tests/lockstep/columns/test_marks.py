@@ -15,7 +15,7 @@ from lockstep import EventTime, Key, Missing, Named, Record, RowNumber, Zone
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.files import decode_file
-from lockstep.columns.records import Schema
+from lockstep.columns.schema import Schema
 
 
 class Parcel(Record):

@@ -528,8 +528,8 @@ def test_lineage_of_no_column_is_told(pipeline: Pipeline) -> None:
 
 
 def test_schema_is_what_a_record_holds(pipeline: Pipeline) -> None:
-    assert pipeline.schema() == Plant.schema()
-    assert pipeline.schema()["watered"].kind is Kind.FLOAT
+    assert pipeline.record_schema == Plant.schema()
+    assert pipeline.record_schema["watered"].kind is Kind.FLOAT
 
 
 def test_a_pipeline_is_named_by_its_module(pipeline: Pipeline) -> None:

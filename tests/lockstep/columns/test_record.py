@@ -11,7 +11,8 @@ import pytest
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind
-from lockstep.columns.records import EventTime, Field, Key, Outcome, Record, Schema
+from lockstep.columns.records import EventTime, Key, Outcome, Record
+from lockstep.columns.schema import Field, Schema
 
 
 class Trip(Record):
@@ -135,7 +136,7 @@ def test_a_record_inherits_fields() -> None:
 
 def test_a_schema_pickled_elsewhere_is_equal_and_hashes_equal() -> None:
     made = (
-        "import pickle, sys; from lockstep.columns.records import Field, Schema; "
+        "import pickle, sys; from lockstep.columns.schema import Field, Schema; "
         "schema = Schema('S', (Field('k', 'str', role='key'),)); hash(schema); "
         "sys.stdout.buffer.write(pickle.dumps(schema))"
     )
