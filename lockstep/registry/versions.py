@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.errors import ArtifactError
+
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
@@ -53,6 +55,20 @@ class Version:
             tags=dict(entity.tags),
             location=entity.source or "",
         )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its manifest.
+
+        Raises:
+            ArtifactError: Lockstep did not log it.
+        """
+        if MANIFEST_TAG not in self.tags:
+            raise ArtifactError(
+                f"Version {self.version} of {self.name} was not logged by Lockstep: it has no "
+                f"tag {MANIFEST_TAG}. Use a version that `lockstep train` made."
+            )
+        return self.tags[MANIFEST_TAG]
 
     @property
     def page(self) -> str:

@@ -233,12 +233,14 @@ def fit_candidate(
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
     from lockstep.artifacts.snapshot import Snapshot
+    from lockstep.artifacts.writing import Evidence
     from lockstep.parity.environment import Environment
     from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
 
     pipeline, graph = declared.pipeline, declared.pipeline.graph
     qualities, rows = tuple(declared.quality), len(columns[pipeline.key])
+    source = Snapshot.of(pipeline, packages)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = registry.alias(declared.name, "champion")
     fitted = pipeline.unfitted().fit(columns)
@@ -247,18 +249,16 @@ def fit_candidate(
     profiled = {name: graph.kind(name) for name in graph.served if name != pipeline.key}
     metrics = _metrics(qualities, evaluation)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
-    version = registry.log(
-        fitted,
+    evidence = Evidence(
         golden=golden,
         profile=Profile.of(fitted.evaluate(raw), profiled),
         suites={name: declared.suites.to_json(name) for name in ("input", "features", "outputs")},
         environment=Environment.capture(),
         metrics=metrics,
-        tags=_training_window(declared, columns),
-        plots=plots,
-        source=Snapshot.of(pipeline, packages),
         rows=rows,
     )
+    tags = _training_window(declared, columns)
+    version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     results = {
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),

@@ -11,22 +11,15 @@ import pytest
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.errors import ArtifactError, FormatError
-from lockstep.artifacts.writing import Evidence, write_artifact
+from lockstep.artifacts.writing import write_artifact
 
 
 @pytest.fixture
 def written(tumour: Any, tmp_path: Path) -> tuple[Path, str]:
     """The tumour version's directory and the digest of its manifest."""
-    evidence = Evidence(
-        golden=tumour.golden,
-        profile=tumour.profile,
-        suites={"input": {"name": "input"}},
-        environment=tumour.environment,
-        metrics={"auc": 0.96},
-        rows=569,
-    )
-    digest = write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
-    return tmp_path / "version", digest
+    directory = tmp_path / "version"
+    digest = write_artifact(directory, tumour.pipeline, tumour.source, tumour.evidence)
+    return directory, digest
 
 
 def test_the_pipeline_comes_back_bit_for_bit(tumour: Any, written: tuple[Path, str]) -> None:

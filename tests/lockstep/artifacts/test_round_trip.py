@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def test_a_column_that_comes_out_otherwise_is_named(registry: Registry, tumour: 
     trace = tumour.golden.trace
     columns = trace.columns | {"disc_share": np.nextafter(trace.columns["disc_share"], 2.0)}
     golden = GoldenRecords(tumour.golden.records, Trace(trace.keys, columns, trace.matrices))
-    version = registry.log(tumour.pipeline, **tumour.arguments | {"golden": golden})
+    version = registry.log(
+        tumour.pipeline, **tumour.arguments | {"evidence": replace(tumour.evidence, golden=golden)}
+    )
     comparison = replay_in_new_process(registry.load("tumour", version.version))
     assert not comparison.ok
     assert comparison.first is not None

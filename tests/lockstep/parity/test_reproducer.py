@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.writing import Evidence
 from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -106,16 +107,15 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
 ) -> None:
     registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", artifact_root=tmp_path / "artifacts")
     fields = {name: columns[name] for name in pipeline.record_schema.names}
-    version = registry.log(
-        pipeline,
+    evidence = Evidence(
         golden=choose_golden(pipeline, columns, limit=10),
         profile=Profile.of(fields, pipeline.record_schema.kinds),
         suites={},
         environment=Environment.capture(),
         metrics={},
-        source=Snapshot.of(pipeline),
         rows=len(trace.keys),
     )
+    version = registry.log(pipeline, Snapshot.of(pipeline), evidence)
     registry.set_alias(pipeline.name, "champion", version.version)
     row = {name: values[:1] for name, values in trace.columns.items()}
     right = value_reproducer(pipeline.graph, "chance", row, row["chance"])

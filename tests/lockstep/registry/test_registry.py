@@ -57,7 +57,7 @@ def test_a_version_carries_all_that_proves_it_right(registry: Registry, tumour: 
     assert loaded.snapshot == tumour.source
     assert loaded.profile == tumour.profile
     assert loaded.environment == tumour.environment
-    assert loaded.suites == tumour.arguments["suites"]
+    assert loaded.suites == tumour.evidence.suites
     assert loaded.metrics == {"auc": 0.96, "brier": 0.05}
     assert loaded.rows == 569
     assert loaded.directory == Path(version.location) / "lockstep"

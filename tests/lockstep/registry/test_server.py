@@ -255,9 +255,9 @@ def network(server: Server, remote: Registry) -> Iterator[Callable[..., Registry
     """A registry behind a network, as `network(loses)`."""
     proxies = []
 
-    def connect(loses: Callable[[bytes], str | None]) -> Registry:
+    def connect(loses: Callable[[bytes], str | None], cache: Path | None = None) -> Registry:
         proxies.append(Proxy(server.port, loses))
-        return Registry(proxies[-1].uri, wait=0.05)
+        return Registry(proxies[-1].uri, cache=cache, wait=0.05)
 
     yield connect
     for proxy in proxies:
@@ -284,8 +284,7 @@ def test_a_version_of_which_half_was_fetched_is_fetched_anew(
         is_profile = b"GET" in request and b"lockstep/profile.json" in request
         return "answer" if broken and is_profile else None
 
-    registry = network(loses)
-    registry.cache = tmp_path / "cache"
+    registry = network(loses, tmp_path / "cache")
     with pytest.raises(FetchError, match=r"version \d+ of tumour did not all arrive.*try again"):
         registry.load("tumour", version.version)
     assert list((tmp_path / "cache" / "tumour").iterdir()) == []

@@ -1,0 +1,217 @@
+"""Registration: a fitted pipeline logged in a run of its own, and made the next version."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockstep.artifacts.errors import SnapshotError
+from lockstep.artifacts.framework import framework_digest
+from lockstep.artifacts.snapshot import Snapshot, unload
+from lockstep.artifacts.writing import Evidence, write_artifact
+from lockstep.columns.errors import NotFittedError
+from lockstep.columns.pipeline import Pipeline
+from lockstep.registry.connection import Connection
+from lockstep.registry.description import about, dataset, describe, parameters
+from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
+from lockstep.registry.versions import MANIFEST_TAG, Version
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities.model_registry import ModelVersion
+
+_BATCH = 100
+"""Parameters that MLflow takes at once."""
+_one_at_a_time = threading.Lock()
+"""Held while a version is logged: MLflow passes a model from code through a global variable."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A fitted pipeline that is about to become a version.
+
+    Attributes:
+        connection: The registry.
+        artifact_root: Directory for the files where a database is given; None leaves it to MLflow.
+        pipeline: The fitted pipeline.
+        source: Its source.
+        evidence: What else the version carries.
+    """
+
+    connection: Connection
+    artifact_root: Path | None
+    pipeline: Pipeline
+    source: Snapshot
+    evidence: Evidence
+
+    def carry_out(self, tags: Mapping[str, str], plots: Mapping[str, Figure]) -> Version:
+        """Log and register it; see `Registry.log`."""
+        self._check()
+        with _one_at_a_time, tempfile.TemporaryDirectory(prefix="lockstep-") as directory:
+            digest = write_artifact(
+                Path(directory, ARTIFACT), self.pipeline, self.source, self.evidence
+            )
+            labels = {
+                MANIFEST_TAG: digest,
+                "lockstep.code": self.source.digest,
+                "lockstep.framework": framework_digest(),
+                **tags,
+            }
+            run = self._create_run(labels)
+            run_id, client = run.info.run_id, self.connection.client
+            with _on_failure(lambda: client.set_terminated(run_id, "FAILED")):
+                self._log_facts(run, digest)
+                for title, figure in plots.items():
+                    self.connection.call(client.log_figure, run_id, figure, f"plots/{title}.png")
+                model = self._log_model(run, Path(directory))
+                self.connection.call(client.set_terminated, run_id, "FINISHED")
+                return self._make_version(run, model, labels)
+
+    def _check(self) -> None:
+        """Make sure that the source alone gives the columns that are about to be logged."""
+        pipeline, source = self.pipeline, self.source
+        if not pipeline.is_fitted:
+            raise NotFittedError(f"{pipeline.name} is not fitted: call fit(history) before log().")
+        alone = source.load()
+        columns = alone.graph.order
+        unload(alone)
+        if columns != pipeline.graph.order:
+            differ = sorted(set(columns) ^ set(pipeline.graph.order)) or ["their order"]
+            raise SnapshotError(
+                f"The source of {source.module} does not define the columns of {pipeline.name} "
+                f"that were fitted: {', '.join(differ[:10])}. Log a pipeline with its own snapshot."
+            )
+
+    def _create_run(self, tags: Mapping[str, str]) -> Run:
+        return self.connection.call(
+            self.connection.client.create_run,
+            self._experiment(),
+            run_name=f"{self.pipeline.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+            tags={
+                "mlflow.user": _user(),
+                "mlflow.source.type": "LOCAL",
+                "mlflow.source.name": self.source.module.replace(".", "/") + ".py",
+                "mlflow.note.content": about(self.source),
+                **tags,
+            },
+        )
+
+    def _experiment(self) -> str:
+        client, name = self.connection.client, self.pipeline.name
+        experiment = self.connection.call(client.get_experiment_by_name, name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        root = self.artifact_root
+        location = None if root is None else str(root.resolve() / name)
+        created = self.connection.call(client.create_experiment, name, artifact_location=location)
+        return str(created)
+
+    def _log_facts(self, run: Run, digest: str) -> None:
+        """Log parameters, and which rows were seen."""
+        from mlflow.entities import Param
+
+        client, rows = self.connection.client, self.evidence.rows
+        found = parameters(self.pipeline, self.source, rows)
+        params = [Param(name, value) for name, value in found.items()]
+        for start in range(0, len(params), _BATCH):
+            batch = params[start : start + _BATCH]
+            self.connection.call(client.log_batch, run.info.run_id, params=batch)
+        datasets = [dataset(self.pipeline, rows, digest)]
+        self.connection.call(client.log_inputs, run.info.run_id, datasets=datasets)
+
+    def _log_model(self, run: Run, directory: Path) -> LoggedModel:
+        """Store the files as an MLflow model, and its metrics with it."""
+        from mlflow.entities import LoggedModelOutput, Metric
+        from mlflow.models import Model
+
+        client, call = self.connection.client, self.connection.call
+        run_id = run.info.run_id
+        model = call(
+            client.create_logged_model,
+            run.info.experiment_id,
+            name=self.pipeline.name,
+            source_run_id=run_id,
+            model_type="lockstep pipeline",
+        )
+        with _on_failure(lambda: client.finalize_logged_model(model.model_id, "FAILED")):
+            save_mlmodel(
+                directory / "model",
+                directory / ARTIFACT,
+                self.pipeline,
+                self.source,
+                self.evidence.golden.records,
+                Model(model.artifact_location, run_id=run_id, model_id=model.model_id),
+            )
+            call(client.log_model_artifacts, model.model_id, str(directory / "model"))
+            call(client.log_outputs, run_id, [LoggedModelOutput(model.model_id, step=0)])
+            now = int(time.time() * 1000)
+            metrics = [
+                Metric(name, float(value), now, 0, model_id=model.model_id, run_id=run_id)
+                for name, value in self.evidence.metrics.items()
+            ]
+            call(client.log_batch, run_id, metrics=metrics)
+            return call(client.finalize_logged_model, model.model_id, "READY")
+
+    def _make_version(self, run: Run, model: LoggedModel, tags: Mapping[str, str]) -> Version:
+        """Make the version: everything that it shows comes with this one step."""
+        client, evidence = self.connection.client, self.evidence
+        name, run_id = self.pipeline.name, run.info.run_id
+        self._ensure_model(about(self.source))
+
+        def create() -> ModelVersion:
+            """Create it, unless an attempt before this one did so and only its answer was lost."""
+            filter_ = f"name='{name}' and run_id='{run_id}'"
+            for entity in client.search_model_versions(filter_):
+                return entity
+            return client.create_model_version(
+                name,
+                model.artifact_location,
+                run_id,
+                tags=dict(tags),
+                description=describe(self.pipeline, self.source, evidence.rows, evidence.metrics),
+                model_id=model.model_id,
+            )
+
+        version = Version.of(self.connection.call(create))
+        if not self.connection.is_remote:  # a server does this by itself
+            links = json.dumps([{"name": name, "version": version.version}])
+            tag = {"mlflow.modelVersions": links}
+            self.connection.call(client.set_logged_model_tags, model.model_id, tag)
+        return version
+
+    def _ensure_model(self, description: str) -> None:
+        """Create the registered model where it is missing, and keep its description up to date."""
+        client, name = self.connection.client, self.pipeline.name
+        known = self.connection.find(client.get_registered_model, name)
+        if known is None:
+            self.connection.call(client.create_registered_model, name, description=description)
+        elif known.description != description:
+            self.connection.call(client.update_registered_model, name, description=description)
+
+
+@contextmanager
+def _on_failure(mark: Callable[[], object]) -> Iterator[None]:
+    """Mark what is half done as failed if anything fails before it is done."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # the registry may be gone, and the first error tells more
+            mark()
+        raise
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return "unknown"
