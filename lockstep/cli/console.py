@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.columns.plain import cut
+from lockstep.columns.plain import cut, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
@@ -52,8 +52,8 @@ def say(text: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """A value as JSON, and nothing else."""
-    OUT.out(json.dumps(value, indent=1, default=str))
+    """A value as strict JSON, and nothing else."""
+    OUT.out(json.dumps(plain(value), indent=1, allow_nan=False))
 
 
 def show_error(message: str) -> None:

@@ -139,10 +139,13 @@ def _point_champion(
     declared: PipelineAssets, registry: Registry, version: int, as_json: bool
 ) -> None:
     from lockstep.cli.console import say, show_checks
+    from lockstep.cli.progress import Bar
     from lockstep.dagster.jobs import promote_job_name
 
     registry.set_alias(declared.name, "champion", version)
-    report = context.run(promote_job_name(declared.name))
+    with Bar(runs=1, steps=1, shown=not as_json) as bar:
+        bar.begin(f"proving {declared.name} version {version}")
+        report = context.run(promote_job_name(declared.name), on_step=bar.step)
     live = registry.alias(declared.name, "live")
     if not as_json:
         serves = f"version {live.version}" if live is not None else "no version yet"

@@ -1,5 +1,7 @@
 """What is shown of checks: the worst last, whole in a pipe, and cut with a word on a terminal."""
 
+import json
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -88,3 +90,11 @@ def test_warnings_of_many_runs_are_counted_and_failures_told_with_their_day(
         f"FAILED  orders/daily/batch {DAY}  broken",
         "        It broke.",
     ]
+
+
+def test_json_is_strict_whatever_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_json({"auc": float("nan"), "at": datetime(2020, 3, 1, tzinfo=UTC)})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "auc": None,
+        "at": "2020-03-01T00:00:00Z",
+    }
