@@ -1,5 +1,7 @@
 """Training is one function: from a history to a registered version, or to why there is none."""
 
+import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +14,7 @@ from lockstep.columns.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
+from lockstep.registry.versions import MANIFEST_TAG
 from lockstep.training.candidate import FAILED_CHECKS, Trained, train
 
 
@@ -43,6 +46,23 @@ def test_a_version_is_tagged_with_its_checks_that_are_in_error(workplace) -> Non
     found = trained(workplace, too_much).candidate
     assert tags(workplace, found.version.version)[FAILED_CHECKS] == "quality"
     assert FAILED_CHECKS not in tags(workplace, 1)
+
+
+def test_a_champion_of_an_older_format_does_not_keep_its_successor_from_being_trained(
+    workplace, tmp_path
+) -> None:
+    (version,) = workplace.registry.versions("orders")
+    old = shutil.copytree(version.location, tmp_path / "old")
+    manifest = old / "lockstep" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    tag = {MANIFEST_TAG: hashlib.sha256(manifest.read_bytes()).hexdigest()}
+    workplace.registry._connection.client.create_model_version("orders", str(old), tags=tag)
+    workplace.registry.set_alias("orders", "champion", 2)
+    found = trained(workplace)
+    result = found.results["champion_comparison"]
+    assert (result.passed, result.is_error) == (False, False)
+    assert result.summary.endswith("train again: lockstep train orders.")
+    assert found.candidate.version.version == 3
 
 
 def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(workplace) -> None:
