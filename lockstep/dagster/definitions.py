@@ -43,9 +43,14 @@ def definitions(project: Project) -> dg.Definitions:
     return built(project).definitions
 
 
-@cache
 def built(project: Project) -> Built:
     """All pipelines as Dagster's definitions; one that cannot be built does not stop the others."""
+    project.activate()
+    return _built(project)
+
+
+@cache
+def _built(project: Project) -> Built:
     found = pipelines(project)
     parts, broken = [], dict(found.broken)
     for name, declared in found.declared.items():

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import show
 from lockstep.project.quality import Quality
-from lockstep.project.sources import Source
+from lockstep.project.sources import Source, misread
 from lockstep.suites.suites import Suites
 
 
@@ -27,6 +31,30 @@ class Calendar:
     start: date
     end: date | None = None
     timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        for name, day in (("start", self.start), ("end", self.end)):
+            if not _is_day(day) and (name == "start" or day is not None):
+                raise DeclarationError(
+                    f"Calendar: {name} is {day!r}, not a day; write {_as_day(day)}."
+                )
+        try:
+            zone = ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, TypeError, ValueError, OSError):
+            raise DeclarationError(
+                f"Calendar: there is no time zone {self.timezone!r}"
+                f"{_meant(str(self.timezone), available_timezones())}; use a name such as "
+                "'America/New_York', or leave it out for UTC."
+            ) from None
+        if self.end is not None and self.end < self.start:
+            raise DeclarationError(
+                f"Calendar: its end {self.end} is before its start {self.start}."
+            )
+        if self.start > datetime.now(zone).date():
+            raise DeclarationError(
+                f"Calendar: it starts on {self.start}, so that it has no days yet; start it today "
+                "or earlier."
+            )
 
     def days(self, now: datetime | None = None) -> list[str]:
         """The days that are over by now, in ISO form and in order."""
@@ -69,25 +97,124 @@ class PipelineAssets:
     max_age: timedelta = field(default=timedelta(days=365))
 
     def __post_init__(self) -> None:
-        if self.daily is not None and self.calendar is None:
-            raise DeclarationError(f"{self.name} has a daily source but no calendar; give both.")
-        if self.outcomes is not None and self.daily is None:
-            raise DeclarationError(f"{self.name} has outcomes of days, but no daily source.")
-        if not 0 < self.holdout < 1:
-            raise DeclarationError(f"{self.name}: holdout is a share between 0 and 1.")
+        self._check_kinds()
+        self._check_sources()
+        if self.outcomes is not None and self.pipeline.outcome is None:
+            raise DeclarationError(
+                f"{self.name} has outcomes, but its pipeline declares no outcome; give "
+                "Pipeline(..., outcome=...)."
+            )
+        for name, share in (("holdout", self.holdout), ("max_quarantined", self.max_quarantined)):
+            if not 0 < share < 1 and not (name == "max_quarantined" and share in (0, 1)):
+                raise DeclarationError(
+                    f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
+                )
         graph = self.pipeline.graph
         for quality in self.quality:
-            if quality.column not in graph.served or quality.label not in graph.labels:
-                raise DeclarationError(
-                    f"{self.name}: quality is measured between a column that is served and a "
-                    f"label, not between {quality.column!r} and {quality.label!r}."
-                )
+            self._check_column("quality", quality.column, graph.served, "is served")
+            self._check_column("quality", quality.label, graph.labels, "is a label")
             quality.check_fit(graph)
         for name in self.slices:
-            if name not in graph.served:
-                raise DeclarationError(f"{self.name}: slices names {name!r}, which is no column.")
+            self._check_column("slices", name, graph.served, "is served")
+
+    def _check_kinds(self) -> None:
+        """Check that each setting is of its kind.
+
+        Raises:
+            DeclarationError: One is not.
+        """
+        if not isinstance(self.pipeline, Pipeline):
+            raise DeclarationError(
+                f"PipelineAssets: pipeline is {show(self.pipeline)}; give the PIPELINE of its "
+                "module in transforms/."
+            )
+        kinds: dict[str, tuple[Any, str]] = {
+            "suites": (Suites, "Suites(input=..., features=..., outputs=...)"),
+            "max_age": (timedelta, "a timedelta, such as timedelta(days=365)"),
+            "holdout": (int | float, "a share between 0 and 1"),
+            "max_quarantined": (int | float, "a share between 0 and 1"),
+        }
+        if self.calendar is not None:
+            kinds["calendar"] = Calendar, "a Calendar(date(2024, 1, 31))"
+        for name, (kind, meant) in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise DeclarationError(
+                    f"{self.name}: {name} is {show(getattr(self, name))}; give {meant}."
+                )
+        lists: dict[str, tuple[type, str]] = {
+            "quality": (Quality, "[Quality(...)]"),
+            "slices": (str, "names of columns, such as ['region']"),
+        }
+        for name, (kind, meant) in lists.items():
+            given = getattr(self, name)
+            is_list = isinstance(given, Sequence) and not isinstance(given, str)
+            if not is_list or not all(isinstance(one, kind) for one in given):
+                raise DeclarationError(f"{self.name}: {name} is {show(given)}; give {meant}.")
+
+    def _check_sources(self) -> None:
+        """Check that the sources are read as they can be.
+
+        Raises:
+            DeclarationError: One cannot.
+        """
+        if self.daily is not None and self.calendar is None:
+            raise DeclarationError(
+                f"{self.name} has a daily source but no calendar; give both, such as "
+                "calendar=Calendar(date(2024, 1, 31))."
+            )
+        if self.outcomes is not None and self.daily is None:
+            raise DeclarationError(f"{self.name} has outcomes of days, but no daily source.")
+        for role, is_daily in (("history", False), ("daily", True), ("outcomes", True)):
+            source = getattr(self, role)
+            if source is None and is_daily:
+                continue
+            if not isinstance(source, Source):
+                raise DeclarationError(
+                    f"{self.name}: {role} is {show(source)}; give {_meaning(source)}."
+                )
+            wrong = misread(source, is_daily=is_daily)
+            if wrong is not None:
+                raise DeclarationError(f"{self.name}: {role} {wrong}")
+
+    def _check_column(self, setting: str, name: str, known: Sequence[str], what: str) -> None:
+        if name not in known:
+            raise DeclarationError(
+                f"{self.name}: {setting} names {name!r}, but no column of that name {what}"
+                f"{_meant(name, known)}."
+            )
 
     @property
     def name(self) -> str:
         """The pipeline's name."""
         return self.pipeline.name
+
+
+def _is_day(day: object) -> bool:
+    return isinstance(day, date) and not isinstance(day, datetime)
+
+
+def _as_day(day: object) -> str:
+    """How a day is written that was given as something else."""
+    if isinstance(day, str):
+        try:
+            day = date.fromisoformat(day)
+        except ValueError:
+            return "date(2024, 1, 31)"
+    if isinstance(day, date):
+        return f"date({day.year}, {day.month}, {day.day})"
+    return "date(2024, 1, 31)"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _meaning(source: object) -> str:
+    """How a source is written that was given as something else."""
+    if isinstance(source, str | Path):
+        kind = "ParquetSource" if str(source).endswith(".parquet") else "CsvSource"
+        return f'{kind}("{source}")'
+    if callable(source):
+        return f"FunctionSource({getattr(source, '__name__', 'function')})"
+    return "a CsvSource, ParquetSource, SqlSource or FunctionSource"

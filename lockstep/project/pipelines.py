@@ -70,10 +70,14 @@ class Pipelines:
         return self.declared[name]
 
 
-@cache
 def pipelines(project: Project) -> Pipelines:
-    """Import all pipelines; one that cannot be imported does not stop the others."""
+    """Import all pipelines, once; one that cannot be imported does not stop the others."""
     project.activate()
+    return _imported(project)
+
+
+@cache
+def _imported(project: Project) -> Pipelines:
     declared: dict[str, PipelineAssets] = {}
     broken: dict[str, Broken] = {}
     for name in _names(project):

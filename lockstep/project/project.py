@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
+from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
 _ROLES = ("transforms", "expectations", "assets")
@@ -126,9 +126,7 @@ class Project:
 
     def activate(self) -> None:
         """Let Python import the project's packages, before any others of their names."""
-        root = str(self.root)
-        if root not in sys.path:
-            sys.path.insert(0, root)
+        enter(self.root, self.packages)
 
 
 def _settings(path: Path) -> Mapping[str, Any] | None:

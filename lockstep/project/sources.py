@@ -7,6 +7,7 @@ the same rows.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,7 +19,7 @@ import pandas as pd
 from lockstep.columns.decode import Data, Decoded, decode
 from lockstep.columns.errors import DeclarationError, InputError, LockstepError
 from lockstep.columns.files import decode_file
-from lockstep.columns.plain import one_line
+from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
 from lockstep.project.place import declaring_folder
 
@@ -128,15 +129,21 @@ class SqlSource:
                 "as a date."
             )
 
+    @property
+    def takes_day(self) -> bool:
+        """Whether the query says where the day goes."""
+        from sqlalchemy import text
+
+        return "day" in text(self.query).compile().params
+
     def read(self, day: date | None = None) -> pd.DataFrame:
         """The rows of a day, as a table of Python objects; see `Source.read`."""
         from sqlalchemy import Date, NullPool, bindparam, create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
         statement = text(self.query)
-        takes_day = "day" in statement.compile().params
-        _check_day(self, day, takes_day, ":day in its query")
-        if takes_day:
+        _check_day(self, day, self.takes_day, ":day in its query")
+        if self.takes_day:
             statement = statement.bindparams(bindparam("day", day, type_=Date))
         try:
             engine = create_engine(self._found(), poolclass=NullPool)
@@ -194,6 +201,13 @@ class FunctionSource:
 
     function: Callable[..., Any]
 
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise DeclarationError(
+                f"FunctionSource: {show(self.function)} is no function; give it by its name, "
+                "without calling it."
+            )
+
     def read(self, day: date | None = None) -> Data:
         """What the function returns; see `Source.read`."""
         try:
@@ -218,7 +232,48 @@ class FunctionSource:
         return f"Python function {getattr(self.function, '__module__', '?')}.{name}"
 
 
+def misread(source: Source, *, is_daily: bool) -> str | None:
+    """Why a source cannot be read day by day, or as a whole; None if it can, or nobody can tell.
+
+    Args:
+        source: The source.
+        is_daily: Whether it is to be read day by day.
+    """
+    if isinstance(source, CsvSource | ParquetSource):
+        takes_day, place = _DAY in str(source.path), f"path, such as days/{_DAY}"
+        place += Path(source.path).suffix
+    elif isinstance(source, SqlSource):
+        takes_day, place = source.takes_day, "query, such as WHERE day = :day"
+    elif isinstance(source, FunctionSource):
+        return _miscalled(source.function, is_daily=is_daily)
+    else:
+        return None
+    if is_daily and not takes_day:
+        return f"gives the same rows every day; say where the day goes in its {place}."
+    if takes_day and not is_daily:
+        return f"is read as a whole, but {source.describe()} is of one day; leave the day out."
+    return None
+
+
+def _miscalled(function: Callable[..., Any], *, is_daily: bool) -> str | None:
+    name = getattr(function, "__name__", repr(function))
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return None  # of a compiled function
+    try:
+        signature.bind(*([date.min] if is_daily else []))
+    except TypeError:
+        return (
+            f"calls {name} with {'the day' if is_daily else 'nothing'}, but it is defined as "
+            f"{name}{signature}."
+        )
+    return None
+
+
 def _check_suffix(path: str | Path, suffix: str) -> None:
+    if not isinstance(path, str | Path):
+        raise DeclarationError(f"{show(path)} is no path of a file that ends in {suffix}.")
     if Path(path).suffix.lower() != suffix:
         raise DeclarationError(f"{path}: the name of this file should end in {suffix}.")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from lockstep.columns.plain import one_line
 from lockstep.rules.rules import SuiteError
 
 if TYPE_CHECKING:
@@ -52,10 +56,47 @@ class Suites:
             role: `"input"`, `"features"` or `"outputs"`.
 
         Raises:
-            SuiteError: It cannot be made or stored.
+            SuiteError: It cannot be made or stored; the message names the line at fault.
         """
         make: Callable[[], gx.ExpectationSuite] = getattr(self, role)
-        return suite_json(make())
+        return suite_json(_made(make, role))
+
+
+def _made(make: Callable[[], gx.ExpectationSuite], role: str) -> gx.ExpectationSuite:
+    import great_expectations as gx
+
+    try:
+        suite = make()
+    except Exception as error:
+        raise SuiteError(f"{_line_of(make, error)}: {_reason(error)}") from error
+    if not isinstance(suite, gx.ExpectationSuite):
+        code = inspect.unwrap(make).__code__
+        raise SuiteError(
+            f"{code.co_filename}:{code.co_firstlineno}: the {role} suite is {type(suite).__name__};"
+            " return an ExpectationSuite(name=..., expectations=[...])."
+        )
+    return suite
+
+
+def _line_of(make: Callable[[], object], error: Exception) -> str:
+    """The file and line of a suite's function, or of what it calls beside it, that raised."""
+    file = inspect.unwrap(make).__code__.co_filename
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == file]
+    return f"{file}:{frames[-1].lineno}" if frames else file
+
+
+def _reason(error: Exception) -> str:
+    """What Great Expectations refuses of an expectation, in a line."""
+    if isinstance(error, AttributeError) and error.name is not None:
+        close = get_close_matches(error.name, dir(error.obj), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        return f"there is no {error.name}.{hint}"
+    listed = getattr(error, "errors", None)
+    if isinstance(error, ValueError) and callable(listed):  # pydantic's
+        return "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one_line(str(one['msg']))}" for one in listed()
+        )
+    return f"{type(error).__name__}: {one_line(str(error))}"
 
 
 def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:

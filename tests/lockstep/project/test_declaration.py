@@ -2,39 +2,149 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from assets.orders import ASSETS
 from lockstep.columns.errors import DeclarationError
-from lockstep.project.declaration import Calendar
+from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.quality import Quality
+from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+
+
+def nothing() -> pd.DataFrame:
+    return pd.DataFrame()
+
+
+def of_day(day: date) -> pd.DataFrame:
+    return pd.DataFrame()
+
+
+QUERY = "SELECT * FROM orders"
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"calendar": None}, "orders has a daily source but no calendar; give both."),
-        ({"daily": None}, "orders has outcomes of days, but no daily source."),
-        ({"holdout": 1.0}, "orders: holdout is a share between 0 and 1."),
-        ({"slices": ("colour",)}, "orders: slices names 'colour', which is no column."),
+        (
+            {"calendar": None},
+            "has a daily source but no calendar; give both, such as "
+            "calendar=Calendar(date(2024, 1, 31)).",
+        ),
+        ({"daily": None}, "has outcomes of days, but no daily source."),
+        ({"holdout": 1.0}, "holdout is a share between 0 and 1, not 1.0."),
+        ({"holdout": "a fifth"}, "holdout is 'a fifth'; give a share between 0 and 1."),
+        ({"max_quarantined": 5}, "max_quarantined is a share between 0 and 1, not 5."),
+        ({"max_age": 30}, "max_age is 30; give a timedelta, such as timedelta(days=365)."),
+        ({"calendar": "2020-03-01"}, "calendar is '2020-03-01'; give a Calendar("),
+        ({"suites": None}, "suites is None; give Suites(input=..., features=..., outputs=...)."),
+        ({"quality": Quality("risk", "came_back", "auc", 0.5)}, "quality is Quality("),
+        ({"slices": "region"}, "slices is 'region'; give names of columns, such as ['region']."),
+        (
+            {"slices": ("regoin",)},
+            "slices names 'regoin', but no column of that name is served (did you mean 'region'?).",
+        ),
         (
             {"quality": (Quality("risk", "price", "auc", 0.5),)},
-            "orders: quality is measured between a column that is served and a label, "
-            "not between 'risk' and 'price'.",
+            "quality names 'price', but no column of that name is a label.",
         ),
         (
-            {"quality": (Quality("returned", "came_back", "auc", 0.5),)},
-            "orders: quality is measured between a column that is served and a label, "
-            "not between 'returned' and 'came_back'.",
+            {"quality": (Quality("return_probabilty", "came_back", "auc", 0.5),)},
+            "quality names 'return_probabilty', but no column of that name is served "
+            "(did you mean 'return_probability'?).",
+        ),
+        ({"history": "rows.csv"}, "history is 'rows.csv'; give CsvSource(\"rows.csv\")."),
+        ({"history": Path("a.parquet")}, 'give ParquetSource("a.parquet").'),
+        ({"history": nothing}, "give FunctionSource(nothing)."),
+        (
+            {"daily": CsvSource("days/orders.csv")},
+            "daily gives the same rows every day; say where the day goes in its path, such as "
+            "days/{day}.csv.",
+        ),
+        (
+            {"daily": SqlSource("sqlite://", QUERY)},
+            "daily gives the same rows every day; say where the day goes in its query, such as "
+            "WHERE day = :day.",
+        ),
+        ({"outcomes": ParquetSource("all.parquet")}, "outcomes gives the same rows every day;"),
+        (
+            {"daily": FunctionSource(nothing)},
+            "daily calls nothing with the day, but it is defined as nothing(",
+        ),
+        (
+            {"history": FunctionSource(of_day)},
+            "history calls of_day with nothing, but it is defined as of_day(day",
+        ),
+        (
+            {"history": CsvSource("days/{day}.csv")},
+            "history is read as a whole, but CSV file days/{day}.csv is of one day; leave the day "
+            "out.",
         ),
     ],
-    ids=["no calendar", "no daily", "holdout", "slices", "no label", "not served"],
 )
-def test_a_contradiction_is_refused(change: dict[str, object], said: str) -> None:
+def test_what_has_no_meaning_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(DeclarationError) as refused:
         replace(ASSETS, **change)
-    assert str(refused.value) == said
+    assert str(refused.value).startswith("orders")
+    assert said in str(refused.value)
+
+
+def test_a_metric_that_does_not_fit_its_column_is_refused() -> None:
+    with pytest.raises(DeclarationError, match="auc measures scores"):
+        replace(ASSETS, quality=(Quality("loss", "return_cost", "auc", 0.5),))
+
+
+def test_something_else_than_a_pipeline_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"PipelineAssets: pipeline is 'orders'; give the"):
+        replace(ASSETS, pipeline="orders")
+
+
+def test_suites_may_be_left_out() -> None:
+    bare = PipelineAssets(pipeline=ASSETS.pipeline, history=ASSETS.history)
+    assert bare.suites.to_json("input")["expectations"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("2015-07-01",), "start is '2015-07-01', not a day; write date(2015, 7, 1)."),
+        (("July",), "start is 'July', not a day; write date(2024, 1, 31)."),
+        ((datetime(2015, 7, 1, tzinfo=UTC),), "not a day; write date(2015, 7, 1)."),
+        ((date(2015, 7, 1), "2015-07-02"), "end is '2015-07-02', not a day"),
+        ((date(2015, 7, 1), date(2015, 6, 30)), "its end 2015-06-30 is before its start"),
+        ((date(9998, 1, 1),), "it starts on 9998-01-01, so that it has no days yet"),
+        (
+            (date(2015, 7, 1), None, "America/New_Yrok"),
+            "there is no time zone 'America/New_Yrok' (did you mean 'America/New_York'?)",
+        ),
+    ],
+    ids=["text", "odd text", "time", "end", "backwards", "to come", "time zone"],
+)
+def test_a_calendar_that_is_none_is_refused(arguments: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        Calendar(*arguments)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "arguments", "said"),
+    [
+        (CsvSource, ("rows.txt",), "the name of this file should end in .csv."),
+        (ParquetSource, (None,), "None is no path of a file that ends in .parquet."),
+        (FunctionSource, (pd.DataFrame(),), "is no function; give it by its name"),
+        (SqlSource, ("sqlite://", "WHERE day = {day}"), "write :day"),
+    ],
+    ids=["suffix", "no path", "called", "placeholder in SQL"],
+)
+def test_a_source_that_is_none_is_refused(
+    source: Any, arguments: tuple[Any, ...], said: str
+) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        source(*arguments)
+    assert said in str(refused.value)
 
 
 def test_a_calendar_has_its_last_day() -> None:

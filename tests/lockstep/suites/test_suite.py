@@ -137,3 +137,67 @@ def test_importing_expectations_and_compiling_rules_needs_no_great_expectations(
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+# What cannot be made
+
+
+def misspelt() -> gx.ExpectationSuite:
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(
+        name="input",
+        expectations=[gx.expectations.ExpectColumnValuesToBeBetwen(column="price", min_value=0)],
+    )
+
+
+def odd_severity() -> gx.ExpectationSuite:
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(
+        name="input",
+        expectations=[
+            gx.expectations.ExpectColumnValuesToNotBeNull(column="price", severity="grave")
+        ],
+    )
+
+
+def odd_argument() -> gx.ExpectationSuite:
+    import great_expectations as gx
+
+    return gx.ExpectationSuite(
+        name="input",
+        expectations=[gx.expectations.ExpectColumnValuesToNotBeNull(colum="price")],
+    )
+
+
+def no_suite() -> list[object]:
+    return []
+
+
+@pytest.mark.parametrize(
+    ("make", "offset", "said"),
+    [
+        (
+            misspelt,
+            5,
+            "there is no ExpectColumnValuesToBeBetwen. Did you mean ExpectColumnValuesToBeBetween?",
+        ),
+        (odd_severity, 6, "severity: "),
+        (odd_argument, 5, "column: "),
+        (no_suite, 0, "the input suite is list; return an ExpectationSuite("),
+    ],
+)
+def test_a_suite_that_cannot_be_made_is_one_line_with_file_and_line(
+    make: Any, offset: int, said: str
+) -> None:
+    with pytest.raises(SuiteError) as refused:
+        Suites(input=make).to_json("input")
+    line = make.__code__.co_firstlineno + offset
+    assert str(refused.value).startswith(f"{__file__}:{line}: ")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_suite_that_is_left_out_expects_nothing() -> None:
+    assert [Suites().to_json(role)["expectations"] for role in ("features", "outputs")] == [[], []]
