@@ -17,7 +17,7 @@ from lockstep.training.candidate import FAILED_CHECKS
 
 DAY = "2020-03-01"
 RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
-COMMANDS = [*RESULTS, "new", "list", "up"]
+COMMANDS = [*RESULTS, "demo", "new", "list", "up"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,195 @@
+"""The wheel, installed where the checkout cannot be imported: what a user's machine has."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+CHECKOUT = Path(__file__).parents[2]
+BUILT_FROM = ("lockstep", "pyproject.toml", "README.md", "LICENSE")
+DG = "from dagster_dg_cli.cli import main; main()"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment that has the wheel, and of this one its dependencies only.
+
+    Attributes:
+        python: Its interpreter.
+        folder: An empty folder to work in.
+    """
+
+    python: Path
+    folder: Path
+
+    def run(self, arguments: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run its Python, as somebody does who has never seen the checkout."""
+        hidden = ("PYTHONPATH", "LOCKSTEP_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI")
+        return subprocess.run(
+            [self.python, *arguments],
+            cwd=cwd,
+            env={
+                **{name: value for name, value in os.environ.items() if name not in hidden},
+                "TMPDIR": str(self.folder),
+            },
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def lockstep(self, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run the command that was installed."""
+        return self.run([str(self.python.with_name("lockstep")), *arguments], cwd)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of what it is built from."""
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in BUILT_FROM:
+        if (CHECKOUT / name).is_dir():
+            shutil.copytree(
+                CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copyfile(CHECKOUT / name, folder / name)
+    # Where the build backend is here, nothing is downloaded.
+    here = int(metadata.version("setuptools").partition(".")[0]) >= 77
+    isolation = ["--no-build-isolation"] if here else []
+    found = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", *isolation),
+            *("--wheel-dir", str(folder / "dist"), str(folder)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    (built,) = (folder / "dist").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """An environment with the wheel."""
+    folder = tmp_path_factory.mktemp("user")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    install = ["install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True)
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "venv" / "lib" / version / "site-packages"
+    # A folder in a .pth file is searched; the .pth files in it, one of which names the checkout,
+    # are not followed.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (folder / "work").mkdir()
+    return Installed(python, folder / "work")
+
+
+@pytest.fixture(scope="module")
+def demonstrated(installed: Installed) -> tuple[str, Path]:
+    """What `lockstep demo` says, and the project that it made, trained and scored."""
+    found = installed.lockstep("demo", cwd=installed.folder)
+    assert found.returncode == 0, found.stdout + found.stderr
+    (project,) = installed.folder.glob("lockstep-demo-*/bottles")
+    return found.stdout, project
+
+
+def test_the_wheel_holds_the_library_and_its_templates_alone(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {
+        "lockstep",
+        "lockstep_scoring",
+    }
+    files = CHECKOUT / "lockstep" / "templates" / "files"
+    for file in files.rglob("*"):
+        if file.is_file() and "__pycache__" not in file.parts:
+            assert str(file.relative_to(CHECKOUT)) in names
+
+
+def test_lockstep_comes_from_the_wheel(installed: Installed) -> None:
+    program = "import lockstep; print(lockstep.__file__)"
+    found = installed.run(["-c", program], installed.folder)
+    assert found.stdout.startswith(str(installed.python.parents[1])), found.stderr
+
+
+def test_the_demonstration_catches_a_skew_by_name(demonstrated: tuple[str, Path]) -> None:
+    said, _ = demonstrated
+    assert "Version 1 is live" in said
+    assert "Caught by row_locality: column `flavanoid_share`" in said
+    assert "Nothing was registered." in said
+
+
+def test_the_commands_of_its_readme_are_those_that_it_ran(demonstrated: tuple[str, Path]) -> None:
+    said, project = demonstrated
+    readme = (project / "README.md").read_text()
+    commands = re.findall(r"^    (lockstep .+)$", readme, re.MULTILINE)
+    assert len(commands) == 3
+    assert all(f"$ {command}\n" in said for command in commands)
+
+
+def test_no_check_of_its_training_failed(
+    installed: Installed, demonstrated: tuple[str, Path]
+) -> None:
+    found = installed.lockstep("checks", "wine", "--json", cwd=demonstrated[1])
+    candidate = [one for one in json.loads(found.stdout) if one["asset"] == "wine/candidate"]
+    assert len(candidate) == 6
+    assert {one["check"]: one["summary"] for one in candidate if one["result"] != "passed"} == {}
+
+
+def test_its_project_has_published_and_set_aside(demonstrated: tuple[str, Path]) -> None:
+    inbox = demonstrated[1] / ".lockstep" / "data" / "wine" / "inbox"
+    (published,) = (inbox / "published").glob("*.parquet")
+    assert parquet.read_table(published).column("bottle").to_pylist() == ["new 1", "new 2", "new 3"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "dagster", "definitions", "validate"],
+        ["-c", DG, "check", "defs"],
+        ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
+    ],
+    ids=["dagster", "dg", "pytest"],
+)
+def test_its_project_is_sound_for(
+    installed: Installed, demonstrated: tuple[str, Path], arguments: list[str]
+) -> None:
+    found = installed.run(arguments, demonstrated[1])
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_a_table_of_ones_own_goes_from_file_to_published_predictions(installed: Installed) -> None:
+    rows = ["Order No.,Größe,class,sent on,paid?"]
+    for number in range(120):
+        size = "" if number % 11 == 0 else f"{number % 17 / 4}"
+        paid = "yes" if number % 17 > 8 else "no"
+        rows.append(f"A{number:03},{size},{'xyz'[number % 3]},2024-01-{number % 28 + 1:02},{paid}")
+    (installed.folder / "orders.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    shop = installed.folder / "shop"
+    answers = [
+        installed.lockstep("new", "shop", cwd=installed.folder),
+        installed.lockstep("new", "--pipeline", "orders", "--from", "../orders.csv", cwd=shop),
+        installed.lockstep("train", "orders", cwd=shop),
+        installed.lockstep("promote", "orders", cwd=shop),
+        installed.lockstep("score", "orders", "--file", "../orders.csv", "--json", cwd=shop),
+    ]
+    for answer in answers:
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    (run,) = json.loads(answers[-1].stdout)["runs"]
+    published = parquet.read_table(run["materialized"]["orders/inbox/published"]["path"])
+    assert published.num_rows == 120
+    assert set(published.column("predicted_paid").to_pylist()) == {"yes", "no"}
