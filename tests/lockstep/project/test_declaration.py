@@ -93,7 +93,7 @@ def test_what_has_no_meaning_is_refused(change: dict[str, Any], said: str) -> No
 
 
 def test_a_metric_that_does_not_fit_its_column_is_refused() -> None:
-    with pytest.raises(DeclarationError, match="auc measures scores"):
+    with pytest.raises(DeclarationError, match="auc needs a label of Bools"):
         replace(ASSETS, quality=(Quality("loss", "return_cost", "auc", 0.5),))
 
 
