@@ -215,7 +215,7 @@ def _next_steps() -> Sequence[tuple[str, str]]:
         ("Look around", "make up"),
         ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),
         ("One flight", f".venv/bin/lockstep trace {PIPELINE} --day {day} --key '{key}'"),
-        ("Your own table", "README.md, “Add a pipeline of your own”"),
+        ("Your own table", "README.md, “A pipeline of your own”"),
         ("Kept in", str(PROJECT.home.path)),
     )
 
