@@ -71,10 +71,12 @@ class ModuleSet:
             _running.pop(self.root, None)
             if not _running and _finder in sys.meta_path:
                 sys.meta_path.remove(_finder)
-            for name in [name for name in sys.modules if name.partition(".")[0] == self.root]:
-                del sys.modules[name]
-            for file in [file for file in linecache.cache if file.startswith(f"{self.root}/")]:
-                del linecache.cache[file]
+            for name in list(sys.modules):  # other threads may import something meanwhile
+                if name.partition(".")[0] == self.root:
+                    del sys.modules[name]
+            for file in list(linecache.cache):
+                if file.startswith(f"{self.root}/"):
+                    del linecache.cache[file]
 
     def private(self, name: str) -> str:
         """The name under which a module of the set runs."""

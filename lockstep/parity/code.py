@@ -129,7 +129,7 @@ class _Statement:
             if isinstance(node, ast.Call):
                 used.add(_last(node.func))
             elif isinstance(node, ast.arguments):
-                used |= {_last(default) for default in (*node.defaults, *node.kw_defaults)}
+                used |= {_last(part) for part in ast.walk(node)}
             elif isinstance(node, ast.Attribute):
                 starts.add(id(node.value))
             elif isinstance(node, ast.Name) and id(node) not in starts:
@@ -243,7 +243,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield _last(node)
 
 
-def _last(node: ast.AST | None) -> str:
+def _last(node: ast.AST) -> str:
     """The last name of a dotted one, such as `f` of `lib.f`."""
     return getattr(node, "attr", getattr(node, "id", ""))
 

@@ -338,6 +338,19 @@ def test_a_class_is_followed_as_a_whole() -> None:
     assert differs({"p": source}, {"p": source.replace("OFFSET = 1", "OFFSET = 2")})
 
 
+def test_a_column_in_a_default_argument_is_used() -> None:
+    source = column(
+        "@feature",
+        "def b(x): return x",
+        "def applied(x, f=partial(b)): return f(x)",
+        "@feature",
+        "def a(x): return applied(x)",
+    )
+    before = column_digests({"p": source}, "p", ["a", "b"])
+    after = column_digests({"p": source.replace("b(x): return x", "b(x): return -x")}, "p", "ab")
+    assert list(changed_columns(before, after)) == ["a", "b"]
+
+
 def test_a_definition_behind_a_condition_is_followed() -> None:
     source = column(
         "if FAST:", "    f = int", "else:", "    f = float", "@feature", "def a(x): return f(x)"
