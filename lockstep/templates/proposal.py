@@ -29,7 +29,15 @@ MODULE_NAMES = frozenset(
         *("np", "Annotated", "datetime", "Bools", "Floats", "Ints", "Key", "Missing", "Named"),
         *("Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
         *("feature", "label", "model", "output", "Row", "Later", "CLASSES", "PIPELINE", "Steps"),
-        *("make_pipeline", "make_column_transformer", "OneHotEncoder", "months", "days"),
+        *(
+            "make_pipeline",
+            "make_column_transformer",
+            "OneHotEncoder",
+            "months",
+            "days",
+            "str",
+            "int",
+        ),
     )
 )
 """Names that a written module gives to something else than a column."""
@@ -228,9 +236,8 @@ def _key(table: Table, wanted: str | None, label: str | None) -> str | None:
         return wanted
     able = [one for one in table.columns if one.name != label and _tells_apart(one)]
     named = [one for one in able if not one.name or _LIKE_A_KEY.fullmatch(one.name)]
-    first = [one for one in able if one is table.columns[0]]
-    texts = [one for one in able if one.declared == "str"]
-    chosen = (*named, *first, *texts)
+    first = [one for one in able if one is table.columns[0] and len(table.columns) > 2]
+    chosen = (*named, *first)
     return chosen[0].name if chosen else None
 
 

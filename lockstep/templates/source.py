@@ -13,6 +13,7 @@ from lockstep.templates.table import TableColumn
 _WIDTH = 100
 _FEW_ROWS = 1_000
 _MOST_SHOWN = 8
+_OTHER_DATE = re.compile(r"[0-9]{1,4}([./-])[0-9]{1,2}\1[0-9]{2,4}( .*)?")
 
 
 def columns_source(name: str, proposal: Proposal) -> str:
@@ -354,6 +355,8 @@ def _comment(column: TableColumn) -> str:
         return f"{min(values):g} to {max(values):g}"
     if column.declared == "datetime" and not column.has_zones:
         return "edit: in which zone?"
+    if column.declared == "str" and all(_OTHER_DATE.fullmatch(value) for value in values):
+        return "dates? Written like 2024-01-31 they can be a datetime"
     if column.declared == "str" and len(values) <= _MOST_SHOWN:
         return ", ".join(_shown(value) for value in sorted(values))
     if column.declared == "str":

@@ -1,0 +1,77 @@
+"""`lockstep new`: what it says, and what it says to wrong use."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from lockstep.cli.main import main
+
+TABLE = "order,size,paid\n" + "".join(
+    f"A{number},{number % 7},{'yes' if number % 7 > 3 else 'no'}\n" for number in range(50)
+)
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Runs the command in an empty folder, or one below it: its exit status and what it prints."""
+
+    def run(*arguments: str, folder: str = ".") -> tuple[int, str]:
+        monkeypatch.chdir(tmp_path / folder)
+        monkeypatch.setattr(sys, "argv", ["lockstep", "new", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        found = capsys.readouterr()
+        return int(stop.value.code or 0), found.out + found.err
+
+    return run
+
+
+def test_a_new_project_says_what_to_do_next(said, tmp_path: Path) -> None:
+    status, out = said("shop")
+    assert status == 0
+    assert "cd shop\n  lockstep train wine\n" in out
+    assert (tmp_path / "shop" / "transforms" / "wine.py").is_file()
+
+
+def test_a_pipeline_for_a_table_says_what_was_proposed(said, tmp_path: Path) -> None:
+    said("shop")
+    (tmp_path / "orders.csv").write_text(TABLE)
+    status, out = said("--pipeline", "orders", "--from", "../orders.csv", folder="shop")
+    assert status == 0, out
+    assert "Predicted is paid, whether it is yes (another: --label COLUMN).\norder tells" in out
+    assert "lockstep train orders" in out
+
+
+def test_a_pipeline_is_added_from_any_folder_of_the_project(said, tmp_path: Path) -> None:
+    said("shop")
+    status, out = said("--pipeline", "parcels", folder="shop/transforms")
+    assert status == 0, out
+    assert "Wrote expectations/parcels.py" in out
+    assert (tmp_path / "shop" / "assets" / "parcels.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Say what to write"),
+        (("shop", "--pipeline", "orders"), "Say what to write"),
+        (("shop", "--from", "orders.csv"), "first `lockstep new shop`, then there"),
+        (("--pipeline", "orders", "--label", "paid"), "say which with --from FILE"),
+        (("--pipeline", "orders"), "There is no Lockstep project in"),
+        (("--pipeline", "orders", "--from", "orders.csv"), "There is no Lockstep project in"),
+    ],
+    ids=["nothing", "both", "table without pipeline", "label alone", "nowhere", "table, nowhere"],
+)
+def test_wrong_use_is_one_clear_line(said, arguments: tuple[str, ...], message: str) -> None:
+    status, out = said(*arguments)
+    assert status == 2
+    (line,) = out.splitlines()
+    assert message in line
+
+
+def test_a_table_that_is_not_there_is_one_clear_line(said) -> None:
+    said("shop")
+    status, out = said("--pipeline", "orders", "--from", "nowhere.csv", folder="shop")
+    assert (status, out) == (2, "error: nowhere.csv: no such file.\n")
