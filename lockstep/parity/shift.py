@@ -114,13 +114,13 @@ def _column_shifts(name: str, window: Sequence[ColumnProfile], day: ColumnProfil
     days = [one for one in window if one.rows and one.holds == day.holds]
     if len(days) < MINIMUM_WINDOW or not day.rows:
         return []
-    shifts = [_judge(name, "missing", _missing, days, day)]
+    shifts = [_shift(name, "missing", _missing, days, day)]
     filled = [one for one in days if one.missing < 0.5]
     if len(filled) >= MINIMUM_WINDOW and day.missing < 0.5:
         shifts += [
-            _judge(name, measure, _MEASURES[measure], filled, day) for measure in _apt(filled)
+            _shift(name, measure, _MEASURES[measure], filled, day) for measure in _apt(filled)
         ]
-        shifts.append(_judge(name, "constant", _constant, filled, day))
+        shifts.append(_shift(name, "constant", _constant, filled, day))
     return [shift for shift in shifts if shift is not None]
 
 
@@ -133,7 +133,7 @@ def _apt(days: Sequence[ColumnProfile]) -> tuple[Measure, ...]:
     return ("shape", "level", "digits")
 
 
-def _judge(
+def _shift(
     name: str,
     measure: Measure,
     measured: Callable[[Sequence[ColumnProfile], ColumnProfile], tuple[float, float]],
