@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,11 +23,10 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from lockstep.artifacts.atomic import replace_text
-from lockstep.cli.console import OUT, show_error
+from lockstep.cli.console import ERR, OUT, show_error
 from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut
@@ -132,7 +132,7 @@ def _progress() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=OUT,
+        console=ERR,
     )
 
 
@@ -175,7 +175,7 @@ def tell(story: Story, summary: dict[str, Any]) -> None:
         OUT.print(f"{'':10}{line}")
     OUT.print("\n[bold]Skew, tried on copies and caught by name:[/]")
     for catch in story.catches:
-        OUT.print(_lines_of(catch))
+        _tell_catch(catch)
     OUT.print(f"\n[bold]Done in {summary['seconds']:.0f} seconds. What next?[/]")
     for title, command in _next_steps():
         OUT.print(f"  {title + ':':16}{command}", soft_wrap=True)
@@ -195,16 +195,12 @@ def _warnings(checks: Iterable[CheckReport]) -> list[str]:
     ]
 
 
-def _lines_of(catch: Catch) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+def _tell_catch(catch: Catch) -> None:
     mark = "[green]✓[/]" if catch.check is not None and not catch.published else "[red]✗[/]"
     outcome = "published all the same" if catch.published else "nothing published"
-    table.add_row(mark, catch.skew.story)
-    table.add_row("", f"[bold]{catch.check}[/] on {catch.asset}: {outcome}")
-    table.add_row("", Text(cut(catch.summary, 240), style="dim"))
-    return table
+    OUT.print(f"{mark} {catch.skew.story}", soft_wrap=True)
+    OUT.print(f"  [bold]{catch.check}[/] on {catch.asset}: {outcome}", soft_wrap=True)
+    OUT.print(Padding.indent(Text(cut(catch.summary, 240), style="dim"), 2))
 
 
 def _next_steps() -> Sequence[tuple[str, str]]:
