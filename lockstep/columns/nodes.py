@@ -168,7 +168,7 @@ class Column(Node):
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
         """What its function returns."""
-        return {self.name: self.function(*[known[name] for name in self.inputs])}
+        return {self.name: self.function(*map(known.__getitem__, self.inputs))}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
