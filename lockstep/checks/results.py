@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, ParamSpec
 
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import cut, plain
 
 Severity = Literal["ERROR", "WARN"]
 Arguments = ParamSpec("Arguments")
+_MOST_ROWS = 50
+"""Rows of a table that are kept: the worst ones come first."""
+_LONGEST_CELL = 1_000
+_LONGEST_NOTE = 20_000
+"""Characters that are kept of a cell and of a note."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,26 @@ class CheckResult:
     def is_error(self) -> bool:
         """Whether it failed badly enough to block."""
         return not self.passed and self.severity == "ERROR"
+
+    def to_json(self) -> dict[str, Any]:
+        """As strict JSON can hold it: the first rows of a table, and the beginning of long texts.
+
+        A figure that is no finite number is its name as text, in a table too.
+        """
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        numbers = {name: plain(value, nan="NaN") for name, value in self.numbers.items()}
+        table = [plain(row, longest=_LONGEST_CELL, nan="NaN") for row in self.table[:_MOST_ROWS]]
+        notes = {title: cut(text, _LONGEST_NOTE) for title, text in self.notes.items()}
+        return {**found, "numbers": numbers, "table": table, "notes": notes}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CheckResult:
+        """The result from what `to_json` gave."""
+        numbers = {
+            name: float(value) if isinstance(value, str) else value
+            for name, value in data["numbers"].items()
+        }
+        return cls(**{**data, "numbers": numbers})
 
 
 def carry_out(

@@ -22,6 +22,16 @@ class NotStoredError(LockstepError):
     """What is asked for has not been written yet."""
 
 
+def file_name(partition: str) -> str:
+    """The name of a partition as that of a file or folder."""
+    return quote(partition, safe=" +:=@")
+
+
+def partition_of(name: str) -> str:
+    """The partition whose `file_name` this is."""
+    return unquote(name)
+
+
 @dataclass(frozen=True)
 class Store:
     """What a pipeline's assets have written.
@@ -39,12 +49,12 @@ class Store:
         """Where an asset, or one partition of it, is kept."""
         if partition is None:
             return self.root / f"{name}{suffix}"
-        return self.root / name / f"{quote(partition, safe=' +:=@')}{suffix}"
+        return self.root / name / f"{file_name(partition)}{suffix}"
 
     def partitions(self, name: str, suffix: str = ".parquet") -> list[str]:
         """Partitions that have been written, in the order of their names."""
         found = (self.root / name).glob(f"*{suffix}")
-        return sorted(unquote(path.name.removesuffix(suffix)) for path in found)
+        return sorted(partition_of(path.name.removesuffix(suffix)) for path in found)
 
     def has(self, name: str, partition: str | None = None) -> bool:
         """Whether it has been written."""

@@ -1,0 +1,294 @@
+"""Attempts: what one run made of a partition, in a folder of its own, and the record of it.
+
+An attempt goes step by step. A step writes its files, and then the attempt's record is replaced by
+one that tells of the step too, with the SHA-256 of each of its files. What is not in the record did
+not happen: whatever a killed step left behind is read by nobody. A step that is recorded is never
+carried out again in the same attempt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockstep.artifacts.atomic import replace_text
+from lockstep.checks.results import CheckResult
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.tables import from_arrow, to_arrow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+RECORD = "record.json"
+"""The file of an attempt's record; without one it is none."""
+
+
+class DamagedError(LockstepError):
+    """A file is not what the record of its partition says."""
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What came of a step.
+
+    Attributes:
+        counts: Rows by what became of them.
+        results: What its checks found, by name.
+        blocked_by: Blocking checks that are in error, each with what it found.
+        version: Number of the version that was used; None where none was.
+        manifest: SHA-256 of that version's manifest.
+        facts: What else is to be known later, as plain data.
+        files: SHA-256 of the files that it wrote, by name; filled in by the attempt.
+        finished_at: When, in ISO form.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    results: Mapping[str, CheckResult] = field(default_factory=dict)
+    blocked_by: Mapping[str, str] = field(default_factory=dict)
+    version: int | None = None
+    manifest: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    finished_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        results = {name: result.to_json() for name, result in self.results.items()}
+        return {**asdict(replace(self, results={})), "results": results}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
+        """The record from what `to_json` gave."""
+        results = {name: CheckResult.from_json(one) for name, one in data["results"].items()}
+        return cls(**{**data, "results": results})
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """What came of an attempt so far.
+
+    Attributes:
+        partition: The day or file.
+        number: Which attempt at it this is, counted from 1.
+        run: The run that made it.
+        started_at: When it began, in ISO form.
+        steps: What came of each step that is done.
+    """
+
+    partition: str
+    number: int
+    run: str
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    steps: Mapping[str, StepRecord] = field(default_factory=dict)
+
+    def to_text(self) -> str:
+        """As the text of a JSON file."""
+        steps = {name: step.to_json() for name, step in self.steps.items()}
+        document = {"format": FORMAT, **asdict(replace(self, steps={})), "steps": steps}
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AttemptRecord:
+        """The record from what `to_text` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: It is none, or one of another format.
+        """
+        if data["format"] != FORMAT:
+            raise ValueError(f"it has format {data['format']}, and this Lockstep reads {FORMAT}")
+        steps = {name: StepRecord.from_json(step) for name, step in data["steps"].items()}
+        return cls(data["partition"], data["number"], data["run"], data["started_at"], steps)
+
+
+@dataclass
+class Attempt:
+    """An attempt at a partition: its record, and its files.
+
+    Attributes:
+        folder: Where its files are.
+        record: What came of it so far.
+        again: The command that makes the partition anew, for messages.
+    """
+
+    folder: Path
+    record: AttemptRecord
+    again: str
+    _written: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begin(
+        cls, folder: Path, record: AttemptRecord, again: str, origin: Attempt | None = None
+    ) -> Attempt:
+        """Begin an attempt in a folder of its own.
+
+        Args:
+            folder: The folder, which is not there yet.
+            record: Its record; where it begins with steps, they are taken over from `origin`.
+            again: The command that makes the partition anew.
+            origin: An earlier attempt at the partition.
+
+        Raises:
+            DamagedError: A file of the earlier attempt is not what was recorded.
+        """
+        attempt = cls(folder, record, again)
+        if origin is not None:
+            origin.verify(attempt.files)
+        folder.mkdir(parents=True)
+        if origin is not None:
+            for name in attempt.files:
+                _link(origin.path(name), attempt.path(name))
+        attempt._replace_record(record)
+        return attempt
+
+    @classmethod
+    def open(cls, folder: Path, again: str, digest: str | None = None) -> Attempt:
+        """An attempt as it was recorded.
+
+        Args:
+            folder: Its folder.
+            again: The command that makes the partition anew.
+            digest: SHA-256 of its record, where that is known.
+
+        Raises:
+            DamagedError: Its record is missing or damaged, or another one than is known.
+        """
+        path = folder / RECORD
+        try:
+            data = path.read_bytes()
+            if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+                raise ValueError("it was changed after it was published")
+            record = AttemptRecord.from_json(msgspec.json.decode(data))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DamagedError(
+                f"{path} does not tell what came of the partition ({error}); make it anew: {again}"
+            ) from error
+        return cls(folder, record, again)
+
+    @property
+    def number(self) -> int:
+        """Which attempt at the partition this is."""
+        return self.record.number
+
+    @property
+    def files(self) -> dict[str, str]:
+        """SHA-256 of every file of the steps that are recorded, by name."""
+        return {
+            name: sha for step in self.record.steps.values() for name, sha in step.files.items()
+        }
+
+    def path(self, name: str) -> Path:
+        """Where a file of the attempt is."""
+        return self.folder / name
+
+    def write(self, name: str, table: pa.Table) -> Path:
+        """Write a table as `NAME.parquet`, for the step that is under way."""
+        from pyarrow import parquet
+
+        return self._write(
+            f"{name}.parquet", lambda path: parquet.write_table(table, path, compression="zstd")
+        )
+
+    def write_columns(self, name: str, columns: Columns) -> Path:
+        """Write columns as `NAME.parquet`, for the step that is under way."""
+        return self.write(name, to_arrow(columns))
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a document as `NAME.json`, for the step that is under way."""
+        text = json.dumps(value, allow_nan=False)
+        return self._write(f"{name}.json", lambda path: Path(path).write_text(text, "utf-8"))
+
+    def read(self, name: str) -> pa.Table:
+        """The table that was written as `NAME.parquet`.
+
+        Raises:
+            DamagedError: It is not what was written.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        return parquet.ParquetFile(pa.BufferReader(self._verified(f"{name}.parquet"))).read()
+
+    def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
+        """The columns that were written as `NAME.parquet`.
+
+        Raises:
+            DamagedError: They are not what was written.
+        """
+        return from_arrow(self.read(name), kinds)
+
+    def read_json(self, name: str) -> Any:
+        """The document that was written as `NAME.json`.
+
+        Raises:
+            DamagedError: It is not what was written.
+        """
+        return msgspec.json.decode(self._verified(f"{name}.json"))
+
+    def verify(self, names: Iterable[str] | None = None) -> None:
+        """Compare files with their digests; all that are recorded, if none are named.
+
+        Raises:
+            DamagedError: One is missing or is not what was written.
+        """
+        for name in self.files if names is None else names:
+            self._verified(name)
+
+    def keep(self, step: str, record: StepRecord) -> StepRecord:
+        """Record a step as done, with the files that were written since the last one."""
+        assert step not in self.record.steps, f"{step} is recorded already"
+        done = replace(record, files=dict(self._written))
+        self._replace_record(replace(self.record, steps={**self.record.steps, step: done}))
+        self._written.clear()
+        return done
+
+    def digest(self) -> str:
+        """SHA-256 of the file of the record as it is now."""
+        return hashlib.sha256((self.folder / RECORD).read_bytes()).hexdigest()
+
+    def _write(self, name: str, write: Callable[[str], object]) -> Path:
+        path = self.folder / name
+        path.unlink(missing_ok=True)  # a link's other end stays as it is
+        write(str(path))
+        with path.open("rb+") as file:
+            self._written[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+        return path
+
+    def _verified(self, name: str) -> bytes:
+        path = self.folder / name
+        wanted = {**self.files, **self._written}.get(name)
+        data = path.read_bytes() if wanted is not None and path.is_file() else None
+        if data is None:
+            raise DamagedError(
+                f"{path} is missing, which attempt {self.number} at {self.record.partition} wrote; "
+                f"make it anew: {self.again}"
+            )
+        if hashlib.sha256(data).hexdigest() != wanted:
+            raise DamagedError(
+                f"{path} is not what attempt {self.number} at {self.record.partition} wrote, and "
+                f"has been changed or damaged since; make it anew: {self.again}"
+            )
+        return data
+
+    def _replace_record(self, record: AttemptRecord) -> None:
+        replace_text(self.folder / RECORD, record.to_text())
+        self.record = record
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy where the file system knows no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

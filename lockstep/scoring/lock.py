@@ -1,0 +1,101 @@
+"""Locks: one process at a time works on a partition, and one that was killed holds nothing."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from lockstep.columns.errors import LockstepError
+
+WAIT_SECONDS = 60.0
+"""How long a second one waits: longer than scoring a day takes, shorter than anybody's patience."""
+_POLL_SECONDS = 0.05
+
+
+class LockedError(LockstepError):
+    """Somebody else is at work on the same thing."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        pid: Its process.
+        since: Since when, in ISO form.
+        command: The process's command line.
+    """
+
+    pid: int
+    since: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} since {self.since} ({self.command})"
+
+
+@contextmanager
+def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[None]:
+    """Hold a lock; the kernel takes it back from a process that ends, however it ends (`flock`).
+
+    Args:
+        path: The lock's file; it stays where it is, since removing it would let in two.
+        what: What it is a lock of, in a few words.
+        wait: Seconds to wait for somebody else.
+
+    Raises:
+        LockedError: Somebody else still holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        until = time.monotonic() + wait
+        while not _try(file):
+            if time.monotonic() >= until:
+                raise LockedError(
+                    f"{what} is being worked on by {holder(path) or 'another process'}; wait for "
+                    "it to end, or end it, and try again."
+                )
+            time.sleep(_POLL_SECONDS)
+        _sign(file)
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def holder(path: Path) -> Holder | None:
+    """Who holds a lock now; None if nobody does, or who does has not signed yet."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            if _try(file):
+                return None
+            signed = file.read()
+    except FileNotFoundError:
+        return None
+    return Holder(**json.loads(signed)) if signed.endswith("\n") else None
+
+
+def _try(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(file: TextIO) -> None:
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    file.truncate(0)
+    file.write(json.dumps(asdict(Holder(os.getpid(), since, command))) + "\n")
+    file.flush()

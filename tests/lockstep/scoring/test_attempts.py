@@ -1,0 +1,256 @@
+"""Attempts: what is recorded of one, which one counts, and what becomes of the others."""
+
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from lockstep.checks.results import CheckResult
+from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
+from lockstep.scoring.records import BlockedError, Records, SupersededError
+from lockstep.scoring.store import NotStoredError
+
+DAY, NEXT = "2020-03-01", "2020-03-02"
+
+
+def again(partition: str) -> str:
+    return f"lockstep score orders --day {partition}"
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return Records(tmp_path / "daily", again, exported="published")
+
+
+def table(value: int) -> pa.Table:
+    return pa.table({"x": [value]})
+
+
+def ingest(records: Records, value: int, *, run: str = "run", partition: str = DAY, **kept) -> None:
+    with records.step(partition, "batch", run) as attempt:
+        attempt.write("batch", table(value))
+        attempt.keep("batch", StepRecord(**kept))
+
+
+def publish(records: Records, *, run: str = "run", partition: str = DAY) -> None:
+    with records.step(partition, "published", run, after=["batch"]) as attempt:
+        attempt.write("published", attempt.read("batch"))
+        attempt.keep("published", StepRecord())
+        records.commit(attempt)
+
+
+def score(records: Records, value: int, *, run: str = "run", partition: str = DAY) -> None:
+    ingest(records, value, run=run, partition=partition)
+    publish(records, run=run, partition=partition)
+
+
+def exported(records: Records, partition: str = DAY) -> int:
+    """The value that consumers read."""
+    return parquet.read_table(records.export_path(partition)).column("x")[0].as_py()
+
+
+def values(attempt: Attempt) -> int:
+    return attempt.read("published").column("x")[0].as_py()
+
+
+# What is recorded
+
+
+def test_a_step_comes_back_from_its_record_as_it_was_kept(records: Records) -> None:
+    result = CheckResult(
+        False, "weight jumped", "WARN", "weight", {"shifts": 1}, [{"column": "weight"}], {"a": "b"}
+    )
+    kept = StepRecord({"rows_in": 3}, {"sudden_shift": result}, {}, 7, "5a1c", {"accepted": ["x"]})
+    with records.step(DAY, "batch", "run") as attempt:
+        attempt.write("batch", table(1))
+        done = attempt.keep("batch", kept)
+    assert set(done.files) == {"batch.parquet"}
+    assert records.newest(DAY).record.steps == {"batch": done}
+
+
+def test_figures_that_are_no_finite_numbers_are_kept_as_they_are(records: Records) -> None:
+    numbers = {"index": math.inf, "share": math.nan, "rows": 3}
+    found = CheckResult.from_json(CheckResult(True, "", numbers=numbers).to_json())
+    assert found.numbers["index"] == math.inf
+    assert math.isnan(found.numbers["share"])
+    assert found.numbers["rows"] == 3
+
+
+def test_a_long_table_is_kept_in_part(records: Records) -> None:
+    result = CheckResult(
+        False, "many", table=[{"row": row, "text": "x" * 9999} for row in range(99)]
+    )
+    rows = result.to_json()["table"]
+    assert (len(rows), rows[0]["row"], len(rows[0]["text"])) == (50, 0, 1000)
+
+
+def test_a_partition_named_like_a_path_stays_inside_its_folder(records: Records) -> None:
+    score(records, 1, partition="../../escape")
+    assert (records.partitions(), records.attempted()) == (["../../escape"],) * 2
+    assert exported(records, "../../escape") == 1
+
+
+# What counts
+
+
+def test_an_attempt_counts_once_it_is_committed(records: Records) -> None:
+    ingest(records, 1)
+    assert (records.partitions(), records.committed(DAY)) == ([], None)
+    publish(records)
+    assert records.partitions() == [DAY]
+    assert values(records.committed(DAY)) == exported(records) == 1
+
+
+def test_without_a_committed_attempt_the_command_to_make_one_is_told(records: Records) -> None:
+    with pytest.raises(NotStoredError, match=f"has gone through yet: {again(DAY)}"):
+        records.demand(DAY)
+
+
+def test_a_blocked_attempt_leaves_the_committed_one_and_its_export(records: Records) -> None:
+    score(records, 1)
+    ingest(records, 2, run="later", blocked_by={"sudden_shift": "weight jumped"})
+    with pytest.raises(BlockedError, match="is blocked by sudden_shift: weight jumped"):
+        publish(records, run="later")
+    assert values(records.committed(DAY)) == exported(records) == 1
+
+
+def test_a_later_step_alone_takes_over_the_steps_before_it(records: Records) -> None:
+    score(records, 1)
+    publish(records, run="by hand")
+    assert records.numbers(DAY) == [1, 2]
+    assert records.committed(DAY).record.run == "by hand"
+    assert values(records.committed(DAY)) == 1
+    assert values(records.attempt(DAY, 1)) == 1
+
+
+def test_a_later_step_alone_takes_over_nothing_older_than_the_last_attempt(
+    records: Records,
+) -> None:
+    score(records, 1)
+    with records.step(DAY, "batch", "begins") as attempt:
+        attempt.keep("batch", StepRecord())
+    with (
+        pytest.raises(BlockedError, match="scored of 2020-03-01 has not been materialized"),
+        records.step(DAY, "published", "by hand", after=["batch", "scored"]),
+    ):
+        pass
+
+
+def test_files_that_a_killed_step_left_are_taken_over_by_nobody(records: Records) -> None:
+    score(records, 1)
+    with records.step(DAY, "batch", "killed") as attempt:
+        attempt.write("batch", table(2))
+    publish(records, run="by hand")
+    assert values(records.committed(DAY)) == exported(records) == 1
+
+
+def test_two_runs_of_one_partition_do_not_mix_their_files(records: Records) -> None:
+    ingest(records, 1, run="first")
+    ingest(records, 2, run="second")
+    publish(records, run="second")
+    with pytest.raises(SupersededError, match="Attempt 1 at daily/2020-03-01 is not committed"):
+        publish(records, run="first")
+    assert values(records.committed(DAY)) == exported(records) == 2
+
+
+def test_a_step_that_failed_half_way_can_be_carried_out_again_by_its_run(records: Records) -> None:
+    ingest(records, 1)
+    with records.step(DAY, "published", "run", after=["batch"]) as attempt:
+        attempt.write("published", table(9))
+    publish(records)
+    assert (records.numbers(DAY), values(records.committed(DAY))) == ([1], 1)
+
+
+# Damage
+
+
+def test_a_file_that_was_edited_is_refused_with_what_to_do(records: Records) -> None:
+    ingest(records, 1)
+    parquet.write_table(table(9), records.newest(DAY).path("batch.parquet"))
+    message = rf"batch.parquet is not what attempt 1 at {DAY} wrote.*{again(DAY)}"
+    with pytest.raises(DamagedError, match=message):
+        publish(records)
+    with pytest.raises(DamagedError, match=message):
+        publish(records, run="by hand")
+    assert records.partitions() == []
+
+
+def test_a_file_that_is_missing_is_refused_with_what_to_do(records: Records) -> None:
+    score(records, 1)
+    records.committed(DAY).path("published.parquet").unlink()
+    with pytest.raises(DamagedError, match=f"is missing, which attempt 1 at {DAY} wrote"):
+        values(records.committed(DAY))
+
+
+def test_a_record_that_was_edited_after_the_commit_is_refused(records: Records) -> None:
+    score(records, 1)
+    path = records.committed(DAY).path("record.json")
+    path.write_text(path.read_text().replace("run", "RUN"))
+    with pytest.raises(DamagedError, match="it was changed after it was published"):
+        records.committed(DAY)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 2}', "[]"])
+def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records, text) -> None:
+    score(records, 1)
+    (records.root / "records" / f"{DAY}.json").write_text(text)
+    with pytest.raises(DamagedError, match=f"does not tell which attempt at {DAY} counts"):
+        records.committed(DAY)
+    score(records, 2, run="again")
+    assert values(records.committed(DAY)) == exported(records) == 2
+
+
+# What consumers read
+
+
+def test_what_a_killed_process_committed_is_exported_by_the_next(records: Records) -> None:
+    score(records, 1)
+    score(records, 2, run="again")
+    records.export_path(DAY).unlink()
+    ingest(records, 3, partition=NEXT)
+    assert exported(records) == 2
+
+
+def test_an_older_export_is_replaced_by_the_next_process(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score(records, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("lockstep.scoring.records.Records._export", lambda *_: None)  # killed there
+        score(records, 2, run="again")
+    assert exported(records) == 1
+    ingest(records, 3, partition=NEXT)
+    assert exported(records) == 2
+
+
+def test_editing_what_consumers_read_leaves_the_attempt_as_it_was(records: Records) -> None:
+    score(records, 1)
+    parquet.write_table(table(9), records.export_path(DAY))
+    assert values(records.committed(DAY)) == 1
+
+
+# What is kept
+
+
+def test_the_last_attempts_are_kept(records: Records) -> None:
+    for number in range(1, 6):
+        score(records, number, run=str(number))
+    assert records.numbers(DAY) == [3, 4, 5]
+
+
+def test_the_committed_attempt_is_kept_however_many_blocked_ones_follow(records: Records) -> None:
+    score(records, 1)
+    for number in range(5):
+        ingest(records, 2, run=str(number), blocked_by={"decoding": "no rows"})
+    assert records.numbers(DAY) == [1, 5, 6]
+    assert values(records.committed(DAY)) == 1
+
+
+def test_an_attempt_that_is_kept_no_longer_is_told_from_those_that_are(records: Records) -> None:
+    score(records, 1)
+    with pytest.raises(
+        NotStoredError, match="No attempt 7 at daily/2020-03-01 is kept; there are 1"
+    ):
+        records.attempt(DAY, 7)
