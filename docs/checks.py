@@ -21,6 +21,11 @@ A check that fails is in *error* or a *warning*. An error of a *blocking* check 
 after it: no version is fitted to such rows, no partition with such rows is published. No version
 goes live with any check of the gate (`champion`) in error. A warning never blocks. The first line
 of a finding, in Dagster and in `lockstep checks PIPELINE`, names the column.
+
+A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
+shows it as skipped, and what was lacking is told with the asset, under *other findings*. Where only
+some columns could be judged, the check lists the others with the reason. A check that could never
+be judged for a pipeline is not declared on its assets.
 """
 
 
@@ -41,10 +46,11 @@ def _link(check: Check) -> str:
 
 def _section(check: Check) -> str:
     where = ", ".join(f"`{asset}`" for asset, checks in CHECKS_BY_ASSET.items() if check in checks)
+    need = f", for a pipeline with {check.need.words}" if check.need is not None else ""
     return "\n\n".join(
         (
             f"## {check.name}",
-            f"*On {where}.{' Blocking.' if check.blocking else ''}*",
+            f"*On {where}{need}.{' Blocking.' if check.blocking else ''}*",
             check.meaning,
             f"**When it fails:** {check.remedy}",
         )

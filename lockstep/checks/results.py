@@ -10,6 +10,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut, plain
 
 Severity = Literal["ERROR", "WARN"]
+Result = Literal["passed", "warned", "failed", "not_judged"]
 Arguments = ParamSpec("Arguments")
 _MOST_ROWS = 50
 """Rows of a table that are kept: the worst ones come first."""
@@ -22,6 +23,9 @@ _LONGEST_NOTE = 20_000
 class CheckResult:
     """What a check found.
 
+    One that had nothing to compare is not judged, which is neither passed nor failed: see
+    `not_judged`.
+
     Attributes:
         passed: Whether all is well.
         summary: What was found, in a line for someone who has never seen the project.
@@ -30,6 +34,8 @@ class CheckResult:
         numbers: Figures, which Dagster plots over time.
         table: Details, a row each; all rows have the same keys.
         notes: Longer texts (Markdown) by title, such as a reproducer.
+        unjudged: Columns that could not be judged, each with what was lacking.
+        judged: Whether there was anything to compare.
     """
 
     passed: bool
@@ -39,11 +45,32 @@ class CheckResult:
     numbers: Mapping[str, float | int] = field(default_factory=dict)
     table: Sequence[Mapping[str, Any]] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    judged: bool = True
+
+    @classmethod
+    def not_judged(cls, lacking: str, unjudged: Mapping[str, str] | None = None) -> CheckResult:
+        """The result of a check that had nothing to compare.
+
+        Args:
+            lacking: What was lacking, as a sentence.
+            unjudged: What was lacking of each column, where it is not the same of all.
+        """
+        return cls(passed=False, summary=lacking, unjudged=unjudged or {}, judged=False)
+
+    @property
+    def result(self) -> Result:
+        """What came of it, in a word."""
+        if not self.judged:
+            return "not_judged"
+        if self.passed:
+            return "passed"
+        return "failed" if self.is_error else "warned"
 
     @property
     def is_error(self) -> bool:
         """Whether it failed badly enough to block."""
-        return not self.passed and self.severity == "ERROR"
+        return self.judged and not self.passed and self.severity == "ERROR"
 
     def to_json(self) -> dict[str, Any]:
         """As strict JSON can hold it: the first rows of a table, and the beginning of long texts.
@@ -88,10 +115,8 @@ def carry_out(
         )
 
 
-NOTHING_DEMANDED = CheckResult(
-    False,
-    "Nothing is measured: declare quality=[Quality(...)] for the pipeline's predictions.",
-    severity="WARN",
+NOTHING_DEMANDED = CheckResult.not_judged(
+    "Nothing is demanded: declare quality=[Quality(...)] for the pipeline's predictions."
 )
 """The result of a check of quality where no demand is declared."""
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from lockstep.checks import needs
+from lockstep.checks.needs import Need
+from lockstep.checks.results import CheckResult
+from lockstep.project.declaration import PipelineAssets
 
 
 @dataclass(frozen=True)
@@ -14,12 +20,14 @@ class Check:
         meaning: What it looks at, and what a failure means.
         remedy: What to do when it fails.
         blocking: Whether an error of it stops what comes after.
+        need: What a pipeline must declare to have it; None for what every pipeline has.
     """
 
     name: str
     meaning: str
     remedy: str
     blocking: bool = False
+    need: Need | None = None
 
 
 DECODING = Check(
@@ -45,6 +53,7 @@ INPUT_DRIFT = Check(
     "The raw columns are distributed as in training. A failure is drift: the population changed, "
     "while the same record still gives the same prediction.",
     "Watch the live quality of the model. If drift lasts and quality falls, train on newer rows.",
+    need=needs.FIELDS,
 )
 SUDDEN_SHIFT = Check(
     "sudden_shift",
@@ -54,6 +63,7 @@ SUDDEN_SHIFT = Check(
     "score the partition again. If the change is real and meant to stay, accept it: "
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
     blocking=True,
+    need=needs.FIELDS,
 )
 FEATURE_SUITE = Check(
     "feature_suite",
@@ -61,6 +71,7 @@ FEATURE_SUITE = Check(
     "The details name the feature and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
     "shows all columns of such a row.",
     blocking=True,
+    need=needs.FEATURE_SUITE,
 )
 OUTPUT_SUITE = Check(
     "output_suite",
@@ -68,6 +79,7 @@ OUTPUT_SUITE = Check(
     "The details name the output and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
     "shows all columns of such a row.",
     blocking=True,
+    need=needs.OUTPUT_SUITE,
 )
 ROW_LOCALITY = Check(
     "row_locality",
@@ -98,22 +110,26 @@ QUALITY = Check(
     "On the newest rows of the history, on which a fit to the older ones is evaluated, every "
     "metric reaches its threshold.",
     "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it.",
+    need=needs.QUALITY,
 )
 BASELINE = Check(
     "baseline",
     "On the held-out rows, the version beats a far simpler model of the same features.",
     "A simple model does as well: check that the features carry what you mean them to.",
+    need=needs.QUALITY,
 )
 CHAMPION_COMPARISON = Check(
     "champion_comparison",
     "On the held-out rows, the version is no worse than the champion, which is fitted to the same "
     "rows for the comparison.",
     "Promote it only if you know why it is worse and want it all the same.",
+    need=needs.QUALITY,
 )
 SLICES = Check(
     "slices",
     "No slice of the held-out rows (such as one carrier) is far worse off than the whole.",
     "Look at the rows of the named slice; it may need features or rows of its own.",
+    need=needs.SLICES,
 )
 GOLDEN_REPLAY = Check(
     "golden_replay",
@@ -139,6 +155,7 @@ STALENESS = Check(
     "staleness",
     "The newest row that the version was trained on is not too old for what it scores now.",
     "Train on newer rows.",
+    need=needs.EVENT_TIME,
 )
 REFERENCE_SAMPLE = Check(
     "reference_sample",
@@ -151,6 +168,7 @@ PREDICTION_DRIFT = Check(
     "prediction_drift",
     "The outputs are distributed as in training. A failure is drift, not a fault of serving.",
     "Look at input_drift for the columns that moved, and at live_quality for what it costs.",
+    need=needs.OUTPUTS,
 )
 ROW_CONSERVATION = Check(
     "row_conservation",
@@ -162,12 +180,14 @@ LIVE_QUALITY = Check(
     "live_quality",
     "On the rows whose outcome is known by now, every metric still reaches its threshold.",
     "Look at input_drift and prediction_drift of these days; train on newer rows.",
+    need=needs.QUALITY,
 )
 CALIBRATION = Check(
     "calibration",
     "What was predicted agrees on average with what came: probabilities with frequencies, "
     "amounts with means.",
     "The predictions are biased on these days; if it lasts, train on newer rows.",
+    need=needs.NUMBERS,
 )
 
 HISTORY_CHECKS = (DECODING, INPUT_SUITE)
@@ -197,3 +217,29 @@ CHECKS_BY_ASSET = {
 }
 CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""
+
+
+def declared_checks(declared: PipelineAssets, asset: str) -> tuple[Check, ...]:
+    """The checks of an asset that can ever be judged for a pipeline.
+
+    Args:
+        declared: The pipeline.
+        asset: One of `CHECKS_BY_ASSET`.
+    """
+    return tuple(
+        check
+        for check in CHECKS_BY_ASSET[asset]
+        if check.need is None or check.need.is_met(declared)
+    )
+
+
+def worth_telling(
+    declared: PipelineAssets, asset: str, results: Mapping[str, CheckResult]
+) -> dict[str, CheckResult]:
+    """What checks found, without those that the pipeline has not and that were not judged.
+
+    One that the pipeline has not may be judged all the same: a version that serves is checked as
+    it was declared when it was fitted.
+    """
+    names = {check.name for check in declared_checks(declared, asset)}
+    return {name: found for name, found in results.items() if found.judged or name in names}

@@ -31,7 +31,12 @@ _MOST_SHOWN = 800
 """Characters of a finding that are shown on a terminal."""
 _CLOSED_PIPE = 141
 """Exit status where nobody reads on: what a shell reports of a program that SIGPIPE ended."""
-_MARKS = {"passed": "[green]passed[/]", "warned": "[yellow]warned[/]", "failed": "[red]FAILED[/]"}
+_MARKS = {
+    "passed": "[green]passed[/]",
+    "not_judged": "not judged",
+    "warned": "[yellow]warned[/]",
+    "failed": "[red]FAILED[/]",
+}
 
 
 class _Stream(Console):
@@ -64,34 +69,32 @@ def show_error(message: str) -> None:
 def show_checks(
     checks: Sequence[CheckReport], *, passed_too: bool = False, partitions: bool = False
 ) -> None:
-    """What checks found, the worst last: how many passed, then warnings, then failures.
+    """What checks found, the worst last: how many passed, what was not judged, warnings, failures.
 
     Args:
         checks: The checks.
         passed_too: Whether to show also what each of those that passed found.
         partitions: Whether to tell of each which partition it was about.
     """
-    passed, warned, failed = (
-        [check for check in checks if check.result == result]
-        for result in ("passed", "warned", "failed")
-    )
+    passed, *others = ([check for check in checks if check.result == mark] for mark in _MARKS)
     if passed_too:
         _show_findings(passed, partitions)
     elif passed:
         OUT.print(f"[green]{_count(len(passed), 'check')} passed[/]")
-    _show_findings(warned, partitions)
-    _show_findings(failed, partitions)
+    for found in others:
+        _show_findings(found, partitions)
 
 
 def show_many_checks(reports: Sequence[RunReport]) -> None:
-    """What the checks of many runs found: warnings counted by check, and failures in full."""
+    """What the checks of many runs found: counted by check, and failures in full."""
     checks = [check for report in reports for check in report.checks]
     passed = sum(check.result == "passed" for check in checks)
     if passed:
         OUT.print(f"[green]{_count(passed, 'check')} passed[/]")
-    warned = Counter((one.asset, one.check) for one in checks if one.result == "warned")
-    for (asset, check), count in warned.most_common():
-        OUT.print(f"{_MARKS['warned']}  {escape(asset)}  [bold]{check}[/]  {_times(count)}")
+    for result in ("not_judged", "warned"):
+        counts = Counter((one.asset, one.check) for one in checks if one.result == result)
+        for (asset, check), count in counts.most_common():
+            OUT.print(f"{_MARKS[result]}  {escape(asset)}  [bold]{check}[/]  {_times(count)}")
     _show_findings([check for check in checks if check.result == "failed"], partitions=True)
 
 

@@ -320,15 +320,14 @@ def _field_comments(declared: type) -> dict[str, str]:
             source = inspect.getsource(owner)
         except (OSError, TypeError):
             continue
-        text = inspect.cleandoc("\n" + source)
-        lines = text.encode().split(b"\n")  # Python's lines and columns: of bytes, by \n alone
-        definition = ast.parse(text).body[0]
+        lines = inspect.cleandoc("\n" + source).splitlines()
+        definition = ast.parse("\n".join(lines)).body[0]
         for node in definition.body if isinstance(definition, ast.ClassDef) else ():
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
             for target in targets:
                 if isinstance(target, ast.Name):
                     _, _, comment = lines[(node.end_lineno or node.lineno) - 1][
                         node.end_col_offset or 0 :
-                    ].partition(b"#")
-                    comments[target.id] = comment.decode().strip()
+                    ].partition("#")
+                    comments[target.id] = comment.strip()
     return comments

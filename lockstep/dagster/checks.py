@@ -37,12 +37,7 @@ def specs(
         ]
 
 
-def results(found: Mapping[str, CheckResult]) -> list[dg.AssetCheckResult]:
-    """What checks found, by name, as Dagster records it."""
-    return [result(name, one) for name, one in found.items()]
-
-
-def result(name: str, found: CheckResult) -> dg.AssetCheckResult:
+def to_result(name: str, found: CheckResult) -> dg.AssetCheckResult:
     """What a check found, as Dagster records it."""
     metadata: dict[str, Any] = {
         title: value for title, value in found.numbers.items() if math.isfinite(value)
@@ -51,6 +46,9 @@ def result(name: str, found: CheckResult) -> dg.AssetCheckResult:
         metadata["column"] = found.column
     if found.table:
         metadata["details"] = table_metadata(found.table)
+    if found.unjudged:
+        lacking = [{"column": name, "lacking": why} for name, why in found.unjudged.items()]
+        metadata["not judged"] = table_metadata(lacking)
     metadata |= {title: dg.MetadataValue.md(text) for title, text in found.notes.items()}
     return dg.AssetCheckResult(
         check_name=name,

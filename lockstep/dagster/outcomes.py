@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.specs import OUTCOME_CHECKS
-from lockstep.dagster.checks import results, specs
+from lockstep.checks.specs import declared_checks
+from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_schema, picture
 from lockstep.dagster.partitions import daily_partitions
 from lockstep.project.declaration import Calendar, PipelineAssets
@@ -22,16 +22,14 @@ def outcomes_asset(
     declared: PipelineAssets, source: Source, calendar: Calendar
 ) -> dg.AssetsDefinition:
     """`outcomes` of a pipeline: labels that arrived later, beside what was predicted."""
-    key = dg.AssetKey([declared.name, "outcomes"])
-    partitions = daily_partitions(calendar)
 
-    @dg.asset(
-        key=key,
-        deps=[dg.AssetKey([declared.name, "daily", "scored"])],
+    @checked_asset(
+        [declared.name, "outcomes"],
+        declared_checks(declared, "outcomes"),
+        deps=[[declared.name, "daily", "scored"]],
+        partitions=daily_partitions(calendar),
         group_name=f"{declared.name}_daily",
         kinds={"parquet"},
-        partitions_def=partitions,
-        check_specs=specs(OUTCOME_CHECKS, key, partitions),
         description=(
             "What became of one day's rows, beside what was predicted for them. Read from "
             f"{source.describe()}."
@@ -45,8 +43,10 @@ def outcomes_asset(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
         found = compare_outcomes(declared, source, registry, store, context.partition_key)
-        yield dg.MaterializeResult(
-            metadata={
+        yield materialized(
+            context,
+            found.results,
+            {
                 "dagster/row_count": found.counts["known"],
                 "unknown so far": found.counts["unknown so far"],
                 "refused": found.counts["refused"],
@@ -57,7 +57,6 @@ def outcomes_asset(
                     if len(found.recent[quality.label])
                 },
             },
-            check_results=results(found.results),
         )
 
     return outcomes

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.specs import CHAMPION_CHECKS
-from lockstep.dagster.checks import results, specs
+from lockstep.checks.specs import declared_checks
+from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_schema, version_link
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -17,14 +17,14 @@ from lockstep.training.gate import pass_gate
 
 def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
     """`champion` of a pipeline: what `@champion` points to, and the gate that moves `@live`."""
-    pipeline, key = declared.pipeline, dg.AssetKey([declared.name, "champion"])
+    pipeline = declared.pipeline
 
-    @dg.asset(
-        key=key,
-        deps=[dg.AssetKey([declared.name, "candidate"])],
+    @checked_asset(
+        [declared.name, "champion"],
+        declared_checks(declared, "champion"),
+        deps=[[declared.name, "candidate"]],
         group_name=declared.name,
         kinds={"mlflow"},
-        check_specs=specs(CHAMPION_CHECKS, key),
         description=(
             "The version that people want to serve (@champion), put through the gate in this very "
             "environment. Only if no check is in error does @live move to it; scoring follows "
@@ -45,13 +45,14 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
             gate.wanted.version,
             gate.live.version if gate.live else "none",
         )
-        yield dg.MaterializeResult(
-            metadata={
+        yield materialized(
+            context,
+            gate.results,
+            {
                 "wanted": gate.wanted.version,
                 "live": str(gate.live.version) if gate.live else "none",
                 "MLflow version": version_link(home, gate.wanted.name, gate.wanted.version),
             },
-            check_results=results(gate.results),
         )
 
     return champion

@@ -10,7 +10,7 @@ from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
 
-_MOST_EVALUATIONS = 10_000
+_MOST_RECORDS = 10_000
 
 
 def recorded_checks(
@@ -28,23 +28,41 @@ def recorded_checks(
         day: Only this partition.
         all_partitions: The last finding of every partition, rather than of the last one.
     """
-    keys = [key for asset in pipeline_assets(declared) for key in asset.check_keys]
-    found = []
-    for key in keys:
-        latest: dict[str | None, CheckReport] = {}
-        for report in _evaluations(key, instance):
+    found: list[CheckReport] = []
+    for asset in pipeline_assets(declared):
+        told = [one for key in asset.check_keys for one in _evaluations(key, instance)]
+        most = _MOST_RECORDS if all_partitions else 1
+        told += _other_findings(asset.key, instance, day, most)
+        latest: dict[tuple[str, str | None], CheckReport] = {}
+        for _, report in sorted(told, key=lambda one: one[0]):
             if day is None or report.partition == day:
-                latest.setdefault(report.partition, report)
-                if not all_partitions:
-                    break
-        found += [latest[partition] for partition in sorted(latest, key=str)]
+                latest[report.check, report.partition if all_partitions else None] = report
+        checks = [key.name for key in asset.check_keys]
+        found += sorted(
+            latest.values(),
+            key=lambda one: ((*checks, one.check).index(one.check), one.partition or ""),
+        )
     return found
 
 
-def _evaluations(key: dg.AssetCheckKey, instance: dg.DagsterInstance) -> Iterator[CheckReport]:
-    """All evaluations of a check, the newest first."""
+def _evaluations(
+    key: dg.AssetCheckKey, instance: dg.DagsterInstance
+) -> Iterator[tuple[float, CheckReport]]:
+    """All evaluations of a check, each with its time."""
     for record in instance.event_log_storage.get_asset_check_execution_history(
-        key, limit=_MOST_EVALUATIONS
+        key, limit=_MOST_RECORDS
     ):
-        if isinstance(record.evaluation, dg.AssetCheckEvaluation):  # and not merely planned
-            yield CheckReport.of(record.evaluation)
+        evaluation = record.evaluation
+        if record.event is not None and isinstance(evaluation, dg.AssetCheckEvaluation):
+            yield record.event.timestamp, CheckReport.of(evaluation)  # and not merely planned
+
+
+def _other_findings(
+    key: dg.AssetKey, instance: dg.DagsterInstance, partition: str | None, most: int
+) -> Iterator[tuple[float, CheckReport]]:
+    """What the last materializations tell of checks without an evaluation, each with its time."""
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=None if partition is None else [partition])
+    for record in instance.fetch_materializations(wanted, limit=most).records:
+        if record.asset_materialization is not None:
+            for report in CheckReport.others(record.asset_materialization):
+                yield record.timestamp, report

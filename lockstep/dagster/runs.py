@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,8 +14,10 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from lockstep.columns.errors import LockstepError
+from lockstep.dagster.checked import OTHER_FINDINGS
 from lockstep.project.project import Project
 
+_PLAN_LOGGER = "dagster._core.execution.plan.active"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -26,7 +29,7 @@ class CheckReport:
         asset: The asset, such as `flight_delay/daily/batch`.
         check: The check's name.
         partition: The partition, if it has one.
-        result: `"passed"`, `"warned"` or `"failed"`.
+        result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
         column: The column that it names, if it names one.
         summary: What was found, in a line.
     """
@@ -51,6 +54,24 @@ class CheckReport:
             column=str(column.value) if column is not None else None,
             summary=evaluation.description or "",
         )
+
+    @classmethod
+    def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:
+        """What Dagster recorded no evaluation for, such as checks that could not be judged."""
+        table = made.metadata.get(OTHER_FINDINGS)
+        if not isinstance(table, dg.TableMetadataValue):
+            return []
+        return [
+            cls(
+                asset=made.asset_key.to_user_string(),
+                check=str(one["check"]),
+                partition=made.partition,
+                result=str(one["result"]).replace(" ", "_"),
+                column=None if one["column"] is None else str(one["column"]),
+                summary=str(one["finding"]),
+            )
+            for one in (record.data for record in table.records)
+        ]
 
 
 @dataclass(frozen=True)
@@ -139,6 +160,7 @@ def run_job(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what libraries say to developers is none of a user's
+        getLogger(_PLAN_LOGGER).setLevel(ERROR)  # of checks that were not judged, we tell ourselves
         definition = _resolved(project, job)
         _check_partition(definition, partition, instance)
         run_id = str(uuid4())
@@ -152,6 +174,7 @@ def run_job(
             run_id=run_id,
         )
     events = result.all_events
+    made = [event.materialization for event in events if event.is_step_materialization]
     error = _first_error(events)
     if error is not None and error.cls_name == "DagsterExecutionInterruptedError":
         raise KeyboardInterrupt
@@ -160,16 +183,17 @@ def run_job(
         job=job,
         partition=partition,
         materialized={
-            materialization.asset_key.to_user_string(): {
+            one.asset_key.to_user_string(): {
                 name: value.value
-                for name, value in materialization.metadata.items()
+                for name, value in one.metadata.items()
                 if isinstance(value.value, str | int | float | bool) and not name.startswith("plot")
             }
-            for materialization in (
-                event.materialization for event in events if event.is_step_materialization
-            )
+            for one in made
         },
-        checks=tuple(CheckReport.of(one) for one in result.get_asset_check_evaluations()),
+        checks=(
+            *(CheckReport.of(one) for one in result.get_asset_check_evaluations()),
+            *(other for one in made for other in CheckReport.others(one)),
+        ),
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )

@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
-from lockstep.dagster.checks import results, specs
+from lockstep.checks.specs import declared_checks
+from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_lineage, column_schema, version_link
 from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
@@ -39,15 +39,14 @@ def scoring_assets(declared: PipelineAssets, stream: Stream) -> list[dg.AssetsDe
 
 
 def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
-    pipeline, key = declared.pipeline, dg.AssetKey([declared.name, stream.name, "batch"])
-    partitions = stream_partitions(declared, stream)
+    pipeline = declared.pipeline
 
-    @dg.asset(
-        key=key,
+    @checked_asset(
+        [declared.name, stream.name, "batch"],
+        declared_checks(declared, "batch"),
+        partitions=stream_partitions(declared, stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
-        partitions_def=partitions,
-        check_specs=specs(BATCH_CHECKS, key, partitions),
         description=(
             f"The records of one {stream.unit} to score, from {stream.origin}. Rows that do not "
             "fit their declaration or break a critical rule are set aside with their reasons."
@@ -64,24 +63,23 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         live = registry.load(declared.name, "live")
         rows = stream.decode(home, partition, live.pipeline.record_schema)
         found = ingest_batch(declared, live, store, stream, partition, rows, accept=config.accept)
-        yield _materialized(found, found.counts["accepted"], **found.counts)
+        yield _told(context, found, found.counts["accepted"], **found.counts)
 
     return batch
 
 
 def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
-    pipeline, key = declared.pipeline, dg.AssetKey([declared.name, stream.name, "scored"])
+    pipeline = declared.pipeline
     upstream = dg.AssetKey([declared.name, stream.name, "batch"])
-    partitions = stream_partitions(declared, stream)
     names = pipeline.graph.served
 
-    @dg.asset(
-        key=key,
-        deps=[upstream, dg.AssetKey([declared.name, "champion"])],
+    @checked_asset(
+        [declared.name, stream.name, "scored"],
+        declared_checks(declared, "scored"),
+        deps=[upstream.path, [declared.name, "champion"]],
+        partitions=stream_partitions(declared, stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"sklearn", "parquet"},
-        partitions_def=partitions,
-        check_specs=specs(SCORED_CHECKS, key, partitions),
         description=(
             f"Every column of one {stream.unit}'s rows: fields, features, models and outputs, "
             "with the version that made them."
@@ -100,7 +98,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         live = registry.load(declared.name, "live")
         found = score_batch(declared, live, store, stream, partition)
         link = version_link(home, live.name, live.version)
-        yield _materialized(
+        yield _told(
+            context,
             found,
             found.counts["scored"],
             **{"version": live.version, "MLflow version": link, **found.figures},
@@ -110,16 +109,16 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
 
 
 def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
-    pipeline, key = declared.pipeline, dg.AssetKey([declared.name, stream.name, "published"])
+    pipeline = declared.pipeline
     upstream = dg.AssetKey([declared.name, stream.name, "scored"])
     names = published_columns(pipeline)
 
-    @dg.asset(
-        key=key,
-        deps=[upstream],
+    @checked_asset(
+        [declared.name, stream.name, "published"],
+        deps=[upstream.path],
+        partitions=stream_partitions(declared, stream),
         group_name=f"{declared.name}_{stream.name}",
         kinds={"parquet"},
-        partitions_def=stream_partitions(declared, stream),
         description=(
             f"What consumers read of one {stream.unit}: key, outputs, the version and the time. "
             "It is written only when every blocking check of the batch and of its scores passed."
@@ -134,17 +133,15 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
         found = publish(declared, store, stream, context.partition_key)
-        yield _materialized(found, found.counts["published"])
+        yield _told(context, found, found.counts["published"])
 
     return published
 
 
-def _materialized(found: Stage, rows: int, **metadata: Any) -> dg.MaterializeResult[Any]:
-    return dg.MaterializeResult(
-        metadata={
-            **metadata,
-            "dagster/row_count": rows,
-            "path": dg.MetadataValue.path(str(found.path)),
-        },
-        check_results=results(found.results),
+def _told(
+    context: dg.AssetExecutionContext, found: Stage, rows: int, **metadata: Any
+) -> dg.MaterializeResult[Any]:
+    path = dg.MetadataValue.path(str(found.path))
+    return materialized(
+        context, found.results, {**metadata, "dagster/row_count": rows, "path": path}
     )

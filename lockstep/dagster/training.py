@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
-from lockstep.dagster.checks import results, specs
+from lockstep.checks.specs import declared_checks
+from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import (
     column_lineage,
     column_schema,
@@ -34,29 +34,32 @@ def training_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
 
 
 def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
-    pipeline, key = declared.pipeline, dg.AssetKey([declared.name, "history"])
+    pipeline = declared.pipeline
 
-    @dg.asset(
-        key=key,
+    @checked_asset(
+        [declared.name, "history"],
+        declared_checks(declared, "history"),
         group_name=declared.name,
         kinds={"parquet"},
-        check_specs=specs(HISTORY_CHECKS, key),
         description=(
             "Labelled records to train on: what was known when each row had to be predicted, "
             f"and what became of it. Read from {declared.history.describe()}."
         ),
         metadata=column_schema(pipeline, pipeline.joint_schema.names),
     )
-    def history(home: dg.ResourceParam[Home]) -> Iterator[dg.MaterializeResult[Any]]:
+    def history(
+        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         found = ingest_history(declared, Store(home.data / declared.name))
-        yield dg.MaterializeResult(
-            metadata={
+        yield materialized(
+            context,
+            found.results,
+            {
                 **found.ingested.counts,
                 "dagster/row_count": found.ingested.accepted,
                 "path": dg.MetadataValue.path(str(found.path)),
                 "first rows": first_rows(found.ingested.columns),
             },
-            check_results=results(found.results),
         )
 
     return history
@@ -64,16 +67,15 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
 
 def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
     pipeline, graph = declared.pipeline, declared.pipeline.graph
-    key = dg.AssetKey([declared.name, "training_set"])
     upstream = dg.AssetKey([declared.name, "history"])
     names = training_columns(declared)
 
-    @dg.asset(
-        key=key,
-        deps=[upstream],
+    @checked_asset(
+        [declared.name, "training_set"],
+        declared_checks(declared, "training_set"),
+        deps=[upstream.path],
         group_name=declared.name,
         kinds={"numpy", "parquet"},
-        check_specs=specs(TRAINING_SET_CHECKS, key),
         description=(
             "The history with every feature and label that the column graph computes before "
             "anything is fitted: the very functions that serve."
@@ -83,15 +85,18 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             **column_lineage(graph, names, upstream, pipeline.joint_schema.names),
         },
     )
-    def training_set(home: dg.ResourceParam[Home]) -> Iterator[dg.MaterializeResult[Any]]:
+    def training_set(
+        context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
+    ) -> Iterator[dg.MaterializeResult[Any]]:
         found = compute_training_set(declared, Store(home.data / declared.name))
-        yield dg.MaterializeResult(
-            metadata={
+        yield materialized(
+            context,
+            found.results,
+            {
                 "dagster/row_count": len(found.columns[pipeline.key]),
                 "features": len(graph.model_free),
                 "path": dg.MetadataValue.path(str(found.path)),
             },
-            check_results=results(found.results),
         )
 
     return training_set
@@ -99,15 +104,14 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
 
 def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
     pipeline, graph = declared.pipeline, declared.pipeline.graph
-    key = dg.AssetKey([declared.name, "candidate"])
     upstream = dg.AssetKey([declared.name, "training_set"])
 
-    @dg.asset(
-        key=key,
-        deps=[upstream],
+    @checked_asset(
+        [declared.name, "candidate"],
+        declared_checks(declared, "candidate"),
+        deps=[upstream.path],
         group_name=declared.name,
         kinds={"sklearn", "mlflow"},
-        check_specs=specs(CANDIDATE_CHECKS, key),
         description=(
             "A fitted version in the MLflow registry: estimators, the source of the columns, "
             "golden records, profile, suites and environment. Promote it by moving the alias "
@@ -128,15 +132,16 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         found = fit_candidate(declared, columns, registry, project.packages)
         number = found.version.version
         context.log.info("registered %s version %s", declared.name, number)
-        yield dg.MaterializeResult(
-            metadata={
+        yield materialized(
+            context,
+            found.results,
+            {
                 "version": number,
                 "MLflow version": version_link(home, declared.name, number),
                 "dagster/row_count": found.rows,
                 **{title: value for title, value in found.metrics.items() if value == value},
                 **{f"plot: {title}": picture(figure) for title, figure in found.plots.items()},
             },
-            check_results=results(found.results),
         )
 
     return candidate

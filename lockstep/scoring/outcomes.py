@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
+from lockstep.checks.specs import worth_telling
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
@@ -79,6 +80,10 @@ def compare_outcomes(
     path = store.write_columns("outcomes", {name: columns[name] for name in names}, day)
     recent = _recent(store, day, {name: graph.kind(name) for name in names})
     qualities = tuple(declared.quality)
+    results = {
+        "live_quality": carry_out(check_live_quality, qualities, columns, recent),
+        "calibration": carry_out(check_calibration, qualities, recent),
+    }
     return Outcomes(
         path=path,
         counts={
@@ -86,10 +91,7 @@ def compare_outcomes(
             "unknown so far": len(predicted[key]) - len(columns[key]),
             "refused": len(arrived.rejected),
         },
-        results={
-            "live_quality": carry_out(check_live_quality, qualities, columns, recent),
-            "calibration": carry_out(check_calibration, qualities, recent),
-        },
+        results=worth_telling(declared, "outcomes", results),
         recent=recent,
     )
 
@@ -178,9 +180,7 @@ def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckR
             for part in _deciles(truth, predicted)
         ]
     if not table:
-        return CheckResult(
-            False, "Nothing to compare: no outcome of a measured number is known yet.", "WARN"
-        )
+        return CheckResult.not_judged("No outcome of a measured number is known yet.")
     biases = {str(row["prediction"]): float(row["bias of all"]) for row in table}
     shown = "; ".join(f"{name} is {bias:+.3g} off on average" for name, bias in biases.items())
     return CheckResult(

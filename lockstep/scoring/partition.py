@@ -29,7 +29,7 @@ from lockstep.checks.evidence import (
     check_suite,
 )
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
+from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS, worth_telling
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
@@ -155,12 +155,13 @@ def ingest_batch(
     # Rows that will be quarantined count here: they may be how a shift shows.
     profile = Profile.of(rows.columns, profiled(schema))
     window = trailing_window(store, stream, partition)
-    results = {
+    found = {
         "decoding": carry_out(check_decoding, ingested),
         "input_suite": carry_out(check_input_suite, ingested),
         "input_drift": carry_out(check_drift, live.profile, rows.columns),
         "sudden_shift": carry_out(check_shift, window, profile, accept),
     }
+    results = worth_telling(declared, "batch", found)
     name = f"{stream.name}/batch"
     path = store.write_columns(name, ingested.columns, partition)
     aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
@@ -191,9 +192,9 @@ def score_batch(
     name = f"{stream.name}/scored"
     path = store.write(name, _with_origin(to_arrow(columns), live.version), partition)
     store.write(f"{name}_quarantine", quarantine_table(rejected), partition)
-    results = {
+    found = {
         "golden_replay": carry_out(check_replay, live),
-        "reference_sample": carry_out(check_sample, live, columns),
+        "reference_sample": carry_out(check_sample, pipeline, columns),
         "feature_suite": carry_out(check_suite, live.suites["features"], columns, pipeline.key),
         "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
         "prediction_drift": carry_out(check_drift, live.profile, _outputs(pipeline, columns)),
@@ -201,6 +202,7 @@ def score_batch(
         "code_parity": carry_out(check_code, declared.pipeline, live, proven=True),
         "environment_parity": carry_out(check_environment, live, proven=True),
     }
+    results = worth_telling(declared, "scored", found)
     counts = {"scored": len(columns[pipeline.key]), "quarantined": len(rejected)}
     record = PartitionRecord(counts, blocking(SCORED_CHECKS, results), str(live.version))
     write_record(store, name, partition, record)

@@ -341,7 +341,7 @@ def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dic
     return {
         check.name: results[check.name].summary
         for check in checks
-        if check.blocking and results[check.name].is_error
+        if check.blocking and check.name in results and results[check.name].is_error
     }
 
 

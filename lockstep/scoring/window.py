@@ -12,7 +12,6 @@ import pandas as pd
 from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import is_missing
 from lockstep.scoring.records import read_record
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream
@@ -64,10 +63,9 @@ def write_history_profiles(
 
     if schema.event_time is None:
         return
-    given = columns[schema.event_time]
-    times = pd.DatetimeIndex(given, tz="UTC").tz_convert(timezone)
+    times = pd.DatetimeIndex(columns[schema.event_time], tz="UTC").tz_convert(timezone)
     days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
-    last = sorted({day for day in days[~is_missing(given)].tolist() if day < before})[-WINDOW:]
+    last = sorted({day for day in days.tolist() if day < before})[-WINDOW:]
     profiles = [
         Profile.of({name: array[days == day] for name, array in columns.items()}, profiled(schema))
         for day in last
@@ -101,11 +99,9 @@ def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
     if not day.rows:
         return CheckResult(False, "There are no rows to compare with the batches before.")
     if len(window) < MINIMUM_WINDOW and not shifts:
-        return CheckResult(
-            True,
-            f"Not judged: there are {len(window)} earlier batches, and it takes "
-            f"{MINIMUM_WINDOW} to tell how much batches differ.",
-            "WARN",
+        return CheckResult.not_judged(
+            f"There are {len(window)} earlier batches, and it takes {MINIMUM_WINDOW} to tell how "
+            "much batches differ."
         )
     table = [
         {

@@ -14,14 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lockstep.checks.evidence import check_comparison, check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS
+from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
 from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Columns
-from lockstep.columns.tables import is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import decode_source
@@ -192,10 +189,11 @@ def compute_training_set(declared: PipelineAssets, store: Store) -> TrainingSet:
     computed = pipeline.graph.evaluate(raw, names)
     columns = {name: computed[name] for name in names}
     suite = declared.suites.to_json("features")
-    results = {
+    found = {
         "feature_suite": carry_out(check_suite, suite, computed, pipeline.key),
         "row_locality": carry_out(check_locality, pipeline, raw),
     }
+    results = worth_telling(declared, "training_set", found)
     return TrainingSet(columns, results, store.write_columns("training_set", columns))
 
 
@@ -262,7 +260,7 @@ def fit_candidate(
     )
     tags = _training_window(declared, columns)
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
-    results = {
+    found = {
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "quality": carry_out(check_quality, qualities, evaluation),
@@ -272,6 +270,7 @@ def fit_candidate(
         ),
         "slices": carry_out(check_slices, qualities, evaluation),
     }
+    results = worth_telling(declared, "candidate", found)
     failed = [name for name, result in results.items() if result.is_error]
     if failed:
         registry.tag(version, FAILED_CHECKS, ",".join(failed))
@@ -311,11 +310,12 @@ def _check_against_champion(
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, str]:
     time = declared.pipeline.record_schema.event_time
-    times = columns[time] if time is not None else np.empty(0, dtype="datetime64[us]")
-    known = times[~is_missing(times)]
-    if not len(known):
+    if time is None or not len(columns[time]):
         return {}
-    return {"trained_from": f"{known.min()}Z", "trained_until": f"{known.max()}Z"}
+    return {
+        "trained_from": f"{columns[time].min()}Z",
+        "trained_until": f"{columns[time].max()}Z",
+    }
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
@@ -329,5 +329,4 @@ def _check_wire_formats(registry: Registry, version: Version, golden: GoldenReco
     from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
-    found = wire_formats(loaded.pipeline, golden, version=version.version)
-    return check_comparison(found, "in every wire format")
+    return check_comparison(wire_formats(loaded.pipeline, golden), "in every wire format")

@@ -54,7 +54,7 @@ def check_against_champion(
     if not qualities:
         return NOTHING_DEMANDED
     if champion is None:
-        return CheckResult(True, "There is no champion yet to compare with.", severity="WARN")
+        return CheckResult.not_judged("There is no champion yet to compare with.")
     return _check_against("the champion", qualities, evaluation, champion)
 
 
@@ -79,7 +79,7 @@ def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Chec
             if worse:
                 bad.append(entry)
     if not table:
-        return CheckResult(True, "No slices are declared, or none has 200 held-out rows.", "WARN")
+        return CheckResult.not_judged("No slices are declared, or none has 200 held-out rows.")
     named = "; ".join(
         f"{row['slice']}: {row['prediction']} {row['measured']:.3f} against {row['whole']:.3f}"
         for row in bad[:3]

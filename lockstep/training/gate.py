@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.checks.evidence import check_code, check_environment, check_replay
 from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.specs import worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.store import Store
 
@@ -67,12 +68,13 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
         raise AliasNotSetError(declared.name, "champion", numbers)
     loaded = registry.load(declared.name, wanted.version)
     proven = PROVEN in wanted.tags
-    results = {
+    found = {
         "golden_replay": carry_out(check_replay, loaded),
         "code_parity": carry_out(check_code, declared.pipeline, loaded, proven=proven),
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
         "staleness": carry_out(_check_staleness, declared, wanted, store),
     }
+    results = worth_telling(declared, "champion", found)
     gate = Gate(wanted, registry.alias(declared.name, "live"), results)
     if not gate.is_open:
         return gate
@@ -86,10 +88,8 @@ def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) ->
     """Age of the newest training row, at the newest day that was scored or else now."""
     until = wanted.tags.get("trained_until")
     if until is None:
-        return CheckResult(
-            True,
-            "The records have no event time, so the age of the training rows is unknown.",
-            "WARN",
+        return CheckResult.not_judged(
+            "The records have no event time, so the age of the training rows is unknown."
         )
     newest = datetime.fromisoformat(until)
     scored = store.partitions("daily/scored")

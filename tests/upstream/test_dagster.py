@@ -1,5 +1,6 @@
 """Behaviours of Dagster that Lockstep is built on: an upgrade that changes one fails here."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.loader import LoadingContextForTest
 from dagster._core.remote_representation.external import RemoteSensor
 from dagster._core.remote_representation.external_data import SensorSnap
 from dagster._core.remote_representation.handle import RepositoryHandle
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionResolvedStatus
 from dagster._core.storage.tags import RUN_KEY_TAG, SENSOR_NAME_TAG
 from dagster._daemon.sensor import fetch_existing_runs
 from dagster_shared.check import CheckError
@@ -132,6 +135,39 @@ def test_a_declared_check_without_a_result_fails_the_run(instance: dg.DagsterIns
         )
 
     assert not materialize([scored], instance).success
+
+
+def in_part(*, blocking: bool) -> list[dg.AssetsDefinition]:
+    """`scored`, which can be made in part and gives a result of the first of two checks only."""
+    names = ("first", "second")
+
+    @dg.multi_asset(
+        specs=[dg.AssetSpec(SCORED)],
+        check_specs=[dg.AssetCheckSpec(name, asset=SCORED, blocking=blocking) for name in names],
+        can_subset=True,
+    )
+    def scored() -> Iterator[dg.MaterializeResult[None]]:
+        yield dg.MaterializeResult(
+            check_results=[dg.AssetCheckResult(check_name="first", passed=True)]
+        )
+
+    @dg.asset(deps=[SCORED])
+    def published() -> None:
+        pass
+
+    return [scored, published]
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_check_without_a_result_is_skipped_where_an_asset_can_be_made_in_part(
+    instance: dg.DagsterInstance, blocking: bool
+) -> None:
+    materialize(in_part(blocking=blocking), instance)
+    key = dg.AssetCheckKey(SCORED, "second")
+    [record] = instance.event_log_storage.get_asset_check_execution_history(key, limit=2)
+    status = asyncio.run(record.resolve_status(LoadingContextForTest(instance)))
+    assert status is AssetCheckExecutionResolvedStatus.SKIPPED
+    assert materialized(instance, PUBLISHED)
 
 
 # Partitioned checks

@@ -42,3 +42,17 @@ def test_only_a_failure_of_severity_error_is_an_error(
     passed: bool, severity: str, is_error: bool
 ) -> None:
     assert CheckResult(passed, "", severity).is_error is is_error
+
+
+def test_what_was_not_judged_is_neither_passed_nor_an_error() -> None:
+    found = CheckResult.not_judged("There is no champion yet.")
+    assert (found.passed, found.is_error, found.result) == (False, False, "not_judged")
+    assert found.summary == "There is no champion yet."
+
+
+@pytest.mark.parametrize(
+    ("passed", "severity", "result"),
+    [(True, "ERROR", "passed"), (False, "WARN", "warned"), (False, "ERROR", "failed")],
+)
+def test_what_was_judged_has_a_result_in_a_word(passed: bool, severity: str, result: str) -> None:
+    assert CheckResult(passed, "", severity).result == result

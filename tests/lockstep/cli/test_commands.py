@@ -411,6 +411,15 @@ def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:
     assert line.split()[:3] == ["passed", "orders/daily/scored", DAY]
 
 
+def test_checks_that_were_not_judged_say_what_was_lacking(lockstep: Lockstep, scored) -> None:
+    found = json.loads(lockstep("checks", "orders", "--json").out)
+    (told,) = (one for one in found if one["check"] == "champion_comparison")
+    assert (told["result"], told["summary"]) == (
+        "not_judged",
+        "There is no champion yet to compare with.",
+    )
+
+
 @pytest.fixture
 def file_scored(lockstep: Lockstep, live, tmp_path: Path) -> Path:
     """A file that was scored."""

@@ -37,11 +37,14 @@ def test_passed_checks_are_a_line_and_the_worst_is_last(
             check("broken", "failed", "It broke."),
             check("one", "passed"),
             check("odd", "warned", "It is odd."),
+            check("young", "not_judged", "There are 3 batches."),
             check("two", "passed"),
         ]
     )
     assert capsys.readouterr().out.splitlines() == [
         "2 checks passed",
+        "not judged  orders/daily/batch  young",
+        "        There are 3 batches.",
         "warned  orders/daily/batch  odd",
         "        It is odd.",
         "FAILED  orders/daily/batch  broken",
@@ -81,11 +84,13 @@ def test_warnings_of_many_runs_are_counted_and_failures_told_with_their_day(
     console.show_many_checks(
         [
             run_of("2020-03-01", check("odd", "warned"), check("one", "passed")),
+            run_of("2020-03-01", check("young", "not_judged")),
             run_of("2020-03-02", check("odd", "warned"), check("broken", "failed", "It broke.")),
         ]
     )
     assert capsys.readouterr().out.splitlines() == [
         "1 check passed",
+        "not judged  orders/daily/batch  young  once",
         "warned  orders/daily/batch  odd  2 times",
         f"FAILED  orders/daily/batch {DAY}  broken",
         "        It broke.",

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from lockstep.checks.results import CheckResult
-from lockstep.dagster.checks import result, table_metadata
+from lockstep.dagster.checks import table_metadata, to_result
 
 
 def test_a_long_table_is_cut() -> None:
@@ -28,7 +28,7 @@ def test_a_table_tells_the_type_of_each_column() -> None:
 
 def test_figures_that_are_not_finite_are_left_out() -> None:
     found = CheckResult(True, "", numbers={"auc": float("nan"), "rows": 3})
-    assert set(result("quality", found).metadata) == {"rows"}
+    assert set(to_result("quality", found).metadata) == {"rows"}
 
 
 def test_values_that_are_not_finite_are_shown_as_text() -> None:
@@ -37,7 +37,14 @@ def test_values_that_are_not_finite_are_shown_as_text() -> None:
 
 
 def test_the_column_that_is_named_is_metadata_of_its_own() -> None:
-    told = result("sudden_shift", CheckResult(False, "temp jumped", "WARN", column="temp"))
+    told = to_result("sudden_shift", CheckResult(False, "temp jumped", "WARN", column="temp"))
     assert told.metadata["column"].value == "temp"
     assert told.severity is dg.AssetCheckSeverity.WARN
     assert told.description == "temp jumped"
+
+
+def test_columns_that_were_not_judged_are_listed_with_what_was_lacking() -> None:
+    told = to_result("sudden_shift", CheckResult(True, "", unjudged={"gust": "no values"}))
+    assert [record.data for record in told.metadata["not judged"].records] == [
+        {"column": "gust", "lacking": "no values"}
+    ]

@@ -1,0 +1,56 @@
+"""Needs: what a pipeline must declare for a check to have anything to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lockstep.columns.kinds import Kind
+from lockstep.project.declaration import PipelineAssets
+
+_NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a pipeline must declare for a check.
+
+    Attributes:
+        words: What that is, to follow "for a pipeline with".
+        is_met: Whether a pipeline declares it.
+    """
+
+    words: str
+    is_met: Callable[[PipelineAssets], bool]
+
+
+def _has_profiled_fields(declared: PipelineAssets) -> bool:
+    schema = declared.pipeline.record_schema
+    return any(name != schema.key and kind is not Kind.TIME for name, kind in schema.kinds.items())
+
+
+def _has_profiled_outputs(declared: PipelineAssets) -> bool:
+    graph = declared.pipeline.graph
+    return any(graph.kind(name) is not Kind.TIME for name in graph.outputs)
+
+
+def _predicts_numbers(declared: PipelineAssets) -> bool:
+    kind = declared.pipeline.graph.kind
+    return any(
+        kind(one.column) is Kind.FLOAT and kind(one.label) in _NUMBERS for one in declared.quality
+    )
+
+
+EVENT_TIME = Need(
+    "an event time", lambda declared: declared.pipeline.record_schema.event_time is not None
+)
+FIELDS = Need("fields beside its key and times", _has_profiled_fields)
+OUTPUTS = Need("outputs that are no times", _has_profiled_outputs)
+FEATURE_SUITE = Need("a feature suite", lambda declared: declared.suites.expects("features"))
+OUTPUT_SUITE = Need("an output suite", lambda declared: declared.suites.expects("outputs"))
+QUALITY = Need("demands on its quality", lambda declared: bool(declared.quality))
+SLICES = Need(
+    "demands on its quality, and slices",
+    lambda declared: bool(declared.quality) and bool(declared.slices),
+)
+NUMBERS = Need("a demand on a prediction that is a number", _predicts_numbers)

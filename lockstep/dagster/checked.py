@@ -1,0 +1,108 @@
+"""Assets with their checks, of which each finds something or has nothing to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import dagster as dg
+
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import Check
+from lockstep.columns.errors import LockstepError
+from lockstep.dagster.checks import specs, table_metadata, to_result
+
+OTHER_FINDINGS = "other findings"
+"""Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
+
+Arguments = ParamSpec("Arguments")
+Materialized = Iterator[dg.MaterializeResult[Any]]
+
+
+def checked_asset(
+    key: Iterable[str],
+    checks: Iterable[Check] = (),
+    *,
+    deps: Iterable[Iterable[str]] = (),
+    partitions: dg.PartitionsDefinition[str] | None = None,
+    **spec: Any,
+) -> Callable[
+    [Callable[Concatenate[dg.AssetExecutionContext, Arguments], Materialized]], dg.AssetsDefinition
+]:
+    """Make an asset of a function that yields what `materialized` returns.
+
+    Dagster shows a check as skipped whose asset was made without a result of it, and goes on. It
+    demands a result of every check unless an asset can be made in part; so all of them can.
+
+    Args:
+        key: The asset's key.
+        checks: Its checks.
+        deps: Keys of the assets that it is made of.
+        partitions: Its partitions, and those of its checks.
+        spec: What else describes it: see `dagster.AssetSpec`.
+    """
+    name = dg.AssetKey(list(key))
+
+    def decorate(
+        make: Callable[Concatenate[dg.AssetExecutionContext, Arguments], Materialized],
+    ) -> dg.AssetsDefinition:
+        @wraps(make)
+        def whole(
+            context: dg.AssetExecutionContext,
+            *arguments: Arguments.args,
+            **options: Arguments.kwargs,
+        ) -> Materialized:
+            if not context.selected_asset_keys:
+                raise LockstepError(
+                    f"The checks of {name.to_user_string()} are carried out when it is "
+                    "materialized; materialize it."
+                )
+            yield from make(context, *arguments, **options)
+
+        upstream = [dg.AssetKey(list(one)) for one in deps]
+        declared = specs(checks, name, partitions)
+        return dg.multi_asset(
+            name="__".join(name.path),
+            specs=[dg.AssetSpec(name, deps=upstream, **spec)],
+            check_specs=declared,
+            partitions_def=partitions,
+            can_subset=bool(declared),
+        )(whole)
+
+    return decorate
+
+
+def materialized(
+    context: dg.AssetExecutionContext,
+    results: Mapping[str, CheckResult],
+    metadata: Mapping[str, Any],
+) -> dg.MaterializeResult[Any]:
+    """An asset that was made, with what its checks found.
+
+    What was not judged is metadata, and so is what a check found that is not declared on the
+    asset: the version that serves may be checked in ways in which the checkout's would not be.
+
+    Args:
+        context: The run.
+        results: What the checks found, by name.
+        metadata: What else is told of the asset.
+    """
+    declared = {key.name for key in context.selected_asset_check_keys}
+    evaluated = {
+        name: found for name, found in results.items() if found.judged and name in declared
+    }
+    others = [
+        {
+            "check": name,
+            "result": found.result.replace("_", " "),
+            "finding": found.summary,
+            "column": found.column,
+        }
+        for name, found in results.items()
+        if name not in evaluated
+    ]
+    return dg.MaterializeResult(
+        metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
+        check_results=[to_result(name, found) for name, found in evaluated.items()],
+    )

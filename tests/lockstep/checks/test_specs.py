@@ -1,0 +1,64 @@
+"""Which checks a pipeline has: those that can be judged for it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import CHECKS_BY_ASSET, declared_checks, worth_telling
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.quality import Quality
+from lockstep.suites.suites import Suites
+
+LACKING = CheckResult.not_judged("Nothing to compare.")
+
+
+def names(declared: PipelineAssets, asset: str) -> set[str]:
+    return {check.name for check in declared_checks(declared, asset)}
+
+
+@pytest.mark.parametrize("asset", list(CHECKS_BY_ASSET))
+def test_a_pipeline_that_declares_everything_has_every_check(asset: str) -> None:
+    assert declared_checks(ASSETS, asset) == CHECKS_BY_ASSET[asset]
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [
+        (
+            {"quality": ()},
+            {
+                *("quality", "baseline", "champion_comparison", "slices"),
+                *("live_quality", "calibration"),
+            },
+        ),
+        ({"slices": ()}, {"slices"}),
+        ({"quality": (Quality("will_return", "came_back", "accuracy", 0.5),)}, {"calibration"}),
+        ({"suites": Suites(input=ASSETS.suites.input)}, {"feature_suite", "output_suite"}),
+    ],
+)
+def test_what_is_not_declared_is_not_checked(changes: dict[str, Any], lacking: set[str]) -> None:
+    declared = replace(ASSETS, **changes)
+    gone = {
+        name for asset in CHECKS_BY_ASSET for name in names(ASSETS, asset) - names(declared, asset)
+    }
+    assert gone == lacking
+
+
+def test_a_result_that_was_not_judged_is_told_of_checks_that_the_pipeline_has_only() -> None:
+    declared = replace(ASSETS, slices=())
+    found = {"slices": LACKING, "champion_comparison": LACKING}
+    assert set(worth_telling(declared, "candidate", found)) == {"champion_comparison"}
+
+
+def test_what_a_version_was_checked_for_is_told_even_where_the_checkout_has_no_such_check() -> None:
+    declared = replace(ASSETS, suites=Suites())
+    found = {"feature_suite": CheckResult(False, "Of another kind.")}
+    assert worth_telling(declared, "scored", found) == found
+
+
+def test_without_an_event_time_nothing_has_an_age(edited_orders) -> None:
+    timeless = edited_orders(("sent_at: EventTime", "sent_at: float"))
+    assert names(ASSETS, "champion") - names(timeless, "champion") == {"staleness"}

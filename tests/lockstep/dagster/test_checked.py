@@ -1,0 +1,79 @@
+"""Assets with their checks: what was judged is an evaluation, what was not is told beside it."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import INPUT_DRIFT, SUDDEN_SHIFT
+from lockstep.columns.errors import LockstepError
+from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.runs import CheckReport
+
+KEY = ["orders", "daily", "batch"]
+DAYS = dg.StaticPartitionsDefinition(["2020-03-01"])
+PASSED = CheckResult(True, "All is well.")
+LACKING = CheckResult.not_judged("There are 3 earlier batches.")
+
+
+def batch(**results: CheckResult) -> dg.AssetsDefinition:
+    """An asset that declares two checks and has these results."""
+
+    @checked_asset(KEY, [INPUT_DRIFT, SUDDEN_SHIFT], partitions=DAYS, group_name="orders")
+    def found(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        yield materialized(context, results, {"rows": 3})
+
+    return found
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def run(asset: dg.AssetsDefinition, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    return dg.materialize([asset], instance=instance, partition_key="2020-03-01")
+
+
+def made(result: dg.ExecuteInProcessResult) -> dg.AssetMaterialization:
+    (event,) = result.get_asset_materialization_events()
+    return event.materialization
+
+
+def test_what_was_judged_is_an_evaluation_and_what_was_not_is_none(instance) -> None:
+    result = run(batch(input_drift=PASSED, sudden_shift=LACKING), instance)
+    assert [one.check_name for one in result.get_asset_check_evaluations()] == ["input_drift"]
+
+
+def test_what_was_not_judged_is_told_on_the_materialization(instance) -> None:
+    result = run(batch(input_drift=PASSED, sudden_shift=LACKING), instance)
+    assert CheckReport.others(made(result)) == [
+        CheckReport(
+            *("orders/daily/batch", "sudden_shift", "2020-03-01"),
+            *("not_judged", None, "There are 3 earlier batches."),
+        )
+    ]
+
+
+def test_what_is_not_declared_on_the_asset_is_told_all_the_same(instance) -> None:
+    failed = CheckResult(False, "Of another kind.", column="price")
+    result = run(batch(input_drift=PASSED, sudden_shift=PASSED, feature_suite=failed), instance)
+    (other,) = CheckReport.others(made(result))
+    assert (other.check, other.result, other.column) == ("feature_suite", "failed", "price")
+
+
+def test_an_asset_whose_checks_were_all_judged_tells_no_more(instance) -> None:
+    result = run(batch(input_drift=PASSED, sudden_shift=PASSED), instance)
+    assert CheckReport.others(made(result)) == []
+
+
+def test_its_checks_alone_cannot_be_carried_out(instance) -> None:
+    @checked_asset(KEY, [INPUT_DRIFT])
+    def alone(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        yield materialized(context, {"input_drift": PASSED}, {})
+
+    check = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(KEY), "input_drift"))
+    with pytest.raises(LockstepError, match="are carried out when it is materialized"):
+        dg.materialize([alone], instance=instance, selection=check)
