@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from lockstep.artifacts.errors import SnapshotError
 from lockstep.artifacts.framework import framework_digest
@@ -112,7 +113,8 @@ class Registration:
         if experiment is not None:
             return str(experiment.experiment_id)
         root = self.artifact_root
-        location = None if root is None else str(root.resolve() / name)
+        # MLflow takes a path for a part of a URI: it unquotes it, and a `#` would end it
+        location = None if root is None else quote(str(root.resolve() / name))
         created = self.connection.call(client.create_experiment, name, artifact_location=location)
         return str(created)
 

@@ -51,6 +51,15 @@ def test_a_version_comes_back_bit_for_bit(registry: Registry, tumour: Any) -> No
     pd.testing.assert_frame_equal(actual, expected, check_exact=True)
 
 
+@pytest.mark.parametrize("folder", ["a#b", "50%41", "Ordner für alles"])
+def test_a_version_comes_back_from_a_folder_whose_name_a_uri_reads_otherwise(
+    registry: Registry, tumour: Any, tmp_path: Path, folder: str
+) -> None:
+    elsewhere = Registry(registry.tracking_uri, artifact_root=tmp_path / folder)
+    elsewhere.log(tumour.pipeline, **tumour.arguments)
+    assert elsewhere.load("tumour", 1).directory.is_relative_to(tmp_path / folder)
+
+
 def test_a_version_carries_all_that_proves_it_right(registry: Registry, tumour: Any) -> None:
     version = registry.log(tumour.pipeline, **tumour.arguments)
     loaded = registry.load("tumour", 1)
