@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,12 +96,18 @@ def read_csv(path: Path) -> pa.Table:
 
 def anew(path: Path, **options: str) -> str:
     """How to write a table anew as a CSV file with commas, decimal points and UTF-8."""
-    given = "".join(f", {name}={value!r}" for name, value in options.items())
-    target = str(path.with_name(f"{path.stem}-new.csv"))
-    return (
-        'Write it anew, such as by: python -c "import pandas; '
-        f'pandas.read_csv({str(path)!r}{given}).to_csv({target!r}, index=False)"'
+    given = "".join(f", {name}={_literal(value)}" for name, value in options.items())
+    source, target = str(path), str(path.with_name(f"{path.stem}-new.csv"))
+    program = (
+        f"import pandas; pandas.read_csv({_literal(source)}{given})"
+        f".to_csv({_literal(target)}, index=False)"
     )
+    return f"Write it anew, such as by: python -c {shlex.quote(program)}"
+
+
+def _literal(text: str) -> str:
+    """A text as Python reads it, in double quotes: single ones are the shell's."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _check_separator(path: Path, data: bytes) -> None:

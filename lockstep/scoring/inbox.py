@@ -167,10 +167,11 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
         if not path.exists():
             raise
         rejected.mkdir(exist_ok=True)
-        (rejected / f"{partition}.reason.txt").write_text(f"{error}\n")
+        reason = str(error).replace(f"{path.parent}/", f"{rejected}/")  # where it lies now
+        (rejected / f"{partition}.reason.txt").write_text(f"{reason}\n")
         path.rename(rejected / partition)
         raise InputError(
-            f"{error} The file is set aside as {rejected / partition}, with this reason beside it."
+            f"{reason} The file is set aside as {rejected / partition}, with this reason beside it."
         ) from error
     return decoded
 

@@ -82,6 +82,16 @@ def test_a_file_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path)
     assert "half-written" in reason
 
 
+def test_the_reason_names_the_file_where_it_is_set_aside(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv", "name;x\na;1\n")
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(InputError) as refused:
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    reason = (tmp_path / "rejected" / f"{claim.partition}.reason.txt").read_text()
+    assert f'read_csv("{tmp_path / "rejected" / claim.partition}"' in reason
+    assert "claimed" not in reason + str(refused.value)
+
+
 def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
     drop(tmp_path, "empty.csv", "")
     (claim,) = claim_files(tmp_path)

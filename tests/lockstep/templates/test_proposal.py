@@ -1,6 +1,7 @@
 """Pipelines from tables: what is proposed for a file, and that what is written fits the file."""
 
 import importlib.util
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -202,10 +203,10 @@ def test_dates_in_another_form_are_texts_with_a_hint(tmp_path: Path) -> None:
     [
         (
             b"a;b\n1,5;2,5\n",
-            r"separates its cells by semicolons, not commas\. .*sep=';', decimal=','",
+            r'separates its cells by semicolons, not commas\. .*sep=";", decimal=","',
         ),
         (b"a\tb\n1.5\t2.5\n", r"separates its cells by tabs"),
-        ("a,b\nMünchen,1\n".encode("latin-1"), r"is not in UTF-8\. .*encoding='latin-1'"),
+        ("a,b\nMünchen,1\n".encode("latin-1"), r'is not in UTF-8\. .*encoding="latin-1"'),
         (b"1.5,2.5\n3.5,4.5\n", r"has no header: its first line is 1\.5, 2\.5"),
         (b"a,a\n1,2\n", r"has the column a more than once"),
         (b"a,b\n", r"has a header and no rows"),
@@ -233,12 +234,13 @@ def test_the_command_in_that_line_writes_a_file_that_is_understood(
     tmp_path: Path, written_by: dict[str, str]
 ) -> None:
     frame = pd.DataFrame({"town": ["Köln", "Ulm"], "x": [1.5, 2.5]})
-    frame.to_csv(tmp_path / "table.csv", index=False, **written_by)
+    path = tmp_path / "it's $HOME's `table`.csv"
+    frame.to_csv(path, index=False, **written_by)
     with pytest.raises(InputError) as refused:
-        read_table(tmp_path / "table.csv")
-    program = str(refused.value).partition('python -c "')[2].removesuffix('"')
-    subprocess.run([sys.executable, "-c", program], check=True)
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table-new.csv"), frame)
+        read_table(path)
+    arguments = str(refused.value).partition(" by: python ")[2]
+    subprocess.run(f"{shlex.quote(sys.executable)} {arguments}", shell=True, check=True)
+    pd.testing.assert_frame_equal(pd.read_csv(path.with_stem(f"{path.stem}-new")), frame)
 
 
 # Where it is written to
