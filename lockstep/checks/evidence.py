@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.results import CheckResult, tell
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -200,18 +200,26 @@ def check_drift(profile: Profile, columns: Columns) -> CheckResult:
     ]
     if not found:
         return CheckResult.not_judged("There are no rows or no columns to compare with training.")
-    return CheckResult(
-        passed=not drifted,
-        summary=f"{len(drifted)} of {len(found)} columns are not distributed as in training: "
+    unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
+    judged = len(found) - len(unjudged)
+    if not judged:
+        return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
+    said = (
+        f"{len(drifted)} of {judged} columns are not distributed as in training: "
         + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
         + "."
         if drifted
-        else f"All {len(found)} columns are distributed as in training.",
+        else f"All {judged} columns are distributed as in training."
+    )
+    return CheckResult(
+        passed=not drifted,
+        summary=f"{said} Not judged: {tell(unjudged)}." if unjudged else said,
         severity="WARN",
         column=drifted[0].column if drifted else None,
-        numbers={"drifted": len(drifted)}
+        numbers={"drifted": len(drifted), "columns not judged": len(unjudged)}
         | {f"index of {one.column}": one.index for one in found if one.index is not None},
         table=table,
+        unjudged=unjudged,
     )
 
 

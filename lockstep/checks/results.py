@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import islice
 from typing import Any, Literal, ParamSpec
 
 from lockstep.columns.errors import LockstepError
@@ -14,6 +15,8 @@ Result = Literal["passed", "warned", "failed", "not_judged"]
 Arguments = ParamSpec("Arguments")
 _MOST_ROWS = 50
 """Rows of a table that are kept: the worst ones come first."""
+_MOST_TOLD = 4
+"""Columns that a summary names; the others are in the details."""
 _LONGEST_CELL = 1_000
 _LONGEST_NOTE = 20_000
 """Characters that are kept of a cell and of a note."""
@@ -91,6 +94,13 @@ class CheckResult:
             for name, value in data["numbers"].items()
         }
         return cls(**{**data, "numbers": numbers})
+
+
+def tell(unjudged: Mapping[str, str]) -> str:
+    """Columns that were not judged, a few of them with what was lacking."""
+    told = [f"{name} ({lacking})" for name, lacking in islice(unjudged.items(), _MOST_TOLD)]
+    more = len(unjudged) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
 
 
 def carry_out(

@@ -43,6 +43,8 @@ class Drift:
             training had too many categories to list.
         unseen_values: A few of them.
         reasons: What counts as drift, for a person; empty if nothing does.
+        unjudged: Why its values cannot be compared with those of the training rows; None if they
+            can, or if something counts as drift all the same.
     """
 
     column: str
@@ -53,6 +55,7 @@ class Drift:
     unseen: float
     unseen_values: tuple[str, ...]
     reasons: tuple[str, ...]
+    unjudged: str | None
 
     @property
     def drifted(self) -> bool:
@@ -109,6 +112,7 @@ def _drift_of_numbers(name: str, before: ColumnProfile, values: Floats, rows: in
         unseen=0.0,
         unseen_values=(),
         reasons=tuple(reasons),
+        unjudged=None if distance is not None or reasons else _lacking(before, len(values)),
     )
 
 
@@ -117,10 +121,15 @@ def _drift_of_categories(name: str, before: ColumnProfile, values: list[str], ro
     index = _stability_index(expected, actual, before, len(values))
     unseen, unseen_values = (0.0, ()) if before.rest else _unseen(before, values)
     reasons = _missing_reasons(before, len(values), rows)
-    if index is not None:
+    unjudged = None
+    if index is None:
+        unjudged = _lacking(before, len(values))
+    else:
         limit = INDEX_LIMIT + _chance(before, len(values), len(expected))
         if index >= limit:
             reasons.append(f"population stability index {index:.2f}, over {limit:.2f}")
+        elif _largest_index(expected, before, len(values)) < limit:
+            unjudged = f"{len(values)} values are too few for {len(expected)} categories"
     if unseen >= UNSEEN_LIMIT:
         reasons.append(f"{unseen:.0%} in categories new since training: {', '.join(unseen_values)}")
     return Drift(
@@ -132,17 +141,31 @@ def _drift_of_categories(name: str, before: ColumnProfile, values: list[str], ro
         unseen=unseen,
         unseen_values=unseen_values,
         reasons=tuple(reasons),
+        unjudged=None if reasons else unjudged,
     )
+
+
+def _lacking(before: ColumnProfile, values: int) -> str:
+    """Why values cannot be compared with those of the training rows, where they cannot."""
+    if before.missing == 1:
+        return "it has no values in training"
+    if not values:
+        return "it has no values"
+    return "half of its values in training are one and the same"
 
 
 def _missing_reasons(before: ColumnProfile, values: int, rows: int) -> list[str]:
     """Whether another share of values is missing.
 
     Values are often missing for a whole batch together, as when a station fails: the share then
-    varies from batch to batch with the standard deviation sqrt(p (1 - p)).
+    varies from batch to batch with the standard deviation sqrt(p (1 - p)). Where no share is that
+    far from p, a batch with all or with none of them missing counts, unless it has so few rows
+    that this is no more than three standard deviations from p.
     """
     missing, expected = 1 - values / rows, before.missing
-    if abs(missing - expected) < MISSING_LIMIT + math.sqrt(expected * (1 - expected)):
+    deviation = math.sqrt(expected * (1 - expected))
+    limit = min(MISSING_LIMIT + deviation, max(expected, 1 - expected))
+    if abs(missing - expected) < max(limit, 3 * deviation / math.sqrt(rows)):
         return []
     return [f"{missing:.0%} missing, in training {expected:.0%}"]
 
@@ -156,6 +179,13 @@ def _stability_index(
     actual = np.maximum(actual, 0.5 / values)
     expected = np.maximum(expected, 0.5 / before.rows)
     return float(((actual - expected) * np.log(actual / expected)).sum())
+
+
+def _largest_index(expected: Floats, before: ColumnProfile, values: int) -> float:
+    """The index of a batch whose values are all of the category that is rarest in training."""
+    actual = np.zeros(len(expected))
+    actual[np.argmin(expected)] = 1.0
+    return _stability_index(expected, actual, before, values) or 0.0
 
 
 def _chance(before: ColumnProfile, values: int, bins: int) -> float:

@@ -28,6 +28,9 @@ the 274 days from April to December 2013, on 83 with windows of 3 days, on 8 wit
 MARGIN = 0.2
 """Share of the rows by which a day must be farther away than the days of the window are."""
 
+MOST_MISSING = 0.5
+"""Share of missing values from which the values of a day say little about it."""
+
 Measure = Literal["missing", "constant", "categories", "shape", "level", "digits"]
 
 LEAST: dict[Measure, float] = {
@@ -38,7 +41,8 @@ LEAST: dict[Measure, float] = {
     "level": 1.0,  # widths of the window's middle 90 percent
     "digits": 0.7,  # share of values
 }
-"""The smallest distance that is a shift at all, however alike the days of the window are."""
+"""The smallest distance that is a shift at all, however alike the days of the window are; of
+missing values less, where no share is that far from those of the window."""
 
 _WORDS: dict[Measure, str] = {
     "missing": "other share of missing values",
@@ -87,9 +91,7 @@ def sudden_shift(window: Sequence[Profile], day: Profile) -> tuple[Shift, ...]:
       whole window. Finds a changed unit even where the values themselves could be right, since
       measurements are rounded in the unit in which they are made.
 
-    A measure is left out where it cannot tell: for days on which less than half of the rows have
-    a value, and, for numbers, where one value makes up half of the window's values, as with
-    precipitation, whose days have nothing in common but zeros.
+    A measure is left out where it cannot tell: see `unjudged_columns`.
 
     Args:
         window: Profiles of the days before, some 14 of them, in any order. Days without rows do
@@ -110,13 +112,65 @@ def sudden_shift(window: Sequence[Profile], day: Profile) -> tuple[Shift, ...]:
     return tuple(sorted(shifts, key=lambda shift: -shift.distance / shift.limit))
 
 
+def unjudged_columns(window: Sequence[Profile], day: Profile) -> dict[str, str]:
+    """The columns whose values cannot be compared with those of the window, each with the reason.
+
+    For days on which less than half of the rows have a value; for numbers, where one value makes
+    up half of the window's values, as with precipitation, whose days have nothing in common but
+    zeros; and where the categories of its days have so little in common that no day could have
+    less. What share of the values is missing may be compared all the same.
+
+    Args:
+        window: As for `sudden_shift`.
+        day: As for `sudden_shift`.
+    """
+    found = {
+        name: _lacking([one.columns[name] for one in window if name in one.columns], column)
+        for name, column in day.columns.items()
+    }
+    return {name: lacking for name, lacking in found.items() if lacking is not None}
+
+
+def _lacking(window: Sequence[ColumnProfile], day: ColumnProfile) -> str | None:
+    """Why a day's values cannot be compared with the window's; None if they can."""
+    days = _comparable(window, day)
+    filled = _filled(days)
+    if not day.rows:
+        return "there are no rows"
+    if len(days) < MINIMUM_WINDOW:
+        return f"there are {len(days)} days before it, and it takes {MINIMUM_WINDOW}"
+    if day.missing >= MOST_MISSING:
+        return f"{day.missing:.0%} of its values are missing"
+    if len(filled) < MINIMUM_WINDOW:
+        return (
+            f"{len(filled)} days before it have values in half of their rows, and it takes "
+            f"{MINIMUM_WINDOW}"
+        )
+    if day.holds == "categories":
+        _, usual = _categories(filled, day)
+        return "the days before it have hardly a value in common" if usual + MARGIN > 1 else None
+    if _apt(filled):
+        return None
+    if max(one.rows for one in filled) == 1:
+        return "a day has one row"
+    return "half of the values before are one and the same"
+
+
+def _comparable(window: Sequence[ColumnProfile], day: ColumnProfile) -> list[ColumnProfile]:
+    return [one for one in window if one.rows and one.holds == day.holds]
+
+
+def _filled(days: Sequence[ColumnProfile]) -> list[ColumnProfile]:
+    return [one for one in days if one.missing < MOST_MISSING]
+
+
 def _column_shifts(name: str, window: Sequence[ColumnProfile], day: ColumnProfile) -> list[Shift]:
-    days = [one for one in window if one.rows and one.holds == day.holds]
+    days = _comparable(window, day)
     if len(days) < MINIMUM_WINDOW or not day.rows:
         return []
     shifts = [_shift(name, "missing", _missing, days, day)]
-    filled = [one for one in days if one.missing < 0.5]
-    if len(filled) >= MINIMUM_WINDOW and day.missing < 0.5:
+    filled = _filled(days)
+    if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
         shifts += [
             _shift(name, measure, _MEASURES[measure], filled, day) for measure in _apt(filled)
         ]
@@ -141,7 +195,10 @@ def _shift(
     day: ColumnProfile,
 ) -> Shift | None:
     distance, usual = measured(days, day)
-    limit = max(LEAST[measure], usual if measure == "level" else usual + MARGIN)
+    least = LEAST[measure]
+    if measure == "missing":
+        least = min(least, _farthest_missing(days))
+    limit = max(least, usual if measure == "level" else usual + MARGIN)
     if distance < limit:
         return None
     tell = _tell_missing if measure == "missing" else _tell_values
@@ -155,6 +212,12 @@ def _shift(
 def _missing(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
     shares = np.array([one.missing for one in days])
     return float(np.abs(shares - day.missing).min()), float(np.ptp(shares))
+
+
+def _farthest_missing(days: Sequence[ColumnProfile]) -> float:
+    """How far from all days a share of missing values can be: where all or none are missing."""
+    shares = [one.missing for one in days]
+    return max(min(shares), 1 - max(shares))
 
 
 def _constant(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.results import CheckResult, tell
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.scoring.records import read_record
@@ -93,16 +93,21 @@ def _before(store: Store, stream: Stream, partition: str) -> list[str]:
 
 def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> CheckResult:
     """Whether a column jumped, compared with the window; accepted columns only warn."""
-    from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
+    from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
 
-    shifts = sudden_shift(window, day)
     if not day.rows:
         return CheckResult(False, "There are no rows to compare with the batches before.")
-    if len(window) < MINIMUM_WINDOW and not shifts:
+    if len(window) < MINIMUM_WINDOW:
         return CheckResult.not_judged(
             f"There are {len(window)} earlier batches, and it takes {MINIMUM_WINDOW} to tell how "
             "much batches differ."
         )
+    shifts = sudden_shift(window, day)
+    shifted = {shift.column for shift in shifts}
+    lacking = unjudged_columns(window, day)
+    unjudged = {name: why for name, why in lacking.items() if name not in shifted}
+    if len(unjudged) == len(day.columns):
+        return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
     table = [
         {
             "column": shift.column,
@@ -119,13 +124,13 @@ def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
     shown = "; ".join(shift.message for shift in (blocking or shifts)[:3])
     if shifts and not blocking:
         shown = f"Accepted by a person: {shown}"
+    said = f"{shown}." if shifts else f"No column jumped, compared with {len(window)} batches."
     return CheckResult(
         passed=not shifts,
-        summary=f"{shown}."
-        if shifts
-        else f"No column jumped, compared with the last {len(window)} batches.",
+        summary=f"{said} Not judged: {tell(unjudged)}." if unjudged else said,
         severity="ERROR" if blocking else "WARN",
         column=(blocking or shifts)[0].column if shifts else None,
-        numbers={"shifts": len(shifts)},
+        numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},
         table=table,
+        unjudged=unjudged,
     )

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
 from lockstep.parity.drift import drift
@@ -87,3 +89,51 @@ def test_a_small_batch_does_not_drift_by_chance():
 
 def test_an_empty_batch_has_nothing_to_compare():
     assert drift(PROFILE, {name: array[:0] for name, array in TRAINING.items()}) == ()
+
+
+# Every limit can be reached
+
+
+@given(share=st.floats(0, 1), rows=st.integers(100, 2000))
+def test_whatever_share_is_missing_in_training_some_other_share_has_drifted(share, rows):
+    training = np.where(np.arange(rows) < round(share * rows), np.nan, np.arange(rows) * 1.0)
+    profile = Profile.of({"gust": training}, {"gust": Kind.FLOAT})
+    batches = [np.full(rows, np.nan), np.arange(rows) * 1.0]
+    reasons = [why for batch in batches for why in drift(profile, {"gust": batch})[0].reasons]
+    assert any("missing, in training" in why for why in reasons)
+
+
+@given(counts=st.lists(st.integers(1, 1000), min_size=2, max_size=50))
+def test_whatever_categories_there_are_in_training_some_shares_have_drifted(counts):
+    names = np.array([f"c{number}" for number in range(len(counts))], dtype=object)
+    profile = Profile.of({"carrier": np.repeat(names, counts)}, {"carrier": Kind.TEXT})
+    rarest = np.full(5_000, names[np.argmin(counts)], dtype=object)
+    (found,) = drift(profile, {"carrier": rarest})
+    assert found.drifted
+
+
+@given(scale=st.floats(1e-3, 1e3), place=st.floats(-1e3, 1e3))
+def test_wherever_numbers_lie_in_training_others_have_drifted(scale, place):
+    training = RANDOM.normal(place, scale, 500)
+    profile = Profile.of({"temp": training}, {"temp": Kind.FLOAT})
+    (found,) = drift(profile, {"temp": training + 10 * scale})
+    assert found.drifted
+
+
+# What cannot be judged
+
+
+def test_a_batch_too_small_for_its_categories_is_not_judged():
+    assert drift_of("carrier", carrier=TRAINING["carrier"][:1]).unjudged == (
+        "1 values are too few for 4 categories"
+    )
+
+
+def test_numbers_that_are_mostly_one_and_the_same_are_not_judged():
+    profile = Profile.of({"temp": np.r_[np.zeros(90), np.ones(10)]}, {"temp": Kind.FLOAT})
+    (found,) = drift(profile, {"temp": np.zeros(50)})
+    assert found.unjudged == "half of its values in training are one and the same"
+
+
+def test_a_column_without_values_in_the_batch_is_not_judged():
+    assert drift_of("gust", gust=np.full(900, np.nan)).unjudged == "it has no values"

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
+from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
 
 KINDS = {
     "temp": Kind.FLOAT,  # moves from day to day, measured in tenths of a degree Celsius
@@ -137,6 +139,36 @@ def test_a_column_new_today_is_not_judged():
     window = [Profile.of(day_of(seed), others) for seed in range(14)]
     celsius = (TODAY["temp"] - 32) / 1.8
     assert sudden_shift(window, profile(TODAY | {"temp": celsius})) == ()
+    lacking = unjudged_columns(window, profile(TODAY | {"temp": celsius}))
+    assert lacking["temp"] == "there are 0 days before it, and it takes 12"
+
+
+def test_columns_whose_values_tell_nothing_are_named_with_the_reason():
+    gone = profile(TODAY | {"temp": np.full(900, np.nan)})
+    assert unjudged_columns(WINDOW, gone) == {
+        "temp": "100% of its values are missing",
+        "precip": "half of the values before are one and the same",
+    }
+
+
+def test_of_one_row_a_day_no_values_are_judged():
+    days = [
+        profile({name: array[:1] for name, array in day_of(seed).items()}) for seed in range(15)
+    ]
+    assert set(unjudged_columns(days[:-1], days[-1])) == set(KINDS)
+
+
+@given(low=st.floats(0, 0.8), spread=st.floats(0, 0.2), rows=st.integers(200, 2000))
+def test_some_share_of_missing_values_shifts_unless_days_differ_widely(low, spread, rows):
+    def with_missing(share):
+        return Profile.of(
+            {"temp": np.where(np.arange(rows) < round(share * rows), np.nan, 1.0)},
+            {"temp": Kind.FLOAT},
+        )
+
+    window = [with_missing(share) for share in np.linspace(low, low + spread, MINIMUM_WINDOW)]
+    farthest = [sudden_shift(window, with_missing(share)) for share in (0, 1)]
+    assert any(shift.measure == "missing" for shifts in farthest for shift in shifts)
 
 
 def test_a_shift_that_lasts_becomes_usual():

@@ -1,5 +1,6 @@
 """The window: which batches are in it, and what is said of a batch that departs from them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -170,7 +171,7 @@ def test_a_day_like_the_others_passes() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
     found = check_shift(window, profile(99), accepted=[])
     assert found.passed
-    assert f"compared with the last {MINIMUM_WINDOW} batches" in found.summary
+    assert f"compared with {MINIMUM_WINDOW} batches" in found.summary
 
 
 def test_a_window_too_short_is_not_judged_and_says_so() -> None:
@@ -183,3 +184,18 @@ def test_a_window_too_short_is_not_judged_and_says_so() -> None:
 def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
     window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
     assert check_shift(window, profile(rows=0), accepted=[]).is_error
+
+
+def test_a_column_that_begins_anew_is_named_as_not_judged() -> None:
+    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    anew = [replace(one, columns={"speed": one.columns["speed"]}) for one in window[:3]]
+    found = check_shift(anew + window[3:], profile(99), accepted=[])
+    assert found.passed
+    assert list(found.unjudged) == ["level"]
+    assert "Not judged: level (there are 9 days before it, and it takes 12)." in found.summary
+
+
+def test_a_batch_of_which_no_column_can_be_judged_is_not_judged() -> None:
+    window = [profile(seed, rows=1) for seed in range(MINIMUM_WINDOW)]
+    found = check_shift(window, profile(99, rows=1, lift=20.0), accepted=[])
+    assert (found.result, set(found.unjudged)) == ("not_judged", {"level", "speed"})
