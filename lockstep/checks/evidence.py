@@ -81,30 +81,33 @@ def check_replay(loaded: LoadedVersion) -> CheckResult:
     from lockstep.parity.replay import replay
 
     return check_comparison(
-        replay(loaded.pipeline, loaded.golden), f"replayed here with version {loaded.version}"
+        replay(loaded.pipeline, loaded.golden, version=loaded.version),
+        f"replayed here with version {loaded.version}",
     )
 
 
-def check_sample(pipeline: Pipeline, columns: Columns, size: int = 100) -> CheckResult:
+def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> CheckResult:
     """Send a sample through the reference path anew: from the wire, in other company and alone.
 
     The rows are those whose keys have the smallest digests: the same ones at every run.
 
     Args:
-        pipeline: The pipeline that computed the columns.
+        loaded: The version that computed the columns.
         columns: All columns that it serves.
         size: Number of rows of the sample.
     """
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.replay import replay
 
+    pipeline = loaded.pipeline
     digests = fold_of(columns[pipeline.key], 2**32)
     rows = np.argsort(digests, kind="stable")[:size]
     sample = {name: columns[name][rows] for name in pipeline.graph.served}
     raw = {name: sample[name] for name in pipeline.record_schema.names}
-    expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}))
+    expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)
     return check_comparison(
-        replay(pipeline, expected), "sent through the reference path again, in a sample"
+        replay(pipeline, expected, version=loaded.version),
+        "sent through the reference path again, in a sample",
     )
 
 
@@ -256,4 +259,6 @@ def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
     if lacking:
         return CheckResult(False, f"the version has no model for {', '.join(lacking)}.")
     rebuilt = pipeline.with_models(models)
-    return check_comparison(replay(rebuilt, loaded.golden), "computed by this checkout's code")
+    return check_comparison(
+        replay(rebuilt, loaded.golden, version=loaded.version), "computed by this checkout's code"
+    )

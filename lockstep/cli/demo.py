@@ -20,6 +20,8 @@ _SOUND = "return flavanoids / phenols"
 _SKEWED = "return flavanoids / phenols.mean()"
 _ELSEWHERE = ("LOCKSTEP_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI")
 """Settings that would make the demonstration write to, or read from, somewhere else."""
+_LIMIT_SECONDS = 900
+"""A command on some hundred bottles that takes longer hangs."""
 
 
 def demo() -> None:
@@ -102,17 +104,24 @@ class _Demonstration:
         from lockstep.cli.console import say
 
         say(f"$ lockstep {' '.join(arguments)}")
-        found = subprocess.run(
-            [
-                *(sys.executable, "-c", "from lockstep.cli.main import run; run()"),
-                *(*arguments, "--json"),
-            ],
-            cwd=self.folder,
-            env={name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            found = subprocess.run(
+                [
+                    *(sys.executable, "-c", "from lockstep.cli.main import run; run()"),
+                    *(*arguments, "--json"),
+                ],
+                cwd=self.folder,
+                env={name: value for name, value in os.environ.items() if name not in _ELSEWHERE},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_LIMIT_SECONDS,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LockstepError(
+                f"The demonstration broke in {self.folder}: lockstep {' '.join(arguments)} has not "
+                f"ended within {_LIMIT_SECONDS} seconds."
+            ) from error
         try:
             answer: dict[str, Any] = json.loads(found.stdout)
         except json.JSONDecodeError:

@@ -15,7 +15,8 @@ from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import plain, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
 from lockstep.parity.exactness import BEYOND, Difference, difference
-from lockstep.parity.reproducer import matrix_reproducer, value_reproducer
+from lockstep.parity.reproducer import Reproducer, matrix_reproducer, value_reproducer
+from lockstep.parity.scales import Scales
 
 _EXAMPLES = 5
 """Rows and keys that a result shows: it is stored and displayed in many places."""
@@ -261,26 +262,36 @@ class ParityReport:
 
 
 def compare(
-    expected: Trace, actual: Trace, graph: Graph, *, columns: Iterable[str] | None = None
+    expected: Trace,
+    actual: Trace,
+    graph: Graph,
+    *,
+    scales: Scales,
+    columns: Iterable[str] | None = None,
+    version: int | None = None,
 ) -> Comparison:
     """Compare two traces column by column, in graph order.
 
     Rows are matched by key, whatever their order. Floats may differ by their column's budget of
-    ulps, everything else must be the same, and so must the dtype (see `difference`). The matrix
-    given to a model's estimator comes right before the model's column and shares its budget.
+    ulps, of their own size or of the column's scale; everything else must be the same, and so must
+    the dtype (see `difference`). The matrix given to a model's estimator comes right before the
+    model's column and shares its budget.
 
     Args:
         expected: What should be. Every one of its rows has to be found in `actual`.
         actual: What is.
         graph: The graph that computes `actual`: it gives the order, the budgets and the functions.
+        scales: How large the values of each column usually are.
         columns: What has to be compared; a column among these that is not in both traces is
             lacking, and so is the matrix of a model among these that only `expected` has. By
             default, whatever both traces have.
+        version: The version whose models computed `actual`, for the reproducer to load.
 
     Returns:
         The comparison. It is not ok if nothing was compared.
     """
     matched = _match(expected, actual)
+    norm = _Norm(graph, scales, version)
     required = None if columns is None else frozenset(columns)
     compared: list[ColumnComparison] = []
     skipped: dict[str, str] = {}
@@ -293,10 +304,10 @@ def compare(
             is_needed = required is not None and (not part.is_matrix or part.is_in(expected))
             (lacking if is_needed else skipped)[part.label] = reason
         else:
-            result, differing = _compare_part(part, matched, graph)
+            result, differing = _compare_part(part, matched, norm)
             compared.append(result)
             if first is None and not result.ok:
-                first = _divergence(part, result, differing, matched, graph)
+                first = _divergence(part, result, differing, matched, norm)
     return Comparison(
         rows=len(matched.expected.keys),
         compared=tuple(compared),
@@ -317,6 +328,35 @@ class _Matched(NamedTuple):
     only_expected: Keys
     only_actual: Keys
     repeated: Keys
+
+
+class _Norm(NamedTuple):
+    """What two traces are measured by; see `compare`."""
+
+    graph: Graph
+    scales: Scales
+    version: int | None
+
+    def budget(self, part: _Part) -> int:
+        return self.graph.ulps(part.column) if part.column in self.graph.order else 0
+
+    def scale(self, part: _Part) -> Array | float:
+        known = self.scales.matrices if part.is_matrix else self.scales.columns
+        return known.get(part.column, 0.0)
+
+    def reproducer(self, part: _Part, row: Trace) -> Reproducer | None:
+        """A test of this part at one row of the expected trace."""
+        if part.column not in self.graph.order:
+            return None
+        write = matrix_reproducer if part.is_matrix else value_reproducer
+        return write(
+            self.graph,
+            part.column,
+            row.columns,
+            part.of(row),
+            scale=self.scale(part),
+            version=self.version,
+        )
 
 
 class _Part(NamedTuple):
@@ -373,11 +413,11 @@ def _repeated(keys: Sequence[Any]) -> set[Any]:
 
 
 def _compare_part(
-    part: _Part, matched: _Matched, graph: Graph
+    part: _Part, matched: _Matched, norm: _Norm
 ) -> tuple[ColumnComparison, Difference]:
     expected, actual = part.of(matched.expected), part.of(matched.actual)
-    budget = graph.ulps(part.column) if part.column in graph.order else 0
-    found = difference(expected, actual, ulps=budget)
+    budget = norm.budget(part)
+    found = difference(expected, actual, ulps=budget, scale=norm.scale(part))
     result = ColumnComparison(
         column=part.column,
         is_matrix=part.is_matrix,
@@ -396,11 +436,9 @@ def _divergence(
     result: ColumnComparison,
     found: Difference,
     matched: _Matched,
-    graph: Graph,
+    norm: _Norm,
 ) -> Divergence:
-    rows = np.flatnonzero(found.rows)
-    one_row = matched.expected.take(rows[:1])
-    reproducer = matrix_reproducer if part.is_matrix else value_reproducer
+    rows, graph = np.flatnonzero(found.rows), norm.graph
     inputs = graph.inputs(part.column) if part.column in graph.order else ()
     return Divergence(
         column=part.column,
@@ -408,7 +446,7 @@ def _divergence(
         place=place_of(graph, part.column, is_matrix=part.is_matrix),
         role=role_of(graph, part.column),
         origin=Origin.of(graph, part.column),
-        inputs={name: _agrees(name, matched, graph) for name in inputs},
+        inputs={name: _agrees(name, matched, norm) for name in inputs},
         rows=result.differing,
         compared=result.rows,
         largest=result.largest,
@@ -416,17 +454,15 @@ def _divergence(
         budget=result.budget,
         forms=result.forms,
         examples=tuple(_example(part, row, found, matched, inputs) for row in rows[:_EXAMPLES]),
-        reproducer=reproducer(graph, part.column, one_row.columns, part.of(one_row))
-        if part.column in graph.order
-        else None,
+        reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),
     )
 
 
-def _agrees(column: str, matched: _Matched, graph: Graph) -> bool | None:
+def _agrees(column: str, matched: _Matched, norm: _Norm) -> bool | None:
     part = _Part(column, is_matrix=False)
     if part.absence(matched.expected, matched.actual) is not None:
         return None
-    return _compare_part(part, matched, graph)[0].ok
+    return _compare_part(part, matched, norm)[0].ok
 
 
 def _example(

@@ -65,19 +65,25 @@ def ulp_distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.uint64
     return np.where(beyond, BEYOND, distance)
 
 
-def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -> Difference:
+def difference(
+    expected: NDArray[Any],
+    actual: NDArray[Any],
+    *,
+    ulps: int = 0,
+    scale: NDArray[Any] | float = 0.0,
+) -> Difference:
     """Compare two arrays row by row.
 
-    Floats may differ by `ulps`: of their own size or, since what is left of large terms that
-    cancel has the rounding of the terms, of the largest value in the column. Everything else must
-    be the same: times to the microsecond, text and other objects in type and value, where a
-    missing value (NaN, NaT, None) equals only its own kind. Arrays of another dtype always differ:
-    in the cells whose values differ, or in every cell if these are the same numbers. So do
-    matrices of another width, in every cell.
+    Floats may differ by `ulps`: of their own size, or of the usual size of their column (see
+    `lockstep.parity.scales`). Everything else must be the same: times to the microsecond, text and
+    other objects in type and value, where a missing value (NaN, NaT, None) equals only its own
+    kind. Arrays of another dtype always differ: in the cells whose values differ, or in every cell
+    if these are the same numbers. So do matrices of another width, in every cell.
 
     Args:
         expected, actual: Arrays of any dtype, of one or two dimensions.
         ulps: How far apart floats may be.
+        scale: The usual size of the values; of a matrix, that at each position of a row.
 
     Raises:
         ValueError: The arrays have not the same number of rows.
@@ -89,7 +95,7 @@ def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -
     if expected.dtype.kind == "f" and expected.itemsize in _INTEGERS:
         distance = ulp_distance(expected, actual)
         return Difference(
-            cells=(distance > ulps) & ~_is_rounding(expected, actual, distance, ulps),
+            cells=(distance > ulps) & ~_is_rounding(expected, actual, distance, ulps, scale),
             largest=_largest(np.abs(_finite(expected) - _finite(actual))),
             ulps=int(distance.max(initial=0)),
             forms=None,
@@ -100,16 +106,14 @@ def difference(expected: NDArray[Any], actual: NDArray[Any], *, ulps: int = 0) -
 
 
 def _is_rounding(
-    expected: NDArray[Any], actual: NDArray[Any], distance: NDArray[np.uint64], ulps: int
+    expected: NDArray[Any],
+    actual: NDArray[Any],
+    distance: NDArray[np.uint64],
+    ulps: int,
+    scale: NDArray[Any] | float,
 ) -> NDArray[np.bool_]:
-    """Where two floats differ by no more than a budget of ulps of the largest value in the column.
-
-    A sum's rounding error is bounded by the size of its terms, not of its result (Higham,
-    "Accuracy and Stability of Numerical Algorithms", 2002, section 4.2).
-    """
-    if not ulps:
-        return np.zeros(distance.shape, dtype=bool)
-    step = np.spacing(np.abs(_finite(expected)).max(axis=0, initial=0))
+    """Where two floats differ by no more than a budget of ulps of their column's usual size."""
+    step = np.spacing(np.asarray(scale, dtype=expected.dtype))
     near = np.abs(_finite(expected) - _finite(actual)) <= ulps * step
     return np.asarray(near & (distance != BEYOND))
 

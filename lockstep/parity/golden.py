@@ -18,6 +18,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.parity.scales import Scales
 
 _KEY = "(key)"
 """Name of the keys in the file of the columns: a name that no column can have."""
@@ -67,12 +68,21 @@ class GoldenRecords:
     Attributes:
         records: The fields of the rows: the record's, and the outcome's if there is one.
         trace: All columns of the rows, and the matrix given to each model's estimator.
+        scales: How large the values of each column usually are, as seen in golden records.
         coverage: What the rows were chosen to show, and how much of it they do.
     """
 
     records: Columns
     trace: Trace
+    scales: Scales
     coverage: tuple[Coverage, ...] = ()
+
+    @classmethod
+    def of(
+        cls, records: Columns, trace: Trace, coverage: tuple[Coverage, ...] = ()
+    ) -> GoldenRecords:
+        """Rows whose own trace tells how large the values of each column usually are."""
+        return cls(records, trace, Scales.of(trace), coverage)
 
     def __len__(self) -> int:
         return len(self.trace.keys)
@@ -98,7 +108,7 @@ class GoldenRecords:
         parquet.write_table(_table(self.trace), directory / _COLUMNS)
         numbers = {name: m for name, m in self.trace.matrices.items() if m.dtype.kind != "O"}
         objects = {name: m for name, m in self.trace.matrices.items() if m.dtype.kind == "O"}
-        np.savez_compressed(directory / _NUMBERS, allow_pickle=False, **numbers)
+        _write_numbers(directory / _NUMBERS, numbers)
         _write(directory / _OBJECTS, {name: _written(m) for name, m in objects.items()})
         description = {
             "fields": list(self.records),
@@ -126,7 +136,7 @@ class GoldenRecords:
         columns = from_arrow(table, {name: _kind(table, name) for name in table.column_names})
         keys = columns.pop(_KEY)
         matrices |= {name: _read(rows) for name, rows in objects.items()}
-        return cls(
+        return cls.of(
             records={name: columns[name] for name in description["fields"]},
             trace=Trace(keys, columns, {name: matrices[name] for name in description["matrices"]}),
             coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
@@ -143,6 +153,14 @@ def _table(trace: Trace) -> pa.Table:
                     "of texts holds str, and None where one is missing."
                 )
     return to_arrow({_KEY: trace.keys, **trace.columns})
+
+
+def _write_numbers(path: Path, matrices: Mapping[str, Array]) -> None:
+    """An .npz file, as `np.savez` writes it for any name but its own arguments', such as `file`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, matrix in matrices.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, matrix, allow_pickle=False)
 
 
 def _kind(table: pa.Table, column: str) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
 
@@ -20,6 +20,7 @@ from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.exactness import difference
 from lockstep.parity.reproducer import Reproducer, locality_reproducer, repetition_reproducer
+from lockstep.parity.scales import Scales
 
 _ALONE = 64
 """Rows that are computed one at a time."""
@@ -62,6 +63,7 @@ def locality(
     except FunctionError as error:
         failed = Comparison(setting="all together", first=raising(subject.graph, error))
         return ParityReport((subject.reproducing(failed, failed.first),))
+    subject = replace(subject, scales=Scales.of(whole))
     compositions = {
         _AGAIN: [everyone],
         "shuffled": [random.permutation(everyone)],
@@ -87,6 +89,7 @@ class _Subject:
         fields: The rows.
         wanted: The columns to compute, in graph order.
         skipped: The others, and why they can't be computed.
+        scales: How large the values of each column usually are, once that is known.
     """
 
     graph: Graph
@@ -95,6 +98,7 @@ class _Subject:
     fields: Columns
     wanted: tuple[str, ...]
     skipped: Mapping[str, str]
+    scales: Scales = field(default_factory=Scales)
 
     def __len__(self) -> int:
         return len(self.fields[self.key])
@@ -111,7 +115,8 @@ class _Subject:
             actual = Trace.joined([self.compute(rows) for rows in parts])
         except FunctionError as error:
             return Comparison(setting=setting, first=raising(self.graph, error))
-        found = compare(whole.take(np.concatenate(parts)), actual, self.graph)
+        expected = whole.take(np.concatenate(parts))
+        found = compare(expected, actual, self.graph, scales=self.scales)
         return replace(found, setting=setting, skipped=self.skipped)
 
     def diverse_rows(self) -> Array:
@@ -165,7 +170,7 @@ class _Subject:
         """A test on the fewest rows that show the divergence; None if 40 rows do not."""
         column = divergence.column
         inputs = self._inputs(column)
-        budget = self.graph.ulps(column)
+        budget, scale = self.graph.ulps(column), self.scales.columns.get(column, 0.0)
 
         def compute(rows: Array) -> Array:
             given = {name: values[rows] for name, values in inputs.items()}
@@ -178,14 +183,14 @@ class _Subject:
                 apart = np.concatenate([compute(part) for part in parts])
             except FunctionError:
                 return True
-            return bool(difference(together, apart, ulps=budget).cells.any())
+            return bool(difference(together, apart, ulps=budget, scale=scale).cells.any())
 
         rows = self._candidates(divergence)
         if not differs(rows):
             return None
         few = take_rows(self.fields | inputs, _fewest(rows, differs))
         write = repetition_reproducer if is_again else locality_reproducer
-        return write(self.graph, column, few)
+        return write(self.graph, column, few, scale=scale)
 
     def _candidates(self, divergence: Divergence) -> Array:
         """The rows that the divergence shows, and others evenly spread."""

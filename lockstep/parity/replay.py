@@ -27,7 +27,9 @@ _ALONE = 8
 """Records that are also computed one at a time."""
 
 
-def replay(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
+def replay(
+    pipeline: Pipeline, golden: GoldenRecords, *, version: int | None = None
+) -> ParityReport:
     """Decode golden records anew from JSON text, and compare all that is computed from them.
 
     They are computed in one batch and, 8 of them, one at a time. All columns and matrices of the
@@ -37,11 +39,14 @@ def replay(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
     Args:
         pipeline: The fitted pipeline, which decodes and computes.
         golden: The records, and what is expected of them.
+        version: The version whose models the pipeline has, for a reproducer to load.
     """
-    return ParityReport(tuple(_from_json(pipeline, golden)))
+    return ParityReport(tuple(_from_json(pipeline, golden, version)))
 
 
-def wire_formats(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
+def wire_formats(
+    pipeline: Pipeline, golden: GoldenRecords, *, version: int | None = None
+) -> ParityReport:
     """Decode golden records from every form that data comes in, and compare as `replay` does.
 
     The forms are JSON text (in one batch and one at a time), files of JSON lines, CSV and Parquet,
@@ -50,6 +55,7 @@ def wire_formats(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
     Args:
         pipeline: The fitted pipeline, which decodes and computes.
         golden: The records, and what is expected of them.
+        version: The version whose models the pipeline has, for a reproducer to load.
     """
     schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
     frame = to_frame({field.name: golden.records[field.name] for field in fields})
@@ -57,32 +63,47 @@ def wire_formats(pipeline: Pipeline, golden: GoldenRecords) -> ParityReport:
         files = _write_files(Path(directory), golden, fields)
         return ParityReport(
             (
-                *_from_json(pipeline, golden),
+                *_from_json(pipeline, golden, version),
                 *(
-                    _compared(pipeline, golden, f"from {name}", partial(_decode_file, file, schema))
+                    _compared(
+                        pipeline,
+                        golden,
+                        version,
+                        f"from {name}",
+                        partial(_decode_file, file, schema),
+                    )
                     for name, file in files.items()
                 ),
-                _compared(pipeline, golden, "from a DataFrame", lambda: [decode(frame, schema)]),
+                _compared(
+                    pipeline, golden, version, "from a DataFrame", lambda: [decode(frame, schema)]
+                ),
             )
         )
 
 
-def _from_json(pipeline: Pipeline, golden: GoldenRecords) -> Iterator[Comparison]:
+def _from_json(
+    pipeline: Pipeline, golden: GoldenRecords, version: int | None
+) -> Iterator[Comparison]:
     schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
     texts = [wire_text(record) for record in _wire_records(golden, fields)]
     batch = f"[{', '.join(texts)}]"
-    yield _compared(pipeline, golden, "in one batch", lambda: [decode_json(batch, schema)])
+    yield _compared(pipeline, golden, version, "in one batch", lambda: [decode_json(batch, schema)])
     rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), _ALONE).astype(np.int64))
     some = replace(golden, trace=golden.trace.take(rows[: len(texts)]))
     alone = [texts[row] for row in rows[: len(texts)]]
     yield _compared(
-        pipeline, some, "one at a time", lambda: [decode_json(text, schema) for text in alone]
+        pipeline,
+        some,
+        version,
+        "one at a time",
+        lambda: [decode_json(text, schema) for text in alone],
     )
 
 
 def _compared(
     pipeline: Pipeline,
     golden: GoldenRecords,
+    version: int | None,
     setting: str,
     decode_parts: Callable[[], Sequence[Decoded]],
 ) -> Comparison:
@@ -104,7 +125,14 @@ def _compared(
     except FunctionError as error:
         return Comparison(setting=setting, first=raising(pipeline.graph, error))
     actual = Trace.joined(traces) if traces else expected.take([])
-    found = compare(expected, actual, pipeline.graph, columns=expected.columns)
+    found = compare(
+        expected,
+        actual,
+        pipeline.graph,
+        scales=golden.scales,
+        columns=expected.columns,
+        version=version,
+    )
     refused = [row for part in parts for row in part.rejected]
     failure = f"{len(refused)} records are refused: {refused[0]}" if refused else None
     return replace(found, setting=setting, failure=failure)

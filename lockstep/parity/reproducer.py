@@ -28,14 +28,14 @@ _VALUE = """
 
 def test_{column}_is_as_expected():
     found = {pipeline}.graph.evaluate(INPUTS, ["{column}"]{models})["{column}"]
-    differs = difference(EXPECTED, found, ulps={ulps}).cells.any()
+    differs = difference(EXPECTED, found, {allowed}).cells.any()
     assert not differs, f"expected {{EXPECTED}}, got {{found}}"
 """
 _MATRIX = """
 
 def test_{column}_is_given_the_expected_matrix():
     found = models()["{column}"].matrix(INPUTS)
-    differs = difference(EXPECTED, found, ulps={ulps}).cells.any()
+    differs = difference(EXPECTED, found, {allowed}).cells.any()
     assert not differs, f"expected {{EXPECTED}}, got {{found}}"
 """
 _LOCALITY = """
@@ -49,7 +49,7 @@ def test_{column}_depends_on_its_own_row_alone():
     for row in range(len(together)):
         alone = evaluate({{name: values[row : row + 1] for name, values in INPUTS.items()}})
         among_others = together[row : row + 1]
-        differs = difference(among_others, alone, ulps={ulps}).cells.any()
+        differs = difference(among_others, alone, {allowed}).cells.any()
         assert not differs, f"row {{row}}: {{among_others}} among others, {{alone}} alone"
 """
 _REPETITION = """
@@ -60,10 +60,10 @@ def evaluate():
 
 def test_{column}_is_the_same_when_computed_again():
     first, again = evaluate(), evaluate()
-    differs = difference(first, again, ulps={ulps}).cells.any()
+    differs = difference(first, again, {allowed}).cells.any()
     assert not differs, f"first {{first}}, then {{again}}"
 """
-_MODELS = """VERSION = "champion"  # an alias, or the number of a version
+_MODELS = """VERSION = {version!r}  # the number of a version, or an alias
 
 
 def models():
@@ -95,7 +95,15 @@ class _NoLiteralError(Exception):
     """A value that Python source cannot spell."""
 
 
-def value_reproducer(graph: Graph, column: str, row: Columns, expected: Array) -> Reproducer | None:
+def value_reproducer(
+    graph: Graph,
+    column: str,
+    row: Columns,
+    expected: Array,
+    *,
+    scale: Array | float = 0.0,
+    version: int | None = None,
+) -> Reproducer | None:
     """Write a test that a column has the value that it is expected to have.
 
     A field's test decodes the record. Any other column's gives the recorded inputs to its
@@ -106,6 +114,8 @@ def value_reproducer(graph: Graph, column: str, row: Columns, expected: Array) -
         column: The column.
         row: The columns of a trace, reduced to one row.
         expected: The expected value: an array of one row.
+        scale: The usual size of the column's values; see `difference`.
+        version: The version whose models to load; the champion's by default.
 
     Returns:
         The reproducer; None if no module holds the pipeline, if an input is lacking, or if a
@@ -113,12 +123,20 @@ def value_reproducer(graph: Graph, column: str, row: Columns, expected: Array) -
     """
     if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
-        return _reproducer(graph, column, row, _VALUE, constants)
+        return _reproducer(graph, column, row, _VALUE, constants, scale, version)
     constants = {"RECORD": _record(graph, row), "EXPECTED": expected}
     return _reproducer(graph, column, row, _FIELD, constants)
 
 
-def matrix_reproducer(graph: Graph, model: str, row: Columns, expected: Array) -> Reproducer | None:
+def matrix_reproducer(
+    graph: Graph,
+    model: str,
+    row: Columns,
+    expected: Array,
+    *,
+    scale: Array | float = 0.0,
+    version: int | None = None,
+) -> Reproducer | None:
     """Write a test that an estimator is given what it is expected to be given.
 
     Args:
@@ -126,40 +144,47 @@ def matrix_reproducer(graph: Graph, model: str, row: Columns, expected: Array) -
         model: The model.
         row: The columns of a trace, reduced to one row.
         expected: The matrix of this row.
+        scale, version: As for `value_reproducer`; a scale for each position.
 
     Returns:
         As for `value_reproducer`.
     """
     constants = _inputs(graph, model, row) | {"EXPECTED": expected}
-    return _reproducer(graph, model, row, _MATRIX, constants)
+    return _reproducer(graph, model, row, _MATRIX, constants, scale, version)
 
 
-def locality_reproducer(graph: Graph, column: str, rows: Columns) -> Reproducer | None:
+def locality_reproducer(
+    graph: Graph, column: str, rows: Columns, *, scale: Array | float = 0.0
+) -> Reproducer | None:
     """Write a test that a column has the same values for some rows together and one by one.
 
     Args:
         graph: The pipeline's graph.
         column: The column; no field.
         rows: The columns of a trace, reduced to these rows, the one that differs first.
+        scale: As for `value_reproducer`.
 
     Returns:
         As for `value_reproducer`.
     """
-    return _reproducer(graph, column, rows, _LOCALITY, _inputs(graph, column, rows))
+    return _reproducer(graph, column, rows, _LOCALITY, _inputs(graph, column, rows), scale)
 
 
-def repetition_reproducer(graph: Graph, column: str, rows: Columns) -> Reproducer | None:
+def repetition_reproducer(
+    graph: Graph, column: str, rows: Columns, *, scale: Array | float = 0.0
+) -> Reproducer | None:
     """Write a test that a column has the same values when it is computed twice.
 
     Args:
         graph: The pipeline's graph.
         column: The column; no field.
         rows: The columns of a trace, reduced to some rows.
+        scale: As for `value_reproducer`.
 
     Returns:
         As for `value_reproducer`.
     """
-    return _reproducer(graph, column, rows, _REPETITION, _inputs(graph, column, rows))
+    return _reproducer(graph, column, rows, _REPETITION, _inputs(graph, column, rows), scale)
 
 
 def public_name(module: str) -> str:
@@ -189,7 +214,13 @@ def _record(graph: Graph, rows: Columns) -> str | None:
 
 
 def _reproducer(
-    graph: Graph, column: str, rows: Columns, test: str, constants: dict[str, Any]
+    graph: Graph,
+    column: str,
+    rows: Columns,
+    test: str,
+    constants: dict[str, Any],
+    scale: Array | float = 0.0,
+    version: int | None = None,
 ) -> Reproducer | None:
     place = _place(graph)
     if place is None or any(value is None for value in constants.values()):
@@ -197,11 +228,15 @@ def _reproducer(
     module, pipeline = place
     node = graph.node(column)
     is_model = node is not None and node.learns is not None
+    ulps = graph.ulps(column)
+    if ulps:
+        constants["SCALE"] = np.asarray(scale)
     body = ((_MODELS if is_model else "") + test).format(
         column=column,
         pipeline=pipeline,
         schema="record_schema" if column in graph.record else "joint_schema",
-        ulps=graph.ulps(column),
+        allowed=f"ulps={ulps}, scale=SCALE" if ulps else "ulps=0",
+        version="champion" if version is None else version,
         models=", models()" if is_model else "",
     )
     try:

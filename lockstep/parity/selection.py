@@ -84,7 +84,7 @@ def choose_golden(
     choice.fill()
     records = take_rows(fields, choice.rows)
     trace = pipeline.trace(records, labels=has_outcome, matrices=True)
-    return GoldenRecords(records, trace, choice.coverage(wishes))
+    return GoldenRecords.of(records, trace, choice.coverage(wishes))
 
 
 class _Choice:

@@ -194,7 +194,7 @@ def score_batch(
     store.write(f"{name}_quarantine", quarantine_table(rejected), partition)
     found = {
         "golden_replay": carry_out(check_replay, live),
-        "reference_sample": carry_out(check_sample, pipeline, columns),
+        "reference_sample": carry_out(check_sample, live, columns),
         "feature_suite": carry_out(check_suite, live.suites["features"], columns, pipeline.key),
         "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
         "prediction_drift": carry_out(check_drift, live.profile, _outputs(pipeline, columns)),

@@ -87,8 +87,8 @@ def trace_row(
             f"as {near}. Rows set aside are in "
             f"{store.path(f'{stream}/batch_quarantine', partition)}."
         )
-    pipeline = registry.load(declared.name, version).pipeline
-    graph = pipeline.graph
+    loaded = registry.load(declared.name, version)
+    pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     row = table.slice(keys.index(key), 1)
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
@@ -99,7 +99,14 @@ def trace_row(
         stored=_values(stored),
         computed=_values(computed.columns),
         roles={name: _role(declared, name) for name in graph.served},
-        comparison=compare(expected, computed, graph, columns=graph.served),
+        comparison=compare(
+            expected,
+            computed,
+            graph,
+            scales=loaded.golden.scales,
+            columns=graph.served,
+            version=version,
+        ),
     )
 
 

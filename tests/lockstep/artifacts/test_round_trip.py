@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_a_sound_version_gives_every_column_and_matrix_again(
 def test_a_column_that_comes_out_otherwise_is_named(registry: Registry, tumour: Any) -> None:
     trace = tumour.golden.trace
     columns = trace.columns | {"disc_share": np.nextafter(trace.columns["disc_share"], 2.0)}
-    golden = GoldenRecords(tumour.golden.records, Trace(trace.keys, columns, trace.matrices))
+    golden = GoldenRecords.of(tumour.golden.records, Trace(trace.keys, columns, trace.matrices))
     version = registry.log(
         tumour.pipeline, **tumour.arguments | {"evidence": replace(tumour.evidence, golden=golden)}
     )
@@ -50,6 +51,12 @@ def test_a_version_that_cannot_be_used_there_says_why(
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ArtifactError, match=r"cannot be used in a new process: .*skops"):
         replay_in_new_process(loaded)
+
+
+def test_a_process_that_hangs_is_ended_and_told(registry: Registry, tumour: Any) -> None:
+    loaded = registry.load("tumour", registry.log(tumour.pipeline, **tumour.arguments).version)
+    with pytest.raises(ArtifactError, match=r"nothing in a new process within 0:00:00\.001"):
+        replay_in_new_process(loaded, limit=timedelta(milliseconds=1))
 
 
 def test_files_that_were_changed_since_it_was_loaded_are_told(

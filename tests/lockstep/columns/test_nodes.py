@@ -21,6 +21,7 @@ from lockstep.columns.records import EventTime, Key, Outcome, Record
 from lockstep.parity.comparison import compare
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay
+from lockstep.parity.scales import Scales
 
 from .conftest import Build
 
@@ -169,7 +170,7 @@ def test_a_trace_holds_the_rows_that_were_read_and_their_version(fitted: Pipelin
 def test_golden_records_keep_what_was_read(fitted: Pipeline, tmp_path: Path) -> None:
     trace = fitted.trace(RECORDS, labels=True, matrices=True)
     fields = {name: trace.columns[name] for name in fitted.joint_schema.names}
-    GoldenRecords(fields, trace).to_directory(tmp_path)
+    GoldenRecords.of(fields, trace).to_directory(tmp_path)
     golden = GoldenRecords.from_directory(tmp_path)
 
     assert replay(fitted, golden).ok
@@ -182,7 +183,9 @@ def test_golden_records_keep_what_was_read(fitted: Pipeline, tmp_path: Path) -> 
 def test_another_version_of_the_table_is_found_where_it_matters_first(fitted: Pipeline) -> None:
     grown = fitted.bind({"seats": Fleet(1, {**FLEET.known, "N3": [(day(1), 300.0)]})})
 
-    found = compare(fitted.trace(RECORDS), grown.trace(RECORDS), fitted.graph).first
+    found = compare(
+        fitted.trace(RECORDS), grown.trace(RECORDS), fitted.graph, scales=Scales()
+    ).first
 
     assert found is not None
     assert (found.column, found.role, found.rows) == ("seats", "lookup", 1)

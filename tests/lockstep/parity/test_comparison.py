@@ -14,6 +14,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.exactness import BEYOND
+from lockstep.parity.scales import Scales
 
 some = settings(max_examples=60)
 
@@ -60,7 +61,7 @@ def with_cell(trace: Trace, column: str, row: int) -> Trace:
 def test_a_trace_agrees_with_itself_in_every_column_and_matrix(
     pipeline: Pipeline, trace: Trace
 ) -> None:
-    found = compare(trace, trace, pipeline.graph)
+    found = compare(trace, trace, pipeline.graph, scales=Scales())
     assert (found.ok, found.rows) == (True, 120)
     assert [one.column for one in found.compared if not one.is_matrix] == list(pipeline.graph.order)
     assert [one.column for one in found.compared if one.is_matrix] == ["chance", "wait"]
@@ -71,7 +72,7 @@ def test_a_trace_agrees_with_itself_in_every_column_and_matrix(
 def test_rows_are_matched_by_key_whatever_their_order(
     pipeline: Pipeline, few: Trace, order: list[int]
 ) -> None:
-    found = compare(few, rows_of(few, order), pipeline.graph)
+    found = compare(few, rows_of(few, order), pipeline.graph, scales=Scales())
     assert (found.ok, found.rows) == (True, 12)
 
 
@@ -82,7 +83,7 @@ def test_a_single_altered_cell_is_found_and_named(
 ) -> None:
     column = data.draw(st.sampled_from([n for n in pipeline.graph.order if n != "voyage"]))
     row = data.draw(st.integers(0, 11))
-    found = compare(few, with_cell(few, column, row), pipeline.graph)
+    found = compare(few, with_cell(few, column, row), pipeline.graph, scales=Scales())
     assert found.first is not None
     assert (found.first.column, found.first.is_matrix, found.first.rows) == (column, False, 1)
     assert found.first.examples[0].key == few.keys[row]
@@ -93,7 +94,7 @@ def test_the_first_divergence_in_graph_order_is_told_with_what_explains_it(
     pipeline: Pipeline, trace: Trace
 ) -> None:
     actual = with_cell(with_cell(trace, "heavy", 2), "load", 7)
-    found = compare(trace, actual, pipeline.graph)
+    found = compare(trace, actual, pipeline.graph, scales=Scales())
     first = found.first
     assert first is not None
     assert (first.column, first.role, first.rows, first.compared) == ("load", "feature", 1, 120)
@@ -112,7 +113,7 @@ def test_the_first_divergence_in_graph_order_is_told_with_what_explains_it(
 def test_a_divergence_is_told_in_one_sentence(pipeline: Pipeline, trace: Trace) -> None:
     hour = trace.columns["hour"].copy()
     hour[:3] = 99
-    found = compare(trace, altered(trace, "hour", hour), pipeline.graph)
+    found = compare(trace, altered(trace, "hour", hour), pipeline.graph, scales=Scales())
     location = pipeline.graph.columns["hour"].location
     assert found.summary == (
         f"column `hour` ({location}) differs in 3 of 120 rows; first at key V0000: expected "
@@ -123,7 +124,7 @@ def test_a_divergence_is_told_in_one_sentence(pipeline: Pipeline, trace: Trace) 
 def test_inputs_that_were_not_compared_are_told(pipeline: Pipeline, trace: Trace) -> None:
     columns = {name: trace.columns[name] for name in ("voyage", "load", "crew")}
     expected = Trace(trace.keys, columns, {})
-    found = compare(expected, with_cell(expected, "load", 0), pipeline.graph)
+    found = compare(expected, with_cell(expected, "load", 0), pipeline.graph, scales=Scales())
     assert found.first is not None
     assert found.first.inputs == {"cargo": None, "crew": True}
     assert not found.first.begins_here
@@ -133,20 +134,20 @@ def test_inputs_are_looked_at_even_if_they_were_not_asked_for(
     pipeline: Pipeline, trace: Trace
 ) -> None:
     actual = with_cell(with_cell(trace, "load", 0), "crew", 5)
-    found = compare(trace, actual, pipeline.graph, columns=["load"])
+    found = compare(trace, actual, pipeline.graph, scales=Scales(), columns=["load"])
     assert found.first is not None
     assert found.first.inputs == {"cargo": True, "crew": False}
 
 
 def test_a_field_that_differs_is_called_a_field(pipeline: Pipeline, trace: Trace) -> None:
-    found = compare(trace, with_cell(trace, "crew", 0), pipeline.graph)
+    found = compare(trace, with_cell(trace, "crew", 0), pipeline.graph, scales=Scales())
     assert found.summary.startswith("field `crew` differs in 1 of 120 rows")
 
 
 def test_floats_may_differ_by_the_budget_of_their_column(pipeline: Pipeline, trace: Trace) -> None:
     chance = trace.columns["chance"]
     near = chance + 64 * np.spacing(chance)
-    found = compare(trace, altered(trace, "chance", near), pipeline.graph)
+    found = compare(trace, altered(trace, "chance", near), pipeline.graph, scales=Scales())
     assert found.ok
     assert [one.ulps for one in found.compared if one.column == "chance"] == [0, 64]
 
@@ -154,13 +155,13 @@ def test_floats_may_differ_by_the_budget_of_their_column(pipeline: Pipeline, tra
 def test_beyond_the_budget_the_distance_is_told(pipeline: Pipeline, trace: Trace) -> None:
     chance = trace.columns["chance"].copy()
     chance[0] += 65 * np.spacing(chance[0])
-    found = compare(trace, altered(trace, "chance", chance), pipeline.graph)
+    found = compare(trace, altered(trace, "chance", chance), pipeline.graph, scales=Scales())
     assert "by up to 65 ulp where 64 are allowed" in found.summary
 
 
 def test_features_are_compared_bit_for_bit(pipeline: Pipeline, trace: Trace) -> None:
     load = np.nextafter(trace.columns["load"], np.inf)
-    found = compare(trace, altered(trace, "load", load), pipeline.graph)
+    found = compare(trace, altered(trace, "load", load), pipeline.graph, scales=Scales())
     assert found.first is not None
     assert (found.first.column, found.first.ulps) == ("load", 1)
 
@@ -170,14 +171,14 @@ def test_a_missing_value_that_faces_a_number_is_beyond_every_budget(
 ) -> None:
     chance = trace.columns["chance"].copy()
     chance[3] = np.nan
-    found = compare(trace, altered(trace, "chance", chance), pipeline.graph)
+    found = compare(trace, altered(trace, "chance", chance), pipeline.graph, scales=Scales())
     assert found.first is not None
     assert (found.first.rows, found.first.ulps) == (1, BEYOND)
 
 
 def test_another_dtype_is_a_divergence_that_says_so(pipeline: Pipeline, trace: Trace) -> None:
     hour = trace.columns["hour"].astype(float)
-    found = compare(trace, altered(trace, "hour", hour), pipeline.graph)
+    found = compare(trace, altered(trace, "hour", hour), pipeline.graph, scales=Scales())
     assert "holds float64 instead of int64 and differs in 120 of 120 rows" in found.summary
 
 
@@ -185,7 +186,7 @@ def test_a_matrix_is_named_before_the_column_of_its_model(pipeline: Pipeline, tr
     matrix = trace.matrices["chance"].copy()
     matrix[4, 1] = 77.0
     actual = replace(with_cell(trace, "chance", 4), matrices={**trace.matrices, "chance": matrix})
-    found = compare(trace, actual, pipeline.graph)
+    found = compare(trace, actual, pipeline.graph, scales=Scales())
     assert found.first is not None
     assert (found.first.column, found.first.is_matrix) == ("chance", True)
     assert (found.first.examples[0].position, found.first.examples[0].actual) == (1, 77.0)
@@ -199,13 +200,16 @@ def test_a_matrix_is_named_before_the_column_of_its_model(pipeline: Pipeline, tr
 def test_a_matrix_of_another_width_differs(pipeline: Pipeline, trace: Trace) -> None:
     wider = np.hstack([trace.matrices["chance"], np.zeros((120, 1))])
     actual = replace(trace, matrices={**trace.matrices, "chance": wider})
-    assert "float64 × 4 instead of float64 × 3" in compare(trace, actual, pipeline.graph).summary
+    assert (
+        "float64 × 4 instead of float64 × 3"
+        in compare(trace, actual, pipeline.graph, scales=Scales()).summary
+    )
 
 
 def test_without_a_shared_row_nothing_is_compared_and_that_is_a_failure(
     pipeline: Pipeline, trace: Trace
 ) -> None:
-    found = compare(rows_of(trace, []), trace, pipeline.graph)
+    found = compare(rows_of(trace, []), trace, pipeline.graph, scales=Scales())
     assert not found.ok
     assert found.summary == "nothing was compared: there are no rows"
 
@@ -213,7 +217,7 @@ def test_without_a_shared_row_nothing_is_compared_and_that_is_a_failure(
 def test_without_a_shared_column_nothing_is_compared_and_that_is_a_failure(
     pipeline: Pipeline, trace: Trace
 ) -> None:
-    found = compare(Trace(trace.keys, {}, {}), trace, pipeline.graph)
+    found = compare(Trace(trace.keys, {}, {}), trace, pipeline.graph, scales=Scales())
     assert not found.ok
     assert found.summary == "nothing was compared: there are no columns in both traces"
 
@@ -223,20 +227,20 @@ def test_no_comparison_is_a_failure() -> None:
 
 
 def test_an_expected_row_that_is_not_there_is_a_failure(pipeline: Pipeline, trace: Trace) -> None:
-    found = compare(trace, rows_of(trace, slice(1, None)), pipeline.graph)
+    found = compare(trace, rows_of(trace, slice(1, None)), pipeline.graph, scales=Scales())
     assert not found.ok
     assert (found.rows, found.only_expected.count) == (119, 1)
     assert found.summary == "expected rows that are not there: V0000"
 
 
 def test_further_actual_rows_do_no_harm(pipeline: Pipeline, trace: Trace) -> None:
-    found = compare(rows_of(trace, slice(0, 100)), trace, pipeline.graph)
+    found = compare(rows_of(trace, slice(0, 100)), trace, pipeline.graph, scales=Scales())
     assert (found.ok, found.rows, found.only_actual.count) == (True, 100, 20)
     assert found.only_actual.first == ("V0100", "V0101", "V0102", "V0103", "V0104")
 
 
 def test_rows_of_a_repeated_key_cannot_be_matched(pipeline: Pipeline, trace: Trace) -> None:
-    found = compare(trace, rows_of(trace, [0, *range(120)]), pipeline.graph)
+    found = compare(trace, rows_of(trace, [0, *range(120)]), pipeline.graph, scales=Scales())
     assert not found.ok
     assert (found.rows, found.repeated.first) == (119, ("V0000",))
     assert "keys that occur more than once, so that their rows cannot be matched" in found.summary
@@ -245,7 +249,7 @@ def test_rows_of_a_repeated_key_cannot_be_matched(pipeline: Pipeline, trace: Tra
 def test_what_is_in_one_trace_only_is_skipped_with_the_reason(
     pipeline: Pipeline, trace: Trace, columns: Columns
 ) -> None:
-    found = compare(trace, pipeline.trace(columns), pipeline.graph)
+    found = compare(trace, pipeline.trace(columns), pipeline.graph, scales=Scales())
     assert found.ok
     assert dict(found.skipped) == {
         "delay": "not in the actual trace",
@@ -260,7 +264,7 @@ def test_what_was_asked_for_and_is_not_there_is_a_failure(
     pipeline: Pipeline, trace: Trace, columns: Columns
 ) -> None:
     actual = pipeline.trace(columns, matrices=True)
-    found = compare(trace, actual, pipeline.graph, columns=["load", "late"])
+    found = compare(trace, actual, pipeline.graph, scales=Scales(), columns=["load", "late"])
     assert not found.ok
     assert found.summary == "`late` was not compared: not in the actual trace"
 
@@ -269,16 +273,22 @@ def test_a_column_that_the_graph_does_not_know_is_compared_too(
     pipeline: Pipeline, trace: Trace
 ) -> None:
     expected = altered(trace, "former", np.zeros(120))
-    found = compare(expected, altered(trace, "former", np.ones(120)), pipeline.graph)
+    found = compare(
+        expected, altered(trace, "former", np.ones(120)), pipeline.graph, scales=Scales()
+    )
     assert found.summary.startswith("column `former` differs in 120 of 120 rows")
 
 
 def test_a_comparison_is_small_and_strict_json(pipeline: Pipeline, trace: Trace) -> None:
     long = altered(trace, "port", np.array(["x" * 10**6] * 120, dtype=object))
     actual = altered(long, "load", np.full(120, np.inf))
-    data = json.dumps(compare(long, actual, pipeline.graph).to_json(), allow_nan=False)
+    data = json.dumps(
+        compare(long, actual, pipeline.graph, scales=Scales()).to_json(), allow_nan=False
+    )
     assert len(data) < 30_000
     actual = altered(long, "port", np.array(["y" * 10**6] * 120, dtype=object))
-    data = json.dumps(compare(long, actual, pipeline.graph).to_json(), allow_nan=False)
+    data = json.dumps(
+        compare(long, actual, pipeline.graph, scales=Scales()).to_json(), allow_nan=False
+    )
     assert len(data) < 30_000
     assert re.search('"only_expected": {"count": 0', data)

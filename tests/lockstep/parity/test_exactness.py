@@ -146,16 +146,29 @@ def test_arrays_of_another_length_are_not_compared() -> None:
         difference(np.zeros(2), np.zeros(3))
 
 
-def test_what_is_left_of_terms_that_cancel_may_have_the_rounding_of_the_terms() -> None:
-    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
-    assert difference(expected, actual, ulps=64).rows.tolist() == [False, False]
+CANCELLED = np.array([0.4186070692778685]), np.array([0.4186070692778401])
+
+
+def test_what_is_left_of_terms_that_cancel_may_have_the_rounding_of_the_columns_scale() -> None:
+    assert difference(*CANCELLED, ulps=64, scale=150.0).rows.tolist() == [False]
 
 
 def test_a_column_without_a_budget_has_none_for_cancelling_terms_either() -> None:
-    expected, actual = np.array([150.0, 0.4186070692778685]), np.array([150.0, 0.4186070692778401])
-    assert difference(expected, actual).rows.tolist() == [False, True]
+    assert difference(*CANCELLED, scale=150.0).rows.tolist() == [True]
 
 
-def test_a_difference_beyond_the_rounding_of_the_largest_value_counts() -> None:
+def test_a_difference_beyond_the_rounding_of_the_scale_counts() -> None:
     expected, actual = np.array([150.0, 0.5]), np.array([150.0, 0.5 + 1e-11])
-    assert difference(expected, actual, ulps=64).rows.tolist() == [False, True]
+    assert difference(expected, actual, ulps=64, scale=150.0).rows.tolist() == [False, True]
+
+
+def test_a_large_value_beside_a_row_does_not_loosen_what_the_row_may_differ_by() -> None:
+    expected, actual = np.array([1e9, 1e-6]), np.array([1e9, 1.4e-6])
+    assert difference(expected, actual, ulps=64, scale=1e-6).rows.tolist() == [False, True]
+
+
+def test_a_matrix_has_a_scale_at_each_position() -> None:
+    expected = np.zeros((1, 2))
+    actual = np.full((1, 2), 1e-13)
+    found = difference(expected, actual, ulps=8, scale=np.array([100.0, 1.0]))
+    assert found.cells.tolist() == [[False, True]]

@@ -16,6 +16,7 @@ from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import compare
 from lockstep.parity.exactness import difference
 from lockstep.parity.golden import GoldenError, GoldenRecords
+from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 
 some = settings(max_examples=80)
@@ -141,7 +142,9 @@ def test_an_unfitted_pipeline_is_an_error(build: Callable[..., Pipeline], column
 def test_files_hold_them_exactly(pipeline: Pipeline, golden: GoldenRecords, tmp_path: Path) -> None:
     golden.to_directory(tmp_path / "golden")
     read = GoldenRecords.from_directory(tmp_path / "golden")
-    found = compare(golden.trace, read.trace, pipeline.graph, columns=golden.trace.columns)
+    found = compare(
+        golden.trace, read.trace, pipeline.graph, scales=Scales(), columns=golden.trace.columns
+    )
     assert (found.ok, found.rows, len(found.compared)) == (True, 100, 13 + 7 + 2)
     assert read.coverage == golden.coverage
     assert list(read.records) == list(golden.records)
@@ -156,7 +159,7 @@ def test_a_matrix_of_objects_comes_back_with_every_type(
     matrix[:] = cells
     matrix[1, 1] = pd.Timestamp("2013-01-01T00:00:00.000001Z")
     trace = Trace(golden.trace.keys[:2], {}, {"raw": matrix})
-    GoldenRecords({}, trace).to_directory(tmp_path)
+    GoldenRecords.of({}, trace).to_directory(tmp_path)
     read = GoldenRecords.from_directory(tmp_path).trace.matrices["raw"]
     assert not difference(matrix, read).cells.any()
 
@@ -186,7 +189,7 @@ def test_any_values_come_back_from_files_as_they_were(
     directory = tmp_path_factory.mktemp("golden")
     keys = np.array([f"K{row}" for row in range(len(columns["ints"]))], dtype=object)
     matrix = np.stack([columns["floats"], columns["floats"]], axis=1)
-    GoldenRecords(columns, Trace(keys, columns, {"m": matrix})).to_directory(directory)
+    GoldenRecords.of(columns, Trace(keys, columns, {"m": matrix})).to_directory(directory)
     read = GoldenRecords.from_directory(directory)
     for name, values in columns.items():
         assert not difference(values, read.trace.columns[name]).cells.any(), name
@@ -200,7 +203,7 @@ def test_a_text_column_that_holds_something_else_is_named(
     texts = np.array(["a", np.nan], dtype=object)
     trace = Trace(golden.trace.keys[:2], {"port": texts}, {})
     with pytest.raises(GoldenError, match="Column port holds float among its texts"):
-        GoldenRecords({"port": texts}, trace).to_directory(tmp_path)
+        GoldenRecords.of({"port": texts}, trace).to_directory(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -221,3 +224,11 @@ def test_a_damaged_file_is_one_clear_error(
 
 def test_the_coverage_is_plain_data(golden: GoldenRecords) -> None:
     assert json.loads(json.dumps([one.to_json() for one in golden.coverage]))
+
+
+@pytest.mark.parametrize("model", ["file", "allow_pickle", "self"])
+def test_a_model_may_have_any_name(tmp_path: Path, model: str) -> None:
+    keys, matrix = np.array(["a"], dtype=object), np.array([[1.5]])
+    GoldenRecords.of({}, Trace(keys, {}, {model: matrix})).to_directory(tmp_path)
+    read = GoldenRecords.from_directory(tmp_path)
+    assert read.trace.matrices[model].tolist() == [[1.5]]

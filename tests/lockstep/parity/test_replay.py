@@ -161,7 +161,7 @@ def test_an_altered_golden_value_is_found(pipeline: Pipeline, golden: GoldenReco
 def test_no_golden_records_are_a_failure(pipeline: Pipeline, golden: GoldenRecords) -> None:
     records = {name: values[:0] for name, values in golden.records.items()}
     none = {name: values[:0] for name, values in golden.trace.columns.items()}
-    empty = GoldenRecords(
+    empty = GoldenRecords.of(
         records, replace(golden.trace, keys=golden.trace.keys[:0], columns=none, matrices={})
     )
     found = replay(pipeline, empty)

@@ -23,6 +23,7 @@ from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.replay import replay
 from lockstep.parity.reproducer import Reproducer, matrix_reproducer, public_name, value_reproducer
+from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 from lockstep.registry.registry import Registry
 
@@ -79,7 +80,7 @@ def test_it_fails_under_pytest_as_long_as_the_code_differs(
     build: Callable[..., Pipeline], pipeline: Pipeline, columns: Columns, trace: Trace, run: Run
 ) -> None:
     skewed = build((HOUR, SKEW)).with_models(pipeline.models_)
-    found = compare(trace, skewed.trace(columns, labels=True), skewed.graph)
+    found = compare(trace, skewed.trace(columns, labels=True), skewed.graph, scales=Scales())
     assert found.first is not None
     ran = run(found.first.reproducer)
     assert ran.returncode == 1
@@ -122,12 +123,31 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
     assert passes(right)
+    assert right is not None
+    assert 'VERSION = "champion"' in right.test.replace("'", '"')
+    by_number = value_reproducer(
+        pipeline.graph, "chance", row, row["chance"], version=version.version
+    )
+    assert passes(by_number)
+    assert f"VERSION = {version.version} " in by_number.test
     matrix = trace.matrices["chance"][:1]
     assert passes(matrix_reproducer(pipeline.graph, "chance", row, matrix))
     assert not passes(matrix_reproducer(pipeline.graph, "chance", row, matrix + 1))
     ran = run(wrong)
     assert ran.returncode == 1
     assert "test_chance_is_as_expected" in ran.stdout
+
+
+def test_it_allows_what_the_comparison_allows(
+    build: Callable[..., Pipeline], columns: Columns, trace: Trace
+) -> None:
+    left = "@output(ulps=1)\ndef left(cargo: Floats) -> Floats:\n    return cargo + 1e6 - 1e6\n"
+    last = "PIPELINE = Pipeline("
+    graph = build((last, f"{left}\n\n{last}")).graph
+    known = np.flatnonzero(~np.isnan(columns["cargo"]))[:1]
+    row = {name: values[known] for name, values in trace.columns.items()}
+    assert passes(value_reproducer(graph, "left", row, row["cargo"], scale=1e6))
+    assert not passes(value_reproducer(graph, "left", row, row["cargo"]))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +172,12 @@ def test_a_fields_test_decodes_the_record(pipeline: Pipeline, trace: Trace, colu
 def test_the_record_decodes_to_the_row(pipeline: Pipeline, trace: Trace) -> None:
     hour = trace.columns["hour"].copy()
     hour[7] = -1
-    found = compare(trace, replace(trace, columns={**trace.columns, "hour": hour}), pipeline.graph)
+    found = compare(
+        trace,
+        replace(trace, columns={**trace.columns, "hour": hour}),
+        pipeline.graph,
+        scales=Scales(),
+    )
     assert found.first is not None
     assert found.first.reproducer is not None
     record = found.first.reproducer.record

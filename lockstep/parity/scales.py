@@ -1,0 +1,50 @@
+"""Scales: how large the values of each column usually are, as it was seen at the fit.
+
+What is left of large terms that cancel has the rounding of the terms, not of the result (Higham,
+"Accuracy and Stability of Numerical Algorithms", 2002, section 4.2). A row does not tell how large
+its terms were; the usual size of its column does. It is fixed at the fit, so that what a row may
+differ by does not depend on which rows happen to lie beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lockstep.columns.kinds import Array
+from lockstep.columns.pipeline import Trace
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The usual size of the values of columns, in each column's own unit.
+
+    Attributes:
+        columns: By column of floats.
+        matrices: By model: one for each position in the matrix given to its estimator.
+    """
+
+    columns: Mapping[str, Array] = field(default_factory=dict)
+    matrices: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, trace: Trace) -> Scales:
+        """The scales of the rows of a trace."""
+        return cls(_usual_sizes(trace.columns), _usual_sizes(trace.matrices))
+
+
+def _usual_sizes(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {
+        name: _usual_size(array)
+        for name, array in arrays.items()
+        if array.dtype.kind == "f" and len(array)
+    }
+
+
+def _usual_size(values: Array) -> Array:
+    """The median of the absolute values, zeros left out: one extreme value does not move it."""
+    tells_nothing = ~np.isfinite(values) | (values == 0)
+    usual = np.ma.median(np.ma.masked_array(np.abs(values), tells_nothing), axis=0)
+    return np.ma.filled(usual, 0).astype(values.dtype)
