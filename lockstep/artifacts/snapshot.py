@@ -139,7 +139,7 @@ def source_of(name: str) -> str:
             f"{name} has no Python source to store with the version. A pipeline's module is a "
             "file, and so is everything of the project's packages that it imports."
         )
-    return "\n".join(source.splitlines()).rstrip() + "\n"
+    return str(source).rstrip() + "\n"
 
 
 def _collect(module: str, packages: set[str]) -> dict[str, str]:

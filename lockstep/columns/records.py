@@ -320,14 +320,15 @@ def _field_comments(declared: type) -> dict[str, str]:
             source = inspect.getsource(owner)
         except (OSError, TypeError):
             continue
-        lines = inspect.cleandoc("\n" + source).splitlines()
-        definition = ast.parse("\n".join(lines)).body[0]
+        text = inspect.cleandoc("\n" + source)
+        lines = text.encode().split(b"\n")  # Python's lines and columns: of bytes, by \n alone
+        definition = ast.parse(text).body[0]
         for node in definition.body if isinstance(definition, ast.ClassDef) else ():
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", 0)]
             for target in targets:
                 if isinstance(target, ast.Name):
                     _, _, comment = lines[(node.end_lineno or node.lineno) - 1][
                         node.end_col_offset or 0 :
-                    ].partition("#")
-                    comments[target.id] = comment.strip()
+                    ].partition(b"#")
+                    comments[target.id] = comment.decode().strip()
     return comments

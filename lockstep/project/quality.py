@@ -212,14 +212,15 @@ def by_slice(
     found = []
     for name in names:
         codes, values = pd.factorize(columns[name], use_na_sentinel=False)
-        for code, value in enumerate(values.tolist()):
-            rows = codes == code
-            if rows.sum() < at_least:
+        counts = np.bincount(codes, minlength=len(values))
+        parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+        for value, rows in zip(values.tolist(), parts, strict=True):
+            if len(rows) < at_least:
                 continue
             measured = quality.measure(take_rows(needed, rows))
             if not np.isnan(measured):
                 found.append(
-                    {"slice": f"{name} = {value}", "rows": int(rows.sum()), quality.title: measured}
+                    {"slice": f"{name} = {value}", "rows": len(rows), quality.title: measured}
                 )
     better_last = METRICS[quality.metric].higher_is_better
     return sorted(found, key=lambda row: row[quality.title], reverse=not better_last)

@@ -65,7 +65,7 @@ def write_history_profiles(
         return
     times = pd.DatetimeIndex(columns[schema.event_time], tz="UTC").tz_convert(timezone)
     days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
-    last = sorted({day for day in days.tolist() if day < before})[-WINDOW:]
+    last = sorted({day for day in days[~times.isna()].tolist() if day < before})[-WINDOW:]
     profiles = [
         Profile.of({name: array[days == day] for name, array in columns.items()}, profiled(schema))
         for day in last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,6 +23,10 @@ SuiteJson = dict[str, Any]
 """A suite as plain JSON, in Great Expectations' own form."""
 
 _BOUNDS = ("min_value", "max_value")
+_REGEX_PARTS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
+"""What is escaped, a set of characters, or `$`."""
+_BY_LINES = re.compile(r"\(\?[aiLsux]*m")
+"""An inline flag by which `$` means the end of each line."""
 
 
 def _nothing() -> gx.ExpectationSuite:
@@ -104,10 +109,12 @@ def _reason(error: Exception) -> str:
 
 
 def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
-    """The suite as plain JSON, to be stored with a model.
+    r"""The suite as plain JSON, to be stored with a model.
 
     Dates and times without a zone are taken to be UTC, like every time in a canonical column
-    (Great Expectations cannot compare such a column with a time that has no zone).
+    (Great Expectations cannot compare such a column with a time that has no zone). A regular
+    expression's `$` becomes `\Z`: what its author means is the end of the text, and Python's `$`
+    also matches before a line break at the end of it.
 
     Raises:
         SuiteError: It holds a value that JSON cannot, such as an infinite bound.
@@ -124,6 +131,10 @@ def suite_json(suite: gx.ExpectationSuite) -> SuiteJson:
         for bound in _BOUNDS:
             if isinstance(kwargs.get(bound), str):
                 kwargs[bound] = _in_utc(kwargs[bound])
+        if isinstance(kwargs.get("regex"), str):
+            kwargs["regex"] = _to_the_end(kwargs["regex"])
+        if isinstance(kwargs.get("regex_list"), list):
+            kwargs["regex_list"] = [_to_the_end(str(one)) for one in kwargs["regex_list"]]
     return plain
 
 
@@ -157,3 +168,10 @@ def _in_utc(written: str) -> str:
     """An ISO 8601 date or time with its zone: UTC where it has none."""
     moment = datetime.fromisoformat(written)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
+def _to_the_end(regex: str) -> str:
+    """A regular expression whose `$` is the very end of the text."""
+    if _BY_LINES.search(regex):
+        return regex
+    return _REGEX_PARTS.sub(lambda part: r"\Z" if part[0] == "$" else part[0], regex)

@@ -14,11 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lockstep.checks.evidence import check_comparison, check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
 from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import decode_source
@@ -310,12 +313,11 @@ def _check_against_champion(
 
 def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, str]:
     time = declared.pipeline.record_schema.event_time
-    if time is None or not len(columns[time]):
+    times = columns[time] if time is not None else np.empty(0, dtype="datetime64[us]")
+    known = times[~is_missing(times)]
+    if not len(known):
         return {}
-    return {
-        "trained_from": f"{columns[time].min()}Z",
-        "trained_until": f"{columns[time].max()}Z",
-    }
+    return {"trained_from": f"{known.min()}Z", "trained_until": f"{known.max()}Z"}
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
@@ -329,4 +331,5 @@ def _check_wire_formats(registry: Registry, version: Version, golden: GoldenReco
     from lockstep.parity.replay import wire_formats
 
     loaded = registry.load(version.name, version.version)
-    return check_comparison(wire_formats(loaded.pipeline, golden), "in every wire format")
+    found = wire_formats(loaded.pipeline, golden, version=version.version)
+    return check_comparison(found, "in every wire format")

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.errors import FitError
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -51,10 +50,10 @@ def evaluate_holdout(
         qualities: What to measure.
         slices: Columns whose values part the rows.
         holdout: Share of the rows to hold out. They are the newest by event time or, where
-            there is none, those of some keys.
+            there is none or all rows have the same, those of some keys.
 
     Raises:
-        FitError: The newest rows cannot be told apart, or a model cannot be fitted.
+        FitError: A model cannot be fitted.
     """
     newest = _newest(pipeline, columns, holdout)
     older, held_out = take_rows(columns, ~newest), take_rows(columns, newest)
@@ -93,19 +92,19 @@ def evaluate_champion(
 
 
 def _newest(pipeline: Pipeline, columns: Columns, share: float) -> Array:
+    """Which rows to hold out: the newest, or those of some keys where no time tells rows apart.
+
+    Where the newest rows share one time and are more than asked for, all of that time are held
+    out. A row without a time is never among the newest.
+    """
     time = pipeline.record_schema.event_time
-    if time is None:
-        parts = max(2, round(1 / share))
-        return np.asarray(fold_of(columns[pipeline.key], parts) == 0)
-    times = columns[time].astype(np.int64)
-    newest = np.asarray(times > np.quantile(times, 1 - share))
-    if not newest.any():
-        raise FitError(
-            f"{pipeline.name}: the newest {share:.0%} of the history cannot be held out, since the "
-            f"last {time} is that of more rows than that. Give {time} the time of each row, or "
-            "leave it out of the record."
-        )
-    return newest
+    times = columns[time] if time is not None else np.empty(0, dtype="datetime64[us]")
+    known = times[~is_missing(times)].astype(np.int64)
+    if not len(known) or known.min() == known.max():
+        folds = fold_of(columns[pipeline.key], max(2, round(1 / share)))
+        return np.asarray(folds == folds.min())
+    newest = np.asarray(times.astype(np.int64) > np.quantile(known, 1 - share))
+    return newest if newest.any() else np.asarray(times.astype(np.int64) == known.max())
 
 
 def _baseline(pipeline: Pipeline, quality: Quality, older: Columns, held_out: Columns) -> float:

@@ -175,6 +175,13 @@ def test_the_same_source_has_the_same_digest_wherever_it_lies(make_checkout: Che
     assert snapshot_of(make_checkout, "one").digest == snapshot_of(make_checkout, "another").digest
 
 
+def test_a_form_feed_stays_where_it_is(make_checkout: Checkout) -> None:
+    edits = {"transforms/units.py": ("MICROMETRES = ", 'PAGE = "a\x0cb"\n\x0c\nMICROMETRES = ')}
+    snapshot = snapshot_of(make_checkout, "one", edits)
+    assert 'PAGE = "a\x0cb"\n\x0c\n' in snapshot.modules["transforms.units"]
+    assert snapshot.load().name == "tumour"
+
+
 def test_line_ends_do_not_matter_to_the_digest(make_checkout: Checkout, tmp_path: Path) -> None:
     plain = snapshot_of(make_checkout, "one")
     windows = snapshot_of(make_checkout, "two", {"transforms/bounds.py": ("\n", "\r\n")})

@@ -1,9 +1,11 @@
 """Declaring records and outcomes."""
 
+import importlib
 import pickle
 import subprocess
 import sys
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -104,6 +106,20 @@ def test_a_declaration_reads_as_it_was_written(name: str, declared: str) -> None
 )
 def test_the_comment_of_a_field_is_its_doc(name: str, doc: str) -> None:
     assert Trip.schema()[name].doc == doc
+
+
+def test_form_feeds_and_letters_of_several_bytes_leave_comments_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "parcels.py").write_text(
+        "from typing import Literal\nfrom lockstep import Key, Record\n\n\n"
+        "class Parcel(Record):\n    parcel: Key[str]  # as printed\x0c on it\n\x0c\n"
+        "    size: Literal['größer als groß', '大', '小']  # as ordered\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    schema = importlib.import_module("parcels").Parcel.schema()
+    assert [field.doc for field in schema] == ["as printed\x0c on it", "as ordered"]
 
 
 def test_a_literal_gives_the_choices() -> None:

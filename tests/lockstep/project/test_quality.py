@@ -65,6 +65,20 @@ def test_slices_come_worst_first_and_small_ones_are_left_out() -> None:
     assert [row["slice"] for row in rows] == ["carrier = bad", "carrier = good"]
 
 
+def test_each_slice_is_measured_on_its_own_rows() -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        "late": rng.random(3_000) < 0.5,
+        "p": rng.random(3_000),
+        "carrier": rng.choice(np.array(["a", "b", None], dtype=object), 3_000),
+    }
+    rows = {row["slice"]: row for row in by_slice(AUC, columns, ("carrier",))}
+    for value in ("a", "b"):
+        part = {name: array[columns["carrier"] == value] for name, array in columns.items()}
+        assert rows[f"carrier = {value}"][AUC.title] == AUC.measure(part)
+        assert rows[f"carrier = {value}"]["rows"] == len(part["p"])
+
+
 @pytest.mark.parametrize(
     ("column", "label", "metric", "said"),
     [

@@ -128,6 +128,13 @@ def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> No
     assert trailing_window(store, DAILY, "2020-03-02") == []
 
 
+def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
+    columns = readings(0, rows=20, at="2020-02-20")
+    columns["at"][:5] = np.datetime64("NaT")
+    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
+    assert sizes(trailing_window(store, DAILY, "2020-03-02")) == [15]
+
+
 def test_days_of_the_history_end_at_midnight_of_the_calendar(store: Store) -> None:
     columns = readings(0, at="2020-03-01T03:00")
     write_history_profiles(store, columns, SCHEMA, "America/New_York", before="2020-03-01")

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
@@ -201,3 +202,34 @@ def test_a_suite_that_cannot_be_made_is_one_line_with_file_and_line(
 
 def test_a_suite_that_is_left_out_expects_nothing() -> None:
     assert [Suites().to_json(role)["expectations"] for role in ("features", "outputs")] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("^[A-Z]{3}$", r"^[A-Z]{3}\Z"),
+        ("^a$|^b$", r"^a\Z|^b\Z"),
+        (r"\$ [$] [^]$] \\$", r"\$ [$] [^]$] \\\Z"),
+        ("(?m)^a$", "(?m)^a$"),
+        ("^[a-z]", "^[a-z]"),
+    ],
+)
+def test_the_end_in_a_regular_expression_is_the_very_end(written: str, stored: str) -> None:
+    import great_expectations.expectations as gxe
+
+    one = gxe.ExpectColumnValuesToMatchRegex(column="dest", regex=written)
+    several = gxe.ExpectColumnValuesToNotMatchRegexList(column="dest", regex_list=[written])
+    kwargs = [each["kwargs"] for each in suite_json(suite(one, several))["expectations"]]
+    assert (kwargs[0]["regex"], kwargs[1]["regex_list"]) == (stored, [stored])
+
+
+def test_a_line_break_at_the_end_is_refused_by_great_expectations_and_row_rules_alike() -> None:
+    import great_expectations.expectations as gxe
+
+    texts = np.array(["ATL", "ATL\n"], dtype=object)
+    stored = suite_json(
+        suite(gxe.ExpectColumnValuesToMatchRegex(column="dest", regex="^[A-Z]{3}$"))
+    )
+    found = validate({"dest": texts}, stored, key="dest").failed()
+    assert [finding.unexpected_count for finding in found] == [1]
+    assert compile_rules(stored).apply({"dest": texts}).mask.tolist() == [False, True]

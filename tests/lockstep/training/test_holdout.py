@@ -1,5 +1,6 @@
 """Evaluation on the holdout: fitted on older rows, measured on the newest, and on nothing else."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 
@@ -78,3 +79,25 @@ def test_slices_are_those_with_rows_enough_to_measure(columns: Columns) -> None:
     quality = (Quality("risk", "came_back", "auc", 0.5),)
     large = evaluate_holdout(PIPELINE, columns, quality, ("gift", "country"), holdout=0.5)
     assert {row["slice"] for row in large.slices[0]} == {"gift = False"}
+
+
+def held_out_times(columns: Columns, times: list[str | None]) -> Counter[str]:
+    """The event times of the rows that are held out, given those of all rows in turn."""
+    rows = len(columns["order_id"])
+    given = {**columns, "sent_at": np.resize(np.array(times, dtype="datetime64[us]"), rows)}
+    return Counter(evaluate_holdout(PIPELINE, given, QUALITIES).held_out["sent_at"].astype(str))
+
+
+def test_of_four_distinct_times_the_last_is_held_out(columns: Columns) -> None:
+    days = ["2020-02-01", "2020-02-02", "2020-02-03", "2020-02-04"]
+    assert held_out_times(columns, days) == {"2020-02-04T00:00:00.000000": 250}
+
+
+def test_of_rows_of_one_time_those_of_some_keys_are_held_out(columns: Columns) -> None:
+    (count,) = held_out_times(columns, ["2020-02-01"]).values()
+    assert 150 < count < 250
+
+
+def test_rows_without_a_time_are_not_among_the_newest(columns: Columns) -> None:
+    days = [None, "2020-02-01", "2020-02-02", "2020-02-03", "2020-02-04"]
+    assert held_out_times(columns, days) == {"2020-02-04T00:00:00.000000": 200}
