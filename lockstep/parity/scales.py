@@ -44,7 +44,9 @@ def _usual_sizes(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _usual_size(values: Array) -> Array:
-    """The median of the absolute values, zeros left out: one extreme value does not move it."""
-    tells_nothing = ~np.isfinite(values) | (values == 0)
-    usual = np.ma.median(np.ma.masked_array(np.abs(values), tells_nothing), axis=0)
-    return np.ma.filled(usual, 0).astype(values.dtype)
+    """The lower median of the absolute values but zeros: one extreme value does not move it."""
+    told = np.isfinite(values) & (values != 0)
+    sizes = np.sort(np.where(told, np.abs(values), np.inf), axis=0)
+    middle = (np.maximum(told.sum(axis=0), 1) - 1) // 2
+    usual = np.take_along_axis(sizes, middle[np.newaxis], axis=0)[0]
+    return np.where(np.isfinite(usual), usual, 0)

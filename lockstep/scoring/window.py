@@ -12,6 +12,7 @@ import pandas as pd
 from lockstep.checks.results import CheckResult, tell
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Schema
+from lockstep.columns.tables import is_missing
 from lockstep.scoring.records import read_record
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream
@@ -63,9 +64,10 @@ def write_history_profiles(
 
     if schema.event_time is None:
         return
-    times = pd.DatetimeIndex(columns[schema.event_time], tz="UTC").tz_convert(timezone)
+    given = columns[schema.event_time]
+    times = pd.DatetimeIndex(given, tz="UTC").tz_convert(timezone)
     days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
-    last = sorted({day for day in days[~times.isna()].tolist() if day < before})[-WINDOW:]
+    last = sorted({day for day in days[~is_missing(given)].tolist() if day < before})[-WINDOW:]
     profiles = [
         Profile.of({name: array[days == day] for name, array in columns.items()}, profiled(schema))
         for day in last
