@@ -19,7 +19,7 @@ import numpy as np
 from lockstep.checks.evidence import check_comparison, check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
-from lockstep.columns.errors import FitError
+from lockstep.columns.errors import FitError, LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import is_missing
 from lockstep.project.declaration import PipelineAssets
@@ -298,16 +298,14 @@ def _check_against_champion(
     registry: Registry,
     champion: Version | None,
 ) -> CheckResult:
-    from lockstep.artifacts.errors import FormatError
-
     qualities = tuple(declared.quality)
     if champion is None:
         return check_against_champion(qualities, evaluation, None)
     try:
         loaded = registry.load(declared.name, champion.version)
-    except FormatError as error:  # its successor must be trained all the same
+        measured = evaluate_champion(loaded.pipeline, columns, qualities, declared.holdout)
+    except LockstepError as error:  # its successor must be trained all the same
         return CheckResult(False, f"The champion cannot be compared with: {error}", severity="WARN")
-    measured = evaluate_champion(loaded.pipeline, columns, qualities, declared.holdout)
     return check_against_champion(qualities, evaluation, measured)
 
 

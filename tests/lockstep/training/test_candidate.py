@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -48,21 +49,41 @@ def test_a_version_is_tagged_with_its_checks_that_are_in_error(workplace) -> Non
     assert FAILED_CHECKS not in tags(workplace, 1)
 
 
-def test_a_champion_of_an_older_format_does_not_keep_its_successor_from_being_trained(
-    workplace, tmp_path
-) -> None:
+def register_copy(workplace, folder: Path, damage: Callable[[Path], object]) -> None:
+    """Make a changed copy of the version's files version 2, and the champion."""
     (version,) = workplace.registry.versions("orders")
-    old = shutil.copytree(version.location, tmp_path / "old")
-    manifest = old / "lockstep" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
-    tag = {MANIFEST_TAG: hashlib.sha256(manifest.read_bytes()).hexdigest()}
-    workplace.registry._connection.client.create_model_version("orders", str(old), tags=tag)
+    copy = shutil.copytree(version.location, folder)
+    damage(copy / "lockstep")
+    manifest = (copy / "lockstep" / "manifest.json").read_bytes()
+    tag = {MANIFEST_TAG: hashlib.sha256(manifest).hexdigest()}
+    workplace.registry._connection.client.create_model_version("orders", str(copy), tags=tag)
     workplace.registry.set_alias("orders", "champion", 2)
+
+
+def age(files: Path) -> None:
+    manifest = files / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+
+
+def cut_off(files: Path) -> None:
+    model = files / "models" / "return_probability.skops"
+    model.write_bytes(model.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [(age, "train again: lockstep train orders."), (cut_off, "return_probability.skops is not")],
+)
+def test_a_champion_that_cannot_be_loaded_does_not_keep_its_successor_from_being_trained(
+    workplace, tmp_path, damage, said
+) -> None:
+    register_copy(workplace, tmp_path / "old", damage)
     found = trained(workplace)
     result = found.results["champion_comparison"]
     assert (result.passed, result.is_error) == (False, False)
-    assert result.summary.endswith("train again: lockstep train orders.")
+    assert said in result.summary
     assert found.candidate.version.version == 3
+    assert FAILED_CHECKS not in tags(workplace, 3)
 
 
 def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(workplace) -> None:
