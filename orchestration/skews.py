@@ -173,6 +173,7 @@ class SkewedCopy:
         self.home = Home(self.folder / "home")
         self.home.mlflow.mkdir(parents=True)
         shutil.copyfile(registry, self.home.mlflow / "mlflow.db")
+        shutil.copytree(home.mlflow / "artifacts", self.home.mlflow / "artifacts")
         if skew.needs_history:
             shutil.copytree(home.data, self.home.data)
         self._start(project)

@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from lockstep.cli.process import prepare_process
 from lockstep.project.project import Project
+from tests.fixtures.homes import use_home
 
 prepare_process()
 settings.register_profile("lockstep", deadline=None)  # how fast a machine is, is no property
@@ -36,10 +37,3 @@ def home_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "home"
     use_home(path, monkeypatch)
     return path
-
-
-def use_home(path: Path, patch: pytest.MonkeyPatch) -> None:
-    """Make a folder the home of this process."""
-    patch.setenv("LOCKSTEP_HOME", str(path))
-    for name in ("DAGSTER_HOME", "MLFLOW_TRACKING_URI", "LOCKSTEP_MLFLOW_UI"):
-        patch.delenv(name, raising=False)

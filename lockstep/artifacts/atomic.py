@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -21,20 +21,19 @@ def replace(path: Path, write: Callable[[str], object]) -> None:
 
     Args:
         path: Its place.
-        write: Writes the file of the name that it is given.
+        write: Writes the file of the name that it is given. What it makes has the permissions that
+            the user's umask leaves.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".tmp")
-    os.close(handle)
+    temporary = path.parent / f".writing-{uuid4().hex}.tmp"
     try:
-        write(temporary)
-        with Path(temporary).open("rb+") as file:
+        write(str(temporary))
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
         _flush_directory(path.parent)
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _flush_directory(directory: Path) -> None:

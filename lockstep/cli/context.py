@@ -49,10 +49,17 @@ def pipeline(name: str) -> PipelineAssets:
 
 
 def instance() -> DagsterInstance:
-    """Dagster's instance, in which runs are recorded."""
+    """Dagster's instance, in which runs are recorded; made where it is missing."""
     from lockstep.dagster.instance import open_instance
 
     return open_instance(home())
+
+
+def recorded() -> DagsterInstance | None:
+    """Dagster's instance as it is; None where nothing was run yet."""
+    from lockstep.dagster.instance import find_instance
+
+    return find_instance(home())
 
 
 def registry() -> Registry:

@@ -35,7 +35,7 @@ def checks(
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)
     found = recorded_checks(
-        declared, context.instance(), day=partition, all_partitions=all_partitions
+        declared, context.recorded(), day=partition, all_partitions=all_partitions
     )
     if as_json:
         show_json([asdict(check) for check in found])

@@ -65,6 +65,11 @@ def outcomes(
         raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
     how = "Say which days: --day DAY, or --from DAY --to DAY."
     partitions = days(declared, day, first, last, missing=how)
+    if context.recorded() is None:
+        raise LockstepError(
+            f"{declared.name} has scored nothing yet in {context.home().path}. Score a day first: "
+            f"lockstep score {declared.name} --day {partitions[0]}"
+        )
     job = monitor_job_name(declared.name)
     reports = _run_each(job, partitions, "comparing", None, steps=1, as_json=as_json)
     finish(reports, {}, as_json)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 
@@ -15,6 +16,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import one_line
 from lockstep.project.home import Home
 
+_FILE = "dagster.yaml"
 _SETTINGS = """\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
@@ -39,13 +41,19 @@ def prepare_instance(home: Home) -> Path:
     `DAGSTER_HOME` names the instance where it is set; otherwise it is kept in the home.
 
     Raises:
-        LockstepError: Its folder cannot be written to.
+        LockstepError: Its folder cannot be written to, or is one that Dagster cannot use.
     """
-    path = Path(os.environ.get("DAGSTER_HOME") or home.dagster).resolve()
+    path = _folder(home)
+    if "?" in str(path) or unquote(str(path)) != str(path):
+        raise LockstepError(
+            f"Dagster cannot keep its databases in {path}, since it reads the ? and the %.. in it "
+            "as parts of an address. Set DAGSTER_HOME to another folder; the rest of the home may "
+            "stay."
+        )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / "dagster.yaml").exists():
-            replace_text(path / "dagster.yaml", _SETTINGS)
+        if not (path / _FILE).exists():
+            replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise LockstepError(
             f"{path} cannot be written to ({error.strerror}); set LOCKSTEP_HOME to a folder that "
@@ -53,6 +61,16 @@ def prepare_instance(home: Home) -> Path:
         ) from error
     os.environ["DAGSTER_HOME"] = str(path)
     return path
+
+
+def find_instance(home: Home) -> dg.DagsterInstance | None:
+    """The instance where there is one; None where nothing was run yet, and nothing is made.
+
+    Raises:
+        LockstepError: What is in its folder cannot be read.
+    """
+    folder = _folder(home)
+    return open_instance(home) if folder.is_dir() and any(folder.iterdir()) else None
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
@@ -77,6 +95,10 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         raise LockstepError(
             f"{path / 'dagster.yaml'} cannot be used: {one_line(str(error), 300)}."
         ) from error
+
+
+def _folder(home: Home) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or home.dagster).resolve()
 
 
 @contextmanager

@@ -68,7 +68,7 @@ def column_lineage(
 
 def version_link(home: Home, name: str, version: int) -> dg.UrlMetadataValue:
     """The page of a version in MLflow's UI."""
-    return dg.MetadataValue.url(f"{home.mlflow_ui}/#/models/{name}/versions/{version}")
+    return dg.MetadataValue.url(f"{home.addresses.mlflow}/#/models/{name}/versions/{version}")
 
 
 def first_rows(columns: Columns, count: int = 5) -> dg.MarkdownMetadataValue:

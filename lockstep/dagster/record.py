@@ -15,7 +15,7 @@ _MOST_RECORDS = 10_000
 
 def recorded_checks(
     declared: PipelineAssets,
-    instance: dg.DagsterInstance,
+    instance: dg.DagsterInstance | None,
     *,
     day: str | None = None,
     all_partitions: bool = False,
@@ -24,10 +24,12 @@ def recorded_checks(
 
     Args:
         declared: The pipeline.
-        instance: Where it is recorded.
+        instance: Where it is recorded; None where nothing was run yet.
         day: Only this partition.
         all_partitions: The last finding of every partition, rather than of the last one.
     """
+    if instance is None:
+        return []
     found: list[CheckReport] = []
     for asset in pipeline_assets(declared):
         told = [one for key in asset.check_keys for one in _evaluations(key, instance)]

@@ -7,15 +7,20 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from logging import ERROR, getLogger
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import OTHER_FINDINGS
+from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
+
+if TYPE_CHECKING:
+    from dagster._core.remote_origin import RemoteJobOrigin
 
 _PLAN_LOGGER = "dagster._core.execution.plan.active"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -164,6 +169,8 @@ def run_job(
         definition = _resolved(project, job)
         _check_partition(definition, partition, instance)
         run_id = str(uuid4())
+        origin = job_origin(project, job)
+        instance.add_event_listener(run_id, _placer(instance, origin))
         if on_step is not None:
             instance.add_event_listener(run_id, _announcer(on_step))
         result = definition.execute_in_process(
@@ -172,6 +179,7 @@ def run_job(
             partition_key=partition,
             raise_on_error=False,
             run_id=run_id,
+            tags={REPOSITORY_LABEL_TAG: origin.repository_origin.get_label()},
         )
     events = result.all_events
     made = [event.materialization for event in events if event.is_step_materialization]
@@ -207,6 +215,23 @@ def _resolved(project: Project, job: str) -> dg.JobDefinition:
         if job.startswith(f"{broken.name}_"):
             raise LockstepError(broken.error)
     return found.definitions.resolve_job_def(job)
+
+
+def _placer(
+    instance: dg.DagsterInstance, origin: RemoteJobOrigin
+) -> Callable[[dg.EventLogEntry], None]:
+    """A listener that puts a run under its code location when it starts.
+
+    Dagster leaves a run in process without one, and most of its pages leave such a run out.
+    """
+
+    def place(entry: dg.EventLogEntry) -> None:
+        if entry.dagster_event_type is dg.DagsterEventType.RUN_START:
+            run = instance.get_run_by_id(entry.run_id)
+            if run is not None:
+                instance.run_storage.replace_job_origin(run, origin)
+
+    return place
 
 
 def _announcer(on_step: Callable[[str], None]) -> Callable[[dg.EventLogEntry], None]:

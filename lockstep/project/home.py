@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lockstep.project.addresses import Addresses, read_addresses
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
@@ -52,15 +55,15 @@ class Home:
     @property
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow / 'mlflow.db'}"
+        named = os.environ.get("MLFLOW_TRACKING_URI")
+        return named or f"sqlite:///{quote(str(self.mlflow / 'mlflow.db'))}"
 
     @property
-    def mlflow_ui(self) -> str:
-        """Where people open MLflow in a browser."""
+    def addresses(self) -> Addresses:
+        """Where people open Dagster and MLflow in a browser."""
+        local = read_addresses(self.path) or Addresses.local()
         uri = self.tracking_uri
-        if uri.startswith("http"):
-            return uri.rstrip("/")
-        return os.environ.get("LOCKSTEP_MLFLOW_UI", "http://127.0.0.1:5000")
+        return replace(local, mlflow=uri.rstrip("/")) if uri.startswith("http") else local
 
     def registry(self) -> Registry:
         """The registry of versions: the embedded store, or a server that the environment names."""

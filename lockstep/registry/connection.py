@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from lockstep.registry.errors import RegistryError, RegistryUnreachableError
+from lockstep.registry.locations import is_of_home, location, move_locations
 
 if TYPE_CHECKING:
+    import sqlalchemy
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -40,12 +42,14 @@ class Connection:
     Args:
         uri: Address of the tracking server (`http://...`) or database (`sqlite:///...`), which
             is the registry too.
+        artifact_root: Directory for files where a database is given; None leaves it to MLflow.
         attempts: How often a call is tried while the registry does not answer.
         wait: Seconds before the second attempt, twice as many before each next one.
     """
 
-    def __init__(self, uri: str, attempts: int, wait: float) -> None:
+    def __init__(self, uri: str, artifact_root: Path | None, attempts: int, wait: float) -> None:
         self.uri = uri
+        self.artifact_root = artifact_root.resolve() if artifact_root is not None else None
         self.attempts = attempts
         self.wait = wait
 
@@ -59,9 +63,15 @@ class Connection:
         """Whether a server is asked, rather than a database."""
         return self.uri.startswith(("http://", "https://"))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no database yet: the client would make one."""
+        file = _file_of(self.uri) if self.uri.startswith("sqlite:") else None
+        return file is not None and not file.exists()
+
     @cached_property
     def client(self) -> MlflowClient:
-        """MLflow's client.
+        """MLflow's client; the database and its tables are made where they are missing.
 
         Raises:
             RegistryUnreachableError: The database cannot be opened.
@@ -74,11 +84,15 @@ class Connection:
 
         if self.is_remote:
             return MlflowClient(self.uri, self.uri)
+        is_new = self.is_new
         try:
             self._attempt(_open_database, self.uri)
             with _alone(self.uri):
+                if is_new:
+                    self._make_store()
                 client = self.call(MlflowClient, self.uri, self.uri)
                 self.call(client.search_registered_models, max_results=1)
+                self.call(self._move_locations)
         except ArgumentError as error:
             raise RegistryError(
                 f"{self.shown_uri} is no address of a registry ({error}). Give that of an MLflow "
@@ -87,6 +101,24 @@ class Connection:
         except OSError as error:
             raise RegistryUnreachableError(self.shown_uri, error) from error
         return client
+
+    def _make_store(self) -> None:
+        """Make the database, and have the experiment "Default" lie where all files do.
+
+        MLflow's client would put it below the working directory.
+        """
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        if self.artifact_root is not None:
+            self.call(SqlAlchemyStore, self.uri, location(self.artifact_root))
+
+    def _move_locations(self) -> None:
+        """Follow a home that was moved or copied; databases elsewhere are left alone."""
+        root, file = self.artifact_root, _file_of(self.uri)
+        if root is None or file is None or not is_of_home(root, file.resolve()):
+            return
+        with _connected(self.uri) as connection:
+            move_locations(connection, root)
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the client.
@@ -157,16 +189,23 @@ def _is_missing(error: MlflowException) -> bool:
 
 def _open_database(uri: str) -> None:
     """Open and close it; MLflow itself would try for hours."""
-    import sqlalchemy
-
     file = _file_of(uri)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-    seconds = "connect_timeout" if file is None else "timeout"
+    with _connected(uri):
+        pass
+
+
+@contextmanager
+def _connected(uri: str) -> Iterator[sqlalchemy.Connection]:
+    """A connection to a database, for one transaction."""
+    import sqlalchemy
+
+    seconds = "connect_timeout" if _file_of(uri) is None else "timeout"
     engine = sqlalchemy.create_engine(uri, connect_args={seconds: 5})
     try:
-        with engine.connect():
-            pass
+        with engine.begin() as connection:
+            yield connection
     finally:
         engine.dispose()
 

@@ -8,12 +8,12 @@ import weakref
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.connection import Connection
 from lockstep.registry.errors import FetchError, RegistryError
+from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.versions import Version
 
@@ -39,9 +39,9 @@ class VersionFiles:
             ArtifactError: Lockstep did not log it, or what was fetched is not what was logged.
             FetchError: The files have to be fetched, and did not all arrive; another try may work.
         """
-        location = urlparse(version.location)
-        if location.scheme in ("", "file"):
-            return Path(unquote(location.path)) / ARTIFACT
+        local = local_path(version.location)
+        if local is not None:
+            return local / ARTIFACT
         directory = self.cache / version.name / f"{version.version}-{version.digest[:12]}"
         if not _is_whole(directory, version.digest):
             self._fetch(version, directory)

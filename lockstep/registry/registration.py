@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from lockstep.artifacts.errors import SnapshotError
 from lockstep.artifacts.framework import framework_digest
@@ -23,6 +22,7 @@ from lockstep.columns.errors import NotFittedError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
+from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
@@ -43,14 +43,12 @@ class Registration:
 
     Attributes:
         connection: The registry.
-        artifact_root: Directory for the files where a database is given; None leaves it to MLflow.
         pipeline: The fitted pipeline.
         source: Its source.
         evidence: What else the version carries.
     """
 
     connection: Connection
-    artifact_root: Path | None
     pipeline: Pipeline
     source: Snapshot
     evidence: Evidence
@@ -112,10 +110,9 @@ class Registration:
         experiment = self.connection.call(client.get_experiment_by_name, name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        root = self.artifact_root
-        # MLflow takes a path for a part of a URI: it unquotes it, and a `#` would end it
-        location = None if root is None else quote(str(root.resolve() / name))
-        created = self.connection.call(client.create_experiment, name, artifact_location=location)
+        root = self.connection.artifact_root
+        place = location(root / name) if root is not None else None
+        created = self.connection.call(client.create_experiment, name, artifact_location=place)
         return str(created)
 
     def _log_facts(self, run: Run, digest: str) -> None:

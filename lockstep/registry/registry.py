@@ -47,10 +47,19 @@ class Registry:
     ) -> None:
         self.tracking_uri = tracking_uri
         self.artifact_root = artifact_root
-        self._connection = Connection(tracking_uri, attempts, wait)
+        self._connection = Connection(tracking_uri, artifact_root, attempts, wait)
         self._call = self._connection.call
         self._files = VersionFiles(self._connection, cache)
         self._loaded: dict[tuple[str, int, str], LoadedVersion] = {}
+
+    def open(self) -> None:
+        """Make the database where it is missing; what only looks something up makes none.
+
+        Raises:
+            RegistryUnreachableError: The registry does not answer.
+            RegistryError: It is not one that this MLflow can use.
+        """
+        _ = self._connection.client
 
     def log(
         self,
@@ -81,9 +90,7 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
             RegistryError: The registry refused something.
         """
-        registration = Registration(
-            self._connection, self.artifact_root, pipeline, source, evidence
-        )
+        registration = Registration(self._connection, pipeline, source, evidence)
         return registration.carry_out(tags or {}, plots or {})
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
@@ -125,6 +132,8 @@ class Registry:
 
     def alias(self, name: str, alias: str) -> Version | None:
         """The version that an alias points to; None if it points nowhere."""
+        if self._connection.is_new:
+            return None
         client = self._connection.client
         found = self._connection.find(client.get_model_version_by_alias, name, alias)
         return None if found is None else Version.of(found)
@@ -141,6 +150,8 @@ class Registry:
 
     def versions(self, name: str) -> tuple[Version, ...]:
         """All versions of a model, oldest first; none if there is no such model."""
+        if self._connection.is_new:
+            return ()
         client = self._connection.client
         model = self._connection.find(client.get_registered_model, name)
         if model is None:
@@ -168,8 +179,10 @@ class Registry:
             if pointed_to is None:
                 raise AliasNotSetError(name, version, self._numbers(name))
             return pointed_to
-        client = self._connection.client
-        found = self._connection.find(client.get_model_version, name, str(version))
+        found = None
+        if not self._connection.is_new:
+            client = self._connection.client
+            found = self._connection.find(client.get_model_version, name, str(version))
         if found is None:
             raise VersionNotFoundError(name, version, self._numbers(name))
         return Version.of(found)

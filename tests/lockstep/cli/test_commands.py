@@ -73,6 +73,26 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
     assert f" {command} [OPTIONS]" in answer.out
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("list",),
+        ("checks", "orders"),
+        ("checks", "orders", "--all"),
+        ("trace", "orders", "--day", DAY, "--key", "x"),
+        ("outcomes", "orders", "--day", DAY),
+        ("promote", "orders"),
+        ("rollback", "orders"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_finds_nothing_makes_nothing(
+    lockstep: Lockstep, home_path: Path, command: tuple[str, ...]
+) -> None:
+    lockstep(*command)
+    assert not home_path.exists()
+
+
 @pytest.mark.parametrize("command", [*RESULTS, "list"])
 def test_every_command_with_results_can_print_them_as_json(
     lockstep: Lockstep, command: str
@@ -224,7 +244,7 @@ def test_a_home_that_cannot_be_written_to_is_one_clear_line(
     file = tmp_path / "a file"
     file.touch()
     monkeypatch.setenv("LOCKSTEP_HOME", str(file))
-    error = lockstep("checks", "orders").error
+    error = lockstep("train", "orders").error
     assert error == (
         f"{file}/dagster cannot be written to (Not a directory); "
         "set LOCKSTEP_HOME to a folder that can be."

@@ -67,7 +67,7 @@ def test_a_database_below_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("not a directory")
     registry = Registry(f"sqlite:///{tmp_path}/home/mlflow.db", attempts=2, wait=0.01)
     with pytest.raises(RegistryUnreachableError, match=r"home/mlflow\.db does not answer"):
-        registry.versions("tumour")
+        registry.open()
 
 
 def test_a_database_of_another_mlflow_is_told_with_what_to_do(

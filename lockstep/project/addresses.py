@@ -1,0 +1,52 @@
+"""Where people open a home in a browser: what `lockstep up` serves, or served last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lockstep.artifacts.atomic import replace_text
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The pages of a home.
+
+    Attributes:
+        dagster: Dagster's UI.
+        mlflow: MLflow's UI.
+    """
+
+    dagster: str
+    mlflow: str
+
+    @classmethod
+    def local(cls, dagster: int = 3000, mlflow: int = 5000) -> Addresses:
+        """Pages that are served on this machine, by their ports."""
+        return cls(f"http://{_HOST}:{dagster}", f"http://{_HOST}:{mlflow}")
+
+
+def write_addresses(home: Path, addresses: Addresses) -> None:
+    """Write down where a home is served."""
+    stored = {"home": str(home), **asdict(addresses)}
+    replace_text(_file(home), json.dumps(stored, indent=1) + "\n")
+
+
+def read_addresses(home: Path) -> Addresses | None:
+    """Where a home is, or was last, served; None if it never was.
+
+    What a copied home says is about the one that it was copied from.
+    """
+    file = _file(home)
+    if not file.exists():
+        return None
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    own = stored.pop("home") == str(home)
+    return Addresses(**stored) if own else None
+
+
+def _file(home: Path) -> Path:
+    return home / "up.json"
