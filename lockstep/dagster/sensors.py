@@ -75,7 +75,11 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         if not new:
             odd = unsupported_files(inbox)
             what = f"No new file in {inbox}."
-            return dg.SkipReason(f"{what} Not CSV, Parquet or JSON lines: {odd}" if odd else what)
+            return dg.SkipReason(
+                f"{what} Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}"
+                if odd
+                else what
+            )
         keys = [claim.partition for claim in new]
         return dg.SensorResult(
             run_requests=[

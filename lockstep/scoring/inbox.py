@@ -20,10 +20,13 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
+from lockstep.scoring.store import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0
 """A file that nobody has written to for so long is taken to be complete."""
+_LONGEST_STEM = 180
+"""Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,9 @@ def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim
             continue
         digest = _sha256(path)
         if digest[:12] in known:
-            _move(path, inbox / "repeated", f"{path.stem}-{digest[:12]}{path.suffix}")
+            _move(path, inbox / "repeated", _partition_of(path, digest))
             continue
-        target = f"{path.stem}-{digest[:12]}{path.suffix.lower()}"
-        path.rename(claimed / target)
+        path.rename(claimed / _partition_of(path, digest))
         known.add(digest[:12])
     return [
         Claim(path.name, _digest_of_name(path))
@@ -87,10 +89,10 @@ def claim_copy(inbox: Path, file: Path) -> str:
         raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
     claimed = inbox / "claimed"
     digest = _sha256(file)[:12]
+    partition = _partition_of(file, digest)
     for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
         if path.suffix in SUFFIXES:
             return path.name
-    partition = f"{file.stem}-{digest}{file.suffix.lower()}"
     replace(claimed / partition, lambda target: shutil.copyfile(file, target))
     return partition
 
@@ -115,7 +117,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
         digests = {_sha256(file)[:12]}
     else:
         came_as = re.compile(
-            rf"{re.escape(file.stem)}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
+            rf"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
         )
         all_files = (*claimed, *_files(inbox / "repeated"))
         digests = {_digest_of_name(path) for path in all_files if came_as.fullmatch(path.name)}
@@ -139,23 +141,24 @@ def why_rejected(inbox: Path, partition: str) -> str | None:
 
 
 def unsupported_files(inbox: Path) -> list[str]:
-    """Names of files in the inbox that no reader is for."""
+    """Names of files in the inbox that are never claimed: of other kinds, and symbolic links."""
     if not inbox.is_dir():
         return []
     return sorted(
         path.name
         for path in inbox.iterdir()
-        if path.is_file()
-        and path.suffix.lower() not in (*SUFFIXES, ".tmp", ".part")
+        if (path.is_symlink() or path.is_file())
+        and (path.is_symlink() or path.suffix.lower() not in (*SUFFIXES, ".tmp", ".part"))
         and not path.name.startswith(".")
     )
 
 
 def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
-    """Decode a claimed file; one that cannot be read is set aside with its reason.
+    """Decode a claimed file; one whose content cannot be read is set aside with its reason.
 
     Raises:
-        InputError: It cannot be read; it is in `rejected/` now.
+        InputError: It cannot be read; it is in `rejected/` now, unless the disk or the network
+            is at fault and not the file.
     """
     path = inbox / "claimed" / partition
     rejected = inbox / "rejected"
@@ -164,7 +167,7 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     try:
         decoded = decode_file(path, schema)
     except InputError as error:
-        if not path.exists():
+        if not path.exists() or _is_of_the_disk(error):
             raise
         rejected.mkdir(exist_ok=True)
         reason = str(error).replace(f"{path.parent}/", f"{rejected}/")  # where it lies now
@@ -177,13 +180,32 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
 
 
 def _is_complete(path: Path, settled: float) -> bool:
-    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+    if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        return False
+    if path.is_symlink() or not path.is_file():  # what a link points to may be anybody's
         return False
     return time.time() - path.stat().st_mtime >= settled
 
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES]
+
+
+def _is_of_the_disk(error: InputError) -> bool:
+    """Whether the system failed to read; pyarrow's errors about content have no such number."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
+
+
+def _partition_of(file: Path, digest: str) -> str:
+    """Name of the partition of a file with this content."""
+    return f"{_shortened(file.stem)}-{digest[:12]}{file.suffix.lower()}"
+
+
+def _shortened(stem: str) -> str:
+    """As much of a name as leaves room, in a file's name, for the digest and more suffixes."""
+    while len(file_name(stem).encode()) > _LONGEST_STEM:
+        stem = stem[:-1]
+    return stem
 
 
 def _digest_of_name(path: Path) -> str:

@@ -24,7 +24,10 @@ class NotStoredError(LockstepError):
 
 def file_name(partition: str) -> str:
     """The name of a partition as that of a file or folder."""
-    return quote(partition, safe=" +:=@")
+    return "".join(
+        letter if not letter.isascii() and letter.isprintable() else quote(letter, safe=" +:=@")
+        for letter in partition
+    )
 
 
 def partition_of(name: str) -> str:

@@ -1,9 +1,11 @@
 """The inbox: every content once, complete files only, nothing lost."""
 
+import errno
 import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lockstep.columns.errors import InputError
@@ -14,7 +16,9 @@ from lockstep.scoring.inbox import (
     decode_claimed,
     find_claimed,
     unsupported_files,
+    why_rejected,
 )
+from lockstep.scoring.store import Store
 
 OLD = time.time() - 3600
 
@@ -159,3 +163,46 @@ def test_of_several_files_of_one_name_each_is_named(tmp_path: Path) -> None:
 def test_a_file_that_never_came_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"orders\.csv: no such file has come into "):
         find_claimed(tmp_path, Path("orders.csv"))
+
+
+@pytest.mark.parametrize("stem", ["航班" * 20, "航班" * 41, "%" * 200, "a" * 240])
+def test_a_long_name_leaves_room_for_what_is_written_of_it(tmp_path: Path, stem: str) -> None:
+    drop(tmp_path, f"{stem}.csv")
+    (claim,) = claim_files(tmp_path)
+    assert claim.partition.startswith(stem[:40])
+    assert find_claimed(tmp_path, Path(f"{stem}.csv")) == claim.partition
+    store = Store(tmp_path / "data")
+    store.write_columns("inbox/batch", {"x": np.array([1.0])}, claim.partition)
+    assert store.partitions("inbox/batch") == [claim.partition]
+
+
+def test_long_names_that_differ_at_their_end_are_two_partitions(tmp_path: Path) -> None:
+    drop(tmp_path, f"{'a' * 240}1.csv")
+    drop(tmp_path, f"{'a' * 240}2.csv", "name,x\na,2\n")
+    assert len(claim_files(tmp_path)) == 2
+
+
+def test_a_symbolic_link_is_named_and_left_alone(tmp_path: Path) -> None:
+    target = drop(tmp_path / "elsewhere", "private.csv")
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "link.csv").symlink_to(target)
+    assert claim_files(tmp_path / "inbox") == []
+    assert unsupported_files(tmp_path / "inbox") == ["link.csv"]
+    assert target.exists()
+
+
+def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+
+    def fail(path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(InputError, match="Input/output error"):
+            decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
+    assert why_rejected(tmp_path, claim.partition) is None
