@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class LoadedVersion:
         metrics: Its quality, by metric.
         rows: Number of rows that it was fitted on.
         ulps: Largest allowed difference of each column, in units in the last place.
+        trained_until: Event time of the newest row that it was fitted on; None where it has none,
+            or tells none.
     """
 
     name: str
@@ -51,6 +54,7 @@ class LoadedVersion:
     metrics: Mapping[str, float]
     rows: int
     ulps: Mapping[str, int]
+    trained_until: datetime | None
 
     @classmethod
     def open(cls, directory: Path, digest: str, *, name: str, version: int) -> LoadedVersion:
@@ -69,6 +73,7 @@ class LoadedVersion:
         """
         artifact = Artifact.open(directory, digest)
         manifest = artifact.manifest
+        until = manifest.get("trained_until")
         if manifest["pipeline"] != name:
             raise ArtifactError(
                 f"{directory} holds a version of {manifest['pipeline']}, not of {name}: point to "
@@ -91,6 +96,7 @@ class LoadedVersion:
             metrics=manifest["metrics"],
             rows=manifest["rows"],
             ulps=manifest["ulps"],
+            trained_until=datetime.fromisoformat(until) if until is not None else None,
         )
 
     def unload(self) -> None:

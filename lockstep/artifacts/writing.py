@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ class Evidence:
         environment: Where it was fitted.
         metrics: Its quality, by metric.
         rows: Number of rows that it was fitted on.
+        trained_until: Event time of the newest of them; None where they have none.
     """
 
     golden: GoldenRecords
@@ -50,6 +52,7 @@ class Evidence:
     environment: Environment
     metrics: Mapping[str, float]
     rows: int
+    trained_until: datetime | None = None
 
 
 def write_artifact(
@@ -82,7 +85,7 @@ def write_artifact(
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
-    outcome = pipeline.outcome_schema
+    outcome, until = pipeline.outcome_schema, evidence.trained_until
     manifest = {
         "format": FORMAT,
         "pipeline": pipeline.name,
@@ -95,6 +98,7 @@ def write_artifact(
             "modules": modules,
         },
         "rows": evidence.rows,
+        "trained_until": until.isoformat() if until is not None else None,
         "metrics": dict(evidence.metrics),
         "record": pipeline.record_schema.to_json(),
         "outcome": outcome.to_json() if outcome is not None else None,

@@ -157,6 +157,14 @@ STALENESS = Check(
     "Train on newer rows.",
     need=needs.EVENT_TIME,
 )
+LIVE_AGE = Check(
+    "live_age",
+    "The newest row that the live version was trained on is no older than `max_age` when the batch "
+    "is scored. A batch counts as scored by the clock; one of a calendar that has an end, on its "
+    "own day.",
+    "Train on newer rows.",
+    need=needs.EVENT_TIME,
+)
 REFERENCE_SAMPLE = Check(
     "reference_sample",
     "A sample of the batch, sent through the reference path one record at a time, gives the very "
@@ -194,7 +202,7 @@ HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (ROUND_TRIP, WIRE_FORMATS, QUALITY, BASELINE, CHAMPION_COMPARISON, SLICES)
 CHAMPION_CHECKS = (GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
-BATCH_CHECKS = (DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT)
+BATCH_CHECKS = (DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LIVE_AGE)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,

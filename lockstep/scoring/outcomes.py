@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,7 @@ import numpy as np
 
 from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
 from lockstep.checks.specs import worth_telling
+from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
@@ -65,7 +67,7 @@ def compare_outcomes(
 
     Raises:
         NotStoredError: The day has not been scored.
-        InputError: The outcomes cannot be read.
+        InputError: The outcomes cannot be read, or a key has more than one.
     """
     arrived = decode_source(source, outcome_schema(declared.pipeline), date.fromisoformat(day))
     version = store.read("daily/scored", day).column("version")
@@ -111,8 +113,20 @@ def measured_columns(declared: PipelineAssets) -> tuple[str, ...]:
 
 
 def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> Columns:
-    """The scored rows whose outcome has arrived, with it, in the order of the scored rows."""
-    position = {key: row for row, key in enumerate(arrived[pipeline.key].tolist())}
+    """The scored rows whose outcome has arrived, with it, in the order of the scored rows.
+
+    Raises:
+        InputError: A key has more than one outcome.
+    """
+    keys_arrived = arrived[pipeline.key].tolist()
+    position = {key: row for row, key in enumerate(keys_arrived)}
+    if len(position) < len(keys_arrived):
+        repeated = [key for key, count in Counter(keys_arrived).most_common(3) if count > 1]
+        raise InputError(
+            f"{pipeline.name}: {len(keys_arrived) - len(position)} rows of outcomes repeat the "
+            f"{pipeline.key} of another, such as {', '.join(map(repr, repeated))}, and nothing "
+            "tells which one is right. Have one outcome a record delivered."
+        )
     keys = predicted[pipeline.key].tolist()
     rows = np.array([row for row, key in enumerate(keys) if key in position], dtype=np.int64)
     matches = np.array([position[keys[row]] for row in rows.tolist()], dtype=np.int64)

@@ -37,6 +37,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.records import (
     PartitionRecord,
@@ -141,8 +142,19 @@ def ingest_batch(
     rows: Decoded,
     *,
     accept: Sequence[str] = (),
+    now: datetime | None = None,
 ) -> Stage:
     """Part a partition's rows, and compare them with training and the batches before.
+
+    Args:
+        declared: The pipeline and the demands on its rows.
+        live: The version that serves.
+        store: Where the pipeline's rows are kept.
+        stream: The stream that it is a partition of.
+        partition: The day or file.
+        rows: Its rows, decoded as the version's record type declares them.
+        accept: Columns whose sudden shift is real and meant to stay.
+        now: When it is scored; by the clock if it is not said.
 
     Raises:
         LockstepError: `accept` names no field of the record.
@@ -155,11 +167,13 @@ def ingest_batch(
     # Rows that will be quarantined count here: they may be how a shift shows.
     profile = Profile.of(rows.columns, profiled(schema))
     window = trailing_window(store, stream, partition)
+    at = scoring_time(declared, stream, partition, now or datetime.now(UTC))
     found = {
         "decoding": carry_out(check_decoding, ingested),
         "input_suite": carry_out(check_input_suite, ingested),
         "input_drift": carry_out(check_drift, live.profile, rows.columns),
         "sudden_shift": carry_out(check_shift, window, profile, accept),
+        "live_age": carry_out(check_age, live, at, declared.max_age),
     }
     results = worth_telling(declared, "batch", found)
     name = f"{stream.name}/batch"

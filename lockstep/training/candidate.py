@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -251,7 +252,7 @@ def fit_candidate(
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
     profiled = {name: graph.kind(name) for name in graph.served if name != pipeline.key}
-    metrics = _metrics(qualities, evaluation)
+    metrics, window = _metrics(qualities, evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
@@ -260,8 +261,10 @@ def fit_candidate(
         environment=Environment.capture(),
         metrics=metrics,
         rows=rows,
+        trained_until=window[-1] if window else None,
     )
-    tags = _training_window(declared, columns)
+    names = ("trained_from", "trained_until") if window else ()
+    tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     found = {
         "round_trip": carry_out(_check_round_trip, registry, version),
@@ -309,13 +312,14 @@ def _check_against_champion(
     return check_against_champion(qualities, evaluation, measured)
 
 
-def _training_window(declared: PipelineAssets, columns: Columns) -> dict[str, str]:
+def _training_window(declared: PipelineAssets, columns: Columns) -> list[datetime]:
+    """Event times of the oldest and the newest row; none where the rows have no event time."""
     time = declared.pipeline.record_schema.event_time
     times = columns[time] if time is not None else np.empty(0, dtype="datetime64[us]")
     known = times[~is_missing(times)]
     if not len(known):
-        return {}
-    return {"trained_from": f"{known.min()}Z", "trained_until": f"{known.max()}Z"}
+        return []
+    return [one.item().replace(tzinfo=UTC) for one in (known.min(), known.max())]
 
 
 def _check_round_trip(registry: Registry, version: Version) -> CheckResult:

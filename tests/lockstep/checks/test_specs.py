@@ -62,3 +62,4 @@ def test_what_a_version_was_checked_for_is_told_even_where_the_checkout_has_no_s
 def test_without_an_event_time_nothing_has_an_age(edited_orders) -> None:
     timeless = edited_orders(("sent_at: EventTime", "sent_at: float"))
     assert names(ASSETS, "champion") - names(timeless, "champion") == {"staleness"}
+    assert names(ASSETS, "batch") - names(timeless, "batch") == {"live_age"}

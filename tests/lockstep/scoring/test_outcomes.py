@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Columns
 from lockstep.project.quality import Quality
 from lockstep.scoring.outcomes import (
@@ -36,6 +37,18 @@ def test_rows_are_joined_by_key_in_the_order_in_which_they_were_scored() -> None
     assert joined["order_id"].tolist() == ["c", "a"]
     assert joined["risk"].tolist() == [0.3, 0.1]
     assert joined["returned"].tolist() == [False, True]
+
+
+def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
+    arrived = {
+        "order_id": np.array(["a", "b", "a"], object),
+        "returned": np.array([True, False, False]),
+        "cost": np.array([4.0, np.nan, np.nan]),
+    }
+    with pytest.raises(
+        InputError, match="1 rows of outcomes repeat the order_id of another, such as 'a'"
+    ):
+        join_outcomes(ASSETS.pipeline, {"order_id": np.array(["a"], object)}, arrived)
 
 
 def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:

@@ -1,0 +1,58 @@
+"""Age: how long before a batch the newest row was that the live version was trained on."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+from lockstep.checks.results import CheckResult
+from lockstep.project.declaration import PipelineAssets
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.scoring.streams import Stream
+
+
+def scoring_time(
+    declared: PipelineAssets, stream: Stream, partition: str, now: datetime
+) -> datetime:
+    """The time at which a batch counts as scored: now, unless the calendar is replayed.
+
+    A calendar that has an end stands still there: its days count as scored on that day, and files
+    on its last day at the latest.
+
+    Args:
+        declared: The pipeline.
+        stream: The stream that the batch is of.
+        partition: The day or file.
+        now: The time by the clock.
+    """
+    calendar = declared.calendar
+    if calendar is None or calendar.end is None:
+        return now
+    day = date.fromisoformat(partition) if stream.name == "daily" else calendar.end
+    return min(now, datetime.combine(day, time.min, UTC) + timedelta(days=1))
+
+
+def check_age(live: LoadedVersion, at: datetime, max_age: timedelta) -> CheckResult:
+    """Whether the newest training row of a version is not too old for a batch.
+
+    Args:
+        live: The version that serves.
+        at: When the batch is scored.
+        max_age: How old the newest training row may be.
+    """
+    newest = live.trained_until
+    if newest is None:
+        return CheckResult.not_judged(
+            f"Version {live.version} does not tell of when its newest training row is; one that "
+            "is trained now does, if its records have an event time."
+        )
+    age = max(at - newest, timedelta())
+    return CheckResult(
+        passed=age <= max_age,
+        summary=f"Version {live.version} was trained on rows until {newest:%Y-%m-%d}, {age.days} "
+        f"days before {at:%Y-%m-%d} (at most {max_age.days}).",
+        severity="WARN",
+        numbers={"age_days": age.days},
+    )
