@@ -151,7 +151,7 @@ def summarise(story: Story, seconds: float) -> dict[str, Any]:
             "rows": sum(run.figure("/scored", "dagster/row_count") for run in story.scored),
             "quarantined": sum(run.figure("/batch", "quarantined") for run in story.scored),
         },
-        "checks": {name: results[name] for name in ("passed", "warned", "failed")},
+        "checks": {name: results[name] for name in ("passed", "not_judged", "warned", "failed")},
         "caught": [catch.to_json() for catch in story.catches],
         "seconds": round(seconds, 1),
     }
@@ -165,8 +165,8 @@ def tell(story: Story, summary: dict[str, Any]) -> None:
         f"{trained['auc']:.3f} on the newest fifth, held out",
         "Scored": f"{scored['rows']:,} flights of {scored['partitions']} days, published; "
         f"{scored['quarantined']} rows quarantined",
-        "Checks": f"{results['passed']} passed, {results['warned']} warned, "
-        f"{results['failed']} in error",
+        "Checks": f"{results['passed']} passed, {results['not_judged']} not judged, "
+        f"{results['warned']} warned, {results['failed']} in error",
     }
     OUT.print()
     for title, line in lines.items():

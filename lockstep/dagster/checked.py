@@ -12,6 +12,7 @@ from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checks import specs, table_metadata, to_result
+from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
 
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
@@ -58,7 +59,11 @@ def checked_asset(
                     f"The checks of {name.to_user_string()} are carried out when it is "
                     "materialized; materialize it."
                 )
-            yield from make(context, *arguments, **options)
+            try:
+                yield from make(context, *arguments, **options)
+            except FROM_OUTSIDE as error:
+                retry_later(context, error)
+                raise
 
         upstream = [dg.AssetKey(list(one)) for one in deps]
         declared = specs(checks, name, partitions)

@@ -32,6 +32,12 @@ run_monitoring:
 concurrency:
   runs:
     max_concurrent_runs: 2
+    tag_concurrency_limits:
+      # Days of a schedule are run in order: each is compared with those before it.
+      - key: lockstep/one_at_a_time
+        value:
+          applyLimitPerUniqueValue: true
+        limit: 1
 """
 
 

@@ -1,15 +1,27 @@
-"""Schedules: each tick takes the next day that has not been run."""
+"""Schedules: each tick takes the days that are open, the oldest first and one at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
 
 import dagster as dg
 
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
+from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.registry.registry import Registry
 
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
+
+MOST_DAYS = 31
+"""Days that one tick takes: a month that was missed is caught up in a morning."""
+ONE_AT_A_TIME = "lockstep/one_at_a_time"
+"""Tag of runs of which the queue starts one at a time for each of its values: a day is compared
+with the days before it, which must be through by then."""
+_MOST_RUNS = 5
+"""Runs of a day that failed for causes from outside, after which it is left to a person."""
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
@@ -23,13 +35,13 @@ def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
     return found
 
 
-def next_day(
-    instance: dg.DagsterInstance, job: str, done: dg.AssetKey, days: list[str]
-) -> str | None:
-    """The first day that is neither done nor tried.
+def open_days(
+    instance: dg.DagsterInstance, job: str, done: dg.AssetKey, days: Iterable[str]
+) -> list[dg.RunRequest]:
+    """Runs for the first days that are open, in order: `MOST_DAYS` at most.
 
-    A day that was tried and blocked is left to a person, so that it does not hold up the days
-    after it.
+    A day is open that was never tried, or that failed for a cause from outside and may be tried
+    again. One that was blocked is left to a person; it does not hold up the days after it.
 
     Args:
         instance: Where runs and materializations are recorded.
@@ -38,13 +50,27 @@ def next_day(
         days: The days there are, in order.
     """
     finished = instance.get_materialized_partitions(done)
-    for day in days:
-        if day in finished:
-            continue
-        tried = dg.RunsFilter(job_name=job, tags={"dagster/partition": day})
-        if not instance.get_runs_count(tried):
-            return day
-    return None
+    tries = ((day, _tries(instance, job, day)) for day in days if day not in finished)
+    found = (
+        dg.RunRequest(
+            run_key=f"{day}, run {count + 1}",
+            partition_key=day,
+            tags={ONE_AT_A_TIME: job},
+        )
+        for day, count in tries
+        if count is not None
+    )
+    return list(islice(found, MOST_DAYS))
+
+
+def _tries(instance: dg.DagsterInstance, job: str, day: str) -> int | None:
+    """How often a day was tried; None if it is not to be tried again."""
+    tried = dg.RunsFilter(job_name=job, tags={"dagster/partition": day})
+    runs = instance.get_runs(tried, limit=_MOST_RUNS)
+    if not runs:
+        return 0
+    is_over = runs[0].is_finished and OUTSIDE_TAG in runs[0].tags
+    return len(runs) if is_over and len(runs) < _MOST_RUNS else None
 
 
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
@@ -56,19 +82,17 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
         cron_schedule=_EVERY_MORNING,
         execution_timezone=calendar.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every morning, score the next day that has not been scored.",
+        description="Every morning, score the days that have not been scored, oldest first.",
     )
     def score_daily(
         context: dg.ScheduleEvaluationContext, registry: dg.ResourceParam[Registry]
-    ) -> dg.RunRequest | dg.SkipReason:
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         if registry.alias(declared.name, "live") is None:
             return dg.SkipReason(f"{declared.name} has no live version yet: train and promote one.")
         done = dg.AssetKey([declared.name, "daily", "published"])
         days = calendar.days(context.scheduled_execution_time)
-        day = next_day(context.instance, job, done, days)
-        if day is None:
-            return dg.SkipReason("Every day that is over has been scored.")
-        return dg.RunRequest(run_key=day, partition_key=day)
+        requests = open_days(context.instance, job, done, days)
+        return requests or dg.SkipReason("Every day that is over has been scored.")
 
     return score_daily
 
@@ -82,16 +106,16 @@ def _monitor_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleD
         cron_schedule=_LATER_EVERY_MORNING,
         execution_timezone=calendar.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every morning, compare the next published day with what came of it.",
+        description="Every morning, compare published days with what came of them.",
     )
-    def monitor_daily(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def monitor_daily(
+        context: dg.ScheduleEvaluationContext,
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         published = context.instance.get_materialized_partitions(
             dg.AssetKey([declared.name, "daily", "published"])
         )
         done = dg.AssetKey([declared.name, "outcomes"])
-        day = next_day(context.instance, job, done, sorted(published))
-        if day is None:
-            return dg.SkipReason("Every published day has been compared with its outcomes.")
-        return dg.RunRequest(run_key=day, partition_key=day)
+        requests = open_days(context.instance, job, done, sorted(published))
+        return requests or dg.SkipReason("Every published day has been compared with its outcomes.")
 
     return monitor_daily

@@ -1,7 +1,7 @@
 """The schedules: each tick takes the next day, and says why where there is none."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,11 +9,11 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.dagster.definitions import definitions
-from lockstep.dagster.jobs import monitor_job_name
+from lockstep.dagster.jobs import monitor_job_name, score_job_name
 from lockstep.dagster.resources import resources
+from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.dagster.runs import run_job
-from lockstep.dagster.schedules import schedules
-from lockstep.project.declaration import Calendar
+from lockstep.dagster.schedules import MOST_DAYS, open_days, schedules
 from lockstep.project.project import Project
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
@@ -26,8 +26,8 @@ def tick(
     schedule: dg.ScheduleDefinition,
     workplace,
     at: datetime = AFTER_THE_CALENDAR,
-) -> str:
-    """The day that a tick asks for, or why it asks for none."""
+) -> str | list[str]:
+    """The days that a tick asks for, or why it asks for none."""
     with dg.build_schedule_context(
         instance=workplace.instance,
         scheduled_execution_time=at,
@@ -37,8 +37,7 @@ def tick(
         found = schedule.evaluate_tick(context)
     if found.skip_message:
         return found.skip_message
-    (request,) = found.run_requests
-    return request.partition_key
+    return [request.partition_key for request in found.run_requests]
 
 
 def block(workplace, day: str) -> None:
@@ -47,39 +46,49 @@ def block(workplace, day: str) -> None:
     assert not workplace.score(day).ok
 
 
-def test_each_tick_takes_the_next_day_that_is_not_scored(live) -> None:
-    taken = []
-    for _ in range(3):
-        taken.append(tick(SCORE, live))
-        assert live.score(taken[-1]).ok
-    assert taken == ["2020-03-01", "2020-03-02", "2020-03-03"]
+def days_until(last: int, first: int = 1) -> list[str]:
+    """Days of March 2020."""
+    return [f"2020-03-{day:02}" for day in range(first, last + 1)]
 
 
-def test_a_day_scored_out_of_turn_is_not_taken_again(live) -> None:
+def fail(workplace, day: str, tags: dict[str, str]) -> None:
+    """Have a run of a day recorded that failed."""
+    workplace.instance.create_run_for_job(
+        definitions(ORDERS).resolve_job_def(score_job_name("orders", "daily")),
+        status=dg.DagsterRunStatus.FAILURE,
+        tags={"dagster/partition": day, **tags},
+    )
+
+
+def test_a_tick_takes_all_days_that_were_missed_in_order(live) -> None:
+    assert tick(SCORE, live, datetime(2020, 3, 6, 6, tzinfo=UTC)) == days_until(5)
+
+
+def test_a_tick_takes_a_bounded_number_of_days() -> None:
+    days = [f"{date(2020, 1, 1) + timedelta(number)}" for number in range(MOST_DAYS + 9)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        requests = open_days(instance, "orders_score_daily", dg.AssetKey("published"), days)
+    assert [request.partition_key for request in requests] == days[:MOST_DAYS]
+
+
+def test_days_that_are_scored_or_blocked_are_not_taken_again(live) -> None:
     live.score("2020-03-01")
-    live.score("2020-03-03")
-    assert tick(SCORE, live) == "2020-03-02"
+    block(live, "2020-03-02")
+    assert tick(SCORE, live, datetime(2020, 3, 5, 6, tzinfo=UTC)) == days_until(4, first=3)
 
 
-def test_a_day_that_was_blocked_does_not_hold_up_the_next(live) -> None:
-    block(live, "2020-03-01")
-    assert tick(SCORE, live) == "2020-03-02"
-
-
-def test_a_day_is_taken_when_it_is_over(live) -> None:
+def test_a_day_that_failed_from_outside_is_taken_again_a_few_times(live) -> None:
     morning = datetime(2020, 3, 2, 6, tzinfo=UTC)
-    assert tick(SCORE, live, morning) == "2020-03-01"
-    live.score("2020-03-01")
+    for _ in range(4):
+        fail(live, "2020-03-01", {OUTSIDE_TAG: "OSError"})
+        assert tick(SCORE, live, morning) == ["2020-03-01"]
+    fail(live, "2020-03-01", {OUTSIDE_TAG: "OSError"})
     assert "has been scored" in tick(SCORE, live, morning)
 
 
-def test_a_calendar_that_ends_is_skipped_with_the_reason_once_it_is_through(live) -> None:
-    short = replace(ASSETS, calendar=Calendar(date(2020, 3, 1), date(2020, 3, 2)))
-    schedule = schedules(short)[0]
-    for day in ("2020-03-01", "2020-03-02"):
-        assert tick(schedule, live) == day
-        live.score(day)
-    assert tick(schedule, live) == "Every day that is over has been scored."
+def test_a_day_that_failed_otherwise_is_left_to_a_person(live) -> None:
+    fail(live, "2020-03-01", {})
+    assert tick(SCORE, live, datetime(2020, 3, 3, 6, tzinfo=UTC)) == ["2020-03-02"]
 
 
 def test_without_a_live_version_the_tick_says_what_to_do(workplace) -> None:
@@ -90,7 +99,7 @@ def test_only_published_days_are_compared_with_their_outcomes(live) -> None:
     assert "Every published day" in tick(MONITOR, live)
     block(live, "2020-03-01")
     live.score("2020-03-02")
-    assert tick(MONITOR, live) == "2020-03-02"
+    assert tick(MONITOR, live) == ["2020-03-02"]
     assert run_job(ORDERS, monitor_job_name("orders"), live.instance, partition="2020-03-02").ok
     assert "Every published day" in tick(MONITOR, live)
 

@@ -1,0 +1,64 @@
+"""Retries: a scheduled run is tried again where the cause is outside, and only there."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+
+from lockstep.columns.errors import LockstepError
+from lockstep.dagster import retries
+from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.retries import OUTSIDE_TAG
+
+SCHEDULED = {"dagster/schedule_name": "orders_daily"}
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def attempts(
+    instance: dg.DagsterInstance, errors: list[Exception], tags: dict[str, str]
+) -> tuple[int, dg.DagsterRun]:
+    """How often an asset is tried whose first attempts raise these errors, and its run."""
+    left, count = iter(errors), []
+
+    @checked_asset(["orders", "batch"])
+    def batch(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        count.append(1)
+        error = next(left, None)
+        if error is not None:
+            raise error
+        yield materialized(context, {}, {})
+
+    result = dg.materialize([batch], instance=instance, tags=tags, raise_on_error=False)
+    run = instance.get_run_by_id(result.run_id)
+    assert run is not None
+    return len(count), run
+
+
+def test_a_scheduled_run_survives_a_disk_that_fails_twice(instance) -> None:
+    count, run = attempts(instance, [OSError("disk")] * 2, SCHEDULED)
+    assert (count, run.status) == (3, dg.DagsterRunStatus.SUCCESS)
+
+
+def test_a_scheduled_run_that_fails_for_good_says_that_the_cause_is_outside(instance) -> None:
+    count, run = attempts(instance, [OSError("disk")] * 9, SCHEDULED)
+    assert (count, run.status) == (4, dg.DagsterRunStatus.FAILURE)
+    assert run.tags[OUTSIDE_TAG] == "OSError"
+
+
+@pytest.mark.parametrize(
+    ("error", "tags"), [(LockstepError("blocked"), SCHEDULED), (OSError("disk"), {})]
+)
+def test_what_is_not_from_outside_or_not_scheduled_is_tried_once(instance, error, tags) -> None:
+    count, run = attempts(instance, [error] * 9, tags)
+    assert (count, run.status) == (1, dg.DagsterRunStatus.FAILURE)
+    assert OUTSIDE_TAG not in run.tags
