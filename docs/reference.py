@@ -67,6 +67,15 @@ is its `Key[str]` or `Key[int]`, and one may be its `EventTime`.
 | `bool` | `Bools` (bool) | never |
 | `str`, `Literal["a", "b"]`, ... | `Texts` (object: `str`) | `None`, only with `\| None` |
 | `datetime`, `EventTime` | `Times` (datetime64[us], UTC) | NaT, only with `\| None` |
+
+What data says otherwise than a record is told by marks, several of them in one `Annotated`:
+
+| declared | meaning |
+|---|---|
+| `Annotated[float, Named("body mass (g)")]` | the column has this name in data |
+| `Annotated[float \| None, Missing("NA", "?")]` | these texts stand for no value |
+| `Annotated[datetime, Zone("Europe/Berlin")]` | times without a zone are of this one |
+| `RowNumber` | a key for tables that have none: their position in what they came in, from 0 |
 """
 
 

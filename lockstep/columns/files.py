@@ -139,7 +139,7 @@ def _decode_csv(path: Path, schema: Schema) -> Decoded:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """The table of a Parquet file.
+    """The table of a Parquet file, without the nameless index of a DataFrame.
 
     Raises:
         InputError: It is none, or damaged.
@@ -156,7 +156,15 @@ def read_parquet(path: Path) -> pa.Table:
             f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
             "Write it anew."
         ) from error
-    return table
+    return table.drop_columns(_nameless_index(table))
+
+
+def _nameless_index(table: pa.Table) -> list[str]:
+    """The columns in which pandas keeps an index that has no name: row numbers, not data."""
+    listed = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    return [
+        name for name in table.column_names if name in listed and name.startswith("__index_level_")
+    ]
 
 
 def _decode_parquet(path: Path, schema: Schema) -> Decoded:

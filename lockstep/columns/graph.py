@@ -20,7 +20,7 @@ from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
 from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
-from lockstep.columns.soundness import check_inputs, check_kinds, check_roles
+from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
 
 
 class Graph:
@@ -42,7 +42,7 @@ class Graph:
         CycleError: Columns depend on each other in a circle.
         LeakageError: A feature, model or output depends on an outcome or a label.
         DeclarationError: A function says that an input holds another kind than it does, a
-            model learns what is no label, or a label depends on a model.
+            model learns what is no label or texts without classes, or a label depends on a model.
         FunctionError: A function returned no column when computed on example rows, or wrote to
             its input.
     """
@@ -54,6 +54,7 @@ class Graph:
         self.fields = record.joined(outcome)
         fields = [FieldNode.of(field) for field in self.fields]
         self._givers = _givers([*fields, *self.columns.values()])
+        check_classes(self)
         check_inputs(self)
         self.nodes: Mapping[str, Node] = {node.name: node for node in (*fields, *self._sort())}
         check_roles(self)

@@ -6,10 +6,28 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from lockstep.columns.errors import DeclarationError, LeakageError, UnknownInputError
+from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
 
 if TYPE_CHECKING:
     from lockstep.columns.graph import Graph
+
+
+def check_classes(graph: Graph) -> None:
+    """A model that learns texts says which there are.
+
+    Raises:
+        DeclarationError: One does not.
+    """
+    for node in graph.columns.values():
+        label = graph.columns.get(node.learns) if node.learns is not None else None
+        if label is None or label.gives[label.name] is not Kind.TEXT:
+            continue
+        if node.gives[node.name] is not Kind.TEXT:
+            raise DeclarationError(
+                f"{node.title} learns {label.name!r}, which holds {Kind.TEXT.alias}, and does not "
+                "say which there are: give them as classes=[...]."
+            )
 
 
 def check_inputs(graph: Graph) -> None:

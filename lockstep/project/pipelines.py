@@ -41,10 +41,13 @@ class Pipelines:
     Attributes:
         declared: Pipelines by name.
         broken: Pipelines that cannot be imported, by name; the others go on without them.
+        undeclared: Names of modules with columns for which no module of `assets` declares a
+            pipeline: some are no pipelines' but shared by them.
     """
 
     declared: dict[str, PipelineAssets]
     broken: dict[str, Broken]
+    undeclared: frozenset[str] = frozenset()
 
     @property
     def names(self) -> list[str]:
@@ -59,6 +62,11 @@ class Pipelines:
         """
         if name in self.broken:
             raise LockstepError(self.broken[name].error)
+        if name in self.undeclared:
+            raise LockstepError(
+                f"{name} has a file with columns, and none in assets/ declares it a pipeline: add "
+                f"assets/{name}.py with ASSETS = PipelineAssets(...)."
+            )
         if name not in self.declared:
             close = get_close_matches(name, self.names, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
@@ -80,23 +88,24 @@ def pipelines(project: Project) -> Pipelines:
 def _imported(project: Project) -> Pipelines:
     declared: dict[str, PipelineAssets] = {}
     broken: dict[str, Broken] = {}
-    for name in _names(project):
+    names = _names(project, project.assets)
+    for name in names:
         try:
             declared[name] = _declaration(importlib.import_module(f"{project.assets}.{name}"))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
             broken[name] = _broken(name, error)
-    return Pipelines(declared, broken)
+    return Pipelines(declared, broken, frozenset(_names(project, project.transforms)) - {*names})
 
 
-def _names(project: Project) -> list[str]:
-    """The public modules of the project's package of sources: in its folder, or installed."""
-    folder = project.root.joinpath(*project.assets.split("."))
+def _names(project: Project, package: str) -> list[str]:
+    """The public modules of a package of the project: in its folder, or installed."""
+    folder = project.root.joinpath(*package.split("."))
     path = [str(folder)]
     if not folder.is_dir():
         try:
-            path = list(importlib.import_module(project.assets).__path__)
+            path = list(importlib.import_module(package).__path__)
         except ModuleNotFoundError:
-            return []  # a project without a pipeline yet
+            return []  # a project that has no such module yet
     names = [module.name for module in pkgutil.iter_modules(path)]
     return [name for name in names if not name.startswith("_")]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -14,7 +15,7 @@ from pyarrow import parquet
 
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError
-from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.files import decode_file, decode_json, read_parquet
 from lockstep.columns.records import EventTime, Key, Record
 
 
@@ -326,6 +327,20 @@ def test_parquet_is_read(tmp_path: Path) -> None:
     found = decode_file(tmp_path / "rows.parquet", SCHEMA)
 
     assert values(found, "key", "real", "whole", "flag", "text") == ["a", 1.5, 3, 1.0, "x"]
+
+
+def test_a_dataframes_nameless_index_is_no_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"price": [1.5, 2.5]}, index=[7, 3])
+    frame.to_parquet(tmp_path / "rows.parquet")
+
+    assert read_parquet(tmp_path / "rows.parquet").column_names == ["price"]
+
+
+def test_a_dataframes_index_that_has_a_name_is_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"price": [1.5, 2.5]}, index=pd.Index([7, 3], name="id"))
+    frame.to_parquet(tmp_path / "rows.parquet")
+
+    assert read_parquet(tmp_path / "rows.parquet").column_names == ["price", "id"]
 
 
 @pytest.mark.parametrize("kept", [0.01, 0.3, 0.5, 0.9, 0.999])

@@ -432,6 +432,27 @@ def test_a_model_learns_a_label(build: Build) -> None:
     )
 
 
+def test_a_model_of_texts_says_which_there_are_before_anything_asks_for_its_columns(
+    build: Build,
+) -> None:
+    @label
+    def fare_class(minutes: Ints) -> Texts:
+        raise NotImplementedError
+
+    @model(learns=fare_class, uses=["distance"])
+    def likely_class() -> Any:
+        raise NotImplementedError
+
+    @output
+    def chance(likely_class_cheap: Floats) -> Floats:
+        raise NotImplementedError
+
+    assert refused(build, fare_class, likely_class, chance, error=DeclarationError) == (
+        f"{likely_class.title} learns 'fare_class', which holds Texts, and does not say which there are: "
+        "give them as classes=[...]."
+    )
+
+
 def test_a_label_depends_on_no_model(build: Build) -> None:
     @label
     def surprise(price: Floats, expected_price: Floats) -> Floats:

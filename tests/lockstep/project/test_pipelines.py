@@ -115,6 +115,21 @@ def test_a_command_on_a_broken_pipeline_is_one_clear_line(checkout_of_broken_one
     assert "transforms/broken.py:3): ZeroDivisionError: division by zero" in line
 
 
+def test_columns_that_no_file_declares_a_pipeline_are_told_which_file_is_missing(
+    checkout_of_broken_ones,
+) -> None:
+    columns = checkout_of_broken_ones.folder / "transforms" / "columns_alone.py"
+    columns.write_text('"""Columns, and nothing else yet."""\n')
+
+    found = checkout_of_broken_ones.lockstep("train", "columns_alone")
+
+    assert (found.returncode, found.stderr) == (
+        2,
+        "error: columns_alone has a file with columns, and none in assets/ declares it a pipeline: "
+        "add assets/columns_alone.py with ASSETS = PipelineAssets(...).\n",
+    )
+
+
 def test_importing_the_definitions_loads_neither_mlflow_nor_great_expectations(
     checkout_of_broken_ones,
 ) -> None:
