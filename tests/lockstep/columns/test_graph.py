@@ -448,8 +448,8 @@ def test_a_model_of_texts_says_which_there_are_before_anything_asks_for_its_colu
         raise NotImplementedError
 
     assert refused(build, fare_class, likely_class, chance, error=DeclarationError) == (
-        f"{likely_class.title} learns 'fare_class', which holds Texts, and does not say which there are: "
-        "give them as classes=[...]."
+        f"{likely_class.title} learns 'fare_class', which holds Texts, and does not say which "
+        "there are: give them as classes=[...]."
     )
 
 
