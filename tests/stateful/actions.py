@@ -1,0 +1,61 @@
+"""Actions: what is done in a process of its own, by a command or by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def lockstep(*arguments: str) -> None:
+    """Carry out a command line."""
+    from lockstep.cli.main import main
+
+    sys.argv = ["lockstep", *arguments]
+    main()
+
+
+def materialize(asset: str, partition: str | None = None) -> None:
+    """Materialize one asset alone, as a person does in Dagster's UI."""
+    import dagster as dg
+
+    from lockstep.dagster.definitions import built
+    from lockstep.dagster.instance import open_instance
+    from lockstep.dagster.runs import CheckReport
+    from lockstep.project.project import Project
+
+    project = Project.find()
+    job = built(project).definitions.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=[dg.AssetKey(["meters", *asset.split("/")])],
+        instance=open_instance(project.home),
+        partition_key=partition,
+        raise_on_error=False,
+    )
+    checks = [asdict(CheckReport.of(one)) for one in result.get_asset_check_evaluations()]
+    print(json.dumps({"runs": [{"checks": checks}]}))
+    sys.exit(0 if result.success else 1)
+
+
+def point(alias: str, version: int) -> None:
+    """Point an alias to a version by hand, as in MLflow's UI."""
+    _client().set_registered_model_alias("meters", alias, str(version))
+
+
+def copy_tags(source: int, target: int) -> None:
+    """Copy all tags of a version to another, but those that say which bytes it is."""
+    client = _client()
+    for key, value in client.get_model_version("meters", str(source)).tags.items():
+        if key != "lockstep.manifest":
+            client.set_model_version_tag("meters", str(target), key, value)
+
+
+def _client() -> MlflowClient:
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{os.environ['LOCKSTEP_HOME']}/mlflow/mlflow.db")

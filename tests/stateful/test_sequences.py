@@ -1,0 +1,127 @@
+"""Sequences of ordinary steps after which something wrong could be published, or nobody was told.
+
+`Site` states what must hold; a test here is no more than what was done.
+"""
+
+import pytest
+
+from tests.stateful.site import Site
+
+FIRST, SECOND, THIRD = (("daily", f"2020-03-0{number}") for number in (1, 2, 3))
+OTHER, LIVE, NEW = 1, 2, 3
+"""Version 2 is live before a test, 1 is sound and never was, and 3 is what the test trains."""
+
+
+def test_what_is_wrong_with_a_delivery_is_found_and_the_rest_is_published(site: Site) -> None:
+    for number, kind in enumerate(
+        ("clean", "bad row", "odd row", "repeated row", "bad half", "wrong mean"), start=1
+    ):
+        site.deliver(f"2020-03-0{number}", kind, number)
+        site.score(("daily", f"2020-03-0{number}"))
+    site.deliver("2020-03-01", "wrong unit")
+    assert site.score(FIRST).status == 1
+    assert site.score(FIRST, accept=True).status == 0
+
+
+def test_files_are_scored_once_by_their_content(site: Site) -> None:
+    for kind in ("clean", "bad half", "clean", "bad row"):
+        site.score(site.send("file", kind))
+
+
+@pytest.mark.xfail(reason="training parity is not checked yet")
+def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> None:
+    site.edition = "edited"
+    site.materialize("candidate")
+    if NEW in site.versions:
+        site.promote(NEW)
+
+
+def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site) -> None:
+    site.edition = "averaging"
+    assert site.train().status == 1
+    site.materialize("candidate")
+    if NEW in site.versions:
+        site.promote(NEW)
+
+
+@pytest.mark.xfail(reason="windows read what was blocked")
+def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: Site) -> None:
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+    for _, day in (FIRST, SECOND):
+        site.deliver(day, "wrong unit")
+        assert site.score(("daily", day)).status == 1
+
+
+@pytest.mark.xfail(reason="files are not bound to records yet")
+@pytest.mark.parametrize("last_write", range(4, 26, 3))
+def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_write: int) -> None:
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+    site.deliver("2020-03-01", "wrong mean", 1)
+    site.score(FIRST, last_write=last_write)
+    site.materialize("published", FIRST)
+    site.deliver("2020-03-01", "clean", 2)
+    site.score(FIRST)
+
+
+@pytest.mark.xfail(reason="windows read what was not recorded")
+def test_scoring_of_a_file_is_killed_and_another_arrives(site: Site) -> None:
+    for last_write in range(6, 16, 3):
+        site.score(site.send("first", turn=last_write), last_write=last_write)
+    site.score(site.send("second"))
+
+
+@pytest.mark.xfail(reason="nothing asks whether it was proven")
+@pytest.mark.parametrize("version", [OTHER, NEW])
+def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: int) -> None:
+    if version == NEW:
+        site.train()
+    site.point("live", version)
+    site.deliver("2020-03-01")
+    assert site.score(FIRST).status == 1
+
+
+@pytest.mark.xfail(reason="tags are not bound to bytes yet")
+def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
+    site.copy_tags(LIVE, OTHER)
+    site.point("live", OTHER)
+    site.deliver("2020-03-01")
+    assert site.score(FIRST).status == 1
+
+
+@pytest.mark.xfail(reason="moves of the gate are not recorded yet")
+def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
+    site.edition = "edited"
+    site.back_up()
+    site.promote(OTHER)
+    site.restore()
+    site.deliver("2020-03-01")
+    assert site.score(FIRST).status == 1
+
+
+@pytest.mark.xfail(reason="files are not bound to records yet")
+@pytest.mark.parametrize("stage", ["batch", "scored"])
+def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+    site.edit(FIRST, stage)
+    site.materialize("scored" if stage == "batch" else "published", FIRST)
+    site.materialize("published", FIRST)
+
+
+@pytest.mark.xfail(reason="runs of one day share their files")
+def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
+    site.deliver("2020-03-01")
+    site.score_twice(FIRST)
+
+
+@pytest.mark.xfail(reason="moves of the gate are not recorded yet")
+def test_promotion_is_killed(site: Site) -> None:
+    site.edition = "edited"
+    site.deliver("2020-03-01")
+    for last_write in (10, 14, 17):
+        site.promote(OTHER, last_write=last_write)
+        site.score(FIRST)
+    site.promote(OTHER)
+    site.score(FIRST)
