@@ -7,7 +7,7 @@ Expectations nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -136,6 +136,12 @@ class RowRules:
             mask = self._mask(plan, arrays, rows)
         return Refusals(mask, self, columns)
 
+    def counts(self, columns: Columns) -> tuple[int, ...]:
+        """How many rows each rule refuses, in the order of the rules; raises as `apply` does."""
+        arrays = self._arrays(columns)
+        masks = self._masks(self._plan(arrays), arrays)
+        return tuple(int(mask.sum()) for mask in masks)
+
     def check(self, kinds: Mapping[str, Kind]) -> None:
         """Make sure that the rules can be applied to columns of these kinds.
 
@@ -208,9 +214,14 @@ class RowRules:
 
     def _mask(self, plan: _Plan, arrays: list[Array], rows: int) -> Mask:
         refused = np.zeros(rows, dtype=np.bool_)
-        for rule, test in zip(self.rules, plan.tests, strict=True):
-            refused |= test.refused(*(arrays[self._position[name]] for name in rule.columns))
+        for mask in self._masks(plan, arrays):
+            refused |= mask
         return refused
+
+    def _masks(self, plan: _Plan, arrays: list[Array]) -> Iterator[Mask]:
+        """Which rows each rule refuses."""
+        for rule, test in zip(self.rules, plan.tests, strict=True):
+            yield test.refused(*(arrays[self._position[name]] for name in rule.columns))
 
 
 def compile_rules(suite: Mapping[str, Any]) -> RowRules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,8 @@ class Ingested:
         total: Number of rows in.
         result: What the input suite found in the rows that fit their declaration.
         max_quarantined: Largest share of rows that may be quarantined.
+        disagreement: Where Great Expectations and the row rules refuse different rows; None where
+            they agree.
     """
 
     schema: Schema
@@ -43,6 +45,7 @@ class Ingested:
     total: int
     result: SuiteResult
     max_quarantined: float
+    disagreement: str | None = None
 
     @property
     def accepted(self) -> int:
@@ -96,7 +99,8 @@ def ingest(
 
     key = schema.key or ""
     result = validate(data.columns, suite, key=key)
-    refusals = compile_rules(suite).apply(data.columns)
+    rules = compile_rules(suite)
+    refusals = rules.apply(data.columns)
     broken = {row: refusals.reasons(row) for row in np.flatnonzero(refusals.mask).tolist()}
     repeated = {
         row: (Reason(key, "duplicate", f"row {data.rows[first]} has this key already"),)
@@ -114,7 +118,24 @@ def ingest(
         total=data.total,
         result=result,
         max_quarantined=max_quarantined,
+        disagreement=disagreement(result, rules.counts(data.columns)),
     )
+
+
+def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
+    """Where Great Expectations and the row rules of one suite do not refuse as many rows.
+
+    Args:
+        result: What Great Expectations found.
+        refused: How many rows each row rule refuses, in the order of the suite.
+    """
+    findings = [finding for finding in result.findings if finding.row_level]
+    unlike = [
+        f"{finding.summary} by Great Expectations, while its row rule refuses {count:,} rows"
+        for finding, count in zip(findings, refused, strict=True)
+        if finding.error is not None or (finding.unexpected_count or 0) != count
+    ]
+    return "; ".join(unlike) or None
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:
@@ -158,16 +179,23 @@ def check_input_suite(ingested: Ingested) -> CheckResult:
         bool(blocking)
         or (bool(broken) and ingested.too_many_quarantined)
         or ingested.too_many_duplicates
+        or ingested.disagreement is not None
     )
     said = ["; ".join(finding.summary for finding in (blocking or broken or worth_telling)[:3])]
     if broken:
         said[0] += f". {len(ingested.broken)} of {ingested.total} rows are quarantined"
+    if ingested.disagreement is not None:
+        said.insert(
+            0,
+            f"Nothing can be relied on: {ingested.disagreement}; please report it, this is a "
+            "fault of Lockstep's",
+        )
     if ingested.duplicates:
         said.insert(0 if ingested.too_many_duplicates else 1, _repetition(ingested))
     first = next(iter((*blocking, *broken, *worth_telling)), None)
     by_key = ingested.too_many_duplicates or (ingested.duplicates and first is None)
     return CheckResult(
-        passed=not worth_telling and not ingested.duplicates,
+        passed=not worth_telling and not ingested.duplicates and ingested.disagreement is None,
         summary="; ".join(filter(None, said))
         or f"All {len(ingested.result.findings)} expectations hold for {ingested.total} rows.",
         severity="ERROR" if is_error else "WARN",
