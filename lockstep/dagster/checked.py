@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
+from time import monotonic
 from typing import Any, Concatenate, ParamSpec
 
 import dagster as dg
@@ -59,8 +61,11 @@ def checked_asset(
                     f"The checks of {name.to_user_string()} are carried out when it is "
                     "materialized; materialize it."
                 )
+            begun, title = monotonic(), name.to_user_string()
             try:
-                yield from make(context, *arguments, **options)
+                for made in make(context, *arguments, **options):
+                    context.log.info("%s made in %.1f s", title, monotonic() - begun)
+                    yield made
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
                 raise
@@ -93,6 +98,7 @@ def materialized(
         results: What the checks found, by name.
         metadata: What else is told of the asset.
     """
+    _tell(context, results, metadata)
     declared = {key.name for key in context.selected_asset_check_keys}
     evaluated = {
         name: found for name, found in results.items() if found.judged and name in declared
@@ -111,3 +117,23 @@ def materialized(
         metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
         check_results=[to_result(name, found) for name, found in evaluated.items()],
     )
+
+
+def _tell(
+    context: dg.AssetExecutionContext,
+    results: Mapping[str, CheckResult],
+    metadata: Mapping[str, Any],
+) -> None:
+    """Say in the run's log what was made, how its checks came out, and what is wrong."""
+    figures = {name: value for name, value in metadata.items() if isinstance(value, int | float)}
+    if figures:
+        told = (f"{name.removeprefix('dagster/')} {value}" for name, value in figures.items())
+        context.log.info("; ".join(told))
+    if results:
+        counts = Counter(found.result.replace("_", " ") for found in results.values())
+        context.log.info(
+            "checks: " + ", ".join(f"{count} {result}" for result, count in counts.items())
+        )
+    for name, found in results.items():
+        if found.is_error:
+            context.log.error("%s: %s", name, found.summary)

@@ -18,6 +18,7 @@ from lockstep.cli.servers import _free_port
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.project import Project
+from tests.fixtures.orders import Checkout
 
 SECONDS = 120
 
@@ -64,6 +65,23 @@ def test_up_serves_both_on_this_machine_only_and_an_interrupt_stops_all(
     assert len(servers) > 2
     os.kill(up.pid, signal.SIGINT)
     assert up.wait(SECONDS) == 0
+    assert wait_for_end(servers) == set()
+
+
+def test_a_second_up_says_where_the_first_one_is(
+    up: subprocess.Popen[str], checkout: Checkout
+) -> None:
+    said = read_until(up, "Ctrl-C stops them.")
+    second = checkout.lockstep("up")
+    assert second.returncode == 0
+    assert "runs already" in second.stdout
+    assert re.findall(r"http://\S+", second.stdout) == re.findall(r"http://\S+", said)
+
+
+def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
+    read_until(up, "Ctrl-C stops them.")
+    servers = descendants(up.pid)
+    os.kill(up.pid, signal.SIGKILL)
     assert wait_for_end(servers) == set()
 
 
