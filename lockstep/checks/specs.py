@@ -134,7 +134,8 @@ SLICES = Check(
 GOLDEN_REPLAY = Check(
     "golden_replay",
     "The golden records, replayed here and now, give the values of every column that they gave "
-    "when the version was fitted.",
+    "when the version was fitted. Of a champion, an error keeps `@live` where it is; of a batch, "
+    "it blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,
