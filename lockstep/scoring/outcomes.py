@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out, tell
 from lockstep.checks.specs import worth_telling
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Array, Columns, Kind
@@ -152,21 +152,34 @@ def check_live_quality(
         }
         for quality in qualities
     ]
-    missed = [
+    measured = [
         (quality, row)
         for quality, row in zip(qualities, table, strict=True)
+        if not np.isnan(float(str(row["last days"])))
+    ]
+    unjudged = {
+        quality.title: "too few outcomes are known to measure it"
+        for quality in qualities
+        if quality not in [one for one, _ in measured]
+    }
+    if not measured:
+        return CheckResult.not_judged(f"Nothing can be measured: {tell(unjudged)}.", unjudged)
+    missed = [
+        (quality, row)
+        for quality, row in measured
         if not quality.is_met(float(str(row["last days"])))
     ]
     shown = "; ".join(
         f"{row['prediction']} is {row['last days']:.4g} over the last {_WINDOW_DAYS} days "
         f"(demanded: {row['demanded']})"
-        for row in [row for _, row in missed] or table
+        for _, row in missed or measured
     )
     return CheckResult(
         passed=not missed,
-        summary=f"{shown}.",
+        summary=f"{shown}. Not judged: {tell(unjudged)}." if unjudged else f"{shown}.",
         severity="WARN",
         column=missed[0][0].column if missed else None,
+        unjudged=unjudged,
         numbers={str(row["prediction"]): float(str(row["this day"])) for row in table},
         table=table,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, tell
 from lockstep.project.quality import METRICS, Quality
 from lockstep.training.holdout import Evaluation
 
@@ -98,14 +98,23 @@ def check_slices(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Chec
 def _check_against(
     whom: str, qualities: tuple[Quality, ...], evaluation: Evaluation, other: tuple[float, ...]
 ) -> CheckResult:
+    compared = list(zip(qualities, evaluation.measured, other, strict=True))
+    unjudged = {
+        quality.title: f"{whom} cannot be measured"
+        for quality, _, reference in compared
+        if np.isnan(reference)
+    }
+    if len(unjudged) == len(compared):
+        return CheckResult.not_judged(f"Nothing to compare with: {tell(unjudged)}.", unjudged)
     table = [
         {
             "prediction": quality.title,
             "measured": value,
             "other": reference,
-            "no worse": bool(np.isnan(reference)) or quality.is_no_worse(value, reference),
+            "no worse": quality.is_no_worse(value, reference),
         }
-        for quality, value, reference in zip(qualities, evaluation.measured, other, strict=True)
+        for quality, value, reference in compared
+        if quality.title not in unjudged
     ]
     worse = [row for row in table if not row["no worse"]]
     shown = "; ".join(
@@ -114,10 +123,14 @@ def _check_against(
     )
     return CheckResult(
         passed=not worse,
-        summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.",
+        summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}."
+        + (f" Not judged: {tell(unjudged)}." if unjudged else ""),
         severity="WARN",
-        column=_column(qualities, table, "no worse"),
+        column=next(
+            (one.column for one in qualities if worse and one.title == worse[0]["prediction"]), None
+        ),
         table=table,
+        unjudged=unjudged,
     )
 
 
@@ -128,12 +141,8 @@ def _measured(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _column(
-    qualities: tuple[Quality, ...], table: list[dict[str, Any]], passed: str = "met"
-) -> str | None:
-    return next(
-        (q.column for q, row in zip(qualities, table, strict=True) if not row[passed]), None
-    )
+def _column(qualities: tuple[Quality, ...], table: list[dict[str, Any]]) -> str | None:
+    return next((q.column for q, row in zip(qualities, table, strict=True) if not row["met"]), None)
 
 
 def _count(evaluation: Evaluation) -> str:

@@ -80,4 +80,9 @@ def test_predictions_that_are_off_on_average_are_not_calibrated() -> None:
 
 
 def test_without_outcomes_nothing_is_called_calibrated() -> None:
-    assert not check_calibration(QUALITIES, predictions(0)).passed
+    assert check_calibration(QUALITIES, predictions(0)).result == "not_judged"
+
+
+def test_without_outcomes_no_quality_is_judged() -> None:
+    found = check_live_quality(QUALITIES, predictions(0), predictions(0))
+    assert (found.result, list(found.unjudged)) == ("not_judged", ["risk auc"])
