@@ -54,7 +54,7 @@ def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: 
 
 
 @pytest.mark.xfail(reason="files are not bound to records yet")
-@pytest.mark.parametrize("last_write", range(4, 26, 3))
+@pytest.mark.parametrize("last_write", [7, 13, 19])
 def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_write: int) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
