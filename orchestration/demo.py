@@ -205,8 +205,8 @@ def _tell_catch(catch: Catch) -> None:
 
 def _next_steps() -> Sequence[tuple[str, str]]:
     day = DAYS[0]
-    scored = Store(PROJECT.home.data / PIPELINE).read("daily/scored", day)
-    key = scored.column(0)[0].as_py()
+    published = Store(PROJECT.home.data / PIPELINE).read("daily/published", day)
+    key = published.column(0)[0].as_py()
     return (
         ("Look around", "make up"),
         ("Every finding", f".venv/bin/lockstep checks {PIPELINE} --all"),

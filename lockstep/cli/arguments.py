@@ -48,3 +48,7 @@ ScoredFile = Annotated[
         "--file", metavar="NAME", help="A file that was scored, by the name under which it came."
     ),
 ]
+Attempt = Annotated[
+    int | None,
+    typer.Option("--attempt", metavar="N", help="An earlier attempt at that day or file."),
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import FAILED, AsJson, Day, PipelineName, ScoredFile
+from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets
@@ -24,18 +24,28 @@ def checks(
     passed: Annotated[
         bool, typer.Option("--passed", help="Show what passed checks found, too.")
     ] = False,
+    attempt: Attempt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what every check of a pipeline found last; 1 if one is in error."""
     from dataclasses import asdict
 
     from lockstep.cli.console import say, show_checks, show_json
+    from lockstep.columns.errors import LockstepError
     from lockstep.dagster.record import recorded_checks
+    from lockstep.scoring.store import Store
 
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)
+    if attempt is not None and partition is None:
+        raise LockstepError("Say of which partition that is an attempt: --day DAY, or --file NAME.")
     found = recorded_checks(
-        declared, context.recorded(), day=partition, all_partitions=all_partitions
+        declared,
+        context.recorded(),
+        Store(context.home().data / declared.name),
+        day=partition,
+        all_partitions=all_partitions,
+        attempt=attempt,
     )
     if as_json:
         show_json([asdict(check) for check in found])
@@ -52,6 +62,7 @@ def trace(
     key: Annotated[str, typer.Option(help="Key of the row.")],
     day: Day = None,
     file: ScoredFile = None,
+    attempt: Attempt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every column of one scored row beside its value computed anew; 1 if they differ."""
@@ -63,7 +74,7 @@ def trace(
     partition = _partition(declared, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
-    found = trace_row(declared, context.home(), context.registry(), partition, key)
+    found = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
     if as_json:
         show_json(found.to_json())
     else:

@@ -1,4 +1,8 @@
-"""The record: what checks found, looked up again."""
+"""The record: what checks found, looked up again.
+
+What the checks of scoring found is read from the records of the partitions, which also tell of an
+attempt that broke off; all else from Dagster's events.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ import dagster as dg
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.status import STEPS, findings, last_attempted
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import stream_records, streams
 
 _MOST_RECORDS = 10_000
 
@@ -16,22 +23,33 @@ _MOST_RECORDS = 10_000
 def recorded_checks(
     declared: PipelineAssets,
     instance: dg.DagsterInstance | None,
+    store: Store,
     *,
     day: str | None = None,
     all_partitions: bool = False,
+    attempt: int | None = None,
 ) -> list[CheckReport]:
     """What every check of a pipeline found last, in the order of its assets.
 
     Args:
         declared: The pipeline.
         instance: Where it is recorded; None where nothing was run yet.
+        store: Where the pipeline's rows are kept.
         day: Only this partition.
         all_partitions: The last finding of every partition, rather than of the last one.
+        attempt: Which attempt at scoring the partition; None for the last one.
+
+    Raises:
+        NotStoredError: No such attempt is kept.
     """
     if instance is None:
         return []
+    scored = _scored(declared, store, day, all_partitions, attempt)
     found: list[CheckReport] = []
     for asset in pipeline_assets(declared):
+        if tuple(asset.key.path[1:]) in scored:
+            found += scored[asset.key.path[1], asset.key.path[2]]
+            continue
         told = [one for key in asset.check_keys for one in _evaluations(key, instance)]
         most = _MOST_RECORDS if all_partitions else 1
         told += _other_findings(asset.key, instance, day, most)
@@ -44,6 +62,32 @@ def recorded_checks(
             latest.values(),
             key=lambda one: ((*checks, one.check).index(one.check), one.partition or ""),
         )
+    return found
+
+
+def _scored(
+    declared: PipelineAssets,
+    store: Store,
+    partition: str | None,
+    all_partitions: bool,
+    attempt: int | None,
+) -> dict[tuple[str, ...], list[CheckReport]]:
+    """What the records tell of the steps of scoring, by stream and step."""
+    found: dict[tuple[str, ...], list[CheckReport]] = {}
+    for stream in streams(declared):
+        records = stream_records(declared, store, stream.name)
+        found |= {(stream.name, step): [] for step in STEPS}
+        attempted = records.attempted()
+        if partition is None and not all_partitions:
+            last = last_attempted(records)
+            attempted = [last] if last is not None else []
+        elif partition is not None:
+            attempted = [partition] if partition in attempted else []
+        for one in attempted:
+            for finding in findings(records, one, attempt):
+                asset = "/".join((declared.name, stream.name, finding.step))
+                report = CheckReport.found(asset, finding.check, one, finding.result)
+                found[stream.name, finding.step].append(report)
     return found
 
 

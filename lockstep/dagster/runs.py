@@ -14,6 +14,7 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import OTHER_FINDINGS
 from lockstep.dagster.workspace import job_origin
@@ -59,6 +60,11 @@ class CheckReport:
             column=str(column.value) if column is not None else None,
             summary=evaluation.description or "",
         )
+
+    @classmethod
+    def found(cls, asset: str, check: str, partition: str, result: CheckResult) -> CheckReport:
+        """What is recorded of a partition."""
+        return cls(asset, check, partition, result.result, result.column, result.summary)
 
     @classmethod
     def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:

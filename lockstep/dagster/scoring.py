@@ -14,6 +14,7 @@ from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.partition import (
     Stage,
+    Work,
     ingest_batch,
     publish,
     published_columns,
@@ -59,10 +60,11 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        store, partition = Store(home.data / declared.name), context.partition_key
+        work = _work(declared, stream, context, home)
+        work.records.begin(work.partition, work.run)  # a run that fails from here on left a trace
         live = registry.load(declared.name, "live")
-        rows = stream.decode(home, partition, live.pipeline.record_schema)
-        found = ingest_batch(declared, live, store, stream, partition, rows, accept=config.accept)
+        rows = stream.decode(home, work.partition, live.pipeline.record_schema)
+        found = ingest_batch(work, live, rows, accept=config.accept)
         yield _told(context, found, found.counts["accepted"], **found.counts)
 
     return batch
@@ -94,9 +96,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        store, partition = Store(home.data / declared.name), context.partition_key
         live = registry.load(declared.name, "live")
-        found = score_batch(declared, live, store, stream, partition)
+        found = score_batch(_work(declared, stream, context, home), live)
         link = version_link(home, live.name, live.version)
         yield _told(
             context,
@@ -131,11 +132,18 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     def published(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        store = Store(home.data / declared.name)
-        found = publish(declared, store, stream, context.partition_key)
+        found = publish(_work(declared, stream, context, home))
         yield _told(context, found, found.counts["published"])
 
     return published
+
+
+def _work(
+    declared: PipelineAssets, stream: Stream, context: dg.AssetExecutionContext, home: Home
+) -> Work:
+    """What a run of Dagster's does at one partition."""
+    store = Store(home.data / declared.name)
+    return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
 
 
 def _told(

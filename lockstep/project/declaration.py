@@ -82,6 +82,8 @@ class PipelineAssets:
         max_quarantined: Largest share of a batch, or of the history, that may be quarantined, and
             that may repeat a key; more blocks it. One row always may be, unless it is the only one.
         max_age: For how long a version is fresh after its newest training row.
+        kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
+            one that is published among them.
     """
 
     pipeline: Pipeline
@@ -95,6 +97,7 @@ class PipelineAssets:
     holdout: float = 0.2
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
+    kept_attempts: int = 3
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -109,6 +112,11 @@ class PipelineAssets:
                 raise DeclarationError(
                     f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
                 )
+        if self.kept_attempts < 1:
+            raise DeclarationError(
+                f"{self.name}: kept_attempts is {self.kept_attempts}, and at least 1 is kept: the "
+                "one that is published."
+            )
         graph = self.pipeline.graph
         for quality in self.quality:
             self._check_column("quality", quality.column, graph.served, "is served")
@@ -133,6 +141,7 @@ class PipelineAssets:
             "max_age": (timedelta, "a timedelta, such as timedelta(days=365)"),
             "holdout": (int | float, "a share between 0 and 1"),
             "max_quarantined": (int | float, "a share between 0 and 1"),
+            "kept_attempts": (int, "a number of attempts, such as 3"),
         }
         if self.calendar is not None:
             kinds["calendar"] = Calendar, "a Calendar(date(2024, 1, 31))"

@@ -10,12 +10,9 @@ from lockstep.project.declaration import PipelineAssets
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.scoring.streams import Stream
 
 
-def scoring_time(
-    declared: PipelineAssets, stream: Stream, partition: str, now: datetime
-) -> datetime:
+def scoring_time(declared: PipelineAssets, stream: str, partition: str, now: datetime) -> datetime:
     """The time at which a batch counts as scored: now, unless the calendar is replayed.
 
     A calendar that has an end stands still there: its days count as scored on that day, and files
@@ -23,14 +20,14 @@ def scoring_time(
 
     Args:
         declared: The pipeline.
-        stream: The stream that the batch is of.
+        stream: Name of the stream that the batch is of.
         partition: The day or file.
         now: The time by the clock.
     """
     calendar = declared.calendar
     if calendar is None or calendar.end is None:
         return now
-    day = date.fromisoformat(partition) if stream.name == "daily" else calendar.end
+    day = date.fromisoformat(partition) if stream == "daily" else calendar.end
     return min(now, datetime.combine(day, time.min, UTC) + timedelta(days=1))
 
 

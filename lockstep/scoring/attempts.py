@@ -235,6 +235,12 @@ class Attempt:
         """
         return msgspec.json.decode(self._verified(f"{name}.json"))
 
+    def row_count(self, name: str) -> int:
+        """Number of rows of the table `NAME.parquet`, from its footer."""
+        from pyarrow import parquet
+
+        return int(parquet.read_metadata(self.path(f"{name}.parquet")).num_rows)
+
     def verify(self, names: Iterable[str] | None = None) -> None:
         """Compare files with their digests; all that are recorded, if none are named.
 
@@ -254,15 +260,15 @@ class Attempt:
 
     def digest(self) -> str:
         """SHA-256 of the file of the record as it is now."""
-        return hashlib.sha256((self.folder / RECORD).read_bytes()).hexdigest()
+        return sha256(self.folder / RECORD)
 
     def _write(self, name: str, write: Callable[[str], object]) -> Path:
         path = self.folder / name
         path.unlink(missing_ok=True)  # a link's other end stays as it is
         write(str(path))
         with path.open("rb+") as file:
-            self._written[name] = hashlib.file_digest(file, "sha256").hexdigest()
             os.fsync(file.fileno())
+        self._written[name] = sha256(path)
         return path
 
     def _verified(self, name: str) -> bytes:
@@ -284,6 +290,12 @@ class Attempt:
     def _replace_record(self, record: AttemptRecord) -> None:
         replace_text(self.folder / RECORD, record.to_text())
         self.record = record
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
 from lockstep.scoring.store import Store
+from lockstep.scoring.streams import stream_records
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
@@ -66,16 +67,18 @@ def compare_outcomes(
         day: The day, in ISO form.
 
     Raises:
-        NotStoredError: The day has not been scored.
+        NotStoredError: The day has not been published.
+        DamagedError: What was scored is not what was recorded.
         InputError: The outcomes cannot be read, or a key has more than one.
     """
+    attempt = stream_records(declared, store, "daily").demand(day)
     arrived = decode_source(source, outcome_schema(declared.pipeline), date.fromisoformat(day))
-    version = store.read("daily/scored", day).column("version")
-    loaded = registry.load(declared.name, version[0].as_py()) if len(version) else None
-    served = loaded.pipeline if loaded is not None else declared.pipeline
+    version = attempt.record.steps["scored"].version
+    assert version is not None, "a version scores"
+    served = registry.load(declared.name, version).pipeline
     graph, key = served.graph, declared.pipeline.key
     kinds = {name: graph.kind(name) for name in graph.served}
-    predicted = store.read_columns("daily/scored", kinds, day)
+    predicted = attempt.read_columns("scored", kinds)
     joined = join_outcomes(served, predicted, arrived.columns)
     columns = graph.evaluate(joined, graph.labels)
     names = measured_columns(declared)

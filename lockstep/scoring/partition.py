@@ -4,9 +4,10 @@
     score_batch    compute every column by the live version, and check what came of it
     publish        let consumers read it, if nothing blocks it
 
-`score` carries out all three. Each reads from the store what the one before left there, so that
-they can also be carried out one at a time, as Dagster's assets do. A version that is live, a
-store and rows are all they need: a process of a pool does without registry and orchestrator.
+`score` carries out all three, as one attempt. Each reads from the attempt what the one before left
+there, so that they can also be carried out one at a time, as Dagster's assets do. A version that
+is live, a store and rows are all they need: a process of a pool does without registry and
+orchestrator.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 
@@ -38,21 +40,42 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.age import check_age, scoring_time
+from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
-from lockstep.scoring.records import (
-    PartitionRecord,
-    blocking,
-    demand_unblocked,
-    read_record,
-    write_record,
-)
+from lockstep.scoring.records import BlockedError, Records, blocking
 from lockstep.scoring.rows import evaluate_rows, quarantine_table
 from lockstep.scoring.store import Store
-from lockstep.scoring.streams import Stream
+from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import check_shift, profiled, trailing_window
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from lockstep.parity.profiles import Profile
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What one run does at one partition.
+
+    Attributes:
+        declared: The pipeline and the demands on its rows.
+        store: Where the pipeline's rows are kept.
+        stream: Name of the stream that the partition is of.
+        partition: The day or file.
+        run: The run: its steps share an attempt.
+    """
+
+    declared: PipelineAssets
+    store: Store
+    stream: str
+    partition: str
+    run: str = field(default_factory=lambda: str(uuid4()))
+
+    @property
+    def records(self) -> Records:
+        """The records of the stream."""
+        return stream_records(self.declared, self.store, self.stream)
 
 
 @dataclass(frozen=True)
@@ -99,143 +122,152 @@ class ScoredPartition:
 
 
 def score(
-    declared: PipelineAssets,
-    live: LoadedVersion,
-    store: Store,
-    stream: Stream,
-    partition: str,
-    rows: Decoded,
-    *,
-    accept: Sequence[str] = (),
+    work: Work, live: LoadedVersion, rows: Decoded, *, accept: Sequence[str] = ()
 ) -> ScoredPartition:
     """Score a partition and publish it, as far as its blocking checks let it.
 
     Args:
-        declared: The pipeline and the demands on its rows.
+        work: The partition; what was published of it before is replaced, if nothing blocks.
         live: The version that serves.
-        store: Where the pipeline's rows are kept; what was kept of the partition is replaced.
-        stream: The stream that it is a partition of.
-        partition: The day or file.
         rows: Its rows, decoded as the version's record type declares them.
         accept: Columns whose sudden shift is real and meant to stay.
 
     Raises:
         LockstepError: `accept` names no field of the record.
         FunctionError: A function of a column fails on so many rows that it is broken itself.
+        LockedError: Another process is at work on the partition, and goes on being.
+        SupersededError: Another run published the partition meanwhile.
     """
-    batch = ingest_batch(declared, live, store, stream, partition, rows, accept=accept)
+    batch = ingest_batch(work, live, rows, accept=accept)
     if batch.blocked_by:
-        return ScoredPartition(partition, live.version, batch)
-    scored = score_batch(declared, live, store, stream, partition)
+        return ScoredPartition(work.partition, live.version, batch)
+    scored = score_batch(work, live)
     if scored.blocked_by:
-        return ScoredPartition(partition, live.version, batch, scored)
-    published = publish(declared, store, stream, partition)
-    return ScoredPartition(partition, live.version, batch, scored, published)
+        return ScoredPartition(work.partition, live.version, batch, scored)
+    return ScoredPartition(work.partition, live.version, batch, scored, publish(work))
 
 
 def ingest_batch(
-    declared: PipelineAssets,
+    work: Work,
     live: LoadedVersion,
-    store: Store,
-    stream: Stream,
-    partition: str,
     rows: Decoded,
     *,
     accept: Sequence[str] = (),
     now: datetime | None = None,
 ) -> Stage:
-    """Part a partition's rows, and compare them with training and the batches before.
+    """Begin an attempt: part the rows, and compare them with training and the batches before.
 
     Args:
-        declared: The pipeline and the demands on its rows.
+        work: The partition.
         live: The version that serves.
-        store: Where the pipeline's rows are kept.
-        stream: The stream that it is a partition of.
-        partition: The day or file.
         rows: Its rows, decoded as the version's record type declares them.
         accept: Columns whose sudden shift is real and meant to stay.
         now: When it is scored; by the clock if it is not said.
 
     Raises:
         LockstepError: `accept` names no field of the record.
+        LockedError: Another process is at work on the partition, and goes on being.
     """
     from lockstep.parity.profiles import Profile
 
     schema = live.pipeline.record_schema
     _demand_fields(accept, schema)
-    ingested = ingest(rows, schema, live.suites["input"], declared.max_quarantined)
-    # Rows that will be quarantined count here: they may be how a shift shows.
-    profile = Profile.of(rows.columns, profiled(schema))
-    window = trailing_window(store, stream, partition)
-    at = scoring_time(declared, stream, partition, now or datetime.now(UTC))
-    found = {
-        "decoding": carry_out(check_decoding, ingested),
-        "input_suite": carry_out(check_input_suite, ingested),
-        "input_drift": carry_out(check_drift, live.profile, rows.columns),
-        "sudden_shift": carry_out(check_shift, window, profile, accept),
-        "live_age": carry_out(check_age, live, at, declared.max_age),
-    }
-    results = worth_telling(declared, "batch", found)
-    name = f"{stream.name}/batch"
-    path = store.write_columns(name, ingested.columns, partition)
-    aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
-    store.write(f"{name}_quarantine", aside, partition)
-    store.write_json(
-        f"{stream.name}/profile",
-        {"accepted": list(accept), "profile": profile.to_json()},
-        partition,
-    )
-    record = PartitionRecord(ingested.counts, blocking(BATCH_CHECKS, results), str(live.version))
-    write_record(store, name, partition, record)
-    return Stage(path, record.counts, results, record.blocked_by)
+    with work.records.step(work.partition, "batch", work.run) as attempt:
+        ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
+        # Rows that will be quarantined count here: they may be how a shift shows.
+        profile = Profile.of(rows.columns, profiled(schema))
+        at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
+        found = {
+            "decoding": carry_out(check_decoding, ingested),
+            "input_suite": carry_out(check_input_suite, ingested),
+            "input_drift": carry_out(check_drift, live.profile, rows.columns),
+            "sudden_shift": carry_out(_check_shift, work, profile, accept),
+            "live_age": carry_out(check_age, live, at, work.declared.max_age),
+        }
+        results = worth_telling(work.declared, "batch", found)
+        path = attempt.write_columns("batch", ingested.columns)
+        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
+        attempt.write("batch_quarantine", aside)
+        attempt.write_json("profile", profile.to_json())
+        done = attempt.keep(
+            "batch",
+            StepRecord(
+                counts=ingested.counts,
+                results=results,
+                blocked_by=blocking(BATCH_CHECKS, results),
+                version=live.version,
+                manifest=live.digest,
+                facts={"accepted": list(accept)},
+            ),
+        )
+    return Stage(path, done.counts, done.results, done.blocked_by)
 
 
-def score_batch(
-    declared: PipelineAssets, live: LoadedVersion, store: Store, stream: Stream, partition: str
-) -> Stage:
+def score_batch(work: Work, live: LoadedVersion) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
     Raises:
-        BlockedError: The partition has not been ingested, or a check blocks it.
+        BlockedError: The partition has not been ingested by this version, or a check blocks it.
+        DamagedError: The ingested rows are not what was recorded.
         FunctionError: A function of a column fails on so many rows that it is broken itself.
+        LockedError: Another process is at work on the partition, and goes on being.
     """
-    demand_unblocked(store, f"{stream.name}/batch", partition)
     pipeline = live.pipeline
-    raw = store.read_columns(f"{stream.name}/batch", pipeline.record_schema.kinds, partition)
-    columns, rejected = evaluate_rows(pipeline, raw)
-    name = f"{stream.name}/scored"
-    path = store.write(name, _with_origin(to_arrow(columns), live.version), partition)
-    store.write(f"{name}_quarantine", quarantine_table(rejected), partition)
-    found = {
-        "golden_replay": carry_out(check_replay, live),
-        "reference_sample": carry_out(check_sample, live, columns),
-        "feature_suite": carry_out(check_suite, live.suites["features"], columns, pipeline.key),
-        "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
-        "prediction_drift": carry_out(check_drift, live.profile, _outputs(pipeline, columns)),
-        "row_conservation": carry_out(_check_conservation, store, stream, partition),
-        "code_parity": carry_out(check_code, declared.pipeline, live, proven=True),
-        "environment_parity": carry_out(check_environment, live, proven=True),
-    }
-    results = worth_telling(declared, "scored", found)
-    counts = {"scored": len(columns[pipeline.key]), "quarantined": len(rejected)}
-    record = PartitionRecord(counts, blocking(SCORED_CHECKS, results), str(live.version))
-    write_record(store, name, partition, record)
-    return Stage(path, counts, results, record.blocked_by, _figures(_outputs(pipeline, columns)))
+    with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
+        _demand_version(attempt, live)
+        raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
+        columns, rejected = evaluate_rows(pipeline, raw)
+        path = attempt.write("scored", _with_origin(to_arrow(columns), live.version))
+        attempt.write("scored_quarantine", quarantine_table(rejected))
+        outputs = {name: columns[name] for name in pipeline.graph.outputs}
+        found = {
+            "golden_replay": carry_out(check_replay, live),
+            "reference_sample": carry_out(check_sample, live, columns),
+            "feature_suite": carry_out(check_suite, live.suites["features"], columns, pipeline.key),
+            "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
+            "prediction_drift": carry_out(check_drift, live.profile, outputs),
+            "row_conservation": carry_out(_check_conservation, attempt),
+            "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=True),
+            "environment_parity": carry_out(check_environment, live, proven=True),
+        }
+        results = worth_telling(work.declared, "scored", found)
+        done = attempt.keep(
+            "scored",
+            StepRecord(
+                counts={"scored": len(columns[pipeline.key]), "quarantined": len(rejected)},
+                results=results,
+                blocked_by=blocking(SCORED_CHECKS, results),
+                version=live.version,
+                manifest=live.digest,
+            ),
+        )
+    return Stage(path, done.counts, done.results, done.blocked_by, _figures(outputs))
 
 
-def publish(declared: PipelineAssets, store: Store, stream: Stream, partition: str) -> Stage:
-    """Let consumers read a scored partition.
+def publish(work: Work) -> Stage:
+    """Commit a scored partition, and let consumers read it.
 
     Raises:
         BlockedError: The partition has not been scored, or a check blocks it.
+        DamagedError: The scored rows are not what was recorded.
+        LockedError: Another process is at work on the partition, and goes on being.
+        SupersededError: Another run published the partition meanwhile.
     """
-    for name in ("batch", "scored"):
-        demand_unblocked(store, f"{stream.name}/{name}", partition)
-    table = store.read(f"{stream.name}/scored", partition)
-    wanted = [name for name in published_columns(declared.pipeline) if name in table.column_names]
-    table = table.select([*wanted, "version", "scored_at"])
-    path = store.write(f"{stream.name}/published", table, partition)
-    return Stage(path, {"published": len(table)})
+    records = work.records
+    before = ["batch", "scored"]
+    with records.step(work.partition, "published", work.run, after=before) as attempt:
+        scored = attempt.record.steps["scored"]
+        table = attempt.read("scored")
+        known = table.column_names
+        wanted = [name for name in published_columns(work.declared.pipeline) if name in known]
+        attempt.write("published", table.select([*wanted, "version", "scored_at"]))
+        counts = {"published": len(table)}
+        attempt.keep(
+            "published",
+            StepRecord(counts=counts, version=scored.version, manifest=scored.manifest),
+        )
+        records.commit(attempt)
+    return Stage(records.export_path(work.partition), counts)
 
 
 def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
@@ -254,6 +286,16 @@ def _demand_fields(accepted: Sequence[str], schema: Schema) -> None:
         )
 
 
+def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
+    """What a version is to score was parted and checked by its own declarations and suites."""
+    batch = attempt.record.steps["batch"]
+    if batch.manifest != live.digest:
+        raise BlockedError(
+            f"The batch of {attempt.record.partition} was ingested by version {batch.version}, and "
+            f"version {live.version} is live now; score it from the beginning: {attempt.again}"
+        )
+
+
 def _with_origin(table: pa.Table, version: int) -> pa.Table:
     """The rows with the version that scored them, and when."""
     import pyarrow as pa
@@ -265,16 +307,19 @@ def _with_origin(table: pa.Table, version: int) -> pa.Table:
     )
 
 
-def _check_conservation(store: Store, stream: Stream, partition: str) -> CheckResult:
+def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:
+    window = trailing_window(work.records, work.store, work.partition)
+    return check_shift(window, profile, accept)
+
+
+def _check_conservation(attempt: Attempt) -> CheckResult:
     """Count the rows in the files themselves."""
-    rows_in = read_record(store, f"{stream.name}/batch", partition).counts["rows_in"]
-    scored = store.row_count(f"{stream.name}/scored", partition)
+    rows_in = attempt.record.steps["batch"].counts["rows_in"]
+    scored = attempt.row_count("scored")
     fates = [
         fate
-        for stage in ("batch", "scored")
-        for fate in store.read(f"{stream.name}/{stage}_quarantine", partition)
-        .column("fate")
-        .to_pylist()
+        for step in ("batch", "scored")
+        for fate in attempt.read(f"{step}_quarantine").column("fate").to_pylist()
     ]
     quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
     out = scored + quarantined + duplicates
@@ -292,10 +337,6 @@ def _check_conservation(store: Store, stream: Stream, partition: str) -> CheckRe
             "duplicates": duplicates,
         },
     )
-
-
-def _outputs(pipeline: Pipeline, columns: Columns) -> Columns:
-    return {name: columns[name] for name in pipeline.graph.outputs}
 
 
 def _figures(outputs: Columns) -> dict[str, float]:

@@ -15,7 +15,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from lockstep.artifacts.atomic import replace, replace_text
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.scoring.attempts import RECORD, Attempt, AttemptRecord, DamagedError
-from lockstep.scoring.lock import LockedError, locked
-from lockstep.scoring.store import NotStoredError, Store, file_name, partition_of
+from lockstep.scoring.attempts import RECORD, Attempt, AttemptRecord, DamagedError, sha256
+from lockstep.scoring.lock import Holder, LockedError, holder, locked
+from lockstep.scoring.store import NotStoredError, file_name, partition_of
 
 
 class BlockedError(LockstepError):
@@ -71,6 +71,11 @@ class Records:
     again: Callable[[str], str]
     kept: int = 3
     exported: str | None = None
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream."""
+        return self.root.name
 
     def partitions(self) -> list[str]:
         """Partitions of which an attempt is committed, in the order of their names."""
@@ -128,7 +133,7 @@ class Records:
         found = self.committed(partition)
         if found is None:
             raise NotStoredError(
-                f"No attempt at {self.root.name}/{partition} has gone through yet: "
+                f"No attempt at {self.stream}/{partition} has gone through yet: "
                 f"{self.again(partition)}"
             )
         return found
@@ -144,17 +149,18 @@ class Records:
         if number not in kept:
             shown = f"there are {', '.join(map(str, kept))}" if kept else "there is none"
             raise NotStoredError(
-                f"No attempt {number} at {self.root.name}/{partition} is kept; {shown}."
+                f"No attempt {number} at {self.stream}/{partition} is kept; {shown}."
             )
         return Attempt.open(self._attempts(partition) / str(number), self.again(partition))
 
-    def newest(self, partition: str) -> Attempt | None:
-        """The last attempt at a partition, whatever came of it; None if there was none.
+    def newest_first(self, partition: str) -> Iterator[Attempt]:
+        """All attempts at a partition, whatever came of them, from the last one on.
 
         Raises:
-            DamagedError: Its record is damaged.
+            DamagedError: The record of one is damaged.
         """
-        return next(self._newest_first(partition), None)
+        for number in reversed(self.numbers(partition)):
+            yield self.attempt(partition, number)
 
     @contextmanager
     def step(
@@ -176,8 +182,9 @@ class Records:
             BlockedError: A step before it has not been carried out, or a check blocks it.
             DamagedError: A file of a step before it is not what was recorded.
         """
-        self.export_what_is_missing()
-        with locked(self._lock(partition), f"{self.root.name}/{partition}"):
+        if not after:
+            self.export_what_is_missing()
+        with locked(self._lock(partition), f"{self.stream}/{partition}"):
             yield self._attempt_for(partition, step, run, after)
 
     def commit(self, attempt: Attempt) -> None:
@@ -185,15 +192,17 @@ class Records:
 
         Raises:
             SupersededError: A later attempt has been committed meanwhile.
+            DamagedError: What consumers are to read is not what was recorded.
         """
         partition = attempt.record.partition
         before = self._committed_number(partition)
         if before > attempt.number:
             raise SupersededError(
-                f"Attempt {attempt.number} at {self.root.name}/{partition} is not committed: "
+                f"Attempt {attempt.number} at {self.stream}/{partition} is not committed: "
                 f"attempt {before} began later and counts already. If it should not count, make "
                 f"the partition anew: {self.again(partition)}"
             )
+        self._verify_exported(attempt)
         commit = Commit(partition, attempt.number, datetime.now(UTC).isoformat(), attempt.digest())
         replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
         self._export(attempt)
@@ -204,6 +213,34 @@ class Records:
         assert self.exported is not None, "a stream that consumers read says what they read"
         return self.root / self.exported / f"{file_name(partition)}.parquet"
 
+    def verify_export(self, attempt: Attempt) -> None:
+        """Check that consumers read what a committed attempt made for them.
+
+        Raises:
+            DamagedError: They do not: it was edited, or never exported.
+        """
+        partition = attempt.record.partition
+        path = self.export_path(partition)
+        made = attempt.files[f"{self.exported}.parquet"]
+        if not path.is_file() or sha256(path) != made:
+            raise DamagedError(
+                f"{path} is not what attempt {attempt.number} at {partition} made for consumers; "
+                f"make it anew: {attempt.again}"
+            )
+
+    def holder(self, partition: str) -> Holder | None:
+        """Who is at work on a partition now; None if nobody is."""
+        return holder(self._lock(partition))
+
+    def begin(self, partition: str, run: str) -> None:
+        """Record that a run begins an attempt, before its first step has anything to work on.
+
+        Raises:
+            LockedError: Another process is at work on the partition, and goes on being.
+        """
+        with locked(self._lock(partition), f"{self.stream}/{partition}"):
+            self._begin(partition, run)
+
     def export_what_is_missing(self) -> None:
         """Let consumers read what was committed by a process that was killed before it did so."""
         if self.exported is None:
@@ -213,15 +250,17 @@ class Records:
                 continue
             try:
                 with locked(self._lock(partition), partition, wait=0):
-                    self._export(self.demand(partition))
+                    attempt = self.demand(partition)
+                    self._verify_exported(attempt)
+                    self._export(attempt)
             except (LockedError, DamagedError):
                 continue  # whoever holds it exports it; damage is told by whoever reads it
 
     def _attempt_for(self, partition: str, step: str, run: str, after: Sequence[str]) -> Attempt:
         if not after:
-            return self._begin(partition, run)
+            return self._begun(partition, run) or self._begin(partition, run)
         origin: Attempt | None = None
-        for attempt in self._newest_first(partition):
+        for attempt in self.newest_first(partition):
             steps = attempt.record.steps
             if attempt.record.run == run and step not in steps and set(after) <= set(steps):
                 _demand_unblocked(attempt, after)
@@ -230,11 +269,19 @@ class Records:
                 origin = attempt
         if origin is None:
             raise BlockedError(
-                f"{self.root.name}/{after[0]} of {partition} has not been materialized; do that "
+                f"{self.stream}/{after[0]} of {partition} has not been materialized; do that "
                 f"first: {self.again(partition)}"
             )
         _demand_unblocked(origin, after)
         return self._begin(partition, run, origin, after)
+
+    def _begun(self, partition: str, run: str) -> Attempt | None:
+        """The last attempt, if the run has begun it and done nothing yet."""
+        try:
+            last = next(self.newest_first(partition), None)
+        except DamagedError:
+            return None  # another attempt is how that is mended
+        return last if last and last.record.run == run and not last.record.steps else None
 
     def _begin(
         self, partition: str, run: str, origin: Attempt | None = None, after: Sequence[str] = ()
@@ -247,10 +294,6 @@ class Records:
         self._prune(partition, {number, self._committed_number(partition)})
         return begun
 
-    def _newest_first(self, partition: str) -> Iterator[Attempt]:
-        for number in reversed(self.numbers(partition)):
-            yield self.attempt(partition, number)
-
     def _committed_number(self, partition: str) -> int:
         """Number of the attempt that counts; 0 if none does, or nobody can tell any more."""
         try:
@@ -262,18 +305,22 @@ class Records:
     def _export(self, attempt: Attempt) -> None:
         if self.exported is None:
             return
-        name = f"{self.exported}.parquet"
-        attempt.verify([name])
+        source = attempt.path(f"{self.exported}.parquet")
         replace(
             self.export_path(attempt.record.partition),
-            lambda target: shutil.copyfile(attempt.path(name), target),
+            lambda target: shutil.copyfile(source, target),
         )
 
+    def _verify_exported(self, attempt: Attempt) -> None:
+        if self.exported is not None:
+            attempt.verify([f"{self.exported}.parquet"])
+
     def _is_export_older(self, partition: str) -> bool:
-        export = self.export_path(partition)
-        if not export.exists():
+        try:
+            exported = self.export_path(partition).stat()
+        except FileNotFoundError:
             return True
-        return export.stat().st_mtime_ns < self._commit(partition).stat().st_mtime_ns
+        return exported.st_mtime_ns < self._commit(partition).stat().st_mtime_ns
 
     def _prune(self, partition: str, needed: set[int]) -> None:
         """Remove the oldest attempts until `kept` are left, but none that is needed."""
@@ -319,23 +366,6 @@ def _demand_unblocked(attempt: Attempt, steps: Iterable[str]) -> None:
             raise BlockedError(f"{step} of {partition} is blocked by {reasons}")
 
 
-@dataclass(frozen=True)
-class PartitionRecord:
-    """What became of a partition at a stage.
-
-    Attributes:
-        counts: Rows by what became of them.
-        blocked_by: Blocking checks that failed, each with what it found.
-        version: The version that was used.
-        written_at: When, in ISO form.
-    """
-
-    counts: Mapping[str, int]
-    blocked_by: Mapping[str, str]
-    version: str
-    written_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-
-
 def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dict[str, str]:
     """The results that block what comes after, by check."""
     return {
@@ -343,36 +373,3 @@ def blocking(checks: Iterable[Check], results: Mapping[str, CheckResult]) -> dic
         for check in checks
         if check.blocking and check.name in results and results[check.name].is_error
     }
-
-
-def write_record(store: Store, stage: str, partition: str, record: PartitionRecord) -> None:
-    """Keep a record, replacing that of an earlier run."""
-    store.write_json(f"{stage}_record", asdict(record), partition)
-
-
-def read_record(store: Store, stage: str, partition: str) -> PartitionRecord:
-    """The record of a stage.
-
-    Raises:
-        BlockedError: The stage has not run.
-    """
-    found = store.read_json(f"{stage}_record", partition)
-    if found is None:
-        raise BlockedError(f"{stage} of {partition} has not been materialized; do that first.")
-    return PartitionRecord(**found)
-
-
-def demand_unblocked(store: Store, stage: str, partition: str) -> PartitionRecord:
-    """The record of a stage that nothing blocks.
-
-    Dagster stops a run at a blocking check, but a person can materialize a later asset by
-    itself; this keeps blocked rows in all the same.
-
-    Raises:
-        BlockedError: The stage has not run, or a blocking check failed.
-    """
-    record = read_record(store, stage, partition)
-    if record.blocked_by:
-        reasons = "; ".join(f"{name}: {why}" for name, why in record.blocked_by.items())
-        raise BlockedError(f"{stage} of {partition} is blocked by {reasons}")
-    return record

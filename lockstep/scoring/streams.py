@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +13,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source, decode_source
 from lockstep.scoring.inbox import decode_claimed
+from lockstep.scoring.records import Records
+from lockstep.scoring.store import Store
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,23 @@ def streams(declared: PipelineAssets) -> list[Stream]:
     if declared.daily is not None:
         found.insert(0, _daily_stream(declared.daily))
     return found
+
+
+def stream_records(declared: PipelineAssets, store: Store, stream: str) -> Records:
+    """The records of a pipeline's stream.
+
+    Args:
+        declared: The pipeline, and how many attempts at a partition are kept.
+        store: Where the pipeline's rows are kept.
+        stream: Name of the stream.
+    """
+    option = "--day" if stream == "daily" else "--file"
+    return Records(
+        root=store.root / stream,
+        again=lambda partition: shlex.join(["lockstep", "score", declared.name, option, partition]),
+        kept=declared.kept_attempts,
+        exported="published",
+    )
 
 
 def inbox_stream(declared: PipelineAssets) -> Stream:

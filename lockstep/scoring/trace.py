@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from lockstep.columns.plain import plain
 from lockstep.columns.tables import from_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
+from lockstep.scoring.attempts import Attempt
+from lockstep.scoring.records import Records
 from lockstep.scoring.store import NotStoredError, Store
+from lockstep.scoring.streams import stream_records, streams
 
 if TYPE_CHECKING:
     from lockstep.parity.comparison import Comparison
@@ -25,6 +29,7 @@ class TracedRow:
 
     Attributes:
         key: The row's key.
+        attempt: Number of the attempt at its partition.
         version: The version.
         stored: Every column as it was stored, in graph order.
         computed: Every column as it is computed now.
@@ -33,6 +38,7 @@ class TracedRow:
     """
 
     key: str
+    attempt: int
     version: int
     stored: dict[str, Any]
     computed: dict[str, Any]
@@ -48,6 +54,7 @@ class TracedRow:
         """As plain data."""
         return {
             "key": self.key,
+            "attempt": self.attempt,
             "version": self.version,
             "agrees": self.agrees,
             "finding": self.comparison.summary,
@@ -64,28 +71,39 @@ class TracedRow:
 
 
 def trace_row(
-    declared: PipelineAssets, home: Home, registry: Registry, partition: str, key: str
+    declared: PipelineAssets,
+    home: Home,
+    registry: Registry,
+    partition: str,
+    key: str,
+    number: int | None = None,
 ) -> TracedRow:
     """Find a scored row, and compute it anew with the version that scored it.
+
+    Args:
+        declared: The pipeline.
+        home: Where its rows are kept.
+        registry: Where its versions are.
+        partition: The day or file.
+        key: The row's key.
+        number: Which attempt at the partition; None for the one that is published or, where none
+            is, for the last that scored it.
 
     Raises:
         LockstepError: The partition has not been scored, or has no such row.
     """
     from lockstep.parity.comparison import compare
 
-    store = Store(home.data / declared.name)
-    stream = next((s for s in ("daily", "inbox") if store.has(f"{s}/scored", partition)), None)
-    if stream is None:
-        raise NotStoredError(f"{declared.name} has not scored {partition}.")
-    table = store.read(f"{stream}/scored", partition)
-    version = int(table.column("version")[0].as_py()) if len(table) else 0
+    attempt = _scored_attempt(declared, Store(home.data / declared.name), partition, number)
+    version = attempt.record.steps["scored"].version
+    assert version is not None, "a version scores"
+    table = attempt.read("scored")
     keys = [str(value) for value in table.column(declared.pipeline.key).to_pylist()]
     if key not in keys:
         near = ", ".join(keys[:3])
         raise LockstepError(
             f"{declared.name} scored no row {key!r} in {partition}; it has {len(keys)} rows, such "
-            f"as {near}. Rows set aside are in "
-            f"{store.path(f'{stream}/batch_quarantine', partition)}."
+            f"as {near}. Rows set aside are in {attempt.path('batch_quarantine.parquet')}."
         )
     loaded = registry.load(declared.name, version)
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
@@ -95,6 +113,7 @@ def trace_row(
     expected = Trace(stored[pipeline.key], stored, {})
     return TracedRow(
         key=key,
+        attempt=attempt.number,
         version=version,
         stored=_values(stored),
         computed=_values(computed.columns),
@@ -108,6 +127,26 @@ def trace_row(
             version=version,
         ),
     )
+
+
+def _scored_attempt(
+    declared: PipelineAssets, store: Store, partition: str, number: int | None
+) -> Attempt:
+    for stream in streams(declared):
+        records = stream_records(declared, store, stream.name)
+        for attempt in _candidates(records, partition, number):
+            if "scored" in attempt.record.steps:
+                return attempt
+    which = f" in attempt {number}" if number is not None else ""
+    raise NotStoredError(f"{declared.name} has not scored {partition}{which}.")
+
+
+def _candidates(records: Records, partition: str, number: int | None) -> Iterable[Attempt]:
+    if number is not None:
+        kept = number in records.numbers(partition)
+        return [records.attempt(partition, number)] if kept else []
+    committed = records.committed(partition)
+    return [committed] if committed is not None else records.newest_first(partition)
 
 
 def _values(columns: Columns) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from lockstep.checks.results import CheckResult, tell
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
-from lockstep.scoring.records import read_record
+from lockstep.scoring.records import Records
 from lockstep.scoring.store import Store
-from lockstep.scoring.streams import Stream
 
 if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
@@ -25,24 +24,25 @@ WINDOW = 14
 """Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
 
 
-def trailing_window(store: Store, stream: Stream, partition: str) -> list[Profile]:
+def trailing_window(records: Records, store: Store, partition: str) -> list[Profile]:
     """Profiles of the last batches that were published before this one.
 
     A batch that was blocked is no measure of what is usual, so it is left out. A column whose
     shift somebody accepted begins anew there: earlier profiles are given without it. Before the
     first days, the window is filled with the last days of the history.
+
+    Raises:
+        DamagedError: A profile is not what was recorded of its batch.
     """
     from lockstep.parity.profiles import Profile
 
-    published = set(store.partitions(f"{stream.name}/published"))
-    before = [one for one in _before(store, stream, partition) if one in published][-WINDOW:]
     window: list[Profile] = []
     accepted: set[str] = set()
-    for one in reversed(before):
-        found = store.read_json(f"{stream.name}/profile", one)
-        window.append(_without(Profile.from_json(found["profile"]), accepted))
-        accepted |= set(found["accepted"])
-    if stream.name == "daily":
+    for one in reversed(_before(records, partition)[-WINDOW:]):
+        attempt = records.demand(one)
+        window.append(_without(Profile.from_json(attempt.read_json("profile")), accepted))
+        accepted |= set(attempt.record.steps["batch"].facts["accepted"])
+    if records.stream == "daily":
         for profile in (store.read_json(_HISTORY) or [])[::-1][: WINDOW - len(window)]:
             window.append(_without(Profile.from_json(profile), accepted))
     return window[::-1]
@@ -85,12 +85,13 @@ def _without(profile: Profile, columns: set[str]) -> Profile:
     return replace(profile, columns=kept)
 
 
-def _before(store: Store, stream: Stream, partition: str) -> list[str]:
-    """The partitions before this one: earlier days, or files that came earlier."""
-    known = [one for one in store.partitions(f"{stream.name}/profile", ".json") if one != partition]
-    if stream.name == "daily":
+def _before(records: Records, partition: str) -> list[str]:
+    """The published partitions before this one: earlier days, or files that came earlier."""
+    known = [one for one in records.partitions() if one != partition]
+    if records.stream == "daily":
         return [one for one in known if one < partition]
-    return sorted(known, key=lambda one: read_record(store, f"{stream.name}/batch", one).written_at)
+    commits = [commit for one in known if (commit := records.commit_of(one)) is not None]
+    return [commit.partition for commit in sorted(commits, key=lambda one: one.committed_at)]
 
 
 def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> CheckResult:

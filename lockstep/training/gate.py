@@ -14,6 +14,7 @@ from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.store import Store
+from lockstep.scoring.streams import stream_records
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
@@ -92,7 +93,7 @@ def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) ->
             "The records have no event time, so the age of the training rows is unknown."
         )
     newest = datetime.fromisoformat(until)
-    scored = store.partitions("daily/scored")
+    scored = stream_records(declared, store, "daily").partitions()
     now = datetime.fromisoformat(f"{scored[-1]}T00:00:00Z") if scored else datetime.now(UTC)
     if declared.calendar is not None and declared.calendar.end is not None and not scored:
         now = datetime.fromisoformat(f"{declared.calendar.start}T00:00:00Z")

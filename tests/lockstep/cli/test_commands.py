@@ -171,7 +171,7 @@ def test_days_beyond_the_calendar_are_refused_before_anything_is_scored(
 ) -> None:
     answer = lockstep("score", "orders", "--from", "2020-03-31", "--to", "2020-04-01")
     assert "has no day 2020-04-01" in answer.error
-    assert not live.store.has("daily/batch", "2020-03-31")
+    assert live.records().attempted() == []
 
 
 def test_accepting_a_column_that_does_not_exist_is_one_clear_line(lockstep: Lockstep, live) -> None:
@@ -490,14 +490,55 @@ def test_a_trace_as_json_holds_every_column_stored_and_computed(lockstep: Lockst
 def test_a_trace_of_a_value_that_is_not_what_was_computed_is_status_1(
     lockstep: Lockstep, scored
 ) -> None:
-    table = scored.store.read("daily/scored", DAY)
+    records, before = scored.records(), scored.attempt(DAY)
+    table = before.read("scored")
     index = table.column_names.index("price_per_item")
     prices = pa.array([1.0] * len(table))
-    table = table.set_column(index, "price_per_item", prices)
-    scored.store.write("daily/scored", table, DAY)
+    with records.step(DAY, "scored", "another", after=["batch"]) as attempt:
+        attempt.write("scored", table.set_column(index, "price_per_item", prices))
+        attempt.keep("scored", before.record.steps["scored"])
+        attempt.write("published", before.read("published"))
+        attempt.keep("published", before.record.steps["published"])
+        records.commit(attempt)
     answer = lockstep("trace", "orders", "--day", DAY, "--key", KEY, "--json")
     assert answer.status == 1
     assert "price_per_item" in json.loads(answer.out)["finding"]
+
+
+def test_a_trace_of_a_row_that_was_edited_names_the_file_and_what_to_do(
+    lockstep: Lockstep, scored
+) -> None:
+    path = scored.attempt(DAY).path("scored.parquet")
+    path.write_bytes(path.read_bytes()[:-1])
+    error = lockstep("trace", "orders", "--day", DAY, "--key", KEY).error
+    assert error.startswith(f"{path} is not what attempt 1 at {DAY} wrote")
+    assert error.endswith(f"make it anew: lockstep score orders --day {DAY}")
+
+
+def test_an_earlier_attempt_can_be_looked_into(lockstep: Lockstep, scored) -> None:
+    frame = orders_of(DAY)
+    scored.deliver(DAY, frame.head(0))
+    assert lockstep("score", "orders", "--day", DAY).status == 1
+    assert lockstep("checks", "orders", "--day", DAY).status == 1
+    assert lockstep("checks", "orders", "--day", DAY, "--attempt", "1").status == 0
+    assert "No attempt 7" in lockstep("checks", "orders", "--day", DAY, "--attempt", "7").error
+    traced = lockstep("trace", "orders", "--day", DAY, "--key", KEY, "--attempt", "1", "--json")
+    assert json.loads(traced.out)["attempt"] == 1
+
+
+def test_a_run_that_broke_off_is_told_by_the_checks_and_status_1(
+    lockstep: Lockstep, scored
+) -> None:
+    scored.records().begin(DAY, "killed")
+    answer = lockstep("checks", "orders", "--json")
+    assert answer.status == 1
+    (record,) = [one for one in json.loads(answer.out) if one["check"] == "record"]
+    assert record["asset"] == "orders/daily/batch"
+    assert record["summary"].startswith("Attempt 2 of ")
+    assert (
+        "broke off before batch was recorded. What consumers read is attempt 1 of"
+        in (record["summary"])
+    )
 
 
 def served(workplace) -> list[str]:

@@ -2,25 +2,23 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
-from pyarrow import parquet
+
+from lockstep.scoring.records import Records
 
 DAY = "2020-03-01"
 SCORE = ("score", "orders", "--day", DAY, "--json")
 LONGEST_SECONDS = 60
 
 
-def sound_files(folder: Path) -> list[str]:
-    """The stages that have written a file; all files that are in place are read as a whole."""
-    for path in folder.rglob("*.json"):
-        json.loads(path.read_text())
-    return [
-        path.parent.name
-        for path in folder.rglob("*.parquet")
-        if parquet.read_table(path) is not None
-    ]
+def recorded_steps(records: Records) -> set[str]:
+    """The steps that are recorded of any attempt, each with all its files as they were written."""
+    found: set[str] = set()
+    for attempt in records.newest_first(DAY):
+        attempt.verify()
+        found |= set(attempt.record.steps)
+    return found
 
 
 @pytest.mark.parametrize("stage", ["batch", "scored"])
@@ -28,14 +26,15 @@ def test_a_run_that_is_killed_leaves_no_half_file_and_can_be_run_again(
     live, checkout, stage: str
 ) -> None:
     run = checkout.start_lockstep(*SCORE)
-    folder = live.store.root / "daily"
     until = time.monotonic() + LONGEST_SECONDS
-    while not (folder / stage).exists() and time.monotonic() < until:
+    folder = live.records().root
+    while not any(folder.rglob(f"{stage}.parquet")) and time.monotonic() < until:
         time.sleep(0.001)
     run.kill()
     run.communicate()
     assert run.returncode != 0
-    assert "published" not in sound_files(folder)
+    assert "published" not in recorded_steps(live.records())
+    assert not live.store.has("daily/published", DAY)
     assert live.score(DAY).ok
     assert live.store.row_count("daily/published", DAY) == 120
 
@@ -43,8 +42,10 @@ def test_a_run_that_is_killed_leaves_no_half_file_and_can_be_run_again(
 def test_runs_of_one_day_at_once_leave_a_day_that_is_whole(live, checkout) -> None:
     runs = [checkout.start_lockstep(*SCORE) for _ in range(2)]
     answers = [run.communicate(timeout=LONGEST_SECONDS) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], answers
-    assert "published" in sound_files(live.store.root / "daily")
+    superseded = [out for run, (out, _) in zip(runs, answers, strict=True) if run.returncode]
+    assert all("began later and counts already" in out for out in superseded), answers
+    assert len(superseded) < 2
+    assert "published" in recorded_steps(live.records())
     assert live.store.row_count("daily/published", DAY) == 120
 
 

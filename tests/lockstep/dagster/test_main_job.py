@@ -3,13 +3,11 @@
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import pandas as pd
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
-from lockstep.dagster.definitions import definitions
-from lockstep.dagster.jobs import monitor_job_name, score_job_name, train_job_name
+from lockstep.dagster.jobs import monitor_job_name, train_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.project.project import Project
 
@@ -114,7 +112,7 @@ def test_rows_that_do_not_fit_are_set_aside_and_the_others_published(live) -> No
     assert found(report, "decoding") == "warned"
     assert finding(report, "decoding").column == "price"
     assert live.store.row_count("daily/published", DAY) == 119
-    quarantine = live.store.read("daily/batch_quarantine", DAY).to_pylist()
+    quarantine = live.attempt(DAY).read("batch_quarantine").to_pylist()
     assert [row["key"] for row in quarantine] == [f"{DAY}-0003"]
     assert "'cheap' is text, not a number" in quarantine[0]["reasons"]
 
@@ -125,7 +123,7 @@ def test_rows_that_break_a_critical_rule_are_quarantined_with_all_reasons(live) 
     live.deliver(DAY, frame)
     report = live.score(DAY)
     assert found(report, "input_suite") == "warned"
-    (row,) = live.store.read("daily/batch_quarantine", DAY).to_pylist()
+    (row,) = live.attempt(DAY).read("batch_quarantine").to_pylist()
     assert row["columns"] == ["items", "price"]
     assert report.wrote("/published")
 
@@ -145,7 +143,7 @@ def test_a_repeated_key_is_set_aside_as_a_duplicate(live) -> None:
     live.deliver(DAY, pd.concat([frame, frame.head(2)], ignore_index=True))
     report = live.score(DAY)
     assert found(report, "row_conservation") == "passed"
-    fates = live.store.read("daily/batch_quarantine", DAY).column("fate").to_pylist()
+    fates = live.attempt(DAY).read("batch_quarantine").column("fate").to_pylist()
     assert fates == ["duplicate", "duplicate"]
 
 
@@ -164,7 +162,7 @@ def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named
     report = live.score(DAY)
     assert report.wrote("/published")
     assert found(report, "row_conservation") == "passed"
-    (row,) = live.store.read("daily/scored_quarantine", DAY).to_pylist()
+    (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
     assert (row["key"], row["columns"]) == (f"{DAY}-0007", ["region"])
     assert "KeyError" in row["reasons"]
 
@@ -216,14 +214,7 @@ def test_a_blocked_batch_stays_blocked_when_a_later_asset_is_materialized_alone(
     frame.loc[:19, "items"] = 0
     live.deliver(DAY, frame)
     live.score(DAY)
-    job = definitions(ORDERS).resolve_job_def(score_job_name("orders", "daily"))
-    result = job.execute_in_process(
-        instance=live.instance,
-        partition_key=DAY,
-        raise_on_error=False,
-        asset_selection=[dg.AssetKey(["orders", "daily", "published"])],
-    )
-    assert not result.success
+    assert not live.materialize("published", DAY)
     assert not live.store.has("daily/published", DAY)
 
 

@@ -8,9 +8,8 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.project.declaration import Calendar
 from lockstep.scoring.age import check_age, scoring_time
-from lockstep.scoring.streams import streams
 
-DAILY, INBOX = streams(ASSETS)
+DAILY, INBOX = "daily", "inbox"
 NOW = datetime(2026, 5, 1, 6, tzinfo=UTC)
 YEAR = timedelta(days=365)
 

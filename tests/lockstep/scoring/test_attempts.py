@@ -10,6 +10,7 @@ from pyarrow import parquet
 from lockstep.checks.results import CheckResult
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.records import BlockedError, Records, SupersededError
+from lockstep.scoring.status import findings, last_attempted
 from lockstep.scoring.store import NotStoredError
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
@@ -67,7 +68,7 @@ def test_a_step_comes_back_from_its_record_as_it_was_kept(records: Records) -> N
         attempt.write("batch", table(1))
         done = attempt.keep("batch", kept)
     assert set(done.files) == {"batch.parquet"}
-    assert records.newest(DAY).record.steps == {"batch": done}
+    assert next(records.newest_first(DAY)).record.steps == {"batch": done}
 
 
 def test_figures_that_are_no_finite_numbers_are_kept_as_they_are(records: Records) -> None:
@@ -168,7 +169,7 @@ def test_a_step_that_failed_half_way_can_be_carried_out_again_by_its_run(records
 
 def test_a_file_that_was_edited_is_refused_with_what_to_do(records: Records) -> None:
     ingest(records, 1)
-    parquet.write_table(table(9), records.newest(DAY).path("batch.parquet"))
+    parquet.write_table(table(9), next(records.newest_first(DAY)).path("batch.parquet"))
     message = rf"batch.parquet is not what attempt 1 at {DAY} wrote.*{again(DAY)}"
     with pytest.raises(DamagedError, match=message):
         publish(records)
@@ -203,6 +204,15 @@ def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records
 
 
 # What consumers read
+
+
+def test_nothing_is_committed_that_consumers_could_not_read(records: Records) -> None:
+    score(records, 1)
+    with records.step(DAY, "batch", "later") as attempt:
+        attempt.keep("batch", StepRecord())
+        with pytest.raises(DamagedError, match=r"published\.parquet is missing"):
+            records.commit(attempt)
+    assert values(records.committed(DAY)) == exported(records) == 1
 
 
 def test_what_a_killed_process_committed_is_exported_by_the_next(records: Records) -> None:
@@ -254,3 +264,68 @@ def test_an_attempt_that_is_kept_no_longer_is_told_from_those_that_are(records: 
         NotStoredError, match="No attempt 7 at daily/2020-03-01 is kept; there are 1"
     ):
         records.attempt(DAY, 7)
+
+
+# What is told of it
+
+
+def said(records: Records) -> list[str]:
+    """What is wrong with a partition, as `lockstep checks` tells it."""
+    return [one.result.summary for one in findings(records, DAY) if one.result.is_error]
+
+
+def test_nothing_is_wrong_with_what_was_published(records: Records) -> None:
+    score(records, 1)
+    assert said(records) == []
+
+
+def test_results_of_the_last_attempt_are_told(records: Records) -> None:
+    score(records, 1)
+    result = CheckResult(False, "no rows")
+    ingest(
+        records, 2, run="later", results={"decoding": result}, blocked_by={"decoding": "no rows"}
+    )
+    assert said(records) == ["no rows"]
+
+
+def test_an_attempt_that_broke_off_is_told_with_what_is_published(records: Records) -> None:
+    ingest(records, 1)
+    (told,) = said(records)
+    assert "broke off before scored was recorded. Nothing is published of it" in told
+
+
+def test_an_attempt_that_goes_on_is_no_error(records: Records) -> None:
+    with records.step(DAY, "batch", "run") as attempt:
+        attempt.write("batch", table(1))
+        (found,) = findings(records, DAY)
+        assert (found.result.is_error, found.result.passed) == (False, False)
+        assert "Attempt 1 goes on: process " in found.result.summary
+
+
+@pytest.mark.parametrize("file", ["batch.parquet", "published.parquet", "record.json"])
+def test_damage_to_what_is_published_is_told(records: Records, file: str) -> None:
+    score(records, 1)
+    records.committed(DAY).path(file).write_text("x")
+    (told,) = said(records)
+    assert file in told
+
+
+def test_an_export_that_is_missing_or_edited_is_told(records: Records) -> None:
+    score(records, 1)
+    parquet.write_table(table(9), records.export_path(DAY))
+    assert "is not what attempt 1 at 2020-03-01 made for consumers" in said(records)[0]
+    records.export_path(DAY).unlink()
+    assert "is not what attempt 1 at 2020-03-01 made for consumers" in said(records)[0]
+
+
+def test_the_partition_attempted_last_is_the_last_one(records: Records) -> None:
+    assert last_attempted(records) is None
+    ingest(records, 1, partition=NEXT)
+    ingest(records, 1, partition=DAY)
+    assert last_attempted(records) == DAY
+
+
+def test_a_run_goes_on_with_the_attempt_that_it_began(records: Records) -> None:
+    records.begin(DAY, "run")
+    score(records, 1)
+    assert records.numbers(DAY) == [1]

@@ -58,7 +58,7 @@ def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
 
 
 def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
-    with pytest.raises(NotStoredError, match="daily/scored of 2020-03-01"):
+    with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
         compare_outcomes(ASSETS, ASSETS.outcomes, live.registry, live.store, DAY)
 
 

@@ -13,14 +13,12 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
-from lockstep.scoring.partition import ScoredPartition, score, score_batch
-from lockstep.scoring.records import BlockedError, read_record
+from lockstep.scoring.partition import ScoredPartition, Work, score, score_batch
+from lockstep.scoring.records import BlockedError
 from lockstep.scoring.store import Store
-from lockstep.scoring.streams import streams
 from tests.fixtures.pool import score_day
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
-DAILY, INBOX = streams(ASSETS)
 
 
 def rows_of(day: str) -> pd.DataFrame:
@@ -30,7 +28,7 @@ def rows_of(day: str) -> pd.DataFrame:
 def scored_rows(live, frame: pd.DataFrame, **options) -> ScoredPartition:
     version = live.registry.load("orders", "live")
     rows = decode(frame, version.pipeline.record_schema)
-    return score(ASSETS, version, live.store, DAILY, DAY, rows, **options)
+    return score(Work(ASSETS, live.store, "daily", DAY), version, rows, **options)
 
 
 def published_bytes(store: Store, day: str) -> bytes:
@@ -83,7 +81,7 @@ def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> N
     found = scored_rows(live, frame)
     assert (found.scored, found.published) == (None, None)
     assert set(found.batch.blocked_by) == {"input_suite"}
-    assert not live.store.has("daily/scored", DAY)
+    assert set(live.attempt(DAY).record.steps) == {"batch"}
 
 
 def test_blocked_scores_are_not_published(live, edited_orders) -> None:
@@ -92,7 +90,7 @@ def test_blocked_scores_are_not_published(live, edited_orders) -> None:
     found = scored_rows(live, rows_of(DAY))
     assert found.published is None
     assert set(found.scored.blocked_by) == {"feature_suite"}
-    assert read_record(live.store, "daily/scored", DAY).blocked_by == found.scored.blocked_by
+    assert live.attempt(DAY).record.steps["scored"].blocked_by == found.scored.blocked_by
 
 
 def test_a_shift_is_accepted_in_a_field_only(live) -> None:
@@ -112,4 +110,4 @@ def test_a_day_that_repeats_most_of_its_keys_is_blocked_by_the_key(live) -> None
 def test_scores_of_a_batch_that_is_not_there_are_refused(live) -> None:
     version = live.registry.load("orders", "live")
     with pytest.raises(BlockedError, match="daily/batch of 2020-03-01 has not been materialized"):
-        score_batch(ASSETS, version, live.store, DAILY, DAY)
+        score_batch(Work(ASSETS, live.store, "daily", DAY), version)

@@ -1,11 +1,9 @@
 """The window: which batches are in it, and what is said of a batch that departs from them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS
@@ -13,9 +11,9 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW
-from lockstep.scoring.records import PartitionRecord, write_record
+from lockstep.scoring.attempts import DamagedError, StepRecord
 from lockstep.scoring.store import Store
-from lockstep.scoring.streams import Stream, streams
+from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import (
     WINDOW,
     check_shift,
@@ -23,8 +21,6 @@ from lockstep.scoring.window import (
     trailing_window,
     write_history_profiles,
 )
-
-DAILY, INBOX = streams(ASSETS)
 
 
 class Reading(Record):
@@ -61,15 +57,23 @@ def keep(
     partition: str,
     rows: int,
     *,
-    stream: Stream = DAILY,
+    stream: str = "daily",
     published: bool = True,
     accepted: tuple[str, ...] = (),
 ) -> None:
-    """Write what a run of a partition leaves behind, as far as windows read it."""
-    document = {"accepted": list(accepted), "profile": profile(rows=rows).to_json()}
-    store.write_json(f"{stream.name}/profile", document, partition)
-    if published:
-        store.write(f"{stream.name}/published", pa.table({"x": [1]}), partition)
+    """Leave behind what a run of a partition does, as far as windows read it."""
+    records = stream_records(ASSETS, store, stream)
+    with records.step(partition, "batch", "run") as attempt:
+        attempt.write_json("profile", profile(rows=rows).to_json())
+        attempt.keep("batch", StepRecord(facts={"accepted": list(accepted)}))
+        attempt.write_columns("published", {"x": np.array([1])})
+        attempt.keep("published", StepRecord())
+        if published:
+            records.commit(attempt)
+
+
+def window_of(store: Store, partition: str, stream: str = "daily") -> list[Profile]:
+    return trailing_window(stream_records(ASSETS, store, stream), store, partition)
 
 
 def sizes(window: list[Profile]) -> list[int]:
@@ -82,7 +86,7 @@ def sizes(window: list[Profile]) -> list[int]:
 def test_the_window_is_the_last_days_before_in_order(store: Store) -> None:
     for day in range(1, 21):
         keep(store, f"2020-03-{day:02}", rows=day)
-    window = trailing_window(store, DAILY, "2020-03-18")
+    window = window_of(store, "2020-03-18")
     assert sizes(window) == list(range(18 - WINDOW, 18))
 
 
@@ -90,20 +94,20 @@ def test_a_day_that_was_blocked_is_left_out(store: Store) -> None:
     keep(store, "2020-03-01", 1)
     keep(store, "2020-03-02", 2, published=False)
     keep(store, "2020-03-03", 3)
-    assert sizes(trailing_window(store, DAILY, "2020-03-04")) == [1, 3]
+    assert sizes(window_of(store, "2020-03-04")) == [1, 3]
 
 
 def test_the_day_itself_and_those_after_it_are_left_out(store: Store) -> None:
     for day in range(1, 6):
         keep(store, f"2020-03-{day:02}", rows=day)
-    assert sizes(trailing_window(store, DAILY, "2020-03-03")) == [1, 2]
+    assert sizes(window_of(store, "2020-03-03")) == [1, 2]
 
 
 def test_a_column_whose_shift_was_accepted_begins_anew_on_that_day(store: Store) -> None:
     keep(store, "2020-03-01", 1)
     keep(store, "2020-03-02", 2, accepted=("level",))
     keep(store, "2020-03-03", 3)
-    window = trailing_window(store, DAILY, "2020-03-04")
+    window = window_of(store, "2020-03-04")
     assert [set(one.columns) for one in window] == [
         {"speed"},
         {"level", "speed"},
@@ -118,43 +122,57 @@ def test_the_last_days_of_the_history_fill_the_window(store: Store) -> None:
     write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
     keep(store, "2020-03-01", 101)
     keep(store, "2020-03-02", 102)
-    window = trailing_window(store, DAILY, "2020-03-03")
+    window = window_of(store, "2020-03-03")
     assert sizes(window) == [*range(9, 21), 101, 102]
 
 
 def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> None:
     columns = readings(0, at="2020-03-01")
     write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert trailing_window(store, DAILY, "2020-03-02") == []
+    assert window_of(store, "2020-03-02") == []
 
 
 def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
     columns = readings(0, rows=20, at="2020-02-20")
     columns["at"][:5] = np.datetime64("NaT")
     write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert sizes(trailing_window(store, DAILY, "2020-03-02")) == [15]
+    assert sizes(window_of(store, "2020-03-02")) == [15]
 
 
 def test_days_of_the_history_end_at_midnight_of_the_calendar(store: Store) -> None:
     columns = readings(0, at="2020-03-01T03:00")
     write_history_profiles(store, columns, SCHEMA, "America/New_York", before="2020-03-01")
-    assert len(trailing_window(store, DAILY, "2020-03-02")) == 1
+    assert len(window_of(store, "2020-03-02")) == 1
 
 
 def test_an_accepted_shift_begins_anew_after_the_history_too(store: Store) -> None:
     write_history_profiles(store, readings(0, at="2020-02-20"), SCHEMA, "UTC", before="2020-03-01")
     keep(store, "2020-03-01", 1, accepted=("level",))
-    window = trailing_window(store, DAILY, "2020-03-02")
+    window = window_of(store, "2020-03-02")
     assert [set(one.columns) for one in window] == [{"speed"}, {"level", "speed"}]
 
 
 def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
-    now = datetime.now(UTC)
     for position, name in enumerate(["c.csv", "a.csv", "b.csv"]):
-        keep(store, name, rows=position + 1, stream=INBOX)
-        record = PartitionRecord({}, {}, "1", (now + timedelta(hours=position)).isoformat())
-        write_record(store, "inbox/batch", name, record)
-    assert sizes(trailing_window(store, INBOX, "new.csv")) == [1, 2, 3]
+        keep(store, name, rows=position + 1, stream="inbox")
+    assert sizes(window_of(store, "new.csv", "inbox")) == [1, 2, 3]
+
+
+def test_a_day_that_was_blocked_when_it_was_scored_again_stays_in_as_it_was_published(
+    store: Store,
+) -> None:
+    keep(store, "2020-03-01", 1)
+    keep(store, "2020-03-01", 7, published=False)
+    assert sizes(window_of(store, "2020-03-02")) == [1]
+
+
+def test_a_profile_that_was_edited_is_no_part_of_a_window(store: Store) -> None:
+    keep(store, "2020-03-01", 1)
+    attempt = stream_records(ASSETS, store, "daily").demand("2020-03-01")
+    path = attempt.path("profile.json")
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    with pytest.raises(DamagedError, match="lockstep score orders --day 2020-03-01"):
+        window_of(store, "2020-03-02")
 
 
 # What the comparisons say

@@ -1,0 +1,107 @@
+"""What records tell of a partition: what its checks found, and whether everything is in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockstep.checks.results import CheckResult
+from lockstep.scoring.attempts import Attempt, DamagedError
+from lockstep.scoring.records import Records
+
+STEPS = ("batch", "scored", "published")
+"""The steps of scoring, in order."""
+RECORD = "record"
+"""What the finding is called that is no check's: whether the records and files are whole."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of a step.
+
+    Attributes:
+        step: The step.
+        check: The check that found it, or `RECORD`.
+        result: What was found.
+    """
+
+    step: str
+    check: str
+    result: CheckResult
+
+
+def findings(records: Records, partition: str, number: int | None = None) -> list[Finding]:
+    """What an attempt's checks found, and what is not as it should be with the partition.
+
+    Args:
+        records: The records of its stream.
+        partition: The day or file.
+        number: Which attempt; None for the last one.
+
+    Raises:
+        NotStoredError: There is no such attempt.
+    """
+    try:
+        attempt = (
+            next(records.newest_first(partition))
+            if number is None
+            else records.attempt(partition, number)
+        )
+        found = [
+            Finding(step, name, result)
+            for step in STEPS
+            if step in attempt.record.steps
+            for name, result in attempt.record.steps[step].results.items()
+        ]
+        lacking = None if number is not None else _unfinished(records, attempt)
+        _verify(records, partition)
+    except DamagedError as error:
+        return [Finding(STEPS[-1], RECORD, CheckResult(False, str(error)))]
+    return [*found, *([lacking] if lacking is not None else [])]
+
+
+def last_attempted(records: Records) -> str | None:
+    """The partition at which the last attempt was made; None if there was none."""
+    started = {
+        attempt.record.started_at: partition
+        for partition in records.attempted()
+        for attempt in [next(records.newest_first(partition), None)]
+        if attempt is not None
+    }
+    return started[max(started)] if started else None
+
+
+def _verify(records: Records, partition: str) -> None:
+    """Check what is committed, down to what consumers read.
+
+    Raises:
+        DamagedError: It is not what was recorded.
+    """
+    committed = records.committed(partition)
+    if committed is not None:
+        committed.verify()
+        records.verify_export(committed)
+
+
+def _unfinished(records: Records, attempt: Attempt) -> Finding | None:
+    """Whether the last attempt ended without being published, and without a check that says why."""
+    partition, done = attempt.record.partition, attempt.record.steps
+    commit = records.commit_of(partition)
+    if commit is not None and commit.attempt == attempt.number:
+        return None
+    if any(step.blocked_by for step in done.values()):
+        return None
+    step = next((step for step in STEPS if step not in done), STEPS[-1])
+    before = (
+        f"What consumers read is attempt {commit.attempt} of {commit.committed_at}"
+        if commit is not None
+        else "Nothing is published of it"
+    )
+    at_work = records.holder(partition)
+    if at_work is not None:
+        said = f"Attempt {attempt.number} goes on: {at_work}. {before}."
+        return Finding(step, RECORD, CheckResult(False, said, "WARN"))
+    said = (
+        f"Attempt {attempt.number} of {attempt.record.started_at} broke off before {step} was "
+        f"{'committed' if step in done else 'recorded'}. {before}; make it anew: {attempt.again}"
+    )
+    return Finding(step, RECORD, CheckResult(False, said))

@@ -1,0 +1,116 @@
+"""Sequences of ordinary steps: what is published is what was checked, whatever came in between."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from assets.orders import orders_with_fates
+from lockstep.dagster.jobs import score_job_name
+from lockstep.dagster.runs import RunReport, run_job
+from lockstep.scoring.inbox import claim_copy
+from tests.fixtures.orders import PROJECT, Workplace
+
+DAY, NEXT = "2020-03-01", "2020-03-02"
+
+
+class Killed(BaseException):
+    """Ends a step where it is raised, as a kill does: no check catches it."""
+
+
+def rows_of(day: str, rows: int = 120) -> pd.DataFrame:
+    return orders_with_fates(date.fromisoformat(day), rows).drop(columns=["returned", "cost"])
+
+
+def in_grams(day: str) -> pd.DataFrame:
+    return rows_of(day).assign(weight=rows_of(day)["weight"] * 1000)
+
+
+def result(report: RunReport, check: str) -> str:
+    return next(one.result for one in report.checks if one.check == check)
+
+
+def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> bytes | None:
+    """The bytes that consumers read; None if there are none."""
+    path = live.store.path(f"{stream}/published", partition)
+    return path.read_bytes() if path.exists() else None
+
+
+@contextmanager
+def killed_at(function: str) -> Iterator[None]:
+    """Scoring that ends where it calls this function, as far as its own code goes."""
+
+    def die(*arguments: object, **options: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f"lockstep.scoring.partition.{function}", die)
+        yield
+
+
+def test_a_day_that_is_blocked_when_scored_again_hides_no_jump_of_the_next(live) -> None:
+    assert live.score(DAY).ok
+    live.deliver(DAY, in_grams(DAY))
+    assert not live.score(DAY).ok
+    live.deliver(NEXT, in_grams(NEXT))
+    report = live.score(NEXT)
+    assert result(report, "sudden_shift") == "failed"
+    assert published(live, NEXT) is None
+
+
+def test_rows_of_a_run_that_broke_off_are_not_published_alone(live) -> None:
+    assert live.score(DAY).ok
+    before = published(live)
+    live.deliver(DAY, rows_of(DAY).head(50))
+    with killed_at("check_replay"):
+        assert not live.score(DAY).ok
+    assert not live.materialize("published", DAY)
+    assert published(live) == before
+
+
+def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live) -> None:
+    assert live.score(DAY).ok
+    before = published(live)
+    live.deliver(DAY, rows_of(DAY).head(50))
+    assert live.materialize("batch", DAY)
+    assert not live.materialize("published", DAY)
+    assert published(live) == before
+    assert live.materialize("scored", DAY)
+    assert live.materialize("published", DAY)
+    assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 50
+
+
+def test_a_run_that_is_killed_leaves_the_inbox_as_it_was_for_later_files(live, tmp_path) -> None:
+    files = [drop(live, tmp_path / f"{day}.csv", day) for day in (DAY, NEXT)]
+    with killed_at("blocking"):
+        assert not score_file(live, files[0]).ok
+    assert score_file(live, files[1]).ok
+    assert score_file(live, files[0]).ok
+    assert published(live, files[0], "inbox") is not None
+
+
+def test_scored_rows_that_were_edited_are_not_published(live) -> None:
+    assert live.score(DAY).ok
+    before = published(live)
+    path = live.attempt(DAY).path("scored.parquet")
+    table = parquet.read_table(path)
+    risk = table.column_names.index("risk")
+    parquet.write_table(table.set_column(risk, "risk", [[0.5] * len(table)]), path)
+    assert not live.materialize("published", DAY)
+    assert published(live) == before
+
+
+def drop(live: Workplace, file, day: str) -> str:
+    """Claim a file with a day's rows for the inbox; the name of its partition."""
+    rows_of(day, 40).to_csv(file, index=False)
+    partition = claim_copy(live.home.inbox("orders"), file)
+    live.instance.add_dynamic_partitions("orders_inbox", [partition])
+    return partition
+
+
+def score_file(live: Workplace, partition: str) -> RunReport:
+    job = score_job_name("orders", "inbox")
+    return run_job(PROJECT, job, live.instance, partition=partition)
