@@ -44,6 +44,24 @@ def check_locality(pipeline: Pipeline, columns: Columns) -> CheckResult:
     return check_comparison(locality(pipeline, columns), "in every composition of the batch")
 
 
+def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
+    """Whether the code that a version will carry computes the columns that it is fitted to.
+
+    Args:
+        source: That code; it is run from its source, as it is when the version is loaded.
+        stored: The training set as it was stored.
+    """
+    from lockstep.artifacts.snapshot import unload
+    from lockstep.parity.recomputation import recompute
+
+    shipped = source.load()
+    try:
+        found = recompute(shipped, stored)
+    finally:
+        unload(shipped)
+    return check_comparison(found, "computed anew by the code that the version carries")
+
+
 def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
     """Whether a comparison found every column equal; the first divergent one is named.
 

@@ -90,6 +90,16 @@ ROW_LOCALITY = Check(
     "computed upstream, or fitted inside a model's scikit-learn pipeline.",
     blocking=True,
 )
+TRAINING_PARITY = Check(
+    "training_parity",
+    "Features and labels of the stored training set, all rows of it, are what the code computes "
+    "that the version carries: the model is fitted to the very values that serving will give it. "
+    "Where they differ, nothing is fitted.",
+    "The training set was computed by other code than this: run `lockstep train PIPELINE`, or "
+    "materialize training_set and then candidate. If that does not help, something outside the "
+    "code decides the value: a file, an environment variable, the time.",
+    blocking=True,
+)
 ROUND_TRIP = Check(
     "round_trip",
     "The stored version, loaded in a new process, gives the golden records the very values that "
@@ -130,6 +140,16 @@ SLICES = Check(
     "No slice of the held-out rows (such as one carrier) is far worse off than the whole.",
     "Look at the rows of the named slice; it may need features or rows of its own.",
     need=needs.SLICES,
+)
+EVIDENCE = Check(
+    "evidence",
+    "The version can be loaded; what the checks of history, training set and candidate found is "
+    "known of these very files; none of them that blocks is in error; and the version holds all "
+    "the golden records, expectations and profiles that were counted then. It decides whether "
+    "@live moves.",
+    "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
+    "version that begin with `lockstep.` are not for editing.",
+    blocking=True,
 )
 GOLDEN_REPLAY = Check(
     "golden_replay",
@@ -201,8 +221,16 @@ CALIBRATION = Check(
 
 HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
-CANDIDATE_CHECKS = (ROUND_TRIP, WIRE_FORMATS, QUALITY, BASELINE, CHAMPION_COMPARISON, SLICES)
-CHAMPION_CHECKS = (GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
+CANDIDATE_CHECKS = (
+    TRAINING_PARITY,
+    ROUND_TRIP,
+    WIRE_FORMATS,
+    QUALITY,
+    BASELINE,
+    CHAMPION_COMPARISON,
+    SLICES,
+)
+CHAMPION_CHECKS = (EVIDENCE, GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
 BATCH_CHECKS = (DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LIVE_AGE)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,

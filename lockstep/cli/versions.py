@@ -12,6 +12,8 @@ from lockstep.cli.arguments import AsJson, PipelineName
 from lockstep.cli.ending import finish
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
     from lockstep.registry.registry import Registry
@@ -77,14 +79,12 @@ def rollback(
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.training.gate import PROVEN
+    from lockstep.registry.evidence import is_proven, proven_at
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
     passed_at = {
-        one.version: one.tags[PROVEN]
-        for one in registry.versions(declared.name)
-        if PROVEN in one.tags
+        one.version: proven_at(one) for one in registry.versions(declared.name) if is_proven(one)
     }
     if to is None:
         to = _before(declared, registry, passed_at)
@@ -96,7 +96,7 @@ def rollback(
     _point_champion(declared, registry, to, as_json)
 
 
-def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, str]) -> int:
+def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, datetime]) -> int:
     """The version to go back to.
 
     Raises:
@@ -121,15 +121,18 @@ def _demand_sound(version: Version, registry: Registry) -> None:
         LockstepError: It did; with the checks, its figures, and how to promote it all the same.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.training.candidate import FAILED_CHECKS
+    from lockstep.registry.evidence import EvidenceError, read_evidence
 
-    failed = version.tags.get(FAILED_CHECKS)
-    if failed is None:
+    try:
+        failed = ", ".join(read_evidence(version).failed)
+    except EvidenceError:
+        return  # the gate tells
+    if not failed:
         return
     metrics = registry.load(version.name, version.version).metrics
     figures = ", ".join(f"{title} {value:.4g}" for title, value in metrics.items())
     raise LockstepError(
-        f"Version {version.version} of {version.name} failed {failed.replace(',', ', ')} when it "
+        f"Version {version.version} of {version.name} failed {failed} when it "
         f"was trained ({figures}). To promote it all the same: lockstep promote {version.name} "
         f"{version.version} --anyway"
     )

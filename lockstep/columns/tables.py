@@ -93,6 +93,19 @@ def to_arrow(columns: Columns) -> pa.Table:
     return pa.table(arrays)
 
 
+def kinds_of(table: pa.Table) -> dict[str, Kind]:
+    """What each column of a table that `to_arrow` made holds."""
+    import pyarrow as pa
+
+    kinds = {pa.float64(): Kind.FLOAT, pa.int64(): Kind.INT, pa.bool_(): Kind.BOOL}
+    return {
+        field.name: kinds.get(
+            field.type, Kind.TIME if pa.types.is_timestamp(field.type) else Kind.TEXT
+        )
+        for field in table.schema
+    }
+
+
 def from_arrow(table: pa.Table, kinds: Mapping[str, Kind]) -> Columns:
     """The columns that `to_arrow` wrote, read-only.
 

@@ -19,11 +19,10 @@ from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
 from lockstep.scoring.store import Store
-from lockstep.training.candidate import (
+from lockstep.training.candidate import Candidate, fit_candidate
+from lockstep.training.training_set import (
     compute_training_set,
-    fit_candidate,
     ingest_history,
-    read_training_set,
     training_columns,
 )
 
@@ -50,7 +49,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     def history(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = ingest_history(declared, Store(home.data / declared.name))
+        found = ingest_history(declared, Store(home.data / declared.name), context.run_id)
         yield materialized(
             context,
             found.results,
@@ -88,7 +87,7 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
     def training_set(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = compute_training_set(declared, Store(home.data / declared.name))
+        found = compute_training_set(declared, Store(home.data / declared.name), context.run_id)
         yield materialized(
             context,
             found.results,
@@ -128,16 +127,15 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
         project: dg.ResourceParam[Project],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        columns = read_training_set(declared, Store(home.data / declared.name))
-        found = fit_candidate(declared, columns, registry, project.packages)
-        number = found.version.version
-        context.log.info("registered %s version %s", declared.name, number)
+        store = Store(home.data / declared.name)
+        found = fit_candidate(declared, store, context.run_id, registry, project.packages)
+        if found.version is not None:
+            context.log.info("registered %s version %s", declared.name, found.version.version)
         yield materialized(
             context,
             found.results,
             {
-                "version": number,
-                "MLflow version": version_link(home, declared.name, number),
+                **_registered(home, found),
                 "dagster/row_count": found.rows,
                 **{title: value for title, value in found.metrics.items() if value == value},
                 **{f"plot: {title}": picture(figure) for title, figure in found.plots.items()},
@@ -145,3 +143,11 @@ def _candidate(declared: PipelineAssets) -> dg.AssetsDefinition:
         )
 
     return candidate
+
+
+def _registered(home: Home, found: Candidate) -> dict[str, Any]:
+    """The version that was registered, if one was."""
+    if found.version is None:
+        return {}
+    name, number = found.version.name, found.version.version
+    return {"version": number, "MLflow version": version_link(home, name, number)}

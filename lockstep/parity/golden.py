@@ -15,9 +15,9 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from lockstep.columns.errors import LockstepError
-from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
-from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
 from lockstep.parity.scales import Scales
 
 _KEY = "(key)"
@@ -133,7 +133,7 @@ class GoldenRecords:
                 matrices = dict(numbers)
         except (OSError, ValueError, pa.ArrowInvalid, zipfile.BadZipFile) as error:
             raise GoldenError(f"Golden records in {directory} cannot be read: {error}") from error
-        columns = from_arrow(table, {name: _kind(table, name) for name in table.column_names})
+        columns = from_arrow(table, kinds_of(table))
         keys = columns.pop(_KEY)
         matrices |= {name: _read(rows) for name, rows in objects.items()}
         return cls.of(
@@ -161,12 +161,6 @@ def _write_numbers(path: Path, matrices: Mapping[str, Array]) -> None:
         for name, matrix in matrices.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, matrix, allow_pickle=False)
-
-
-def _kind(table: pa.Table, column: str) -> Kind:
-    stored = table.schema.field(column).type
-    kinds = {pa.float64(): Kind.FLOAT, pa.int64(): Kind.INT, pa.bool_(): Kind.BOOL}
-    return kinds.get(stored, Kind.TIME if pa.types.is_timestamp(stored) else Kind.TEXT)
 
 
 def _written(matrix: Array) -> dict[str, Any]:

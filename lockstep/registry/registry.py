@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import Evidence
@@ -94,7 +95,10 @@ class Registry:
         return registration.carry_out(tags or {}, plots or {})
 
     def load(self, name: str, version: int | str) -> LoadedVersion:
-        """Load a version with the code that it was fitted with; once in a process.
+        """Load a version with the code that it was fitted with.
+
+        One that was loaded before is the same object again, after its files have been compared with
+        their digests anew: they may have been damaged since.
 
         Args:
             name: Name of the model.
@@ -109,10 +113,12 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
         """
         found = self._find(name, version)
-        key = (name, found.version, found.digest)
-        if key not in self._loaded:
+        key, files = (name, found.version, found.digest), self.files(found)
+        if key in self._loaded:
+            Artifact.open(files, found.digest)
+        else:
             self._loaded[key] = LoadedVersion.open(
-                self.files(found), found.digest, name=found.name, version=found.version
+                files, found.digest, name=found.name, version=found.version
             )
         return self._loaded[key]
 

@@ -4,8 +4,9 @@
     compute_training_set   compute what the column graph computes before anything is fitted
     fit_candidate          fit, evaluate on held-out rows, register, and check what was registered
 
-`train` carries out all three. Each but the last leaves what it made in the store, where the next
-one finds it, so that they can also be carried out one at a time, as Dagster's assets do.
+`train` carries out all three. Each is recorded in the attempt of its run, and refuses to go on from
+a step that a check blocks or whose files are no longer what was recorded; so they can also be
+carried out one at a time, as Dagster's assets do.
 """
 
 from __future__ import annotations
@@ -14,94 +15,71 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 
-from lockstep.checks.evidence import check_comparison, check_locality, check_suite
+from lockstep.checks.evidence import check_comparison, check_training_parity
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
-from lockstep.columns.errors import FitError, LockstepError
+from lockstep.checks.specs import (
+    CANDIDATE_CHECKS,
+    TRAINING_PARITY,
+    declared_checks,
+    worth_telling,
+)
+from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
-from lockstep.project.sources import decode_source
-from lockstep.scoring.ingest import Ingested, check_decoding, check_input_suite, ingest
-from lockstep.scoring.records import blocking
-from lockstep.scoring.rows import quarantine_table
+from lockstep.registry.evidence import TrainingEvidence, write_evidence
+from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.records import Records, blocking
 from lockstep.scoring.store import Store
-from lockstep.scoring.window import write_history_profiles
 from lockstep.training.checks import (
     check_against_baseline,
     check_against_champion,
     check_quality,
     check_slices,
 )
+from lockstep.training.evidence import count
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 from lockstep.training.plots import quality_plot
+from lockstep.training.training_set import (
+    CANDIDATE,
+    compute_training_set,
+    ingest_history,
+    read_training_set,
+    training_records,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from matplotlib.figure import Figure
 
     from lockstep.parity.golden import GoldenRecords
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
 
-FAILED_CHECKS = "lockstep.failed_checks"
-"""Tag of a version with the names of its checks that are in error, separated by commas."""
-LEAST_ROWS = 20
-"""Rows of history that it takes: with fewer, the rows held out would be a handful at most."""
-
-
-@dataclass(frozen=True)
-class History:
-    """Labelled rows to train on.
-
-    Attributes:
-        ingested: The rows, parted.
-        results: What the checks found, by name.
-        path: The file of the accepted rows.
-    """
-
-    ingested: Ingested
-    results: Mapping[str, CheckResult]
-    path: Path
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """The history with the features and labels that are computed before anything is fitted.
-
-    Attributes:
-        columns: Fields, features and labels.
-        results: What the checks found, by name.
-        path: The file of the columns.
-    """
-
-    columns: Columns
-    results: Mapping[str, CheckResult]
-    path: Path
-
 
 @dataclass(frozen=True)
 class Candidate:
-    """A registered version and what was found out about it.
+    """What came of a fit.
 
     Attributes:
-        version: The version in the registry.
+        version: The version in the registry; None where nothing was fitted.
         rows: Number of rows that it was fitted on.
         metrics: The figures measured on held-out rows.
         plots: Plots of its quality, by title.
         results: What the checks found, by name.
+        counts: How much the version carries that proves it right, by what it is.
     """
 
-    version: Version
+    version: Version | None
     rows: int
     metrics: Mapping[str, float]
     plots: Mapping[str, Figure]
     results: Mapping[str, CheckResult]
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -133,110 +111,80 @@ def train(
         FitError: A model cannot be fitted.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
-    history = ingest_history(declared, store)
-    if blocking(HISTORY_CHECKS, history.results):
+    run = uuid4().hex
+    history = ingest_history(declared, store, run)
+    if history.blocked_by:
         return Trained(history.results, None)
-    training_set = compute_training_set(declared, store)
+    training_set = compute_training_set(declared, store, run)
     results = {**history.results, **training_set.results}
-    if blocking(TRAINING_SET_CHECKS, training_set.results):
+    if training_set.blocked_by:
         return Trained(results, None)
-    candidate = fit_candidate(declared, training_set.columns, registry, packages)
+    candidate = fit_candidate(declared, store, run, registry, packages)
     return Trained({**results, **candidate.results}, candidate)
 
 
-def ingest_history(declared: PipelineAssets, store: Store) -> History:
-    """Read the history, and part its rows.
-
-    Raises:
-        InputError: It cannot be read.
-    """
-    schema = declared.pipeline.joint_schema
-    rows = decode_source(declared.history, schema)
-    suite = declared.suites.to_json("input")
-    ingested = ingest(rows, schema, suite, declared.max_quarantined)
-    results = {
-        "decoding": carry_out(check_decoding, ingested),
-        "input_suite": carry_out(check_input_suite, ingested),
-    }
-    aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
-    store.write("history_quarantine", aside)
-    path = store.write_columns("history", ingested.columns)
-    if declared.calendar is not None:
-        write_history_profiles(
-            store,
-            ingested.columns,
-            declared.pipeline.record_schema,
-            declared.calendar.timezone,
-            declared.calendar.start.isoformat(),
-        )
-    return History(ingested, results, path)
-
-
-def compute_training_set(declared: PipelineAssets, store: Store) -> TrainingSet:
-    """Compute every feature and label of the stored history, by the functions that serve.
-
-    Raises:
-        NotStoredError: There is no history yet.
-        FitError: It has so few rows that nothing can be learnt from it.
-        FunctionError: A function of a column fails.
-    """
-    pipeline = declared.pipeline
-    raw = store.read_columns("history", pipeline.joint_schema.kinds)
-    rows = len(raw[pipeline.key])
-    if rows < LEAST_ROWS:
-        raise FitError(
-            f"{declared.name}: the history has {rows} rows that can be used, and it takes "
-            f"{LEAST_ROWS} to fit a version and to evaluate it on the newest of them. Have more "
-            f"of it delivered by {declared.history.describe()}."
-        )
-    names = training_columns(declared)
-    computed = pipeline.graph.evaluate(raw, names)
-    columns = {name: computed[name] for name in names}
-    suite = declared.suites.to_json("features")
-    found = {
-        "feature_suite": carry_out(check_suite, suite, computed, pipeline.key),
-        "row_locality": carry_out(check_locality, pipeline, raw),
-    }
-    results = worth_telling(declared, "training_set", found)
-    return TrainingSet(columns, results, store.write_columns("training_set", columns))
-
-
-def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
-    """Names of the training set's columns: fields, features and labels."""
-    graph = declared.pipeline.graph
-    known = {*declared.pipeline.joint_schema.names, *graph.model_free, *graph.labels}
-    return tuple(name for name in graph.order if name in known)
-
-
-def read_training_set(declared: PipelineAssets, store: Store) -> Columns:
-    """The columns of the training set as it was stored.
-
-    Raises:
-        NotStoredError: There is none yet.
-    """
-    graph = declared.pipeline.graph
-    kinds = {name: graph.kind(name) for name in training_columns(declared)}
-    return store.read_columns("training_set", kinds)
-
-
 def fit_candidate(
-    declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str] = ()
+    declared: PipelineAssets,
+    store: Store,
+    run: str,
+    registry: Registry,
+    packages: Sequence[str] = (),
 ) -> Candidate:
-    """Fit a version on all rows of the training set, and register it.
+    """Fit a version on all rows of the recorded training set, and register it.
 
-    The figures come from a fit to the older rows alone; the version itself has seen all rows.
+    First the code that the version will carry computes the training set anew: where that gives
+    other values, nothing is fitted. The figures come from a fit to the older rows alone; the
+    version itself has seen all rows. The last thing that is done is to tag it with what all checks
+    of its training found: a version without these tags does not go live.
 
     Args:
         declared: The pipeline and the demands on it.
-        columns: The training set.
-        registry: Where to register it.
+        store: Where the pipeline's rows are kept.
+        run: The run that does it; it goes on with its own training set or, if it computed none,
+            with the last that was recorded.
+        registry: Where to register the version.
         packages: The project's packages, whose code the version carries where it uses it.
 
     Raises:
+        BlockedError: There is no training set yet, or a check blocks it or its history.
+        DamagedError: The file of the training set is not what was recorded.
         FitError: A model cannot be fitted.
+        LockedError: Another process is training the pipeline.
         SnapshotError: The pipeline uses code that no version can carry.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
+    records = training_records(declared, store)
+    steps = ("history", "training_set")
+    with records.step(CANDIDATE, "candidate", run, after=steps) as attempt:
+        found = _fit(declared, read_training_set(attempt), registry, packages)
+        _keep(found, records, attempt, registry)
+    return found
+
+
+def _keep(found: Candidate, records: Records, attempt: Attempt, registry: Registry) -> None:
+    """Record a candidate, and tag its version with what was found of it."""
+    version = found.version
+    done = StepRecord(
+        counts={"rows": found.rows},
+        results=found.results,
+        blocked_by=blocking(CANDIDATE_CHECKS, found.results),
+        version=version.version if version is not None else None,
+        manifest=version.digest if version is not None else None,
+    )
+    attempt.keep("candidate", done)
+    if version is None:
+        return
+    if not done.blocked_by:
+        records.commit(attempt)
+    steps = attempt.record.steps
+    results = {name: one.result for step in steps.values() for name, one in step.results.items()}
+    training_set = steps["training_set"].files["training_set.parquet"]
+    write_evidence(registry, version, TrainingEvidence(training_set, results, found.counts))
+
+
+def _fit(
+    declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
+) -> Candidate:
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.writing import Evidence
     from lockstep.parity.environment import Environment
@@ -244,8 +192,11 @@ def fit_candidate(
     from lockstep.parity.selection import choose_golden
 
     pipeline, graph = declared.pipeline, declared.pipeline.graph
-    qualities, rows = tuple(declared.quality), len(columns[pipeline.key])
+    qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages)
+    parity = carry_out(check_training_parity, source, columns)
+    if parity.is_error:
+        return _not_fitted(declared, rows, parity)
     evaluation = evaluate_holdout(pipeline, columns, qualities, declared.slices, declared.holdout)
     champion = registry.alias(declared.name, "champion")
     fitted = pipeline.unfitted().fit(columns)
@@ -267,6 +218,7 @@ def fit_candidate(
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     found = {
+        "training_parity": parity,
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "quality": carry_out(check_quality, qualities, evaluation),
@@ -277,10 +229,15 @@ def fit_candidate(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", found)
-    failed = [name for name, result in results.items() if result.is_error]
-    if failed:
-        registry.tag(version, FAILED_CHECKS, ",".join(failed))
-    return Candidate(version, rows, metrics, plots, results)
+    counts = count(golden, evidence.profile, evidence.suites)
+    return Candidate(version, rows, metrics, plots, results, counts)
+
+
+def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:
+    """What came of a training set that is not what the code computes."""
+    lacking = CheckResult.not_judged("There is no version: training_parity kept it from a fit.")
+    others = {check.name: lacking for check in declared_checks(declared, "candidate")}
+    return Candidate(None, rows, {}, {}, {**others, TRAINING_PARITY.name: parity}, {})
 
 
 def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.checks.evidence import check_code, check_environment, check_replay
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import worth_telling
+from lockstep.checks.specs import EVIDENCE, declared_checks, worth_telling
+from lockstep.columns.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.errors import AliasNotSetError, RegistryError
+from lockstep.registry.evidence import is_proven, write_proven
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
+from lockstep.training.evidence import check_evidence
 
 if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
-
-PROVEN = "lockstep.proven_at"
-"""Tag of a version that has passed the gate, with the time at which it did."""
 
 
 @dataclass(frozen=True)
@@ -61,28 +63,48 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
         AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
         RegistryError: The registry cannot be reached.
     """
-    from lockstep.registry.errors import AliasNotSetError
-
     wanted = registry.alias(declared.name, "champion")
     if wanted is None:
         numbers = tuple(version.version for version in registry.versions(declared.name))
         raise AliasNotSetError(declared.name, "champion", numbers)
-    loaded = registry.load(declared.name, wanted.version)
-    proven = PROVEN in wanted.tags
+    live = registry.alias(declared.name, "live")
+    try:
+        loaded = registry.load(declared.name, wanted.version)
+    except RegistryError:
+        raise
+    except LockstepError as error:
+        return Gate(wanted, live, _not_loaded(declared, wanted, error))
+    gate = Gate(wanted, live, _results(declared, wanted, loaded, store))
+    if not gate.is_open:
+        return gate
+    write_proven(registry, wanted)
+    registry.set_alias(declared.name, "live", wanted.version)
+    write_live(pointer, LivePointer.to(loaded))
+    return Gate(wanted, wanted, gate.results)
+
+
+def _results(
+    declared: PipelineAssets, wanted: Version, loaded: LoadedVersion, store: Store
+) -> dict[str, CheckResult]:
+    proven = is_proven(wanted)
     found = {
+        "evidence": carry_out(check_evidence, wanted, loaded),
         "golden_replay": carry_out(check_replay, loaded),
         "code_parity": carry_out(check_code, declared.pipeline, loaded, proven=proven),
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
         "staleness": carry_out(_check_staleness, declared, wanted, store),
     }
-    results = worth_telling(declared, "champion", found)
-    gate = Gate(wanted, registry.alias(declared.name, "live"), results)
-    if not gate.is_open:
-        return gate
-    registry.tag(wanted, PROVEN, datetime.now(UTC).isoformat())
-    registry.set_alias(declared.name, "live", wanted.version)
-    write_live(pointer, LivePointer.to(loaded))
-    return Gate(wanted, wanted, results)
+    return worth_telling(declared, "champion", found)
+
+
+def _not_loaded(
+    declared: PipelineAssets, wanted: Version, error: LockstepError
+) -> dict[str, CheckResult]:
+    """The results of a version whose files cannot be used: there is nothing to look at."""
+    lacking = CheckResult.not_judged(f"Version {wanted.version} cannot be loaded.")
+    found = CheckResult(False, f"Version {wanted.version} cannot be loaded: {error}")
+    others = {check.name: lacking for check in declared_checks(declared, "champion")}
+    return {**others, EVIDENCE.name: found}
 
 
 def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> CheckResult:

@@ -28,7 +28,6 @@ def test_files_are_scored_once_by_their_content(site: Site) -> None:
         site.score(site.send("file", kind))
 
 
-@pytest.mark.xfail(reason="training parity is not checked yet")
 def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "edited"
     site.materialize("candidate")

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from assets.orders import orders
 from lockstep.cli.main import app, main
-from lockstep.training.candidate import FAILED_CHECKS
+from lockstep.registry.evidence import read_evidence, write_evidence
 
 DAY = "2020-03-01"
 RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
@@ -196,10 +196,12 @@ def test_a_version_that_failed_a_check_is_promoted_only_if_it_is_wanted_anyway(
     lockstep: Lockstep, workplace
 ) -> None:
     (version,) = workplace.registry.versions("orders")
-    workplace.registry.tag(version, FAILED_CHECKS, "quality,round_trip")
+    found = read_evidence(version)
+    failed = replace(found, results={**found.results, "quality": "failed", "slices": "failed"})
+    write_evidence(workplace.registry, version, failed)
     error = lockstep("promote", "orders").error
     assert error.startswith(
-        "Version 1 of orders failed quality, round_trip when it was trained (risk auc 0."
+        "Version 1 of orders failed quality, slices when it was trained (risk auc 0."
     )
     assert error.endswith("lockstep promote orders 1 --anyway")
     assert workplace.registry.alias("orders", "champion") is None

@@ -15,8 +15,12 @@ from lockstep.columns.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
-from lockstep.registry.versions import MANIFEST_TAG
-from lockstep.training.candidate import FAILED_CHECKS, Trained, train
+from lockstep.registry.evidence import read_evidence
+from lockstep.registry.versions import MANIFEST_TAG, Version
+from lockstep.scoring.attempts import DamagedError
+from lockstep.scoring.records import BlockedError
+from lockstep.training.candidate import Trained, fit_candidate, train
+from lockstep.training.training_set import compute_training_set
 
 
 def trained(workplace, declared: PipelineAssets = ASSETS) -> Trained:
@@ -28,9 +32,9 @@ def with_history(change: Callable[[pd.DataFrame], pd.DataFrame]) -> PipelineAsse
     return replace(ASSETS, history=FunctionSource(lambda: change(history())))
 
 
-def tags(workplace, version: int) -> dict[str, str]:
-    (found,) = (one for one in workplace.registry.versions("orders") if one.version == version)
-    return dict(found.tags)
+def version_of(workplace, number: int) -> Version:
+    (found,) = (one for one in workplace.registry.versions("orders") if one.version == number)
+    return found
 
 
 def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(workplace) -> None:
@@ -42,11 +46,58 @@ def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(
     }
 
 
-def test_a_version_is_tagged_with_its_checks_that_are_in_error(workplace) -> None:
+def test_a_training_set_of_other_code_is_an_error_that_names_the_column_and_nothing_is_fitted(
+    workplace, edited_orders
+) -> None:
+    edited = edited_orders(("return weight > 5", "return weight > 2"))
+    found = fit_candidate(edited, workplace.store, "alone", workplace.registry)
+    parity = found.results["training_parity"]
+    assert (parity.is_error, parity.column) == (True, "is_heavy")
+    assert {one.result for name, one in found.results.items() if name != "training_parity"} == {
+        "not_judged"
+    }
+    assert found.version is None
+    assert [one.version for one in workplace.registry.versions("orders")] == [1]
+
+
+def test_a_version_is_tagged_with_what_every_check_of_its_training_found(workplace) -> None:
     too_much = replace(ASSETS, quality=(Quality("risk", "came_back", "auc", threshold=0.999),))
-    found = trained(workplace, too_much).candidate
-    assert tags(workplace, found.version.version)[FAILED_CHECKS] == "quality"
-    assert FAILED_CHECKS not in tags(workplace, 1)
+    found = trained(workplace, too_much)
+    evidence = read_evidence(version_of(workplace, found.candidate.version.version))
+    assert evidence.results == {name: one.result for name, one in found.results.items()}
+    assert evidence.failed == ("quality",)
+    assert read_evidence(version_of(workplace, 1)).failed == ()
+
+
+def test_a_blocked_history_keeps_later_steps_from_being_carried_out_alone(workplace) -> None:
+    twice = with_history(lambda frame: pd.concat([frame, frame], ignore_index=True))
+    trained(workplace, twice)
+    with pytest.raises(BlockedError, match="history of candidate is blocked by input_suite"):
+        compute_training_set(ASSETS, workplace.store, "alone")
+    with pytest.raises(BlockedError, match="history of candidate is blocked by input_suite"):
+        fit_candidate(ASSETS, workplace.store, "alone", workplace.registry)
+
+
+def test_a_feature_that_is_not_row_local_never_becomes_a_version(workplace, edited_orders) -> None:
+    by_batch = edited_orders(("return price / items", "return price / items.mean()"))
+    found = trained(workplace, by_batch)
+    assert (found.results["row_locality"].is_error, found.candidate) == (True, None)
+    with pytest.raises(BlockedError, match="training_set of candidate is blocked by row_locality"):
+        fit_candidate(by_batch, workplace.store, "alone", workplace.registry)
+    assert [one.version for one in workplace.registry.versions("orders")] == [1]
+
+
+def test_a_training_set_whose_file_was_changed_is_not_fitted_to(workplace) -> None:
+    (path,) = workplace.store.root.glob("training/attempts/*/*/training_set.parquet")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DamagedError, match=r"training_set\.parquet is not what attempt 1 at"):
+        fit_candidate(ASSETS, workplace.store, "alone", workplace.registry)
+
+
+def test_a_history_of_another_record_is_read_again(workplace, edited_orders) -> None:
+    more = edited_orders(("    gift: bool\n", "    gift: bool\n    colour: str | None\n"))
+    with pytest.raises(FitError, match=r"read as another record .* lockstep train orders"):
+        compute_training_set(more, workplace.store, "alone")
 
 
 def register_copy(workplace, folder: Path, damage: Callable[[Path], object]) -> None:
@@ -83,7 +134,7 @@ def test_a_champion_that_cannot_be_loaded_does_not_keep_its_successor_from_being
     assert (result.passed, result.is_error) == (False, False)
     assert said in result.summary
     assert found.candidate.version.version == 3
-    assert FAILED_CHECKS not in tags(workplace, 3)
+    assert read_evidence(version_of(workplace, 3)).failed == ()
 
 
 def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(workplace) -> None:

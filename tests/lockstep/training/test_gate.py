@@ -1,12 +1,19 @@
 """The gate: what keeps a version that people want from serving, and what does not."""
 
+import hashlib
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from assets.orders import ASSETS
 from lockstep.artifacts.live import open_live, read_live
+from lockstep.columns.tables import take_rows
+from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.evidence import EVIDENCE, PROVEN, read_evidence, write_evidence
+from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.training.gate import Gate, pass_gate
 
 HEAVY = ("return weight > 5", "return weight > 6")
@@ -23,6 +30,11 @@ def gate_of(workplace, declared: PipelineAssets = ASSETS, version: int = 1) -> G
 def live_version(workplace) -> int | None:
     found = workplace.registry.alias("orders", "live")
     return None if found is None else found.version
+
+
+def version_of(workplace, number: int) -> Version:
+    (found,) = (one for one in workplace.registry.versions("orders") if one.version == number)
+    return found
 
 
 def test_the_code_of_the_fit_passes(workplace) -> None:
@@ -81,6 +93,97 @@ def test_rolling_back_to_a_proven_version_works_with_newer_code(live, edited_ord
     assert gate_of(live, version=second).is_open
     assert live_version(live) == second
     assert gate_of(live, newer, version=1).is_open
+    assert live_version(live) == 1
+
+
+# What is known of its training
+
+
+def files_of(workplace, number: int) -> Path:
+    return workplace.registry.load("orders", number).directory
+
+
+def evidence_of(workplace, **changes: object) -> None:
+    """Write other evidence of version 1, as if its training had found that."""
+    version = version_of(workplace, 1)
+    write_evidence(workplace.registry, version, replace(read_evidence(version), **changes))
+
+
+def test_a_version_whose_training_broke_off_before_its_evidence_was_written_is_refused(
+    workplace,
+) -> None:
+    client = workplace.registry._connection.client
+    client.delete_model_version_tag("orders", "1", EVIDENCE)
+    gate = gate_of(workplace)
+    found = gate.results["evidence"]
+    assert (found.is_error, gate.is_open, live_version(workplace)) == (True, False, None)
+    assert "version 1 of orders has no tag lockstep.evidence" in found.summary
+
+
+@pytest.mark.parametrize("check", ["row_locality", "training_parity", "round_trip", "input_suite"])
+def test_a_version_that_failed_a_blocking_check_is_refused(workplace, check: str) -> None:
+    results = read_evidence(version_of(workplace, 1)).results
+    evidence_of(workplace, results={**results, check: "failed"})
+    gate = gate_of(workplace)
+    assert (gate.is_open, live_version(workplace)) == (False, None)
+    assert f"{check} failed when it was trained" in gate.results["evidence"].summary
+
+
+@pytest.mark.parametrize("result", ["not_judged", None])
+def test_a_version_whose_parity_was_not_judged_is_refused(workplace, result: str | None) -> None:
+    results = dict(read_evidence(version_of(workplace, 1)).results)
+    del results["round_trip"]
+    evidence_of(workplace, results={**results, **({"round_trip": result} if result else {})})
+    gate = gate_of(workplace)
+    assert not gate.is_open
+    assert "round_trip was not carried out" in gate.results["evidence"].summary
+
+
+def test_a_failure_that_does_not_block_is_left_to_the_person_who_promotes(workplace) -> None:
+    results = read_evidence(version_of(workplace, 1)).results
+    evidence_of(workplace, results={**results, "quality": "failed"})
+    assert gate_of(workplace).is_open
+
+
+def test_golden_records_that_were_cut_down_after_the_registration_are_missed(workplace) -> None:
+    number = workplace.fit(ASSETS)
+    files = files_of(workplace, number)
+    golden = GoldenRecords.from_directory(files / "golden")
+    few = GoldenRecords.of(take_rows(golden.records, slice(3)), golden.trace.take([0, 1, 2]))
+    few.to_directory(files / "golden")
+    gate = gate_of(workplace, version=number)
+    assert (gate.is_open, live_version(workplace)) == (False, None)
+    assert "is not what was logged" in gate.results["evidence"].summary
+    assert gate.results["golden_replay"].result == "not_judged"
+
+
+def test_files_that_were_rewritten_with_their_manifest_are_not_those_that_were_checked(
+    workplace,
+) -> None:
+    number = workplace.fit(ASSETS)
+    manifest = files_of(workplace, number) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"rows": 1800', '"rows": 1801'))
+    digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
+    workplace.registry.tag(version_of(workplace, number), MANIFEST_TAG, digest)
+    gate = gate_of(workplace, version=number)
+    assert not gate.is_open
+    assert "was written about other files" in gate.results["evidence"].summary
+
+
+def test_a_version_that_holds_less_than_was_counted_is_refused(workplace) -> None:
+    counts = read_evidence(version_of(workplace, 1)).counts
+    evidence_of(workplace, counts={**counts, "expectations": counts["expectations"] + 2})
+    found = gate_of(workplace).results["evidence"]
+    assert found.is_error
+    held = counts["expectations"]
+    assert f"holds {held} expectations, and {held + 2} were counted" in found.summary
+
+
+def test_that_another_version_is_proven_does_not_prove_this_one(live, edited_orders) -> None:
+    second = live.fit(ASSETS)
+    live.registry.tag(version_of(live, second), PROVEN, version_of(live, 1).tags[PROVEN])
+    gate = gate_of(live, edited_orders(HEAVY), version=second)
+    assert gate.results["code_parity"].is_error
     assert live_version(live) == 1
 
 

@@ -1,0 +1,93 @@
+"""Evidence: what has to be known of a version before it may serve, and whether it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import (
+    CANDIDATE_CHECKS,
+    HISTORY_CHECKS,
+    ROUND_TRIP,
+    ROW_LOCALITY,
+    TRAINING_PARITY,
+    TRAINING_SET_CHECKS,
+    WIRE_FORMATS,
+)
+from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.profiles import Profile
+    from lockstep.registry.versions import Version
+
+BLOCKING = frozenset(
+    check.name
+    for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
+    if check.blocking
+)
+"""Checks of the training that no version may have failed which serves."""
+_PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TRIP, WIRE_FORMATS))
+"""Those that every version has to have passed: there always is something to compare."""
+
+
+def count(
+    golden: GoldenRecords, profile: Profile, suites: Mapping[str, Mapping[str, Any]]
+) -> dict[str, int]:
+    """How much a version carries that proves it right, by what it is."""
+    return {
+        "golden rows": len(golden),
+        "columns of golden rows": len(golden.trace.columns),
+        "matrices of golden rows": len(golden.trace.matrices),
+        "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
+        "columns of the profile": len(profile.columns),
+    }
+
+
+def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
+    """Whether the checks of a version's training let it serve, and it holds all they looked at.
+
+    Args:
+        wanted: The version as the registry lists it, with its tags.
+        loaded: The same, loaded: its files agree with the digest that the tags are bound to.
+    """
+    try:
+        evidence = read_evidence(wanted)
+    except EvidenceError as error:
+        return CheckResult(
+            False,
+            f"It is not known what the training of version {wanted.version} found: {error}. Train "
+            f"again: lockstep train {wanted.name}",
+        )
+    problems = [*_failures(evidence), *_losses(evidence, loaded)]
+    return CheckResult(
+        passed=not problems,
+        summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}. Train again: "
+        f"lockstep train {wanted.name}"
+        if problems
+        else f"{len(evidence.results)} checks of its training were carried out, none that blocks "
+        f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",
+        numbers=evidence.counts,
+        table=[{"check": name, "result": one} for name, one in evidence.results.items()],
+    )
+
+
+def _failures(evidence: TrainingEvidence) -> list[str]:
+    failed = [f"{name} failed when it was trained" for name in evidence.failed if name in BLOCKING]
+    lacking = [
+        f"{name} was not carried out when it was trained"
+        for name in _PARITY
+        if evidence.results.get(name) not in ("passed", "failed")
+    ]
+    return failed + lacking
+
+
+def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
+    held = count(loaded.golden, loaded.profile, loaded.suites)
+    return [
+        f"it holds {now} {what}, and {evidence.counts.get(what)} were counted when it was trained"
+        for what, now in held.items()
+        if now != evidence.counts.get(what)
+    ]

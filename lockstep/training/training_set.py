@@ -1,0 +1,174 @@
+"""The training set: the history, parted, with every column that is computed before a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lockstep.checks.evidence import check_locality, check_suite
+from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
+from lockstep.columns.errors import FitError
+from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.project.declaration import PipelineAssets
+from lockstep.project.sources import decode_source
+from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.ingest import Ingested, check_decoding, check_input_suite, ingest
+from lockstep.scoring.records import Records, blocking
+from lockstep.scoring.rows import quarantine_table
+from lockstep.scoring.store import Store
+from lockstep.scoring.window import write_history_profiles
+
+LEAST_ROWS = 20
+"""Rows of history that it takes: with fewer, the rows held out would be a handful at most."""
+CANDIDATE = "candidate"
+"""What is attempted, step by step: a partition of its own, in the words of the records."""
+
+
+@dataclass(frozen=True)
+class History:
+    """Labelled rows to train on.
+
+    Attributes:
+        ingested: The rows, parted.
+        results: What the checks found, by name.
+        blocked_by: Blocking checks that are in error, each with what it found.
+        path: The file of the accepted rows.
+    """
+
+    ingested: Ingested
+    results: Mapping[str, CheckResult]
+    blocked_by: Mapping[str, str]
+    path: Path
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The history with the features and labels that are computed before anything is fitted.
+
+    Attributes:
+        columns: Fields, features and labels.
+        results: What the checks found, by name.
+        blocked_by: Blocking checks that are in error, each with what it found.
+        path: The file of the columns.
+    """
+
+    columns: Columns
+    results: Mapping[str, CheckResult]
+    blocked_by: Mapping[str, str]
+    path: Path
+
+
+def training_records(declared: PipelineAssets, store: Store) -> Records:
+    """The attempts at a candidate, each with its history, training set and version."""
+    return Records(store.root / "training", lambda _: f"lockstep train {declared.name}")
+
+
+def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
+    """Read the history, and part its rows: the first step of an attempt at a candidate.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        store: Where the pipeline's rows are kept.
+        run: The run that does it.
+
+    Raises:
+        InputError: It cannot be read.
+        LockedError: Another process is training the pipeline.
+    """
+    schema = declared.pipeline.joint_schema
+    with training_records(declared, store).step(CANDIDATE, "history", run) as attempt:
+        rows = decode_source(declared.history, schema)
+        suite = declared.suites.to_json("input")
+        ingested = ingest(rows, schema, suite, declared.max_quarantined)
+        results = {
+            "decoding": carry_out(check_decoding, ingested),
+            "input_suite": carry_out(check_input_suite, ingested),
+        }
+        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
+        attempt.write("history_quarantine", aside)
+        path = attempt.write_columns("history", ingested.columns)
+        done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
+        attempt.keep("history", done)
+    if declared.calendar is not None:
+        write_history_profiles(
+            store,
+            ingested.columns,
+            declared.pipeline.record_schema,
+            declared.calendar.timezone,
+            declared.calendar.start.isoformat(),
+        )
+    return History(ingested, results, done.blocked_by, path)
+
+
+def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:
+    """Compute every feature and label of the recorded history, by the functions that serve.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        store: Where the pipeline's rows are kept.
+        run: The run that does it; it goes on with its own history or, if it read none, with the
+            last that was recorded.
+
+    Raises:
+        BlockedError: There is no history yet, or a check blocks it.
+        DamagedError: The file of the history is not what was recorded.
+        FitError: It has so few rows that nothing can be learnt from it, or it was read as another
+            record than is declared now.
+        FunctionError: A function of a column fails.
+        LockedError: Another process is training the pipeline.
+    """
+    pipeline = declared.pipeline
+    records = training_records(declared, store)
+    with records.step(CANDIDATE, "training_set", run, after=("history",)) as attempt:
+        raw = _history(declared, attempt)
+        names = training_columns(declared)
+        computed = pipeline.graph.evaluate(raw, names)
+        columns = {name: computed[name] for name in names}
+        suite = declared.suites.to_json("features")
+        found = {
+            "feature_suite": carry_out(check_suite, suite, computed, pipeline.key),
+            "row_locality": carry_out(check_locality, pipeline, raw),
+        }
+        results = worth_telling(declared, "training_set", found)
+        path = attempt.write_columns("training_set", columns)
+        counts = {"rows": len(columns[pipeline.key])}
+        done = StepRecord(counts, results, blocking(TRAINING_SET_CHECKS, results))
+        attempt.keep("training_set", done)
+    return TrainingSet(columns, results, done.blocked_by, path)
+
+
+def _history(declared: PipelineAssets, attempt: Attempt) -> Columns:
+    """The accepted rows of an attempt's history, if there are enough of them."""
+    schema, table = declared.pipeline.joint_schema, attempt.read("history")
+    if kinds_of(table) != schema.kinds:
+        raise FitError(
+            f"{declared.name}: the history was read as another record than {schema.name} is now; "
+            f"read it again: lockstep train {declared.name}"
+        )
+    if len(table) < LEAST_ROWS:
+        raise FitError(
+            f"{declared.name}: the history has {len(table)} rows that can be used, and it takes "
+            f"{LEAST_ROWS} to fit a version and to evaluate it on the newest of them. Have more "
+            f"of it delivered by {declared.history.describe()}."
+        )
+    return from_arrow(table, schema.kinds)
+
+
+def training_columns(declared: PipelineAssets) -> tuple[str, ...]:
+    """Names of the training set's columns: fields, features and labels."""
+    graph = declared.pipeline.graph
+    known = {*declared.pipeline.joint_schema.names, *graph.model_free, *graph.labels}
+    return tuple(name for name in graph.order if name in known)
+
+
+def read_training_set(attempt: Attempt) -> Columns:
+    """The columns of an attempt's training set as recorded, whatever the code has become since.
+
+    Raises:
+        DamagedError: Its file is not what was recorded.
+    """
+    table = attempt.read("training_set")
+    return from_arrow(table, kinds_of(table))
