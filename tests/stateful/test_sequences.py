@@ -43,7 +43,6 @@ def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site)
         site.promote(NEW)
 
 
-@pytest.mark.xfail(reason="windows read what was blocked")
 def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
@@ -52,7 +51,6 @@ def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: 
         assert site.score(("daily", day)).status == 1
 
 
-@pytest.mark.xfail(reason="files are not bound to records yet")
 @pytest.mark.parametrize("last_write", [7, 13, 19])
 def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_write: int) -> None:
     site.deliver("2020-03-01")
@@ -64,14 +62,13 @@ def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_wri
     site.score(FIRST)
 
 
-@pytest.mark.xfail(reason="windows read what was not recorded")
 def test_scoring_of_a_file_is_killed_and_another_arrives(site: Site) -> None:
     for last_write in range(6, 16, 3):
         site.score(site.send("first", turn=last_write), last_write=last_write)
     site.score(site.send("second"))
 
 
-@pytest.mark.xfail(reason="nothing asks whether it was proven")
+@pytest.mark.xfail(strict=False, reason="nothing asks whether it was proven")
 @pytest.mark.parametrize("version", [OTHER, NEW])
 def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: int) -> None:
     if version == NEW:
@@ -81,7 +78,7 @@ def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: 
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(reason="tags are not bound to bytes yet")
+@pytest.mark.xfail(strict=False, reason="tags are not bound to bytes yet")
 def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     site.copy_tags(LIVE, OTHER)
     site.point("live", OTHER)
@@ -89,7 +86,7 @@ def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(reason="moves of the gate are not recorded yet")
+@pytest.mark.xfail(strict=False, reason="moves of the gate are not recorded yet")
 def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     site.edition = "edited"
     site.back_up()
@@ -99,7 +96,7 @@ def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(reason="files are not bound to records yet")
+@pytest.mark.xfail(strict=False, reason="files are not bound to records yet")
 @pytest.mark.parametrize("stage", ["batch", "scored"])
 def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.deliver("2020-03-01")
@@ -109,13 +106,12 @@ def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.materialize("published", FIRST)
 
 
-@pytest.mark.xfail(reason="runs of one day share their files")
+@pytest.mark.xfail(strict=False, reason="runs of one day share their files")
 def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score_twice(FIRST)
 
 
-@pytest.mark.xfail(reason="moves of the gate are not recorded yet")
 def test_promotion_is_killed(site: Site) -> None:
     site.edition = "edited"
     site.deliver("2020-03-01")
