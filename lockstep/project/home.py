@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from lockstep.project.addresses import Addresses, read_addresses
 
@@ -56,7 +55,10 @@ class Home:
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""
         named = os.environ.get("MLFLOW_TRACKING_URI")
-        return named or f"sqlite:///{quote(str(self.mlflow / 'mlflow.db'))}"
+        # Nothing is quoted but what SQLAlchemy would take for something else than a path: MLflow
+        # also makes the folder that the address names as it stands.
+        file = str(self.mlflow / "mlflow.db").replace("%", "%25").replace("?", "%3F")
+        return named or f"sqlite:///{file}"
 
     @property
     def addresses(self) -> Addresses:
