@@ -34,7 +34,9 @@ def outcomes_asset(
             "What became of one day's rows, beside what was predicted for them. Read from "
             f"{source.describe()}."
         ),
-        metadata=column_schema(declared.pipeline, measured_columns(declared)),
+        metadata=column_schema(
+            declared.pipeline, measured_columns(declared.pipeline, declared.quality)
+        ),
     )
     def outcomes(
         context: dg.AssetExecutionContext,
@@ -53,7 +55,7 @@ def outcomes_asset(
                 "path": dg.MetadataValue.path(str(found.path)),
                 **{
                     f"plot: {quality.title}": picture(quality_plot(quality, found.recent))
-                    for quality in declared.quality
+                    for quality in found.measured
                     if len(found.recent[quality.label])
                 },
             },

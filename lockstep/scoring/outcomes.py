@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,11 +13,12 @@ import numpy as np
 
 from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out, tell
 from lockstep.checks.specs import worth_telling
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import DeclarationError, InputError
+from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import concat, is_missing
+from lockstep.columns.tables import concat, from_arrow, is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
@@ -46,18 +47,23 @@ class Outcomes:
         counts: Rows by what is known of them.
         results: What the checks found, by name.
         recent: Labels and measured predictions of the last days up to this one.
+        measured: The demands that they can be measured by.
     """
 
     path: Path
     counts: Mapping[str, int]
     results: Mapping[str, CheckResult]
     recent: Columns
+    measured: tuple[Quality, ...]
 
 
 def compare_outcomes(
     declared: PipelineAssets, source: Source, registry: Registry, store: Store, day: str
 ) -> Outcomes:
     """Compare a day's predictions with what came of them.
+
+    They are measured by the columns of the version that scored them. What is demanded of columns
+    that it has not is not judged.
 
     Args:
         declared: The pipeline and the demands on its predictions.
@@ -72,21 +78,23 @@ def compare_outcomes(
         InputError: The outcomes cannot be read, or a key has more than one.
     """
     attempt = stream_records(declared, store, "daily").demand(day)
-    arrived = decode_source(source, outcome_schema(declared.pipeline), date.fromisoformat(day))
     version = attempt.record.steps["scored"].version
     assert version is not None, "a version scores"
     served = registry.load(declared.name, version).pipeline
-    graph, key = served.graph, declared.pipeline.key
+    arrived = decode_source(source, outcome_schema(served), date.fromisoformat(day))
+    graph, key = served.graph, served.key
     kinds = {name: graph.kind(name) for name in graph.served}
     predicted = attempt.read_columns("scored", kinds)
     joined = join_outcomes(served, predicted, arrived.columns)
     columns = graph.evaluate(joined, graph.labels)
-    names = measured_columns(declared)
+    unfit = {one: why for one in declared.quality if (why := _lacking(one, graph))}
+    qualities = tuple(one for one in declared.quality if one not in unfit)
+    lacking = {one.title: why for one, why in unfit.items()}
+    names = measured_columns(served, qualities)
     path = store.write_columns("outcomes", {name: columns[name] for name in names}, day)
     recent = _recent(store, day, {name: graph.kind(name) for name in names})
-    qualities = tuple(declared.quality)
     results = {
-        "live_quality": carry_out(check_live_quality, qualities, columns, recent),
+        "live_quality": carry_out(check_live_quality, qualities, columns, recent, lacking),
         "calibration": carry_out(check_calibration, qualities, recent),
     }
     return Outcomes(
@@ -98,21 +106,35 @@ def compare_outcomes(
         },
         results=worth_telling(declared, "outcomes", results),
         recent=recent,
+        measured=qualities,
     )
 
 
 def outcome_schema(pipeline: Pipeline) -> Schema:
     """What an outcome's row holds: the key of its record, and the outcome's fields."""
-    assert pipeline.outcome_schema is not None, "a pipeline with outcomes declares their type"
-    key = pipeline.record_schema[pipeline.key]
-    return Schema(pipeline.outcome_schema.name, (key, *pipeline.outcome_schema.fields))
+    key, outcome = pipeline.record_schema[pipeline.key], pipeline.outcome_schema
+    if outcome is None:  # a version from before its pipeline declared any
+        return Schema(pipeline.record_schema.name, (key,))
+    return Schema(outcome.name, (key, *outcome.fields))
 
 
-def measured_columns(declared: PipelineAssets) -> tuple[str, ...]:
+def measured_columns(pipeline: Pipeline, qualities: Sequence[Quality]) -> tuple[str, ...]:
     """The key, the labels, and the predictions that are measured, in graph order."""
-    graph = declared.pipeline.graph
-    wanted = {declared.pipeline.key, *graph.labels, *(one.column for one in declared.quality)}
+    graph = pipeline.graph
+    wanted = {pipeline.key, *graph.labels, *(one.column for one in qualities)}
     return tuple(name for name in graph.order if name in wanted)
+
+
+def _lacking(quality: Quality, graph: Graph) -> str | None:
+    """Why a version's columns cannot be measured by a demand; None if they can."""
+    for name in (quality.label, quality.column):
+        if name not in graph:
+            return f"the version that scored has no column {name}; train and promote one that has"
+    try:
+        quality.check_fit(graph)
+    except DeclarationError as error:
+        return f"in the version that scored, {error}"
+    return None
 
 
 def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> Columns:
@@ -141,10 +163,21 @@ def join_outcomes(pipeline: Pipeline, predicted: Columns, arrived: Columns) -> C
 
 
 def check_live_quality(
-    qualities: tuple[Quality, ...], day: Columns, recent: Columns
+    qualities: tuple[Quality, ...],
+    day: Columns,
+    recent: Columns,
+    lacking: Mapping[str, str] | None = None,
 ) -> CheckResult:
-    """Whether every metric reaches its threshold over the last days together."""
-    if not qualities:
+    """Whether every metric reaches its threshold over the last days together.
+
+    Args:
+        qualities: What is demanded.
+        day: Labels and predictions of the day.
+        recent: Those of the last days up to it.
+        lacking: Demands that cannot be measured by what scored the rows, each with the reason.
+    """
+    unjudged = dict(lacking or {})
+    if not qualities and not unjudged:
         return NOTHING_DEMANDED
     table = [
         {
@@ -160,7 +193,7 @@ def check_live_quality(
         for quality, row in zip(qualities, table, strict=True)
         if not np.isnan(float(str(row["last days"])))
     ]
-    unjudged = {
+    unjudged |= {
         quality.title: "too few outcomes are known to measure it"
         for quality in qualities
         if quality not in [one for one, _ in measured]
@@ -239,6 +272,8 @@ def _deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, 
 
 
 def _recent(store: Store, day: str, kinds: Mapping[str, Kind]) -> Columns:
-    """The stored outcomes of the last days up to this one."""
+    """The stored outcomes of the last days up to this one, of those that hold the columns."""
     days = [one for one in store.partitions("outcomes") if one <= day][-_WINDOW_DAYS:]
-    return concat((store.read_columns("outcomes", kinds, one) for one in days), kinds)
+    tables = [store.read("outcomes", one) for one in days]
+    same = [table for table in tables if kinds.keys() <= set(table.column_names)]
+    return concat((from_arrow(table, kinds) for table in same), kinds)

@@ -1,5 +1,7 @@
 """Outcomes: which rows are compared with what came of them, and what is said of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from lockstep.scoring.outcomes import (
 )
 from lockstep.scoring.store import NotStoredError
 
-DAY = "2020-03-01"
+DAY, NEXT = "2020-03-01", "2020-03-02"
 QUALITIES = (Quality("risk", "came_back", "auc", threshold=0.6),)
 
 
@@ -60,6 +62,39 @@ def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
 def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
     with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
         compare_outcomes(ASSETS, ASSETS.outcomes, live.registry, live.store, DAY)
+
+
+NEW_LABEL = (
+    "@model(learns=came_back",
+    """@label
+def is_dear(cost: Floats) -> Bools:
+    \"\"\"Whether it cost more than ten euros.\"\"\"
+    return cost > 10
+
+
+@model(learns=came_back""",
+)
+
+
+def test_what_the_version_that_scored_has_not_is_named_and_the_rest_is_measured(
+    scored, edited_orders
+) -> None:
+    demand = Quality("risk", "is_dear", "log_loss", threshold=0.7)
+    checkout = replace(edited_orders(NEW_LABEL), quality=(*ASSETS.quality, demand))
+    found = compare_outcomes(checkout, ASSETS.outcomes, scored.registry, scored.store, DAY)
+    result = found.results["live_quality"]
+    assert found.measured == ASSETS.quality
+    assert result.numbers.keys() == {"risk auc", "expected_cost mae"}
+    assert list(result.unjudged) == ["risk log_loss"]
+    assert "has no column is_dear" in result.summary
+
+
+def test_days_that_lack_a_column_are_left_out_of_the_last_days(scored) -> None:
+    compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, DAY)
+    earlier = scored.store.read("outcomes", DAY).drop_columns("return_cost")
+    scored.store.write("outcomes", earlier, DAY)
+    found = compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, NEXT)
+    assert len(found.recent["return_cost"]) == 120
 
 
 def test_live_quality_below_its_threshold_is_a_warning_that_names_the_prediction() -> None:
