@@ -96,7 +96,6 @@ def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(strict=False, reason="files are not bound to records yet")
 @pytest.mark.parametrize("stage", ["batch", "scored"])
 def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.deliver("2020-03-01")
@@ -106,7 +105,6 @@ def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
     site.materialize("published", FIRST)
 
 
-@pytest.mark.xfail(strict=False, reason="runs of one day share their files")
 def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score_twice(FIRST)
