@@ -52,7 +52,10 @@ def checks(
     elif found:
         show_checks(found, passed_too=passed, partitions=True)
     else:
-        say(_nothing_found(declared, partition))
+        what = f" for {partition}" if partition is not None else ""
+        say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+    if not as_json:
+        _say_why_rejected(declared, partition)
     if any(check.result == "failed" for check in found):
         raise typer.Exit(FAILED)
 
@@ -83,15 +86,15 @@ def trace(
         raise typer.Exit(FAILED)
 
 
-def _nothing_found(declared: PipelineAssets, partition: str | None) -> str:
+def _say_why_rejected(declared: PipelineAssets, partition: str | None) -> None:
+    """Say why a file could not be read, if that is so."""
+    from lockstep.cli.console import say
     from lockstep.scoring.inbox import why_rejected
 
-    home = context.home()
-    what = f" for {partition}" if partition is not None else ""
-    why = why_rejected(home.inbox(declared.name), partition) if partition is not None else None
-    return f"No check of {declared.name} has run{what} in {home.path}." + (
-        f" The file could not be read: {why}" if why is not None else ""
-    )
+    inbox = context.home().inbox(declared.name)
+    why = why_rejected(inbox, partition) if partition is not None else None
+    if why is not None:
+        say(f"The file could not be read: {why}")
 
 
 def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:

@@ -83,6 +83,8 @@ def claim_copy(inbox: Path, file: Path) -> str:
     Raises:
         InputError: There is no such file, or no reader for its kind.
     """
+    if not file.exists() and (inbox / "claimed" / str(file)).is_file():
+        return str(file)  # a partition's own name, as messages give it: it is scored again
     if not file.is_file():
         raise InputError(f"{file} is a folder." if file.is_dir() else f"{file}: no such file.")
     if file.suffix.lower() not in SUFFIXES:

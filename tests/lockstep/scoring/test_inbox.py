@@ -123,6 +123,11 @@ def test_a_copy_is_claimed_once_and_the_file_stays_where_it_is(tmp_path: Path) -
     assert decoded.columns["x"].tolist() == [1.0]
 
 
+def test_a_claimed_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: Path) -> None:
+    partition = claim_copy(tmp_path / "inbox", drop(tmp_path, "a.csv"))
+    assert claim_copy(tmp_path / "inbox", Path(partition)) == partition
+
+
 def test_a_copy_of_no_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
         claim_copy(tmp_path, Path("nowhere.csv"))
