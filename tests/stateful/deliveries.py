@@ -12,7 +12,15 @@ import numpy as np
 
 Row = dict[str, Any]
 Kind = Literal[
-    "clean", "bad row", "odd row", "repeated row", "bad half", "wrong mean", "wrong unit", "narrow"
+    "clean",
+    "bad row",
+    "odd row",
+    "repeated row",
+    "bad half",
+    "wrong mean",
+    "wrong unit",
+    "far row",
+    "narrow",
 ]
 ROWS = 12
 _OUTSIDE = (-6.3, -3.7, -1.2, 1.4, 4.1, 6.8, 9.2, 11.9, 14.6, 17.3, 20.1, 23.5)
@@ -41,7 +49,7 @@ class Delivery:
     @property
     def is_faulty(self) -> bool:
         """Whether the rows as a whole must never be published, whatever a person accepts."""
-        return self.kind in ("bad half", "wrong mean", "narrow")
+        return self.kind in ("bad half", "wrong mean", "far row", "narrow")
 
     def write(self, file: Path) -> None:
         """Write the rows to a file of JSON lines."""
@@ -78,6 +86,9 @@ def deliver(name: str, kind: Kind, turn: int, *, day: str = "2020-03-01") -> Del
         case "wrong unit":
             wrong = [{**row, "outside": round(row["outside"] * 1.8 + 32, 1)} for row in rows]
             return Delivery(kind, wrong, wrong)
+        case "far row":
+            far = [{**rows[0], "outside": -90.0}, *rows[1:]]
+            return Delivery(kind, far, far)
         case "narrow":
             return Delivery(kind, [_without(row, "rooms") for row in rows], [])
 

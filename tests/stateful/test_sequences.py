@@ -55,7 +55,7 @@ def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: 
 def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_write: int) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
-    site.deliver("2020-03-01", "wrong mean", 1)
+    site.deliver("2020-03-01", "far row", 1)
     site.score(FIRST, last_write=last_write)
     site.materialize("published", FIRST)
     site.deliver("2020-03-01", "clean", 2)

@@ -28,4 +28,17 @@ def input_suite() -> ExpectationSuite:
     )
 
 
-SUITES = Suites(input=input_suite)
+def output_suite() -> ExpectationSuite:
+    """The forecasts."""
+    from great_expectations import ExpectationSuite
+    from great_expectations import expectations as gxe
+
+    return ExpectationSuite(
+        name="meters outputs",
+        expectations=[
+            gxe.ExpectColumnMaxToBeBetween(column="forecast", max_value=200, severity="critical")
+        ],
+    )
+
+
+SUITES = Suites(input=input_suite, outputs=output_suite)
