@@ -239,6 +239,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
+                facts={"published": list(published_columns(pipeline))},
             ),
         )
     return Stage(path, done.counts, done.results, done.blocked_by, _figures(outputs))
@@ -258,8 +259,7 @@ def publish(work: Work) -> Stage:
     with records.step(work.partition, "published", work.run, after=before) as attempt:
         scored = attempt.record.steps["scored"]
         table = attempt.read("scored")
-        known = table.column_names
-        wanted = [name for name in published_columns(work.declared.pipeline) if name in known]
+        wanted = scored.facts["published"]  # the checkout may have other outputs by now
         attempt.write("published", table.select([*wanted, "version", "scored_at"]))
         counts = {"published": len(table)}
         attempt.keep(

@@ -93,6 +93,17 @@ def test_blocked_scores_are_not_published(live, edited_orders) -> None:
     assert live.attempt(DAY).record.steps["scored"].blocked_by == found.scored.blocked_by
 
 
+def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkout(
+    live, edited_orders
+) -> None:
+    version = live.registry.load("orders", "live")
+    work = Work(edited_orders(("def loss(", "def lost(")), live.store, "daily", DAY)
+    score(work, version, decode(rows_of(DAY), version.pipeline.record_schema))
+    published = live.attempt(DAY).read("published")
+    outputs = ["risk", "will_return", "loss"]
+    assert published.column_names == ["order_id", "sent_at", *outputs, "version", "scored_at"]
+
+
 def test_a_shift_is_accepted_in_a_field_only(live) -> None:
     with pytest.raises(LockstepError, match="accept names 'wieght', which is no field of Order"):
         scored_rows(live, rows_of(DAY), accept=["wieght"])
