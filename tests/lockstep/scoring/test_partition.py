@@ -85,9 +85,11 @@ def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> N
 
 
 def test_blocked_scores_are_not_published(live, edited_orders) -> None:
-    elsewhere = edited_orders(('home.get(one, "abroad")', '"nowhere"'))
+    elsewhere = edited_orders(('"AT": "home"}', '"AT": "home", "LI": "nowhere"}'))
     live.registry.set_alias("orders", "live", live.fit(elsewhere))
-    found = scored_rows(live, rows_of(DAY))
+    frame = rows_of(DAY)
+    frame.loc[0, "country"] = "LI"
+    found = scored_rows(live, frame)
     assert found.published is None
     assert set(found.scored.blocked_by) == {"feature_suite"}
     assert live.attempt(DAY).record.steps["scored"].blocked_by == found.scored.blocked_by
