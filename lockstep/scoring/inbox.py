@@ -25,6 +25,8 @@ from lockstep.scoring.store import file_name
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0
 """A file that nobody has written to for so long is taken to be complete."""
+_MOST_BYTES = 2**30
+"""Bytes whose digest is taken at once, some seconds' worth: a sensor has a minute for its tick."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
@@ -42,7 +44,9 @@ class Claim:
     digest: str
 
 
-def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim]:
+def claim_files(
+    inbox: Path, *, settled: float = _SETTLED_SECONDS, most_bytes: int = _MOST_BYTES
+) -> list[Claim]:
     """Take the complete files out of the inbox.
 
     Args:
@@ -50,6 +54,8 @@ def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim
         settled: Seconds since the last write after which a file is complete. A writer that
             is slower than that renames its file into the inbox when it is done; names that
             begin with a dot or end in `.tmp` or `.part` are left alone.
+        most_bytes: When files of so many bytes have been read, the others are left for the next
+            time.
 
     Returns:
         All claimed files that are still to be scored or have been, in the order of their names.
@@ -58,9 +64,13 @@ def claim_files(inbox: Path, *, settled: float = _SETTLED_SECONDS) -> list[Claim
     claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
     known = {_digest_of_name(path) for path in before}
+    read = 0
     for path in sorted(inbox.iterdir()):
         if not _is_complete(path, settled):
             continue
+        if read >= most_bytes:
+            break
+        read += path.stat().st_size
         digest = _sha256(path)
         if digest[:12] in known:
             _move(path, inbox / "repeated", _partition_of(path, digest))

@@ -43,6 +43,14 @@ def test_a_complete_file_is_claimed_under_a_name_with_its_digest(tmp_path: Path)
     assert (tmp_path / "claimed" / claim.partition).exists()
 
 
+def test_files_of_many_bytes_are_claimed_one_time_after_another(tmp_path: Path) -> None:
+    for name in ("first.csv", "second.csv"):
+        drop(tmp_path, name, f"name,x\n{name},1\n")
+    assert len(claim_files(tmp_path, most_bytes=10)) == 1
+    assert (tmp_path / "second.csv").exists()
+    assert len(claim_files(tmp_path, most_bytes=10)) == 2
+
+
 def test_a_file_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
     drop(tmp_path, "monday.csv", age=0)
     assert claim_files(tmp_path) == []
