@@ -178,6 +178,15 @@ STALENESS = Check(
     "Train on newer rows.",
     need=needs.EVENT_TIME,
 )
+LIVE_VERSION = Check(
+    "live_version",
+    "The version that `@live` names in the registry is the one that the gate let serve last, with "
+    "the very files that passed it. It decides whether anything is scored: an alias that was moved "
+    "by hand, or a registry restored from an older copy, proves nothing.",
+    "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
+    "Then score the partition again.",
+    blocking=True,
+)
 LIVE_AGE = Check(
     "live_age",
     "The newest row that the live version was trained on is no older than `max_age` when the batch "
@@ -231,7 +240,7 @@ CANDIDATE_CHECKS = (
     SLICES,
 )
 CHAMPION_CHECKS = (EVIDENCE, GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
-BATCH_CHECKS = (DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LIVE_AGE)
+BATCH_CHECKS = (LIVE_VERSION, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LIVE_AGE)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,

@@ -143,7 +143,8 @@ def _work(
 ) -> Work:
     """What a run of Dagster's does at one partition."""
     store = Store(home.data / declared.name)
-    return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
+    pointer = home.live(declared.name)
+    return Work(declared, store, stream.name, context.partition_key, context.run.run_id, pointer)
 
 
 def _told(

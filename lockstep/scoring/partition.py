@@ -26,6 +26,7 @@ from lockstep.checks.evidence import (
     check_code,
     check_drift,
     check_environment,
+    check_live,
     check_replay,
     check_sample,
     check_suite,
@@ -64,6 +65,8 @@ class Work:
         stream: Name of the stream that the partition is of.
         partition: The day or file.
         run: The run: its steps share an attempt.
+        pointer: The file in which the gate wrote down which version may serve; None where nobody
+            says where it is.
     """
 
     declared: PipelineAssets
@@ -71,6 +74,7 @@ class Work:
     stream: str
     partition: str
     run: str = field(default_factory=lambda: str(uuid4()))
+    pointer: Path | None = None
 
     @property
     def records(self) -> Records:
@@ -178,6 +182,7 @@ def ingest_batch(
         profile = Profile.of(rows.columns, profiled(schema))
         at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
         found = {
+            "live_version": carry_out(check_live, live, work.pointer),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": carry_out(check_drift, live.profile, rows.columns),
@@ -215,6 +220,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
+        proven = attempt.record.steps["batch"].results["live_version"].passed
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
         columns, rejected = evaluate_rows(pipeline, raw)
         path = attempt.write("scored", _with_origin(to_arrow(columns), live.version))
@@ -227,8 +233,8 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
             "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
             "prediction_drift": carry_out(check_drift, live.profile, outputs),
             "row_conservation": carry_out(_check_conservation, attempt),
-            "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=True),
-            "environment_parity": carry_out(check_environment, live, proven=True),
+            "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
+            "environment_parity": carry_out(check_environment, live, proven=proven),
         }
         results = worth_telling(work.declared, "scored", found)
         done = attempt.keep(

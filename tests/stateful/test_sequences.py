@@ -68,7 +68,6 @@ def test_scoring_of_a_file_is_killed_and_another_arrives(site: Site) -> None:
     site.score(site.send("second"))
 
 
-@pytest.mark.xfail(strict=False, reason="nothing asks whether it was proven")
 @pytest.mark.parametrize("version", [OTHER, NEW])
 def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: int) -> None:
     if version == NEW:
@@ -78,7 +77,6 @@ def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: 
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(strict=False, reason="tags are not bound to bytes yet")
 def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     site.copy_tags(LIVE, OTHER)
     site.point("live", OTHER)
@@ -86,7 +84,6 @@ def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     assert site.score(FIRST).status == 1
 
 
-@pytest.mark.xfail(strict=False, reason="moves of the gate are not recorded yet")
 def test_a_registry_is_restored_from_an_older_backup(site: Site) -> None:
     site.edition = "edited"
     site.back_up()

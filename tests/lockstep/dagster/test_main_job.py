@@ -156,7 +156,7 @@ def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named
         ('home = {"DE": "home", "AT": "home"}', known),
         ('home.get(one, "abroad")', "home[one]"),
     )
-    live.registry.set_alias("orders", "live", live.fit(fussy))
+    live.let_serve(live.fit(fussy))
     frame = rows_of(DAY)
     frame.loc[7, "country"] = "XX"
     live.deliver(DAY, frame)
@@ -231,3 +231,26 @@ def test_a_tampered_model_file_is_named_and_nothing_is_published(live) -> None:
     assert report.is_mistake
     assert "return_probability.skops" in report.error
     assert not report.wrote("/published")
+
+
+def test_a_version_that_is_made_live_by_hand_scores_nothing(live) -> None:
+    version = live.fit(live.declared)
+    live.registry.set_alias("orders", "live", version)
+    live.deliver(DAY, rows_of(DAY))
+    report = live.score(DAY)
+    stopped = finding(report, "live_version")
+    assert stopped.result == "failed"
+    assert f"@live is version {version} in the registry" in stopped.summary
+    assert "the gate let version 1 serve last" in stopped.summary
+    assert f"lockstep promote orders {version}" in stopped.summary
+    assert not report.wrote("/scored")
+
+
+def test_a_registry_restored_from_before_a_promotion_scores_nothing(live) -> None:
+    live.let_serve(live.fit(live.declared))
+    live.registry.set_alias("orders", "live", 1)
+    live.registry.set_alias("orders", "champion", 1)
+    live.deliver(DAY, rows_of(DAY))
+    assert finding(live.score(DAY), "live_version").result == "failed"
+    live.promote(1)
+    assert live.score(DAY).wrote("/published")

@@ -86,7 +86,7 @@ def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> N
 
 def test_blocked_scores_are_not_published(live, edited_orders) -> None:
     elsewhere = edited_orders(('"AT": "home"}', '"AT": "home", "LI": "nowhere"}'))
-    live.registry.set_alias("orders", "live", live.fit(elsewhere))
+    live.let_serve(live.fit(elsewhere))
     frame = rows_of(DAY)
     frame.loc[0, "country"] = "LI"
     found = scored_rows(live, frame)
