@@ -277,8 +277,8 @@ class Sizes(Outcome):
 
 
 @label
-def size_(size: Texts) -> Texts:
-    """Its size."""
+def size_(size: Texts):
+    """Its size; what it holds is known once it is computed."""
     return size
 
 
