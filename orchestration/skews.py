@@ -176,6 +176,9 @@ class SkewedCopy:
         shutil.copytree(home.mlflow / "artifacts", self.home.mlflow / "artifacts")
         if skew.needs_history:
             shutil.copytree(home.data, self.home.data)
+            pointer = self.home.live(PIPELINE)
+            pointer.parent.mkdir(parents=True)
+            shutil.copyfile(home.live(PIPELINE), pointer)
         self._start(project)
 
     def _start(self, project: Path) -> None:
