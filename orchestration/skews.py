@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lockstep.artifacts.live import read_live
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
 from lockstep.project.project import FILE, Project
@@ -179,6 +180,7 @@ class SkewedCopy:
             pointer = self.home.live(PIPELINE)
             pointer.parent.mkdir(parents=True)
             shutil.copyfile(home.live(PIPELINE), pointer)
+        self._live_before = read_live(self.home.live(PIPELINE))
         self._start(project)
 
     def _start(self, project: Path) -> None:
@@ -230,4 +232,4 @@ class SkewedCopy:
     def _has_published(self) -> bool:
         """Whether skewed rows were published, or a version that would do so went live."""
         published = Store(self.home.data / PIPELINE).has("daily/published", SKEWED_DAY)
-        return published or self.home.live(PIPELINE).exists()
+        return published or read_live(self.home.live(PIPELINE)) != self._live_before
