@@ -17,6 +17,7 @@ from dagster_shared.error import SerializableErrorInfo
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import OTHER_FINDINGS
+from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
 
@@ -179,14 +180,15 @@ def run_job(
         instance.add_event_listener(run_id, _placer(instance, origin))
         if on_step is not None:
             instance.add_event_listener(run_id, _announcer(on_step))
-        result = definition.execute_in_process(
-            run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
-            instance=instance,
-            partition_key=partition,
-            raise_on_error=False,
-            run_id=run_id,
-            tags={REPOSITORY_LABEL_TAG: origin.repository_origin.get_label()},
-        )
+        with interrupts_kept():
+            result = definition.execute_in_process(
+                run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
+                instance=instance,
+                partition_key=partition,
+                raise_on_error=False,
+                run_id=run_id,
+                tags={REPOSITORY_LABEL_TAG: origin.repository_origin.get_label()},
+            )
     events = result.all_events
     made = [event.materialization for event in events if event.is_step_materialization]
     error = _first_error(events)
