@@ -80,7 +80,7 @@ def test_a_second_up_says_where_the_first_one_is(
 
 def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
     read_until(up, "Ctrl-C stops them.")
-    servers = descendants(up.pid)
+    servers = settled(up.pid)
     os.kill(up.pid, signal.SIGKILL)
     assert wait_for_end(servers) == set()
 
@@ -146,6 +146,17 @@ def is_running(process: int) -> bool:
     command = ["ps", "-o", "stat=", "-p", str(process)]
     state = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     return state != "" and not state.startswith("Z")
+
+
+def settled(pid: int) -> set[int]:
+    """All that a process has started, once that has been the same for a while."""
+    found, since = descendants(pid), time.monotonic()
+    while time.monotonic() < since + 5:
+        time.sleep(0.5)
+        now = descendants(pid)
+        if now != found:
+            found, since = now, time.monotonic()
+    return found
 
 
 def wait_for_end(processes: set[int]) -> set[int]:
