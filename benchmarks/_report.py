@@ -24,7 +24,10 @@ LIBRARIES = (
     "pyperf",
 )
 _PRIVATE = frozenset(
-    ("hostname", "platform", "python_executable", "command", "boot_time", "uptime")
+    (
+        *("hostname", "platform", "boot_time", "uptime", "command"),
+        *("python_executable", "python_config_args", "python_cflags"),
+    )
 )
 """What pyperf notes of a machine that says nothing about a figure."""
 
