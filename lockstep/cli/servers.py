@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +19,7 @@ from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
+from lockstep.scoring.lock import LockedError, locked
 
 _HOST = "127.0.0.1"
 _PORTS_TRIED = 50
@@ -50,12 +48,13 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     """
     home = project.home
     prepare_instance(home)
-    with _alone(home) as is_first:
-        if is_first:
+    try:
+        with locked(home.path / "up.lock", "the home", wait=0):
             return _run(project, port, mlflow_port)
-    say(f"`lockstep up` runs already for {home.path}.")
-    show_pages(project, home.addresses)
-    return 0
+    except LockedError:
+        say(f"`lockstep up` runs already for {home.path}.")
+        show_pages(project, home.addresses)
+        return 0
 
 
 def _run(project: Project, port: int, mlflow_port: int) -> int:
@@ -86,21 +85,6 @@ def _run(project: Project, port: int, mlflow_port: int) -> int:
             say("\nStopping ...")
             return 0
         return _report_stopped(servers, logs)
-
-
-@contextmanager
-def _alone(home: Home) -> Iterator[bool]:
-    """Whether no other process serves the home; none will until the end.
-
-    The system gives the lock back however a process ends.
-    """
-    with (home.path / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _dagster(project: Project, port: int) -> list[str]:

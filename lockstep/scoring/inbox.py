@@ -8,7 +8,6 @@ is one rename, so that a file is always in exactly one place.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import time
@@ -20,6 +19,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
+from lockstep.scoring.attempts import sha256
 from lockstep.scoring.store import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
@@ -71,7 +71,7 @@ def claim_files(
         if read >= most_bytes:
             break
         read += path.stat().st_size
-        digest = _sha256(path)
+        digest = sha256(path)
         if digest[:12] in known:
             _move(path, inbox / "repeated", _partition_of(path, digest))
             continue
@@ -100,7 +100,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
     claimed = inbox / "claimed"
-    digest = _sha256(file)[:12]
+    digest = sha256(file)[:12]
     partition = _partition_of(file, digest)
     for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
         if path.suffix in SUFFIXES:
@@ -126,7 +126,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
     if any(path.name == file.name for path in claimed):
         return file.name
     if file.is_file():
-        digests = {_sha256(file)[:12]}
+        digests = {sha256(file)[:12]}
     else:
         came_as = re.compile(
             rf"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
@@ -222,11 +222,6 @@ def _shortened(stem: str) -> str:
 
 def _digest_of_name(path: Path) -> str:
     return path.stem.rpartition("-")[2]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _move(path: Path, folder: Path, name: str) -> None:
