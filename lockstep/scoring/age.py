@@ -45,11 +45,23 @@ def check_age(live: LoadedVersion, at: datetime, max_age: timedelta) -> CheckRes
             f"Version {live.version} does not tell of when its newest training row is; one that "
             "is trained now does, if its records have an event time."
         )
+    return compare_age(newest, at, max_age, f"Version {live.version} was trained on rows until")
+
+
+def compare_age(newest: datetime, at: datetime, max_age: timedelta, said: str) -> CheckResult:
+    """Whether a training row is not too old at some time.
+
+    Args:
+        newest: The event time of the row.
+        at: The time.
+        max_age: How old it may be.
+        said: What it is the newest row of, as the beginning of a sentence that a date follows.
+    """
     age = max(at - newest, timedelta())
     return CheckResult(
         passed=age <= max_age,
-        summary=f"Version {live.version} was trained on rows until {newest:%Y-%m-%d}, {age.days} "
-        f"days before {at:%Y-%m-%d} (at most {max_age.days}).",
+        summary=f"{said} {newest:%Y-%m-%d}, {age.days} days before {at:%Y-%m-%d} "
+        f"(at most {max_age.days}).",
         severity="WARN",
         numbers={"age_days": age.days},
     )

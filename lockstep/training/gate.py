@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import AliasNotSetError, RegistryError
 from lockstep.registry.evidence import is_proven, write_proven
+from lockstep.scoring.age import compare_age
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.training.evidence import check_evidence
@@ -119,11 +120,4 @@ def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) ->
     now = datetime.fromisoformat(f"{scored[-1]}T00:00:00Z") if scored else datetime.now(UTC)
     if declared.calendar is not None and declared.calendar.end is not None and not scored:
         now = datetime.fromisoformat(f"{declared.calendar.start}T00:00:00Z")
-    age = max(now - newest, timedelta())
-    return CheckResult(
-        passed=age <= declared.max_age,
-        summary=f"The newest training row is of {newest:%Y-%m-%d}, {age.days} days before "
-        f"{now:%Y-%m-%d} (at most {declared.max_age.days}).",
-        severity="WARN",
-        numbers={"age_days": age.days},
-    )
+    return compare_age(newest, now, declared.max_age, "The newest training row is of")
