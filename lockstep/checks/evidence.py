@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult, tell
+from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -267,7 +267,7 @@ def check_drift(profile: Profile, columns: Columns) -> CheckResult:
     )
     return CheckResult(
         passed=not drifted,
-        summary=f"{said} Not judged: {tell(unjudged)}." if unjudged else said,
+        summary=with_unjudged(said, unjudged),
         severity="WARN",
         column=drifted[0].column if drifted else None,
         numbers={"drifted": len(drifted), "columns not judged": len(unjudged)}

@@ -103,6 +103,11 @@ def tell(unjudged: Mapping[str, str]) -> str:
     return ", ".join(told) + (f" and {more} more" if more else "")
 
 
+def with_unjudged(said: str, unjudged: Mapping[str, str]) -> str:
+    """A summary of what was judged, and what was not, if anything was not."""
+    return f"{said} Not judged: {tell(unjudged)}." if unjudged else said
+
+
 def carry_out(
     check: Callable[Arguments, CheckResult],
     *arguments: Arguments.args,

@@ -77,13 +77,11 @@ def _scored(
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
         found |= {(stream.name, step): [] for step in STEPS}
-        attempted = records.attempted()
         if partition is None and not all_partitions:
-            last = last_attempted(records)
-            attempted = [last] if last is not None else []
-        elif partition is not None:
-            attempted = [partition] if partition in attempted else []
-        for one in attempted:
+            wanted = [last_attempted(records)]
+        else:
+            wanted = [one for one in records.attempted() if partition in (None, one)]
+        for one in filter(None, wanted):
             for finding in findings(records, one, attempt):
                 asset = "/".join((declared.name, stream.name, finding.step))
                 report = CheckReport.found(asset, finding.check, one, finding.result)

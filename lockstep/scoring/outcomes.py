@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out, tell
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out, tell, with_unjudged
 from lockstep.checks.specs import worth_telling
 from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.graph import Graph
@@ -212,7 +212,7 @@ def check_live_quality(
     )
     return CheckResult(
         passed=not missed,
-        summary=f"{shown}. Not judged: {tell(unjudged)}." if unjudged else f"{shown}.",
+        summary=with_unjudged(f"{shown}.", unjudged),
         severity="WARN",
         column=missed[0][0].column if missed else None,
         unjudged=unjudged,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lockstep.checks.results import CheckResult, tell
+from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
@@ -130,7 +130,7 @@ def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
     said = f"{shown}." if shifts else f"No column jumped, compared with {len(window)} batches."
     return CheckResult(
         passed=not shifts,
-        summary=f"{said} Not judged: {tell(unjudged)}." if unjudged else said,
+        summary=with_unjudged(said, unjudged),
         severity="ERROR" if blocking else "WARN",
         column=(blocking or shifts)[0].column if shifts else None,
         numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},

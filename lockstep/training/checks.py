@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, tell
+from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, tell, with_unjudged
 from lockstep.project.quality import METRICS, Quality
 from lockstep.training.holdout import Evaluation
 
@@ -123,8 +123,9 @@ def _check_against(
     )
     return CheckResult(
         passed=not worse,
-        summary=f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}."
-        + (f" Not judged: {tell(unjudged)}." if unjudged else ""),
+        summary=with_unjudged(
+            f"{'Worse than' if worse else 'No worse than'} {whom}: {shown}.", unjudged
+        ),
         severity="WARN",
         column=next(
             (one.column for one in qualities if worse and one.title == worse[0]["prediction"]), None
