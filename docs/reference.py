@@ -39,6 +39,7 @@ LIMITS = (
     ("lockstep.project.declaration:PipelineAssets.holdout", "share of the history's rows"),
     ("lockstep.project.declaration:PipelineAssets.max_age", "time"),
     ("lockstep.scoring.window:WINDOW", "days"),
+    ("lockstep.scoring.window:MOST_APART", "times as far as usual"),
     ("lockstep.parity.shift:MINIMUM_WINDOW", "days"),
     ("lockstep.parity.shift:MARGIN", "share of the largest distance"),
     ("lockstep.parity.drift:INDEX_LIMIT", "population stability index"),

@@ -58,7 +58,12 @@ INPUT_DRIFT = Check(
 SUDDEN_SHIFT = Check(
     "sudden_shift",
     "No raw column jumped, from one day to the next, further than it ever moves within the "
-    "trailing window: the mark of a changed unit, a swapped column or a lost feed.",
+    "trailing window: the mark of a changed unit, a swapped column or a lost feed. Days are "
+    "compared with the published days before them, the last ones of the history among them, as "
+    "far back as these follow each other: where two are more than seven times as far apart as "
+    "usual, the window begins anew, and the days after such a gap are published without being "
+    "judged until there are enough of them. A jump that the gap hides is then no jump any more; "
+    "`input_drift` compares with training all the same.",
     "Ask upstream what changed in the named column. If it was a mistake, have it corrected and "
     "score the partition again. If the change is real and meant to stay, accept it: "
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",

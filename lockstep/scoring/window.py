@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,33 +22,88 @@ from lockstep.scoring.store import Store
 if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
 
-_HISTORY = "history_profiles"
+_HISTORY = "history_days"
 WINDOW = 14
 """Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
+MOST_APART = 7
+"""How many times as far as usual two days that follow each other may be apart, so that one is
+compared with the other. Of the days of 2013, clean ones, 1 % at most would be blocked after a gap
+of up to 7 days, 2 % after 14, 4 % after 21, 19 % after 60 and 40 % after 90: seasons look like
+other units."""
 
 
-def trailing_window(records: Records, store: Store, partition: str) -> list[Profile]:
-    """Profiles of the last batches that were published before this one.
+@dataclass(frozen=True)
+class Gap:
+    """Two days that follow each other, too far apart to be compared.
+
+    Attributes:
+        older: The day before the gap.
+        newer: The day after it.
+        most: How many days they might have been apart.
+    """
+
+    older: date
+    newer: date
+    most: int
+
+    @property
+    def days(self) -> int:
+        """How many days they are apart."""
+        return (self.newer - self.older).days
+
+
+@dataclass(frozen=True)
+class Window:
+    """The batches that a batch is compared with.
+
+    Attributes:
+        profiles: Their profiles, the oldest first.
+        gap: What parts them from those before, if it is a gap.
+    """
+
+    profiles: Sequence[Profile]
+    gap: Gap | None = None
+
+
+def trailing_window(records: Records, store: Store, partition: str) -> Window:
+    """The last batches that were published before this one.
 
     A batch that was blocked is no measure of what is usual, so it is left out. A column whose
     shift somebody accepted begins anew there: earlier profiles are given without it. Before the
-    first days, the window is filled with the last days of the history.
+    first days, the window is filled with the last days of the history. It ends where two days are
+    too far apart. Files are of no day: however long ago they came, they are in it.
 
     Raises:
         DamagedError: A profile is not what was recorded of its batch.
     """
     from lockstep.parity.profiles import Profile
 
+    before = _before(records, partition)[::-1][:WINDOW]
+    history: dict[str, dict[str, Any]] = {}
+    gap = None
+    if records.stream == "daily":
+        history = store.read_json(_HISTORY) or {}
+        days = [*before, *sorted(history, reverse=True)][:WINDOW]
+        gap = _first_gap([date.fromisoformat(day) for day in (partition, *days)])
+        before = days if gap is None else days[: days.index(gap.older.isoformat())]
     window: list[Profile] = []
     accepted: set[str] = set()
-    for one in reversed(_before(records, partition)[-WINDOW:]):
+    for one in before:
+        if one in history:
+            window.append(_without(Profile.from_json(history[one]), accepted))
+            continue
         attempt = records.demand(one)
         window.append(_without(Profile.from_json(attempt.read_json("profile")), accepted))
         accepted |= set(attempt.record.steps["batch"].facts["accepted"])
-    if records.stream == "daily":
-        for profile in (store.read_json(_HISTORY) or [])[::-1][: WINDOW - len(window)]:
-            window.append(_without(Profile.from_json(profile), accepted))
-    return window[::-1]
+    return Window(window[::-1], gap)
+
+
+def _first_gap(days: Sequence[date]) -> Gap | None:
+    """The first two days, the newest first, that are much farther apart than is usual of them."""
+    apart = [(newer - older).days for newer, older in pairwise(days)]
+    most = int(MOST_APART * median(apart)) if apart else 0
+    gaps = (Gap(older, newer, most) for newer, older in pairwise(days))
+    return next((gap for gap in gaps if gap.days > most), None)
 
 
 def write_history_profiles(
@@ -68,11 +126,12 @@ def write_history_profiles(
     times = pd.DatetimeIndex(given, tz="UTC").tz_convert(timezone)
     days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
     last = sorted({day for day in days[~is_missing(given)].tolist() if day < before})[-WINDOW:]
-    profiles = [
-        Profile.of({name: array[days == day] for name, array in columns.items()}, profiled(schema))
+    kinds = profiled(schema)
+    profiles = {
+        day: Profile.of({name: array[days == day] for name, array in columns.items()}, kinds)
         for day in last
-    ]
-    store.write_json(_HISTORY, [profile.to_json() for profile in profiles])
+    }
+    store.write_json(_HISTORY, {day: profile.to_json() for day, profile in profiles.items()})
 
 
 def profiled(schema: Schema) -> dict[str, Kind]:
@@ -94,20 +153,20 @@ def _before(records: Records, partition: str) -> list[str]:
     return [commit.partition for commit in sorted(commits, key=lambda one: one.committed_at)]
 
 
-def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]) -> CheckResult:
+def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckResult:
     """Whether a column jumped, compared with the window; accepted columns only warn."""
     from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
 
     if not day.rows:
         return CheckResult(False, "There are no rows to compare with the batches before.")
-    if len(window) < MINIMUM_WINDOW:
+    if len(window.profiles) < MINIMUM_WINDOW:
         return CheckResult.not_judged(
-            f"There are {len(window)} earlier batches, and it takes {MINIMUM_WINDOW} to tell how "
-            "much batches differ."
+            f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
+            "batches differ."
         )
-    shifts = sudden_shift(window, day)
+    shifts = sudden_shift(window.profiles, day)
     shifted = {shift.column for shift in shifts}
-    lacking = unjudged_columns(window, day)
+    lacking = unjudged_columns(window.profiles, day)
     unjudged = {name: why for name, why in lacking.items() if name not in shifted}
     if len(unjudged) == len(day.columns):
         return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
@@ -127,7 +186,11 @@ def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
     shown = "; ".join(shift.message for shift in (blocking or shifts)[:3])
     if shifts and not blocking:
         shown = f"Accepted by a person: {shown}"
-    said = f"{shown}." if shifts else f"No column jumped, compared with {len(window)} batches."
+    said = (
+        f"{shown}."
+        if shifts
+        else f"No column jumped, compared with {len(window.profiles)} batches."
+    )
     return CheckResult(
         passed=not shifts,
         summary=with_unjudged(said, unjudged),
@@ -136,4 +199,20 @@ def check_shift(window: Sequence[Profile], day: Profile, accepted: Sequence[str]
         numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},
         table=table,
         unjudged=unjudged,
+    )
+
+
+def _tell_window(window: Window) -> str:
+    """How many batches there are to compare with, and where a gap parts them from others."""
+    earlier, gap = f"{len(window.profiles)} earlier batches", window.gap
+    if gap is None:
+        return earlier
+    if not window.profiles:
+        return (
+            f"{earlier} near enough: the newest day before it, {gap.older}, is {gap.days} days "
+            f"older (at most {gap.most})"
+        )
+    return (
+        f"{earlier} since a gap of {gap.days} days, from {gap.older} to {gap.newer} (at most "
+        f"{gap.most})"
     )

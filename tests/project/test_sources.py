@@ -9,10 +9,15 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from assets.flight_delay import ASSETS
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import InputError
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift
+from lockstep.scoring.attempts import StepRecord
+from lockstep.scoring.store import Store
+from lockstep.scoring.streams import stream_records
+from lockstep.scoring.window import MOST_APART, check_shift, trailing_window
 
 APRIL_1 = date(2013, 4, 1)
 DECEMBER_31 = date(2013, 12, 31)
@@ -265,3 +270,52 @@ def test_a_column_swapped_for_another_shows_on_its_first_day(days, profiles, kin
     faulty = Profile.of({**days[day], column: days[day][other]}, kinds)
     shifts = sudden_shift(window(profiles, day, 14), faulty)
     assert {shift.column for shift in shifts} == {column}
+
+
+# Gaps
+
+
+def published(store, profiles, days):
+    """The days' profiles, as scoring leaves them behind."""
+    records = stream_records(ASSETS, store, "daily")
+    for day in days:
+        with records.step(f"{day}", "batch", "run") as attempt:
+            attempt.write_json("profile", profiles[day].to_json())
+            attempt.keep("batch", StepRecord(facts={"accepted": []}))
+            attempt.write_columns("published", {"x": np.array([1])})
+            attempt.keep("published", StepRecord())
+            records.commit(attempt)
+
+
+def found_on(store, day, profile):
+    window = trailing_window(stream_records(ASSETS, store, "daily"), store, f"{day}")
+    return check_shift(window, profile, [])
+
+
+def days_from(first, count):
+    return [first + timedelta(back) for back in range(count)]
+
+
+def test_a_clean_day_months_after_the_last_is_not_judged_until_its_window_is_rebuilt(
+    profiles, days, kinds, tmp_path
+):
+    store, april, july = Store(tmp_path), days_from(APRIL_1, 30), days_from(date(2013, 7, 15), 13)
+    assert sudden_shift([profiles[day] for day in april[-14:]], profiles[july[0]]) != ()
+    published(store, profiles, april)
+    first = found_on(store, july[0], profiles[july[0]])
+    assert first.result == "not_judged"
+    assert "2013-04-30, is 76 days older" in first.summary
+    published(store, profiles, july[:-1])
+    assert found_on(store, july[-1], profiles[july[-1]]).passed
+    in_celsius = days[july[-1]] | {"temp": celsius(days[july[-1]]["temp"])}
+    assert found_on(store, july[-1], Profile.of(in_celsius, kinds)).column == "temp"
+
+
+def test_after_the_longest_gap_that_is_judged_hardly_a_clean_day_is_blocked(profiles):
+    compared = [day for day in profiles if day >= date(2013, 1, 22) and day < DECEMBER_31]
+    blocked = [
+        day
+        for day in compared
+        if sudden_shift(window(profiles, day - timedelta(MOST_APART - 1), 14), profiles[day])
+    ]
+    assert len(blocked) / len(compared) < 0.01

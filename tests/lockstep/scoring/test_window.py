@@ -1,6 +1,7 @@
 """The window: which batches are in it, and what is said of a batch that departs from them."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import (
     WINDOW,
+    Gap,
+    Window,
     check_shift,
     profiled,
     trailing_window,
@@ -72,12 +75,16 @@ def keep(
             records.commit(attempt)
 
 
-def window_of(store: Store, partition: str, stream: str = "daily") -> list[Profile]:
+def window_of(store: Store, partition: str, stream: str = "daily") -> Window:
     return trailing_window(stream_records(ASSETS, store, stream), store, partition)
 
 
-def sizes(window: list[Profile]) -> list[int]:
-    return [one.rows for one in window]
+def sizes(window: Window) -> list[int]:
+    return [one.rows for one in window.profiles]
+
+
+def window(*profiles: Profile) -> Window:
+    return Window(profiles or [profile(seed) for seed in range(MINIMUM_WINDOW)])
 
 
 # The window
@@ -108,7 +115,7 @@ def test_a_column_whose_shift_was_accepted_begins_anew_on_that_day(store: Store)
     keep(store, "2020-03-02", 2, accepted=("level",))
     keep(store, "2020-03-03", 3)
     window = window_of(store, "2020-03-04")
-    assert [set(one.columns) for one in window] == [
+    assert [set(one.columns) for one in window.profiles] == [
         {"speed"},
         {"level", "speed"},
         {"level", "speed"},
@@ -116,7 +123,7 @@ def test_a_column_whose_shift_was_accepted_begins_anew_on_that_day(store: Store)
 
 
 def test_the_last_days_of_the_history_fill_the_window(store: Store) -> None:
-    days = [f"2020-02-{day:02}" for day in range(1, 21)]
+    days = [f"2020-02-{day:02}" for day in range(10, 30)]
     parts = [readings(0, rows=number, at=day) for number, day in enumerate(days, start=1)]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
@@ -129,7 +136,7 @@ def test_the_last_days_of_the_history_fill_the_window(store: Store) -> None:
 def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> None:
     columns = readings(0, at="2020-03-01")
     write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert window_of(store, "2020-03-02") == []
+    assert window_of(store, "2020-03-02") == Window([])
 
 
 def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
@@ -142,14 +149,14 @@ def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
 def test_days_of_the_history_end_at_midnight_of_the_calendar(store: Store) -> None:
     columns = readings(0, at="2020-03-01T03:00")
     write_history_profiles(store, columns, SCHEMA, "America/New_York", before="2020-03-01")
-    assert len(window_of(store, "2020-03-02")) == 1
+    assert sizes(window_of(store, "2020-03-02")) == [200]
 
 
 def test_an_accepted_shift_begins_anew_after_the_history_too(store: Store) -> None:
     write_history_profiles(store, readings(0, at="2020-02-20"), SCHEMA, "UTC", before="2020-03-01")
     keep(store, "2020-03-01", 1, accepted=("level",))
     window = window_of(store, "2020-03-02")
-    assert [set(one.columns) for one in window] == [{"speed"}, {"level", "speed"}]
+    assert [set(one.columns) for one in window.profiles] == [{"speed"}, {"level", "speed"}]
 
 
 def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
@@ -175,52 +182,106 @@ def test_a_profile_that_was_edited_is_no_part_of_a_window(store: Store) -> None:
         window_of(store, "2020-03-02")
 
 
+# Gaps
+
+
+def test_days_before_a_gap_are_left_out(store: Store) -> None:
+    for day in range(1, 21):
+        keep(store, f"2020-03-{day:02}", rows=day)
+    window = window_of(store, "2020-07-01")
+    assert (sizes(window), window.gap) == ([], Gap(date(2020, 3, 20), date(2020, 7, 1), 7))
+
+
+def test_a_window_that_begins_after_a_gap_is_rebuilt_day_by_day(store: Store) -> None:
+    for day in range(1, 21):
+        keep(store, f"2020-03-{day:02}", rows=day)
+    for day in range(1, 4):
+        keep(store, f"2020-07-{day:02}", rows=100 + day)
+    assert sizes(window_of(store, "2020-07-04")) == [101, 102, 103]
+
+
+def test_the_history_before_a_gap_is_left_out(store: Store) -> None:
+    days = [f"2020-02-{day:02}" for day in range(1, 21)]
+    parts = [readings(0, rows=5, at=day) for day in days]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
+    assert len(sizes(window_of(store, "2020-02-27"))) == WINDOW
+    assert sizes(window_of(store, "2020-02-28")) == []
+
+
+def test_days_that_are_usually_weeks_apart_are_compared(store: Store) -> None:
+    for week in range(14):
+        keep(store, f"{date(2020, 3, 2) + timedelta(weeks=week)}", rows=week + 1)
+    assert len(sizes(window_of(store, f"{date(2020, 3, 2) + timedelta(weeks=16)}"))) == WINDOW
+
+
+def test_a_day_in_the_middle_of_what_is_scored_backwards_sees_the_days_before_it_only(
+    store: Store,
+) -> None:
+    keep(store, "2020-07-01", rows=99)
+    for day in range(1, 15):
+        keep(store, f"2020-03-{day:02}", rows=day)
+    assert sizes(window_of(store, "2020-03-15")) == list(range(1, 15))
+
+
+def test_the_day_after_a_gap_is_not_judged_and_says_how_long_the_gap_is() -> None:
+    gap = Gap(date(2013, 4, 14), date(2013, 7, 1), most=7)
+    found = check_shift(Window([], gap), profile(99, lift=20.0), accepted=[])
+    assert found.result == "not_judged"
+    assert "the newest day before it, 2013-04-14, is 78 days older (at most 7)" in found.summary
+
+
+def test_the_days_after_a_gap_are_not_judged_until_there_are_enough_of_them() -> None:
+    gap = Gap(date(2013, 4, 14), date(2013, 7, 1), most=7)
+    after = [profile(seed) for seed in range(MINIMUM_WINDOW)]
+    few = check_shift(Window(after[1:], gap), profile(99, lift=20.0), accepted=[])
+    assert few.result == "not_judged"
+    assert "11 earlier batches since a gap of 78 days, from 2013-04-14 to 2013-07-01" in few.summary
+    assert check_shift(Window(after, gap), profile(99, lift=20.0), accepted=[]).is_error
+
+
 # What the comparisons say
 
 
 def test_a_jump_is_an_error_that_names_the_column() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = check_shift(window, profile(99, lift=20.0), accepted=[])
+    found = check_shift(window(), profile(99, lift=20.0), accepted=[])
     assert found.is_error
     assert found.column == "level"
 
 
 def test_an_accepted_jump_is_a_warning_that_says_so() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = check_shift(window, profile(99, lift=20.0), accepted=["level"])
+    found = check_shift(window(), profile(99, lift=20.0), accepted=["level"])
     assert (found.passed, found.is_error) == (False, False)
     assert found.summary.startswith("Accepted by a person: ")
 
 
 def test_a_day_like_the_others_passes() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    found = check_shift(window, profile(99), accepted=[])
+    found = check_shift(window(), profile(99), accepted=[])
     assert found.passed
     assert f"compared with {MINIMUM_WINDOW} batches" in found.summary
 
 
 def test_a_window_too_short_is_not_judged_and_says_so() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW - 1)]
-    found = check_shift(window, profile(99, lift=20.0), accepted=[])
+    short = window(*(profile(seed) for seed in range(MINIMUM_WINDOW - 1)))
+    found = check_shift(short, profile(99, lift=20.0), accepted=[])
     assert found.result == "not_judged"
     assert found.summary.startswith(f"There are {MINIMUM_WINDOW - 1} earlier batches")
 
 
 def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    assert check_shift(window, profile(rows=0), accepted=[]).is_error
+    assert check_shift(window(), profile(rows=0), accepted=[]).is_error
 
 
 def test_a_column_that_begins_anew_is_named_as_not_judged() -> None:
-    window = [profile(seed) for seed in range(MINIMUM_WINDOW)]
-    anew = [replace(one, columns={"speed": one.columns["speed"]}) for one in window[:3]]
-    found = check_shift(anew + window[3:], profile(99), accepted=[])
+    days = window().profiles
+    anew = [replace(one, columns={"speed": one.columns["speed"]}) for one in days[:3]]
+    found = check_shift(window(*anew, *days[3:]), profile(99), accepted=[])
     assert found.passed
     assert list(found.unjudged) == ["level"]
     assert "Not judged: level (there are 9 days before it, and it takes 12)." in found.summary
 
 
 def test_a_batch_of_which_no_column_can_be_judged_is_not_judged() -> None:
-    window = [profile(seed, rows=1) for seed in range(MINIMUM_WINDOW)]
-    found = check_shift(window, profile(99, rows=1, lift=20.0), accepted=[])
+    single = window(*(profile(seed, rows=1) for seed in range(MINIMUM_WINDOW)))
+    found = check_shift(single, profile(99, rows=1, lift=20.0), accepted=[])
     assert (found.result, set(found.unjudged)) == ("not_judged", {"level", "speed"})
