@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.errors import ArtifactError, FormatError
+from lockstep.artifacts.errors import ArtifactError, FormatError, UnavailableFilesError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
 from lockstep.columns.pipeline import Pipeline
@@ -58,6 +58,7 @@ class Artifact:
         Raises:
             FormatError: It was written by an older or newer Lockstep.
             ArtifactError: A file is missing or has been changed; the message names it.
+            UnavailableFilesError: A file cannot be read now.
         """
         path = directory / MANIFEST
         data = _read(path)
@@ -108,10 +109,15 @@ def sha256(data: bytes) -> str:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({error.strerror}), so that this version cannot be used. "
             "Restore the file, or use another version."
+        ) from error
+    except OSError as error:
+        raise UnavailableFilesError(
+            f"{path} cannot be read now ({error.strerror}), so that this version cannot be used. "
+            "Try again when its disk or network drive answers."
         ) from error
 
 

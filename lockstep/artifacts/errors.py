@@ -3,6 +3,7 @@
 LockstepError
 └── ArtifactError              a version cannot be stored or used
     ├── FormatError            an older or newer Lockstep wrote it
+    ├── UnavailableFilesError  its files cannot be read now; another try may work
     ├── SnapshotError          a pipeline's source cannot be collected or run
     ├── UntrustedTypeError     a fitted model holds a type that is not allowed
     └── NotLiveError           no version of a pipeline is live yet
@@ -36,6 +37,10 @@ class FormatError(ArtifactError):
             f"{path} has format {format}, and this Lockstep reads format {readable}: "
             + (f"train again{again}." if is_older else "use the Lockstep that wrote it.")
         )
+
+
+class UnavailableFilesError(ArtifactError):
+    """The system fails to read a file of a version, which is there: a disk or a network drive."""
 
 
 class SnapshotError(ArtifactError):

@@ -98,6 +98,7 @@ def load_estimator(column: str, data: bytes) -> Any:
 
     Raises:
         UntrustedTypeError: It holds a type that the list does not name; nothing was made of it.
+        ArtifactError: It cannot be made again of these libraries.
     """
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -106,6 +107,11 @@ def load_estimator(column: str, data: bytes) -> Any:
         return skops.io.loads(data, trusted=list(TRUSTED))
     except UntrustedTypesFoundException:
         raise UntrustedTypeError(column, _untrusted(data)) from None
+    except Exception as error:
+        raise ArtifactError(
+            f"Model {column} cannot be loaded here: {type(error).__name__}: {error}. Use the "
+            "libraries that it was fitted with (environment.json beside it), or train again."
+        ) from error
 
 
 def _untrusted(data: bytes) -> list[str]:

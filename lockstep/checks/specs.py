@@ -32,10 +32,13 @@ class Check:
 
 DECODING = Check(
     "decoding",
-    "Every row fits the declared record type, and the input has no undeclared columns. Rows that "
-    "do not fit are set aside in quarantine with all their reasons; too many of them block.",
+    "What was delivered can be read and has every declared column, every row fits the declared "
+    "record type, and there are no undeclared columns. Rows that do not fit are set aside in "
+    "quarantine with all their reasons; too many of them block, and so does a content that cannot "
+    "be read at all.",
     "Read the reasons. If upstream changed a type or a name, have it changed back or change the "
-    "record's declaration and train anew; then score the partition again.",
+    "record's declaration and train anew. What cannot be read, have delivered anew. Then score the "
+    "partition again.",
     blocking=True,
 )
 INPUT_SUITE = Check(
@@ -158,9 +161,9 @@ EVIDENCE = Check(
 )
 GOLDEN_REPLAY = Check(
     "golden_replay",
-    "The golden records, replayed here and now, give the values of every column that they gave "
-    "when the version was fitted. Of a champion, an error keeps `@live` where it is; of a batch, "
-    "it blocks publishing.",
+    "The version can be loaded, and the golden records, replayed here and now, give the values of "
+    "every column that they gave when it was fitted. Of a champion, an error keeps `@live` where "
+    "it is; of a batch, it blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,
@@ -185,11 +188,11 @@ STALENESS = Check(
 )
 LIVE_VERSION = Check(
     "live_version",
-    "The version that `@live` names in the registry is the one that the gate let serve last, with "
-    "the very files that passed it. It decides whether anything is scored: an alias that was moved "
-    "by hand, or a registry restored from an older copy, proves nothing.",
+    "The version that `@live` names in the registry can be loaded, and is the one that the gate "
+    "let serve last, with the very files that passed it. It decides whether anything is scored: an "
+    "alias that was moved by hand, or a registry restored from an older copy, proves nothing.",
     "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
-    "Then score the partition again.",
+    "Where files of the version were damaged, restore them. Then score the partition again.",
     blocking=True,
 )
 LIVE_AGE = Check(
@@ -245,7 +248,7 @@ CANDIDATE_CHECKS = (
     SLICES,
 )
 CHAMPION_CHECKS = (EVIDENCE, GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
-BATCH_CHECKS = (LIVE_VERSION, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LIVE_AGE)
+BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,
@@ -282,6 +285,22 @@ def declared_checks(declared: PipelineAssets, asset: str) -> tuple[Check, ...]:
         for check in CHECKS_BY_ASSET[asset]
         if check.need is None or check.need.is_met(declared)
     )
+
+
+def others_not_judged(
+    declared: PipelineAssets, asset: str, found: Mapping[str, CheckResult]
+) -> dict[str, CheckResult]:
+    """What some checks of an asset found, and that the others had nothing to look at.
+
+    Args:
+        declared: The pipeline.
+        asset: One of `CHECKS_BY_ASSET`.
+        found: What was found, by name of the check; at least one of them failed.
+    """
+    failed = " and ".join(name for name, result in found.items() if result.is_error)
+    lacking = CheckResult.not_judged(f"There is nothing to look at: {failed} failed.")
+    results = {check.name: found.get(check.name, lacking) for check in CHECKS_BY_ASSET[asset]}
+    return worth_telling(declared, asset, results)
 
 
 def worth_telling(

@@ -54,8 +54,6 @@ def checks(
     else:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
-    if not as_json:
-        _say_why_rejected(declared, partition)
     if any(check.result == "failed" for check in found):
         raise typer.Exit(FAILED)
 
@@ -84,17 +82,6 @@ def trace(
         show_trace(found)
     if not found.agrees:
         raise typer.Exit(FAILED)
-
-
-def _say_why_rejected(declared: PipelineAssets, partition: str | None) -> None:
-    """Say why a file could not be read, if that is so."""
-    from lockstep.cli.console import say
-    from lockstep.scoring.inbox import why_rejected
-
-    inbox = context.home().inbox(declared.name)
-    why = why_rejected(inbox, partition) if partition is not None else None
-    if why is not None:
-        say(f"The file could not be read: {why}")
 
 
 def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:

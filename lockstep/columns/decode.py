@@ -19,7 +19,7 @@ from lockstep.columns.casts import (
     cast_values,
     values_of,
 )
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
@@ -102,7 +102,7 @@ def decode(data: Data, schema: Schema, *, source: str = "input") -> Decoded:
         source: What to call the data in messages, such as the name of its file.
 
     Raises:
-        InputError: A table lacks a column, or has one twice, or the data is of no known form.
+        UnreadableError: A table lacks a column, or has one twice, or the data is of no known form.
     """
     if isinstance(data, Mapping):
         return _decode_records([data], schema, source)
@@ -127,8 +127,8 @@ def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
     return _decode_table(table, schema, source)
 
 
-def _undecodable(data: Any, source: str) -> InputError:
-    return InputError(
+def _undecodable(data: Any, source: str) -> UnreadableError:
+    return UnreadableError(
         f"{source}: {type(data).__name__} cannot be decoded; give a DataFrame, a pyarrow table, a "
         "record (dict) or a list of records."
     )
@@ -180,7 +180,7 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
             return Decoded(columns, _FIRST_ROW, (), _extra(records, plan.names), 1)
     for position, record in enumerate(records):
         if not isinstance(record, Mapping):
-            raise InputError(
+            raise UnreadableError(
                 f"{source}: row {position} is {type(record).__name__}, not a record (an object "
                 "with named fields)."
             )
@@ -201,13 +201,13 @@ def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping
     """A record under the names of the fields.
 
     Raises:
-        InputError: It has a field under both of its names.
+        UnreadableError: It has a field under both of its names.
     """
     found: dict[str, Any] = {}
     for name, value in record.items():
         field = schema.aliases.get(name, name)
         if field in found:
-            raise _twice(source, field)
+            raise _twice(source, [field])
         found[field] = value
     return found
 
@@ -320,17 +320,19 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
         extra = [str(name) for name in present if name not in schema]
         hint = f" It has columns that are not declared: {listed(extra)}." if extra else ""
         plural = "s" if len(lacking) > 1 else ""
-        raise InputError(
+        raise UnreadableError(
             f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint} "
-            "Add what is lacking, or change the declaration."
+            "Add what is lacking, or change the declaration.",
+            lacking[0],
         )
     twice = [name for name in schema.names if counts[name] > 1]
     if twice:
-        raise _twice(source, ", ".join(twice))
+        raise _twice(source, twice)
 
 
-def _twice(source: str, names: str) -> InputError:
-    return InputError(f"{source} has the column {names} more than once; keep one.")
+def _twice(source: str, names: Sequence[str]) -> UnreadableError:
+    said = f"{source} has the column {', '.join(names)} more than once; keep one."
+    return UnreadableError(said, names[0])
 
 
 def _split(

@@ -10,6 +10,8 @@ LockstepError
 ├── FunctionError              a column's function raised or returned something unusable
 ├── FitError                   a model cannot be fitted on the rows that it was given
 ├── InputError                 a table, file or text cannot be read as the record type at all
+│   ├── UnavailableError       it cannot be had now; another try may work
+│   └── UnreadableError        it is there, and its content is not what is declared
 ├── InvalidRecordsError        some rows were refused where every row was needed
 └── NotFittedError             a prediction was asked of a pipeline without fitted models
 """
@@ -69,6 +71,22 @@ class FitError(LockstepError):
 
 class InputError(LockstepError):
     """A table, file or text cannot be read as the record type at all."""
+
+
+class UnavailableError(InputError):
+    """What is to be read cannot be had now: it is not delivered yet, or nothing answers for it."""
+
+
+class UnreadableError(InputError):
+    """What is to be read is there, and its content is not what is declared.
+
+    Attributes:
+        column: The column that is at fault, if one is.
+    """
+
+    def __init__(self, message: str, column: str | None = None) -> None:
+        super().__init__(message)
+        self.column = column
 
 
 class InvalidRecordsError(LockstepError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import Decoded, decode, decode_cells
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
 
@@ -30,7 +30,9 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
     In CSV, an empty cell without quotes is missing and `""` is an empty text.
 
     Raises:
-        InputError: The file is empty, cut off, no such file, or of another kind; or a table
+        InputError: Files of its kind are not read.
+        UnavailableError: There is no such file, or the system cannot read it.
+        UnreadableError: It is empty, cut off, or of another kind than its name says; or a table
             that lacks a column.
     """
     path = Path(path)
@@ -39,23 +41,29 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         raise InputError(f"{path}: its kind is not known; use {', '.join(READERS)}.")
     try:
         if not path.is_file():
-            raise InputError(f"{path}: no such file.")
+            raise UnavailableError(f"{path}: no such file.")
         if path.stat().st_size == 0:
-            raise InputError(f"{path} is empty: it has no header and no rows.")
+            raise UnreadableError(f"{path} is empty: it has no header and no rows.")
         return reader(path, schema)
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {one_line(str(error))}") from error
+        raise _unavailable(path, error) from error
+
+
+def _unavailable(path: Path, error: OSError) -> UnavailableError:
+    return UnavailableError(f"{path} cannot be read: {one_line(str(error))}")
 
 
 def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text") -> Decoded:
     """Decode a JSON object or an array of objects.
 
     Raises:
-        InputError: The text is not JSON, or holds something else than objects.
+        UnreadableError: The text is not JSON, or holds something else than objects.
     """
     data = _parse(text, source)
     if not isinstance(data, dict | list):
-        raise InputError(f"{source}: expected an object or an array of objects, not {show(text)}.")
+        raise UnreadableError(
+            f"{source}: expected an object or an array of objects, not {show(text)}."
+        )
     return decode(data, schema, source=source)
 
 
@@ -63,35 +71,59 @@ def read_csv(path: Path) -> pa.Table:
     """The cells of a CSV file as texts; null where a cell is empty and has no quotes.
 
     Raises:
-        InputError: It is none, or one of another kind than Lockstep reads; the message says how
-            to write it anew.
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is none, or one of another kind than Lockstep reads; the message says
+            how to write it anew.
     """
+    import pyarrow as pa
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unavailable(path, error) from error
+    _check_separator(path, data)
+    try:
+        return _cells(data)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        if (line := _line_beyond_utf8(data)) is not None:
+            raise UnreadableError(
+                f"{path} is not in UTF-8 (line {line}). {anew(path, encoding='latin-1')}"
+            ) from error
+        raise UnreadableError(
+            f"{path} cannot be read as CSV: {_why_no_cells(data)}. Correct the file."
+        ) from error
+
+
+def _cells(data: bytes, *, threads: bool = True) -> pa.Table:
     import pyarrow as pa
     from pyarrow import csv
 
-    data = path.read_bytes()
-    _check_separator(path, data)
     text = pa.py_buffer(data + b"\n")  # pyarrow wants one after a header on its own
     parse = csv.ParseOptions(newlines_in_values=True)
+    with csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
+        names = head.schema.names
+    return csv.read_csv(
+        pa.BufferReader(text),
+        read_options=csv.ReadOptions(use_threads=threads),
+        parse_options=parse,
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+
+
+def _why_no_cells(data: bytes) -> str:
+    """What is wrong with a CSV file; pyarrow names the row where it reads with one thread."""
+    import pyarrow as pa
+
     try:
-        with csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
-            names = head.schema.names
-        return csv.read_csv(
-            pa.BufferReader(text),
-            parse_options=parse,
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=[""],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
-        )
+        _cells(data, threads=False)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        if not _is_utf8(data):
-            raise InputError(f"{path} is not in UTF-8. {anew(path, encoding='latin-1')}") from error
-        raise InputError(
-            f"{path} cannot be read as CSV: {one_line(str(error))}. Correct the file."
-        ) from error
+        return one_line(str(error))
+    raise AssertionError("what many threads cannot read, one cannot read either")
 
 
 def anew(path: Path, **options: str) -> str:
@@ -118,20 +150,21 @@ def _check_separator(path: Path, data: bytes) -> None:
     options = {"sep": separator.decode()}
     if _DECIMAL_COMMA.search(rest):
         options["decimal"] = ","
-    if not _is_utf8(data):
+    if _line_beyond_utf8(data) is not None:
         options["encoding"] = "latin-1"
-    raise InputError(
+    raise UnreadableError(
         f"{path} separates its cells by {_SEPARATORS[separator]}, not commas. "
         f"{anew(path, **options)}"
     )
 
 
-def _is_utf8(data: bytes) -> bool:
+def _line_beyond_utf8(data: bytes) -> int | None:
+    """The first line that is not in UTF-8, counted from 1; None if all are."""
     try:
         data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1
+    return None
 
 
 def _decode_csv(path: Path, schema: Schema) -> Decoded:
@@ -142,7 +175,8 @@ def read_parquet(path: Path) -> pa.Table:
     """The table of a Parquet file, without the nameless index of a DataFrame.
 
     Raises:
-        InputError: It is none, or damaged.
+        UnavailableError: The system cannot read it.
+        UnreadableError: It is none, or damaged.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -152,7 +186,9 @@ def read_parquet(path: Path) -> pa.Table:
             table = file.read()
         table.validate(full=True)  # texts in UTF-8, above all
     except (pa.ArrowException, OSError) as error:
-        raise InputError(
+        if isinstance(error, OSError) and error.errno is not None:  # none is of the content
+            raise _unavailable(path, error) from error
+        raise UnreadableError(
             f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
             "Write it anew."
         ) from error
@@ -178,7 +214,7 @@ def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
             if line.strip():
                 record = _parse(line, f"{path}, line {number}")
                 if not isinstance(record, dict):
-                    raise InputError(f"{path}, line {number}: not a JSON object: {show(line)}")
+                    raise UnreadableError(f"{path}, line {number}: not a JSON object: {show(line)}")
                 records.append(record)
     return decode(records, schema, source=str(path))
 
@@ -190,7 +226,7 @@ def _parse(text: str | bytes, source: str) -> Any:
     try:
         return msgspec.json.decode(text.removeprefix(mark))  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise InputError(f"{source} is not valid JSON: {error}") from error
+        raise UnreadableError(f"{source} is not valid JSON: {error}") from error
 
 
 READERS: dict[str, Callable[[Path, Schema], Decoded]] = {

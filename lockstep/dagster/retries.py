@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lockstep.columns.errors import InputError
+from lockstep.artifacts.errors import UnavailableFilesError
+from lockstep.columns.errors import UnavailableError
 from lockstep.registry.errors import FetchError, RegistryUnreachableError
 
-FROM_OUTSIDE = (OSError, InputError, RegistryUnreachableError, FetchError)
-"""Errors of a disk, of the network, of the registry and of what is upstream."""
+FROM_OUTSIDE = (
+    OSError,
+    UnavailableError,
+    UnavailableFilesError,
+    RegistryUnreachableError,
+    FetchError,
+)
+"""Errors of a disk, of the network, of the registry and of what is upstream.
+
+None of content: what was delivered stays as it is until somebody delivers it anew.
+"""
 OUTSIDE_TAG = "lockstep/failed_from_outside"
 """Tag of a run that failed for such a cause, however often it was tried."""
 

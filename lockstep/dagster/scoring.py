@@ -1,6 +1,7 @@
 """Scoring as assets: each carries out one step of `lockstep.scoring.partition`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -12,14 +13,8 @@ from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.partition import (
-    Stage,
-    Work,
-    ingest_batch,
-    publish,
-    published_columns,
-    score_batch,
-)
+from lockstep.scoring.partition import Stage, Work, publish, published_columns
+from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream
 
@@ -61,11 +56,13 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        work.records.begin(work.partition, work.run)  # a run that fails from here on left a trace
-        live = registry.load(declared.name, "live")
-        rows = stream.decode(home, work.partition, live.pipeline.record_schema)
-        found = ingest_batch(work, live, rows, accept=config.accept)
-        yield _told(context, found, found.counts["accepted"], **found.counts)
+        found = batch_step(
+            work,
+            partial(registry.load, declared.name, "live"),
+            partial(stream.decode, home, work.partition),
+            accept=config.accept,
+        )
+        yield _told(context, found, "accepted", **found.counts)
 
     return batch
 
@@ -96,15 +93,9 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         home: dg.ResourceParam[Home],
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        live = registry.load(declared.name, "live")
-        found = score_batch(_work(declared, stream, context, home), live)
-        link = version_link(home, live.name, live.version)
-        yield _told(
-            context,
-            found,
-            found.counts["scored"],
-            **{"version": live.version, "MLflow version": link, **found.figures},
-        )
+        work = _work(declared, stream, context, home)
+        found = scored_step(work, partial(registry.load, declared.name, "live"))
+        yield _told(context, found, "scored", **_version(home, declared, found), **found.figures)
 
     return scored
 
@@ -133,7 +124,7 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         found = publish(_work(declared, stream, context, home))
-        yield _told(context, found, found.counts["published"])
+        yield _told(context, found, "published")
 
     return published
 
@@ -147,10 +138,26 @@ def _work(
     return Work(declared, store, stream.name, context.partition_key, context.run.run_id, pointer)
 
 
+def _version(home: Home, declared: PipelineAssets, found: Stage) -> dict[str, Any]:
+    """The version that a step used, if it used one."""
+    if found.version is None:
+        return {}
+    link = version_link(home, declared.name, found.version)
+    return {"version": found.version, "MLflow version": link}
+
+
 def _told(
-    context: dg.AssetExecutionContext, found: Stage, rows: int, **metadata: Any
+    context: dg.AssetExecutionContext, found: Stage, rows: str, **metadata: Any
 ) -> dg.MaterializeResult[Any]:
-    path = dg.MetadataValue.path(str(found.path))
-    return materialized(
-        context, found.results, {**metadata, "dagster/row_count": rows, "path": path}
-    )
+    """What is told of a step: of one that had nothing to work on, what its checks found.
+
+    Args:
+        context: The run.
+        found: What the step made.
+        rows: Which of its counts is the number of rows that it made.
+        metadata: What else is told.
+    """
+    if found.path is not None:
+        path = dg.MetadataValue.path(str(found.path))
+        metadata |= {"dagster/row_count": found.counts[rows], "path": path}
+    return materialized(context, found.results, metadata)

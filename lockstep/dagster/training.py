@@ -21,6 +21,7 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.store import Store
 from lockstep.training.candidate import Candidate, fit_candidate
 from lockstep.training.training_set import (
+    History,
     compute_training_set,
     ingest_history,
     training_columns,
@@ -50,18 +51,21 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         found = ingest_history(declared, Store(home.data / declared.name), context.run_id)
-        yield materialized(
-            context,
-            found.results,
-            {
-                **found.ingested.counts,
-                "dagster/row_count": found.ingested.accepted,
-                "path": dg.MetadataValue.path(str(found.path)),
-                "first rows": first_rows(found.ingested.columns),
-            },
-        )
+        yield materialized(context, found.results, _told(found))
 
     return history
+
+
+def _told(found: History) -> dict[str, Any]:
+    """What is told of the history's rows, if it could be read."""
+    if found.ingested is None:
+        return {}
+    return {
+        **found.ingested.counts,
+        "dagster/row_count": found.ingested.accepted,
+        "path": dg.MetadataValue.path(str(found.path)),
+        "first rows": first_rows(found.ingested.columns),
+    }
 
 
 def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:

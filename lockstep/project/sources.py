@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pandas as pd
 
 from lockstep.columns.decode import Data, Decoded, decode
-from lockstep.columns.errors import DeclarationError, InputError, LockstepError
+from lockstep.columns.errors import (
+    DeclarationError,
+    InputError,
+    LockstepError,
+    UnavailableError,
+    UnreadableError,
+)
 from lockstep.columns.files import decode_file
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
@@ -38,6 +44,7 @@ class Source(Protocol):
 
         Raises:
             InputError: They cannot be read; the message names the source and what to do.
+            UnavailableError: They cannot be had now; another try may work.
         """
         ...
 
@@ -55,7 +62,9 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
         day: Which day to read; None for all rows.
 
     Raises:
-        InputError: The source cannot be read, or lacks a column.
+        InputError: The source cannot be read, as it is declared.
+        UnavailableError: What it gives cannot be had now; another try may work.
+        UnreadableError: What it gives cannot be decoded, such as a table that lacks a column.
     """
     found = source.read(day)
     if isinstance(found, Path):
@@ -157,7 +166,7 @@ class SqlSource:
             ) from error
         except SQLAlchemyError as error:
             cause = getattr(error, "orig", None) or error
-            raise InputError(
+            raise UnavailableError(
                 f"{self.describe()}: {one_line(str(cause))}. Check that the database can be "
                 "reached, that its tables exist, and the query."
             ) from error
@@ -185,7 +194,7 @@ class SqlSource:
             return url
         file = self.folder / str(url.database)
         if not file.is_file():
-            raise InputError(
+            raise UnavailableError(
                 f"{self.describe()}: there is no file {file}; create the database, or correct the "
                 "address."
             )
@@ -215,12 +224,12 @@ class FunctionSource:
         except LockstepError:
             raise
         except Exception as error:
-            raise InputError(
+            raise UnavailableError(
                 f"{self.describe()}{'' if day is None else f', for {day}'} raised "
                 f"{type(error).__name__}: {one_line(str(error))}. Correct the function."
             ) from error
         if not _is_data(found):
-            raise InputError(
+            raise UnreadableError(
                 f"{self.describe()} returned {type(found).__name__}; return a DataFrame, a pyarrow "
                 "table or a list of records."
             )
@@ -285,7 +294,7 @@ def _file(source: ParquetSource | CsvSource, day: date | None) -> Path:
         path = path.replace(_DAY, day.isoformat())
     file = source.folder / path
     if not file.is_file():
-        raise InputError(
+        raise UnavailableError(
             f"{source.describe()}: there is no file {file}; deliver it, or correct the path."
         )
     return file

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import InputError, UnreadableError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
 from lockstep.scoring.attempts import sha256
@@ -146,12 +146,6 @@ def find_claimed(inbox: Path, file: Path) -> str:
     return found[0].name
 
 
-def why_rejected(inbox: Path, partition: str) -> str | None:
-    """Why a claimed file could not be read; None if it could, or nobody has tried yet."""
-    reason = inbox / "rejected" / f"{partition}.reason.txt"
-    return reason.read_text().strip() if reason.exists() else None
-
-
 def unsupported_files(inbox: Path) -> list[str]:
     """Names of files in the inbox that are never claimed: of other kinds, and symbolic links."""
     if not inbox.is_dir():
@@ -168,27 +162,35 @@ def unsupported_files(inbox: Path) -> list[str]:
 def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     """Decode a claimed file; one whose content cannot be read is set aside with its reason.
 
+    One that was set aside before is taken back where it can be read now: the version that is live
+    may be another one, which needs no column that the file lacks.
+
     Raises:
-        InputError: It cannot be read; it is in `rejected/` now, unless the disk or the network
-            is at fault and not the file.
+        UnavailableError: There is no such file, or the disk or the network is at fault.
+        UnreadableError: Its content cannot be read; it is in `rejected/` now.
     """
-    path = inbox / "claimed" / partition
-    rejected = inbox / "rejected"
-    if not path.exists() and (rejected / partition).exists():
-        path = rejected / partition
+    claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
+    path = rejected if rejected.exists() and not claimed.exists() else claimed
     try:
         decoded = decode_file(path, schema)
-    except InputError as error:
-        if not path.exists() or _is_of_the_disk(error):
-            raise
-        rejected.mkdir(exist_ok=True)
-        reason = str(error).replace(f"{path.parent}/", f"{rejected}/")  # where it lies now
-        (rejected / f"{partition}.reason.txt").write_text(f"{reason}\n")
-        path.rename(rejected / partition)
-        raise InputError(
-            f"{reason} The file is set aside as {rejected / partition}, with this reason beside it."
+    except UnreadableError as error:
+        reason = str(error).replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
+        rejected.parent.mkdir(exist_ok=True)
+        _reason(rejected).write_text(f"{reason}\n")
+        path.rename(rejected)
+        raise UnreadableError(
+            f"{reason} The file is set aside as {rejected}, with this reason beside it.",
+            error.column,
         ) from error
+    _reason(rejected).unlink(missing_ok=True)
+    if path == rejected:
+        path.rename(claimed)
     return decoded
+
+
+def _reason(rejected: Path) -> Path:
+    """The text beside a file that was set aside."""
+    return rejected.with_name(f"{rejected.name}.reason.txt")
 
 
 def _is_complete(path: Path, settled: float) -> bool:
@@ -201,11 +203,6 @@ def _is_complete(path: Path, settled: float) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES]
-
-
-def _is_of_the_disk(error: InputError) -> bool:
-    """Whether the system failed to read; pyarrow's errors about content have no such number."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno is not None
 
 
 def _partition_of(file: Path, digest: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
 from lockstep.scoring.rows import set_aside
@@ -136,6 +137,11 @@ def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
         if finding.error is not None or (finding.unexpected_count or 0) != count
     ]
     return "; ".join(unlike) or None
+
+
+def check_readable(error: UnreadableError) -> CheckResult:
+    """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
+    return CheckResult(False, str(error), column=error.column)
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:

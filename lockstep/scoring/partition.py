@@ -87,18 +87,20 @@ class Stage:
     """What a step made of a partition.
 
     Attributes:
-        path: The file that it wrote.
+        path: The file that it wrote; None where it had nothing to work on.
         counts: Rows by what became of them.
         results: What its checks found, by name.
         blocked_by: Blocking checks that are in error, each with what it found.
         figures: Means and shares of the outputs, by title.
+        version: Number of the version that it used; None where it used none.
     """
 
-    path: Path
+    path: Path | None
     counts: Mapping[str, int]
     results: Mapping[str, CheckResult] = field(default_factory=dict)
     blocked_by: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -180,14 +182,12 @@ def ingest_batch(
         ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(rows.columns, profiled(schema))
-        at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
         found = {
-            "live_version": carry_out(check_live, live, work.pointer),
+            **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": carry_out(check_drift, live.profile, rows.columns),
             "sudden_shift": carry_out(_check_shift, work, profile, accept),
-            "live_age": carry_out(check_age, live, at, work.declared.max_age),
         }
         results = worth_telling(work.declared, "batch", found)
         path = attempt.write_columns("batch", ingested.columns)
@@ -205,7 +205,24 @@ def ingest_batch(
                 facts={"accepted": list(accept)},
             ),
         )
-    return Stage(path, done.counts, done.results, done.blocked_by)
+    return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
+
+
+def check_version(
+    work: Work, live: LoadedVersion, now: datetime | None = None
+) -> dict[str, CheckResult]:
+    """What the checks of a batch find that look at the live version alone.
+
+    Args:
+        work: The partition.
+        live: The version that serves.
+        now: When it is scored; by the clock if it is not said.
+    """
+    at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
+    return {
+        "live_version": carry_out(check_live, live, work.pointer),
+        "live_age": carry_out(check_age, live, at, work.declared.max_age),
+    }
 
 
 def score_batch(work: Work, live: LoadedVersion) -> Stage:
@@ -248,7 +265,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 facts={"published": list(published_columns(pipeline))},
             ),
         )
-    return Stage(path, done.counts, done.results, done.blocked_by, _figures(outputs))
+    return Stage(path, done.counts, done.results, done.blocked_by, _figures(outputs), live.version)
 
 
 def publish(work: Work) -> Stage:

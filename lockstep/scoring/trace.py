@@ -135,7 +135,7 @@ def _scored_attempt(
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
         for attempt in _candidates(records, partition, number):
-            if "scored" in attempt.record.steps:
+            if "scored.parquet" in attempt.files:
                 return attempt
     which = f" in attempt {number}" if number is not None else ""
     raise NotStoredError(f"{declared.name} has not scored {partition}{which}.")

@@ -24,7 +24,7 @@ from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
     TRAINING_PARITY,
-    declared_checks,
+    others_not_judged,
     worth_telling,
 )
 from lockstep.columns.errors import LockstepError
@@ -107,7 +107,7 @@ def train(
         packages: The project's packages, whose code the version carries where it uses it.
 
     Raises:
-        InputError: The history cannot be read.
+        InputError: The history cannot be had, or not as it is declared.
         FitError: A model cannot be fitted.
         RegistryError: The registry cannot be reached or written to; nothing is half-registered.
     """
@@ -235,9 +235,8 @@ def _fit(
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:
     """What came of a training set that is not what the code computes."""
-    lacking = CheckResult.not_judged("There is no version: training_parity kept it from a fit.")
-    others = {check.name: lacking for check in declared_checks(declared, "candidate")}
-    return Candidate(None, rows, {}, {}, {**others, TRAINING_PARITY.name: parity}, {})
+    results = others_not_judged(declared, "candidate", {TRAINING_PARITY.name: parity})
+    return Candidate(None, rows, {}, {}, results, {})
 
 
 def _metrics(qualities: tuple[Quality, ...], evaluation: Evaluation) -> dict[str, float]:

@@ -8,14 +8,26 @@ from pathlib import Path
 
 from lockstep.checks.evidence import check_locality, check_suite
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import HISTORY_CHECKS, TRAINING_SET_CHECKS, worth_telling
-from lockstep.columns.errors import FitError
+from lockstep.checks.specs import (
+    DECODING,
+    HISTORY_CHECKS,
+    TRAINING_SET_CHECKS,
+    others_not_judged,
+    worth_telling,
+)
+from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.scoring.attempts import Attempt, StepRecord
-from lockstep.scoring.ingest import Ingested, check_decoding, check_input_suite, ingest
+from lockstep.scoring.ingest import (
+    Ingested,
+    check_decoding,
+    check_input_suite,
+    check_readable,
+    ingest,
+)
 from lockstep.scoring.records import Records, blocking
 from lockstep.scoring.rows import quarantine_table
 from lockstep.scoring.store import Store
@@ -32,16 +44,16 @@ class History:
     """Labelled rows to train on.
 
     Attributes:
-        ingested: The rows, parted.
+        ingested: The rows, parted; None where they cannot be read.
         results: What the checks found, by name.
         blocked_by: Blocking checks that are in error, each with what it found.
-        path: The file of the accepted rows.
+        path: The file of the accepted rows; None where there are none.
     """
 
-    ingested: Ingested
+    ingested: Ingested | None
     results: Mapping[str, CheckResult]
     blocked_by: Mapping[str, str]
-    path: Path
+    path: Path | None
 
 
 @dataclass(frozen=True)
@@ -69,18 +81,23 @@ def training_records(declared: PipelineAssets, store: Store) -> Records:
 def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
     """Read the history, and part its rows: the first step of an attempt at a candidate.
 
+    A content that cannot be read is a failed check, as it is of a batch.
+
     Args:
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
         run: The run that does it.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: It cannot be had, or not as it is declared.
         LockedError: Another process is training the pipeline.
     """
     schema = declared.pipeline.joint_schema
     with training_records(declared, store).step(CANDIDATE, "history", run) as attempt:
-        rows = decode_source(declared.history, schema)
+        try:
+            rows = decode_source(declared.history, schema)
+        except UnreadableError as error:
+            return _unread(declared, attempt, error)
         suite = declared.suites.to_json("input")
         ingested = ingest(rows, schema, suite, declared.max_quarantined)
         results = {
@@ -101,6 +118,15 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
             declared.calendar.start.isoformat(),
         )
     return History(ingested, results, done.blocked_by, path)
+
+
+def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> History:
+    """The history of which there are no rows, since its content cannot be read."""
+    found = {DECODING.name: check_readable(error)}
+    results = others_not_judged(declared, "history", found)
+    done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, found))
+    attempt.keep("history", done)
+    return History(None, results, done.blocked_by, None)
 
 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:

@@ -298,7 +298,7 @@ class Site:
         """A partition that was just scored is published if it may be, and else a check failed."""
         one = self.deliveries[partition]
         may_be = not one.is_faulty and (one.kind != "wrong unit" or one in self.accepted)
-        assert ended.status in ((2,) if one.kind == "narrow" else (0, 1)), ended
+        assert ended.status in (0, 1), ended
         assert may_be or ended.status != 0, f"{partition} is faulty, and nothing says so"
         if ended.status == 0:
             assert self._source_of(partition, self.seen[partition]) is one

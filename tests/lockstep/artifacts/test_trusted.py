@@ -275,6 +275,12 @@ def test_a_type_that_is_not_allowed_is_refused_when_loaded(tmp_path: Path) -> No
     assert [name.rpartition(".")[2] for name in raised.value.types] == ["half"]
 
 
+def test_a_model_that_these_libraries_cannot_make_again_says_what_to_do() -> None:
+    data = dump_estimator("price", Ridge().fit(*AREAS))
+    with pytest.raises(ArtifactError, match=r"Model price cannot be loaded here: .* train again"):
+        load_estimator("price", data[:-100])
+
+
 class Custom(Ridge):
     """An estimator of the user's own."""
 

@@ -410,15 +410,30 @@ def test_a_file_is_scored_where_it_lies(lockstep: Lockstep, live, tmp_path: Path
     assert file.exists()
 
 
-def test_a_file_that_cannot_be_read_is_one_clear_line(
+def test_a_file_that_cannot_be_read_is_a_failed_check_that_is_told_again(
     lockstep: Lockstep, live, tmp_path: Path
 ) -> None:
     file = tmp_path / "half.parquet"
     file.write_bytes(b"PAR1 and no more")
-    error = lockstep("score", "orders", "--file", str(file)).error
-    assert "half-written" in error
-    assert str(live.home.inbox("orders") / "rejected") in error
-    assert "half-written" in lockstep("checks", "orders", "--file", "half.parquet").out
+    answer = lockstep("score", "orders", "--file", str(file))
+    assert (answer.status, answer.err) == (1, "")
+    assert str(live.home.inbox("orders") / "rejected") in answer.out
+    again = lockstep("checks", "orders", "--file", "half.parquet")
+    assert again.status == 1
+    assert answer.out.count("half-written") == again.out.count("half-written") == 1
+
+
+def test_a_live_version_that_is_damaged_is_a_failed_check(lockstep: Lockstep, live) -> None:
+    (live.registry.load("orders", "live").directory / "profile.json").write_text("{}")
+    answer = lockstep("score", "orders", "--day", DAY)
+    assert (answer.status, answer.err) == (1, "")
+    assert "The live version cannot be loaded, and nothing is scored" in answer.out
+    assert "profile.json is not what was logged" in answer.out
+    assert lockstep("checks", "orders").status == 1
+
+
+def test_a_day_before_anything_is_live_is_one_clear_line(lockstep: Lockstep, workplace) -> None:
+    assert "orders has no @live" in lockstep("score", "orders", "--day", DAY).error
 
 
 def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_path: Path) -> None:

@@ -198,13 +198,13 @@ UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
         ),
         (
             (HEADER + "a,,3,,é,\n").encode("latin-1"),
-            " is not in UTF-8. Write it anew, such as by: python -c",
+            " is not in UTF-8 (line 2). Write it anew, such as by: python -c",
         ),
         (
             HEADER.replace("text", "tëxt").encode("latin-1"),
-            " is not in UTF-8. Write it anew, such as by: python -c",
+            " is not in UTF-8 (line 1). Write it anew, such as by: python -c",
         ),
-        ((HEADER + ROW).encode("utf-16"), " is not in UTF-8."),
+        ((HEADER + ROW).encode("utf-16"), " is not in UTF-8 (line 1)."),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_in_one_line(
@@ -214,6 +214,10 @@ def test_csv_that_cannot_be_read_is_refused_in_one_line(
 
     assert told.startswith(f"{tmp_path / 'rows.csv'}{message}")
     assert "\n" not in told
+
+
+def test_the_row_is_named_of_a_file_that_is_read_in_several_threads(tmp_path: Path) -> None:
+    assert "Row #100002: Expected 6" in refusal(csv, tmp_path, HEADER + ROW * 100_000 + "a,1.5\n")
 
 
 @settings(deadline=None, max_examples=200)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from lockstep.columns.errors import LockstepError
+from lockstep.columns.errors import LockstepError, UnavailableError, UnreadableError
 from lockstep.dagster import retries
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.retries import OUTSIDE_TAG
@@ -44,8 +44,9 @@ def attempts(
     return len(count), run
 
 
-def test_a_scheduled_run_survives_a_disk_that_fails_twice(instance) -> None:
-    count, run = attempts(instance, [OSError("disk")] * 2, SCHEDULED)
+@pytest.mark.parametrize("error", [OSError("disk"), UnavailableError("not delivered yet")])
+def test_a_scheduled_run_survives_what_fails_twice_from_outside(instance, error) -> None:
+    count, run = attempts(instance, [error] * 2, SCHEDULED)
     assert (count, run.status) == (3, dg.DagsterRunStatus.SUCCESS)
 
 
@@ -56,7 +57,12 @@ def test_a_scheduled_run_that_fails_for_good_says_that_the_cause_is_outside(inst
 
 
 @pytest.mark.parametrize(
-    ("error", "tags"), [(LockstepError("blocked"), SCHEDULED), (OSError("disk"), {})]
+    ("error", "tags"),
+    [
+        (LockstepError("blocked"), SCHEDULED),
+        (UnreadableError("half a file"), SCHEDULED),
+        (OSError("disk"), {}),
+    ],
 )
 def test_what_is_not_from_outside_or_not_scheduled_is_tried_once(instance, error, tags) -> None:
     count, run = attempts(instance, [error] * 9, tags)

@@ -297,10 +297,20 @@ def test_an_unreadable_file_is_set_aside_with_its_reason_while_others_go_on(inbo
     inbox.drop("sound.csv", some_orders(1))
     broken, sound = inbox.tick()
     report = inbox.score(broken)
-    assert report.is_mistake
-    assert "half-written" in report.error
+    assert report.error is None
+    assert [one.check for one in report.failed] == ["decoding"]
+    assert "half-written" in report.failed[0].summary
     assert "half-written" in (inbox.folder / "rejected" / f"{broken}.reason.txt").read_text()
     assert inbox.score(sound).wrote("/published")
+
+
+def test_an_unreadable_file_that_is_repaired_and_dropped_again_is_scored(inbox: Inbox) -> None:
+    inbox.drop("orders.csv", some_orders(1).drop(columns="price"))
+    (lacking,) = inbox.tick()
+    assert inbox.score(lacking).failed[0].column == "price"
+    inbox.drop("orders.csv", some_orders(1))
+    (repaired,) = inbox.tick()
+    assert inbox.score(repaired).wrote("/published")
 
 
 def test_a_file_that_is_still_being_written_is_left_alone(inbox: Inbox) -> None:

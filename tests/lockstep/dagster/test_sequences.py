@@ -12,6 +12,7 @@ from assets.orders import orders_with_fates
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.scoring.inbox import claim_copy
+from lockstep.scoring.window import trailing_window
 from tests.fixtures.orders import PROJECT, Workplace
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
@@ -39,6 +40,11 @@ def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> b
     return path.read_bytes() if path.exists() else None
 
 
+def window_of(live: Workplace) -> list[object]:
+    """The profiles that the next day is compared with."""
+    return [one.to_json() for one in trailing_window(live.records(), live.store, NEXT)]
+
+
 @contextmanager
 def killed_at(function: str) -> Iterator[None]:
     """Scoring that ends where it calls this function, as far as its own code goes."""
@@ -59,6 +65,22 @@ def test_a_day_that_is_blocked_when_scored_again_hides_no_jump_of_the_next(live)
     report = live.score(NEXT)
     assert result(report, "sudden_shift") == "failed"
     assert published(live, NEXT) is None
+
+
+def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it_is_right(
+    live,
+) -> None:
+    assert live.score(DAY).ok
+    before, window = published(live), window_of(live)
+    live.deliver(DAY, rows_of(DAY).drop(columns="price"))
+    report = live.score(DAY)
+    assert (report.error, [one.check for one in report.failed]) == (None, ["decoding"])
+    assert not live.materialize("scored", DAY)
+    assert not live.materialize("published", DAY)
+    assert (published(live), window_of(live)) == (before, window)
+    live.deliver(DAY, rows_of(DAY).head(60))
+    assert live.score(DAY).ok
+    assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
 def test_rows_of_a_run_that_broke_off_are_not_published_alone(live) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.records import Key, Record
 from lockstep.scoring.inbox import (
     claim_copy,
@@ -16,7 +16,6 @@ from lockstep.scoring.inbox import (
     decode_claimed,
     find_claimed,
     unsupported_files,
-    why_rejected,
 )
 from lockstep.scoring.store import Store
 
@@ -87,7 +86,7 @@ def test_files_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_set_aside_with_its_reason(tmp_path: Path) -> None:
     drop(tmp_path, "half.parquet", "PAR1 and no more")
     (claim,) = claim_files(tmp_path)
-    with pytest.raises(InputError, match=r"half-written.*set aside"):
+    with pytest.raises(UnreadableError, match=r"half-written.*set aside"):
         decode_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "rejected" / claim.partition).exists()
     reason = (tmp_path / "rejected" / f"{claim.partition}.reason.txt").read_text()
@@ -110,6 +109,20 @@ def test_a_file_set_aside_is_read_again_from_there(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(InputError, match="empty"):
             decode_claimed(tmp_path, claim.partition, Row.schema())
+
+
+def test_a_file_that_can_be_read_as_another_record_is_taken_back(tmp_path: Path) -> None:
+    class Named(Record):
+        name: Key[str]
+
+    drop(tmp_path, "names.csv", "name\na\n")
+    (claim,) = claim_files(tmp_path)
+    with pytest.raises(UnreadableError, match="lacks the column x") as refused:
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert refused.value.column == "x"
+    assert decode_claimed(tmp_path, claim.partition, Named.schema()).total == 1
+    assert (tmp_path / "claimed" / claim.partition).exists()
+    assert list((tmp_path / "rejected").iterdir()) == []
 
 
 def test_content_that_was_set_aside_before_is_not_claimed_again(tmp_path: Path) -> None:
@@ -215,7 +228,7 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", fail)
-        with pytest.raises(InputError, match="Input/output error"):
+        with pytest.raises(UnavailableError, match="Input/output error"):
             decode_claimed(tmp_path, claim.partition, Row.schema())
     assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
-    assert why_rejected(tmp_path, claim.partition) is None
+    assert not (tmp_path / "rejected").exists()

@@ -69,6 +69,17 @@ def test_a_version_is_tagged_with_what_every_check_of_its_training_found(workpla
     assert read_evidence(version_of(workplace, 1)).failed == ()
 
 
+def test_a_history_that_lacks_a_column_is_a_failed_check_that_later_steps_refuse(workplace) -> None:
+    found = trained(workplace, with_history(lambda frame: frame.drop(columns="price")))
+    assert found.candidate is None
+    assert {name: one.result for name, one in found.results.items()} == {
+        "decoding": "failed",
+        "input_suite": "not_judged",
+    }
+    with pytest.raises(BlockedError, match="history of candidate is blocked by decoding"):
+        compute_training_set(ASSETS, workplace.store, "alone")
+
+
 def test_a_blocked_history_keeps_later_steps_from_being_carried_out_alone(workplace) -> None:
     twice = with_history(lambda frame: pd.concat([frame, frame], ignore_index=True))
     trained(workplace, twice)

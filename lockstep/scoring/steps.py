@@ -1,0 +1,122 @@
+"""The steps of a partition with what they need: the version is loaded, and the rows are decoded.
+
+A version that cannot be loaded and a content that cannot be read are failed checks, recorded in
+the partition's attempt like anything else that blocks it; nothing is scored. What fails for a cause
+from outside is raised: another try may work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import (
+    CHECKS_BY_ASSET,
+    DECODING,
+    GOLDEN_REPLAY,
+    LIVE_VERSION,
+    others_not_judged,
+)
+from lockstep.columns.decode import Decoded
+from lockstep.columns.errors import UnreadableError
+from lockstep.columns.schema import Schema
+from lockstep.scoring.attempts import StepRecord
+from lockstep.scoring.ingest import check_readable
+from lockstep.scoring.partition import Stage, Work, check_version, ingest_batch, score_batch
+from lockstep.scoring.records import blocking
+
+Load: TypeAlias = Callable[[], LoadedVersion]
+"""Loads the version that serves."""
+Read: TypeAlias = Callable[[Schema], Decoded]
+"""Reads a partition's rows, and decodes them as a record type declares them."""
+
+
+def batch_step(work: Work, load: Load, read: Read, *, accept: Sequence[str] = ()) -> Stage:
+    """Begin an attempt at a partition, and ingest its rows.
+
+    Args:
+        work: The partition.
+        load: Loads the version that serves.
+        read: Reads the rows.
+        accept: Columns whose sudden shift is real and meant to stay.
+
+    Raises:
+        LockstepError: `accept` names no field of the record, or something fails from outside.
+        LockedError: Another process is at work on the partition, and goes on being.
+    """
+    work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
+    try:
+        live = load()
+    except UnavailableFilesError:
+        raise
+    except ArtifactError as error:
+        return _fail(work, "batch", {LIVE_VERSION.name: _not_loaded(work, error)})
+    try:
+        rows = read(live.pipeline.record_schema)
+    except UnreadableError as error:
+        found = {**check_version(work, live), DECODING.name: check_readable(error)}
+        return _fail(work, "batch", found, live=live)
+    return ingest_batch(work, live, rows, accept=accept)
+
+
+def scored_step(work: Work, load: Load) -> Stage:
+    """Compute every column of an ingested partition.
+
+    Args:
+        work: The partition.
+        load: Loads the version that serves.
+
+    Raises:
+        BlockedError: The partition has not been ingested by this version, or a check blocks it.
+        DamagedError: The ingested rows are not what was recorded.
+        FunctionError: A function of a column fails on so many rows that it is broken itself.
+        LockedError: Another process is at work on the partition, and goes on being.
+        LockstepError: Something fails from outside.
+    """
+    try:
+        live = load()
+    except UnavailableFilesError:
+        raise
+    except ArtifactError as error:
+        found = {GOLDEN_REPLAY.name: _not_loaded(work, error)}
+        return _fail(work, "scored", found, after=["batch"])
+    return score_batch(work, live)
+
+
+def _fail(
+    work: Work,
+    step: str,
+    found: Mapping[str, CheckResult],
+    *,
+    live: LoadedVersion | None = None,
+    after: Sequence[str] = (),
+) -> Stage:
+    """Record a step that has nothing to work on.
+
+    Args:
+        work: The partition.
+        step: The step.
+        found: What the checks found that had something to look at, an error of one among it.
+        live: The version that serves, where it could be loaded.
+        after: The steps before it.
+    """
+    record = StepRecord(
+        results=others_not_judged(work.declared, step, found),
+        blocked_by=blocking(CHECKS_BY_ASSET[step], found),
+        version=live.version if live is not None else None,
+        manifest=live.digest if live is not None else None,
+    )
+    with work.records.step(work.partition, step, work.run, after=after) as attempt:
+        done = attempt.keep(step, record)
+    return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
+
+
+def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:
+    return CheckResult(
+        False,
+        f"The live version cannot be loaded, and nothing is scored: {error} To have the version "
+        f"serve that did before: lockstep rollback {work.declared.name}",
+    )
