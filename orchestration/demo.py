@@ -149,7 +149,7 @@ def summarise(story: Story, seconds: float) -> dict[str, Any]:
         "scored": {
             "partitions": sum(run.wrote("/published") for run in story.scored),
             "rows": sum(run.figure("/scored", "dagster/row_count") for run in story.scored),
-            "quarantined": sum(run.figure("/batch", "quarantined") for run in story.scored),
+            "quarantined": sum(run.quarantined for run in story.scored),
         },
         "checks": {name: results[name] for name in ("passed", "not_judged", "warned", "failed")},
         "caught": [catch.to_json() for catch in story.catches],

@@ -1,8 +1,7 @@
-"""Evidence: what suites and parity say of rows and of versions, as check results."""
+"""Evidence: what parity says of rows and of versions, as check results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,24 +48,6 @@ def check_live(live: LoadedVersion, pointer: Path | None) -> CheckResult:
         f"@live is version {live.version} in the registry, but {instead} ({pointer}). The alias "
         "was moved by hand, a promotion broke off, or the registry is an older copy; nothing is "
         f"scored. Let the gate decide: lockstep promote {live.name} {live.version}",
-    )
-
-
-def check_suite(suite: Mapping[str, Any], columns: Columns, key: str) -> CheckResult:
-    """Validate columns: a failed critical expectation is an error, a failed warning a warning."""
-    from lockstep.suites.validation import validate
-
-    if not suite["expectations"]:
-        return CheckResult.not_judged("The suite expects nothing.")
-    result = validate(columns, suite, key=key)
-    failed = result.failed("critical", "warning")
-    return CheckResult(
-        passed=not failed,
-        summary="; ".join(finding.summary for finding in failed[:3]) or result.summary,
-        severity="ERROR" if result.failed("critical") else "WARN",
-        column=failed[0].column if failed else None,
-        numbers={"failed": len(failed), "expectations": len(result.findings)},
-        table=result.records(),
     )
 
 

@@ -75,7 +75,9 @@ SUDDEN_SHIFT = Check(
 )
 FEATURE_SUITE = Check(
     "feature_suite",
-    "The features meet the expectations of the feature suite.",
+    "The features meet the expectations of the feature suite. Rows that break a critical row-level "
+    "expectation are quarantined, in training and in scoring alike; too many quarantined rows, "
+    "those of the steps before among them, or a critical expectation about the whole batch, block.",
     "The details name the feature and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
     "shows all columns of such a row.",
     blocking=True,
@@ -83,7 +85,9 @@ FEATURE_SUITE = Check(
 )
 OUTPUT_SUITE = Check(
     "output_suite",
-    "The outputs meet the expectations of the output suite.",
+    "The outputs meet the expectations of the output suite. Rows that break a critical row-level "
+    "expectation are quarantined and not published; too many quarantined rows, those of the steps "
+    "before among them, or a critical expectation about the whole batch, block.",
     "The details name the output and a few keys; `lockstep trace PIPELINE --day DAY --key KEY` "
     "shows all columns of such a row.",
     blocking=True,

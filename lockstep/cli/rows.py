@@ -113,8 +113,8 @@ def _line(report: RunReport) -> str:
         return f"{report.partition}: " + (
             f"{compared} rows compared: {near(path)}" if path is not None else "not compared"
         )
-    aside = report.figure("/batch", "quarantined")
-    quarantined = f", {aside} quarantined" if aside is not None else ""
+    ingested = report.figure("/batch", "accepted") is not None
+    quarantined = f", {report.quarantined} quarantined" if ingested else ""
     path = report.figure("/published", "path")
     published = f"published: {near(path)}" if path is not None else "NOT published"
     scored = f"{rows if rows is not None else 'no'} rows scored"

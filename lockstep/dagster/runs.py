@@ -129,6 +129,11 @@ class RunReport:
             None,
         )
 
+    @property
+    def quarantined(self) -> int:
+        """How many rows of its batch are set aside, before they were scored and after."""
+        return sum(self.figure(asset, "quarantined") or 0 for asset in ("/batch", "/scored"))
+
     def path(self, asset: str) -> Path | None:
         """The file of the asset whose key ends so; None if it was not written."""
         found = self.figure(asset, "path")

@@ -95,7 +95,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
         found = scored_step(work, partial(registry.load, declared.name, "live"))
-        yield _told(context, found, "scored", **_version(home, declared, found), **found.figures)
+        figures = {**found.counts, **_version(home, declared, found), **found.figures}
+        yield _told(context, found, "scored", **figures)
 
     return scored
 

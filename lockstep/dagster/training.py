@@ -96,7 +96,8 @@ def _training_set(declared: PipelineAssets) -> dg.AssetsDefinition:
             context,
             found.results,
             {
-                "dagster/row_count": len(found.columns[pipeline.key]),
+                **found.counts,
+                "dagster/row_count": found.counts["rows"],
                 "features": len(graph.model_free),
                 "path": dg.MetadataValue.path(str(found.path)),
             },

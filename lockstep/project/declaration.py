@@ -79,8 +79,9 @@ class PipelineAssets:
         quality: Demands on predictions, measured on held-out rows and on live ones.
         slices: Text columns whose values part the rows for the quality by slice.
         holdout: Share of the newest history rows on which a fit to the older ones is evaluated.
-        max_quarantined: Largest share of a batch, or of the history, that may be quarantined, and
-            that may repeat a key; more blocks it. One row always may be, unless it is the only one.
+        max_quarantined: Largest share of a batch, or of the history, that may be quarantined, by
+            all its steps together, and that may repeat a key; more blocks it. One row always may
+            be, unless none is left.
         max_age: For how long a version is fresh after its newest training row.
         kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
             one that is published among them.

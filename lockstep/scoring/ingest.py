@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lockstep.checks.results import CheckResult
+from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
@@ -54,24 +55,16 @@ class Ingested:
         return len(self.columns[self.schema.names[0]])
 
     @property
-    def quarantined(self) -> int:
-        """Number of rows set aside with reasons."""
-        return len(self.refused) + len(self.broken)
-
-    @property
-    def too_many_quarantined(self) -> bool:
-        """Whether so many rows are quarantined that the rest says little of the whole."""
-        return self._are_too_many(self.quarantined)
+    def quarantined(self) -> Quarantined:
+        """How many rows are set aside with reasons."""
+        rows = len(self.refused) + len(self.broken)
+        return Quarantined(rows, self.total, self.accepted, self.max_quarantined)
 
     @property
     def too_many_duplicates(self) -> bool:
         """Whether so many rows repeat a key that it tells rows apart no longer."""
-        return self._are_too_many(len(self.duplicates))
-
-    def _are_too_many(self, count: int) -> bool:
-        """A single row never is too many, unless it is the only one."""
-        allowed = max(1.0, self.max_quarantined * self.total)
-        return count > allowed or count == self.total > 0
+        count = len(self.duplicates)
+        return Quarantined(count, self.total, self.accepted, self.max_quarantined).too_many
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,7 +72,7 @@ class Ingested:
         return {
             "rows_in": self.total,
             "accepted": self.accepted,
-            "quarantined": self.quarantined,
+            "quarantined": self.quarantined.rows,
             "duplicates": len(self.duplicates),
         }
 
@@ -95,19 +88,20 @@ def ingest(
         suite: What they must look like, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
     """
+    from lockstep.rules.parting import part
     from lockstep.rules.rules import compile_rules
     from lockstep.suites.validation import validate
 
     key = schema.key or ""
     result = validate(data.columns, suite, key=key)
     rules = compile_rules(suite)
-    refusals = rules.apply(data.columns)
-    broken = {row: refusals.reasons(row) for row in np.flatnonzero(refusals.mask).tolist()}
+    broken = part(data.columns, [rules]).refused
+    keep = np.ones(len(data.columns[key]), dtype=np.bool_)
+    keep[list(broken)] = False
     repeated = {
         row: (Reason(key, "duplicate", f"row {data.rows[first]} has this key already"),)
-        for row, first in _repeated(data.columns[key], ~refusals.mask).items()
+        for row, first in _repeated(data.columns[key], keep).items()
     }
-    keep = ~refusals.mask
     keep[list(repeated)] = False
     return Ingested(
         schema=schema,
@@ -123,22 +117,6 @@ def ingest(
     )
 
 
-def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
-    """Where Great Expectations and the row rules of one suite do not refuse as many rows.
-
-    Args:
-        result: What Great Expectations found.
-        refused: How many rows each row rule refuses, in the order of the suite.
-    """
-    findings = [finding for finding in result.findings if finding.row_level]
-    unlike = [
-        f"{finding.summary} by Great Expectations, while its row rule refuses {count:,} rows"
-        for finding, count in zip(findings, refused, strict=True)
-        if finding.error is not None or (finding.unexpected_count or 0) != count
-    ]
-    return "; ".join(unlike) or None
-
-
 def check_readable(error: UnreadableError) -> CheckResult:
     """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
     return CheckResult(False, str(error), column=error.column)
@@ -152,6 +130,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         problems.append(
             f"{len(ingested.refused)} of {ingested.total} rows do not fit {ingested.schema.name} "
             f"({', '.join(columns)}) and are set aside, such as {ingested.refused[0]}"
+            f"{ingested.quarantined.excess}"
         )
     if ingested.ignored:
         problems.append(
@@ -167,7 +146,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         passed=not problems,
         summary="; ".join(problems)
         or f"All {ingested.total} rows fit {ingested.schema.name}, and no column is unknown.",
-        severity="ERROR" if ingested.refused and ingested.too_many_quarantined else "WARN",
+        severity="ERROR" if ingested.refused and ingested.quarantined.too_many else "WARN",
         column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
         numbers={"refused": len(ingested.refused)},
         table=table,
@@ -176,38 +155,27 @@ def check_decoding(ingested: Ingested) -> CheckResult:
 
 def check_input_suite(ingested: Ingested) -> CheckResult:
     """Whether the rows meet the input suite, given that some were set aside for breaking it."""
-    failed = [finding for finding in ingested.result.findings if not finding.success]
-    critical = [finding for finding in failed if finding.severity == "critical"]
-    blocking = [finding for finding in critical if not finding.row_level]
-    broken = [finding for finding in critical if finding.row_level]
-    worth_telling = [finding for finding in failed if finding.severity != "info"]
-    is_error = (
-        bool(blocking)
-        or (bool(broken) and ingested.too_many_quarantined)
-        or ingested.too_many_duplicates
-        or ingested.disagreement is not None
+    found = suite_result(
+        ingested.result, len(ingested.broken), ingested.quarantined, ingested.disagreement
     )
-    said = ["; ".join(finding.summary for finding in (blocking or broken or worth_telling)[:3])]
-    if broken:
-        said[0] += f". {len(ingested.broken)} of {ingested.total} rows are quarantined"
-    if ingested.disagreement is not None:
-        said.insert(
-            0,
-            f"Nothing can be relied on: {ingested.disagreement}; please report it, this is a "
-            "fault of Lockstep's",
-        )
-    if ingested.duplicates:
-        said.insert(0 if ingested.too_many_duplicates else 1, _repetition(ingested))
-    first = next(iter((*blocking, *broken, *worth_telling)), None)
-    by_key = ingested.too_many_duplicates or (ingested.duplicates and first is None)
-    return CheckResult(
-        passed=not worth_telling and not ingested.duplicates and ingested.disagreement is None,
-        summary="; ".join(filter(None, said))
-        or f"All {len(ingested.result.findings)} expectations hold for {ingested.total} rows.",
-        severity="ERROR" if is_error else "WARN",
-        column=ingested.schema.key if by_key else first.column if first is not None else None,
-        numbers={"quarantined": ingested.quarantined, "duplicates": len(ingested.duplicates)},
-        table=ingested.result.records(),
+    numbers = {
+        **found.numbers,
+        "quarantined": ingested.quarantined.rows,
+        "duplicates": len(ingested.duplicates),
+    }
+    if not ingested.duplicates:
+        return replace(found, numbers=numbers)
+    said = [_repetition(ingested)]
+    if not found.passed:
+        said.insert(len(said) if ingested.too_many_duplicates else 0, found.summary)
+    by_key = ingested.too_many_duplicates or found.passed
+    return replace(
+        found,
+        passed=False,
+        summary="; ".join(said),
+        severity="ERROR" if ingested.too_many_duplicates else found.severity,
+        column=ingested.schema.key if by_key else found.column,
+        numbers=numbers,
     )
 
 

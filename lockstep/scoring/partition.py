@@ -29,10 +29,10 @@ from lockstep.checks.evidence import (
     check_live,
     check_replay,
     check_sample,
-    check_suite,
 )
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS, worth_telling
+from lockstep.checks.suites import Quarantined, check_suite
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
@@ -40,11 +40,13 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
+from lockstep.rules.parting import applicable_rules
+from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.records import BlockedError, Records, blocking
-from lockstep.scoring.rows import evaluate_rows, quarantine_table
+from lockstep.scoring.rows import ComputedRows, compute_rows, quarantine_table
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import check_shift, profiled, trailing_window
@@ -228,6 +230,9 @@ def check_version(
 def score_batch(work: Work, live: LoadedVersion) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
+    Rows that break a critical row-level expectation of the feature or the output suite are set
+    aside, like those on which a function fails. The checks look at all rows that were computed.
+
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
         DamagedError: The ingested rows are not what was recorded.
@@ -237,27 +242,17 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
-        proven = attempt.record.steps["batch"].results["live_version"].passed
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
-        columns, rejected = evaluate_rows(pipeline, raw)
-        path = attempt.write("scored", _with_origin(to_arrow(columns), live.version))
-        attempt.write("scored_quarantine", quarantine_table(rejected))
-        outputs = {name: columns[name] for name in pipeline.graph.outputs}
-        found = {
-            "golden_replay": carry_out(check_replay, live),
-            "reference_sample": carry_out(check_sample, live, columns),
-            "feature_suite": carry_out(check_suite, live.suites["features"], columns, pipeline.key),
-            "output_suite": carry_out(check_suite, live.suites["outputs"], columns, pipeline.key),
-            "prediction_drift": carry_out(check_drift, live.profile, outputs),
-            "row_conservation": carry_out(_check_conservation, attempt),
-            "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
-            "environment_parity": carry_out(check_environment, live, proven=proven),
-        }
+        rows = compute_rows(pipeline, raw, _row_rules(live))
+        path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
+        attempt.write("scored_quarantine", quarantine_table(rows.aside))
+        found = _scored_checks(work, live, attempt, rows)
         results = worth_telling(work.declared, "scored", found)
+        counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
         done = attempt.keep(
             "scored",
             StepRecord(
-                counts={"scored": len(columns[pipeline.key]), "quarantined": len(rejected)},
+                counts=counts,
                 results=results,
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
@@ -265,7 +260,8 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 facts={"published": list(published_columns(pipeline))},
             ),
         )
-    return Stage(path, done.counts, done.results, done.blocked_by, _figures(outputs), live.version)
+    figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
+    return Stage(path, done.counts, done.results, done.blocked_by, figures, live.version)
 
 
 def publish(work: Work) -> Stage:
@@ -328,6 +324,39 @@ def _with_origin(table: pa.Table, version: int) -> pa.Table:
     return table.append_column("version", pa.array([version] * count, pa.int64())).append_column(
         "scored_at", pa.array([now] * count, pa.timestamp("us", tz="UTC"))
     )
+
+
+def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
+    """What each computed row must keep; a suite that cannot be asked fails in its own check."""
+    graph = live.pipeline.graph
+    kinds = {name: graph.kind(name) for name in graph.served}
+    return applicable_rules((live.suites["features"], live.suites["outputs"]), kinds)
+
+
+def _scored_checks(
+    work: Work, live: LoadedVersion, attempt: Attempt, rows: ComputedRows
+) -> dict[str, CheckResult]:
+    """What the checks find of all rows that were computed, those that are set aside among them."""
+    columns, key = rows.columns, live.pipeline.key
+    batch = attempt.record.steps["batch"]
+    proven = batch.results["live_version"].passed
+    quarantined = Quarantined(
+        rows=batch.counts["quarantined"] + len(rows.aside),
+        total=batch.counts["rows_in"],
+        left=len(rows.kept[key]),
+        limit=work.declared.max_quarantined,
+    )
+    suites, outputs = live.suites, {name: columns[name] for name in live.pipeline.graph.outputs}
+    return {
+        "golden_replay": carry_out(check_replay, live),
+        "reference_sample": carry_out(check_sample, live, columns),
+        "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
+        "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
+        "prediction_drift": carry_out(check_drift, live.profile, outputs),
+        "row_conservation": carry_out(_check_conservation, attempt),
+        "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
+        "environment_parity": carry_out(check_environment, live, proven=proven),
+    }
 
 
 def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:

@@ -1,10 +1,13 @@
-"""Rows: computed where that is possible, and set aside with their reasons where it is not."""
+"""Rows: computed and kept where that is possible, and set aside with their reasons where not."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError
@@ -13,12 +16,57 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain, python_value
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, take_rows
+from lockstep.rules.parting import part
+from lockstep.rules.rules import RowRules
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_FAILING = 0.05
 """Share of the rows above which a failing function is taken to be broken itself."""
+
+
+@dataclass(frozen=True)
+class ComputedRows:
+    """Rows with all their columns, parted.
+
+    Attributes:
+        columns: All columns of every row that could be computed, in order.
+        kept: Those of the rows that no row rule refuses.
+        failing: Rows on which a function raises.
+        broken: Rows that could be computed, and that a row rule refuses.
+    """
+
+    columns: Columns
+    kept: Columns
+    failing: tuple[Rejected, ...]
+    broken: tuple[Rejected, ...]
+
+    @property
+    def aside(self) -> tuple[Rejected, ...]:
+        """All rows that do not go on."""
+        return (*self.failing, *self.broken)
+
+
+def compute_rows(
+    pipeline: Pipeline, columns: Columns, rules: Iterable[RowRules] = ()
+) -> ComputedRows:
+    """Compute all columns of rows, and part the rows by rules about these columns.
+
+    Args:
+        pipeline: A fitted pipeline.
+        columns: The fields of the rows.
+        rules: What each computed row must keep to go on.
+
+    Raises:
+        FunctionError: A function fails on so many rows that it is broken itself.
+        SuiteError: The rules ask something that the columns cannot answer.
+    """
+    computed, failing = evaluate_rows(pipeline, columns)
+    origins = np.delete(np.arange(len(columns[pipeline.key])), [row.row for row in failing])
+    parted = part(computed, rules)
+    broken = set_aside(computed, parted.refused, pipeline.record_schema, origins)
+    return ComputedRows(computed, parted.kept, failing, broken)
 
 
 def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, tuple[Rejected, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.checks.evidence import check_locality, check_suite
+from lockstep.checks.evidence import check_locality
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     DECODING,
@@ -15,11 +15,13 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
+from lockstep.checks.suites import Quarantined, check_suite
 from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
+from lockstep.rules.parting import applicable_rules, part
 from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.ingest import (
     Ingested,
@@ -29,7 +31,7 @@ from lockstep.scoring.ingest import (
     ingest,
 )
 from lockstep.scoring.records import Records, blocking
-from lockstep.scoring.rows import quarantine_table
+from lockstep.scoring.rows import quarantine_table, set_aside
 from lockstep.scoring.store import Store
 from lockstep.scoring.window import write_history_profiles
 
@@ -61,13 +63,15 @@ class TrainingSet:
     """The history with the features and labels that are computed before anything is fitted.
 
     Attributes:
-        columns: Fields, features and labels.
+        columns: Fields, features and labels of the rows to fit to.
+        counts: Rows by what became of them.
         results: What the checks found, by name.
         blocked_by: Blocking checks that are in error, each with what it found.
         path: The file of the columns.
     """
 
     columns: Columns
+    counts: Mapping[str, int]
     results: Mapping[str, CheckResult]
     blocked_by: Mapping[str, str]
     path: Path
@@ -132,6 +136,9 @@ def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:
     """Compute every feature and label of the recorded history, by the functions that serve.
 
+    Rows that break a critical row-level expectation of the feature suite are set aside, as they
+    would be if they came to be scored.
+
     Args:
         declared: The pipeline and the demands on it.
         store: Where the pipeline's rows are kept.
@@ -154,16 +161,30 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         computed = pipeline.graph.evaluate(raw, names)
         columns = {name: computed[name] for name in names}
         suite = declared.suites.to_json("features")
+        kinds = {name: pipeline.graph.kind(name) for name in names}
+        parted = part(columns, applicable_rules([suite], kinds))
+        aside = set_aside(columns, parted.refused, pipeline.joint_schema)
+        counts = {"rows": len(parted.kept[pipeline.key]), "quarantined": len(aside)}
+        quarantined = _quarantined(declared, attempt, counts)
         found = {
-            "feature_suite": carry_out(check_suite, suite, computed, pipeline.key),
+            "feature_suite": carry_out(check_suite, suite, columns, pipeline.key, quarantined),
             "row_locality": carry_out(check_locality, pipeline, raw),
         }
         results = worth_telling(declared, "training_set", found)
-        path = attempt.write_columns("training_set", columns)
-        counts = {"rows": len(columns[pipeline.key])}
+        path = attempt.write_columns("training_set", parted.kept)
+        attempt.write("training_set_quarantine", quarantine_table(aside))
         done = StepRecord(counts, results, blocking(TRAINING_SET_CHECKS, results))
         attempt.keep("training_set", done)
-    return TrainingSet(columns, results, done.blocked_by, path)
+    return TrainingSet(parted.kept, counts, results, done.blocked_by, path)
+
+
+def _quarantined(
+    declared: PipelineAssets, attempt: Attempt, counts: Mapping[str, int]
+) -> Quarantined:
+    """How many rows of the history are quarantined by now."""
+    history = attempt.record.steps["history"].counts
+    rows = history["quarantined"] + counts["quarantined"]
+    return Quarantined(rows, history["rows_in"], counts["rows"], declared.max_quarantined)
 
 
 def _history(declared: PipelineAssets, attempt: Attempt) -> Columns:

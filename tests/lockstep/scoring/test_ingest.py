@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from assets.orders import ASSETS, history
+from lockstep.checks.suites import disagreement
 from lockstep.columns.decode import decode
-from lockstep.scoring.ingest import Ingested, check_input_suite, disagreement, ingest
+from lockstep.scoring.ingest import Ingested, check_input_suite, ingest
 from lockstep.suites.results import Finding
 
 

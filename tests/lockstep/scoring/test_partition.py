@@ -1,9 +1,11 @@
 """A partition is scored by one function, whoever calls it; what blocks it is told as data."""
 
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -84,15 +86,88 @@ def test_a_blocked_batch_is_not_scored_and_says_which_check_blocks_it(live) -> N
     assert set(live.attempt(DAY).record.steps) == {"batch"}
 
 
-def test_blocked_scores_are_not_published(live, edited_orders) -> None:
-    elsewhere = edited_orders(('"AT": "home"}', '"AT": "home", "LI": "nowhere"}'))
-    live.let_serve(live.fit(elsewhere))
+def at_most(column: str, most: float) -> dict[str, Any]:
+    """A suite of which a row breaks a critical expectation where a column is larger."""
+    kwargs = {"column": column, "max_value": most}
+    kind = "expect_column_values_to_be_between"
+    expectation = {"type": kind, "kwargs": kwargs, "severity": "critical"}
+    return {"name": f"{column} at most {most}", "expectations": [expectation]}
+
+
+def dear(*rows: int) -> pd.DataFrame:
+    """A day's orders, some of them of one item for three thousand euros."""
     frame = rows_of(DAY)
-    frame.loc[0, "country"] = "LI"
-    found = scored_rows(live, frame)
+    frame.loc[list(rows), ["price", "items"]] = [3000.0, 1]
+    return frame
+
+
+def held_to(live, frame: pd.DataFrame, **suites: dict[str, Any]) -> ScoredPartition:
+    """Score rows by the live version, held to other suites than it was fitted with."""
+    version = live.registry.load("orders", "live")
+    version = replace(version, suites={**version.suites, **suites})
+    rows = decode(frame, version.pipeline.record_schema)
+    return score(Work(ASSETS, live.store, "daily", DAY), version, rows, accept=["price"])
+
+
+CHEAP = at_most("price_per_item", 400)
+
+
+def test_a_row_that_breaks_the_feature_suite_is_set_aside_and_the_others_published(live) -> None:
+    found = held_to(live, dear(7), features=CHEAP)
+    assert found.scored.counts == {"scored": 119, "quarantined": 1}
+    assert found.published.counts == {"published": 119}
+    result = found.results["feature_suite"]
+    assert (result.passed, result.is_error, result.column) == (False, False, "price_per_item")
+    assert found.results["row_conservation"].passed
+    (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
+    assert (row["fate"], row["row"], row["key"]) == ("quarantined", 7, f"{DAY}-0007")
+    assert row["reasons"] == "price_per_item: 3000 is above 400"
+    assert '"price": 3000.0' in row["record"]
+
+
+def test_a_row_that_is_set_aside_changes_nothing_of_the_others(live) -> None:
+    def published(frame: pd.DataFrame) -> pa.Table:
+        held_to(live, frame, features=CHEAP)
+        return live.store.read("daily/published", DAY).drop_columns("scored_at")
+
+    before = published(rows_of(DAY))
+    others = [key != f"{DAY}-0007" for key in before.column("order_id").to_pylist()]
+    assert published(dear(7)).equals(before.filter(pa.array(others)))
+
+
+def test_more_rows_that_break_the_feature_suite_than_may_be_block_and_name_the_limit(live) -> None:
+    found = held_to(live, dear(*range(7)), features=CHEAP)
     assert found.published is None
     assert set(found.scored.blocked_by) == {"feature_suite"}
+    assert (
+        "at most 5 % of the rows may be quarantined (max_quarantined), and 7 of 120 are"
+        in (found.scored.blocked_by["feature_suite"])
+    )
     assert live.attempt(DAY).record.steps["scored"].blocked_by == found.scored.blocked_by
+
+
+def test_rows_that_the_input_suite_set_aside_count_towards_the_limit(live) -> None:
+    frame = dear(*range(3))
+    frame.loc[10:13, "items"] = 0
+    found = held_to(live, frame, features=CHEAP)
+    assert found.batch.blocked_by == {}
+    assert "and 7 of 120 are (5.8 %)" in found.scored.blocked_by["feature_suite"]
+
+
+def test_a_row_that_breaks_both_suites_is_set_aside_once_with_the_reasons_of_both(live) -> None:
+    found = held_to(live, dear(3), features=CHEAP, outputs=at_most("loss", 150))
+    (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
+    assert (row["key"], row["columns"]) == (f"{DAY}-0003", ["price_per_item", "loss"])
+    assert found.published.counts == {"published": 119}
+
+
+def test_a_suite_about_a_column_that_is_not_there_fails_in_its_own_check_and_sets_nothing_aside(
+    live,
+) -> None:
+    found = held_to(live, rows_of(DAY), outputs=at_most("lost", 60))
+    assert found.scored.counts == {"scored": 120, "quarantined": 0}
+    assert set(found.scored.blocked_by) == {"output_suite"}
+    assert "'lost', which the records do not have" in found.scored.blocked_by["output_suite"]
 
 
 def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkout(

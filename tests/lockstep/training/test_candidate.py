@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -20,7 +21,7 @@ from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.scoring.attempts import DamagedError
 from lockstep.scoring.records import BlockedError
 from lockstep.training.candidate import Trained, fit_candidate, train
-from lockstep.training.training_set import compute_training_set
+from lockstep.training.training_set import CANDIDATE, compute_training_set, training_records
 
 
 def trained(workplace, declared: PipelineAssets = ASSETS) -> Trained:
@@ -44,6 +45,46 @@ def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(
     assert set(found.results) == {
         check.name for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
     }
+
+
+def test_history_that_breaks_the_feature_suite_is_set_aside_and_not_fitted_to(workplace) -> None:
+    def dear(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[[5, 9], ["price", "items"]] = [3000.0, 1]
+        return frame
+
+    suites = replace(ASSETS.suites, features=cheap)
+    found = trained(workplace, replace(with_history(dear), suites=suites))
+    assert found.results["feature_suite"].severity == "WARN"
+    assert "2 of 1,800 rows are quarantined" in found.results["feature_suite"].summary
+    assert found.results["training_parity"].passed
+    assert found.candidate.rows == 1798
+    attempt = training_records(ASSETS, workplace.store).committed(CANDIDATE)
+    aside = attempt.read("training_set_quarantine").column("key").to_pylist()
+    assert aside == history()["order_id"].iloc[[5, 9]].tolist()
+    assert not set(aside) & set(attempt.read("training_set").column("order_id").to_pylist())
+
+
+def test_history_that_the_feature_suite_sets_aside_for_the_most_part_is_not_fitted_to(
+    workplace,
+) -> None:
+    def dear(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(price=400.0 + 1, items=1)
+
+    suites = replace(ASSETS.suites, features=cheap)
+    found = trained(workplace, replace(with_history(dear), suites=suites))
+    assert found.candidate is None
+    assert "at most 5 % of the rows may be quarantined" in found.results["feature_suite"].summary
+
+
+def cheap() -> Any:
+    """Of the features: no item costs more than 400 euros."""
+    from great_expectations import ExpectationSuite
+    from great_expectations import expectations as gxe
+
+    between = gxe.ExpectColumnValuesToBeBetween(
+        column="price_per_item", max_value=400, severity="critical"
+    )
+    return ExpectationSuite(name="cheap", expectations=[between])
 
 
 def test_a_training_set_of_other_code_is_an_error_that_names_the_column_and_nothing_is_fitted(
