@@ -43,7 +43,7 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
         if path.stat().st_size == 0:
-            raise UnreadableError(f"{path} is empty: it has no header and no rows.")
+            raise UnreadableError(f"{path} is empty: it has no header and no rows. Write it anew.")
         return reader(path, schema)
     except OSError as error:
         raise _unavailable(path, error) from error
@@ -214,7 +214,10 @@ def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
             if line.strip():
                 record = _parse(line, f"{path}, line {number}")
                 if not isinstance(record, dict):
-                    raise UnreadableError(f"{path}, line {number}: not a JSON object: {show(line)}")
+                    raise UnreadableError(
+                        f"{path}, line {number}: not a JSON object: {show(line)}. Write one record "
+                        "a line."
+                    )
                 records.append(record)
     return decode(records, schema, source=str(path))
 
@@ -226,7 +229,7 @@ def _parse(text: str | bytes, source: str) -> Any:
     try:
         return msgspec.json.decode(text.removeprefix(mark))  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UnreadableError(f"{source} is not valid JSON: {error}") from error
+        raise UnreadableError(f"{source} is not valid JSON: {error}. Correct it.") from error
 
 
 READERS: dict[str, Callable[[Path, Schema], Decoded]] = {

@@ -115,8 +115,9 @@ def _fail(
 
 
 def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:
+    name = work.declared.name
     return CheckResult(
         False,
-        f"The live version cannot be loaded, and nothing is scored: {error} To have the version "
-        f"serve that did before: lockstep rollback {work.declared.name}",
+        f"The live version cannot be loaded, and nothing is scored: {error} For another version: "
+        f"lockstep rollback {name}, or lockstep promote {name} VERSION",
     )

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.checks.evidence import check_code, check_environment, check_replay
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import EVIDENCE, declared_checks, worth_telling
+from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
 from lockstep.columns.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import AliasNotSetError, RegistryError
@@ -63,6 +64,7 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
     Raises:
         AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
         RegistryError: The registry cannot be reached.
+        UnavailableFilesError: A file of the version cannot be read now.
     """
     wanted = registry.alias(declared.name, "champion")
     if wanted is None:
@@ -71,7 +73,7 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
     live = registry.alias(declared.name, "live")
     try:
         loaded = registry.load(declared.name, wanted.version)
-    except RegistryError:
+    except (RegistryError, UnavailableFilesError):
         raise
     except LockstepError as error:
         return Gate(wanted, live, _not_loaded(declared, wanted, error))
@@ -102,10 +104,8 @@ def _not_loaded(
     declared: PipelineAssets, wanted: Version, error: LockstepError
 ) -> dict[str, CheckResult]:
     """The results of a version whose files cannot be used: there is nothing to look at."""
-    lacking = CheckResult.not_judged(f"Version {wanted.version} cannot be loaded.")
     found = CheckResult(False, f"Version {wanted.version} cannot be loaded: {error}")
-    others = {check.name: lacking for check in declared_checks(declared, "champion")}
-    return {**others, EVIDENCE.name: found}
+    return others_not_judged(declared, "champion", {EVIDENCE.name: found})
 
 
 def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> CheckResult:

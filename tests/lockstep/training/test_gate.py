@@ -1,5 +1,6 @@
 """The gate: what keeps a version that people want from serving, and what does not."""
 
+import errno
 import hashlib
 import json
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.artifacts.live import open_live, read_live
 from lockstep.columns.tables import take_rows
 from lockstep.parity.golden import GoldenRecords
@@ -143,6 +145,21 @@ def test_a_failure_that_does_not_block_is_left_to_the_person_who_promotes(workpl
     results = read_evidence(version_of(workplace, 1)).results
     evidence_of(workplace, results={**results, "quality": "failed"})
     assert gate_of(workplace).is_open
+
+
+def test_a_disk_that_fails_is_raised_and_no_finding_about_the_version(
+    workplace, monkeypatch
+) -> None:
+    directory, read_bytes = version_of(workplace, 1).location, Path.read_bytes
+
+    def fail(path: Path) -> bytes:
+        if str(path).startswith(directory):
+            raise OSError(errno.EIO, "Input/output error")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(UnavailableFilesError, match="Input/output error"):
+        gate_of(workplace)
 
 
 def test_golden_records_that_were_cut_down_after_the_registration_are_missed(workplace) -> None:
