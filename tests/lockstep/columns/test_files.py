@@ -295,14 +295,15 @@ def test_nested_values_in_json_are_refused_alone() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "JSON text is not valid JSON: Input data was truncated"),
+        ("", "JSON text is not valid JSON: Input data was truncated. Correct it."),
         ("5", "JSON text: expected an object or an array of objects, not '5'."),
         ('"x"', "JSON text: expected an object or an array of objects, not '\"x\"'."),
         ("null", "JSON text: expected an object or an array of objects, not 'null'."),
         (f"[{RECORD}, 5]", "JSON text: row 1 is int, not a record (an object with named fields)."),
         (
             b"\xff\xfe{",
-            "JSON text is not valid JSON: JSON is malformed: invalid character (byte 0)",
+            "JSON text is not valid JSON: JSON is malformed: invalid character (byte 0). "
+            "Correct it.",
         ),
     ],
 )
