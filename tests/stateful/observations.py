@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,36 @@ from skops import io as skops
 from tests.stateful.deliveries import Row, forecast
 
 _BASE = re.compile(r"np\.maximum\((\d+\.\d) - outside")
+_carried: dict[str, tuple[float | None, tuple[float, ...]]] = {}
+"""What versions were seen to carry when they were whole, by the digests of their manifests."""
+
+
+@dataclass(frozen=True)
+class Fates:
+    """What became of the rows of an attempt, counted in its files.
+
+    Attributes:
+        kept: Rows that can be scored, or that were.
+        quarantined: Rows that something is wrong with.
+        duplicates: Rows that repeat a key.
+    """
+
+    kept: int
+    quarantined: int
+    duplicates: int
+
+    @classmethod
+    def read(cls, attempt: Path) -> Fates:
+        """Count the rows in the files of an attempt's folder."""
+        scored = attempt / "scored.parquet"
+        kept = scored if scored.exists() else attempt / "batch.parquet"
+        aside = Counter(
+            fate
+            for file in attempt.glob("*_quarantine.parquet")
+            for fate in parquet.ParquetFile(file).read(["fate"])["fate"].to_pylist()
+        )
+        rows = parquet.read_metadata(kept).num_rows
+        return cls(rows, aside["quarantined"], aside["duplicate"])
 
 
 @dataclass(frozen=True)
@@ -27,34 +58,48 @@ class Published:
         keys: Keys of its rows.
         forecasts: What is forecast of them.
         versions: The versions that it names.
+        fates: What became of all rows of the attempt that made it; None if none is known.
     """
 
     digest: str
     keys: tuple[str, ...]
     forecasts: tuple[float, ...]
     versions: frozenset[int]
+    fates: Fates | None
 
     @classmethod
     def read(cls, file: Path) -> Published:
         """Read a file."""
         table = parquet.ParquetFile(file).read().to_pydict()
+        digest = _sha256(file)
+        made = (
+            path.parent
+            for path in file.parents[1].glob(f"attempts/{file.stem}/*/published.parquet")
+            if _sha256(path) == digest
+        )
+        attempt = next(made, None)
         return cls(
-            digest=hashlib.sha256(file.read_bytes()).hexdigest(),
+            digest=digest,
             keys=tuple(table["reading_id"]),
             forecasts=tuple(table["forecast"]),
             versions=frozenset(table["version"]),
+            fates=Fates.read(attempt) if attempt is not None else None,
         )
 
 
 @dataclass(frozen=True)
-class Shipped:
-    """What a version carries.
+class Version:
+    """A version that the registry knows.
 
     Attributes:
+        number: Its number.
+        manifest: SHA-256 of its manifest.
         base: The temperature from which people heat, by its code; None if it is not row-local.
         weights: What its estimator has learnt: of the cold, of the rooms, and the constant.
     """
 
+    number: int
+    manifest: str
     base: float | None
     weights: tuple[float, ...]
 
@@ -80,22 +125,44 @@ def published(home: Path) -> dict[tuple[str, str], Published]:
     }
 
 
-def shipped(home: Path) -> dict[int, Shipped]:
-    """What the versions carry that the registry knows, by their numbers."""
-    files = {
-        hashlib.sha256(file.read_bytes()).hexdigest(): file.parent
-        for file in (home / "mlflow").rglob("manifest.json")
-    }
+def newest_fates(home: Path, stream: str, partition: str) -> Fates:
+    """What became of the rows of the last attempt at a partition."""
+    attempts = (home / "data" / "meters" / stream / "attempts" / partition).iterdir()
+    return Fates.read(max(attempts, key=lambda path: int(path.name)))
+
+
+def versions(home: Path) -> dict[int, Version]:
+    """The versions that the registry knows, by their numbers."""
     found = _ask(
         home, "SELECT version, value FROM model_version_tags WHERE key = 'lockstep.manifest'"
     )
-    return {int(number): _shipped(files[digest]) for number, digest in found if digest in files}
+    new = {manifest for _, manifest in found} - _carried.keys()
+    if new:
+        folders = {_sha256(file): file.parent for file in home.glob("mlflow/**/manifest.json")}
+        _carried.update({manifest: _read(folders[manifest]) for manifest in new})
+    return {
+        int(number): Version(int(number), manifest, *_carried[manifest])
+        for number, manifest in found
+    }
+
+
+def folder_of(home: Path, version: Version) -> Path:
+    """The folder of a version's files, while its manifest is whole."""
+    files = home.glob("mlflow/**/manifest.json")
+    return next(file.parent for file in files if _sha256(file) == version.manifest)
 
 
 def aliases(home: Path) -> dict[str, int]:
-    """Versions by the aliases that point to them."""
+    """Numbers of versions by the aliases that point to them."""
     found = _ask(home, "SELECT alias, version FROM registered_model_aliases")
     return {alias: int(version) for alias, version in found}
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """SHA-256 of all files of a folder, by their paths."""
+    return {
+        str(file.relative_to(folder)): _sha256(file) for file in folder.rglob("*") if file.is_file()
+    }
 
 
 def _ask(home: Path, query: str) -> list[tuple[str, ...]]:
@@ -104,12 +171,15 @@ def _ask(home: Path, query: str) -> list[tuple[str, ...]]:
         return database.execute(query).fetchall()
 
 
-def _shipped(folder: Path) -> Shipped:
+def _read(folder: Path) -> tuple[float | None, tuple[float, ...]]:
+    """What the files of a version hold."""
     (source,) = (file for file in folder.rglob("meters.py") if "outside" in file.read_text())
     base = _BASE.search(source.read_text())
     (model,) = folder.glob("models/*.skops")
     estimator = skops.load(model)
-    return Shipped(
-        float(base[1]) if base is not None else None,
-        (*estimator.coef_.tolist(), float(estimator.intercept_)),
-    )
+    weights = (*estimator.coef_.tolist(), float(estimator.intercept_))
+    return float(base[1]) if base is not None else None, weights
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

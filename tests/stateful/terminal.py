@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -34,16 +34,37 @@ class Ended:
     errors: str
     writes: int | None
 
+    def __str__(self) -> str:
+        """The exit status, what checks are in error, and what was said on stderr."""
+        failed = [
+            f"{one['asset']} {one['check']}: {one['summary']}"
+            for one in self._checks
+            if one["result"] == "failed"
+        ]
+        return "\n".join([f"exit status {self.status}", *failed, self.errors])
+
     @property
     def was_killed(self) -> bool:
         """Whether it was killed before it ended by itself."""
         return self.status < 0
 
+    def has_published(self, partition: str) -> bool:
+        """Whether a run of the action published a partition."""
+        return any(run["partition"] == partition and run["published"] for run in self._runs)
+
     def has_passed(self, asset: str) -> bool:
         """Whether an asset was checked, and no check of it is in error."""
-        checks = (one for run in json.loads(self.output)["runs"] for one in run["checks"])
-        found = [one for one in checks if one["asset"].endswith(asset)]
+        found = [one for one in self._checks if one["asset"].endswith(asset)]
         return bool(found) and all(one["result"] != "failed" for one in found)
+
+    @property
+    def _runs(self) -> Sequence[Mapping[str, Any]]:
+        told = json.loads(self.output) if self.output else {}
+        return told["runs"] if isinstance(told, dict) and "runs" in told else ()
+
+    @property
+    def _checks(self) -> list[Mapping[str, Any]]:
+        return [one for run in self._runs for one in run["checks"]]
 
 
 class Started:

@@ -5,7 +5,8 @@
 
 import pytest
 
-from tests.stateful.site import Site
+from tests.stateful import deeds
+from tests.stateful.site import FILES, Site
 
 FIRST, SECOND, THIRD = (("daily", f"2020-03-0{number}") for number in (1, 2, 3))
 OTHER, LIVE, NEW = 1, 2, 3
@@ -30,7 +31,7 @@ def test_files_are_scored_once_by_their_content(site: Site) -> None:
 
 def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "edited"
-    site.materialize("candidate")
+    assert site.materialize("candidate").status == 1
     if NEW in site.versions:
         site.promote(NEW)
 
@@ -38,7 +39,7 @@ def test_a_feature_is_edited_and_candidate_alone_materialized(site: Site) -> Non
 def test_a_feature_is_not_row_local_and_candidate_alone_materialized(site: Site) -> None:
     site.edition = "averaging"
     assert site.train().status == 1
-    site.materialize("candidate")
+    assert site.materialize("candidate").status == 1
     if NEW in site.versions:
         site.promote(NEW)
 
@@ -115,3 +116,57 @@ def test_promotion_is_killed(site: Site) -> None:
         site.score(FIRST)
     site.promote(OTHER)
     site.score(FIRST)
+
+
+def test_files_come_into_the_inbox_repeated_changed_and_unreadable(site: Site) -> None:
+    for kind in ("clean", "bad half", "narrow", "broken"):
+        site.drop("first", kind)
+    site.drop("first", again=1)
+    site.take_in()
+    site.drop("first", turn=1)
+    site.drop("first", "bad half", again=1)
+    site.take_in()
+
+
+def test_a_version_that_is_live_is_damaged(site: Site) -> None:
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+    for file in FILES:
+        site.damage(LIVE, file)
+        site.score(FIRST)
+        assert site.look_at_checks().status == 1
+        site.mend()
+    assert site.score(FIRST).status == 0
+    assert site.look_at_checks().status == 0
+
+
+def test_training_goes_on_while_the_champion_is_damaged(site: Site) -> None:
+    site.damage(LIVE)
+    site.train()
+    site.promote(NEW)
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+
+
+def test_a_copied_home_is_worked_in_beside_the_original(site: Site) -> None:
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+    site.copy()
+    site.train()
+    site.promote(NEW)
+    site.score(FIRST)
+
+
+def test_different_things_are_done_at_once(site: Site) -> None:
+    site.deliver("2020-03-01")
+    site.deliver("2020-03-02", turn=1)
+    site.do(site.scoring(FIRST), site.scoring(SECOND))
+    site.do(site.scoring(FIRST), deeds.train())
+    site.do(deeds.promote(NEW), site.scoring(FIRST))
+    site.do(deeds.promote(LIVE), deeds.promote(NEW))
+    site.score(FIRST)
+
+
+def test_two_trainings_are_carried_out_at_once(site: Site) -> None:
+    site.do(deeds.train(), deeds.train())
+    site.promote(NEW)

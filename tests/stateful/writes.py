@@ -11,7 +11,14 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import event
 
-_PATHS = {"os.rename": slice(1, 2), "os.link": slice(1, 2), "os.remove": slice(1), "open": slice(1)}
+_PATHS = {
+    "os.rename": slice(1, 2),
+    "os.link": slice(1, 2),
+    "os.mkdir": slice(1),
+    "os.remove": slice(1),
+    "os.rmdir": slice(1),
+    "open": slice(1),
+}
 """Audit events, and which of their arguments are paths that change."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -19,9 +26,11 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 class Writes:
     """Counts this process's writes below a folder; kills it before the one of a number.
 
-    A write is a file that is opened to be written to, moved to its place, linked or removed, or a
-    commit to MLflow's database. Files that nobody reads under their names (hidden ones, on the way
-    to their place) do not count, nor do Dagster's own: nothing of Lockstep's relies on them.
+    A write is a file or folder that is made, moved to its place, linked or removed, or a commit to
+    MLflow's database. A file that is opened to be written to counts twice: the process may be
+    killed before it, and when half of the file is written. Files that nobody reads under their
+    names (hidden ones, on the way to their place) do not count, nor do Dagster's own: nothing of
+    Lockstep's relies on them.
 
     Args:
         home: The folder.
@@ -41,8 +50,11 @@ class Writes:
     def _heed(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name not in _PATHS or (name == "open" and not arguments[2] & _WRITING):
             return
-        if any(map(self._counts, arguments[_PATHS[name]])):
+        paths = [path for path in arguments[_PATHS[name]] if self._counts(path)]
+        if paths:
             self._count()
+        if paths and name == "open":
+            self._count(half_written=Path(paths[0]))
 
     def _heed_commit(self, connection: sqlalchemy.Connection) -> None:
         if self._counts(connection.engine.url.database):
@@ -55,7 +67,12 @@ class Writes:
         is_ours = text.startswith(self._home) and not text.startswith(self._dagster)
         return is_ours and not Path(text).name.startswith(".")
 
-    def _count(self) -> None:
+    def _count(self, *, half_written: Path | None = None) -> None:
         self.count += 1
-        if self.count == self._last:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.count != self._last:
+            return
+        if half_written is not None:
+            size = half_written.stat().st_size if half_written.exists() else 0
+            half_written.touch()
+            os.truncate(half_written, size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
