@@ -24,7 +24,7 @@ from lockstep.columns.plain import cut, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
-    from lockstep.scoring.trace import TracedRow
+    from lockstep.scoring.trace import TracedAside, TracedRow
 
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800
@@ -125,6 +125,18 @@ def show_trace(row: TracedRow) -> None:
     say(f"{row.key}, scored by version {row.version}")
     OUT.print(table)
     say(row.comparison.summary)
+
+
+def show_aside(row: TracedAside) -> None:
+    """One row that was set aside: why, and its columns as far as they can be computed."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("column", "role", "value"):
+        table.add_column(title)
+    for name, value in row.columns.items():
+        table.add_row(*(Text(cell) for cell in (name, row.roles[name], str(value))))
+    say(f"{row.row.key}, not scored by version {row.version}")
+    OUT.print(table)
+    say(row.summary)
 
 
 def near(path: str) -> str:

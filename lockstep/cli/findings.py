@@ -66,10 +66,13 @@ def trace(
     attempt: Attempt = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every column of one scored row beside its value computed anew; 1 if they differ."""
-    from lockstep.cli.console import show_json, show_trace
+    """Show every column of one row beside its value computed anew; 1 if they differ.
+
+    Of a row that was set aside, show why; 1 then, too.
+    """
+    from lockstep.cli.console import show_aside, show_json, show_trace
     from lockstep.columns.errors import LockstepError
-    from lockstep.scoring.trace import trace_row
+    from lockstep.scoring.trace import TracedAside, trace_row
 
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)
@@ -78,6 +81,8 @@ def trace(
     found = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
     if as_json:
         show_json(found.to_json())
+    elif isinstance(found, TracedAside):
+        show_aside(found)
     else:
         show_trace(found)
     if not found.agrees:

@@ -14,7 +14,7 @@ from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
-from lockstep.scoring.rows import set_aside
+from lockstep.scoring.quarantine import set_aside
 
 if TYPE_CHECKING:
     from lockstep.suites.results import SuiteResult

@@ -45,8 +45,9 @@ from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
+from lockstep.scoring.quarantine import quarantine_table
 from lockstep.scoring.records import BlockedError, Records, blocking
-from lockstep.scoring.rows import ComputedRows, compute_rows, quarantine_table
+from lockstep.scoring.rows import ComputedRows, compute_rows
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import check_shift, profiled, trailing_window

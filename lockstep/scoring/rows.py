@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import plain, python_value
-from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, take_rows
 from lockstep.rules.parting import part
 from lockstep.rules.rules import RowRules
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lockstep.scoring.quarantine import set_aside
 
 _MOST_FAILING = 0.05
 """Share of the rows above which a failing function is taken to be broken itself."""
@@ -93,63 +87,6 @@ def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, tuple[
     graph = pipeline.graph
     found = concat(parts, {name: graph.kind(name) for name in graph.served})
     return found, set_aside(columns, failed, pipeline.record_schema)
-
-
-def set_aside(
-    columns: Columns,
-    reasons: Mapping[int, tuple[Reason, ...]],
-    schema: Schema,
-    origins: Array | None = None,
-) -> tuple[Rejected, ...]:
-    """Rows that do not go on, with their values and reasons.
-
-    Args:
-        columns: All rows.
-        reasons: Why a row is set aside, by its position.
-        schema: The fields to keep, their key among them.
-        origins: Where in the input each row was, if not at its position.
-    """
-    return tuple(
-        Rejected(
-            row=position if origins is None else int(origins[position]),
-            key=str(columns[schema.key or ""][position]),
-            reasons=why,
-            record={name: python_value(columns[name][position]) for name in schema.names},
-        )
-        for position, why in reasons.items()
-    )
-
-
-def quarantine_table(
-    quarantined: Iterable[Rejected], duplicates: Iterable[Rejected] = ()
-) -> pa.Table:
-    """Rows that do not go on as a table, each with its reasons and its values as they came.
-
-    Args:
-        quarantined: Rows that something is wrong with.
-        duplicates: Rows whose key an earlier row has.
-    """
-    import pyarrow as pa
-
-    found = [
-        *(("quarantined", row) for row in quarantined),
-        *(("duplicate", row) for row in duplicates),
-    ]
-    return pa.table(
-        {
-            "fate": pa.array([fate for fate, _ in found], pa.string()),
-            "row": pa.array([row.row for _, row in found], pa.int64()),
-            "key": pa.array([row.key for _, row in found], pa.string()),
-            "columns": pa.array(
-                [[reason.column for reason in row.reasons] for _, row in found],
-                pa.list_(pa.string()),
-            ),
-            "reasons": pa.array(
-                ["; ".join(map(str, row.reasons)) for _, row in found], pa.string()
-            ),
-            "record": pa.array([json.dumps(plain(row.record)) for _, row in found], pa.string()),
-        }
-    )
 
 
 def _parts(

@@ -1,24 +1,27 @@
-"""One scored row, beside the same row computed anew."""
+"""One row of a partition: beside the same row computed anew, or set aside with its reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import LockstepError
+from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
-from lockstep.columns.pipeline import Trace
+from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import from_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.scoring.attempts import Attempt
+from lockstep.scoring.quarantine import AsideRow, find_aside
 from lockstep.scoring.records import Records
 from lockstep.scoring.store import NotStoredError, Store
 from lockstep.scoring.streams import stream_records, streams
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lockstep.parity.comparison import Comparison
     from lockstep.registry.registry import Registry
 
@@ -70,6 +73,52 @@ class TracedRow:
         }
 
 
+@dataclass(frozen=True)
+class TracedAside:
+    """One row that was set aside, and what is known of it.
+
+    Attributes:
+        row: The row, with its reasons.
+        attempt: Number of the attempt at its partition.
+        version: The version that served.
+        columns: Every column as it is computed now; its fields alone, as they came, where it was
+            set aside before it was computed, or where a function fails on it.
+        roles: What each of these columns is for.
+    """
+
+    row: AsideRow
+    attempt: int
+    version: int | None
+    columns: Mapping[str, Any]
+    roles: Mapping[str, str]
+
+    @property
+    def agrees(self) -> bool:
+        """It has no stored columns that could agree."""
+        return False
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "key": self.row.key,
+            "attempt": self.attempt,
+            "version": self.version,
+            "agrees": self.agrees,
+            "finding": self.summary,
+            "set_aside": asdict(self.row),
+            "columns": [
+                {"column": name, "role": self.roles[name], "stored": None, "computed": value}
+                for name, value in self.columns.items()
+            ],
+        }
+
+    @property
+    def summary(self) -> str:
+        """What became of the row, in a line."""
+        when = "before it was computed" if self.row.step == "batch" else "after it was computed"
+        return f"It was set aside {when}, as {self.row.fate}: {self.row.reasons}"
+
+
 def trace_row(
     declared: PipelineAssets,
     home: Home,
@@ -77,8 +126,8 @@ def trace_row(
     partition: str,
     key: str,
     number: int | None = None,
-) -> TracedRow:
-    """Find a scored row, and compute it anew with the version that scored it.
+) -> TracedRow | TracedAside:
+    """Find a row, and compute it anew with the version that scored it or set it aside.
 
     Args:
         declared: The pipeline.
@@ -87,27 +136,37 @@ def trace_row(
         partition: The day or file.
         key: The row's key.
         number: Which attempt at the partition; None for the one that is published or, where none
-            is, for the last that scored it.
+            is, for the last that scored it or, where none did, for the last that set rows aside.
 
     Raises:
         LockstepError: The partition has not been scored, or has no such row.
     """
+    attempt = _attempt(declared, Store(home.data / declared.name), partition, number)
+    is_scored = "scored.parquet" in attempt.files
+    table = attempt.read("scored") if is_scored else None
+    keys = _texts(table, declared.pipeline.key) if table is not None else []
+    if table is not None and key in keys:
+        return _traced(declared, registry, attempt, table.slice(keys.index(key), 1), key)
+    aside = find_aside(attempt, key)
+    if aside is not None:
+        return _traced_aside(declared, registry, attempt, aside)
+    if not is_scored:
+        raise _not_scored(declared, partition, number)
+    raise LockstepError(
+        f"{declared.name} scored no row {key!r} in {partition}, and set none aside; it scored "
+        f"{len(keys)} rows, such as {', '.join(keys[:3])}."
+    )
+
+
+def _traced(
+    declared: PipelineAssets, registry: Registry, attempt: Attempt, row: pa.Table, key: str
+) -> TracedRow:
     from lockstep.parity.comparison import compare
 
-    attempt = _scored_attempt(declared, Store(home.data / declared.name), partition, number)
     version = attempt.record.steps["scored"].version
     assert version is not None, "a version scores"
-    table = attempt.read("scored")
-    keys = [str(value) for value in table.column(declared.pipeline.key).to_pylist()]
-    if key not in keys:
-        near = ", ".join(keys[:3])
-        raise LockstepError(
-            f"{declared.name} scored no row {key!r} in {partition}; it has {len(keys)} rows, such "
-            f"as {near}. Rows set aside are in {attempt.path('batch_quarantine.parquet')}."
-        )
     loaded = registry.load(declared.name, version)
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
-    row = table.slice(keys.index(key), 1)
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
     expected = Trace(stored[pipeline.key], stored, {})
@@ -129,16 +188,45 @@ def trace_row(
     )
 
 
-def _scored_attempt(
-    declared: PipelineAssets, store: Store, partition: str, number: int | None
-) -> Attempt:
-    for stream in streams(declared):
-        records = stream_records(declared, store, stream.name)
-        for attempt in _candidates(records, partition, number):
-            if "scored.parquet" in attempt.files:
-                return attempt
+def _traced_aside(
+    declared: PipelineAssets, registry: Registry, attempt: Attempt, aside: AsideRow
+) -> TracedAside:
+    version = attempt.record.steps[aside.step].version
+    columns: Mapping[str, Any] = aside.record
+    if aside.step == "scored" and version is not None:
+        columns = _computed(registry.load(declared.name, version).pipeline, attempt, aside)
+    roles = {name: _role(declared, name) for name in columns}
+    return TracedAside(aside, attempt.number, version, columns, roles)
+
+
+def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Mapping[str, Any]:
+    """Every column of an ingested row; its fields where a function fails on it."""
+    table = attempt.read("batch")
+    row = table.slice(_texts(table, pipeline.key).index(aside.key), 1)
+    try:
+        return _values(pipeline.trace(from_arrow(row, pipeline.record_schema.kinds)).columns)
+    except FunctionError:  # which is among the reasons
+        return aside.record
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    return [str(value) for value in table.column(name).to_pylist()]
+
+
+def _attempt(declared: PipelineAssets, store: Store, partition: str, number: int | None) -> Attempt:
+    """The attempt that scored a partition or, where none did, one that set rows of it aside."""
+    found = [stream_records(declared, store, stream.name) for stream in streams(declared)]
+    for made in ("scored.parquet", "batch_quarantine.parquet"):
+        for records in found:
+            for attempt in _candidates(records, partition, number):
+                if made in attempt.files:
+                    return attempt
+    raise _not_scored(declared, partition, number)
+
+
+def _not_scored(declared: PipelineAssets, partition: str, number: int | None) -> NotStoredError:
     which = f" in attempt {number}" if number is not None else ""
-    raise NotStoredError(f"{declared.name} has not scored {partition}{which}.")
+    return NotStoredError(f"{declared.name} has not scored {partition}{which}.")
 
 
 def _candidates(records: Records, partition: str, number: int | None) -> Iterable[Attempt]:

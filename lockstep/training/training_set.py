@@ -30,8 +30,8 @@ from lockstep.scoring.ingest import (
     check_readable,
     ingest,
 )
+from lockstep.scoring.quarantine import quarantine_table, set_aside
 from lockstep.scoring.records import Records, blocking
-from lockstep.scoring.rows import quarantine_table, set_aside
 from lockstep.scoring.store import Store
 from lockstep.scoring.window import write_history_profiles
 

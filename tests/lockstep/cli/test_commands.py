@@ -522,6 +522,21 @@ def test_a_trace_of_a_value_that_is_not_what_was_computed_is_status_1(
     assert "price_per_item" in json.loads(answer.out)["finding"]
 
 
+def test_a_trace_of_a_row_that_was_set_aside_says_why_and_is_status_1(
+    lockstep: Lockstep, live
+) -> None:
+    frame = orders_of(DAY)
+    frame.loc[7, "items"] = 0
+    live.deliver(DAY, frame)
+    answer = lockstep("score", "orders", "--day", DAY)
+    assert f"{DAY}: 119 rows scored, 1 quarantined, published" in answer.out
+    answer = lockstep("trace", "orders", "--day", DAY, "--key", KEY)
+    assert answer.status == 1
+    assert answer.out.splitlines()[-1] == (
+        "It was set aside before it was computed, as quarantined: items: 0 is not between 1 and 100"
+    )
+
+
 def test_a_trace_of_a_row_that_was_edited_names_the_file_and_what_to_do(
     lockstep: Lockstep, scored
 ) -> None:

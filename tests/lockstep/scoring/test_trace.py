@@ -1,0 +1,112 @@
+"""A row is traced whatever became of it: scored, set aside before it was computed, or after."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.columns.decode import decode
+from lockstep.columns.errors import LockstepError
+from lockstep.scoring.partition import Work, score
+from lockstep.scoring.store import NotStoredError
+from lockstep.scoring.trace import TracedAside, TracedRow, trace_row
+
+DAY = "2020-03-01"
+KEY = f"{DAY}-0007"
+CHEAP = {
+    "name": "cheap",
+    "expectations": [
+        {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "price_per_item", "max_value": 400},
+            "severity": "critical",
+        }
+    ],
+}
+
+
+def orders(**seventh: object) -> pd.DataFrame:
+    """A day's orders, with other values in the seventh."""
+    frame = orders_with_fates(date.fromisoformat(DAY)).drop(columns=["returned", "cost"])
+    for name, value in seventh.items():
+        frame[name] = frame[name].astype(object)
+        frame.loc[7, name] = value
+    return frame
+
+
+def traced(live, frame: pd.DataFrame, key: str = KEY) -> TracedRow | TracedAside:
+    """Score a day's orders, none of which may be dear, and trace one of them."""
+    version = live.registry.load("orders", "live")
+    version = replace(version, suites={**version.suites, "features": CHEAP})
+    rows = decode(frame, version.pipeline.record_schema)
+    score(Work(ASSETS, live.store, "daily", DAY), version, rows, accept=["price"])
+    return trace_row(ASSETS, live.home, live.registry, DAY, key)
+
+
+def test_a_scored_row_agrees_with_itself(live) -> None:
+    found = traced(live, orders())
+    assert isinstance(found, TracedRow)
+    assert found.agrees
+
+
+@pytest.mark.parametrize(
+    ("seventh", "reason"),
+    [
+        ({"items": 0}, "items: 0 is not between 1 and 100"),
+        ({"price": "cheap"}, "price: 'cheap' is text, not a number"),
+    ],
+)
+def test_a_row_that_was_never_computed_has_its_reasons_and_its_fields_as_they_came(
+    live, seventh: dict[str, object], reason: str
+) -> None:
+    found = traced(live, orders(**seventh))
+    assert isinstance(found, TracedAside)
+    assert found.row.step == "batch"
+    assert reason in found.summary
+    assert {name: found.columns[name] for name in seventh} == seventh
+    assert "risk" not in found.columns
+
+
+def test_a_row_that_was_set_aside_by_what_was_computed_of_it_shows_all_of_that(live) -> None:
+    found = traced(live, orders(price=3000.0, items=1))
+    assert isinstance(found, TracedAside)
+    assert found.summary == (
+        "It was set aside after it was computed, as quarantined: price_per_item: 3000 is above 400"
+    )
+    assert (found.columns["price_per_item"], found.version) == (3000.0, 1)
+    assert tuple(found.columns) == live.registry.load("orders", 1).pipeline.graph.served
+
+
+def test_a_row_on_which_a_function_fails_has_its_fields(live, edited_orders) -> None:
+    fussy = edited_orders(
+        ("home = {", 'assert "XX" not in country.tolist(), "unheard of"\n    home = {')
+    )
+    live.let_serve(live.fit(fussy))
+    found = traced(live, orders(country="XX"))
+    assert isinstance(found, TracedAside)
+    assert "unheard of" in found.summary
+    assert found.columns["country"] == "XX"
+    assert "risk" not in found.columns
+
+
+def test_the_first_of_two_rows_of_one_key_is_the_one_that_is_scored(live) -> None:
+    frame = orders()
+    found = traced(live, pd.concat([frame, frame.iloc[[7]]], ignore_index=True))
+    assert isinstance(found, TracedRow)
+
+
+def test_a_row_of_a_day_that_was_blocked_before_it_was_scored_is_found(live) -> None:
+    frame = orders()
+    frame["items"] = np.where(np.arange(120) < 20, 0, frame["items"])
+    found = traced(live, frame)
+    assert isinstance(found, TracedAside)
+    with pytest.raises(NotStoredError, match=f"has not scored {DAY}"):
+        traced(live, frame, f"{DAY}-0100")
+
+
+def test_a_key_that_never_came_is_told_with_some_that_did(live) -> None:
+    with pytest.raises(LockstepError, match=f"no row 'x' in {DAY}, and set none aside.*{DAY}-0000"):
+        traced(live, orders(), "x")
