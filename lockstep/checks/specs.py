@@ -226,9 +226,22 @@ ROW_CONSERVATION = Check(
     "The counts are listed; please report it, this is a fault of Lockstep's.",
     blocking=True,
 )
+ARRIVAL = Check(
+    "arrival",
+    "Outcomes of enough of the day's published rows (`min_known`) are known once `label_delay` is "
+    "over, and what was known at an earlier look is still delivered, and the same. Until it is "
+    "over, too few are not judged, and the day is looked at again. An outcome that is delivered no "
+    "longer stays known as it was; one that changed counts as it is now. Outcomes of rows that "
+    "were not published are counted and do not count.",
+    "Ask whoever delivers outcomes for those that lack, and why the named ones changed. If they "
+    "always take longer, declare a longer `label_delay`; if some never arrive, a lower "
+    "`min_known`. Then look again: `lockstep outcomes PIPELINE --day DAY`.",
+)
 LIVE_QUALITY = Check(
     "live_quality",
-    "On the rows whose outcome is known by now, every metric still reaches its threshold.",
+    "On the rows of the last seven days whose outcome is known by now, every metric still reaches "
+    "its threshold. A day of which too little is known (see `arrival`), or that was published "
+    "again since it was compared, is left out.",
     "Look at input_drift and prediction_drift of these days; train on newer rows.",
     need=needs.QUALITY,
 )
@@ -263,7 +276,7 @@ SCORED_CHECKS = (
     CODE_PARITY,
     ENVIRONMENT_PARITY,
 )
-OUTCOME_CHECKS = (LIVE_QUALITY, CALIBRATION)
+OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
 CHECKS_BY_ASSET = {
     "history": HISTORY_CHECKS,
     "training_set": TRAINING_SET_CHECKS,

@@ -107,11 +107,13 @@ def _line(report: RunReport) -> str:
     from lockstep.cli.console import near
 
     rows = report.figure("/scored", "dagster/row_count")
-    compared = report.figure("/outcomes", "dagster/row_count")
     if report.job.endswith("_monitor"):
+        known, all_rows = (report.figure("/outcomes", name) for name in ("known", "published"))
         path = report.figure("/outcomes", "path")
         return f"{report.partition}: " + (
-            f"{compared} rows compared: {near(path)}" if path is not None else "not compared"
+            f"{known} of {all_rows} outcomes known: {near(path)}"
+            if path is not None
+            else "not compared"
         )
     ingested = report.figure("/batch", "accepted") is not None
     quarantined = f", {report.quarantined} quarantined" if ingested else ""

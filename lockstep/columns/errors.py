@@ -11,6 +11,7 @@ LockstepError
 ├── FitError                   a model cannot be fitted on the rows that it was given
 ├── InputError                 a table, file or text cannot be read as the record type at all
 │   ├── UnavailableError       it cannot be had now; another try may work
+│   │   └── NotDeliveredError  it is not there yet
 │   └── UnreadableError        it is there, and its content is not what is declared
 ├── InvalidRecordsError        some rows were refused where every row was needed
 └── NotFittedError             a prediction was asked of a pipeline without fitted models
@@ -75,6 +76,10 @@ class InputError(LockstepError):
 
 class UnavailableError(InputError):
     """What is to be read cannot be had now: it is not delivered yet, or nothing answers for it."""
+
+
+class NotDeliveredError(UnavailableError):
+    """What is to be read is not there yet."""
 
 
 class UnreadableError(InputError):

@@ -13,7 +13,7 @@ from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
-from lockstep.scoring.outcomes import compare_outcomes, measured_columns
+from lockstep.scoring.outcomes import compare_outcomes, compared_columns
 from lockstep.scoring.store import Store
 from lockstep.training.plots import quality_plot
 
@@ -26,16 +26,16 @@ def outcomes_asset(
     @checked_asset(
         [declared.name, "outcomes"],
         declared_checks(declared, "outcomes"),
-        deps=[[declared.name, "daily", "scored"]],
+        deps=[[declared.name, "daily", "published"]],
         partitions=daily_partitions(calendar),
         group_name=f"{declared.name}_daily",
         kinds={"parquet"},
         description=(
-            "What became of one day's rows, beside what was predicted for them. Read from "
-            f"{source.describe()}."
+            "What became of one day's published rows, beside what was predicted for them. Read "
+            f"from {source.describe()}. The day is looked at again until enough is known."
         ),
         metadata=column_schema(
-            declared.pipeline, measured_columns(declared.pipeline, declared.quality)
+            declared.pipeline, compared_columns(declared.pipeline, declared.quality)
         ),
     )
     def outcomes(
@@ -44,14 +44,15 @@ def outcomes_asset(
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         store = Store(home.data / declared.name)
-        found = compare_outcomes(declared, source, registry, store, context.partition_key)
+        day, run = context.partition_key, context.run.run_id
+        found = compare_outcomes(declared, source, registry, store, day, run=run)
         yield materialized(
             context,
             found.results,
             {
-                "dagster/row_count": found.counts["known"],
-                "unknown so far": found.counts["unknown so far"],
-                "refused": found.counts["refused"],
+                **found.counts,
+                "dagster/row_count": found.arrival.known,
+                "share known": found.arrival.share,
                 "path": dg.MetadataValue.path(str(found.path)),
                 **{
                     f"plot: {quality.title}": picture(quality_plot(quality, found.recent))

@@ -1,19 +1,23 @@
 """The record: what checks found, looked up again.
 
-What the checks of scoring found is read from the records of the partitions, which also tell of an
-attempt that broke off; all else from Dagster's events.
+What the checks of scoring and of outcomes found is read from the records of the partitions, which
+also tell of an attempt that broke off; all else from Dagster's events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
+from lockstep.checks.results import CheckResult
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.status import STEPS, findings, last_attempted
+from lockstep.scoring.attempts import DamagedError
+from lockstep.scoring.looks import OUTDATED, STEP, is_outdated, outcome_records
+from lockstep.scoring.records import Records
+from lockstep.scoring.status import RECORD, STEPS, findings, last_attempted
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records, streams
 
@@ -44,11 +48,11 @@ def recorded_checks(
     """
     if instance is None:
         return []
-    scored = _scored(declared, store, day, all_partitions, attempt)
+    recorded = _recorded(declared, store, day, all_partitions, attempt)
     found: list[CheckReport] = []
     for asset in pipeline_assets(declared):
-        if tuple(asset.key.path[1:]) in scored:
-            found += scored[asset.key.path[1], asset.key.path[2]]
+        if asset.key.to_user_string() in recorded:
+            found += recorded[asset.key.to_user_string()]
             continue
         told = [one for key in asset.check_keys for one in _evaluations(key, instance)]
         most = _MOST_RECORDS if all_partitions else 1
@@ -65,27 +69,73 @@ def recorded_checks(
     return found
 
 
-def _scored(
+def _recorded(
     declared: PipelineAssets,
     store: Store,
     partition: str | None,
     all_partitions: bool,
     attempt: int | None,
-) -> dict[tuple[str, ...], list[CheckReport]]:
-    """What the records tell of the steps of scoring, by stream and step."""
-    found: dict[tuple[str, ...], list[CheckReport]] = {}
+) -> dict[str, list[CheckReport]]:
+    """What the records tell of the steps of scoring and of outcomes, by asset."""
+    found: dict[str, list[CheckReport]] = {}
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
-        found |= {(stream.name, step): [] for step in STEPS}
-        if partition is None and not all_partitions:
-            wanted = [last_attempted(records)]
-        else:
-            wanted = [one for one in records.attempted() if partition in (None, one)]
-        for one in filter(None, wanted):
-            for finding in findings(records, one, attempt):
-                asset = "/".join((declared.name, stream.name, finding.step))
-                report = CheckReport.found(asset, finding.check, one, finding.result)
-                found[stream.name, finding.step].append(report)
+        assets = {step: f"{declared.name}/{stream.name}/{step}" for step in STEPS}
+        found |= _of_records(records, assets, partition, all_partitions, attempt)
+    if declared.outcomes is not None:
+        asset, records = f"{declared.name}/outcomes", outcome_records(declared, store)
+        found |= (
+            _of_records(records, {STEP: asset}, partition, all_partitions, None)
+            if attempt is None
+            else {asset: []}  # what is counted are attempts at scoring
+        )
+        found[asset] += _outdated(declared, store, asset, found[asset])
+    return found
+
+
+def _outdated(
+    declared: PipelineAssets, store: Store, asset: str, told: Sequence[CheckReport]
+) -> list[CheckReport]:
+    """Of which of the days that are told of another attempt is published by now."""
+    records, found = outcome_records(declared, store), []
+    for day in dict.fromkeys(report.partition for report in told if report.check != RECORD):
+        look = records.committed(day or "")
+        try:
+            is_late = look is not None and is_outdated(declared, store, look)
+        except DamagedError:
+            continue  # which is told of the day itself
+        if look is not None and is_late:
+            said = f"{day}: {OUTDATED}. Compare it again: {look.again}"
+            result = CheckResult(False, said, "WARN")
+            found.append(CheckReport.found(asset, RECORD, day or "", result))
+    return found
+
+
+def _of_records(
+    records: Records,
+    assets: Mapping[str, str],
+    partition: str | None,
+    all_partitions: bool,
+    attempt: int | None,
+) -> dict[str, list[CheckReport]]:
+    """What records tell, by asset.
+
+    Args:
+        records: The records.
+        assets: The asset of each step, in order.
+        partition: Only this partition.
+        all_partitions: All of them, rather than the last one, where none is named.
+        attempt: Which attempt; None for the last one.
+    """
+    found: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
+    if partition is None and not all_partitions:
+        wanted = [last_attempted(records)]
+    else:
+        wanted = [one for one in records.attempted() if partition in (None, one)]
+    for one in filter(None, wanted):
+        for finding in findings(records, one, attempt, tuple(assets)):
+            asset = assets[finding.step]
+            found[asset].append(CheckReport.found(asset, finding.check, one, finding.result))
     return found
 
 

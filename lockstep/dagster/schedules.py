@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 
 import dagster as dg
@@ -10,7 +11,10 @@ import dagster as dg
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
 from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.looks import open_days
+from lockstep.scoring.store import Store
 
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"
@@ -35,42 +39,41 @@ def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
     return found
 
 
-def open_days(
-    instance: dg.DagsterInstance, job: str, done: dg.AssetKey, days: Iterable[str]
+def run_requests(
+    instance: dg.DagsterInstance, job: str, days: Iterable[str], tick: datetime
 ) -> list[dg.RunRequest]:
-    """Runs for the first days that are open, in order: `MOST_DAYS` at most.
+    """Runs for the first of some open days, in order: `MOST_DAYS` at most.
 
-    A day is open that was never tried, or that failed for a cause from outside and may be tried
-    again. One that was blocked is left to a person; it does not hold up the days after it.
+    A day that was blocked, or failed for a cause that will be there tomorrow, is left to a person;
+    it does not hold up the days after it. A day that is being worked on is let alone.
 
     Args:
-        instance: Where runs and materializations are recorded.
-        job: The job that would be run.
-        done: The asset of which a day's partition shows that it is done.
-        days: The days there are, in order.
+        instance: Where runs are recorded.
+        job: The job to run.
+        days: The days that are open, in order.
+        tick: When: however often a tick is evaluated, it asks for a day once.
     """
-    finished = instance.get_materialized_partitions(done)
-    tries = ((day, _tries(instance, job, day)) for day in days if day not in finished)
     found = (
         dg.RunRequest(
-            run_key=f"{day}, run {count + 1}",
+            run_key=f"{day}, at {tick.isoformat()}",
             partition_key=day,
             tags={ONE_AT_A_TIME: job},
         )
-        for day, count in tries
-        if count is not None
+        for day in days
+        if _may_run(instance, job, day)
     )
     return list(islice(found, MOST_DAYS))
 
 
-def _tries(instance: dg.DagsterInstance, job: str, day: str) -> int | None:
-    """How often a day was tried; None if it is not to be tried again."""
-    tried = dg.RunsFilter(job_name=job, tags={"dagster/partition": day})
-    runs = instance.get_runs(tried, limit=_MOST_RUNS)
-    if not runs:
-        return 0
-    is_over = runs[0].is_finished and OUTSIDE_TAG in runs[0].tags
-    return len(runs) if is_over and len(runs) < _MOST_RUNS else None
+def _may_run(instance: dg.DagsterInstance, job: str, day: str) -> bool:
+    """Whether no run of a day is under way, and none ended so that a person has to look."""
+    of_day = dg.RunsFilter(job_name=job, tags={"dagster/partition": day})
+    runs = instance.get_runs(of_day, limit=_MOST_RUNS)
+    if not runs or runs[0].is_success:
+        return True
+    if not runs[0].is_finished or OUTSIDE_TAG not in runs[0].tags:
+        return False
+    return len(runs) < _MOST_RUNS or not all(OUTSIDE_TAG in run.tags for run in runs)
 
 
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
@@ -89,9 +92,12 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
     ) -> list[dg.RunRequest] | dg.SkipReason:
         if registry.alias(declared.name, "live") is None:
             return dg.SkipReason(f"{declared.name} has no live version yet: train and promote one.")
-        done = dg.AssetKey([declared.name, "daily", "published"])
-        days = calendar.days(context.scheduled_execution_time)
-        requests = open_days(context.instance, job, done, days)
+        tick = context.scheduled_execution_time
+        done = context.instance.get_materialized_partitions(
+            dg.AssetKey([declared.name, "daily", "published"])
+        )
+        days = (day for day in calendar.days(tick) if day not in done)
+        requests = run_requests(context.instance, job, days, tick)
         return requests or dg.SkipReason("Every day that is over has been scored.")
 
     return score_daily
@@ -106,16 +112,19 @@ def _monitor_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleD
         cron_schedule=_LATER_EVERY_MORNING,
         execution_timezone=calendar.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Every morning, compare published days with what came of them.",
+        description=(
+            "Every morning, compare published days with what came of them: those that were not "
+            "compared yet, and those of which too little was known."
+        ),
     )
     def monitor_daily(
-        context: dg.ScheduleEvaluationContext,
+        context: dg.ScheduleEvaluationContext, home: dg.ResourceParam[Home]
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        published = context.instance.get_materialized_partitions(
-            dg.AssetKey([declared.name, "daily", "published"])
+        tick = context.scheduled_execution_time
+        days = open_days(declared, Store(home.data / declared.name), tick)
+        requests = run_requests(context.instance, job, days, tick)
+        return requests or dg.SkipReason(
+            "Every published day has been compared with its outcomes, as far as they are known."
         )
-        done = dg.AssetKey([declared.name, "outcomes"])
-        requests = open_days(context.instance, job, done, sorted(published))
-        return requests or dg.SkipReason("Every published day has been compared with its outcomes.")
 
     return monitor_daily

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,11 @@ class Calendar:
         count = (last - self.start).days + 1
         return [(self.start + timedelta(days=number)).isoformat() for number in range(count)]
 
+    def end_of(self, day: str) -> datetime:
+        """When a day ends, in UTC."""
+        after = date.fromisoformat(day) + timedelta(days=1)
+        return datetime.combine(after, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
+
 
 @dataclass(frozen=True, eq=False)
 class PipelineAssets:
@@ -75,6 +80,10 @@ class PipelineAssets:
         daily: The rows of one day to score; None for a pipeline scored from its inbox only.
         outcomes: What became of a day's rows: their keys and the outcome's fields; None where
             outcomes never arrive.
+        label_delay: How long after the end of a day its outcomes may take to be known; until then
+            the day is looked at again.
+        min_known: Share of a day's rows whose outcome has to be known: with less, the day is not
+            measured and, once `label_delay` is over, that is a warning.
         calendar: The days that `daily` has; needed where there is a `daily` source.
         quality: Demands on predictions, measured on held-out rows and on live ones.
         slices: Text columns whose values part the rows for the quality by slice.
@@ -92,6 +101,8 @@ class PipelineAssets:
     suites: Suites = field(default_factory=Suites)
     daily: Source | None = None
     outcomes: Source | None = None
+    label_delay: timedelta = field(default=timedelta())
+    min_known: float = 0.9
     calendar: Calendar | None = None
     quality: Sequence[Quality] = ()
     slices: Sequence[str] = ()
@@ -108,8 +119,10 @@ class PipelineAssets:
                 f"{self.name} has outcomes, but its pipeline declares no outcome; give "
                 "Pipeline(..., outcome=...)."
             )
-        for name, share in (("holdout", self.holdout), ("max_quarantined", self.max_quarantined)):
-            if not 0 < share < 1 and not (name == "max_quarantined" and share in (0, 1)):
+        self._check_label_delay()
+        for name, may_be in (("holdout", ()), ("max_quarantined", (0, 1)), ("min_known", (1,))):
+            share = getattr(self, name)
+            if not 0 < share < 1 and share not in may_be:
                 raise DeclarationError(
                     f"{self.name}: {name} is a share between 0 and 1, not {share!r}."
                 )
@@ -140,6 +153,8 @@ class PipelineAssets:
         kinds: dict[str, tuple[Any, str]] = {
             "suites": (Suites, "Suites(input=..., features=..., outputs=...)"),
             "max_age": (timedelta, "a timedelta, such as timedelta(days=365)"),
+            "label_delay": (timedelta, "a timedelta, such as timedelta(days=30)"),
+            "min_known": (int | float, "a share between 0 and 1"),
             "holdout": (int | float, "a share between 0 and 1"),
             "max_quarantined": (int | float, "a share between 0 and 1"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
@@ -185,6 +200,23 @@ class PipelineAssets:
             wrong = misread(source, is_daily=is_daily)
             if wrong is not None:
                 raise DeclarationError(f"{self.name}: {role} {wrong}")
+
+    def _check_label_delay(self) -> None:
+        """Check that there are outcomes to wait for.
+
+        Raises:
+            DeclarationError: There are none, or they would be known before their day is over.
+        """
+        if self.label_delay < timedelta():
+            raise DeclarationError(
+                f"{self.name}: label_delay is {self.label_delay}, and outcomes are known after the "
+                "end of their day; give timedelta(days=30), or leave it out."
+            )
+        if self.label_delay and self.outcomes is None:
+            raise DeclarationError(
+                f"{self.name} has a label_delay, but no source of outcomes; give outcomes=..., or "
+                "leave it out."
+            )
 
     def _check_column(self, setting: str, name: str, known: Sequence[str], what: str) -> None:
         if name not in known:

@@ -21,6 +21,7 @@ from lockstep.columns.errors import (
     DeclarationError,
     InputError,
     LockstepError,
+    NotDeliveredError,
     UnavailableError,
     UnreadableError,
 )
@@ -45,6 +46,7 @@ class Source(Protocol):
         Raises:
             InputError: They cannot be read; the message names the source and what to do.
             UnavailableError: They cannot be had now; another try may work.
+            NotDeliveredError: They are not there yet.
         """
         ...
 
@@ -64,6 +66,7 @@ def decode_source(source: Source, schema: Schema, day: date | None = None) -> De
     Raises:
         InputError: The source cannot be read, as it is declared.
         UnavailableError: What it gives cannot be had now; another try may work.
+        NotDeliveredError: It is not there yet.
         UnreadableError: What it gives cannot be decoded, such as a table that lacks a column.
     """
     found = source.read(day)
@@ -223,6 +226,11 @@ class FunctionSource:
             found = self.function() if day is None else self.function(day)
         except LockstepError:
             raise
+        except FileNotFoundError as error:
+            raise NotDeliveredError(
+                f"{self.describe()}{'' if day is None else f', for {day}'}: "
+                f"{one_line(str(error))}. Deliver the file, or correct the function."
+            ) from error
         except Exception as error:
             raise UnavailableError(
                 f"{self.describe()}{'' if day is None else f', for {day}'} raised "
@@ -294,7 +302,7 @@ def _file(source: ParquetSource | CsvSource, day: date | None) -> Path:
         path = path.replace(_DAY, day.isoformat())
     file = source.folder / path
     if not file.is_file():
-        raise UnavailableError(
+        raise NotDeliveredError(
             f"{source.describe()}: there is no file {file}; deliver it, or correct the path."
         )
     return file

@@ -214,11 +214,13 @@ class Records:
         return self.root / self.exported / f"{file_name(partition)}.parquet"
 
     def verify_export(self, attempt: Attempt) -> None:
-        """Check that consumers read what a committed attempt made for them.
+        """Check that consumers read what a committed attempt made for them, if it made anything.
 
         Raises:
             DamagedError: They do not: it was edited, or never exported.
         """
+        if self.exported is None:
+            return
         partition = attempt.record.partition
         path = self.export_path(partition)
         made = attempt.files[f"{self.exported}.parquet"]

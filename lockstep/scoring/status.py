@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.checks.results import CheckResult
@@ -29,13 +30,16 @@ class Finding:
     result: CheckResult
 
 
-def findings(records: Records, partition: str, number: int | None = None) -> list[Finding]:
+def findings(
+    records: Records, partition: str, number: int | None = None, steps: Sequence[str] = STEPS
+) -> list[Finding]:
     """What an attempt's checks found, and what is not as it should be with the partition.
 
     Args:
         records: The records of its stream.
         partition: The day or file.
         number: Which attempt; None for the last one.
+        steps: The steps of an attempt, in order.
 
     Raises:
         NotStoredError: There is no such attempt.
@@ -48,14 +52,14 @@ def findings(records: Records, partition: str, number: int | None = None) -> lis
         )
         found = [
             Finding(step, name, result)
-            for step in STEPS
+            for step in steps
             if step in attempt.record.steps
             for name, result in attempt.record.steps[step].results.items()
         ]
-        lacking = None if number is not None else _unfinished(records, attempt)
+        lacking = None if number is not None else _unfinished(records, attempt, steps)
         _verify(records, partition)
     except DamagedError as error:
-        return [Finding(STEPS[-1], RECORD, CheckResult(False, str(error)))]
+        return [Finding(steps[-1], RECORD, CheckResult(False, str(error)))]
     return [*found, *([lacking] if lacking is not None else [])]
 
 
@@ -82,19 +86,22 @@ def _verify(records: Records, partition: str) -> None:
         records.verify_export(committed)
 
 
-def _unfinished(records: Records, attempt: Attempt) -> Finding | None:
-    """Whether the last attempt ended without being published, and without a check that says why."""
+def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Finding | None:
+    """Whether the last attempt ended without being committed, and without a check that says why."""
     partition, done = attempt.record.partition, attempt.record.steps
     commit = records.commit_of(partition)
     if commit is not None and commit.attempt == attempt.number:
         return None
     if any(step.blocked_by for step in done.values()):
         return None
-    step = next((step for step in STEPS if step not in done), STEPS[-1])
+    step = next((step for step in steps if step not in done), steps[-1])
+    counting = "What consumers read" if records.exported is not None else "What counts"
     before = (
-        f"What consumers read is attempt {commit.attempt} of {commit.committed_at}"
+        f"{counting} is attempt {commit.attempt} of {commit.committed_at}"
         if commit is not None
         else "Nothing is published of it"
+        if records.exported is not None
+        else "No attempt at it counts"
     )
     at_work = records.holder(partition)
     if at_work is not None:

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from assets.orders import orders
+from assets.orders import ASSETS, orders
 from lockstep.cli.main import app, main
 from lockstep.registry.evidence import read_evidence, write_evidence
+from lockstep.scoring.looks import outcome_records
 
 DAY = "2020-03-01"
 RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
@@ -353,8 +354,40 @@ def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(
 def test_outcomes_of_a_day_are_compared(lockstep: Lockstep, scored) -> None:
     answer = lockstep("outcomes", "orders", "--day", DAY)
     assert answer.status == 0
-    path = scored.store.path("outcomes", DAY)
-    assert answer.out.splitlines()[0] == f"{DAY}: 120 rows compared: {path}"
+    path = outcome_records(ASSETS, scored.store).demand(DAY).path("outcomes.parquet")
+    assert answer.out.splitlines()[0] == f"{DAY}: 120 of 120 outcomes known: {path}"
+
+
+def test_what_outcomes_showed_is_told_by_the_checks(lockstep: Lockstep, scored) -> None:
+    lockstep("outcomes", "orders", "--day", DAY)
+    answer = lockstep("checks", "orders", "--day", DAY, "--passed")
+    assert "orders/outcomes 2020-03-01  arrival" in answer.out
+    assert "120 of 120 outcomes are known (100%)" in answer.out
+
+
+def test_outcomes_of_a_day_that_was_published_again_are_told_to_be_of_the_day_before_that(
+    lockstep: Lockstep, scored
+) -> None:
+    lockstep("outcomes", "orders", "--day", DAY)
+    lockstep("score", "orders", "--day", DAY)
+    (found,) = [
+        one
+        for one in json.loads(lockstep("checks", "orders", "--day", DAY, "--json").out)
+        if (one["asset"], one["check"]) == ("orders/outcomes", "record")
+    ]
+    assert found["result"] == "warned"
+    assert "it was published again since" in found["summary"]
+    lockstep("outcomes", "orders", "--day", DAY)
+    assert "published again" not in lockstep("checks", "orders", "--day", DAY).out
+
+
+def test_a_stored_outcome_that_was_edited_is_told_by_the_checks(lockstep: Lockstep, scored) -> None:
+    lockstep("outcomes", "orders", "--day", DAY)
+    path = outcome_records(ASSETS, scored.store).demand(DAY).path("outcomes.parquet")
+    path.write_bytes(path.read_bytes() + b"x")
+    answer = lockstep("checks", "orders", "--day", DAY)
+    assert answer.status == 1
+    assert "lockstep outcomes orders --day 2020-03-01" in answer.out
 
 
 def test_outcomes_of_several_days_are_compared(lockstep: Lockstep, scored) -> None:

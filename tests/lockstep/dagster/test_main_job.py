@@ -92,8 +92,9 @@ def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
     live.score(DAY)
     report = run_job(ORDERS, monitor_job_name("orders"), live.instance, partition=DAY)
     assert report.ok
-    assert {one.check for one in report.checks} == {"live_quality", "calibration"}
-    assert len(parquet.read_table(live.store.path("outcomes", DAY))) == 120
+    assert {one.check for one in report.checks} == {"arrival", "live_quality", "calibration"}
+    assert report.figure("/outcomes", "share known") == 1.0
+    assert len(parquet.read_table(report.path("/outcomes"))) == 120
 
 
 def test_a_second_version_is_compared_with_the_champion(live) -> None:

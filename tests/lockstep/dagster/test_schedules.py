@@ -7,14 +7,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.orders import ASSETS
+from assets.orders import ASSETS, fates
 from lockstep.dagster.definitions import definitions
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
 from lockstep.dagster.resources import resources
 from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.dagster.runs import run_job
-from lockstep.dagster.schedules import MOST_DAYS, open_days, schedules
+from lockstep.dagster.schedules import MOST_DAYS, run_requests, schedules
 from lockstep.project.project import Project
+from lockstep.project.sources import FunctionSource
+from lockstep.scoring.outcomes import compare_outcomes
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
@@ -51,10 +53,10 @@ def days_until(last: int, first: int = 1) -> list[str]:
     return [f"2020-03-{day:02}" for day in range(first, last + 1)]
 
 
-def fail(workplace, day: str, tags: dict[str, str]) -> None:
+def fail(workplace, day: str, tags: dict[str, str], job: str | None = None) -> None:
     """Have a run of a day recorded that failed."""
     workplace.instance.create_run_for_job(
-        definitions(ORDERS).resolve_job_def(score_job_name("orders", "daily")),
+        definitions(ORDERS).resolve_job_def(job or score_job_name("orders", "daily")),
         status=dg.DagsterRunStatus.FAILURE,
         tags={"dagster/partition": day, **tags},
     )
@@ -67,7 +69,7 @@ def test_a_tick_takes_all_days_that_were_missed_in_order(live) -> None:
 def test_a_tick_takes_a_bounded_number_of_days() -> None:
     days = [f"{date(2020, 1, 1) + timedelta(number)}" for number in range(MOST_DAYS + 9)]
     with dg.DagsterInstance.ephemeral() as instance:
-        requests = open_days(instance, "orders_score_daily", dg.AssetKey("published"), days)
+        requests = run_requests(instance, "orders_score_daily", days, AFTER_THE_CALENDAR)
     assert [request.partition_key for request in requests] == days[:MOST_DAYS]
 
 
@@ -102,6 +104,60 @@ def test_only_published_days_are_compared_with_their_outcomes(live) -> None:
     assert tick(MONITOR, live) == ["2020-03-02"]
     assert run_job(ORDERS, monitor_job_name("orders"), live.instance, partition="2020-03-02").ok
     assert "Every published day" in tick(MONITOR, live)
+
+
+LATE = replace(ASSETS, label_delay=timedelta(days=30))
+_, MONITOR_LATE = schedules(LATE)
+
+
+def look(workplace, day: str, known: int, at: datetime) -> None:
+    """Have a run look at a day of which the outcomes of the first rows have arrived."""
+    source = FunctionSource(lambda of: fates(of).head(known))
+    compare_outcomes(LATE, source, workplace.registry, workplace.store, day, now=at)
+    workplace.instance.create_run_for_job(
+        definitions(ORDERS).resolve_job_def(monitor_job_name("orders")),
+        status=dg.DagsterRunStatus.SUCCESS,
+        tags={"dagster/partition": day},
+    )
+
+
+def morning(month: int, day: int) -> datetime:
+    """When the schedule of outcomes ticks in 2020."""
+    return datetime(2020, month, day, 6, 30, tzinfo=UTC)
+
+
+def test_a_day_is_looked_at_again_until_enough_is_known_the_oldest_first(scored) -> None:
+    look(scored, "2020-03-01", known=12, at=morning(3, 3))
+    look(scored, "2020-03-02", known=12, at=morning(3, 3))
+    assert "Every published day" in tick(MONITOR_LATE, scored, morning(3, 4))
+    assert tick(MONITOR_LATE, scored, morning(3, 6)) == ["2020-03-01", "2020-03-02"]
+    look(scored, "2020-03-01", known=120, at=morning(3, 6))
+    assert tick(MONITOR_LATE, scored, morning(3, 7)) == ["2020-03-02"]
+
+
+def test_a_day_is_looked_at_a_last_time_after_its_delay_and_then_left(scored) -> None:
+    look(scored, "2020-03-01", known=12, at=morning(3, 30))
+    look(scored, "2020-03-02", known=120, at=morning(3, 30))
+    assert tick(MONITOR_LATE, scored, morning(4, 1)) == ["2020-03-01"]
+    look(scored, "2020-03-01", known=12, at=morning(4, 1))
+    assert "Every published day" in tick(MONITOR_LATE, scored, morning(4, 20))
+
+
+def test_each_look_at_a_day_is_a_run_of_its_own(scored) -> None:
+    job = monitor_job_name("orders")
+    mornings = (morning(3, 3), morning(3, 6))
+    found = [run_requests(scored.instance, job, ["2020-03-01"], at)[0].run_key for at in mornings]
+    assert len(set(found)) == 2
+
+
+def test_a_look_that_failed_from_outside_is_taken_again_after_ones_that_went_well(scored) -> None:
+    job = monitor_job_name("orders")
+    for _ in range(5):
+        look(scored, "2020-03-01", known=12, at=morning(3, 3))
+    fail(scored, "2020-03-01", {OUTSIDE_TAG: "OSError"}, job)
+    assert "2020-03-01" in tick(MONITOR_LATE, scored, morning(3, 6))
+    fail(scored, "2020-03-01", {}, job)
+    assert "2020-03-01" not in tick(MONITOR_LATE, scored, morning(3, 6))
 
 
 def test_a_pipeline_without_outcomes_has_no_schedule_for_them() -> None:

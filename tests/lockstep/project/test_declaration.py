@@ -1,7 +1,7 @@
 """Declarations: what contradicts itself is refused when the file is imported."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,16 @@ QUERY = "SELECT * FROM orders"
         ({"holdout": "a fifth"}, "holdout is 'a fifth'; give a share between 0 and 1."),
         ({"max_quarantined": 5}, "max_quarantined is a share between 0 and 1, not 5."),
         ({"max_age": 30}, "max_age is 30; give a timedelta, such as timedelta(days=365)."),
+        ({"label_delay": 30}, "label_delay is 30; give a timedelta, such as timedelta(days=30)."),
+        (
+            {"label_delay": timedelta(days=-1)},
+            "label_delay is -1 day, 0:00:00, and outcomes are known after the end of their day;",
+        ),
+        (
+            {"label_delay": timedelta(days=1), "outcomes": None},
+            "has a label_delay, but no source of outcomes;",
+        ),
+        ({"min_known": 0}, "min_known is a share between 0 and 1, not 0."),
         ({"calendar": "2020-03-01"}, "calendar is '2020-03-01'; give a Calendar("),
         ({"suites": None}, "suites is None; give Suites(input=..., features=..., outputs=...)."),
         ({"quality": Quality("risk", "came_back", "auc", 0.5)}, "quality is Quality("),
@@ -166,3 +176,9 @@ def test_a_day_is_over_when_it_is_over_in_the_calendars_time_zone() -> None:
 def test_a_calendar_has_every_day_of_the_weeks_in_which_clocks_change() -> None:
     calendar = Calendar(date(2020, 10, 24), date(2020, 10, 27), timezone="Europe/Berlin")
     assert calendar.days() == ["2020-10-24", "2020-10-25", "2020-10-26", "2020-10-27"]
+
+
+def test_a_day_ends_at_midnight_of_the_calendar_summer_time_or_not() -> None:
+    calendar = Calendar(date(2013, 3, 1), timezone="America/New_York")
+    assert calendar.end_of("2013-03-09") == datetime(2013, 3, 10, 5, tzinfo=UTC)
+    assert calendar.end_of("2013-03-10") == datetime(2013, 3, 11, 4, tzinfo=UTC)

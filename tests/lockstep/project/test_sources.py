@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.columns.errors import DeclarationError, InputError
+from lockstep.columns.errors import DeclarationError, InputError, NotDeliveredError
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.project.sources import (
     CsvSource,
@@ -125,7 +125,7 @@ def test_every_form_says_what_it_is_in_a_line(source):
 @pytest.mark.parametrize("kind", ["parquet_source", "csv_source"])
 def test_a_file_that_is_not_there_is_named(kind, request):
     source = request.getfixturevalue(kind)
-    with pytest.raises(InputError, match=r"there is no file .*2013-04-02.*deliver it"):
+    with pytest.raises(NotDeliveredError, match=r"there is no file .*2013-04-02.*deliver it"):
         source.read(NEXT_DAY)
 
 
@@ -227,6 +227,14 @@ def test_a_function_that_raises_is_named_with_the_day_and_the_cause():
     ) as found:
         FunctionSource(failing).read(DAY)
     assert isinstance(found.value.__cause__, KeyError)
+
+
+def test_a_function_that_misses_a_file_says_that_it_is_not_delivered_yet(tmp_path):
+    def read(day):
+        return pd.read_csv(tmp_path / f"{day}.csv")
+
+    with pytest.raises(NotDeliveredError, match=r"read, for 2013-04-01: .*2013-04-01\.csv"):
+        FunctionSource(read).read(DAY)
 
 
 def test_an_error_that_is_clear_already_is_passed_on():

@@ -1,24 +1,48 @@
 """Outcomes: which rows are compared with what came of them, and what is said of it."""
 
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from assets.orders import ASSETS
-from lockstep.columns.errors import InputError
+from assets.orders import ASSETS, fates, orders
+from lockstep.columns.errors import InputError, NotDeliveredError
 from lockstep.columns.kinds import Columns
+from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
-from lockstep.scoring.outcomes import (
-    check_calibration,
-    check_live_quality,
-    compare_outcomes,
-    join_outcomes,
-)
+from lockstep.project.sources import CsvSource, FunctionSource
+from lockstep.scoring.live_quality import check_calibration, check_live_quality
+from lockstep.scoring.looks import open_days, outcome_records
+from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
 from lockstep.scoring.store import NotStoredError
+from lockstep.training.training_set import compute_training_set
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
 QUALITIES = (Quality("risk", "came_back", "auc", threshold=0.6),)
+LATE = replace(ASSETS, label_delay=timedelta(days=30))
+DUE = datetime(2020, 4, 1, tzinfo=UTC)
+EARLY, LATER = datetime(2020, 3, 5, 6, 30, tzinfo=UTC), datetime(2020, 4, 2, 6, 30, tzinfo=UTC)
+
+
+def compare(
+    workplace,
+    day: str,
+    declared: PipelineAssets = ASSETS,
+    *,
+    known: int = 120,
+    at: datetime = LATER,
+) -> Outcomes:
+    """Compare a day of which the outcomes of the first rows have arrived."""
+    source = FunctionSource(lambda of: fates(of).head(known))
+    return compare_outcomes(declared, source, workplace.registry, workplace.store, day, now=at)
+
+
+def compare_frame(workplace, frame: pd.DataFrame) -> Outcomes:
+    """Compare the first day with outcomes that arrived."""
+    source = FunctionSource(lambda of: frame)
+    return compare_outcomes(ASSETS, source, workplace.registry, workplace.store, DAY, now=LATER)
 
 
 def predictions(rows: int = 500, *, bias: float = 0.0) -> Columns:
@@ -50,13 +74,23 @@ def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
     with pytest.raises(
         InputError, match="1 rows of outcomes repeat the order_id of another, such as 'a'"
     ):
-        join_outcomes(ASSETS.pipeline, {"order_id": np.array(["a"], object)}, arrived)
+        refuse_repeated(ASSETS.pipeline, arrived)
 
 
 def test_a_scored_day_is_compared_with_what_came_of_it(scored) -> None:
-    found = compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, DAY)
-    assert found.counts == {"known": 120, "unknown so far": 0, "refused": 0}
-    assert set(found.results) == {"live_quality", "calibration"}
+    found = compare(scored, DAY)
+    assert found.counts == {
+        "published": 120,
+        "known": 120,
+        "unknown so far": 0,
+        "not published": 0,
+        "refused": 0,
+    }
+    assert {name: one.result for name, one in found.results.items()} == {
+        "arrival": "passed",
+        "live_quality": "passed",
+        "calibration": "passed",
+    }
 
 
 def test_a_day_that_was_not_scored_cannot_be_compared(live) -> None:
@@ -84,17 +118,208 @@ def test_what_the_version_that_scored_has_not_is_named_and_the_rest_is_measured(
     found = compare_outcomes(checkout, ASSETS.outcomes, scored.registry, scored.store, DAY)
     result = found.results["live_quality"]
     assert found.measured == ASSETS.quality
-    assert result.numbers.keys() == {"risk auc", "expected_cost mae"}
+    assert result.numbers.keys() == {"risk auc", "expected_cost mae", "share known"}
     assert list(result.unjudged) == ["risk log_loss"]
     assert "has no column is_dear" in result.summary
 
 
-def test_days_that_lack_a_column_are_left_out_of_the_last_days(scored) -> None:
-    compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, DAY)
-    earlier = scored.store.read("outcomes", DAY).drop_columns("return_cost")
-    scored.store.write("outcomes", earlier, DAY)
-    found = compare_outcomes(ASSETS, ASSETS.outcomes, scored.registry, scored.store, NEXT)
+def test_days_that_lack_a_column_are_left_out_of_the_last_days_and_named(
+    scored, edited_orders
+) -> None:
+    compare(scored, DAY)
+    checkout = edited_orders(NEW_LABEL)
+    compute_training_set(checkout, scored.store, "run")
+    scored.let_serve(scored.fit(checkout))
+    scored.score(NEXT)
+    found = compare(scored, NEXT, checkout)
     assert len(found.recent["return_cost"]) == 120
+    assert "version 1 scored it, which has no such is_dear" in found.results["live_quality"].summary
+
+
+# What arrives late
+
+
+def test_too_little_known_is_not_judged_before_the_delay_is_over(scored) -> None:
+    found = compare(scored, DAY, LATE, known=43, at=EARLY)
+    assert {one.result for one in found.results.values()} == {"not_judged"}
+    assert found.results["arrival"].summary == (
+        "43 of 120 outcomes are known (36%); at least 90% have to be by 2020-04-01 00:00 UTC."
+    )
+    assert "43 of 120 outcomes are known (36%)" in found.results["live_quality"].summary
+
+
+def test_too_little_known_after_the_delay_is_a_warning(scored) -> None:
+    found = compare(scored, DAY, LATE, known=43, at=LATER)
+    result = found.results["arrival"]
+    assert result.result == "warned"
+    assert "at least 90% should be since 2020-04-01 00:00 UTC" in result.summary
+    assert found.results["live_quality"].result == "not_judged"
+
+
+def test_enough_known_is_judged_before_the_delay_is_over_and_shows_the_share(scored) -> None:
+    found = compare(scored, DAY, LATE, known=114, at=EARLY)
+    assert {one.result for one in found.results.values()} == {"passed"}
+    assert found.results["live_quality"].numbers["share known"] == 0.95
+    assert found.results["calibration"].numbers["share known"] == 0.95
+    assert "114 of 120 outcomes are known (95%)" in found.results["live_quality"].summary
+
+
+def test_a_file_that_is_not_there_yet_is_nothing_known_so_far_until_it_is_due(scored) -> None:
+    declared = replace(LATE, outcomes=CsvSource("outcomes/{day}.csv"))
+    early = compare_outcomes(
+        declared, declared.outcomes, scored.registry, scored.store, DAY, now=EARLY
+    )
+    assert early.results["arrival"].result == "not_judged"
+    assert "0 of 120 outcomes are known" in early.results["arrival"].summary
+    assert "there is no file" in early.results["arrival"].summary
+    with pytest.raises(NotDeliveredError, match="there is no file"):
+        compare_outcomes(declared, declared.outcomes, scored.registry, scored.store, DAY, now=LATER)
+
+
+def test_days_of_which_too_little_is_known_are_left_out_of_the_last_days_and_named(
+    scored,
+) -> None:
+    compare(scored, DAY, LATE, known=43, at=EARLY)
+    found = compare(scored, NEXT, LATE, at=EARLY)
+    assert len(found.recent["risk"]) == 120
+    assert found.results["live_quality"].unjudged == {DAY: "43 of 120 outcomes are known (36%)"}
+
+
+def test_an_outcome_that_is_delivered_no_longer_stays_known_and_is_named(scored) -> None:
+    compare(scored, DAY)
+    found = compare(scored, DAY, known=118)
+    assert found.arrival.known == 120
+    result = found.results["arrival"]
+    assert result.result == "warned"
+    assert (
+        f"2 that were known before are delivered no longer, such as that of order_id '{DAY}-0118'"
+        in (result.summary)
+    )
+    again = compare(scored, DAY, known=118)
+    assert again.arrival.known == 120
+
+
+def test_an_outcome_that_changed_counts_as_it_is_now_and_is_named(scored) -> None:
+    before = compare(scored, DAY)
+    frame = fates(date.fromisoformat(DAY))
+    frame.loc[7, "returned"] = not frame.loc[7, "returned"]
+    found = compare_frame(scored, frame)
+    assert found.results["arrival"].result == "warned"
+    assert f"1 are others than before, such as returned of order_id '{DAY}-0007'" in (
+        found.results["arrival"].summary
+    )
+    assert int((found.recent["came_back"] != before.recent["came_back"]).sum()) == 1
+    assert compare_frame(scored, frame).results["arrival"].passed
+
+
+# Of what is published only
+
+
+def test_outcomes_of_rows_that_were_not_published_are_counted_and_named(scored) -> None:
+    frame = fates(date.fromisoformat(DAY))
+    frame.loc[frame.index[:3], "order_id"] = ["x", "y", "z"]
+    found = compare_frame(scored, frame)
+    assert (found.counts["not published"], found.counts["known"]) == (3, 117)
+    assert "3 are of rows that were not published, such as order_id 'x'" in (
+        found.results["arrival"].summary
+    )
+
+
+def test_a_day_that_was_scored_and_blocked_cannot_be_compared(live, edited_orders) -> None:
+    live.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
+    assert not live.score(DAY).ok
+    with pytest.raises(NotStoredError, match="No attempt at daily/2020-03-01 has gone through yet"):
+        compare(live, DAY)
+    assert outcome_records(ASSETS, live.store).attempted() == []
+
+
+def test_a_day_that_was_blocked_when_it_was_scored_again_is_compared_as_it_was_published(
+    scored,
+) -> None:
+    scored.deliver(DAY, orders(date.fromisoformat(DAY)).head(0))
+    assert not scored.score(DAY).ok
+    assert compare(scored, DAY).arrival.rows == 120
+
+
+def test_a_day_that_was_published_again_does_not_count_until_it_is_compared_again(scored) -> None:
+    compare(scored, DAY)
+    scored.score(DAY)
+    found = compare(scored, NEXT)
+    assert len(found.recent["risk"]) == 120
+    assert (
+        "it was published again since it was compared; compare it again: lockstep outcomes orders"
+        in (found.results["live_quality"].unjudged[DAY])
+    )
+    compare(scored, DAY)
+    assert len(compare(scored, NEXT).recent["risk"]) == 240
+
+
+def test_a_stored_outcome_that_was_edited_does_not_count(scored) -> None:
+    path = compare(scored, DAY).path
+    path.write_bytes(path.read_bytes() + b"x")
+    found = compare(scored, NEXT)
+    assert len(found.recent["risk"]) == 120
+    assert "has been changed or damaged since" in found.results["live_quality"].unjudged[DAY]
+
+
+def test_outcomes_that_cannot_be_read_leave_the_last_look_as_it_was(scored) -> None:
+    first = compare(scored, DAY)
+    frame = fates(date.fromisoformat(DAY))
+    with pytest.raises(InputError, match="repeat the order_id"):
+        compare_frame(scored, pd.concat([frame, frame.head(1)]))
+    assert len(compare(scored, NEXT).recent["risk"]) == 240
+    assert first.path.exists()
+
+
+# When a day is looked at again
+
+
+def open_at(workplace, declared: PipelineAssets, at: datetime) -> list[str]:
+    return open_days(declared, workplace.store, at)
+
+
+def test_a_day_is_open_until_it_is_compared(scored) -> None:
+    assert open_at(scored, ASSETS, EARLY) == [DAY, NEXT]
+    compare(scored, DAY)
+    assert open_at(scored, ASSETS, EARLY) == [NEXT]
+
+
+def test_a_day_of_which_too_little_is_known_is_open_again_after_a_tenth_of_the_delay(
+    scored,
+) -> None:
+    compare(scored, DAY, LATE, known=43, at=EARLY)
+    opened = [DAY in open_at(scored, LATE, EARLY + timedelta(days=days)) for days in range(5)]
+    assert opened == [False, False, False, True, True]
+
+
+def test_a_day_is_looked_at_a_last_time_when_the_delay_is_over(scored) -> None:
+    compare(scored, DAY, LATE, known=43, at=DUE - timedelta(hours=1))
+    assert DAY in open_at(scored, LATE, DUE)
+    compare(scored, DAY, LATE, known=43, at=DUE)
+    assert DAY not in open_at(scored, LATE, LATER)
+
+
+def test_a_day_of_which_enough_is_known_is_closed(scored) -> None:
+    compare(scored, DAY, LATE, known=114, at=EARLY)
+    assert DAY not in open_at(scored, LATE, LATER)
+
+
+def test_a_day_that_is_published_again_is_open_again(scored) -> None:
+    compare(scored, DAY)
+    scored.score(DAY)
+    assert open_at(scored, ASSETS, LATER) == [DAY, NEXT]
+
+
+def test_a_day_whose_last_look_is_damaged_is_open_again_and_another_look_mends_it(scored) -> None:
+    compare(scored, DAY)
+    look = outcome_records(ASSETS, scored.store).demand(DAY)
+    look.path("record.json").write_text("{}")
+    assert DAY in open_at(scored, ASSETS, LATER)
+    assert compare(scored, DAY).arrival.known == 120
+    assert DAY not in open_at(scored, ASSETS, LATER)
+
+
+# What the checks find
 
 
 def test_live_quality_below_its_threshold_is_a_warning_that_names_the_prediction() -> None:
