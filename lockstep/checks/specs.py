@@ -232,7 +232,8 @@ ARRIVAL = Check(
     "over, and what was known at an earlier look is still delivered, and the same. Until it is "
     "over, too few are not judged, and the day is looked at again. An outcome that is delivered no "
     "longer stays known as it was; one that changed counts as it is now. Outcomes of rows that "
-    "were not published are counted and do not count.",
+    "were not published are counted and do not count. A delivery that cannot be read, or that has "
+    "a key twice, is an error.",
     "Ask whoever delivers outcomes for those that lack, and why the named ones changed. If they "
     "always take longer, declare a longer `label_delay`; if some never arrive, a lower "
     "`min_known`. Then look again: `lockstep outcomes PIPELINE --day DAY`.",

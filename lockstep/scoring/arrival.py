@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,12 @@ import numpy as np
 
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Rejected
+from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import python_value, show
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.declaration import PipelineAssets
+from lockstep.scoring.ingest import check_readable
 
 LOOKS = 10
 """How often a day is looked at again within the label delay: what arrives is seen after a tenth of
@@ -86,6 +88,7 @@ class Delivery:
         strangers: Keys of which no row is published.
         refused: Rows that cannot be decoded.
         notes: What else is to be said, such as that there is no file yet; sentences.
+        fault: Why nothing of it can be read; None if it can.
     """
 
     outcomes: Columns
@@ -94,6 +97,7 @@ class Delivery:
     strangers: Sequence[Any] = ()
     refused: Sequence[Rejected] = ()
     notes: Sequence[str] = ()
+    fault: UnreadableError | None = None
 
 
 def compare_delivery(delivered: Columns, earlier: Columns, published: Array, key: str) -> Delivery:
@@ -151,11 +155,16 @@ def _differ(before: Array, now: Array) -> Array:
 def check_arrival(arrival: Arrival, delivery: Delivery, key: str) -> CheckResult:
     """Whether enough is known by the time at which it should be, and what was known still is.
 
+    A delivery that cannot be read is an error. What was known before stays known.
+
     Args:
         arrival: How much is known.
         delivery: What was delivered.
         key: Name of the key.
     """
+    if delivery.fault is not None:
+        unread = check_readable(delivery.fault)
+        return replace(unread, summary=f"{unread.summary} From before, {arrival}.")
     wrong = [*_too_late(arrival), *_contradictions(delivery, key)]
     said = [f"{arrival}", *wrong, *_asides(delivery, key), *delivery.notes]
     numbers = {

@@ -14,7 +14,7 @@ import numpy as np
 
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import worth_telling
-from lockstep.columns.errors import InputError, NotDeliveredError
+from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
@@ -96,7 +96,7 @@ def compare_outcomes(
     Raises:
         NotStoredError: The day has not been published.
         DamagedError: What was scored is not what was recorded.
-        InputError: The outcomes cannot be read, or a key has more than one.
+        UnavailableError: The outcomes cannot be had now; or they are not there, and should be.
         LockedError: Another process is comparing the day, and goes on to.
     """
     published = stream_records(declared, store, "daily").demand(day)
@@ -162,29 +162,32 @@ class _Read:
     Attributes:
         columns: Keys, and the outcome's fields.
         refused: Rows that cannot be decoded.
-        note: Why there are none so far; None if they were read.
+        note: What is to be said of it, such as why there are none so far.
+        fault: Why they cannot be read; None if they can.
     """
 
     columns: Columns
     refused: Sequence[Rejected] = ()
     note: str | None = None
+    fault: UnreadableError | None = None
 
 
 def _read(source: Source, pipeline: Pipeline, day: str, *, is_due: bool) -> _Read:
     """The outcomes of a day; none where they are not there yet and need not be.
 
     Raises:
-        InputError: They cannot be read, or a key has more than one.
-        NotDeliveredError: They are not there, and should be.
+        UnavailableError: They cannot be had now; or they are not there, and should be.
     """
     schema = outcome_schema(pipeline)
     try:
         found = decode_source(source, schema, date.fromisoformat(day))
+        refuse_repeated(pipeline, found.columns)
     except NotDeliveredError as error:
         if is_due:
             raise
         return _Read(concat((), schema.kinds), note=str(error))
-    refuse_repeated(pipeline, found.columns)
+    except UnreadableError as error:
+        return _Read(concat((), schema.kinds), fault=error)
     return _Read(found.columns, found.rejected)
 
 
@@ -192,17 +195,18 @@ def refuse_repeated(pipeline: Pipeline, arrived: Columns) -> None:
     """Refuse outcomes of which nobody can tell which one of a record's is right.
 
     Raises:
-        InputError: A key has more than one.
+        UnreadableError: A key has more than one.
     """
     keys = arrived[pipeline.key].tolist()
     counts = Counter(keys)
     if len(counts) == len(keys):
         return
     repeated = [key for key, count in counts.most_common(3) if count > 1]
-    raise InputError(
+    raise UnreadableError(
         f"{pipeline.name}: {len(keys) - len(counts)} rows of outcomes repeat the {pipeline.key} of "
         f"another, such as {', '.join(map(repr, repeated))}, and nothing tells which one is right. "
-        "Have one outcome a record delivered."
+        "Have one outcome a record delivered.",
+        pipeline.key,
     )
 
 
@@ -225,6 +229,8 @@ def _earlier(records: Records, day: str, pipeline: Pipeline) -> _Read:
 
 def _delivery(arrived: _Read, earlier: _Read, published: Array, key: str) -> Delivery:
     found = compare_delivery(arrived.columns, earlier.columns, published, key)
+    if arrived.fault is not None:
+        return replace(found, withdrawn=(), fault=arrived.fault)
     notes = [one.note for one in (arrived, earlier) if one.note is not None]
     return replace(found, refused=arrived.refused, notes=notes)
 

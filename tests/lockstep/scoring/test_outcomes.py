@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, fates, orders
-from lockstep.columns.errors import InputError, NotDeliveredError
+from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
@@ -72,7 +72,7 @@ def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
         "cost": np.array([4.0, np.nan, np.nan]),
     }
     with pytest.raises(
-        InputError, match="1 rows of outcomes repeat the order_id of another, such as 'a'"
+        UnreadableError, match="1 rows of outcomes repeat the order_id of another, such as 'a'"
     ):
         refuse_repeated(ASSETS.pipeline, arrived)
 
@@ -262,13 +262,18 @@ def test_a_stored_outcome_that_was_edited_does_not_count(scored) -> None:
     assert "has been changed or damaged since" in found.results["live_quality"].unjudged[DAY]
 
 
-def test_outcomes_that_cannot_be_read_leave_the_last_look_as_it_was(scored) -> None:
-    first = compare(scored, DAY)
+def test_outcomes_that_cannot_be_read_are_an_error_and_what_was_known_stays_known(scored) -> None:
+    compare(scored, DAY, known=114)
     frame = fates(date.fromisoformat(DAY))
-    with pytest.raises(InputError, match="repeat the order_id"):
-        compare_frame(scored, pd.concat([frame, frame.head(1)]))
-    assert len(compare(scored, NEXT).recent["risk"]) == 240
-    assert first.path.exists()
+    repeated = compare_frame(scored, pd.concat([frame, frame.head(1)]))
+    assert (repeated.results["arrival"].result, repeated.results["arrival"].column) == (
+        "failed",
+        "order_id",
+    )
+    assert "From before, 114 of 120 outcomes are known (95%)" in repeated.results["arrival"].summary
+    lacking = compare_frame(scored, frame.drop(columns="returned")).results["arrival"]
+    assert (lacking.result, lacking.column) == ("failed", "returned")
+    assert compare_frame(scored, frame).results["arrival"].passed
 
 
 # When a day is looked at again
