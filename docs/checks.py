@@ -5,8 +5,10 @@ make docs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from lockstep.checks.messages import Place
 from lockstep.checks.specs import CHECKS, CHECKS_BY_ASSET, Check
 
 CHECKS_FILE = Path(__file__).with_name("checks.md")
@@ -19,8 +21,12 @@ the code.)
 
 A check that fails is in *error* or a *warning*. An error of a *blocking* check stops what comes
 after it: no version is fitted to such rows, no partition with such rows is published. No version
-goes live with any check of the gate (`champion`) in error. A warning never blocks. The first line
-of a finding, in Dagster and in `lockstep checks PIPELINE`, names the column.
+goes live with any check of the gate (`champion`) in error. A warning never blocks.
+
+A failure is told in three lines, in Dagster and in `lockstep checks PIPELINE`: what was found;
+where (the column, the function by file and line, keys of a few rows); and what to do, which is what
+this page says, filled in for the partition. While `lockstep up` runs, a link to the check's page in
+Dagster follows.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, and what was lacking is told with the asset, under *other findings*. Where only
@@ -45,16 +51,23 @@ def _link(check: Check) -> str:
 
 
 def _section(check: Check) -> str:
-    where = ", ".join(f"`{asset}`" for asset, checks in CHECKS_BY_ASSET.items() if check in checks)
+    assets = [asset for asset, checks in CHECKS_BY_ASSET.items() if check in checks]
+    where = ", ".join(f"`{asset}`" for asset in assets)
     need = f", for a pipeline with {check.need.words}" if check.need is not None else ""
     return "\n\n".join(
         (
             f"## {check.name}",
             f"*On {where}{need}.{' Blocking.' if check.blocking else ''}*",
             check.meaning,
-            f"**When it fails:** {check.remedy}",
+            f"**When it fails:** {check.remedy.replace('AGAIN', _again(assets))}",
         )
     )
+
+
+def _again(assets: Sequence[str]) -> str:
+    """The commands that make assets anew."""
+    commands = (Place(f"PIPELINE/{asset}").again for asset in assets)
+    return " or ".join(f"`{command}`" for command in dict.fromkeys(commands))
 
 
 if __name__ == "__main__":

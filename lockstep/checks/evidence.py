@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +49,10 @@ def check_live(live: LoadedVersion, pointer: Path | None) -> CheckResult:
         False,
         f"@live is version {live.version} in the registry, but {instead} ({pointer}). The alias "
         "was moved by hand, a promotion broke off, or the registry is an older copy; nothing is "
-        f"scored. Let the gate decide: lockstep promote {live.name} {live.version}",
+        "scored.",
+        where=f"the alias @live of {live.name} in the registry",
+        todo=f"Let the gate decide: `lockstep promote PIPELINE {live.version}` or `lockstep "
+        "rollback PIPELINE`. Then: AGAIN",
     )
 
 
@@ -98,6 +103,8 @@ def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
         if found.ok
         else f"{found.summary} ({how}).",
         column=first.column if first is not None else None,
+        where=str(first.origin) if first is not None and first.origin is not None else "",
+        keys=tuple(str(example.key) for example in first.examples) if first is not None else (),
         numbers={
             "rows": found.rows,
             "columns": len(found.compared),
@@ -184,10 +191,19 @@ def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ch
         summary=f"The code of {listed} is not that of version {version}. {consequence} Its effect: "
         f"{effect.summary}",
         severity="WARN" if proven else "ERROR",
-        column=effect.column or next(iter(changed)),
+        column=(column := effect.column or next(iter(changed))),
+        where=_location(pipeline, column),
         table=[{"column": name, "change": str(change)} for name, change in changed.items()],
         notes=effect.notes,
     )
+
+
+def _location(pipeline: Pipeline, column: str) -> str:
+    """The function of a column, by file and line; nothing for a field or a column that is gone."""
+    from lockstep.parity.divergence import Origin
+
+    origin = Origin.of(pipeline.graph, column)
+    return str(origin) if origin is not None else ""
 
 
 def _code_digests(pipeline: Pipeline, snapshot: Snapshot) -> dict[str, str]:
@@ -211,6 +227,7 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
         if differences
         else "Python, libraries, BLAS, processor, threads, time zone and locale are as at the fit.",
         severity="ERROR" if grave and not proven else "WARN",
+        where="this environment, against that of the fit" if differences else "",
         table=[one.to_json() for one in differences],
     )
 
@@ -251,11 +268,17 @@ def check_drift(profile: Profile, columns: Columns) -> CheckResult:
         summary=with_unjudged(said, unjudged),
         severity="WARN",
         column=drifted[0].column if drifted else None,
+        where=_others([one.column for one in drifted]),
         numbers={"drifted": len(drifted), "columns not judged": len(unjudged)}
         | {f"index of {one.column}": one.index for one in found if one.index is not None},
         table=table,
         unjudged=unjudged,
     )
+
+
+def _others(columns: Sequence[str]) -> str:
+    """The columns of a finding but the first, which is named by itself."""
+    return f"also {listed(columns[1:])}" if len(columns) > 1 else ""
 
 
 def _examples(found: Comparison | ParityReport) -> list[dict[str, Any]]:

@@ -39,6 +39,10 @@ class CheckResult:
         notes: Longer texts (Markdown) by title, such as a reproducer.
         unjudged: Columns that could not be judged, each with what was lacking.
         judged: Whether there was anything to compare.
+        where: Where it found that, besides the column: a file with its line, other columns.
+        keys: Keys of some of the rows.
+        todo: What to do, where that is another thing than what is said of every failure of the
+            check; see `Check.remedy` for the words in it that stand for something.
     """
 
     passed: bool
@@ -50,6 +54,9 @@ class CheckResult:
     notes: Mapping[str, str] = field(default_factory=dict)
     unjudged: Mapping[str, str] = field(default_factory=dict)
     judged: bool = True
+    where: str = ""
+    keys: tuple[str, ...] = ()
+    todo: str = ""
 
     @classmethod
     def not_judged(cls, lacking: str, unjudged: Mapping[str, str] | None = None) -> CheckResult:
@@ -84,7 +91,8 @@ class CheckResult:
         numbers = {name: plain(value, nan="NaN") for name, value in self.numbers.items()}
         table = [plain(row, longest=_LONGEST_CELL, nan="NaN") for row in self.table[:_MOST_ROWS]]
         notes = {title: cut(text, _LONGEST_NOTE) for title, text in self.notes.items()}
-        return {**found, "numbers": numbers, "table": table, "notes": notes}
+        keys = [cut(key, _LONGEST_CELL) for key in self.keys]
+        return {**found, "keys": keys, "numbers": numbers, "table": table, "notes": notes}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CheckResult:
@@ -93,7 +101,8 @@ class CheckResult:
             name: float(value) if isinstance(value, str) else value
             for name, value in data["numbers"].items()
         }
-        return cls(**{**data, "numbers": numbers})
+        keys = tuple(data.get("keys", ()))  # which older records have not
+        return cls(**{**data, "numbers": numbers, "keys": keys})
 
 
 def tell(unjudged: Mapping[str, str]) -> str:
@@ -121,11 +130,16 @@ def carry_out(
     try:
         return check(*arguments, **options)
     except LockstepError as error:
-        return CheckResult(False, f"The check could not be carried out: {error}")
+        return CheckResult(
+            False,
+            f"The check could not be carried out: {error}",
+            todo="Put that right, and have it carried out anew: AGAIN",
+        )
     except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
         return CheckResult(
             False,
             f"The check itself broke: {type(error).__name__}: {error}",
+            todo="Please report it with the traceback, which is among the details.",
             notes=_traceback(error),
         )
 

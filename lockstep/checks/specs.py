@@ -18,7 +18,8 @@ class Check:
     Attributes:
         name: Its name on every asset that has it.
         meaning: What it looks at, and what a failure means.
-        remedy: What to do when it fails.
+        remedy: What to do when it fails. PIPELINE, DAY, COLUMN and KEY stand for those of a
+            failure, and AGAIN for the command that makes anew what was checked.
         blocking: Whether an error of it stops what comes after.
         need: What a pipeline must declare to have it; None for what every pipeline has.
     """
@@ -37,8 +38,7 @@ DECODING = Check(
     "quarantine with all their reasons; too many of them block, and so does a content that cannot "
     "be read at all.",
     "Read the reasons. If upstream changed a type or a name, have it changed back or change the "
-    "record's declaration and train anew. What cannot be read, have delivered anew. Then score the "
-    "partition again.",
+    "record's declaration and train anew. What cannot be read, have delivered anew. Then: AGAIN",
     blocking=True,
 )
 INPUT_SUITE = Check(
@@ -48,7 +48,8 @@ INPUT_SUITE = Check(
     "aside; too many of either, or a critical expectation about the whole batch, block.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed. Where keys repeat, "
-    "declare as Key a column that no two rows share, or have each row delivered once.",
+    "declare as Key a column that no two rows share, if need be one made of several, or have each "
+    "row delivered once. Then: AGAIN",
     blocking=True,
 )
 INPUT_DRIFT = Check(
@@ -67,8 +68,8 @@ SUDDEN_SHIFT = Check(
     "usual, the window begins anew, and the days after such a gap are published without being "
     "judged until there are enough of them. A jump that the gap hides is then no jump any more; "
     "`input_drift` compares with training all the same.",
-    "Ask upstream what changed in the named column. If it was a mistake, have it corrected and "
-    "score the partition again. If the change is real and meant to stay, accept it: "
+    "Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
+    "then: AGAIN. If the change is real and meant to stay, accept it: "
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
     blocking=True,
     need=needs.FIELDS,
@@ -196,7 +197,7 @@ LIVE_VERSION = Check(
     "let serve last, with the very files that passed it. It decides whether anything is scored: an "
     "alias that was moved by hand, or a registry restored from an older copy, proves nothing.",
     "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
-    "Where files of the version were damaged, restore them. Then score the partition again.",
+    "Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,
 )
 LIVE_AGE = Check(
@@ -289,6 +290,8 @@ CHECKS_BY_ASSET = {
 }
 CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""
+REMEDIES = {check.name: check.remedy for check in CHECKS}
+"""What to do when a check fails, by its name."""
 
 
 def declared_checks(declared: PipelineAssets, asset: str) -> tuple[Check, ...]:

@@ -108,6 +108,7 @@ def suite_result(
         summary="; ".join(filter(None, said)) or f"{result.summary}.",
         severity="ERROR" if is_error else "WARN",
         column=worst[0].column if worst else None,
+        keys=tuple(map(str, worst[0].failing_keys)) if worst else (),
         numbers={
             "failed": len(failed),
             "expectations": len(result.findings),

@@ -67,7 +67,11 @@ def show_error(message: str) -> None:
 
 
 def show_checks(
-    checks: Sequence[CheckReport], *, passed_too: bool = False, partitions: bool = False
+    checks: Sequence[CheckReport],
+    *,
+    passed_too: bool = False,
+    partitions: bool = False,
+    dagster: str | None = None,
 ) -> None:
     """What checks found, the worst last: how many passed, what was not judged, warnings, failures.
 
@@ -75,17 +79,18 @@ def show_checks(
         checks: The checks.
         passed_too: Whether to show also what each of those that passed found.
         partitions: Whether to tell of each which partition it was about.
+        dagster: The address of Dagster's UI, if it runs: failures are told with their pages.
     """
     passed, *others = ([check for check in checks if check.result == mark] for mark in _MARKS)
     if passed_too:
-        _show_findings(passed, partitions)
+        _show_findings(passed, partitions, dagster)
     elif passed:
         OUT.print(f"[green]{_count(len(passed), 'check')} passed[/]")
     for found in others:
-        _show_findings(found, partitions)
+        _show_findings(found, partitions, dagster)
 
 
-def show_many_checks(reports: Sequence[RunReport]) -> None:
+def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -> None:
     """What the checks of many runs found: counted by check, and failures in full."""
     checks = [check for report in reports for check in report.checks]
     passed = sum(check.result == "passed" for check in checks)
@@ -95,7 +100,7 @@ def show_many_checks(reports: Sequence[RunReport]) -> None:
         counts = Counter((one.asset, one.check) for one in checks if one.result == result)
         for (asset, check), count in counts.most_common():
             OUT.print(f"{_MARKS[result]}  {escape(asset)}  [bold]{check}[/]  {_times(count)}")
-    _show_findings([check for check in checks if check.result == "failed"], partitions=True)
+    _show_findings([check for check in checks if check.result == "failed"], True, dagster)
 
 
 def show_errors(reports: Sequence[RunReport]) -> None:
@@ -145,12 +150,21 @@ def near(path: str) -> str:
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
 
-def _show_findings(checks: Iterable[CheckReport], partitions: bool) -> None:
+def _show_findings(checks: Iterable[CheckReport], partitions: bool, dagster: str | None) -> None:
     for check in checks:
         where = f" {check.partition}" if partitions and check.partition else ""
         line = f"{_MARKS[check.result]}  {escape(check.asset + where)}  [bold]{check.check}[/]"
         OUT.print(line, soft_wrap=True)
-        OUT.print(Padding.indent(Text(_shown(check)), 8))
+        for told in (_shown(check), *_advice(check)):
+            OUT.print(Padding.indent(Text(told), 8))
+        if check.result == "failed" and dagster is not None:
+            OUT.print(Padding.indent(Text(f"{dagster}{check.page}"), 8), soft_wrap=True)
+
+
+def _advice(check: CheckReport) -> list[str]:
+    """Where a check found what it found, and what to do about it, if it did not pass."""
+    titled = (("Where", check.where), ("What to do", check.todo))
+    return [f"{title}: {text}" for title, text in titled if text is not None]
 
 
 def _shown(check: CheckReport) -> str:

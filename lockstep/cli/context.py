@@ -67,6 +67,13 @@ def registry() -> Registry:
     return home().registry()
 
 
+def dagster() -> str | None:
+    """Where Dagster's UI answers while `lockstep up` runs for the home; None while it does not."""
+    from lockstep.scoring.lock import is_held
+
+    return home().addresses.dagster if is_held(home().served) else None
+
+
 def run(
     job: str,
     partition: str | None = None,

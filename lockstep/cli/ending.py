@@ -19,10 +19,12 @@ def finish(reports: Sequence[RunReport], facts: Mapping[str, Any], as_json: bool
     Raises:
         typer.Exit: The runs did not all go well; its status says how.
     """
+    from lockstep.cli import context
     from lockstep.cli.console import show_errors, show_json
 
     if as_json:
-        show_json({**facts, "runs": [report.to_json() for report in reports]})
+        dagster = context.dagster()
+        show_json({**facts, "runs": [report.to_json(dagster) for report in reports]})
     show_errors(reports)
     if any(report.error is not None and report.is_mistake for report in reports):
         raise typer.Exit(MISUSED)

@@ -28,8 +28,6 @@ def checks(
     as_json: AsJson = False,
 ) -> None:
     """Show what every check of a pipeline found last; 1 if one is in error."""
-    from dataclasses import asdict
-
     from lockstep.cli.console import say, show_checks, show_json
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.record import recorded_checks
@@ -48,9 +46,9 @@ def checks(
         attempt=attempt,
     )
     if as_json:
-        show_json([asdict(check) for check in found])
+        show_json([check.to_json(context.dagster()) for check in found])
     elif found:
-        show_checks(found, passed_too=passed, partitions=True)
+        show_checks(found, passed_too=passed, partitions=True, dagster=context.dagster())
     else:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")

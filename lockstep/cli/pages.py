@@ -29,5 +29,5 @@ def show_pages(project: Project, addresses: Addresses) -> None:
 
 def lineage_page(addresses: Addresses, pipeline: str) -> str:
     """The graph of a pipeline's assets, each with what its checks found."""
-    selection = quote(f'key:"{pipeline}/*"')
-    return f"{addresses.dagster}/asset-groups?asset-selection={selection}"
+    selection = quote(f'key:"{pipeline}/*"', safe="")
+    return f"{addresses.dagster}/asset-groups~{selection}/"

@@ -96,9 +96,9 @@ def _run_each(
             if not as_json:
                 bar.say(_line(reports[-1]))
     if not as_json and len(reports) == 1:
-        show_checks(reports[0].checks)
+        show_checks(reports[0].checks, dagster=context.dagster())
     elif not as_json:
-        show_many_checks(reports)
+        show_many_checks(reports, context.dagster())
     return reports
 
 

@@ -49,7 +49,7 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     home = project.home
     prepare_instance(home)
     try:
-        with locked(home.path / "up.lock", "the home", wait=0):
+        with locked(home.served, "the home", wait=0):
             return _run(project, port, mlflow_port)
     except LockedError:
         say(f"`lockstep up` runs already for {home.path}.")

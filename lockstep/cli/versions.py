@@ -35,7 +35,7 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     if not as_json:
         if version is not None:
             say(f"Registered {declared.name} version {version}{_measured(declared, report)}.")
-        show_checks(report.checks)
+        show_checks(report.checks, dagster=context.dagster())
         if report.ok:
             say(f"Promote it: lockstep promote {declared.name} {version}")
     finish([report], {"version": version}, as_json)
@@ -153,7 +153,7 @@ def _point_champion(
     if not as_json:
         serves = f"version {live.version}" if live is not None else "no version yet"
         say(f"@champion: version {version}. @live: {serves}.")
-        show_checks(report.checks)
+        show_checks(report.checks, dagster=context.dagster())
     numbers = {"champion": version, "live": live.version if live is not None else None}
     finish([report], numbers, as_json)
 

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from functools import wraps
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec
 
 import dagster as dg
 
+from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checks import specs, table_metadata, to_result
+from lockstep.dagster.checks import check_page, specs, table_metadata, to_result
 from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
 
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
+
+
+class Blocked(dg.Failure):
+    """A run that ends here, since a blocking check is in error: Dagster itself tells only which."""
+
+    def __init__(self, place: Place, failed: Mapping[str, str]) -> None:
+        """Tell of each check in error what was found, where, and what to do.
+
+        Args:
+            place: What was checked.
+            failed: The message of each, by the name of the check.
+        """
+        super().__init__(
+            "\n\n".join(f"{name} of {place}: {message}" for name, message in failed.items()),
+            metadata={name: dg.MetadataValue.url(check_page(place, name)) for name in failed},
+            allow_retries=False,
+        )
+
 
 Arguments = ParamSpec("Arguments")
 Materialized = Iterator[dg.MaterializeResult[Any]]
@@ -66,12 +85,14 @@ def checked_asset(
                 for made in make(context, *arguments, **options):
                     context.log.info("%s made in %.1f s", title, monotonic() - begun)
                     yield made
+                    _stop_if_blocked(context, made, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
                 raise
 
         upstream = [dg.AssetKey(list(one)) for one in deps]
         declared = specs(checks, name, partitions)
+        blocking = {spec.name for spec in declared if spec.blocking}
         return dg.multi_asset(
             name="__".join(name.path),
             specs=[dg.AssetSpec(name, deps=upstream, **spec)],
@@ -98,25 +119,56 @@ def materialized(
         results: What the checks found, by name.
         metadata: What else is told of the asset.
     """
+    place = _place(context)
     _tell(context, results, metadata)
     declared = {key.name for key in context.selected_asset_check_keys}
     evaluated = {
         name: found for name, found in results.items() if found.judged and name in declared
     }
-    others = [
-        {
-            "check": name,
-            "result": found.result.replace("_", " "),
-            "finding": found.summary,
-            "column": found.column,
-        }
-        for name, found in results.items()
-        if name not in evaluated
-    ]
+    others = [_row(name, found, place) for name, found in results.items() if name not in evaluated]
     return dg.MaterializeResult(
         metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
-        check_results=[to_result(name, found) for name, found in evaluated.items()],
+        check_results=[to_result(name, found, place) for name, found in evaluated.items()],
     )
+
+
+def _row(name: str, found: CheckResult, place: Place) -> dict[str, str | None]:
+    """What a check without an evaluation found, as a row of a table."""
+    row = {
+        "check": name,
+        "result": found.result.replace("_", " "),
+        "finding": found.summary,
+        "column": found.column,
+    }
+    if found.passed or not found.judged:
+        return {**row, "where": None, "what to do": None}
+    message = Message.of(name, found, place)
+    return {**row, "where": message.where, "what to do": message.todo}
+
+
+def _stop_if_blocked(
+    context: dg.AssetExecutionContext, made: dg.MaterializeResult[Any], blocking: Set[str]
+) -> None:
+    """End the run where a blocking check is in error, as Dagster would, with the whole message.
+
+    Raises:
+        Blocked: One is.
+    """
+    failed = {
+        str(one.check_name): one.description or ""
+        for one in made.check_results or ()
+        if one.check_name in blocking
+        and not one.passed
+        and one.severity is dg.AssetCheckSeverity.ERROR
+    }
+    if failed:
+        raise Blocked(_place(context), failed)
+
+
+def _place(context: dg.AssetExecutionContext) -> Place:
+    (asset,) = context.selected_asset_keys
+    partition = context.partition_key if context.has_partition_key else None
+    return Place(asset.to_user_string(), partition)
 
 
 def _tell(

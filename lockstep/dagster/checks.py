@@ -9,6 +9,7 @@ from warnings import catch_warnings, simplefilter
 
 import dagster as dg
 
+from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 
@@ -22,6 +23,7 @@ def specs(
     partitions: dg.PartitionsDefinition[str] | None = None,
 ) -> list[dg.AssetCheckSpec]:
     """The checks as Dagster declares them on an asset."""
+    place = Place(asset.to_user_string())
     with catch_warnings():
         # Partitioned checks are in preview; tests/upstream pins how they behave.
         simplefilter("ignore", dg.PreviewWarning)
@@ -29,7 +31,7 @@ def specs(
             dg.AssetCheckSpec(
                 check.name,
                 asset=asset,
-                description=f"{check.meaning}\n\n**When it fails:** {check.remedy}",
+                description=f"{check.meaning}\n\n**When it fails:** {told_of(check.remedy, place)}",
                 blocking=check.blocking,
                 partitions_def=partitions,
             )
@@ -37,8 +39,8 @@ def specs(
         ]
 
 
-def to_result(name: str, found: CheckResult) -> dg.AssetCheckResult:
-    """What a check found, as Dagster records it."""
+def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResult:
+    """What a check found, as Dagster records it: of one that did not pass, the whole message."""
     metadata: dict[str, Any] = {
         title: value for title, value in found.numbers.items() if math.isfinite(value)
     }
@@ -54,9 +56,14 @@ def to_result(name: str, found: CheckResult) -> dg.AssetCheckResult:
         check_name=name,
         passed=found.passed,
         severity=dg.AssetCheckSeverity[found.severity],
-        description=found.summary,
+        description=found.summary if found.passed else str(Message.of(name, found, place)),
         metadata=metadata,
     )
+
+
+def check_page(place: Place, check: str) -> str:
+    """The page of a check in Dagster's UI, without the address of that."""
+    return f"{place.page}?view=checks&checkDetail={check}"
 
 
 def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

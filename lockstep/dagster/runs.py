@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from logging import ERROR, getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,11 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checked import OTHER_FINDINGS
+from lockstep.dagster.checked import OTHER_FINDINGS, Blocked
+from lockstep.dagster.checks import check_page
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
@@ -39,6 +41,8 @@ class CheckReport:
         result: `"passed"`, `"warned"`, `"failed"` or `"not_judged"`.
         column: The column that it names, if it names one.
         summary: What was found, in a line.
+        where: Where in the data or the code; None of one that passed or was not judged.
+        todo: What to do about it; likewise.
     """
 
     asset: str
@@ -47,25 +51,48 @@ class CheckReport:
     result: str
     column: str | None
     summary: str
+    where: str | None = None
+    todo: str | None = None
+
+    @property
+    def page(self) -> str:
+        """Its page in Dagster's UI, without the address of that."""
+        return check_page(Place(self.asset), self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:
         """What Dagster recorded of a check."""
         failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
         column = evaluation.metadata.get("column")
+        said = evaluation.description or ""
+        message = None if evaluation.passed else Message.from_text(said)
         return cls(
             asset=evaluation.asset_key.to_user_string(),
             check=evaluation.check_name,
             partition=evaluation.partition,
             result="passed" if evaluation.passed else failed,
             column=str(column.value) if column is not None else None,
-            summary=evaluation.description or "",
+            summary=said if message is None else message.what,
+            where=None if message is None else message.where,
+            todo=None if message is None else message.todo,
         )
 
     @classmethod
     def found(cls, asset: str, check: str, partition: str, result: CheckResult) -> CheckReport:
         """What is recorded of a partition."""
-        return cls(asset, check, partition, result.result, result.column, result.summary)
+        told = cls(asset, check, partition, result.result, result.column, result.summary)
+        if result.result not in ("failed", "warned"):
+            return told
+        message = Message.of(check, result, Place(asset, partition))
+        return replace(told, where=message.where, todo=message.todo)
+
+    def to_json(self, dagster: str | None = None) -> dict[str, Any]:
+        """As plain data.
+
+        Args:
+            dagster: The address of Dagster's UI, if it runs.
+        """
+        return {**asdict(self), "page": f"{dagster or ''}{self.page}"}
 
     @classmethod
     def others(cls, made: dg.AssetMaterialization) -> list[CheckReport]:
@@ -81,6 +108,8 @@ class CheckReport:
                 result=str(one["result"]).replace(" ", "_"),
                 column=None if one["column"] is None else str(one["column"]),
                 summary=str(one["finding"]),
+                where=_text(one.get("where")),
+                todo=_text(one.get("what to do")),
             )
             for one in (record.data for record in table.records)
         ]
@@ -139,15 +168,19 @@ class RunReport:
         found = self.figure(asset, "path")
         return None if found is None else Path(found)
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+    def to_json(self, dagster: str | None = None) -> dict[str, Any]:
+        """As plain data.
+
+        Args:
+            dagster: The address of Dagster's UI, if it runs.
+        """
         return {
             "run_id": self.run_id,
             "job": self.job,
             "partition": self.partition,
             "published": self.wrote("/published"),
             "materialized": {key: dict(values) for key, values in self.materialized.items()},
-            "checks": [asdict(check) for check in self.checks],
+            "checks": [check.to_json(dagster) for check in self.checks],
             "error": self.error,
         }
 
@@ -220,6 +253,10 @@ def run_job(
     )
 
 
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
 def _resolved(project: Project, job: str) -> dg.JobDefinition:
     from lockstep.dagster.definitions import built
 
@@ -274,7 +311,7 @@ def _first_error(events: Iterable[Any]) -> SerializableErrorInfo | None:
     for event in events:
         if event.is_step_failure:
             error = _inside_dagsters(event.step_failure_data.error)
-            if error is not None and error.cls_name != "DagsterAssetCheckFailedError":
+            if error is not None and error.cls_name != Blocked.__name__:
                 return error
     return None
 

@@ -43,6 +43,11 @@ class Home:
         """What can be made again at any time."""
         return self.path / "cache"
 
+    @property
+    def served(self) -> Path:
+        """The file that is locked as long as `lockstep up` serves the home."""
+        return self.path / "up.lock"
+
     def live(self, pipeline: str) -> Path:
         """The file that says which version of a pipeline is live."""
         return self.path / "live" / f"{pipeline}.json"

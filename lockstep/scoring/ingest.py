@@ -13,11 +13,15 @@ from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.scoring.quarantine import set_aside
 
 if TYPE_CHECKING:
     from lockstep.suites.results import SuiteResult
+
+_EXAMPLES = 5
+"""Rows that a message names."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         or f"All {ingested.total} rows fit {ingested.schema.name}, and no column is unknown.",
         severity="ERROR" if ingested.refused and ingested.quarantined.too_many else "WARN",
         column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
+        where=_row_numbers(ingested.refused),
+        keys=_keys(ingested.refused),
         numbers={"refused": len(ingested.refused)},
         table=table,
     )
@@ -175,12 +181,14 @@ def check_input_suite(ingested: Ingested) -> CheckResult:
         summary="; ".join(said),
         severity="ERROR" if ingested.too_many_duplicates else found.severity,
         column=ingested.schema.key if by_key else found.column,
+        where=_row_numbers(ingested.duplicates) if by_key else "",
+        keys=_keys(ingested.duplicates) if by_key else found.keys,
         numbers=numbers,
     )
 
 
 def _repetition(ingested: Ingested) -> str:
-    """What is said of rows that repeat a key, and, where there are many, what to do."""
+    """What is said of rows that repeat a key, and, where there are many, of the limit."""
     key, example = ingested.schema.key, ingested.duplicates[0]
     said = (
         f"{len(ingested.duplicates)} of {ingested.total} rows repeat the {key} of an earlier row "
@@ -188,10 +196,19 @@ def _repetition(ingested: Ingested) -> str:
     )
     if not ingested.too_many_duplicates:
         return said
-    return (
-        f"{said}; at most {ingested.max_quarantined:.4g} of the rows may. Declare as Key a column "
-        "that no two rows share, if need be one made of several, or deliver each row once"
-    )
+    return f"{said}; at most {ingested.max_quarantined:.4g} of the rows may"
+
+
+def _row_numbers(rows: Sequence[Rejected]) -> str:
+    """The rows by where they are in the input."""
+    if not rows:
+        return ""
+    return f"{'rows' if len(rows) > 1 else 'row'} {listed((row.row for row in rows), _EXAMPLES)}"
+
+
+def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:
+    """Keys of the first rows, those that could be read."""
+    return tuple(row.key for row in rows[:_EXAMPLES] if row.key is not None)
 
 
 def _columns_at_fault(rows: tuple[Rejected, ...]) -> list[str]:

@@ -85,6 +85,15 @@ def holder(path: Path) -> Holder | None:
     return Holder(**json.loads(signed)) if signed.endswith("\n") else None
 
 
+def is_held(path: Path) -> bool:
+    """Whether anybody holds a lock now."""
+    try:
+        with path.open("r", encoding="utf-8") as file:
+            return not _try(file)
+    except FileNotFoundError:
+        return False
+
+
 def _try(file: TextIO) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

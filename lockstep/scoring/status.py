@@ -59,7 +59,8 @@ def findings(
         lacking = None if number is not None else _unfinished(records, attempt, steps)
         _verify(records, partition)
     except DamagedError as error:
-        return [Finding(steps[-1], RECORD, CheckResult(False, str(error)))]
+        damaged = CheckResult(False, str(error), where=f"the files of {partition}")
+        return [Finding(steps[-1], RECORD, damaged)]
     return [*found, *([lacking] if lacking is not None else [])]
 
 
@@ -106,9 +107,10 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Fin
     at_work = records.holder(partition)
     if at_work is not None:
         said = f"Attempt {attempt.number} goes on: {at_work}. {before}."
-        return Finding(step, RECORD, CheckResult(False, said, "WARN"))
+        wait = "Wait until it ends, or end it and make the partition anew: AGAIN"
+        return Finding(step, RECORD, CheckResult(False, said, "WARN", todo=wait))
     said = (
         f"Attempt {attempt.number} of {attempt.record.started_at} broke off before {step} was "
-        f"{'committed' if step in done else 'recorded'}. {before}; make it anew: {attempt.again}"
+        f"{'committed' if step in done else 'recorded'}. {before}."
     )
-    return Finding(step, RECORD, CheckResult(False, said))
+    return Finding(step, RECORD, CheckResult(False, said, where=str(attempt.folder)))

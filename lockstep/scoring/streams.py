@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
+from lockstep.checks.messages import Place
 from lockstep.columns.decode import Decoded
 from lockstep.columns.schema import Schema
 from lockstep.project.declaration import PipelineAssets
@@ -50,10 +50,9 @@ def stream_records(declared: PipelineAssets, store: Store, stream: str) -> Recor
         store: Where the pipeline's rows are kept.
         stream: Name of the stream.
     """
-    option = "--day" if stream == "daily" else "--file"
     return Records(
         root=store.root / stream,
-        again=lambda partition: shlex.join(["lockstep", "score", declared.name, option, partition]),
+        again=lambda partition: Place(f"{declared.name}/{stream}/batch", partition).again,
         kept=declared.kept_attempts,
         exported="published",
     )

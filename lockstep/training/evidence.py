@@ -58,14 +58,12 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
     except EvidenceError as error:
         return CheckResult(
             False,
-            f"It is not known what the training of version {wanted.version} found: {error}. Train "
-            f"again: lockstep train {wanted.name}",
+            f"It is not known what the training of version {wanted.version} found: {error}.",
         )
     problems = [*_failures(evidence), *_losses(evidence, loaded)]
     return CheckResult(
         passed=not problems,
-        summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}. Train again: "
-        f"lockstep train {wanted.name}"
+        summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}."
         if problems
         else f"{len(evidence.results)} checks of its training were carried out, none that blocks "
         f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",

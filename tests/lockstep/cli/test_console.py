@@ -1,6 +1,7 @@
 """What is shown of checks: the worst last, whole in a pipe, and cut with a word on a terminal."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 
@@ -103,3 +104,17 @@ def test_json_is_strict_whatever_was_measured(capsys: pytest.CaptureFixture[str]
         "auc": None,
         "at": "2020-03-01T00:00:00Z",
     }
+
+
+def test_a_failure_is_told_with_where_what_to_do_and_its_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = replace(check("broken", "failed", "It broke."), where="key a1", todo="Mend it.")
+    console.show_checks([failed], dagster="http://127.0.0.1:3000")
+    assert capsys.readouterr().out.splitlines() == [
+        "FAILED  orders/daily/batch  broken",
+        "        It broke.",
+        "        Where: key a1",
+        "        What to do: Mend it.",
+        "        http://127.0.0.1:3000/assets/orders/daily/batch?view=checks&checkDetail=broken",
+    ]

@@ -77,3 +77,36 @@ def test_its_checks_alone_cannot_be_carried_out(instance) -> None:
     check = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey(KEY), "input_drift"))
     with pytest.raises(LockstepError, match="are carried out when it is materialized"):
         dg.materialize([alone], instance=instance, selection=check)
+
+
+def test_a_run_that_a_check_stops_says_what_where_and_what_to_do_with_a_link(instance) -> None:
+    failed = CheckResult(False, "price jumped.", column="price")
+    asset = batch(input_drift=PASSED, sudden_shift=failed)
+    result = dg.materialize(
+        [asset], instance=instance, partition_key="2020-03-01", raise_on_error=False
+    )
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    told = failure.step_failure_data.user_failure_data
+    assert told is not None
+    what, where, todo = (told.description or "").splitlines()
+    assert what == "sudden_shift of orders/daily/batch 2020-03-01: price jumped."
+    assert where == "Where: column price"
+    assert "`lockstep score orders --day 2020-03-01 --accept price`" in todo
+    assert told.metadata["sudden_shift"] == dg.MetadataValue.url(
+        "/assets/orders/daily/batch?view=checks&checkDetail=sudden_shift"
+    )
+
+
+def test_a_check_that_stops_a_run_is_recorded_and_so_is_its_asset(instance) -> None:
+    asset = batch(input_drift=PASSED, sudden_shift=CheckResult(False, "price jumped."))
+    result = dg.materialize(
+        [asset], instance=instance, partition_key="2020-03-01", raise_on_error=False
+    )
+    assert made(result).partition == "2020-03-01"
+    found = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+    assert found == {"input_drift": True, "sudden_shift": False}
+
+
+def test_a_warning_of_a_blocking_check_stops_nothing(instance) -> None:
+    odd = CheckResult(False, "price jumped, accepted.", severity="WARN")
+    assert run(batch(input_drift=PASSED, sudden_shift=odd), instance).success

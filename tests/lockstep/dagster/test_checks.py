@@ -2,8 +2,11 @@
 
 import dagster as dg
 
+from lockstep.checks.messages import Place
 from lockstep.checks.results import CheckResult
-from lockstep.dagster.checks import table_metadata, to_result
+from lockstep.dagster.checks import check_page, table_metadata, to_result
+
+PLACE = Place("orders/daily/batch", "2020-03-01")
 
 
 def test_a_long_table_is_cut() -> None:
@@ -28,7 +31,7 @@ def test_a_table_tells_the_type_of_each_column() -> None:
 
 def test_figures_that_are_not_finite_are_left_out() -> None:
     found = CheckResult(True, "", numbers={"auc": float("nan"), "rows": 3})
-    assert set(to_result("quality", found).metadata) == {"rows"}
+    assert set(to_result("quality", found, PLACE).metadata) == {"rows"}
 
 
 def test_values_that_are_not_finite_are_shown_as_text() -> None:
@@ -37,14 +40,32 @@ def test_values_that_are_not_finite_are_shown_as_text() -> None:
 
 
 def test_the_column_that_is_named_is_metadata_of_its_own() -> None:
-    told = to_result("sudden_shift", CheckResult(False, "temp jumped", "WARN", column="temp"))
+    found = CheckResult(False, "temp jumped", "WARN", column="temp")
+    told = to_result("sudden_shift", found, PLACE)
     assert told.metadata["column"].value == "temp"
     assert told.severity is dg.AssetCheckSeverity.WARN
-    assert told.description == "temp jumped"
 
 
 def test_columns_that_were_not_judged_are_listed_with_what_was_lacking() -> None:
-    told = to_result("sudden_shift", CheckResult(True, "", unjudged={"gust": "no values"}))
+    found = CheckResult(True, "", unjudged={"gust": "no values"})
+    told = to_result("sudden_shift", found, PLACE)
     assert [record.data for record in told.metadata["not judged"].records] == [
         {"column": "gust", "lacking": "no values"}
     ]
+
+
+def test_what_failed_is_described_by_what_where_and_what_to_do() -> None:
+    told = to_result("sudden_shift", CheckResult(False, "temp jumped", column="temp"), PLACE)
+    what, where, todo = (told.description or "").splitlines()
+    assert (what, where) == ("temp jumped", "Where: column temp")
+    assert "`lockstep score orders --day 2020-03-01 --accept temp`" in todo
+
+
+def test_what_passed_is_described_by_what_was_found() -> None:
+    assert to_result("quality", CheckResult(True, "auc is 0.7"), PLACE).description == "auc is 0.7"
+
+
+def test_the_page_of_a_check_names_asset_and_check() -> None:
+    assert check_page(PLACE, "decoding") == (
+        "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
+    )

@@ -1,0 +1,126 @@
+"""Messages: what a failure says to a person, in three lines: what, where, and what to do."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import REMEDIES
+from lockstep.columns.plain import cut
+
+_MOST_KEYS = 5
+_LONGEST_KEY = 80
+_WHERE, _TODO = "Where: ", "What to do: "
+_TRAINED = ("history", "training_set", "candidate")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a check was carried out on.
+
+    Attributes:
+        asset: Key of the asset, such as `flight_delay/daily/batch`.
+        partition: The day or file, if it has partitions.
+    """
+
+    asset: str
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.partition}" if self.partition is not None else self.asset
+
+    @property
+    def pipeline(self) -> str:
+        """Name of the pipeline."""
+        return self.asset.partition("/")[0]
+
+    @property
+    def option(self) -> str:
+        """The option of a command that names the partition."""
+        is_file = self.asset.split("/")[1:2] == ["inbox"]
+        named = shlex.quote(self.partition) if self.partition is not None else None
+        return f"--file {named or 'FILE'}" if is_file else f"--day {named or 'DAY'}"
+
+    @property
+    def again(self) -> str:
+        """The command that makes anew what was checked."""
+        kind = self.asset.rpartition("/")[2]
+        if kind in _TRAINED:
+            return f"lockstep train {self.pipeline}"
+        if kind == "champion":
+            return f"lockstep promote {self.pipeline}"
+        verb = "outcomes" if kind == "outcomes" else "score"
+        return f"lockstep {verb} {self.pipeline} {self.option}"
+
+    @property
+    def page(self) -> str:
+        """Where the asset is in Dagster's UI, without the address of that."""
+        from urllib.parse import quote
+
+        return "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a check found that did not pass, for a person.
+
+    Attributes:
+        what: What was found.
+        where: The column, the file with its line, keys of rows; the asset where none is known.
+        todo: What to do.
+    """
+
+    what: str
+    where: str
+    todo: str
+
+    @classmethod
+    def of(cls, check: str, found: CheckResult, place: Place) -> Message:
+        """The message of a result.
+
+        Args:
+            check: Name of the check.
+            found: What it found.
+            place: What it was carried out on.
+        """
+        todo = found.todo or REMEDIES.get(check, "Make it anew: AGAIN")
+        return cls(found.summary, _where(found, place), told_of(todo, place, found))
+
+    @classmethod
+    def from_text(cls, text: str) -> Message | None:
+        """The message that was made into this text; None if none was."""
+        rest, _, todo = text.rpartition(f"\n{_TODO}")
+        what, _, where = rest.rpartition(f"\n{_WHERE}")
+        return cls(what, where, todo) if where else None
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{_WHERE}{self.where}\n{_TODO}{self.todo}"
+
+
+def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:
+    """What to do about a failure, with what its words stand for; see `Check.remedy`.
+
+    Args:
+        todo: The words.
+        place: What the check was carried out on.
+        found: What it found; without it COLUMN and KEY are left as they are.
+    """
+    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": f"`{place.again}`"}
+    if found is not None and found.column is not None:
+        words["COLUMN"] = shlex.quote(found.column)
+    if found is not None and found.keys:
+        words["KEY"] = shlex.quote(found.keys[0])
+    pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
+    return pattern.sub(lambda match: words[match.group()], todo)
+
+
+def _where(found: CheckResult, place: Place) -> str:
+    keys = [cut(key, _LONGEST_KEY) for key in found.keys[:_MOST_KEYS]]
+    parts = (
+        f"column {found.column}" if found.column is not None else "",
+        found.where,
+        f"key{'s' if len(keys) > 1 else ''} {', '.join(keys)}" if keys else "",
+    )
+    return "; ".join(filter(None, parts)) or str(place)

@@ -1,0 +1,66 @@
+"""Messages: a failure is told in three lines, which are read back as they were written."""
+
+import pytest
+
+from lockstep.checks.messages import Message, Place, told_of
+from lockstep.checks.results import CheckResult
+from lockstep.checks.specs import CHECKS
+
+DAY = Place("orders/daily/batch", "2020-03-01")
+FILE = Place("orders/inbox/scored", "new orders-0123456789ab.csv")
+
+
+def test_a_failure_is_three_lines_what_where_and_what_to_do() -> None:
+    found = CheckResult(False, "price jumped.", column="price", keys=("a1", "b2"))
+    assert str(Message.of("sudden_shift", found, DAY)).splitlines() == [
+        "price jumped.",
+        "Where: column price; keys a1, b2",
+        "What to do: Ask upstream what changed in the named column. If it was a mistake, have it "
+        "corrected, then: `lockstep score orders --day 2020-03-01`. If the change is real and "
+        "meant to stay, accept it: `lockstep score orders --day 2020-03-01 --accept price`.",
+    ]
+
+
+def test_a_check_that_knows_better_says_what_to_do_itself() -> None:
+    found = CheckResult(False, "It broke.", todo="Mend it: AGAIN")
+    assert Message.of("decoding", found, DAY).todo == (
+        "Mend it: `lockstep score orders --day 2020-03-01`"
+    )
+
+
+def test_where_nothing_else_is_known_the_asset_is_where() -> None:
+    assert Message.of("quality", CheckResult(False, "Bad."), Place("orders/candidate")).where == (
+        "orders/candidate"
+    )
+
+
+def test_of_a_file_commands_name_the_file_as_a_shell_reads_it() -> None:
+    found = CheckResult(False, "Bad.", keys=("it's",))
+    todo = "`lockstep trace PIPELINE --day DAY --key KEY`"
+    assert told_of(todo, FILE, found) == (
+        "`lockstep trace orders --file 'new orders-0123456789ab.csv' --key 'it'\"'\"'s'`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asset", "command"),
+    [
+        ("orders/history", "lockstep train orders"),
+        ("orders/champion", "lockstep promote orders"),
+        ("orders/outcomes", "lockstep outcomes orders --day DAY"),
+        ("orders/inbox/scored", "lockstep score orders --file FILE"),
+    ],
+)
+def test_what_was_checked_is_made_anew_by_a_command_of_its_own(asset: str, command: str) -> None:
+    assert Place(asset).again == command
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_a_message_is_read_back_as_it_was_written(check) -> None:
+    found = CheckResult(False, "Bad.\nWhere: a trap\nWhat to do: none", column="price")
+    message = Message.of(check.name, found, DAY)
+    assert Message.from_text(str(message)) == message
+
+
+def test_a_text_without_a_message_holds_none() -> None:
+    assert Message.from_text("price jumped.") is None
