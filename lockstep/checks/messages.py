@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import REMEDIES
@@ -54,12 +55,10 @@ class Place:
         verb = "outcomes" if kind == "outcomes" else "score"
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
-    @property
-    def page(self) -> str:
-        """Where the asset is in Dagster's UI, without the address of that."""
-        from urllib.parse import quote
-
-        return "/assets/" + "/".join(quote(part, safe="") for part in self.asset.split("/"))
+    def page(self, check: str) -> str:
+        """The page of a check in Dagster's UI, without the address of that."""
+        asset = "/".join(quote(part, safe="") for part in self.asset.split("/"))
+        return f"/assets/{asset}?view=checks&checkDetail={check}"
 
 
 @dataclass(frozen=True)

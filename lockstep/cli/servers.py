@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.cli.console import ERR, say, show_error
+from lockstep.cli.news import News
 from lockstep.cli.pages import show_pages
 from lockstep.cli.processes import Processes, log_file, running
 from lockstep.columns.errors import LockstepError
@@ -20,10 +21,12 @@ from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
 from lockstep.scoring.lock import LockedError, locked
+from lockstep.scoring.streams import inbox_of
 
 _HOST = "127.0.0.1"
 _PORTS_TRIED = 50
 _START_SECONDS = 120
+_WATCH_SECONDS = 0.5
 _SETTINGS = {
     # Seven processes that wait for evaluations of language models.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -79,8 +82,11 @@ def _run(project: Project, port: int, mlflow_port: int) -> int:
             show_pages(project, home.addresses)
             say(f"Logs:     {logs}")
             say("Ctrl-C stops them.")
+            news = News([inbox_of(one, home) for one in pipelines(project).declared.values()])
             while all(server.poll() is None for server in servers.values()):
-                time.sleep(0.5)
+                time.sleep(_WATCH_SECONDS)
+                for line in news.lines(home.addresses.dagster):
+                    say(line)
         except KeyboardInterrupt:
             say("\nStopping ...")
             return 0

@@ -14,7 +14,7 @@ from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checks import check_page, specs, table_metadata, to_result
+from lockstep.dagster.checks import specs, table_metadata, to_result
 from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
 
 OTHER_FINDINGS = "other findings"
@@ -33,7 +33,7 @@ class Blocked(dg.Failure):
         """
         super().__init__(
             "\n\n".join(f"{name} of {place}: {message}" for name, message in failed.items()),
-            metadata={name: dg.MetadataValue.url(check_page(place, name)) for name in failed},
+            metadata={name: dg.MetadataValue.url(place.page(name)) for name in failed},
             allow_retries=False,
         )
 

@@ -61,11 +61,6 @@ def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResul
     )
 
 
-def check_page(place: Place, check: str) -> str:
-    """The page of a check in Dagster's UI, without the address of that."""
-    return f"{place.page}?view=checks&checkDetail={check}"
-
-
 def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """A table for Dagster's UI, cut to a bounded number of rows."""
     records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows]

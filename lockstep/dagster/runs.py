@@ -18,7 +18,6 @@ from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import OTHER_FINDINGS, Blocked
-from lockstep.dagster.checks import check_page
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
@@ -57,7 +56,7 @@ class CheckReport:
     @property
     def page(self) -> str:
         """Its page in Dagster's UI, without the address of that."""
-        return check_page(Place(self.asset), self.check)
+        return Place(self.asset).page(self.check)
 
     @classmethod
     def of(cls, evaluation: dg.AssetCheckEvaluation) -> CheckReport:

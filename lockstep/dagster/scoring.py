@@ -1,6 +1,7 @@
 """Scoring as assets: each carries out one step of `lockstep.scoring.partition`."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -56,12 +57,13 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        found = batch_step(
-            work,
-            partial(registry.load, declared.name, "live"),
-            partial(stream.decode, home, work.partition),
-            accept=config.accept,
-        )
+        with _told_upstream(stream, home, work.partition):
+            found = batch_step(
+                work,
+                partial(registry.load, declared.name, "live"),
+                partial(stream.decode, home, work.partition),
+                accept=config.accept,
+            )
         yield _told(context, found, "accepted", **found.counts)
 
     return batch
@@ -94,7 +96,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        found = scored_step(work, partial(registry.load, declared.name, "live"))
+        with _told_upstream(stream, home, work.partition):
+            found = scored_step(work, partial(registry.load, declared.name, "live"))
         figures = {**found.counts, **_version(home, declared, found), **found.figures}
         yield _told(context, found, "scored", **figures)
 
@@ -124,10 +127,23 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     def published(
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        found = publish(_work(declared, stream, context, home))
+        work = _work(declared, stream, context, home)
+        with _told_upstream(stream, home, work.partition):
+            found = publish(work)
         yield _told(context, found, "published")
 
     return published
+
+
+@contextmanager
+def _told_upstream(stream: Stream, home: Home, partition: str) -> Iterator[None]:
+    """Carry out a step, and tell whoever delivered the partition what became of it."""
+    try:
+        yield
+    except Exception as error:
+        stream.tell(home, partition, error)
+        raise
+    stream.tell(home, partition, None)
 
 
 def _work(

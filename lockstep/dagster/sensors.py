@@ -12,7 +12,9 @@ from lockstep.dagster.partitions import inbox_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.fates import Fate
 from lockstep.scoring.inbox import claim_files, unsupported_files
+from lockstep.scoring.streams import inbox_of
 
 _INTERVAL_SECONDS = 30
 
@@ -72,14 +74,14 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         inbox = home.inbox(declared.name)
         known = set(context.instance.get_dynamic_partitions(f"{declared.name}_inbox"))
         new = [claim for claim in claim_files(inbox) if claim.partition not in known]
+        told = [fate for fate in inbox_of(declared, home).untold() if fate.state == "repeated"]
+        observed = [_repetition(declared, fate) for fate in told]
         if not new:
             odd = unsupported_files(inbox)
-            what = f"No new file in {inbox}."
-            return dg.SkipReason(
-                f"{what} Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}"
-                if odd
-                else what
-            )
+            what = [fate.message.what for fate in told] or [f"No new file in {inbox}."]
+            if odd:
+                what.append(f"Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}")
+            return dg.SensorResult(skip_reason=" ".join(what), asset_events=observed)
         keys = [claim.partition for claim in new]
         return dg.SensorResult(
             run_requests=[
@@ -87,6 +89,16 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
                 for claim in new
             ],
             dynamic_partitions_requests=[partitions.build_add_request(keys)],
+            asset_events=observed,
         )
 
     return file_arrived
+
+
+def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
+    """That a file came again, for the page of the inbox's asset; there is no partition of it."""
+    return dg.AssetObservation(
+        [declared.name, "inbox", "batch"],
+        description=str(fate.message),
+        metadata={"file": dg.MetadataValue.path(str(fate.file)), "what became of it": fate.state},
+    )

@@ -1,9 +1,9 @@
 """The inbox: a folder in which files are dropped to be scored, each content once.
 
 A file goes from the inbox to `claimed/`, under a name that ends in a digest of its content, and
-stays there as the record of what was scored. One that cannot be read goes on to `rejected/`,
-beside a text that says why; one whose content was claimed before goes to `repeated/`. Every move
-is one rename, so that a file is always in exactly one place.
+stays there as the record of what was scored. One that cannot be read goes on to `rejected/`; one
+whose content was claimed before goes to `repeated/`. Every move is one rename, so that a file is
+always in exactly one place. `lockstep.scoring.fates` writes beside it what became of it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def claim_files(
     claimed = inbox / "claimed"
     claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
-    known = {_digest_of_name(path) for path in before}
+    known = {digest_of_name(path) for path in before}
     read = 0
     for path in sorted(inbox.iterdir()):
         if not _is_complete(path, settled):
@@ -78,7 +78,7 @@ def claim_files(
         path.rename(claimed / _partition_of(path, digest))
         known.add(digest[:12])
     return [
-        Claim(path.name, _digest_of_name(path))
+        Claim(path.name, digest_of_name(path))
         for path in sorted(claimed.iterdir())
         if path.suffix in SUFFIXES
     ]
@@ -122,7 +122,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
     Raises:
         InputError: No such file was claimed, or several whose contents differ.
     """
-    claimed = [*_files(inbox / "claimed"), *_files(inbox / "rejected")]
+    claimed = [*files_in(inbox / "claimed"), *files_in(inbox / "rejected")]
     if any(path.name == file.name for path in claimed):
         return file.name
     if file.is_file():
@@ -131,9 +131,9 @@ def find_claimed(inbox: Path, file: Path) -> str:
         came_as = re.compile(
             rf"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
         )
-        all_files = (*claimed, *_files(inbox / "repeated"))
-        digests = {_digest_of_name(path) for path in all_files if came_as.fullmatch(path.name)}
-    found = [path for path in claimed if _digest_of_name(path) in digests]
+        all_files = (*claimed, *files_in(inbox / "repeated"))
+        digests = {digest_of_name(path) for path in all_files if came_as.fullmatch(path.name)}
+    found = [path for path in claimed if digest_of_name(path) in digests]
     if not found:
         what = "file with this content" if file.is_file() else "such file"
         raise InputError(f"{file}: no {what} has come into {inbox}.")
@@ -160,7 +160,7 @@ def unsupported_files(inbox: Path) -> list[str]:
 
 
 def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
-    """Decode a claimed file; one whose content cannot be read is set aside with its reason.
+    """Decode a claimed file; one whose content cannot be read is set aside.
 
     One that was set aside before is taken back where it can be read now: the version that is live
     may be another one, which needs no column that the file lacks.
@@ -176,21 +176,13 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     except UnreadableError as error:
         reason = str(error).replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
         rejected.parent.mkdir(exist_ok=True)
-        _reason(rejected).write_text(f"{reason}\n")
         path.rename(rejected)
         raise UnreadableError(
-            f"{reason} The file is set aside as {rejected}, with this reason beside it.",
-            error.column,
+            f"{reason} The file is set aside as {rejected}.", error.column
         ) from error
-    _reason(rejected).unlink(missing_ok=True)
     if path == rejected:
         path.rename(claimed)
     return decoded
-
-
-def _reason(rejected: Path) -> Path:
-    """The text beside a file that was set aside."""
-    return rejected.with_name(f"{rejected.name}.reason.txt")
 
 
 def _is_complete(path: Path, settled: float) -> bool:
@@ -201,7 +193,8 @@ def _is_complete(path: Path, settled: float) -> bool:
     return time.time() - path.stat().st_mtime >= settled
 
 
-def _files(folder: Path) -> list[Path]:
+def files_in(folder: Path) -> list[Path]:
+    """The files in a folder of the inbox that hold rows."""
     return [path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES]
 
 
@@ -217,7 +210,8 @@ def _shortened(stem: str) -> str:
     return stem
 
 
-def _digest_of_name(path: Path) -> str:
+def digest_of_name(path: Path) -> str:
+    """What the name of a claimed file tells of its content."""
     return path.stem.rpartition("-")[2]
 
 

@@ -12,6 +12,7 @@ from lockstep.columns.schema import Schema
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source, decode_source
+from lockstep.scoring.fates import Inbox
 from lockstep.scoring.inbox import decode_claimed
 from lockstep.scoring.records import Records
 from lockstep.scoring.store import Store
@@ -26,12 +27,15 @@ class Stream:
         unit: What a partition is: a day or a file.
         origin: Where the rows come from, in a line.
         decode: Reads and decodes a partition's rows.
+        tell: Tells whoever delivered a partition what became of it so far, or why a step of it
+            could not be carried out.
     """
 
     name: str
     unit: str
     origin: str
     decode: Callable[[Home, str, Schema], Decoded]
+    tell: Callable[[Home, str, Exception | None], None] = lambda home, partition, error: None
 
 
 def streams(declared: PipelineAssets) -> list[Stream]:
@@ -64,12 +68,22 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
     def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
         return decode_claimed(home.inbox(declared.name), partition, schema)
 
+    def tell(home: Home, partition: str, error: Exception | None) -> None:
+        inbox_of(declared, home).tell(partition, error)
+
     return Stream(
         name="inbox",
         unit="file",
         origin=f"files dropped into inbox/{declared.name} (CSV, Parquet, JSON lines)",
         decode=decode_file,
+        tell=tell,
     )
+
+
+def inbox_of(declared: PipelineAssets, home: Home) -> Inbox:
+    """The inbox of a pipeline, with what became of its files."""
+    records = stream_records(declared, Store(home.data / declared.name), "inbox")
+    return Inbox(declared.name, home.inbox(declared.name), records)
 
 
 def _daily_stream(source: Source) -> Stream:

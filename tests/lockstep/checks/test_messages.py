@@ -64,3 +64,7 @@ def test_a_message_is_read_back_as_it_was_written(check) -> None:
 
 def test_a_text_without_a_message_holds_none() -> None:
     assert Message.from_text("price jumped.") is None
+
+
+def test_the_page_of_a_check_names_asset_and_check() -> None:
+    assert DAY.page("decoding") == "/assets/orders/daily/batch?view=checks&checkDetail=decoding"

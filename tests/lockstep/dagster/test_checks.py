@@ -4,7 +4,7 @@ import dagster as dg
 
 from lockstep.checks.messages import Place
 from lockstep.checks.results import CheckResult
-from lockstep.dagster.checks import check_page, table_metadata, to_result
+from lockstep.dagster.checks import table_metadata, to_result
 
 PLACE = Place("orders/daily/batch", "2020-03-01")
 
@@ -63,9 +63,3 @@ def test_what_failed_is_described_by_what_where_and_what_to_do() -> None:
 
 def test_what_passed_is_described_by_what_was_found() -> None:
     assert to_result("quality", CheckResult(True, "auc is 0.7"), PLACE).description == "auc is 0.7"
-
-
-def test_the_page_of_a_check_names_asset_and_check() -> None:
-    assert check_page(PLACE, "decoding") == (
-        "/assets/orders/daily/batch?view=checks&checkDetail=decoding"
-    )

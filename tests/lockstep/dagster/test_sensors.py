@@ -235,19 +235,21 @@ class Inbox:
     def tick(self) -> list[str]:
         """The partitions that the sensor asks to be scored, and has made known."""
         found = self.evaluate()
-        if isinstance(found, dg.SkipReason):
-            return []
-        for request in found.dynamic_partitions_requests:
+        for request in found.dynamic_partitions_requests or ():
             self.workplace.instance.add_dynamic_partitions(
                 request.partitions_def_name, request.partition_keys
             )
-        return [request.partition_key for request in found.run_requests]
+        return [request.partition_key for request in found.run_requests or ()]
 
-    def evaluate(self) -> dg.SensorResult | dg.SkipReason:
+    def evaluate(self) -> dg.SensorResult:
         with dg.build_sensor_context(
             instance=self.workplace.instance, resources=resources(ORDERS)
         ) as context:
             return INBOX(context)
+
+    def told(self, partition: str) -> str:
+        """The text beside a claimed file."""
+        return (self.folder / "claimed" / f"{partition}.txt").read_text()
 
     def score(self, partition: str):
         return run_job(
@@ -300,7 +302,9 @@ def test_an_unreadable_file_is_set_aside_with_its_reason_while_others_go_on(inbo
     assert report.error is None
     assert [one.check for one in report.failed] == ["decoding"]
     assert "half-written" in report.failed[0].summary
-    assert "half-written" in (inbox.folder / "rejected" / f"{broken}.reason.txt").read_text()
+    told = (inbox.folder / "rejected" / f"{broken}.txt").read_text()
+    assert told.startswith(f"rejected: {broken}: decoding failed: ")
+    assert "half-written" in told
     assert inbox.score(sound).wrote("/published")
 
 
@@ -322,4 +326,61 @@ def test_a_file_that_is_still_being_written_is_left_alone(inbox: Inbox) -> None:
 
 def test_a_file_of_another_kind_is_named_by_the_tick(inbox: Inbox) -> None:
     (inbox.folder / "orders.xlsx").write_bytes(b"PK")
-    assert "orders.xlsx" in inbox.evaluate().skip_message
+    skipped = inbox.evaluate().skip_reason
+    assert skipped is not None
+    assert "orders.xlsx" in (skipped.skip_message or "")
+
+
+# What became of them
+
+
+def test_a_file_that_was_published_has_a_text_beside_it_that_says_where(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    waiting = inbox.told(partition)
+    assert waiting.startswith(f"waiting: {partition}: it is complete and will be scored.")
+    inbox.score(partition)
+    what, where, _ = inbox.told(partition).splitlines()
+    assert what == (f"published: {partition}: 40 rows in, 40 scored by version 1, 0 set aside.")
+    path = inbox.workplace.home.path / where.removeprefix("Where: ")
+    assert path == inbox.store.root / "inbox" / "published" / f"{partition}.parquet"
+    assert path.is_file()
+
+
+def test_a_file_that_a_check_blocks_says_which_and_follows_when_it_is_scored_again(
+    inbox: Inbox,
+) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    inbox.workplace.registry.set_alias("orders", "live", inbox.workplace.fit(ASSETS))
+    inbox.score(partition)
+    what, _, todo = inbox.told(partition).splitlines()
+    assert what.startswith(f"blocked: {partition}: live_version failed: ")
+    assert f"`lockstep score orders --file {partition}`" in todo
+    inbox.workplace.registry.set_alias("orders", "live", 1)
+    inbox.score(partition)
+    assert inbox.told(partition).startswith("published: ")
+
+
+def test_a_file_whose_content_came_before_says_so_and_what_became_of_that(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    inbox.drop("tuesday.csv", some_orders(1))
+    (observed,) = inbox.evaluate().asset_events
+    (repeated,) = (inbox.folder / "repeated").glob("*.csv")
+    assert observed.asset_key == dg.AssetKey(["orders", "inbox", "batch"])
+    assert f"{repeated.name}: its content came before" in observed.description
+    inbox.score(partition)
+    told = repeated.with_name(f"{repeated.name}.txt").read_text()
+    assert told.startswith(f"repeated: {repeated.name}: its content came before, and is scored ")
+    assert f"once; published: {partition}: 40 rows in" in told
+
+
+def test_a_repetition_is_told_once(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    inbox.tick()
+    inbox.drop("tuesday.csv", some_orders(1))
+    told = inbox.evaluate().skip_reason
+    assert told is not None
+    assert "its content came before" in (told.skip_message or "")
+    assert not inbox.evaluate().asset_events

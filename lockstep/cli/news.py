@@ -1,0 +1,47 @@
+"""News: what becomes of the files of the inboxes while a person watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from lockstep.scoring.fates import Fate, Inbox
+
+_INDENT = " " * 10
+
+
+class News:
+    """What became of files since it was last asked.
+
+    The texts beside the files are followed, which every process writes that scores one.
+
+    Args:
+        inboxes: The inboxes.
+    """
+
+    def __init__(self, inboxes: Sequence[Inbox]) -> None:
+        self._inboxes = inboxes
+        self._seen = {inbox.pipeline: inbox.told() for inbox in inboxes}
+
+    def lines(self, dagster: str) -> Iterator[str]:
+        """What became of files since the last time, in lines for a console.
+
+        Args:
+            dagster: The address of Dagster's UI.
+        """
+        for inbox in self._inboxes:
+            before, now = self._seen[inbox.pipeline], inbox.told()
+            self._seen[inbox.pipeline] = now
+            for text in sorted(now, key=lambda one: now[one]):
+                fate = inbox.fate_told(text) if now[text] != before.get(text) else None
+                if fate is not None and not (fate.state == "waiting" and text in before):
+                    yield from _lines(inbox.pipeline, fate, dagster)
+
+
+def _lines(pipeline: str, fate: Fate, dagster: str) -> Iterator[str]:
+    yield f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {fate.state}: {fate.message.what}"
+    if fate.state in ("blocked", "rejected", "failed"):
+        yield f"{_INDENT}Where: {fate.message.where}"
+        yield f"{_INDENT}What to do: {fate.message.todo}"
+    if fate.page is not None:
+        yield f"{_INDENT}{dagster}{fate.page}"

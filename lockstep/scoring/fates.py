@@ -1,0 +1,221 @@
+"""Fates: what became of the files of an inbox, in a text beside each of them.
+
+    claimed/NAME, claimed/NAME.txt      it waits, is published, or is blocked by a check
+    rejected/NAME, rejected/NAME.txt    it cannot be read
+    repeated/NAME, repeated/NAME.txt    its content came before
+
+The records of the partitions are the truth. A text says what they said when it was written: after
+each step of scoring, so that it follows when a file is scored again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from lockstep.artifacts.atomic import replace_text
+from lockstep.checks.messages import Message, Place
+from lockstep.scoring.attempts import Attempt, DamagedError
+from lockstep.scoring.inbox import digest_of_name, files_in
+from lockstep.scoring.records import Records
+from lockstep.scoring.status import STEPS
+
+State = Literal["waiting", "published", "blocked", "rejected", "repeated", "failed"]
+_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a file.
+
+    Attributes:
+        state: In a word, with which the text begins.
+        file: Where the file is.
+        message: What became of it, where its rows are, and what to do.
+        page: The page in Dagster's UI of the check that failed, without the address of that; None
+            where none did.
+    """
+
+    state: State
+    file: Path
+    message: Message
+    page: str | None = None
+
+    @property
+    def text(self) -> Path:
+        """The text beside the file."""
+        return self.file.with_name(f"{self.file.name}{_SUFFIX}")
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """An inbox, with the records of what came of its files.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        folder: The folder in which files are dropped.
+        records: The records of its partitions.
+    """
+
+    pipeline: str
+    folder: Path
+    records: Records
+
+    def file(self, partition: str) -> Path | None:
+        """Where the file of a partition is; None if somebody took it away."""
+        places = (self.folder / name / partition for name in ("claimed", "rejected"))
+        return next((path for path in places if path.is_file()), None)
+
+    def fate(self, partition: str) -> Fate | None:
+        """What became of the file of a partition; None if there is no such file."""
+        file = self.file(partition)
+        if file is None:
+            return None
+        try:
+            attempt = next(self.records.newest_first(partition), None)
+            commit = self.records.commit_of(partition)
+        except DamagedError as error:
+            return self._failed(file, str(error))
+        if attempt is None:
+            return Fate("waiting", file, self._message(file, "it is complete and will be scored."))
+        if commit is not None and commit.attempt == attempt.number:
+            return self._published(file, attempt)
+        for step in STEPS:
+            done = attempt.record.steps.get(step)
+            if done is not None and done.blocked_by:
+                return self._blocked(file, step, attempt)
+        return Fate("waiting", file, self._message(file, "it is being scored."))
+
+    def told(self) -> dict[Path, int]:
+        """The texts that tell of files, each with the time at which it was written."""
+        found = {}
+        for text in self.folder.glob(f"*/*{_SUFFIX}"):
+            with suppress(FileNotFoundError):  # its file has gone to another folder meanwhile
+                found[text] = text.stat().st_mtime_ns
+        return found
+
+    def fate_told(self, text: Path) -> Fate | None:
+        """What a text tells of the file that it lies beside; None if either has gone."""
+        file = text.with_name(text.name.removesuffix(_SUFFIX))
+        try:
+            state, _, told = text.read_text(encoding="utf-8").partition(": ")
+        except FileNotFoundError:
+            return None
+        message = Message.from_text(told.removesuffix("\n"))
+        if message is None or state not in get_args(State) or not file.is_file():
+            return None
+        fate = self.fate(file.name)
+        page = fate.page if fate is not None and fate.state == state else None
+        return Fate(cast("State", state), file, message, page)
+
+    def tell(self, partition: str, error: Exception | None = None) -> Fate | None:
+        """Write what became of the file of a partition beside it, and beside its repetitions.
+
+        Args:
+            partition: The partition.
+            error: Why a step could not be carried out, if it could not.
+
+        Returns:
+            What became of it; None if there is no such file.
+        """
+        file = self.file(partition)
+        fate = self.fate(partition) if error is None or file is None else self._failed(file, error)
+        if fate is None:
+            return None
+        for place in {"claimed", "rejected"} - {fate.file.parent.name}:
+            (self.folder / place / fate.text.name).unlink(missing_ok=True)
+        _write(fate)
+        for repeated in files_in(self.folder / "repeated"):
+            if digest_of_name(repeated) == digest_of_name(fate.file):
+                _write(self._repeated(repeated, fate))
+        return fate
+
+    def untold(self) -> Iterator[Fate]:
+        """Write what became of the files that no text tells of yet, and tell it.
+
+        Yields:
+            Files that wait to be scored, and files whose content came before.
+        """
+        for file in files_in(self.folder / "claimed"):
+            if not _text(file).exists() and (told := self.tell(file.name)) is not None:
+                yield told
+        for file in files_in(self.folder / "repeated"):
+            if not _text(file).exists():
+                fate = self._repetition(file)
+                _write(fate)
+                yield fate
+
+    def _repetition(self, file: Path) -> Fate:
+        """What became of a file whose content came before."""
+        same = [
+            one.name
+            for place in ("claimed", "rejected")
+            for one in files_in(self.folder / place)
+            if digest_of_name(one) == digest_of_name(file)
+        ]
+        return self._repeated(file, self.fate(same[0]) if same else None)
+
+    def _published(self, file: Path, attempt: Attempt) -> Fate:
+        counts = {**attempt.record.steps["batch"].counts, **attempt.record.steps["scored"].counts}
+        aside = sum(
+            attempt.record.steps[step].counts.get(kind, 0)
+            for step in ("batch", "scored")
+            for kind in ("quarantined", "duplicates")
+        )
+        where = self._near(self.records.export_path(file.name))
+        if aside:
+            where += (
+                f"; rows set aside with their reasons: {self._near(attempt.folder)}/*_quarantine"
+            )
+        what = (
+            f"{counts['rows_in']:,} rows in, {counts['scored']:,} scored by version "
+            f"{attempt.record.steps['scored'].version}, {aside:,} set aside."
+        )
+        todo = f"Nothing. What the checks found: `{self._checks(file)}`"
+        return Fate("published", file, self._message(file, what, where, todo))
+
+    def _blocked(self, file: Path, step: str, attempt: Attempt) -> Fate:
+        done = attempt.record.steps[step]
+        check = next(iter(done.blocked_by))
+        place = Place(f"{self.pipeline}/inbox/{step}", file.name)
+        found = Message.of(check, done.results[check], place)
+        more = f" (and {len(done.blocked_by) - 1} more)" if len(done.blocked_by) > 1 else ""
+        what = f"{check}{more} failed: {found.what}"
+        message = self._message(file, what, found.where, found.todo)
+        state: State = "rejected" if file.parent.name == "rejected" else "blocked"
+        return Fate(state, file, message, place.page(check))
+
+    def _failed(self, file: Path, error: object) -> Fate:
+        what = f"it could not be scored: {error}"
+        todo = f"Put that right; then: `{self.records.again(file.name)}`"
+        return Fate("failed", file, self._message(file, what, todo=todo))
+
+    def _repeated(self, file: Path, first: Fate | None) -> Fate:
+        if first is None:
+            what = "its content came before, in a file that is there no longer."
+            return Fate("repeated", file, self._message(file, what, todo="Nothing."))
+        what = f"its content came before, and is scored once; {first.state}: {first.message.what}"
+        message = self._message(file, what, first.message.where, first.message.todo)
+        return Fate("repeated", file, message)
+
+    def _message(self, file: Path, what: str, where: str = "", todo: str = "Wait.") -> Message:
+        return Message(f"{file.name}: {what}", where or self._near(file), todo)
+
+    def _near(self, path: Path) -> str:
+        """A path as seen from the home, which may be moved."""
+        home = self.folder.parent.parent
+        return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+
+    def _checks(self, file: Path) -> str:
+        return f"lockstep checks {self.pipeline} {Place('p/inbox/batch', file.name).option}"
+
+
+def _text(file: Path) -> Path:
+    return file.with_name(f"{file.name}{_SUFFIX}")
+
+
+def _write(fate: Fate) -> None:
+    replace_text(fate.text, f"{fate.state}: {fate.message}\n")

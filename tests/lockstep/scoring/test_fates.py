@@ -1,0 +1,110 @@
+"""What became of a file: told beside it, by the records, and read back by whoever watches."""
+
+from pathlib import Path
+
+import pytest
+
+from lockstep.checks.results import CheckResult
+from lockstep.scoring.attempts import StepRecord
+from lockstep.scoring.fates import Inbox
+from lockstep.scoring.records import Records
+
+FILE = "monday-0123456789ab.csv"
+AGAIN = "tuesday-0123456789ab.csv"
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Inbox:
+    """An inbox with a file that was claimed."""
+    again = "lockstep score orders --file {}".format
+    records = Records(tmp_path / "data" / "orders" / "inbox", again, exported="published")
+    found = Inbox("orders", tmp_path / "inbox" / "orders", records)
+    put(found, "claimed", FILE)
+    return found
+
+
+def put(inbox: Inbox, place: str, name: str) -> Path:
+    path = inbox.folder / place / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("name\na\n")
+    return path
+
+
+def block(inbox: Inbox, check: str = "sudden_shift") -> None:
+    """Have the first step of scoring the file blocked by a check."""
+    failed = CheckResult(False, "price jumped", column="price")
+    record = StepRecord(results={check: failed}, blocked_by={check: failed.summary})
+    with inbox.records.step(FILE, "batch", "a run") as attempt:
+        attempt.keep("batch", record)
+
+
+def texts(inbox: Inbox) -> dict[str, str]:
+    return {
+        path.relative_to(inbox.folder).as_posix(): path.read_text().splitlines()[0]
+        for path in inbox.told()
+    }
+
+
+def test_a_file_that_nobody_told_of_is_told_to_wait_once(inbox: Inbox) -> None:
+    assert [fate.state for fate in inbox.untold()] == ["waiting"]
+    assert [fate.state for fate in inbox.untold()] == []
+    assert texts(inbox) == {
+        f"claimed/{FILE}.txt": f"waiting: {FILE}: it is complete and will be scored."
+    }
+
+
+def test_a_blocked_file_is_told_by_its_check_with_a_page_of_it(inbox: Inbox) -> None:
+    block(inbox)
+    fate = inbox.tell(FILE)
+    assert fate is not None
+    assert (fate.state, fate.message.what, fate.message.where) == (
+        "blocked",
+        f"{FILE}: sudden_shift failed: price jumped",
+        "column price",
+    )
+    assert fate.page == "/assets/orders/inbox/batch?view=checks&checkDetail=sudden_shift"
+    assert inbox.fate_told(fate.text) == fate
+
+
+def test_an_error_is_told_with_what_to_do(inbox: Inbox) -> None:
+    fate = inbox.tell(FILE, OSError("the disk is full"))
+    assert fate is not None
+    assert (fate.state, fate.message.what) == (
+        "failed",
+        f"{FILE}: it could not be scored: the disk is full",
+    )
+    assert f"`lockstep score orders --file {FILE}`" in fate.message.todo
+
+
+def test_the_text_goes_with_a_file_that_is_rejected(inbox: Inbox) -> None:
+    inbox.tell(FILE)
+    (inbox.folder / "rejected").mkdir()
+    (inbox.folder / "claimed" / FILE).rename(inbox.folder / "rejected" / FILE)
+    block(inbox, "decoding")
+    inbox.tell(FILE)
+    assert texts(inbox) == {
+        f"rejected/{FILE}.txt": f"rejected: {FILE}: decoding failed: price jumped"
+    }
+
+
+def test_the_text_of_a_repetition_follows_the_file_that_came_first(inbox: Inbox) -> None:
+    put(inbox, "repeated", AGAIN)
+    list(inbox.untold())
+    block(inbox)
+    inbox.tell(FILE)
+    assert texts(inbox)[f"repeated/{AGAIN}.txt"] == (
+        f"repeated: {AGAIN}: its content came before, and is scored once; blocked: {FILE}: "
+        "sudden_shift failed: price jumped"
+    )
+
+
+def test_where_rows_are_is_told_as_seen_from_the_home_which_may_be_moved(inbox: Inbox) -> None:
+    fate = inbox.tell(FILE)
+    assert fate is not None
+    assert fate.message.where == f"inbox/orders/claimed/{FILE}"
+
+
+def test_of_a_file_that_was_taken_away_nothing_is_told(inbox: Inbox) -> None:
+    (inbox.folder / "claimed" / FILE).unlink()
+    assert inbox.tell(FILE) is None
+    assert texts(inbox) == {}
