@@ -286,8 +286,17 @@ def _arrow_table(data: Any, source: str) -> _Table:
 
 
 def _arrow_records(table: pa.Table, rows: list[int]) -> list[dict[str, Any]]:
-    part = table.take(rows)
+    part = _without_views(table).take(rows)
     return _records(part.column_names, [values_of(column) for column in part.columns])
+
+
+def _without_views(table: pa.Table) -> pa.Table:
+    """The table with its texts and bytes in the forms from which pyarrow can take rows."""
+    import pyarrow as pa
+
+    forms = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    fields = [field.with_type(forms.get(field.type, field.type)) for field in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def _records(names: Iterable[Any], columns: list[list[Any]]) -> list[dict[str, Any]]:

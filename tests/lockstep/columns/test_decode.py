@@ -273,6 +273,13 @@ def test_a_refused_row_of_a_pyarrow_table_holds_its_values_as_they_came() -> Non
     assert rejected.record == dict.fromkeys(SCHEMA.names) | {"key": "a", "must": 2.5}
 
 
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.binary_view()])
+def test_a_refused_row_may_hold_views_of_texts_and_bytes(kind: pa.DataType) -> None:
+    table = pa.table({**dict.fromkeys(SCHEMA.names, pa.nulls(2)), "key": ["a", "b"]})
+    found = decode(table.append_column("more", pa.array(["x", "y"]).cast(kind)), SCHEMA)
+    assert len(found.rejected) == 2
+
+
 def test_columns_that_are_not_declared_are_listed_once() -> None:
     records = [{"key": "a", "must": 1, "x": 1}, {"key": "b", "must": 1, "y": 1, "x": 2}]
 

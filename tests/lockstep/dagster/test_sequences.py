@@ -83,6 +83,19 @@ def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
+def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(live) -> None:
+    path = live.registry.load("orders", "live").directory / "profile.json"
+    whole = path.read_bytes()
+    assert live.materialize("batch", DAY)
+    path.write_bytes(whole[:-1])
+    assert not live.materialize("scored", DAY)
+    assert set(live.attempt(DAY).record.steps["scored"].blocked_by) == {"golden_replay"}
+    path.write_bytes(whole)
+    assert not live.materialize("published", DAY)
+    assert live.materialize("scored", DAY)
+    assert live.materialize("published", DAY)
+
+
 def test_rows_of_a_run_that_broke_off_are_not_published_alone(live) -> None:
     assert live.score(DAY).ok
     before = published(live)
