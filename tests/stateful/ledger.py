@@ -197,9 +197,10 @@ class Ledger:
         if one.is_readable:
             assert newest_fates(home, *partition) == _fates(one)
         if may_be and self._is_usual_before(partition):
-            found = self.seen[partition]
             assert is_published, _said(done)
-            assert self._source_of(partition, found, self.live) is one
+            source = self._source_of(partition, self.seen[partition], self.live)
+            assert source is not None
+            assert source.rows == one.rows, f"{partition}: what was delivered before is published"
 
     def _demand_told(self, done: Done) -> None:
         """After a partition was blocked, or scoring it broke off, the checks say so."""

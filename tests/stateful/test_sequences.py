@@ -52,23 +52,6 @@ def test_a_day_is_blocked_when_it_is_scored_again_and_the_next_is_like_it(site: 
         assert site.score(("daily", day)).status == 1
 
 
-@pytest.mark.parametrize("last_write", [7, 13, 19])
-def test_scoring_is_killed_and_published_alone_materialized(site: Site, last_write: int) -> None:
-    site.deliver("2020-03-01")
-    site.score(FIRST)
-    site.deliver("2020-03-01", "far row", 1)
-    site.score(FIRST, last_write=last_write)
-    site.materialize("published", FIRST)
-    site.deliver("2020-03-01", "clean", 2)
-    site.score(FIRST)
-
-
-def test_scoring_of_a_file_is_killed_and_another_arrives(site: Site) -> None:
-    for last_write in range(6, 16, 3):
-        site.score(site.send("first", turn=last_write), last_write=last_write)
-    site.score(site.send("second"))
-
-
 @pytest.mark.parametrize("version", [OTHER, NEW])
 def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: int) -> None:
     if version == NEW:
@@ -106,16 +89,6 @@ def test_a_stored_file_is_edited_by_hand(site: Site, stage: str) -> None:
 def test_a_day_is_scored_by_two_at_once(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score_twice(FIRST)
-
-
-def test_promotion_is_killed(site: Site) -> None:
-    site.edition = "edited"
-    site.deliver("2020-03-01")
-    for last_write in (10, 14, 17):
-        site.promote(OTHER, last_write=last_write)
-        site.score(FIRST)
-    site.promote(OTHER)
-    site.score(FIRST)
 
 
 def test_files_come_into_the_inbox_repeated_changed_and_unreadable(site: Site) -> None:

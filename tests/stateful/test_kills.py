@@ -1,0 +1,101 @@
+"""Scoring, training and promotion, killed at one write after the other.
+
+A few of the writes are tried each time, and all of them where `LOCKSTEP_STATEFUL` is set: that
+takes an hour. `Site` states what must hold; a test here is no more than what was done.
+"""
+
+import os
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from tests.stateful.deliveries import Kind
+from tests.stateful.site import Site
+from tests.stateful.terminal import Ended
+
+ALL = bool(os.environ.get("LOCKSTEP_STATEFUL"))
+FIRST, SECOND = ("daily", "2020-03-01"), ("daily", "2020-03-02")
+OTHER, LIVE = 1, 2
+"""Version 2 is live before a test, and 1 is sound and never was."""
+
+
+def kill_at_each_write(do: Callable[[int], Ended], every: int, then: Callable[[], None]) -> None:
+    """Do something again and again, each time killed a few writes later, until it goes through."""
+    for last_write in count(1, 1 if ALL else every):
+        ended = do(last_write)
+        then()
+        if not ended.was_killed:
+            return
+
+
+@pytest.mark.parametrize("kind", ["clean", "far row"])
+def test_scoring_is_killed_at_any_write(site: Site, kind: Kind) -> None:
+    """Consumers read what was published before, or all of the new; other days are as they were."""
+    site.deliver("2020-03-01")
+    site.score(FIRST)
+
+    def score(last_write: int) -> Ended:
+        site.deliver("2020-03-01", kind, last_write)
+        return site.score(FIRST, last_write=last_write)
+
+    def go_on() -> None:
+        site.materialize("published", FIRST)
+        site.deliver("2020-03-02")
+        assert site.score(SECOND).status == 0
+
+    kill_at_each_write(score, 9, go_on)
+
+
+def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
+    """A file is scored in a second attempt, and so are those that come after it."""
+
+    def score(last_write: int) -> Ended:
+        return site.score(site.send("first", turn=last_write), last_write=last_write)
+
+    def go_on() -> None:
+        assert site.score(site.send("second", turn=len(site.ledger.tried))).status == 0
+
+    kill_at_each_write(score, 13, go_on)
+
+
+def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:
+    """The other one, or whoever comes after it, has the day to itself."""
+    site.deliver("2020-03-01")
+
+    def score(last_write: int) -> Ended:
+        killed, _ = site.do(site.scoring(FIRST), site.scoring(FIRST), last_write=last_write)
+        return killed
+
+    def go_on() -> None:
+        assert site.score(FIRST).status == 0
+
+    kill_at_each_write(score, 23, go_on)
+
+
+def test_training_is_killed_at_any_write(site: Site) -> None:
+    """What is live scores on, and no version serves that was not checked to the end."""
+    site.deliver("2020-03-01")
+
+    def go_on() -> None:
+        assert site.score(FIRST).status == 0
+        half_made = [one for one in site.versions if one > LIVE]
+        if half_made:
+            site.promote(half_made[-1])
+            site.promote(LIVE)
+
+    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 37, go_on)
+    site.promote(site.versions[-1])
+    assert site.score(FIRST).status == 0
+
+
+def test_promotion_is_killed_at_any_write(site: Site) -> None:
+    """The version before or the new one is live, and scores."""
+    site.edition = "edited"
+    site.deliver("2020-03-01")
+
+    def go_on() -> None:
+        assert site.score(FIRST).status == 0
+        assert site.promote(LIVE).status == 0
+
+    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 7, go_on)
