@@ -14,7 +14,7 @@ from tests.stateful.observations import (
     Fates,
     Published,
     Version,
-    newest_fates,
+    newest_attempt,
     published,
     versions,
 )
@@ -40,6 +40,7 @@ class Ledger:
         let_through: All versions that were ever live by the gate.
         trained: Versions of which the whole training went through, and whose tags nobody touched.
         damaged: Versions of which a file is damaged.
+        forged: Versions that have the evidence of another one.
         is_tampered: Whether aliases or tags were moved by hand since the gate last opened.
         last: The last deed that scored something, and how it ended; None if checks may say more.
     """
@@ -54,6 +55,7 @@ class Ledger:
     let_through: frozenset[Version] = frozenset()
     trained: set[Version] = field(default_factory=set)
     damaged: set[Version] = field(default_factory=set)
+    forged: set[Version] = field(default_factory=set)
     is_tampered: bool = False
     last: tuple[Deed, Ended] | None = None
 
@@ -95,15 +97,14 @@ class Ledger:
         gates = [(deed, ended) for deed, ended in done if deed.wants is not None]
         wanted = {deed.wants for deed, _ in gates}
         sound = frozenset(
-            one
-            for one in registered
-            if one.number in wanted and one.is_what_was_fitted and one not in self.damaged
+            one for one in registered if one.number in wanted and one.is_what_was_fitted
         )
+        sound -= self.damaged | self.forged
         for _, ended in gates:
             if ended.was_killed or len(gates) > 1:
                 self.live |= sound
             elif ended.has_passed("champion"):
-                assert sound, f"{wanted} is live, and not what was fitted, or damaged"
+                assert sound, f"{wanted} is live: not what was fitted, damaged, or never checked"
                 self.live, self.is_tampered = sound, False
         self.let_through |= self.live
 
@@ -195,7 +196,9 @@ class Ledger:
             assert not is_published, f"{partition} is scored by a damaged version"
             return
         if one.is_readable:
-            assert newest_fates(home, *partition) == _fates(one)
+            attempt = newest_attempt(home, *partition)
+            assert attempt is not None
+            assert Fates.read(attempt) == _fates(one)
         if may_be and self._is_usual_before(partition):
             assert is_published, _said(done)
             source = self._source_of(partition, self.seen[partition], self.live)

@@ -125,10 +125,10 @@ def published(home: Path) -> dict[tuple[str, str], Published]:
     }
 
 
-def newest_fates(home: Path, stream: str, partition: str) -> Fates:
-    """What became of the rows of the last attempt at a partition."""
-    attempts = (home / "data" / "meters" / stream / "attempts" / partition).iterdir()
-    return Fates.read(max(attempts, key=lambda path: int(path.name)))
+def newest_attempt(home: Path, stream: str, partition: str) -> Path | None:
+    """The folder of the last attempt at a partition that was recorded; None if none was."""
+    folders = (home / "data" / "meters" / stream / "attempts" / partition).glob("*/record.json")
+    return max((file.parent for file in folders), key=lambda path: int(path.name), default=None)
 
 
 def versions(home: Path) -> dict[int, Version]:
@@ -150,6 +150,12 @@ def folder_of(home: Path, version: Version) -> Path:
     """The folder of a version's files, while its manifest is whole."""
     files = home.glob("mlflow/**/manifest.json")
     return next(file.parent for file in files if _sha256(file) == version.manifest)
+
+
+def has_evidence(home: Path, number: int) -> bool:
+    """Whether a version has a tag that says what its training found."""
+    tags = _ask(home, "SELECT version FROM model_version_tags WHERE key = 'lockstep.evidence'")
+    return any(int(one) == number for (one,) in tags)
 
 
 def aliases(home: Path) -> dict[str, int]:

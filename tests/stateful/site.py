@@ -22,7 +22,14 @@ from tests.stateful import actions, deeds
 from tests.stateful.deeds import Deed, Partition
 from tests.stateful.deliveries import Kind, deliver, write_history
 from tests.stateful.ledger import Ledger
-from tests.stateful.observations import Version, aliases, contents, folder_of, versions
+from tests.stateful.observations import (
+    Version,
+    aliases,
+    contents,
+    folder_of,
+    has_evidence,
+    versions,
+)
 from tests.stateful.terminal import Ended, Started, Terminal
 
 _PROJECT = Path(__file__).parents[1] / "projects" / "meters"
@@ -52,7 +59,8 @@ class Site:
         ledger: What is known of the home.
         dropped: Files in the inbox, and the partitions that they will be or have been.
         left: Homes of which a copy is worked on, with their contents.
-        whole: What damaged files held before, by their paths in the home.
+        whole: What damaged files held before, by their versions, and where in the home they are.
+        forged_then: Versions that had the evidence of another one when the registry was backed up.
     """
 
     folder: Path
@@ -63,6 +71,7 @@ class Site:
     dropped: dict[Path, Partition] = field(default_factory=dict)
     left: dict[Path, dict[str, str]] = field(default_factory=dict)
     whole: dict[Version, tuple[Path, bytes]] = field(default_factory=dict)
+    forged_then: set[Version] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
@@ -197,7 +206,10 @@ class Site:
 
     def copy_tags(self, source: int, target: int) -> None:
         """Copy the tags of a version to another by hand."""
-        self.ledger.trained.discard(versions(self.home)[target])
+        one = versions(self.home)[target]
+        if source != target and has_evidence(self.home, source):
+            self.ledger.trained.discard(one)
+            self.ledger.forged.add(one)
         self._by_hand(actions.copy_tags, source, target)
 
     def edit(self, partition: Partition, stage: str) -> None:
@@ -239,6 +251,7 @@ class Site:
     def back_up(self) -> None:
         """Keep a copy of the registry's database."""
         shutil.copy(self.home / "mlflow" / "mlflow.db", self.folder / "backup.db")
+        self.forged_then = set(self.ledger.forged)
 
     @property
     def has_backup(self) -> bool:
@@ -250,6 +263,7 @@ class Site:
         self.ledger.is_tampered = True
         shutil.copy(self.folder / "backup.db", self.home / "mlflow" / "mlflow.db")
         self.ledger.known = frozenset(versions(self.home).values())
+        self.ledger.forged = set(self.forged_then)
 
     @property
     def versions(self) -> list[int]:

@@ -11,6 +11,7 @@ from itertools import count
 import pytest
 
 from tests.stateful.deliveries import Kind
+from tests.stateful.observations import newest_attempt
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended
 
@@ -37,7 +38,12 @@ def test_scoring_is_killed_at_any_write(site: Site, kind: Kind) -> None:
 
     def score(last_write: int) -> Ended:
         site.deliver("2020-03-01", kind, last_write)
-        return site.score(FIRST, last_write=last_write)
+        before = site.ledger.seen, newest_attempt(site.home, *FIRST)
+        ended = site.score(FIRST, last_write=last_write)
+        if before != (site.ledger.seen, newest_attempt(site.home, *FIRST)):
+            is_published = before[0] != site.ledger.seen
+            assert is_published or site.look_at_checks().status == 1, "it broke off untold"
+        return ended
 
     def go_on() -> None:
         site.materialize("published", FIRST)

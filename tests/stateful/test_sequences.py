@@ -63,6 +63,7 @@ def test_live_is_moved_by_hand_to_a_version_that_never_was(site: Site, version: 
 
 def test_the_tags_of_a_proven_version_are_copied(site: Site) -> None:
     site.copy_tags(LIVE, OTHER)
+    assert not site.promote(OTHER).has_passed("champion")
     site.point("live", OTHER)
     site.deliver("2020-03-01")
     assert site.score(FIRST).status == 1
