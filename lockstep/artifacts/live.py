@@ -1,10 +1,11 @@
-"""Where the live version of a pipeline is, written down so that it opens without a registry.
+"""Which version of a pipeline is live, written down so that it opens without a registry.
 
     {"format": 1, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
-     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00"}
+     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "shown": true, "before": 2}
 
-The registry's alias `@live` says the same; whoever moves it writes this file too. A process that
-serves reads it anew to learn that another version went live.
+This file decides. The registry's alias `@live` shows the same to people, and is moved after it
+(`lockstep.scoring.live`). A process that serves reads the file anew to learn that another version
+went live.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.atomic import replace_text
-from lockstep.artifacts.errors import ArtifactError, NotLiveError
+from lockstep.artifacts.errors import ArtifactError, NotLiveError, UnavailableFilesError
 from lockstep.artifacts.version import LoadedVersion
 
 FORMAT = 1
@@ -33,6 +34,8 @@ class LivePointer:
         directory: The version's files.
         digest: SHA-256 of its manifest: other files than those that were proven do not open.
         since: When it went live, in UTC.
+        is_shown: Whether the registry's `@live` has been moved there too.
+        before: The version that `@live` pointed to when it went live; None if it was not set.
     """
 
     name: str
@@ -40,6 +43,8 @@ class LivePointer:
     directory: Path
     digest: str
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    is_shown: bool = True
+    before: int | None = None
 
     @classmethod
     def to(cls, loaded: LoadedVersion) -> LivePointer:
@@ -75,6 +80,8 @@ def write_live(path: Path, pointer: LivePointer) -> None:
         "directory": str(directory),
         "digest": pointer.digest,
         "since": pointer.since.isoformat(),
+        "shown": pointer.is_shown,
+        "before": pointer.before,
     }
     replace_text(path, json.dumps(stored, indent=1) + "\n")
 
@@ -83,13 +90,19 @@ def read_live(path: Path) -> LivePointer | None:
     """The version that is live; None if none is yet.
 
     Raises:
-        ArtifactError: The file cannot be read.
+        ArtifactError: It is damaged.
+        UnavailableFilesError: It cannot be read now.
     """
     try:
         return _pointer(path, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        raise UnavailableFilesError(
+            f"{path}, which tells which version is live, cannot be read now ({error.strerror}). "
+            "Try again when its disk or network drive answers."
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
             f"{path} does not tell which version is live ({type(error).__name__}: {error}). "
             "Promote a version, which writes it anew."
@@ -118,4 +131,6 @@ def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
         directory=Path(os.path.normpath(path.parent.resolve() / stored["directory"])),
         digest=str(stored["digest"]),
         since=datetime.fromisoformat(stored["since"]),
+        is_shown=bool(stored.get("shown", True)),
+        before=stored.get("before"),
     )

@@ -14,46 +14,10 @@ from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import listed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.comparison import Comparison, ParityReport
     from lockstep.parity.profiles import Profile
-
-
-def check_live(live: LoadedVersion, pointer: Path | None) -> CheckResult:
-    """Whether a version is the one that the gate let serve last, with the files that passed it.
-
-    Args:
-        live: The version that is about to score.
-        pointer: The file in which the gate writes down which version serves; None where nobody
-            says where it is.
-    """
-    from lockstep.artifacts.live import read_live
-
-    if pointer is None:
-        return CheckResult.not_judged("It was not said where the gate writes down what may serve.")
-    allowed = read_live(pointer)
-    if allowed is not None and allowed.digest == live.digest:
-        return CheckResult(
-            True,
-            f"Version {live.version} serves since {allowed.since:%Y-%m-%d %H:%M}, by the gate.",
-        )
-    instead = (
-        f"the gate let version {allowed.version} serve last, on {allowed.since:%Y-%m-%d %H:%M}"
-        if allowed is not None
-        else "the gate has let no version serve"
-    )
-    return CheckResult(
-        False,
-        f"@live is version {live.version} in the registry, but {instead} ({pointer}). The alias "
-        "was moved by hand, a promotion broke off, or the registry is an older copy; nothing is "
-        "scored.",
-        where=f"the alias @live of {live.name} in the registry",
-        todo=f"Let the gate decide: `lockstep promote PIPELINE {live.version}` or `lockstep "
-        "rollback PIPELINE`. Then: AGAIN",
-    )
 
 
 def check_locality(pipeline: Pipeline, columns: Columns) -> CheckResult:

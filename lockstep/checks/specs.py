@@ -159,7 +159,7 @@ EVIDENCE = Check(
     "The version can be loaded; what the checks of history, training set and candidate found is "
     "known of these very files; none of them that blocks is in error; and the version holds all "
     "the golden records, expectations and profiles that were counted then. It decides whether "
-    "@live moves.",
+    "the version goes live: an error keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
@@ -167,35 +167,43 @@ EVIDENCE = Check(
 GOLDEN_REPLAY = Check(
     "golden_replay",
     "The version can be loaded, and the golden records, replayed here and now, give the values of "
-    "every column that they gave when it was fitted. Of a champion, an error keeps `@live` where "
-    "it is; of a batch, it blocks publishing.",
+    "every column that they gave when it was fitted. Of a champion it decides whether the version "
+    "goes live: an error keeps `@live` where it is. Of a batch, an error blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,
 )
 CODE_PARITY = Check(
     "code_parity",
-    "The columns' code in this checkout is the code that the version was fitted with. A version "
-    "that has been proven before stays live with its own code; the difference is then a warning.",
+    "The columns' code in this checkout is the code that the version was fitted with. Of a "
+    "champion that was never live it decides whether the version goes live: a difference is an "
+    "error, which keeps `@live` where it is. Of one that was, and of a batch, it only tells: the "
+    "version goes on with its own code, and the difference is a warning.",
     "If the change is meant, train a new version and promote that. If not, take it back.",
 )
 ENVIRONMENT_PARITY = Check(
     "environment_parity",
-    "Python, libraries, BLAS, processor, threads, time zone and locale are those of the fit.",
+    "Python, libraries, BLAS, processor, threads, time zone and locale are those of the fit. Of a "
+    "champion that was never live it decides whether the version goes live: a grave difference, "
+    "such as another release of a library that computes, is an error, which keeps `@live` where "
+    "it is. Otherwise, and of a batch, it only tells: differences are warnings.",
     "If golden_replay passes, the difference does no harm yet; bring the environments together "
     "or train anew. If it fails, the difference is the first suspect.",
 )
 STALENESS = Check(
     "staleness",
-    "The newest row that the version was trained on is not too old for what it scores now.",
+    "The newest row that the version was trained on is not too old for what it scores now. It only "
+    "tells: an old version goes live with a warning.",
     "Train on newer rows.",
     need=needs.EVENT_TIME,
 )
 LIVE_VERSION = Check(
     "live_version",
-    "The version that `@live` names in the registry can be loaded, and is the one that the gate "
-    "let serve last, with the very files that passed it. It decides whether anything is scored: an "
-    "alias that was moved by hand, or a registry restored from an older copy, proves nothing.",
+    "The version that is live can be loaded, and is the one that the gate let serve last, with the "
+    "very files that passed it; `@live` points to it in the registry; and it did not go live "
+    "before the version by which the last partition was scored, unless it is the same. It decides "
+    "whether anything is scored: an alias that was moved by hand, or a registry restored from an "
+    "older copy, with the gate's file or without it, proves nothing.",
     "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
     "Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,

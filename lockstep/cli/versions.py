@@ -104,11 +104,11 @@ def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int
     """
     from lockstep.columns.errors import LockstepError
 
-    live = registry.alias(declared.name, "live")
+    live = context.live(declared.name).state().version
     champion = registry.alias(declared.name, "champion")
-    if live is not None and champion is not None and champion.version != live.version:
-        return live.version  # what is wanted did not get through the gate: take back the wish
-    earlier = [one for one in passed_at if live is None or one != live.version]
+    if live is not None and champion is not None and champion.version != live:
+        return live  # what is wanted did not get through the gate: take back the wish
+    earlier = [one for one in passed_at if one != live]
     if not earlier:
         raise LockstepError(f"{declared.name} has no earlier version that was live.")
     return max(earlier, key=lambda one: passed_at[one])
@@ -149,12 +149,12 @@ def _point_champion(
     with Bar(runs=1, steps=1, shown=not as_json) as bar:
         bar.begin(f"proving {declared.name} version {version}")
         report = context.run(promote_job_name(declared.name), on_step=bar.step)
-    live = registry.alias(declared.name, "live")
+    live = context.live(declared.name).state().version
     if not as_json:
-        serves = f"version {live.version}" if live is not None else "no version yet"
+        serves = f"version {live}" if live is not None else "no version yet"
         say(f"@champion: version {version}. @live: {serves}.")
         show_checks(report.checks, dagster=context.dagster())
-    numbers = {"champion": version, "live": live.version if live is not None else None}
+    numbers = {"champion": version, "live": live}
     finish([report], numbers, as_json)
 
 

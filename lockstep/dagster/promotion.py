@@ -27,8 +27,8 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
         kinds={"mlflow"},
         description=(
             "The version that people want to serve (@champion), put through the gate in this very "
-            "environment. Only if no check is in error does @live move to it; scoring follows "
-            "@live. Rolling back is moving @champion back."
+            "environment. Only if no check is in error does it go live, and @live moves to it. "
+            "Rolling back is moving @champion back."
         ),
         metadata=column_schema(pipeline, pipeline.graph.served),
     )
@@ -43,14 +43,14 @@ def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
             "%s: wanted is version %s, live is version %s",
             declared.name,
             gate.wanted.version,
-            gate.live.version if gate.live else "none",
+            gate.live or "none",
         )
         yield materialized(
             context,
             gate.results,
             {
                 "wanted": gate.wanted.version,
-                "live": str(gate.live.version) if gate.live else "none",
+                "live": str(gate.live or "none"),
                 "MLflow version": version_link(home, gate.wanted.name, gate.wanted.version),
             },
         )

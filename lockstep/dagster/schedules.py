@@ -13,6 +13,7 @@ from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.live import Live
 from lockstep.scoring.looks import open_days
 from lockstep.scoring.store import Store
 
@@ -88,9 +89,12 @@ def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDef
         description="Every morning, score the days that have not been scored, oldest first.",
     )
     def score_daily(
-        context: dg.ScheduleEvaluationContext, registry: dg.ResourceParam[Registry]
+        context: dg.ScheduleEvaluationContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        if registry.alias(declared.name, "live") is None:
+        live = Live(registry, declared.name, home.live(declared.name))
+        if live.state().version is None:
             return dg.SkipReason(f"{declared.name} has no live version yet: train and promote one.")
         tick = context.scheduled_execution_time
         done = context.instance.get_materialized_partitions(

@@ -14,6 +14,7 @@ from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.store import Store
@@ -60,7 +61,7 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         with _told_upstream(stream, home, work.partition):
             found = batch_step(
                 work,
-                partial(registry.load, declared.name, "live"),
+                _live(declared, home, registry),
                 partial(stream.decode, home, work.partition),
                 accept=config.accept,
             )
@@ -97,7 +98,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
         with _told_upstream(stream, home, work.partition):
-            found = scored_step(work, partial(registry.load, declared.name, "live"))
+            found = scored_step(work, _live(declared, home, registry))
         figures = {**found.counts, **_version(home, declared, found), **found.figures}
         yield _told(context, found, "scored", **figures)
 
@@ -151,8 +152,12 @@ def _work(
 ) -> Work:
     """What a run of Dagster's does at one partition."""
     store = Store(home.data / declared.name)
-    pointer = home.live(declared.name)
-    return Work(declared, store, stream.name, context.partition_key, context.run.run_id, pointer)
+    return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
+
+
+def _live(declared: PipelineAssets, home: Home, registry: Registry) -> Live:
+    """Where it is kept which version is live."""
+    return Live(registry, declared.name, home.live(declared.name))
 
 
 def _version(home: Home, declared: PipelineAssets, found: Stage) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.fates import Fate
 from lockstep.scoring.inbox import claim_files, unsupported_files
+from lockstep.scoring.live import Live
 from lockstep.scoring.streams import inbox_of
 
 _INTERVAL_SECONDS = 30
@@ -33,8 +34,11 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         description="When @champion moves in MLflow, put its version through the gate.",
     )
     def champion_moved(
-        context: dg.SensorEvaluationContext, registry: dg.ResourceParam[Registry]
+        context: dg.SensorEvaluationContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
     ) -> dg.SensorResult | dg.SkipReason:
+        live = Live(registry, declared.name, home.live(declared.name)).state()
         wanted = registry.alias(declared.name, "champion")
         if wanted is None:
             return dg.SkipReason(f"{declared.name} has no @champion yet.")
@@ -43,8 +47,7 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
             return dg.SkipReason(f"@champion still points to version {wanted.version}.")
         moves = seen["moves"] + 1
         cursor = json.dumps({"version": wanted.version, "moves": moves})
-        live = registry.alias(declared.name, "live")
-        if live is not None and live.version == wanted.version:
+        if live.agrees and live.version == wanted.version:
             return dg.SensorResult(
                 cursor=cursor, skip_reason=f"Version {wanted.version} is live already."
             )

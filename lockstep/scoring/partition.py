@@ -26,7 +26,6 @@ from lockstep.checks.evidence import (
     check_code,
     check_drift,
     check_environment,
-    check_live,
     check_replay,
     check_sample,
 )
@@ -45,6 +44,7 @@ from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
+from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
 from lockstep.scoring.quarantine import quarantine_table
 from lockstep.scoring.records import BlockedError, Records, blocking
 from lockstep.scoring.rows import ComputedRows, compute_rows
@@ -68,8 +68,7 @@ class Work:
         stream: Name of the stream that the partition is of.
         partition: The day or file.
         run: The run: its steps share an attempt.
-        pointer: The file in which the gate wrote down which version may serve; None where nobody
-            says where it is.
+        live: What gate and registry tell of which version is live; None where nobody was asked.
     """
 
     declared: PipelineAssets
@@ -77,12 +76,18 @@ class Work:
     stream: str
     partition: str
     run: str = field(default_factory=lambda: str(uuid4()))
-    pointer: Path | None = None
+    live: LiveState | None = None
 
     @property
     def records(self) -> Records:
         """The records of the stream."""
         return stream_records(self.declared, self.store, self.stream)
+
+    @property
+    def live_since(self) -> str | None:
+        """Since when the version is live, in ISO form; None where the gate does not tell."""
+        allowed = self.live.allowed if self.live is not None else None
+        return None if allowed is None else allowed.since.isoformat()
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,7 @@ def ingest_batch(
                 blocked_by=blocking(BATCH_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"accepted": list(accept)},
+                facts={"accepted": list(accept), SINCE: work.live_since},
             ),
         )
     return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
@@ -223,7 +228,7 @@ def check_version(
     """
     at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
     return {
-        "live_version": carry_out(check_live, live, work.pointer),
+        "live_version": carry_out(_check_live, work, live),
         "live_age": carry_out(check_age, live, at, work.declared.max_age),
     }
 
@@ -358,6 +363,10 @@ def _scored_checks(
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
+
+
+def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
+    return check_live(live, work.live, last_published(work.declared, work.store))
 
 
 def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:

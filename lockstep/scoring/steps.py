@@ -8,6 +8,7 @@ from outside is raised: another try may work.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
@@ -25,21 +26,20 @@ from lockstep.columns.errors import UnreadableError
 from lockstep.columns.schema import Schema
 from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.ingest import check_readable
+from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, check_version, ingest_batch, score_batch
 from lockstep.scoring.records import blocking
 
-Load: TypeAlias = Callable[[], LoadedVersion]
-"""Loads the version that serves."""
 Read: TypeAlias = Callable[[Schema], Decoded]
 """Reads a partition's rows, and decodes them as a record type declares them."""
 
 
-def batch_step(work: Work, load: Load, read: Read, *, accept: Sequence[str] = ()) -> Stage:
+def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] = ()) -> Stage:
     """Begin an attempt at a partition, and ingest its rows.
 
     Args:
         work: The partition.
-        load: Loads the version that serves.
+        serving: Where it is kept which version is live.
         read: Reads the rows.
         accept: Columns whose sudden shift is real and meant to stay.
 
@@ -48,8 +48,10 @@ def batch_step(work: Work, load: Load, read: Read, *, accept: Sequence[str] = ()
         LockedError: Another process is at work on the partition, and goes on being.
     """
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace
+    state = serving.state()
+    work = replace(work, live=state)
     try:
-        live = load()
+        live = serving.load(state)
     except UnavailableFilesError:
         raise
     except ArtifactError as error:
@@ -62,12 +64,12 @@ def batch_step(work: Work, load: Load, read: Read, *, accept: Sequence[str] = ()
     return ingest_batch(work, live, rows, accept=accept)
 
 
-def scored_step(work: Work, load: Load) -> Stage:
+def scored_step(work: Work, serving: Live) -> Stage:
     """Compute every column of an ingested partition.
 
     Args:
         work: The partition.
-        load: Loads the version that serves.
+        serving: Where it is kept which version is live.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
@@ -77,7 +79,7 @@ def scored_step(work: Work, load: Load) -> Stage:
         LockstepError: Something fails from outside.
     """
     try:
-        live = load()
+        live = serving.load(serving.state())
     except UnavailableFilesError:
         raise
     except ArtifactError as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.checks.evidence import check_code, check_environment, check_replay
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
@@ -18,6 +17,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import AliasNotSetError, RegistryError
 from lockstep.registry.evidence import is_proven, write_proven
 from lockstep.scoring.age import compare_age
+from lockstep.scoring.live import Live
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.training.evidence import check_evidence
@@ -34,12 +34,12 @@ class Gate:
 
     Attributes:
         wanted: The version that `@champion` points to.
-        live: The version that serves after the gate.
+        live: Number of the version that serves after the gate; None if none does.
         results: What each check found, by name.
     """
 
     wanted: Version
-    live: Version | None
+    live: int | None
     results: Mapping[str, CheckResult]
 
     @property
@@ -54,36 +54,44 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
     A version that has passed before keeps its right to serve when the checkout's code has moved
     on: it is served with its own code, and rolling back to it must work at any time.
 
+    One process at a time does so for a pipeline; whatever it is killed at, the version before goes
+    on serving or the wanted one does (`lockstep.scoring.live`).
+
     Args:
         declared: The pipeline and the demands on it.
         registry: Where `@champion` points to the wanted version, and `@live` to the one that
             serves.
         store: Where the pipeline's rows are kept.
-        pointer: The file that says which version is live, for those who do not ask the registry.
+        pointer: The file that decides which version is live.
 
     Raises:
         AliasNotSetError: Nothing is wanted: `@champion` points nowhere.
+        LockedError: Another process is at the gate, and goes on being.
         RegistryError: The registry cannot be reached.
         UnavailableFilesError: A file of the version cannot be read now.
     """
+    live = Live(registry, declared.name, pointer)
+    with live.alone():
+        return _pass_gate(declared, live, store)
+
+
+def _pass_gate(declared: PipelineAssets, live: Live, store: Store) -> Gate:
+    registry, before = live.registry, live.finish().version
     wanted = registry.alias(declared.name, "champion")
     if wanted is None:
         numbers = tuple(version.version for version in registry.versions(declared.name))
         raise AliasNotSetError(declared.name, "champion", numbers)
-    live = registry.alias(declared.name, "live")
     try:
         loaded = registry.load(declared.name, wanted.version)
     except (RegistryError, UnavailableFilesError):
         raise
     except LockstepError as error:
-        return Gate(wanted, live, _not_loaded(declared, wanted, error))
-    gate = Gate(wanted, live, _results(declared, wanted, loaded, store))
+        return Gate(wanted, before, _not_loaded(declared, wanted, error))
+    gate = Gate(wanted, before, _results(declared, wanted, loaded, store))
     if not gate.is_open:
         return gate
     write_proven(registry, wanted)
-    registry.set_alias(declared.name, "live", wanted.version)
-    write_live(pointer, LivePointer.to(loaded))
-    return Gate(wanted, wanted, gate.results)
+    return replace(gate, live=live.move(loaded).version)
 
 
 def _results(

@@ -10,6 +10,9 @@ from itertools import count
 
 import pytest
 
+from lockstep.artifacts.live import read_live
+from lockstep.project.home import Home
+from lockstep.scoring.live import Live
 from tests.stateful.deliveries import Kind
 from tests.stateful.observations import newest_attempt
 from tests.stateful.site import Site
@@ -105,3 +108,19 @@ def test_promotion_is_killed_at_any_write(site: Site) -> None:
         assert site.promote(LIVE).status == 0
 
     kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 7, go_on)
+
+
+def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(site: Site) -> None:
+    path = site.home / "live" / "meters.json"
+    writes = site.go_live(OTHER).writes
+    assert writes is not None
+    for last_write in range(1, writes + 1):
+        before = read_live(path)
+        assert before is not None
+        killed = site.go_live(LIVE + OTHER - before.version, last_write=last_write)
+        assert killed.was_killed
+        decided = read_live(path)
+        assert decided is not None
+        # Whoever looks next carries to its end what the file decided.
+        state = Live(Home(site.home).registry(), "meters", path).state()
+        assert (state.agrees, state.version) == (True, decided.version)

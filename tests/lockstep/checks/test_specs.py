@@ -7,7 +7,7 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.checks.results import CheckResult
-from lockstep.checks.specs import CHECKS_BY_ASSET, declared_checks, worth_telling
+from lockstep.checks.specs import CHECKS_BY_ASSET, Check, declared_checks, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.suites.suites import Suites
@@ -45,6 +45,11 @@ def test_what_is_not_declared_is_not_checked(changes: dict[str, Any], lacking: s
         name for asset in CHECKS_BY_ASSET for name in names(ASSETS, asset) - names(declared, asset)
     }
     assert gone == lacking
+
+
+@pytest.mark.parametrize("check", CHECKS_BY_ASSET["champion"], ids=lambda check: check.name)
+def test_every_check_of_the_gate_says_whether_it_decides_what_goes_live(check: Check) -> None:
+    assert "decides whether the version goes live" in check.meaning or "only tells" in check.meaning
 
 
 def test_a_result_that_was_not_judged_is_told_of_checks_that_the_pipeline_has_only() -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.resources import resources
@@ -195,6 +196,16 @@ def test_a_champion_that_returns_before_it_was_seen_leaving_requests_nothing(
     follower.server.move_champion(2)
     follower.server.move_champion(1)
     assert follower.tick() == []
+
+
+def test_a_tick_carries_a_move_to_its_end_that_a_killed_gate_began(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    follower.promote()
+    loaded = ORDERS.home.registry().load("orders", 2)
+    pointer = replace(LivePointer.to(loaded), is_shown=False, before=1)
+    write_live(ORDERS.home.live("orders"), pointer)
+    follower.tick()
+    assert follower.server.version("live") == 2
 
 
 def test_a_registry_that_does_not_answer_is_one_clear_error_of_the_tick(

@@ -42,7 +42,7 @@ def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> b
 
 def window_of(live: Workplace) -> list[object]:
     """The profiles that the next day is compared with."""
-    return [one.to_json() for one in trailing_window(live.records(), live.store, NEXT)]
+    return [one.to_json() for one in trailing_window(live.records(), live.store, NEXT).profiles]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import errno
 from collections.abc import Callable
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +13,7 @@ from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import UnavailableError
 from lockstep.columns.schema import Schema
+from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish
 from lockstep.scoring.records import BlockedError
 from lockstep.scoring.status import findings
@@ -30,18 +30,17 @@ def reading(frame: pd.DataFrame) -> Callable[[Schema], Decoded]:
 
 
 class Steps:
-    """The steps of one run at a day, each of which loads the live version."""
+    """The steps of one run at a day, each of which asks which version is live."""
 
     def __init__(self, live: Workplace) -> None:
-        pointer = live.home.live("orders")
-        self.work = Work(ASSETS, live.store, "daily", DAY, pointer=pointer)
-        self.load = partial(live.registry.load, "orders", "live")
+        self.work = Work(ASSETS, live.store, "daily", DAY)
+        self.serving = Live(live.registry, "orders", live.home.live("orders"))
 
     def batch(self, frame: pd.DataFrame = WHOLE) -> Stage:
-        return batch_step(self.work, self.load, reading(frame))
+        return batch_step(self.work, self.serving, reading(frame))
 
     def scored(self) -> Stage:
-        return scored_step(self.work, self.load)
+        return scored_step(self.work, self.serving)
 
 
 @pytest.fixture
@@ -132,7 +131,7 @@ def test_rows_that_are_not_delivered_yet_are_no_finding_about_them(live, steps) 
         raise UnavailableError("there is no file")
 
     with pytest.raises(UnavailableError):
-        batch_step(steps.work, steps.load, read)
+        batch_step(steps.work, steps.serving, read)
     (finding,) = findings(live.records(), DAY)
     assert "broke off before batch was recorded" in finding.result.summary
 
