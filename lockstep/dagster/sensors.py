@@ -76,12 +76,17 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         inbox = home.inbox(declared.name)
         known = set(context.instance.get_dynamic_partitions(f"{declared.name}_inbox"))
-        new = [claim for claim in claim_files(inbox) if claim.partition not in known]
+        waiting: list[str] = []
+        claims = claim_files(inbox, tell=waiting.append)
+        for line in waiting:
+            context.log.info(line)
+        new = [claim for claim in claims if claim.partition not in known]
         told = [fate for fate in inbox_of(declared, home).untold() if fate.state == "repeated"]
         observed = [_repetition(declared, fate) for fate in told]
         if not new:
             odd = unsupported_files(inbox)
             what = [fate.message.what for fate in told] or [f"No new file in {inbox}."]
+            what += waiting
             if odd:
                 what.append(f"Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}")
             return dg.SensorResult(skip_reason=" ".join(what), asset_events=observed)

@@ -1,16 +1,19 @@
 """The inbox: a folder in which files are dropped to be scored, each content once.
 
 A file goes from the inbox to `claimed/`, under a name that ends in a digest of its content, and
-stays there as the record of what was scored. One that cannot be read goes on to `rejected/`; one
-whose content was claimed before goes to `repeated/`. Every move is one rename, so that a file is
-always in exactly one place. `lockstep.scoring.fates` writes beside it what became of it.
+stays there as the record of what was scored. A large one is read by and by until its digest is
+known, and lies in the inbox meanwhile. One that cannot be read goes on to `rejected/`; one whose
+content was claimed before goes to `repeated/`. Every move is one rename, so that a file is always
+in exactly one place. `lockstep.scoring.fates` writes beside it what became of it.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
+import stat
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +22,17 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError, UnreadableError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
-from lockstep.scoring.attempts import sha256
+from lockstep.scoring.contents import Reading, Readings, content_digest
 from lockstep.scoring.store import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0
 """A file that nobody has written to for so long is taken to be complete."""
-_MOST_BYTES = 2**30
-"""Bytes whose digest is taken at once, some seconds' worth: a sensor has a minute for its tick."""
+_MOST_SECONDS = 5.0
+"""Seconds for which contents are read at once: a sensor has a minute for its tick, and others wait
+for it."""
+_READINGS = ".reading.json"
+"""The file that says how far large files have been read."""
 _LONGEST_STEM = 180
 """Bytes of a file's own name that its partition keeps; file systems allow 255 for a name."""
 
@@ -37,7 +43,7 @@ class Claim:
 
     Attributes:
         partition: Name of its partition, and of the file in `claimed/`.
-        digest: SHA-256 of its content.
+        digest: The first digits of the digest of its content.
     """
 
     partition: str
@@ -45,17 +51,26 @@ class Claim:
 
 
 def claim_files(
-    inbox: Path, *, settled: float = _SETTLED_SECONDS, most_bytes: int = _MOST_BYTES
+    inbox: Path,
+    *,
+    settled: float = _SETTLED_SECONDS,
+    seconds: float = _MOST_SECONDS,
+    clock: Callable[[], float] = time.monotonic,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> list[Claim]:
-    """Take the complete files out of the inbox.
+    """Take the complete files out of the inbox, as many as can be read in some seconds.
+
+    The smallest come first. A file that is too large to be read in time is gone on with at the
+    next call, from where it was left, even if the process was killed in between.
 
     Args:
         inbox: The folder; made if it is not there.
         settled: Seconds since the last write after which a file is complete. A writer that
             is slower than that renames its file into the inbox when it is done; names that
             begin with a dot or end in `.tmp` or `.part` are left alone.
-        most_bytes: When files of so many bytes have been read, the others are left for the next
-            time.
+        seconds: Seconds after which no more is read; something is read in any case.
+        clock: Tells the time in seconds.
+        tell: Told, in a line, of each file that is left for the next time although it is complete.
 
     Returns:
         All claimed files that are still to be scored or have been, in the order of their names.
@@ -64,24 +79,50 @@ def claim_files(
     claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
     known = {digest_of_name(path) for path in before}
-    read = 0
-    for path in sorted(inbox.iterdir()):
-        if not _is_complete(path, settled):
-            continue
-        if read >= most_bytes:
-            break
-        read += path.stat().st_size
-        digest = sha256(path)
-        if digest[:12] in known:
-            _move(path, inbox / "repeated", _partition_of(path, digest))
-            continue
-        path.rename(claimed / _partition_of(path, digest))
-        known.add(digest[:12])
+    may_read, readings = _for_seconds(seconds, clock), Readings(inbox / _READINGS)
+    for path in _complete_files(inbox, settled):
+        try:
+            reading = readings.go_on(path, may_read)
+            why_left = _why_left(path, reading)
+            if why_left is None:
+                _claim(path, inbox, reading.digest, known)
+        except OSError as error:  # of this file or its disk: the others are not to wait for it
+            why_left = f"{error.strerror}"
+        if why_left is not None:
+            tell(f"{path.name} is left for the next time: {why_left}.")
+    readings.forget_others(path.name for path in inbox.iterdir())
     return [
         Claim(path.name, digest_of_name(path))
         for path in sorted(claimed.iterdir())
         if path.suffix in SUFFIXES
     ]
+
+
+def _why_left(path: Path, reading: Reading) -> str | None:
+    """Why a file cannot be claimed yet; None if it can."""
+    if not reading.is_complete:
+        return f"{reading.share:.0%} of it has been read"
+    return None if reading.is_of(path) else "it was changed while it was read"
+
+
+def _for_seconds(seconds: float, clock: Callable[[], float]) -> Callable[[], bool]:
+    """What says yes when it is first asked, and from then on for some seconds."""
+
+    def permits() -> Iterator[bool]:
+        until = clock() + seconds
+        yield True
+        while clock() < until:
+            yield True
+
+    answers = permits()
+    return lambda: next(answers, False)
+
+
+def _claim(path: Path, inbox: Path, digest: str, known: set[str]) -> None:
+    """Take a file out of the inbox, among those of which it is, and know its content from now."""
+    folder = "repeated" if digest[:12] in known else "claimed"
+    _move(path, inbox / folder, _partition_of(path, digest))
+    known.add(digest[:12])
 
 
 def claim_copy(inbox: Path, file: Path) -> str:
@@ -100,7 +141,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
     claimed = inbox / "claimed"
-    digest = sha256(file)[:12]
+    digest = content_digest(file)[:12]
     partition = _partition_of(file, digest)
     for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
         if path.suffix in SUFFIXES:
@@ -126,7 +167,7 @@ def find_claimed(inbox: Path, file: Path) -> str:
     if any(path.name == file.name for path in claimed):
         return file.name
     if file.is_file():
-        digests = {sha256(file)[:12]}
+        digests = {content_digest(file)[:12]}
     else:
         came_as = re.compile(
             rf"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
@@ -185,12 +226,23 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     return decoded
 
 
-def _is_complete(path: Path, settled: float) -> bool:
+def _complete_files(inbox: Path, settled: float) -> list[Path]:
+    """Files that nobody writes to any more, the smallest first."""
+    sizes = {path: _size_if_complete(path, settled) for path in inbox.iterdir()}
+    complete = [(size, path) for path, size in sizes.items() if size is not None]
+    return [path for _, path in sorted(complete)]
+
+
+def _size_if_complete(path: Path, settled: float) -> int | None:
+    """Bytes of a complete file; None of what is none."""
     if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-        return False
-    if path.is_symlink() or not path.is_file():  # what a link points to may be anybody's
-        return False
-    return time.time() - path.stat().st_mtime >= settled
+        return None
+    try:
+        found = path.lstat()  # what a link points to may be anybody's
+    except FileNotFoundError:  # somebody took it away
+        return None
+    is_settled = time.time() - found.st_mtime >= settled
+    return found.st_size if stat.S_ISREG(found.st_mode) and is_settled else None
 
 
 def files_in(folder: Path) -> list[Path]:

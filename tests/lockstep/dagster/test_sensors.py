@@ -1,5 +1,6 @@
 """The sensors: one follows @champion on a running MLflow server, one takes files in."""
 
+import errno
 import os
 import signal
 import socket
@@ -25,6 +26,7 @@ from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.project.project import Project
 from lockstep.registry.errors import RegistryUnreachableError
+from lockstep.scoring.contents import Reading
 from lockstep.scoring.store import Store
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
@@ -303,6 +305,20 @@ def test_another_content_under_the_same_name_is_scored_on_its_own(inbox: Inbox) 
     first = inbox.tick()
     inbox.drop("orders.csv", some_orders(2))
     assert len({*first, *inbox.tick()}) == 2
+
+
+def test_a_file_that_cannot_be_claimed_yet_is_told_by_the_tick(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(reading: Reading, path: Path) -> Reading:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    inbox.drop("monday.csv", some_orders(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Reading, "further", fail)
+        told = inbox.evaluate().skip_reason.skip_message
+    assert "monday.csv is left for the next time: Input/output error." in told
+    assert len(inbox.tick()) == 1
 
 
 def test_an_unreadable_file_is_set_aside_with_its_reason_while_others_go_on(inbox: Inbox) -> None:

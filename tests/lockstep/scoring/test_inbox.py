@@ -3,13 +3,17 @@
 import errno
 import os
 import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.records import Key, Record
+from lockstep.scoring.contents import BLOCK_BYTES, Reading, content_digest
 from lockstep.scoring.inbox import (
     claim_copy,
     claim_files,
@@ -42,12 +46,130 @@ def test_a_complete_file_is_claimed_under_a_name_with_its_digest(tmp_path: Path)
     assert (tmp_path / "claimed" / claim.partition).exists()
 
 
-def test_files_of_many_bytes_are_claimed_one_time_after_another(tmp_path: Path) -> None:
-    for name in ("first.csv", "second.csv"):
-        drop(tmp_path, name, f"name,x\n{name},1\n")
-    assert len(claim_files(tmp_path, most_bytes=10)) == 1
-    assert (tmp_path / "second.csv").exists()
-    assert len(claim_files(tmp_path, most_bytes=10)) == 2
+def test_when_the_time_is_over_the_other_files_are_left_for_the_next_time(tmp_path: Path) -> None:
+    drop(tmp_path, "large.csv", "name,x\nlarge,1\n")
+    drop(tmp_path, "small.csv", "name,x\ns,1\n")
+    told: list[str] = []
+    assert len(claim_files(tmp_path, seconds=0, tell=told.append)) == 1
+    assert (tmp_path / "large.csv").exists()  # the smaller one came first
+    assert told == ["large.csv is left for the next time: 0% of it has been read."]
+    assert len(claim_files(tmp_path, seconds=0)) == 2
+
+
+def drop_large(inbox: Path, name: str, *, end: bytes = b"a", blocks: int = 2) -> Path:
+    """A file of some blocks, nearly all of it a hole."""
+    path = drop(inbox, name, "")
+    with path.open("rb+") as file:
+        file.seek(blocks * BLOCK_BYTES - len(end))
+        file.write(end)
+    os.utime(path, (OLD, OLD))
+    return path
+
+
+def test_a_large_file_is_read_by_and_by_until_it_is_claimed(tmp_path: Path) -> None:
+    drop_large(tmp_path, "large.csv", blocks=3)
+    told: list[str] = []
+    claims = [claim_files(tmp_path, seconds=0, tell=told.append) for _ in range(3)]
+    assert [len(one) for one in claims] == [0, 0, 1]
+    assert [path.name for path in tmp_path.iterdir()] == ["claimed"]
+    assert [line.split(": ")[1] for line in told] == [
+        "33% of it has been read.",
+        "67% of it has been read.",
+    ]
+
+
+def test_reading_on_takes_no_block_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drop_large(tmp_path, "large.csv", blocks=3)
+    read: list[int] = []
+    further = Reading.further
+
+    def counted(reading: Reading, path: Path) -> Reading:
+        read.append(len(reading.blocks))
+        return further(reading, path)
+
+    monkeypatch.setattr(Reading, "further", counted)
+    for _ in range(3):
+        claim_files(tmp_path, seconds=0)
+    assert read == [0, 1, 2]
+
+
+def test_time_that_is_left_is_used_to_read_on(tmp_path: Path) -> None:
+    drop_large(tmp_path, "large.csv", blocks=3)
+    assert claim_files(tmp_path, seconds=1.5, clock=count().__next__) == []
+    assert len(claim_files(tmp_path, seconds=0)) == 1
+
+
+def test_a_large_file_that_repeats_another_is_not_claimed_again(tmp_path: Path) -> None:
+    drop_large(tmp_path, "large.csv")
+    (claim,) = claim_files(tmp_path)
+    drop_large(tmp_path, "again.csv")
+    drop_large(tmp_path, "other.csv", end=b"b")
+    assert len(claim_files(tmp_path)) == 2
+    assert len(list((tmp_path / "repeated").glob(f"again-{claim.digest}.csv"))) == 1
+
+
+def test_a_copy_of_a_large_file_is_claimed_once_with_the_one_of_the_inbox(tmp_path: Path) -> None:
+    file = drop_large(tmp_path / "elsewhere", "large.csv")
+    partition = claim_copy(tmp_path, file)
+    drop_large(tmp_path, "large.csv")
+    assert [claim.partition for claim in claim_files(tmp_path)] == [partition]
+
+
+def test_a_large_file_that_is_changed_meanwhile_is_read_from_its_beginning(tmp_path: Path) -> None:
+    drop_large(tmp_path, "large.csv")
+    claim_files(tmp_path, seconds=0)
+    path = drop_large(tmp_path, "large.csv", end=b"b")
+    digest = content_digest(path)
+    assert claim_files(tmp_path, seconds=0) == []
+    (claim,) = claim_files(tmp_path, seconds=0)
+    assert digest.startswith(claim.digest)
+
+
+def test_a_file_that_is_changed_while_it_is_read_is_left_for_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = drop(tmp_path, "monday.csv")
+    further = Reading.further
+
+    def disturbed(reading: Reading, file: Path) -> Reading:
+        found = further(reading, file)
+        with path.open("a") as writer:
+            writer.write("b,2\n")
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reading, "further", disturbed)
+        assert claim_files(tmp_path) == []
+    assert len(claim_files(tmp_path, settled=0)) == 1
+
+
+def test_damaged_notes_of_how_far_was_read_cost_no_more_than_time(tmp_path: Path) -> None:
+    drop_large(tmp_path, "large.csv")
+    claim_files(tmp_path, seconds=0)
+    (notes,) = tmp_path.glob(".reading.json")
+    notes.write_text("{")
+    assert claim_files(tmp_path, seconds=0) == []
+    assert len(claim_files(tmp_path, seconds=0)) == 1
+
+
+def test_a_file_that_cannot_be_read_now_does_not_hold_up_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(tmp_path, "monday.csv")
+    drop(tmp_path, "tuesday.csv", "name,x\na,2\n")
+    further = Reading.further
+
+    def fail(reading: Reading, path: Path) -> Reading:
+        if path.name == "monday.csv":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return further(reading, path)
+
+    told: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Reading, "further", fail)
+        assert len(claim_files(tmp_path, tell=told.append)) == 1
+    assert told == ["monday.csv is left for the next time: Input/output error."]
+    assert len(claim_files(tmp_path)) == 2
 
 
 def test_a_file_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
@@ -230,3 +352,39 @@ def test_a_disk_that_cannot_be_read_for_a_moment_does_not_reject_the_file(
             decode_claimed(tmp_path, claim.partition, Row.schema())
     assert decode_claimed(tmp_path, claim.partition, Row.schema()).total == 1
     assert not (tmp_path / "rejected").exists()
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", range(5))
+def test_a_tick_that_is_killed_at_any_step_loses_nothing_and_claims_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, *, after: bool
+) -> None:
+    """Reading two blocks, noting each of them, and moving the file are five steps."""
+    content = content_digest(drop_large(tmp_path, "large.csv"))
+    steps = count()
+
+    def killed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def step_or_end(*arguments: Any) -> Any:
+            number = next(steps)
+            if number == step and not after:
+                raise Killed
+            found = method(*arguments)
+            if number == step:
+                raise Killed
+            return found
+
+        return step_or_end
+
+    with monkeypatch.context() as patch:
+        for owner, name in ((Reading, "further"), (Path, "replace"), (Path, "rename")):
+            patch.setattr(owner, name, killed(getattr(owner, name)))
+        with pytest.raises(Killed):
+            claim_files(tmp_path)
+    (claim,) = claim_files(tmp_path)
+    assert content_digest(tmp_path / "claimed" / claim.partition) == content
+    assert not list((tmp_path / "repeated").glob("*"))
+    assert claim_files(tmp_path) == [claim]

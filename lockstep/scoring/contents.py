@@ -1,0 +1,141 @@
+"""Contents: a digest of what a file holds, taken block by block, so that it can be gone on with.
+
+The digest of a file of one block is the SHA-256 of its bytes; that of a larger one is the SHA-256
+of the digests of its blocks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from lockstep.artifacts.atomic import replace_text
+
+BLOCK_BYTES = 2**26
+"""Bytes of a block: tenths of a second's worth on a disk, some seconds' over a slow network."""
+_BUFFER_BYTES = 2**20
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How far a file has been read, and what it held so far.
+
+    Attributes:
+        state: The file as it was found: its size in bytes, when its content and its entry were
+            last changed in nanoseconds, and its inode. A file that was written to has another.
+        blocks: SHA-256 of each block that was read, in order.
+    """
+
+    state: tuple[int, ...]
+    blocks: tuple[str, ...] = ()
+
+    @classmethod
+    def begin(cls, path: Path) -> Reading:
+        """Nothing has been read of a file."""
+        return cls(_state(path))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.state[0]
+
+    @property
+    def share(self) -> float:
+        """Which share of the file has been read; of an empty one too a block is read."""
+        return min(1.0, len(self.blocks) * BLOCK_BYTES / max(self.size, 1))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of it has been read."""
+        return self.share == 1.0
+
+    @property
+    def digest(self) -> str:
+        """The digest of the content that was read."""
+        assert self.is_complete, "a digest is that of the whole content"
+        if len(self.blocks) == 1:
+            return self.blocks[0]
+        return hashlib.sha256(bytes.fromhex("".join(self.blocks))).hexdigest()
+
+    def is_of(self, path: Path) -> bool:
+        """Whether a file is still as it was found."""
+        return _state(path) == self.state
+
+    def further(self, path: Path) -> Reading:
+        """Read one more block of the file."""
+        with path.open("rb") as file:
+            file.seek(len(self.blocks) * BLOCK_BYTES)
+            digest, left = hashlib.sha256(), BLOCK_BYTES
+            while left and (data := file.read(min(left, _BUFFER_BYTES))):
+                digest.update(data)
+                left -= len(data)
+        return replace(self, blocks=(*self.blocks, digest.hexdigest()))
+
+
+class Readings:
+    """How far the files of a folder have been read, kept in a file.
+
+    The file is worth no more than the time that it saves: without it, all is read again.
+
+    Args:
+        file: Where it is kept.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._readings = _kept(file)
+
+    def go_on(self, path: Path, may_read: Callable[[], bool]) -> Reading:
+        """Read a file further, from where it was left if it was not changed since.
+
+        Args:
+            path: The file.
+            may_read: Asked before each block.
+        """
+        reading = self._readings.get(path.name)
+        if reading is None or not reading.is_of(path):
+            reading = Reading.begin(path)
+        while not reading.is_complete and may_read():
+            reading = reading.further(path)
+            if reading.size > BLOCK_BYTES:
+                self._keep({**self._readings, path.name: reading})
+        return reading
+
+    def forget_others(self, names: Iterable[str]) -> None:
+        """Forget all files but these."""
+        left = {name: self._readings[name] for name in self._readings.keys() & set(names)}
+        if left != self._readings:
+            self._keep(left)
+
+    def _keep(self, readings: dict[str, Reading]) -> None:
+        self._readings = readings
+        if not readings:
+            self._file.unlink(missing_ok=True)
+            return
+        known = {name: asdict(reading) for name, reading in readings.items()}
+        replace_text(self._file, json.dumps(known))
+
+
+def content_digest(path: Path) -> str:
+    """The digest of all that a file holds."""
+    reading = Reading.begin(path)
+    while not reading.is_complete:
+        reading = reading.further(path)
+    return reading.digest
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _kept(file: Path) -> dict[str, Reading]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Reading])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}
