@@ -130,7 +130,8 @@ def decode_cells(cells: pa.Table, schema: Schema, *, source: str) -> Decoded:
 def _undecodable(data: Any, source: str) -> UnreadableError:
     return UnreadableError(
         f"{source}: {type(data).__name__} cannot be decoded; give a DataFrame, a pyarrow table, a "
-        "record (dict) or a list of records."
+        "record (dict) or a list of records.",
+        where=source,
     )
 
 
@@ -182,7 +183,8 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
         if not isinstance(record, Mapping):
             raise UnreadableError(
                 f"{source}: row {position} is {type(record).__name__}, not a record (an object "
-                "with named fields)."
+                "with named fields).",
+                where=f"{source}, row {position}",
             )
     named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
     getters = [record.get for record in named]
@@ -333,6 +335,7 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
             f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint} "
             "Add what is lacking, or change the declaration.",
             lacking[0],
+            where=source,
         )
     twice = [name for name in schema.names if counts[name] > 1]
     if twice:
@@ -341,7 +344,7 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
 
 def _twice(source: str, names: Sequence[str]) -> UnreadableError:
     said = f"{source} has the column {', '.join(names)} more than once; keep one."
-    return UnreadableError(said, names[0])
+    return UnreadableError(said, names[0], where=source)
 
 
 def _split(

@@ -87,11 +87,12 @@ class UnreadableError(InputError):
 
     Attributes:
         column: The column that is at fault, if one is.
+        where: Where that is, such as a file with its line.
     """
 
-    def __init__(self, message: str, column: str | None = None) -> None:
+    def __init__(self, message: str, column: str | None = None, *, where: str = "") -> None:
         super().__init__(message)
-        self.column = column
+        self.column, self.where = column, where
 
 
 class InvalidRecordsError(LockstepError):

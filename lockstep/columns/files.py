@@ -43,7 +43,8 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
         if path.stat().st_size == 0:
-            raise UnreadableError(f"{path} is empty: it has no header and no rows. Write it anew.")
+            said = f"{path} is empty: it has no header and no rows. Write it anew."
+            raise UnreadableError(said, where=str(path))
         return reader(path, schema)
     except OSError as error:
         raise _unavailable(path, error) from error
@@ -62,7 +63,8 @@ def decode_json(text: str | bytes, schema: Schema, *, source: str = "JSON text")
     data = _parse(text, source)
     if not isinstance(data, dict | list):
         raise UnreadableError(
-            f"{source}: expected an object or an array of objects, not {show(text)}."
+            f"{source}: expected an object or an array of objects, not {show(text)}.",
+            where=source,
         )
     return decode(data, schema, source=source)
 
@@ -87,10 +89,12 @@ def read_csv(path: Path) -> pa.Table:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if (line := _line_beyond_utf8(data)) is not None:
             raise UnreadableError(
-                f"{path} is not in UTF-8 (line {line}). {anew(path, encoding='latin-1')}"
+                f"{path} is not in UTF-8 (line {line}). {anew(path, encoding='latin-1')}",
+                where=f"{path}, line {line}",
             ) from error
         raise UnreadableError(
-            f"{path} cannot be read as CSV: {_why_no_cells(data)}. Correct the file."
+            f"{path} cannot be read as CSV: {_why_no_cells(data)}. Correct the file.",
+            where=str(path),
         ) from error
 
 
@@ -154,7 +158,8 @@ def _check_separator(path: Path, data: bytes) -> None:
         options["encoding"] = "latin-1"
     raise UnreadableError(
         f"{path} separates its cells by {_SEPARATORS[separator]}, not commas. "
-        f"{anew(path, **options)}"
+        f"{anew(path, **options)}",
+        where=str(path),
     )
 
 
@@ -190,7 +195,8 @@ def read_parquet(path: Path) -> pa.Table:
             raise _unavailable(path, error) from error
         raise UnreadableError(
             f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
-            "Write it anew."
+            "Write it anew.",
+            where=str(path),
         ) from error
     return table.drop_columns(_nameless_index(table))
 
@@ -216,7 +222,8 @@ def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
                 if not isinstance(record, dict):
                     raise UnreadableError(
                         f"{path}, line {number}: not a JSON object: {show(line)}. Write one record "
-                        "a line."
+                        "a line.",
+                        where=f"{path}, line {number}",
                     )
                 records.append(record)
     return decode(records, schema, source=str(path))
@@ -229,7 +236,9 @@ def _parse(text: str | bytes, source: str) -> Any:
     try:
         return msgspec.json.decode(text.removeprefix(mark))  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise UnreadableError(f"{source} is not valid JSON: {error}. Correct it.") from error
+        raise UnreadableError(
+            f"{source} is not valid JSON: {error}. Correct it.", where=source
+        ) from error
 
 
 READERS: dict[str, Callable[[Path, Schema], Decoded]] = {

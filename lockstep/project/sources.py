@@ -239,7 +239,8 @@ class FunctionSource:
         if not _is_data(found):
             raise UnreadableError(
                 f"{self.describe()} returned {type(found).__name__}; return a DataFrame, a pyarrow "
-                "table or a list of records."
+                "table or a list of records.",
+                where=self.describe(),
             )
         return found
 

@@ -215,11 +215,14 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     try:
         decoded = decode_file(path, schema)
     except UnreadableError as error:
-        reason = str(error).replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
+        reason, where = (
+            text.replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
+            for text in (str(error), error.where)
+        )
         rejected.parent.mkdir(exist_ok=True)
         path.rename(rejected)
         raise UnreadableError(
-            f"{reason} The file is set aside as {rejected}.", error.column
+            f"{reason} The file is set aside as {rejected}.", error.column, where=where
         ) from error
     if path == rejected:
         path.rename(claimed)

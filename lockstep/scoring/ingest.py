@@ -123,7 +123,7 @@ def ingest(
 
 def check_readable(error: UnreadableError) -> CheckResult:
     """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
-    return CheckResult(False, str(error), column=error.column)
+    return CheckResult(False, str(error), column=error.column, where=error.where)
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:

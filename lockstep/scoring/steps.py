@@ -117,9 +117,10 @@ def _fail(
 
 
 def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:
-    name = work.declared.name
     return CheckResult(
         False,
-        f"The live version cannot be loaded, and nothing is scored: {error} For another version: "
-        f"lockstep rollback {name}, or lockstep promote {name} VERSION",
+        f"The live version cannot be loaded, and nothing is scored: {error}",
+        where=f"the version that @live of {work.declared.name} names in the registry",
+        todo="Restore its files, or have another version serve: `lockstep rollback PIPELINE` or "
+        "`lockstep promote PIPELINE VERSION`. Then: AGAIN",
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError
+from lockstep.columns.errors import InputError, UnreadableError
 from lockstep.columns.files import decode_file, decode_json, read_parquet
 from lockstep.columns.records import EventTime, Key, Record
 
@@ -214,6 +214,22 @@ def test_csv_that_cannot_be_read_is_refused_in_one_line(
 
     assert told.startswith(f"{tmp_path / 'rows.csv'}{message}")
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "place"),
+    [
+        (csv, (HEADER + ROW + "a,,3,,é,\n").encode("latin-1"), "rows.csv, line 3"),
+        (csv, "key,real\na,1\n", "rows.csv"),
+        (lines, RECORD + "\n{", "rows.jsonl, line 2"),
+    ],
+)
+def test_what_cannot_be_read_says_where_it_is(
+    tmp_path: Path, read: Any, content: str | bytes, place: str
+) -> None:
+    with pytest.raises(UnreadableError) as found:
+        read(tmp_path, content)
+    assert found.value.where == str(tmp_path / place)
 
 
 def test_the_row_is_named_of_a_file_that_is_read_in_several_threads(tmp_path: Path) -> None:

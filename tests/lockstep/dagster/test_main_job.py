@@ -176,12 +176,13 @@ def test_a_day_without_rows_is_blocked_and_says_so(live) -> None:
     assert not report.wrote("/published")
 
 
-def test_a_missing_column_is_one_clear_error_that_names_it(live) -> None:
+def test_a_missing_column_fails_decoding_which_names_it_and_the_source(live) -> None:
     live.deliver(DAY, rows_of(DAY).drop(columns=["weight"]))
     report = live.score(DAY)
-    assert report.is_mistake
-    assert "weight" in report.error
-    assert "orders" in report.error
+    assert (report.error, [one.check for one in report.failed]) == (None, ["decoding"])
+    (failed,) = report.failed
+    assert failed.column == "weight"
+    assert failed.where == "column weight; Python function assets.orders.orders"
 
 
 def test_an_undeclared_column_is_ignored_and_named(live) -> None:
@@ -223,14 +224,10 @@ def test_a_blocked_batch_stays_blocked_when_a_later_asset_is_materialized_alone(
 def test_a_tampered_model_file_is_named_and_nothing_is_published(live) -> None:
     files = live.registry.files(live.registry.alias("orders", "live"))
     stored = files / "models" / "return_probability.skops"
-    original = stored.read_bytes()
-    stored.write_bytes(original[:-1] + b"x")
-    try:
-        report = live.score(DAY)
-    finally:
-        stored.write_bytes(original)  # copies of a home share the files of versions
-    assert report.is_mistake
-    assert "return_probability.skops" in report.error
+    stored.write_bytes(stored.read_bytes()[:-1] + b"x")
+    report = live.score(DAY)
+    assert (report.error, [one.check for one in report.failed]) == (None, ["live_version"])
+    assert "return_probability.skops" in report.failed[0].summary
     assert not report.wrote("/published")
 
 

@@ -206,7 +206,10 @@ def test_dates_in_another_form_are_texts_with_a_hint(tmp_path: Path) -> None:
             r'separates its cells by semicolons, not commas\. .*sep=";", decimal=","',
         ),
         (b"a\tb\n1.5\t2.5\n", r"separates its cells by tabs"),
-        ("a,b\nMünchen,1\n".encode("latin-1"), r'is not in UTF-8\. .*encoding="latin-1"'),
+        (
+            "a,b\nMünchen,1\n".encode("latin-1"),
+            r'is not in UTF-8 \(line 2\)\. .*encoding="latin-1"',
+        ),
         (b"1.5,2.5\n3.5,4.5\n", r"has no header: its first line is 1\.5, 2\.5"),
         (b"a,a\n1,2\n", r"has the column a more than once"),
         (b"a,b\n", r"has a header and no rows"),
