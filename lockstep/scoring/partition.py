@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -43,6 +44,7 @@ from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.history import read_days
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
 from lockstep.scoring.quarantine import quarantine_table
@@ -370,7 +372,8 @@ def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
 
 
 def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:
-    window = trailing_window(work.records, work.store, work.partition)
+    history = partial(read_days, work.declared, work.store)
+    window = trailing_window(work.records, history, work.partition)
     return check_shift(window, profile, accept)
 
 

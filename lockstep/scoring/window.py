@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from lockstep.checks.results import CheckResult, tell, with_unjudged
-from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Schema
-from lockstep.columns.tables import is_missing
 from lockstep.scoring.records import Records
-from lockstep.scoring.store import Store
 
 if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
 
-_HISTORY = "history_days"
 WINDOW = 14
 """Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
 MOST_APART = 7
@@ -65,7 +59,9 @@ class Window:
     gap: Gap | None = None
 
 
-def trailing_window(records: Records, store: Store, partition: str) -> Window:
+def trailing_window(
+    records: Records, history: Callable[[], Mapping[str, Mapping[str, Any]]], partition: str
+) -> Window:
     """The last batches that were published before this one.
 
     A batch that was blocked is no measure of what is usual, so it is left out. A column whose
@@ -73,24 +69,30 @@ def trailing_window(records: Records, store: Store, partition: str) -> Window:
     first days, the window is filled with the last days of the history. It ends where two days are
     too far apart. Files are of no day: however long ago they came, they are in it.
 
+    Args:
+        records: The stream's.
+        history: Reads the profiles of the last days of the history, as plain data, by day in ISO
+            form; asked where there are too few batches.
+        partition: The batch.
+
     Raises:
         DamagedError: A profile is not what was recorded of its batch.
     """
     from lockstep.parity.profiles import Profile
 
     before = _before(records, partition)[::-1][:WINDOW]
-    history: dict[str, dict[str, Any]] = {}
     gap = None
+    earlier: Mapping[str, Mapping[str, Any]] = {}
     if records.stream == "daily":
-        history = store.read_json(_HISTORY) or {}
-        days = [*before, *sorted(history, reverse=True)][:WINDOW]
+        earlier = history() if len(before) < WINDOW else {}
+        days = [*before, *sorted(earlier, reverse=True)][:WINDOW]
         gap = _first_gap([date.fromisoformat(day) for day in (partition, *days)])
         before = days if gap is None else days[: days.index(gap.older.isoformat())]
     window: list[Profile] = []
     accepted: set[str] = set()
     for one in before:
-        if one in history:
-            window.append(_without(Profile.from_json(history[one]), accepted))
+        if one in earlier:
+            window.append(_without(Profile.from_json(earlier[one]), accepted))
             continue
         attempt = records.demand(one)
         window.append(_without(Profile.from_json(attempt.read_json("profile")), accepted))
@@ -104,34 +106,6 @@ def _first_gap(days: Sequence[date]) -> Gap | None:
     most = int(MOST_APART * median(apart)) if apart else 0
     gaps = (Gap(older, newer, most) for newer, older in pairwise(days))
     return next((gap for gap in gaps if gap.days > most), None)
-
-
-def write_history_profiles(
-    store: Store, columns: Columns, schema: Schema, timezone: str, before: str
-) -> None:
-    """Keep the profiles of the last days of the history, for the windows of the first days.
-
-    Args:
-        store: Where to keep them.
-        columns: The history.
-        schema: What a record holds; without an event time there are no days to tell apart.
-        timezone: Where a day begins and ends.
-        before: Only days before this one, in ISO form.
-    """
-    from lockstep.parity.profiles import Profile
-
-    if schema.event_time is None:
-        return
-    given = columns[schema.event_time]
-    times = pd.DatetimeIndex(given, tz="UTC").tz_convert(timezone)
-    days = np.array(times.strftime("%Y-%m-%d"), dtype=object)
-    last = sorted({day for day in days[~is_missing(given)].tolist() if day < before})[-WINDOW:]
-    kinds = profiled(schema)
-    profiles = {
-        day: Profile.of({name: array[days == day] for name, array in columns.items()}, kinds)
-        for day in last
-    }
-    store.write_json(_HISTORY, {day: profile.to_json() for day, profile in profiles.items()})
 
 
 def profiled(schema: Schema) -> dict[str, Kind]:

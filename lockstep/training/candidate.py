@@ -34,6 +34,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.evidence import TrainingEvidence, write_evidence
 from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.history import CANDIDATE, training_records
 from lockstep.scoring.records import Records, blocking
 from lockstep.scoring.store import Store
 from lockstep.training.checks import (
@@ -46,11 +47,9 @@ from lockstep.training.evidence import count
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 from lockstep.training.plots import quality_plot
 from lockstep.training.training_set import (
-    CANDIDATE,
     compute_training_set,
     ingest_history,
     read_training_set,
-    training_records,
 )
 
 if TYPE_CHECKING:

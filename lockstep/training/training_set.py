@@ -23,6 +23,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.history import CANDIDATE, training_records, write_days
 from lockstep.scoring.ingest import (
     Ingested,
     check_decoding,
@@ -31,14 +32,11 @@ from lockstep.scoring.ingest import (
     ingest,
 )
 from lockstep.scoring.quarantine import quarantine_table, set_aside
-from lockstep.scoring.records import Records, blocking
+from lockstep.scoring.records import blocking
 from lockstep.scoring.store import Store
-from lockstep.scoring.window import write_history_profiles
 
 LEAST_ROWS = 20
 """Rows of history that it takes: with fewer, the rows held out would be a handful at most."""
-CANDIDATE = "candidate"
-"""What is attempted, step by step: a partition of its own, in the words of the records."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +75,6 @@ class TrainingSet:
     path: Path
 
 
-def training_records(declared: PipelineAssets, store: Store) -> Records:
-    """The attempts at a candidate, each with its history, training set and version."""
-    return Records(store.root / "training", lambda _: f"lockstep train {declared.name}")
-
-
 def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
     """Read the history, and part its rows: the first step of an attempt at a candidate.
 
@@ -111,16 +104,9 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("history_quarantine", aside)
         path = attempt.write_columns("history", ingested.columns)
+        write_days(attempt, ingested.columns, declared)
         done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
         attempt.keep("history", done)
-    if declared.calendar is not None:
-        write_history_profiles(
-            store,
-            ingested.columns,
-            declared.pipeline.record_schema,
-            declared.calendar.timezone,
-            declared.calendar.start.isoformat(),
-        )
     return History(ingested, results, done.blocked_by, path)
 
 

@@ -288,7 +288,7 @@ def published(store, profiles, days):
 
 
 def found_on(store, day, profile):
-    window = trailing_window(stream_records(ASSETS, store, "daily"), store, f"{day}")
+    window = trailing_window(stream_records(ASSETS, store, "daily"), dict, f"{day}")
     return check_shift(window, profile, [])
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from pyarrow import parquet
 from assets.orders import orders_with_fates
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import RunReport, run_job
+from lockstep.scoring.history import read_days
 from lockstep.scoring.inbox import claim_copy
 from lockstep.scoring.window import trailing_window
 from tests.fixtures.orders import PROJECT, Workplace
@@ -42,7 +44,8 @@ def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> b
 
 def window_of(live: Workplace) -> list[object]:
     """The profiles that the next day is compared with."""
-    return [one.to_json() for one in trailing_window(live.records(), live.store, NEXT).profiles]
+    history = partial(read_days, live.declared, live.store)
+    return [one.to_json() for one in trailing_window(live.records(), history, NEXT).profiles]
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The window: which batches are in it, and what is said of a batch that departs from them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from lockstep.columns.records import EventTime, Key, Record
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW
 from lockstep.scoring.attempts import DamagedError, StepRecord
+from lockstep.scoring.history import profile_days
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import (
@@ -22,7 +25,6 @@ from lockstep.scoring.window import (
     check_shift,
     profiled,
     trailing_window,
-    write_history_profiles,
 )
 
 
@@ -75,8 +77,11 @@ def keep(
             records.commit(attempt)
 
 
-def window_of(store: Store, partition: str, stream: str = "daily") -> Window:
-    return trailing_window(stream_records(ASSETS, store, stream), store, partition)
+def window_of(
+    store: Store, partition: str, stream: str = "daily", history: Mapping[str, Any] | None = None
+) -> Window:
+    records = stream_records(ASSETS, store, stream)
+    return trailing_window(records, lambda: history or {}, partition)
 
 
 def sizes(window: Window) -> list[int]:
@@ -126,36 +131,36 @@ def test_the_last_days_of_the_history_fill_the_window(store: Store) -> None:
     days = [f"2020-02-{day:02}" for day in range(10, 30)]
     parts = [readings(0, rows=number, at=day) for number, day in enumerate(days, start=1)]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
+    history = profile_days(columns, SCHEMA, "UTC", before="2020-03-01")
     keep(store, "2020-03-01", 101)
     keep(store, "2020-03-02", 102)
-    window = window_of(store, "2020-03-03")
+    window = window_of(store, "2020-03-03", history=history)
     assert sizes(window) == [*range(9, 21), 101, 102]
 
 
 def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> None:
     columns = readings(0, at="2020-03-01")
-    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert window_of(store, "2020-03-02") == Window([])
+    history = profile_days(columns, SCHEMA, "UTC", before="2020-03-01")
+    assert window_of(store, "2020-03-02", history=history) == Window([])
 
 
 def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
     columns = readings(0, rows=20, at="2020-02-20")
     columns["at"][:5] = np.datetime64("NaT")
-    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert sizes(window_of(store, "2020-03-02")) == [15]
+    history = profile_days(columns, SCHEMA, "UTC", before="2020-03-01")
+    assert sizes(window_of(store, "2020-03-02", history=history)) == [15]
 
 
 def test_days_of_the_history_end_at_midnight_of_the_calendar(store: Store) -> None:
     columns = readings(0, at="2020-03-01T03:00")
-    write_history_profiles(store, columns, SCHEMA, "America/New_York", before="2020-03-01")
-    assert sizes(window_of(store, "2020-03-02")) == [200]
+    history = profile_days(columns, SCHEMA, "America/New_York", before="2020-03-01")
+    assert sizes(window_of(store, "2020-03-02", history=history)) == [200]
 
 
 def test_an_accepted_shift_begins_anew_after_the_history_too(store: Store) -> None:
-    write_history_profiles(store, readings(0, at="2020-02-20"), SCHEMA, "UTC", before="2020-03-01")
+    history = profile_days(readings(0, at="2020-02-20"), SCHEMA, "UTC", before="2020-03-01")
     keep(store, "2020-03-01", 1, accepted=("level",))
-    window = window_of(store, "2020-03-02")
+    window = window_of(store, "2020-03-02", history=history)
     assert [set(one.columns) for one in window.profiles] == [{"speed"}, {"level", "speed"}]
 
 
@@ -204,9 +209,9 @@ def test_the_history_before_a_gap_is_left_out(store: Store) -> None:
     days = [f"2020-02-{day:02}" for day in range(1, 21)]
     parts = [readings(0, rows=5, at=day) for day in days]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_history_profiles(store, columns, SCHEMA, "UTC", before="2020-03-01")
-    assert len(sizes(window_of(store, "2020-02-27"))) == WINDOW
-    assert sizes(window_of(store, "2020-02-28")) == []
+    history = profile_days(columns, SCHEMA, "UTC", before="2020-03-01")
+    assert len(sizes(window_of(store, "2020-02-27", history=history))) == WINDOW
+    assert sizes(window_of(store, "2020-02-28", history=history)) == []
 
 
 def test_days_that_are_usually_weeks_apart_are_compared(store: Store) -> None:

@@ -19,9 +19,10 @@ from lockstep.project.sources import FunctionSource
 from lockstep.registry.evidence import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.scoring.attempts import DamagedError
+from lockstep.scoring.history import CANDIDATE, training_records
 from lockstep.scoring.records import BlockedError
 from lockstep.training.candidate import Trained, fit_candidate, train
-from lockstep.training.training_set import CANDIDATE, compute_training_set, training_records
+from lockstep.training.training_set import compute_training_set
 
 
 def trained(workplace, declared: PipelineAssets = ASSETS) -> Trained:
