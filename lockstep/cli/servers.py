@@ -14,7 +14,7 @@ from lockstep.cli.news import News
 from lockstep.cli.pages import show_pages
 from lockstep.cli.processes import Processes, log_file, running
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.instance import prepare_instance
+from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.home import Home
@@ -51,6 +51,8 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     """
     home = project.home
     prepare_instance(home)
+    if (lacking := lacking_settings(home)) is not None:
+        say(lacking)
     try:
         with locked(home.served, "the home", wait=0):
             return _run(project, port, mlflow_port)

@@ -14,10 +14,11 @@ import dagster as dg
 from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import one_line
+from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.project.home import Home
 
 _FILE = "dagster.yaml"
-_SETTINGS = """\
+_FORMER_SETTINGS = """\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
   enabled: false
@@ -32,9 +33,13 @@ run_monitoring:
 concurrency:
   runs:
     max_concurrent_runs: 2
+"""
+"""What was written before days were run one at a time."""
+_SETTINGS = f"""\
+{_FORMER_SETTINGS}\
     tag_concurrency_limits:
       # Days of a schedule are run in order: each is compared with those before it.
-      - key: lockstep/one_at_a_time
+      - key: {ONE_AT_A_TIME}
         value:
           applyLimitPerUniqueValue: true
         limit: 1
@@ -58,7 +63,7 @@ def prepare_instance(home: Home) -> Path:
         )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if not (path / _FILE).exists():
+        if _read_settings(path) in (None, _FORMER_SETTINGS):
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise LockstepError(
@@ -67,6 +72,22 @@ def prepare_instance(home: Home) -> Path:
         ) from error
     os.environ["DAGSTER_HOME"] = str(path)
     return path
+
+
+def lacking_settings(home: Home) -> str | None:
+    """What is lacking in settings that a person has changed since Lockstep wrote them.
+
+    Returns:
+        A sentence for who starts the daemon, which goes by them; None if nothing is.
+    """
+    file = _folder(home) / _FILE
+    if ONE_AT_A_TIME in (_read_settings(file.parent) or ""):
+        return None
+    return (
+        f"{file} does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the same "
+        "time. Add the limit as `lockstep` writes it in a new home, or move the file away to have "
+        "it written anew."
+    )
 
 
 def find_instance(home: Home) -> dg.DagsterInstance | None:
@@ -101,6 +122,13 @@ def open_instance(home: Home) -> dg.DagsterInstance:
         raise LockstepError(
             f"{path / 'dagster.yaml'} cannot be used: {one_line(str(error), 300)}."
         ) from error
+
+
+def _read_settings(path: Path) -> str | None:
+    try:
+        return (path / _FILE).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
 
 
 def _folder(home: Home) -> Path:

@@ -1,0 +1,69 @@
+"""Dagster's settings in a home: written, brought up to date, and a person's own left alone."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
+from lockstep.dagster.schedules import ONE_AT_A_TIME
+from lockstep.project.home import Home
+from tests.fixtures.homes import use_home
+
+FORMER = """\
+# Written by Lockstep where it is missing; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_retries:
+  enabled: false
+run_monitoring:
+  # A run whose process was killed would otherwise count as running for ever.
+  enabled: true
+  max_runtime_seconds: 86400
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    use_home(tmp_path, monkeypatch)
+    return Home(tmp_path)
+
+
+def written(home: Home, text: str) -> Path:
+    """The settings' file with this text."""
+    path = home.dagster / "dagster.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def limits(home: Home) -> list[str]:
+    """Tags of which the queue of a home limits the runs."""
+    with open_instance(home) as instance:
+        assert isinstance(instance, dg.DagsterInstance)
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        return [one["key"] for one in queue.tag_concurrency_limits]
+
+
+def test_a_new_home_runs_days_one_at_a_time(home: Home) -> None:
+    assert limits(home) == [ONE_AT_A_TIME]
+    assert lacking_settings(home) is None
+
+
+def test_a_home_with_the_settings_of_an_older_lockstep_does_so_too(home: Home) -> None:
+    written(home, FORMER)
+    assert limits(home) == [ONE_AT_A_TIME]
+
+
+def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Home) -> None:
+    changed = FORMER.replace("max_concurrent_runs: 2", "max_concurrent_runs: 5")
+    path = written(home, changed)
+    prepare_instance(home)
+    assert path.read_text() == changed
+    assert (lacking_settings(home) or "").startswith(f"{path} does not limit {ONE_AT_A_TIME}")
