@@ -183,8 +183,8 @@ def _tell_window(window: Window) -> str:
         return earlier
     if not window.profiles:
         return (
-            f"{earlier} near enough: the newest day before it, {gap.older}, is {gap.days} days "
-            f"older (at most {gap.most})"
+            f"no earlier batches near enough: the newest day before it, {gap.older}, is "
+            f"{gap.days} days older (at most {gap.most})"
         )
     return (
         f"{earlier} since a gap of {gap.days} days, from {gap.older} to {gap.newer} (at most "

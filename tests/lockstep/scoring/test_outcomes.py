@@ -14,8 +14,9 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.scoring.live_quality import check_calibration, check_live_quality
-from lockstep.scoring.looks import open_days, outcome_records
+from lockstep.scoring.looks import STEP, open_days, outcome_records
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
+from lockstep.scoring.status import findings
 from lockstep.scoring.store import NotStoredError
 from lockstep.training.training_set import compute_training_set
 
@@ -313,6 +314,16 @@ def test_a_day_that_is_published_again_is_open_again(scored) -> None:
     compare(scored, DAY)
     scored.score(DAY)
     assert open_at(scored, ASSETS, LATER) == [DAY, NEXT]
+
+
+def test_a_look_that_broke_off_is_told_and_leaves_the_last_one_as_it_was(scored) -> None:
+    compare(scored, DAY, LATE, known=114, at=EARLY)
+    records = outcome_records(LATE, scored.store)
+    records.begin(DAY, "killed")
+    assert DAY not in open_at(scored, LATE, LATER)
+    assert len(compare(scored, NEXT, LATE, at=EARLY).recent["risk"]) == 234
+    (told,) = [one.result.summary for one in findings(records, DAY, steps=(STEP,))]
+    assert "broke off before outcomes was recorded. What counts is attempt 1" in told
 
 
 def test_a_day_whose_last_look_is_damaged_is_open_again_and_another_look_mends_it(scored) -> None:
