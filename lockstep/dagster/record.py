@@ -105,8 +105,9 @@ def _outdated(
         except DamagedError:
             continue  # which is told of the day itself
         if look is not None and is_late:
-            said = f"{day}: {OUTDATED}. Compare it again: {look.again}"
-            result = CheckResult(False, said, "WARN")
+            result = CheckResult(
+                False, f"{day}: {OUTDATED}.", "WARN", todo="Compare it again: AGAIN"
+            )
             found.append(CheckReport.found(asset, RECORD, day or "", result))
     return found
 

@@ -6,10 +6,10 @@ was compared before no longer counts.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
+from lockstep.checks.messages import Place
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
@@ -30,7 +30,7 @@ def outcome_records(declared: PipelineAssets, store: Store) -> Records:
     """The looks at what became of each day, an attempt each."""
     return Records(
         root=store.root / "outcomes",
-        again=lambda day: shlex.join(["lockstep", "outcomes", declared.name, "--day", day]),
+        again=lambda day: Place(f"{declared.name}/outcomes", day).again,
         kept=declared.kept_attempts,
     )
 
