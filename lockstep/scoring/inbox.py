@@ -222,7 +222,9 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
         rejected.parent.mkdir(exist_ok=True)
         path.rename(rejected)
         raise UnreadableError(
-            f"{reason} The file is set aside as {rejected}.", error.column, where=where
+            f"{reason} The file is set aside as {rejected}; drop the corrected one into {inbox}.",
+            error.column,
+            where=where,
         ) from error
     if path == rejected:
         path.rename(claimed)

@@ -123,7 +123,14 @@ def ingest(
 
 def check_readable(error: UnreadableError) -> CheckResult:
     """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
-    return CheckResult(False, str(error), column=error.column, where=error.where)
+    return CheckResult(
+        False,
+        str(error),
+        column=error.column,
+        where=error.where,
+        todo="Have it delivered anew as it is declared; or declare it as it is delivered, and "
+        "train and promote a version of that. Then: AGAIN",
+    )
 
 
 def check_decoding(ingested: Ingested) -> CheckResult:

@@ -74,6 +74,7 @@ def test_rows_that_lack_a_column_fail_decoding_and_only_the_version_is_judged(st
         "decoding": "orders of the day lacks the column price of Order. Add what is lacking, or "
         "change the declaration."
     }
+    assert "delivered anew" in found.results["decoding"].todo
     assert (found.path, found.counts) == (None, {})
 
 
