@@ -84,7 +84,9 @@ def trailing_window(
     gap = None
     earlier: Mapping[str, Mapping[str, Any]] = {}
     if records.stream == "daily":
-        earlier = history() if len(before) < WINDOW else {}
+        oldest = before[-1] if before else partition
+        filling = history() if len(before) < WINDOW else {}
+        earlier = {day: profile for day, profile in filling.items() if day < oldest}
         days = [*before, *sorted(earlier, reverse=True)][:WINDOW]
         gap = _first_gap([date.fromisoformat(day) for day in (partition, *days)])
         before = days if gap is None else days[: days.index(gap.older.isoformat())]

@@ -144,6 +144,17 @@ def test_history_that_overlaps_the_days_to_score_is_left_out(store: Store) -> No
     assert window_of(store, "2020-03-02", history=history) == Window([])
 
 
+def test_days_of_the_history_that_the_calendar_has_by_now_are_taken_as_they_were_published(
+    store: Store,
+) -> None:
+    days = [f"2020-02-{day:02}" for day in range(10, 30)]
+    parts = [readings(0, rows=number, at=day) for number, day in enumerate(days, start=1)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    history = profile_days(columns, SCHEMA, "UTC", before="2020-03-01")
+    keep(store, "2020-02-19", 101)
+    assert sizes(window_of(store, "2020-02-20", history=history)) == [7, 8, 9, 101]
+
+
 def test_rows_of_the_history_without_a_time_are_of_no_day(store: Store) -> None:
     columns = readings(0, rows=20, at="2020-02-20")
     columns["at"][:5] = np.datetime64("NaT")
