@@ -152,10 +152,10 @@ def folder_of(home: Path, version: Version) -> Path:
     return next(file.parent for file in files if _sha256(file) == version.manifest)
 
 
-def has_evidence(home: Path, number: int) -> bool:
-    """Whether a version has a tag that says what its training found."""
+def with_evidence(home: Path) -> set[int]:
+    """Numbers of the versions that have a tag that says what their training found."""
     tags = _ask(home, "SELECT version FROM model_version_tags WHERE key = 'lockstep.evidence'")
-    return any(int(one) == number for (one,) in tags)
+    return {int(number) for (number,) in tags}
 
 
 def aliases(home: Path) -> dict[str, int]:

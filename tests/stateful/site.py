@@ -27,8 +27,8 @@ from tests.stateful.observations import (
     aliases,
     contents,
     folder_of,
-    has_evidence,
     versions,
+    with_evidence,
 )
 from tests.stateful.terminal import Ended, Started, Terminal
 
@@ -211,7 +211,7 @@ class Site:
     def copy_tags(self, source: int, target: int) -> None:
         """Copy the tags of a version to another by hand."""
         one = versions(self.home)[target]
-        if source != target and has_evidence(self.home, source):
+        if source != target and source in with_evidence(self.home):
             self.ledger.trained.discard(one)
             self.ledger.forged.add(one)
         self._by_hand(actions.copy_tags, source, target)

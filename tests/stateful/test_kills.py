@@ -93,7 +93,7 @@ def test_training_is_killed_at_any_write(site: Site) -> None:
             site.promote(half_made[-1])
             site.promote(LIVE)
 
-    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 37, go_on)
+    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 29, go_on)
     site.promote(site.versions[-1])
     assert site.score(FIRST).status == 0
 
@@ -107,7 +107,7 @@ def test_promotion_is_killed_at_any_write(site: Site) -> None:
         assert site.score(FIRST).status == 0
         assert site.promote(LIVE).status == 0
 
-    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 7, go_on)
+    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 2, go_on)
 
 
 def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(site: Site) -> None:

@@ -20,17 +20,19 @@ _PATHS = {
     "open": slice(1),
 }
 """Audit events, and which of their arguments are paths that change."""
+_CHANGED = "tests.stateful.changed"
+"""Set in what is known of a database connection whose transaction has changed something."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class Writes:
     """Counts this process's writes below a folder; kills it before the one of a number.
 
-    A write is a file or folder that is made, moved to its place, linked or removed, or a commit to
-    MLflow's database. A file that is opened to be written to counts twice: the process may be
-    killed before it, and when half of the file is written. Files that nobody reads under their
-    names (hidden ones, on the way to their place) do not count, nor do Dagster's own: nothing of
-    Lockstep's relies on them.
+    A write is a file or folder that is made, moved to its place, linked or removed, or a commit of
+    changes to MLflow's database. A file that is opened to be written to counts twice: the process
+    may be killed before it, and when half of the file is written. Files that nobody reads under
+    their names (hidden ones, on the way to their place) do not count, nor do Dagster's own:
+    nothing of Lockstep's relies on them.
 
     Args:
         home: The folder.
@@ -45,19 +47,23 @@ class Writes:
     def watch(self) -> None:
         """Begin; an audit hook stays for as long as the process lives."""
         sys.addaudithook(self._heed)
+        event.listen(sqlalchemy.Engine, "before_cursor_execute", _heed_statement)
         event.listen(sqlalchemy.Engine, "commit", self._heed_commit)
 
     def _heed(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name not in _PATHS or (name == "open" and not arguments[2] & _WRITING):
             return
         paths = [path for path in arguments[_PATHS[name]] if self._counts(path)]
+        if name == "os.mkdir" and any(map(os.path.isdir, paths)):
+            return
         if paths:
             self._count()
         if paths and name == "open":
             self._count(half_written=Path(paths[0]))
 
     def _heed_commit(self, connection: sqlalchemy.Connection) -> None:
-        if self._counts(connection.engine.url.database):
+        has_changed = connection.info.pop(_CHANGED, False)
+        if has_changed and self._counts(connection.engine.url.database):
             self._count()
 
     def _counts(self, path: object) -> bool:
@@ -76,3 +82,8 @@ class Writes:
             half_written.touch()
             os.truncate(half_written, size // 2)
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _heed_statement(connection: sqlalchemy.Connection, _: object, statement: str, *__: Any) -> None:
+    if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA")):
+        connection.info[_CHANGED] = True
