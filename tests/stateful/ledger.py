@@ -188,7 +188,7 @@ class Ledger:
         one = self.deliveries[partition]
         may_be = not one.is_faulty and (one.kind != "wrong unit" or one in self.accepted)
         is_published = any(ended.has_published(partition[1]) for _, ended in done)
-        if len(done) == 1:
+        if is_alone and len(done) == 1:
             assert done[0][1].status in (0, 1), _said(done)
         if not may_be:
             assert not is_published, f"{partition} is faulty, and was published"
