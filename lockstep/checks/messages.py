@@ -56,9 +56,13 @@ class Place:
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
     def page(self, check: str) -> str:
-        """The page of a check in Dagster's UI, without the address of that."""
+        """The page of a check in Dagster's UI, without the address of that.
+
+        What no check found, such as a damaged record, has that of all checks of the asset.
+        """
         asset = "/".join(quote(part, safe="") for part in self.asset.split("/"))
-        return f"/assets/{asset}?view=checks&checkDetail={check}"
+        page = f"/assets/{asset}?view=checks"
+        return f"{page}&checkDetail={check}" if check in REMEDIES else page
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,22 @@ class Message:
 
     @classmethod
     def from_text(cls, text: str) -> Message | None:
-        """The message that was made into this text; None if none was."""
+        """The message that was made into this text, of lines or paragraphs; None if none was."""
         rest, _, todo = text.rpartition(f"\n{_TODO}")
         what, _, where = rest.rpartition(f"\n{_WHERE}")
-        return cls(what, where, todo) if where else None
+        return cls(what.removesuffix("\n"), where.removesuffix("\n"), todo) if where else None
+
+    @property
+    def paragraphs(self) -> str:
+        """The text for where it is taken for Markdown, which makes one line of lines."""
+        return "\n\n".join(self._lines)
 
     def __str__(self) -> str:
-        return f"{self.what}\n{_WHERE}{self.where}\n{_TODO}{self.todo}"
+        return "\n".join(self._lines)
+
+    @property
+    def _lines(self) -> tuple[str, str, str]:
+        return self.what, f"{_WHERE}{self.where}", f"{_TODO}{self.todo}"
 
 
 def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:

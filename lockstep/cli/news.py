@@ -8,6 +8,8 @@ from datetime import datetime
 from lockstep.scoring.fates import Fate, Inbox
 
 _INDENT = " " * 10
+_TOLD_ONCE = ("waiting", "repeated")
+"""States in which a file stays while something goes on with it, or with the one before it."""
 
 
 class News:
@@ -34,7 +36,7 @@ class News:
             self._seen[inbox.pipeline] = now
             for text in sorted(now, key=lambda one: now[one]):
                 fate = inbox.fate_told(text) if now[text] != before.get(text) else None
-                if fate is not None and not (fate.state == "waiting" and text in before):
+                if fate is not None and not (fate.state in _TOLD_ONCE and text in before):
                     yield from _lines(inbox.pipeline, fate, dagster)
 
 

@@ -65,7 +65,8 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
 def _run(project: Project, port: int, mlflow_port: int) -> int:
     home = project.home
     home.mlflow.mkdir(parents=True, exist_ok=True)
-    for name in pipelines(project).declared:
+    declared = pipelines(project).declared
+    for name in declared:
         home.inbox(name).mkdir(parents=True, exist_ok=True)
     ui, mlflow_ui = _free_port(port), _free_port(mlflow_port)
     commands, ports = {"Dagster": _dagster(project, ui)}, [ui]
@@ -76,6 +77,7 @@ def _run(project: Project, port: int, mlflow_port: int) -> int:
     home.registry().open()  # makes the store before two servers try to
     environment = {**os.environ, **_SETTINGS, "LOCKSTEP_HOME": str(home.path)}
     logs = home.path / "logs"
+    news = News([inbox_of(one, home) for one in declared.values()])
     with running(commands, environment, project.root, logs) as servers:
         try:
             say("Starting; this takes some seconds ...")
@@ -84,7 +86,6 @@ def _run(project: Project, port: int, mlflow_port: int) -> int:
             show_pages(project, home.addresses)
             say(f"Logs:     {logs}")
             say("Ctrl-C stops them.")
-            news = News([inbox_of(one, home) for one in pipelines(project).declared.values()])
             while all(server.poll() is None for server in servers.values()):
                 time.sleep(_WATCH_SECONDS)
                 for line in news.lines(home.addresses.dagster):

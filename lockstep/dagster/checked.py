@@ -125,7 +125,9 @@ def materialized(
     evaluated = {
         name: found for name, found in results.items() if found.judged and name in declared
     }
-    others = [_row(name, found, place) for name, found in results.items() if name not in evaluated]
+    others = _same_keys(
+        [_row(name, found, place) for name, found in results.items() if name not in evaluated]
+    )
     return dg.MaterializeResult(
         metadata={**metadata, **({OTHER_FINDINGS: table_metadata(others)} if others else {})},
         check_results=[to_result(name, found, place) for name, found in evaluated.items()],
@@ -141,9 +143,15 @@ def _row(name: str, found: CheckResult, place: Place) -> dict[str, str | None]:
         "column": found.column,
     }
     if found.passed or not found.judged:
-        return {**row, "where": None, "what to do": None}
+        return row
     message = Message.of(name, found, place)
     return {**row, "where": message.where, "what to do": message.todo}
+
+
+def _same_keys(rows: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+    """The rows of a table, each with the keys of all."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return [{key: row.get(key) for key in keys} for row in rows]
 
 
 def _stop_if_blocked(
@@ -155,7 +163,7 @@ def _stop_if_blocked(
         Blocked: One is.
     """
     failed = {
-        str(one.check_name): one.description or ""
+        str(one.check_name): str(Message.from_text(one.description or ""))
         for one in made.check_results or ()
         if one.check_name in blocking
         and not one.passed

@@ -56,7 +56,7 @@ def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResul
         check_name=name,
         passed=found.passed,
         severity=dg.AssetCheckSeverity[found.severity],
-        description=found.summary if found.passed else str(Message.of(name, found, place)),
+        description=found.summary if found.passed else Message.of(name, found, place).paragraphs,
         metadata=metadata,
     )
 

@@ -18,7 +18,7 @@ from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.project.home import Home
 
 _FILE = "dagster.yaml"
-_FORMER_SETTINGS = """\
+_WITHOUT_ORDER = """\
 # Written by Lockstep where it is missing; yours to change.
 telemetry:
   enabled: false
@@ -35,14 +35,21 @@ concurrency:
     max_concurrent_runs: 2
 """
 """What was written before days were run one at a time."""
-_SETTINGS = f"""\
-{_FORMER_SETTINGS}\
+_WITHOUT_LEVEL = f"""\
+{_WITHOUT_ORDER}\
     tag_concurrency_limits:
       # Days of a schedule are run in order: each is compared with those before it.
       - key: {ONE_AT_A_TIME}
         value:
           applyLimitPerUniqueValue: true
         limit: 1
+"""
+"""What was written before runs logged from a level on."""
+_SETTINGS = f"""\
+{_WITHOUT_LEVEL}\
+python_logs:
+  # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
+  python_log_level: INFO
 """
 
 
@@ -63,7 +70,7 @@ def prepare_instance(home: Home) -> Path:
         )
     try:
         path.mkdir(parents=True, exist_ok=True)
-        if _read_settings(path) in (None, _FORMER_SETTINGS):
+        if _read_settings(path) in (None, _WITHOUT_ORDER, _WITHOUT_LEVEL):
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
         raise LockstepError(

@@ -58,14 +58,14 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition):
+        with _told_upstream(stream, home, work.partition) as fate:
             found = batch_step(
                 work,
                 _live(declared, home, registry),
                 partial(stream.decode, home, work.partition),
                 accept=config.accept,
             )
-        yield _told(context, found, "accepted", **found.counts)
+        yield _told(context, found, "accepted", **found.counts, **fate)
 
     return batch
 
@@ -97,9 +97,9 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition):
+        with _told_upstream(stream, home, work.partition) as fate:
             found = scored_step(work, _live(declared, home, registry))
-        figures = {**found.counts, **_version(home, declared, found), **found.figures}
+        figures = {**found.counts, **_version(home, declared, found), **found.figures, **fate}
         yield _told(context, found, "scored", **figures)
 
     return scored
@@ -129,22 +129,30 @@ def _published(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, home: dg.ResourceParam[Home]
     ) -> Iterator[dg.MaterializeResult[Any]]:
         work = _work(declared, stream, context, home)
-        with _told_upstream(stream, home, work.partition):
+        with _told_upstream(stream, home, work.partition) as fate:
             found = publish(work)
-        yield _told(context, found, "published")
+        yield _told(context, found, "published", **fate)
 
     return published
 
 
 @contextmanager
-def _told_upstream(stream: Stream, home: Home, partition: str) -> Iterator[None]:
-    """Carry out a step, and tell whoever delivered the partition what became of it."""
+def _told_upstream(
+    stream: Stream, home: Home, partition: str
+) -> Iterator[dict[str, dg.MarkdownMetadataValue]]:
+    """Carry out a step, and tell whoever delivered the partition what became of it.
+
+    Yields:
+        What was told, once the step is done.
+    """
+    told: dict[str, dg.MarkdownMetadataValue] = {}
     try:
-        yield
+        yield told
     except Exception as error:
         stream.tell(home, partition, error)
         raise
-    stream.tell(home, partition, None)
+    facts = stream.tell(home, partition, None)
+    told.update({title: dg.MetadataValue.md(text) for title, text in facts.items()})
 
 
 def _work(

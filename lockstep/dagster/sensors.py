@@ -107,6 +107,6 @@ def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
     """That a file came again, for the page of the inbox's asset; there is no partition of it."""
     return dg.AssetObservation(
         [declared.name, "inbox", "batch"],
-        description=str(fate.message),
+        description=fate.message.paragraphs,
         metadata={"file": dg.MetadataValue.path(str(fate.file)), "what became of it": fate.state},
     )

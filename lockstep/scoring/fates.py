@@ -139,14 +139,18 @@ class Inbox:
         Yields:
             Files that wait to be scored, and files whose content came before.
         """
-        for file in files_in(self.folder / "claimed"):
-            if not _text(file).exists() and (told := self.tell(file.name)) is not None:
+        claimed, repeated = (
+            [file for file in files_in(self.folder / place) if not _text(file).exists()]
+            for place in ("claimed", "repeated")
+        )
+        for file in claimed:
+            told = self.tell(file.name)
+            if told is not None:
                 yield told
-        for file in files_in(self.folder / "repeated"):
-            if not _text(file).exists():
-                fate = self._repetition(file)
-                _write(fate)
-                yield fate
+        for file in repeated:
+            fate = self._repetition(file)
+            _write(fate)
+            yield fate
 
     def _repetition(self, file: Path) -> Fate:
         """What became of a file whose content came before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,14 +28,14 @@ class Stream:
         origin: Where the rows come from, in a line.
         decode: Reads and decodes a partition's rows.
         tell: Tells whoever delivered a partition what became of it so far, or why a step of it
-            could not be carried out.
+            could not be carried out; and what it told, as facts for people, by title.
     """
 
     name: str
     unit: str
     origin: str
     decode: Callable[[Home, str, Schema], Decoded]
-    tell: Callable[[Home, str, Exception | None], None] = lambda home, partition, error: None
+    tell: Callable[[Home, str, Exception | None], Mapping[str, str]] = lambda *_: {}
 
 
 def streams(declared: PipelineAssets) -> list[Stream]:
@@ -68,8 +68,11 @@ def inbox_stream(declared: PipelineAssets) -> Stream:
     def decode_file(home: Home, partition: str, schema: Schema) -> Decoded:
         return decode_claimed(home.inbox(declared.name), partition, schema)
 
-    def tell(home: Home, partition: str, error: Exception | None) -> None:
-        inbox_of(declared, home).tell(partition, error)
+    def tell(home: Home, partition: str, error: Exception | None) -> Mapping[str, str]:
+        fate = inbox_of(declared, home).tell(partition, error)
+        if fate is None or fate.state == "waiting":
+            return {}
+        return {"what became of the file": f"{fate.state}: {fate.message.paragraphs}"}
 
     return Stream(
         name="inbox",

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,9 @@ import pytest
 
 from assets.orders import ASSETS, orders
 from lockstep.cli.main import app, main
+from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.evidence import read_evidence, write_evidence
+from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
 
 DAY = "2020-03-01"
@@ -618,3 +620,49 @@ def published(workplace, day: str) -> str:
 
 def orders_of(day: str) -> pd.DataFrame:
     return orders(date.fromisoformat(day))
+
+
+# While `lockstep up` runs
+
+
+PAGE = "http://127.0.0.1:3999/assets/orders/daily/batch?view=checks&checkDetail=live_version"
+
+
+@pytest.fixture
+def blocked_while_up(lockstep: Lockstep, live) -> Iterator[Answer]:
+    """A day that a check blocked while the home is served."""
+    live.registry.set_alias("orders", "live", live.fit(ASSETS))
+    write_addresses(live.home.path, Addresses.local(3999, 5999))
+    with locked(live.home.served, "the home"):
+        yield lockstep("score", "orders", "--day", DAY)
+
+
+def test_a_day_that_is_blocked_is_told_with_the_page_of_the_check(
+    blocked_while_up: Answer,
+) -> None:
+    assert blocked_while_up.status == 1
+    told = blocked_while_up.out.partition("live_version\n")[2]
+    what, where, todo, page = (line.strip() for line in told.splitlines()[:4])
+    assert what.startswith("@live is version")
+    assert where == "Where: the alias @live of orders in the registry"
+    assert todo.endswith(f"Then: `lockstep score orders --day {DAY}`")
+    assert page == PAGE
+
+
+def test_checks_tell_the_page_of_one_that_failed(
+    lockstep: Lockstep, blocked_while_up: Answer
+) -> None:
+    (failed,) = (
+        one
+        for one in json.loads(lockstep("checks", "orders", "--day", DAY, "--json").out)
+        if one["check"] == "live_version"
+    )
+    assert failed["page"] == PAGE
+    assert failed["where"] == "the alias @live of orders in the registry"
+
+
+def test_up_tells_the_pages_of_checks_that_failed(
+    lockstep: Lockstep, blocked_while_up: Answer
+) -> None:
+    shown = lockstep("up").out.splitlines()
+    assert f"  failed  live_version of orders/daily/batch {DAY}: {PAGE}" in shown

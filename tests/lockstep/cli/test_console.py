@@ -109,12 +109,12 @@ def test_json_is_strict_whatever_was_measured(capsys: pytest.CaptureFixture[str]
 def test_a_failure_is_told_with_where_what_to_do_and_its_page(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    failed = replace(check("broken", "failed", "It broke."), where="key a1", todo="Mend it.")
+    failed = replace(check("decoding", "failed", "It broke."), where="key a1", todo="Mend it.")
     console.show_checks([failed], dagster="http://127.0.0.1:3000")
     assert capsys.readouterr().out.splitlines() == [
-        "FAILED  orders/daily/batch  broken",
+        "FAILED  orders/daily/batch  decoding",
         "        It broke.",
         "        Where: key a1",
         "        What to do: Mend it.",
-        "        http://127.0.0.1:3000/assets/orders/daily/batch?view=checks&checkDetail=broken",
+        "        http://127.0.0.1:3000/assets/orders/daily/batch?view=checks&checkDetail=decoding",
     ]

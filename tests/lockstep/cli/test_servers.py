@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from assets.orders import ASSETS
 from lockstep.cli.servers import _free_port
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.project import Project
+from lockstep.scoring.streams import inbox_of
 from tests.fixtures.orders import Checkout
 
 SECONDS = 120
@@ -76,6 +78,18 @@ def test_a_second_up_says_where_the_first_one_is(
     assert second.returncode == 0
     assert "runs already" in second.stdout
     assert re.findall(r"http://\S+", second.stdout) == re.findall(r"http://\S+", said)
+
+
+def test_what_becomes_of_a_file_is_told_while_it_runs(
+    up: subprocess.Popen[str], checkout: Checkout
+) -> None:
+    read_until(up, "Ctrl-C stops them.")
+    file = checkout.home / "inbox" / "orders" / "claimed" / "monday-0123456789ab.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("order_id\n1\n")
+    home = replace(Project.find(checkout.folder), home_folder=str(checkout.home)).home
+    list(inbox_of(ASSETS, home).untold())
+    assert file.name in read_until(up, "it is complete and will be scored.")
 
 
 def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:

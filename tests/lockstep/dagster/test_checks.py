@@ -56,7 +56,7 @@ def test_columns_that_were_not_judged_are_listed_with_what_was_lacking() -> None
 
 def test_what_failed_is_described_by_what_where_and_what_to_do() -> None:
     told = to_result("sudden_shift", CheckResult(False, "temp jumped", column="temp"), PLACE)
-    what, where, todo = (told.description or "").splitlines()
+    what, where, todo = (told.description or "").split("\n\n")
     assert (what, where) == ("temp jumped", "Where: column temp")
     assert "`lockstep score orders --day 2020-03-01 --accept temp`" in todo
 

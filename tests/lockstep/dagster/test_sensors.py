@@ -366,8 +366,9 @@ def test_a_file_that_was_published_has_a_text_beside_it_that_says_where(inbox: I
     (partition,) = inbox.tick()
     waiting = inbox.told(partition)
     assert waiting.startswith(f"waiting: {partition}: it is complete and will be scored.")
-    inbox.score(partition)
+    report = inbox.score(partition)
     what, where, _ = inbox.told(partition).splitlines()
+    assert report.figure("/published", "what became of the file").startswith(what)
     assert what == (f"published: {partition}: 40 rows in, 40 scored by version 1, 0 set aside.")
     path = inbox.workplace.home.path / where.removeprefix("Where: ")
     assert path == inbox.store.root / "inbox" / "published" / f"{partition}.parquet"

@@ -53,6 +53,11 @@ def test_a_file_that_nobody_told_of_is_told_to_wait_once(inbox: Inbox) -> None:
     }
 
 
+def test_of_files_that_came_together_the_repetition_is_told_too(inbox: Inbox) -> None:
+    put(inbox, "repeated", AGAIN)
+    assert [fate.state for fate in inbox.untold()] == ["waiting", "repeated"]
+
+
 def test_a_blocked_file_is_told_by_its_check_with_a_page_of_it(inbox: Inbox) -> None:
     block(inbox)
     fate = inbox.tell(FILE)
