@@ -61,6 +61,15 @@ def test_a_home_with_the_settings_of_an_older_lockstep_does_so_too(home: Home) -
     assert limits(home) == [ONE_AT_A_TIME]
 
 
+def test_runs_log_from_info_on_in_a_new_home_and_in_one_of_an_older_lockstep(home: Home) -> None:
+    older = prepare_instance(home).joinpath("dagster.yaml")
+    before, _, _ = older.read_text().partition("python_logs:")
+    older.write_text(before)
+    with open_instance(home) as instance:
+        assert isinstance(instance, dg.DagsterInstance)
+        assert instance.python_log_level == "INFO"
+
+
 def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Home) -> None:
     changed = FORMER.replace("max_concurrent_runs: 2", "max_concurrent_runs: 5")
     path = written(home, changed)
