@@ -94,6 +94,11 @@ def copy_tags(source: int, target: int) -> None:
             client.set_model_version_tag("meters", str(target), key, value)
 
 
+def forget(version: int) -> None:
+    """Have the registry know nothing of what the training of a version found."""
+    _client().delete_model_version_tag("meters", str(version), "lockstep.evidence")
+
+
 def _client() -> MlflowClient:
     from mlflow import MlflowClient
 

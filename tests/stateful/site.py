@@ -216,6 +216,11 @@ class Site:
             self.ledger.forged.add(one)
         self._by_hand(actions.copy_tags, source, target)
 
+    def forget(self, version: int) -> None:
+        """Remove the tag that says what the training of a version found, as if it broke off."""
+        self.ledger.trained.discard(versions(self.home)[version])
+        self._by_hand(actions.forget, version)
+
     def edit(self, partition: Partition, stage: str) -> None:
         """Edit the newest stored file of a stage by hand."""
         stream, name = partition

@@ -21,11 +21,12 @@ from hypothesis.stateful import (
 from tests.stateful import deeds
 from tests.stateful.deeds import Deed
 from tests.stateful.deliveries import Kind
+from tests.stateful.observations import with_evidence
 from tests.stateful.site import EDITIONS, FILES, Site
 
 RUNS = int(os.environ.get("LOCKSTEP_STATEFUL", "0"))
 SEED = int(os.environ.get("LOCKSTEP_STATEFUL_SEED", "0"))
-FEW_RUNS, FEW_STEPS, MANY_STEPS = 4, 5, 14
+FEW_RUNS, FEW_STEPS, MANY_STEPS = 3, 5, 14
 days = st.sampled_from(["2020-03-01", "2020-03-02", "2020-03-03"])
 kinds = st.sampled_from(get_args(Kind))
 turns = st.integers(0, 3)
@@ -148,6 +149,12 @@ class Work(RuleBasedStateMachine):
     @rule(proven=numbers, other=numbers)
     def copy_tags_by_hand(self, proven: int, other: int) -> None:
         self.site.copy_tags(self._version(proven), self._version(other))
+
+    @rule(number=numbers)
+    def forget_what_training_found(self, number: int) -> None:
+        version = self._version(number)
+        if version in with_evidence(self.site.home):
+            self.site.forget(version)
 
     @precondition(lambda self: not self.site.whole)
     @rule(number=numbers, file=st.sampled_from(FILES))
