@@ -288,12 +288,14 @@ class Records:
     def _begin(
         self, partition: str, run: str, origin: Attempt | None = None, after: Sequence[str] = ()
     ) -> Attempt:
-        number = max(self._folders(partition), default=0) + 1
+        committed = self._committed_number(partition)
+        # Above the one that counts even where its folder is lost: else this one came before it.
+        number = max([committed, *self._folders(partition)]) + 1
         taken = {step: origin.record.steps[step] for step in after} if origin is not None else {}
         record = AttemptRecord(partition, number, run, steps=taken)
         folder = self._attempts(partition) / str(number)
         begun = Attempt.begin(folder, record, self.again(partition), origin)
-        self._prune(partition, {number, self._committed_number(partition)})
+        self._prune(partition, {number, committed})
         return begun
 
     def _committed_number(self, partition: str) -> int:

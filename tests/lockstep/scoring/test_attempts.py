@@ -1,6 +1,7 @@
 """Attempts: what is recorded of one, which one counts, and what becomes of the others."""
 
 import math
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -204,6 +205,16 @@ def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records
 
 
 # What consumers read
+
+
+def test_a_partition_whose_attempts_were_removed_is_mended_by_one_attempt(
+    records: Records,
+) -> None:
+    score(records, 1, run="first")
+    score(records, 2, run="second")
+    shutil.rmtree(records.root / "attempts" / DAY)
+    score(records, 3, run="third")
+    assert (values(records.demand(DAY)), exported(records)) == (3, 3)
 
 
 def test_nothing_is_committed_that_consumers_could_not_read(records: Records) -> None:
