@@ -1,5 +1,6 @@
 """The schedules: each tick takes the next day, and says why where there is none."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -77,6 +78,14 @@ def test_days_that_are_scored_or_blocked_are_not_taken_again(live) -> None:
     live.score("2020-03-01")
     block(live, "2020-03-02")
     assert tick(SCORE, live, datetime(2020, 3, 5, 6, tzinfo=UTC)) == days_until(4, first=3)
+
+
+def test_a_day_is_taken_again_that_an_older_copy_of_the_data_does_not_hold(scored) -> None:
+    shutil.copytree(scored.home.data, scored.home.path / "copy")
+    scored.score("2020-03-03")
+    shutil.rmtree(scored.home.data)
+    (scored.home.path / "copy").rename(scored.home.data)
+    assert tick(SCORE, scored, datetime(2020, 3, 5, 6, tzinfo=UTC)) == ["2020-03-03", "2020-03-04"]
 
 
 def test_a_day_that_failed_from_outside_is_taken_again_a_few_times(live) -> None:
