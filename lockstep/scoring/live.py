@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SINCE = "live_since"
 """Fact of a batch's step: since when the version was live that was to score it."""
+_MOMENT = timedelta(microseconds=1)
+"""Moves of what is live follow each other by this much at least, whatever the clock says."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,11 @@ class Live:
         Raises:
             RegistryUnreachableError: The registry does not answer.
         """
-        pointer = replace(LivePointer.to(loaded), is_shown=False, before=self._shown())
+        found = self._read()
+        pointer = LivePointer.to(loaded)
+        if found.allowed is not None:  # the clock may have been set back since
+            pointer = replace(pointer, since=max(pointer.since, found.allowed.since + _MOMENT))
+        pointer = replace(pointer, is_shown=False, before=found.shown)
         write_live(self.path, pointer)
         return self._show(pointer)
 

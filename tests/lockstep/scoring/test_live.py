@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -174,3 +174,14 @@ def test_a_partition_that_an_earlier_version_scored_while_another_went_live_is_n
     assert score(place, "2020-03-01")
     place.promote(NEW)
     assert checked(place).passed
+
+
+def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(place: Workplace) -> None:
+    place.promote(NEW)
+    path = place.home.live("orders")
+    pointer = read_live(path)
+    assert pointer is not None
+    write_live(path, replace(pointer, since=pointer.since + timedelta(days=2)))
+    assert score(place, "2020-03-01")
+    place.promote(OLD)
+    assert score(place, "2020-03-02")
