@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -10,12 +11,15 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.results import CheckResult, tell, with_unjudged
+from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
+    from lockstep.parity.shift import Shift
 
 WINDOW = 14
 """Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
@@ -24,6 +28,12 @@ MOST_APART = 7
 compared with the other. Of the days of 2013, clean ones, 1 % at most would be blocked after a gap
 of up to 7 days, 2 % after 14, 4 % after 21, 19 % after 60 and 40 % after 90: seasons look like
 other units."""
+_MOST_TOLD = 3
+"""Columns that a summary tells of; the others are named, and told of in the details."""
+_ACCEPTED = (
+    "Nothing, if the change is meant to stay. If it was a mistake after all, have it corrected, "
+    "then: AGAIN"
+)
 
 
 @dataclass(frozen=True)
@@ -159,7 +169,8 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
         for shift in shifts
     ]
     blocking = [shift for shift in shifts if shift.column not in accepted]
-    shown = "; ".join(shift.message for shift in (blocking or shifts)[:3])
+    columns = _farthest(blocking or shifts)
+    shown = "; ".join(shift.message for shift in columns[:_MOST_TOLD])
     if shifts and not blocking:
         shown = f"Accepted by a person: {shown}"
     said = (
@@ -171,11 +182,28 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
         passed=not shifts,
         summary=with_unjudged(said, unjudged),
         severity="ERROR" if blocking else "WARN",
-        column=(blocking or shifts)[0].column if shifts else None,
+        column=columns[0].column if columns else None,
+        where=f"also {listed([one.column for one in columns[1:]])}" if columns[1:] else "",
         numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},
         table=table,
         unjudged=unjudged,
+        todo=_accept_all(shifts) if blocking else _ACCEPTED if shifts else "",
     )
+
+
+def _farthest(shifts: Sequence[Shift]) -> list[Shift]:
+    """The farthest shift of each column, which may have shifted by several measures."""
+    return list({shift.column: shift for shift in reversed(shifts)}.values())[::-1]
+
+
+def _accept_all(shifts: Sequence[Shift]) -> str:
+    """What to do about shifts, with every column in the command.
+
+    Those that a person accepted are in it too: what is not accepted in the next attempt blocks.
+    """
+    columns = [shift.column for shift in _farthest(shifts)]
+    options = " ".join(f"--accept {shlex.quote(column)}" for column in columns)
+    return SUDDEN_SHIFT.remedy.replace("--accept COLUMN", options)
 
 
 def _tell_window(window: Window) -> str:

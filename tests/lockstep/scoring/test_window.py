@@ -48,6 +48,13 @@ def readings(seed: int, rows: int = 200, *, at: str = "2020-01-01", lift: float 
     }
 
 
+def both_in_another_unit() -> Profile:
+    """Of a day on which both columns moved far."""
+    columns = readings(99, lift=20.0)
+    moved = {**columns, "speed": columns["speed"] * 1000.0}
+    return Profile.of(moved, profiled(SCHEMA))
+
+
 def profile(seed: int = 0, rows: int = 200, *, lift: float = 0.0) -> Profile:
     return Profile.of(readings(seed, rows, lift=lift), profiled(SCHEMA))
 
@@ -265,10 +272,25 @@ def test_a_jump_is_an_error_that_names_the_column() -> None:
     assert found.column == "level"
 
 
+def test_several_jumps_are_all_named_and_accepted_by_one_command() -> None:
+    found = check_shift(window(), both_in_another_unit(), accepted=[])
+    assert (found.column, found.where) == ("speed", "also level")
+    assert "level has" in found.summary
+    assert "speed has" in found.summary
+    assert "--accept speed --accept level`" in found.todo
+
+
+def test_a_jump_that_was_accepted_is_accepted_again_with_the_next() -> None:
+    found = check_shift(window(), both_in_another_unit(), accepted=["level"])
+    assert (found.column, found.where) == ("speed", "")
+    assert "--accept speed --accept level`" in found.todo
+
+
 def test_an_accepted_jump_is_a_warning_that_says_so() -> None:
     found = check_shift(window(), profile(99, lift=20.0), accepted=["level"])
     assert (found.passed, found.is_error) == (False, False)
     assert found.summary.startswith("Accepted by a person: ")
+    assert found.todo.startswith("Nothing, if the change is meant to stay.")
 
 
 def test_a_day_like_the_others_passes() -> None:
