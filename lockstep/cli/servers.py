@@ -51,7 +51,7 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
     """
     home = project.home
     prepare_instance(home)
-    if (lacking := lacking_settings(home)) is not None:
+    for lacking in lacking_settings(home):
         say(lacking)
     try:
         with locked(home.served, "the home", wait=0):

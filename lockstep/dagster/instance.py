@@ -51,6 +51,13 @@ python_logs:
   # Runs write what they log to the log of `lockstep up`; DEBUG would add each of Dagster's events.
   python_log_level: INFO
 """
+_DEMANDED = {
+    ONE_AT_A_TIME: f"does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the "
+    "same time",
+    "python_log_level": "does not set python_log_level, so that runs write each of Dagster's "
+    "events to the log of `lockstep up`",
+}
+"""Settings that a person's own file may lack, each with what follows where it does."""
 
 
 def prepare_instance(home: Home) -> Path:
@@ -81,20 +88,20 @@ def prepare_instance(home: Home) -> Path:
     return path
 
 
-def lacking_settings(home: Home) -> str | None:
+def lacking_settings(home: Home) -> list[str]:
     """What is lacking in settings that a person has changed since Lockstep wrote them.
 
     Returns:
-        A sentence for who starts the daemon, which goes by them; None if nothing is.
+        A sentence for each, for who starts the daemon, which goes by them.
     """
     file = _folder(home) / _FILE
-    if ONE_AT_A_TIME in (_read_settings(file.parent) or ""):
-        return None
-    return (
-        f"{file} does not limit {ONE_AT_A_TIME}, so that days of a schedule may be run at the same "
-        "time. Add the limit as `lockstep` writes it in a new home, or move the file away to have "
-        "it written anew."
-    )
+    written = _read_settings(file.parent) or ""
+    return [
+        f"{file} {lacking}. Add that as `lockstep` writes it in a new home, or move the file away "
+        "to have it written anew."
+        for setting, lacking in _DEMANDED.items()
+        if setting not in written
+    ]
 
 
 def find_instance(home: Home) -> dg.DagsterInstance | None:

@@ -53,7 +53,7 @@ def limits(home: Home) -> list[str]:
 
 def test_a_new_home_runs_days_one_at_a_time(home: Home) -> None:
     assert limits(home) == [ONE_AT_A_TIME]
-    assert lacking_settings(home) is None
+    assert lacking_settings(home) == []
 
 
 def test_a_home_with_the_settings_of_an_older_lockstep_does_so_too(home: Home) -> None:
@@ -75,4 +75,11 @@ def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Ho
     path = written(home, changed)
     prepare_instance(home)
     assert path.read_text() == changed
-    assert (lacking_settings(home) or "").startswith(f"{path} does not limit {ONE_AT_A_TIME}")
+    order, level = lacking_settings(home)
+    assert order.startswith(f"{path} does not limit {ONE_AT_A_TIME}")
+    assert level.startswith(f"{path} does not set python_log_level")
+
+
+def test_a_level_that_a_person_chose_is_not_said_to_be_lacking(home: Home) -> None:
+    written(home, f"{FORMER}# {ONE_AT_A_TIME}\npython_logs:\n  python_log_level: DEBUG\n")
+    assert lacking_settings(home) == []
