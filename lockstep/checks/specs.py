@@ -74,6 +74,15 @@ SUDDEN_SHIFT = Check(
     blocking=True,
     need=needs.FIELDS,
 )
+COMPUTATION = Check(
+    "computation",
+    "Every column of every row could be computed. Rows on which a function fails are quarantined "
+    "with what it raised; too many quarantined rows, those of the steps before among them, block: "
+    "where a function fails on most of the rows it is broken itself, and nothing is scored.",
+    "The details name the function with its line, and what it raised. Have it take such values, "
+    "train anew and promote that; or have the rows corrected upstream. Then: AGAIN",
+    blocking=True,
+)
 FEATURE_SUITE = Check(
     "feature_suite",
     "The features meet the expectations of the feature suite. Rows that break a critical row-level "
@@ -279,6 +288,7 @@ BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDD
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,
+    COMPUTATION,
     FEATURE_SUITE,
     OUTPUT_SUITE,
     PREDICTION_DRIFT,

@@ -13,7 +13,7 @@ orchestrator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,14 @@ from lockstep.checks.evidence import (
     check_sample,
 )
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS, worth_telling
+from lockstep.checks.specs import (
+    BATCH_CHECKS,
+    CHECKS_BY_ASSET,
+    COMPUTATION,
+    SCORED_CHECKS,
+    others_not_judged,
+    worth_telling,
+)
 from lockstep.checks.suites import Quarantined, check_suite
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import LockstepError
@@ -49,7 +56,7 @@ from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
 from lockstep.scoring.quarantine import quarantine_table
 from lockstep.scoring.records import BlockedError, Records, blocking
-from lockstep.scoring.rows import ComputedRows, compute_rows
+from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import check_shift, profiled, trailing_window
@@ -150,7 +157,6 @@ def score(
 
     Raises:
         LockstepError: `accept` names no field of the record.
-        FunctionError: A function of a column fails on so many rows that it is broken itself.
         LockedError: Another process is at work on the partition, and goes on being.
         SupersededError: Another run published the partition meanwhile.
     """
@@ -239,19 +245,25 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     """Compute every column of an ingested partition by the live version.
 
     Rows that break a critical row-level expectation of the feature or the output suite are set
-    aside, like those on which a function fails. The checks look at all rows that were computed.
+    aside, like those on which a function fails. The checks look at all rows that were computed;
+    where functions fail on more rows than may be set aside, there are none.
 
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
         DamagedError: The ingested rows are not what was recorded.
-        FunctionError: A function of a column fails on so many rows that it is broken itself.
         LockedError: Another process is at work on the partition, and goes on being.
     """
     pipeline = live.pipeline
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
-        rows = compute_rows(pipeline, raw, _row_rules(live))
+        before = _quarantined(work, attempt)
+        try:
+            rows = compute_rows(pipeline, raw, before.room, _row_rules(live))
+        except FailingFunctionError as error:
+            found = {COMPUTATION.name: _not_computed(error, before)}
+            done = attempt.keep("scored", failed_step(work, "scored", found, live))
+            return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
         found = _scored_checks(work, live, attempt, rows)
@@ -270,6 +282,25 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         )
     figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
     return Stage(path, done.counts, done.results, done.blocked_by, figures, live.version)
+
+
+def failed_step(
+    work: Work, step: str, found: Mapping[str, CheckResult], live: LoadedVersion | None = None
+) -> StepRecord:
+    """The record of a step that has nothing to work on.
+
+    Args:
+        work: The partition.
+        step: The step.
+        found: What the checks found that had something to look at, an error of one among it.
+        live: The version that serves, where it could be loaded.
+    """
+    return StepRecord(
+        results=others_not_judged(work.declared, step, found),
+        blocked_by=blocking(CHECKS_BY_ASSET[step], found),
+        version=live.version if live is not None else None,
+        manifest=live.digest if live is not None else None,
+    )
 
 
 def publish(work: Work) -> Stage:
@@ -346,18 +377,14 @@ def _scored_checks(
 ) -> dict[str, CheckResult]:
     """What the checks find of all rows that were computed, those that are set aside among them."""
     columns, key = rows.columns, live.pipeline.key
-    batch = attempt.record.steps["batch"]
-    proven = batch.results["live_version"].passed
-    quarantined = Quarantined(
-        rows=batch.counts["quarantined"] + len(rows.aside),
-        total=batch.counts["rows_in"],
-        left=len(rows.kept[key]),
-        limit=work.declared.max_quarantined,
-    )
+    proven = attempt.record.steps["batch"].results["live_version"].passed
+    before = _quarantined(work, attempt)
+    quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
     suites, outputs = live.suites, {name: columns[name] for name in live.pipeline.graph.outputs}
     return {
         "golden_replay": carry_out(check_replay, live),
         "reference_sample": carry_out(check_sample, live, columns),
+        "computation": carry_out(_check_computation, rows, quarantined),
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
         "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
         "prediction_drift": carry_out(check_drift, live.profile, outputs),
@@ -365,6 +392,41 @@ def _scored_checks(
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
+
+
+def _quarantined(work: Work, attempt: Attempt) -> Quarantined:
+    """How many rows of an ingested partition are quarantined before any is computed."""
+    counts = attempt.record.steps["batch"].counts
+    return Quarantined(
+        rows=counts["quarantined"],
+        total=counts["rows_in"],
+        left=counts["accepted"],
+        limit=work.declared.max_quarantined,
+    )
+
+
+def _not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
+    """The result of a partition on too many rows of which functions fail."""
+    quarantined = replace(before, rows=before.rows + error.failed)
+    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
+
+
+def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResult:
+    """Whether every row could be computed; those that could not are set aside."""
+    failing = rows.failing
+    total = len(failing) + len(next(iter(rows.columns.values())))
+    if not failing:
+        return CheckResult(True, f"All {total:,} rows were computed.", numbers={"failing": 0})
+    (reason, *_) = failing[0].reasons
+    return CheckResult(
+        False,
+        f"{reason.column} cannot be computed of {len(failing):,} of {total:,} rows, which are set "
+        f"aside: {reason.message}{quarantined.excess}",
+        severity="ERROR" if quarantined.too_many else "WARN",
+        column=reason.column,
+        keys=tuple(str(row.key) for row in failing),
+        numbers={"failing": len(failing)},
+    )
 
 
 def _check_live(work: Work, live: LoadedVersion) -> CheckResult:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockstep.columns.decode import Reason, Rejected
-from lockstep.columns.errors import FunctionError
+from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import concat, take_rows
@@ -16,8 +16,25 @@ from lockstep.rules.parting import part
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.quarantine import set_aside
 
-_MOST_FAILING = 0.05
-"""Share of the rows above which a failing function is taken to be broken itself."""
+
+class FailingFunctionError(LockstepError):
+    """A column's function fails on more rows than may be set aside.
+
+    Attributes:
+        column: Name of the column.
+        failed: On how many rows it failed, the last one among those that were tried.
+        tried: How many rows were tried, from the first one on.
+        why: What it raised on the last one, and where.
+    """
+
+    def __init__(self, column: str, failed: int, tried: int, why: str) -> None:
+        self.column, self.failed, self.tried, self.why = column, failed, tried, why
+        on = (
+            f"every row that was tried ({tried:,}), so that it is broken itself"
+            if failed == tried
+            else f"{failed:,} of the first {tried:,} rows"
+        )
+        super().__init__(f"{column} cannot be computed of {on}: {why}")
 
 
 @dataclass(frozen=True)
@@ -43,43 +60,45 @@ class ComputedRows:
 
 
 def compute_rows(
-    pipeline: Pipeline, columns: Columns, rules: Iterable[RowRules] = ()
+    pipeline: Pipeline, columns: Columns, most: int, rules: Iterable[RowRules] = ()
 ) -> ComputedRows:
     """Compute all columns of rows, and part the rows by rules about these columns.
 
     Args:
         pipeline: A fitted pipeline.
         columns: The fields of the rows.
+        most: On how many rows functions may fail.
         rules: What each computed row must keep to go on.
 
     Raises:
-        FunctionError: A function fails on so many rows that it is broken itself.
+        FailingFunctionError: They fail on more.
         SuiteError: The rules ask something that the columns cannot answer.
     """
-    computed, failing = evaluate_rows(pipeline, columns)
+    computed, failing = evaluate_rows(pipeline, columns, most)
     origins = np.delete(np.arange(len(columns[pipeline.key])), [row.row for row in failing])
     parted = part(computed, rules)
     broken = set_aside(computed, parted.refused, pipeline.record_schema, origins)
     return ComputedRows(computed, parted.kept, failing, broken)
 
 
-def evaluate_rows(pipeline: Pipeline, columns: Columns) -> tuple[Columns, tuple[Rejected, ...]]:
+def evaluate_rows(
+    pipeline: Pipeline, columns: Columns, most: int
+) -> tuple[Columns, tuple[Rejected, ...]]:
     """Compute all columns of every row for which that is possible.
 
-    Where a function raises, the rows are halved until the failing ones are found.
+    Where a function raises, the rows are halved until the failing ones are found, or too many are.
 
     Args:
         pipeline: A fitted pipeline.
         columns: The fields of the rows.
+        most: On how many rows functions may fail.
 
     Returns:
         All columns of the other rows, in order, and the failing rows.
 
     Raises:
-        FunctionError: So many rows fail that the function itself is broken.
+        FailingFunctionError: They fail on more.
     """
-    total = len(columns[pipeline.key])
-    most = max(1, int(total * _MOST_FAILING))
     failed: dict[int, tuple[Reason, ...]] = {}
     parts = _parts(pipeline, columns, 0, failed, most)
     if len(parts) == 1:
@@ -106,7 +125,9 @@ def _parts(
         if count == 1:
             failed[offset] = (Reason(error.column, "function", str(error)),)
             if len(failed) > most:
-                raise
+                raise FailingFunctionError(
+                    error.column, len(failed), offset + 1, str(error)
+                ) from error
             return []
         half = count // 2
         first = take_rows(columns, slice(half))

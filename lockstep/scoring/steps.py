@@ -14,21 +14,20 @@ from typing import TypeAlias
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.results import CheckResult
-from lockstep.checks.specs import (
-    CHECKS_BY_ASSET,
-    DECODING,
-    GOLDEN_REPLAY,
-    LIVE_VERSION,
-    others_not_judged,
-)
+from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.ingest import check_readable
 from lockstep.scoring.live import Live
-from lockstep.scoring.partition import Stage, Work, check_version, ingest_batch, score_batch
-from lockstep.scoring.records import blocking
+from lockstep.scoring.partition import (
+    Stage,
+    Work,
+    check_version,
+    failed_step,
+    ingest_batch,
+    score_batch,
+)
 
 Read: TypeAlias = Callable[[Schema], Decoded]
 """Reads a partition's rows, and decodes them as a record type declares them."""
@@ -74,7 +73,6 @@ def scored_step(work: Work, serving: Live) -> Stage:
     Raises:
         BlockedError: The partition has not been ingested by this version, or a check blocks it.
         DamagedError: The ingested rows are not what was recorded.
-        FunctionError: A function of a column fails on so many rows that it is broken itself.
         LockedError: Another process is at work on the partition, and goes on being.
         LockstepError: Something fails from outside.
     """
@@ -105,14 +103,8 @@ def _fail(
         live: The version that serves, where it could be loaded.
         after: The steps before it.
     """
-    record = StepRecord(
-        results=others_not_judged(work.declared, step, found),
-        blocked_by=blocking(CHECKS_BY_ASSET[step], found),
-        version=live.version if live is not None else None,
-        manifest=live.digest if live is not None else None,
-    )
     with work.records.step(work.partition, step, work.run, after=after) as attempt:
-        done = attempt.keep(step, record)
+        done = attempt.keep(step, failed_step(work, step, found, live))
     return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
 
 

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
@@ -149,24 +150,59 @@ def test_a_repeated_key_is_set_aside_as_a_duplicate(live) -> None:
     assert fates == ["duplicate", "duplicate"]
 
 
-def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named(
-    live, edited_orders
-) -> None:
+@pytest.fixture
+def fussy(live, edited_orders):
+    """A home in which a version is live of which a function fails on some countries."""
     known = 'home = {"DE": "home", "AT": "home", "FR": "abroad", "US": "abroad", None: "abroad"}'
-    fussy = edited_orders(
+    declared = edited_orders(
         ('home = {"DE": "home", "AT": "home"}', known),
         ('home.get(one, "abroad")', "home[one]"),
     )
-    live.let_serve(live.fit(fussy))
+    live.let_serve(live.fit(declared))
+    return live
+
+
+def score_strangers(live, rows: range, broken: range = range(0)) -> RunReport:
+    """Score a day on some of whose rows a function fails, and of which others break a rule."""
     frame = rows_of(DAY)
-    frame.loc[7, "country"] = "XX"
+    frame.loc[list(rows), "country"] = "XX"
+    frame.loc[list(broken), "items"] = 0
     live.deliver(DAY, frame)
-    report = live.score(DAY)
+    return live.score(DAY, accept=["country"])
+
+
+def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named(fussy) -> None:
+    live, report = fussy, score_strangers(fussy, range(7, 8))
     assert report.wrote("/published")
     assert found(report, "row_conservation") == "passed"
+    told = finding(report, "computation")
+    assert (told.result, told.column) == ("warned", "region")
+    assert "region cannot be computed of 1 of 120 rows, which are set aside: " in told.summary
     (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
     assert (row["key"], row["columns"]) == (f"{DAY}-0007", ["region"])
     assert "KeyError" in row["reasons"]
+
+
+def test_rows_on_which_a_function_raises_count_with_those_that_the_input_suite_set_aside(
+    fussy,
+) -> None:
+    report = score_strangers(fussy, range(3), range(10, 13))
+    assert report.wrote("/published")
+    report = score_strangers(fussy, range(3), range(10, 14))
+    assert not report.wrote("/published")
+    told = finding(report, "computation")
+    assert told.result == "failed"
+    assert "may be quarantined (max_quarantined), and 7 of 120 are (5.8 %)" in told.summary
+
+
+def test_a_function_that_raises_on_every_row_is_a_failed_check_and_nothing_is_scored(fussy) -> None:
+    report = score_strangers(fussy, range(120))
+    assert report.error is None
+    (told,) = report.failed
+    assert (told.check, told.column) == ("computation", "region")
+    assert "region cannot be computed of every row that was tried (7)" in told.summary
+    assert fussy.attempt(DAY).record.steps["scored"].files == {}
+    assert found(report, "feature_suite") == "not_judged"
 
 
 def test_a_day_without_rows_is_blocked_and_says_so(live) -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Texts
 from lockstep.columns.pipeline import Pipeline
-from lockstep.scoring.rows import evaluate_rows
+from lockstep.scoring.rows import FailingFunctionError, evaluate_rows
 
 PIPELINE = ASSETS.pipeline
+MOST = 6
+"""On how many rows functions may fail."""
 
 
 def region(country: Texts) -> Texts:
@@ -48,7 +49,7 @@ def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
     fussy: Pipeline,
 ) -> None:
     raw = rows([7, 60, 119])
-    found, rejected = evaluate_rows(fussy, raw)
+    found, rejected = evaluate_rows(fussy, raw, MOST)
     assert [one.row for one in rejected] == [7, 60, 119]
     assert set(found) == set(fussy.graph.served)
     assert found["order_id"].tolist() == [
@@ -57,7 +58,7 @@ def test_rows_on_which_a_function_raises_are_found_and_the_others_computed(
 
 
 def test_the_reason_names_the_function_and_what_it_raised(fussy: Pipeline) -> None:
-    (reason,) = evaluate_rows(fussy, rows([7]))[1][0].reasons
+    (reason,) = evaluate_rows(fussy, rows([7]), MOST)[1][0].reasons
     assert reason.column == "region"
     assert "KeyError" in reason.message
 
@@ -66,24 +67,31 @@ def test_the_other_rows_have_the_values_that_they_have_without_the_failing_ones(
     fussy: Pipeline,
 ) -> None:
     raw = rows([7])
-    found, _ = evaluate_rows(fussy, raw)
+    found, _ = evaluate_rows(fussy, raw, MOST)
     keep = np.arange(120) != 7
-    alone, _ = evaluate_rows(fussy, {name: array[keep] for name, array in raw.items()})
+    alone, _ = evaluate_rows(fussy, {name: array[keep] for name, array in raw.items()}, MOST)
     assert found["price_per_item"].tolist() == alone["price_per_item"].tolist()
     assert found["will_return"].tolist() == alone["will_return"].tolist()
 
 
-def test_a_function_that_fails_on_many_rows_is_broken_itself(fussy: Pipeline) -> None:
-    with pytest.raises(FunctionError, match="region"):
-        evaluate_rows(fussy, rows(list(range(20))))
+def test_a_function_that_fails_on_more_rows_than_may_be_is_named(fussy: Pipeline) -> None:
+    with pytest.raises(FailingFunctionError) as caught:
+        evaluate_rows(fussy, rows(list(range(0, 40, 2))), MOST)
+    assert (caught.value.column, caught.value.failed, caught.value.tried) == ("region", 7, 13)
+    assert "region cannot be computed of 7 of the first 13 rows: " in str(caught.value)
+
+
+def test_a_function_that_fails_on_every_row_is_told_to_be_broken_itself(fussy: Pipeline) -> None:
+    with pytest.raises(FailingFunctionError, match=r"every row that was tried \(7\), so that it"):
+        evaluate_rows(fussy, rows(list(range(120))), MOST)
 
 
 def test_no_rows_give_no_rows(fussy: Pipeline) -> None:
-    found, rejected = evaluate_rows(fussy, rows([], count=0))
+    found, rejected = evaluate_rows(fussy, rows([], count=0), MOST)
     assert (len(found["risk"]), rejected) == (0, ())
 
 
 def test_a_failing_row_is_rejected_with_its_key_and_its_values(fussy: Pipeline) -> None:
-    _, (rejected,) = evaluate_rows(fussy, rows([7]))
+    _, (rejected,) = evaluate_rows(fussy, rows([7]), MOST)
     assert rejected.key == "2020-03-01-0007"
     assert rejected.record["country"] == "XX"
