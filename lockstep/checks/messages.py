@@ -129,7 +129,7 @@ def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:
 
 
 def _where(found: CheckResult, place: Place) -> str:
-    keys = [cut(key, _LONGEST_KEY) for key in found.keys[:_MOST_KEYS]]
+    keys = [cut(key, _LONGEST_KEY) for key in list(dict.fromkeys(found.keys))[:_MOST_KEYS]]
     parts = (
         f"column {found.column}" if found.column is not None else "",
         found.where,

@@ -22,6 +22,12 @@ _SEPARATORS = {b";": "semicolons", b"\t": "tabs", b"|": "bars"}
 _DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
 _BEGINNING = 100_000
 """Bytes of a file that are looked at to tell what separates its cells."""
+_OTHER_BEGINNINGS = {
+    codecs.BOM_UTF16_LE: ("in UTF-16, not UTF-8", {"encoding": "utf-16"}),
+    codecs.BOM_UTF16_BE: ("in UTF-16, not UTF-8", {"encoding": "utf-16"}),
+    b"\x1f\x8b": ("compressed by gzip", {"compression": "gzip"}),
+}
+"""How a file begins that is no text in UTF-8: what it is, and how pandas reads it."""
 
 
 def decode_file(path: Path | str, schema: Schema) -> Decoded:
@@ -83,6 +89,7 @@ def read_csv(path: Path) -> pa.Table:
         data = path.read_bytes()
     except OSError as error:
         raise _unavailable(path, error) from error
+    _check_text(path, data)
     _check_separator(path, data)
     try:
         return _cells(data)
@@ -144,6 +151,18 @@ def anew(path: Path, **options: str) -> str:
 def _literal(text: str) -> str:
     """A text as Python reads it, in double quotes: single ones are the shell's."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def _check_text(path: Path, data: bytes) -> None:
+    """Refuse what can be no text in UTF-8 or a code page: a table of another program, an archive.
+
+    Bytes of zero in what is otherwise UTF-8 spoil the rows that they are in, and no others.
+    """
+    for beginning, (what, options) in _OTHER_BEGINNINGS.items():
+        if data.startswith(beginning):
+            raise UnreadableError(f"{path} is {what}. {anew(path, **options)}", where=str(path))
+    if b"\0" in data and _line_beyond_utf8(data) is not None:
+        raise UnreadableError(f"{path} is no text. Write it anew as CSV.", where=str(path))
 
 
 def _check_separator(path: Path, data: bytes) -> None:

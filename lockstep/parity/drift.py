@@ -24,6 +24,8 @@ UNSEEN_LIMIT = 0.01
 """Share of values in categories that training did not have that counts."""
 
 _EXAMPLES = 5
+_FAR = 1_000
+"""Interquartile ranges from which on digits after the point tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ def _drift_of_numbers(name: str, before: ColumnProfile, values: Floats, rows: in
             before.quantiles[len(before.quantiles) // 2],
         )
         reasons.append(
-            f"values lie {distance:.1f} interquartile ranges off: median {median:.5g}, in training "
-            f"{median_before:.5g}"
+            f"values lie {distance:{'.1f' if distance < _FAR else '.3g'}} interquartile ranges "
+            f"off: median {median:.5g}, in training {median_before:.5g}"
         )
     return Drift(
         column=name,
@@ -121,6 +123,8 @@ def _drift_of_categories(name: str, before: ColumnProfile, values: list[str], ro
     index = _stability_index(expected, actual, before, len(values))
     unseen, unseen_values = (0.0, ()) if before.rest else _unseen(before, values)
     reasons = _missing_reasons(before, len(values), rows)
+    if unseen >= UNSEEN_LIMIT:
+        reasons.append(f"{unseen:.0%} in categories new since training: {', '.join(unseen_values)}")
     unjudged = None
     if index is None:
         unjudged = _lacking(before, len(values))
@@ -130,8 +134,6 @@ def _drift_of_categories(name: str, before: ColumnProfile, values: list[str], ro
             reasons.append(f"population stability index {index:.2f}, over {limit:.2f}")
         elif _largest_index(expected, before, len(values)) < limit:
             unjudged = f"{len(values)} values are too few for {len(expected)} categories"
-    if unseen >= UNSEEN_LIMIT:
-        reasons.append(f"{unseen:.0%} in categories new since training: {', '.join(unseen_values)}")
     return Drift(
         column=name,
         index=index,

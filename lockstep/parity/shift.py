@@ -31,6 +31,9 @@ MARGIN = 0.2
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
 
+_FAR = 1_000
+"""A distance from which on digits after the point tell nothing."""
+
 Measure = Literal["missing", "constant", "categories", "shape", "level", "digits"]
 
 LEAST: dict[Measure, float] = {
@@ -203,10 +206,16 @@ def _shift(
         return None
     tell = _tell_missing if measure == "missing" else _tell_values
     message = (
-        f"{name} has {_WORDS[measure]}: {tell([day])}, before {tell(days)}; {distance:.2f} from "
-        f"the nearest of {len(days)} days, which differ by at most {usual:.2f}"
+        f"{name} has {_WORDS[measure]}: {tell([day])}, before {tell(days)}; "
+        f"{_short(distance)} from the nearest of {len(days)} days, which differ by at most "
+        f"{usual:.2f}"
     )
     return Shift(name, measure, distance, usual, limit, message)
+
+
+def _short(distance: float) -> str:
+    """A distance to two decimal places, or to three digits where that is far away."""
+    return f"{distance:.2f}" if distance < _FAR else f"{distance:.3g}"
 
 
 def _missing(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:

@@ -134,7 +134,8 @@ def claim_copy(inbox: Path, file: Path) -> str:
     Raises:
         InputError: There is no such file, or no reader for its kind.
     """
-    if not file.exists() and (inbox / "claimed" / str(file)).is_file():
+    came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
+    if not file.exists() and any(path.is_file() for path in came):
         return str(file)  # a partition's own name, as messages give it: it is scored again
     if not file.is_file():
         raise InputError(f"{file} is a folder." if file.is_dir() else f"{file}: no such file.")

@@ -30,6 +30,10 @@ of up to 7 days, 2 % after 14, 4 % after 21, 19 % after 60 and 40 % after 90: se
 other units."""
 _MOST_TOLD = 3
 """Columns that a summary tells of; the others are named, and told of in the details."""
+_NO_ROWS = (
+    "Have the rows delivered; where all were set aside, do what decoding and input_suite say. "
+    "Then: AGAIN"
+)
 _ACCEPTED = (
     "Nothing, if the change is meant to stay. If it was a mistake after all, have it corrected, "
     "then: AGAIN"
@@ -144,7 +148,9 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
     from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
 
     if not day.rows:
-        return CheckResult(False, "There are no rows to compare with the batches before.")
+        return CheckResult(
+            False, "There are no rows to compare with the batches before.", todo=_NO_ROWS
+        )
     if len(window.profiles) < MINIMUM_WINDOW:
         return CheckResult.not_judged(
             f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "

@@ -1,6 +1,10 @@
 """Files and texts as they arrive, whole and broken."""
 
+import gzip
 import json
+import shlex
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -204,7 +208,9 @@ UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
             HEADER.replace("text", "tëxt").encode("latin-1"),
             " is not in UTF-8 (line 1). Write it anew, such as by: python -c",
         ),
-        ((HEADER + ROW).encode("utf-16"), " is not in UTF-8 (line 1)."),
+        ((HEADER + ROW).encode("utf-16"), " is in UTF-16, not UTF-8. Write it anew, such as by: "),
+        (gzip.compress((HEADER + ROW).encode()), " is compressed by gzip. Write it anew, such as"),
+        (b"PK\x03\x04\x00\xff\x80", " is no text. Write it anew as CSV."),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_in_one_line(
@@ -214,6 +220,16 @@ def test_csv_that_cannot_be_read_is_refused_in_one_line(
 
     assert told.startswith(f"{tmp_path / 'rows.csv'}{message}")
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    "content", [(HEADER + ROW).encode("utf-16"), gzip.compress((HEADER + ROW).encode())]
+)
+def test_what_is_said_to_write_a_file_anew_does_so(tmp_path: Path, content: bytes) -> None:
+    told = refusal(csv, tmp_path, content)
+    _, *command = shlex.split(told.partition("such as by: ")[2])
+    subprocess.run([sys.executable, *command], check=True)
+    assert len(decode_file(tmp_path / "rows-new.csv", SCHEMA).columns["key"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,22 @@ def test_new_categories_are_named():
     carriers[:50] = "ZZ"
     found = drift_of("carrier", carrier=carriers)
     assert (found.unseen, found.unseen_values) == (50 / 900, ("ZZ",))
-    assert "new since training: ZZ" in found.reasons[-1]
+    assert "new since training: ZZ" in found.reasons[0]
+
+
+def test_new_categories_are_told_before_an_index():
+    carriers = TRAINING["carrier"][:900].copy()
+    carriers[:300] = "ZZ"
+    first, second = drift_of("carrier", carrier=carriers).reasons
+    assert "33% in categories new since training: ZZ" in first
+    assert "population stability index" in second
+
+
+def test_a_distance_as_long_as_a_number_can_be_is_told_in_a_few_digits():
+    temps = TRAINING["temp"][:900].copy()
+    temps[0] = 1e300
+    (reason,) = drift_of("temp", temp=temps).reasons
+    assert len(reason) < 100
 
 
 def test_a_flipped_flag_has_drifted():

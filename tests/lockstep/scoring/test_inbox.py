@@ -269,6 +269,13 @@ def test_a_claimed_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: 
     assert claim_copy(tmp_path / "inbox", Path(partition)) == partition
 
 
+def test_a_rejected_file_is_claimed_by_the_name_of_its_partition_again(tmp_path: Path) -> None:
+    partition = claim_copy(tmp_path / "inbox", drop(tmp_path, "a.csv", "name,x\na,1,2\n"))
+    with pytest.raises(UnreadableError):
+        decode_claimed(tmp_path / "inbox", partition, Row.schema())
+    assert claim_copy(tmp_path / "inbox", Path(partition)) == partition
+
+
 def test_a_copy_of_no_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv: no such file"):
         claim_copy(tmp_path, Path("nowhere.csv"))

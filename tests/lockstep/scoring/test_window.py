@@ -307,7 +307,9 @@ def test_a_window_too_short_is_not_judged_and_says_so() -> None:
 
 
 def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
-    assert check_shift(window(), profile(rows=0), accepted=[]).is_error
+    found = check_shift(window(), profile(rows=0), accepted=[])
+    assert found.is_error
+    assert "--accept" not in found.todo
 
 
 def test_a_column_that_begins_anew_is_named_as_not_judged() -> None:
