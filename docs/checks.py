@@ -29,9 +29,10 @@ this page says, filled in for the partition. While `lockstep up` runs, a link to
 Dagster follows.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
-shows it as skipped, and what was lacking is told with the asset, under *other findings*. Where only
-some columns could be judged, the check lists the others with the reason. A check that could never
-be judged for a pipeline is not declared on its assets.
+shows it as skipped, or as *execution failed* where another check has stopped the run, and what was
+lacking is told with the asset, under *other findings*. Where only some columns could be judged, the
+check lists the others with the reason. A check that could never be judged for a pipeline is not
+declared on its assets.
 """
 
 

@@ -40,9 +40,13 @@ class Place:
     @property
     def option(self) -> str:
         """The option of a command that names the partition."""
-        is_file = self.asset.split("/")[1:2] == ["inbox"]
         named = shlex.quote(self.partition) if self.partition is not None else None
-        return f"--file {named or 'FILE'}" if is_file else f"--day {named or 'DAY'}"
+        return f"--file {named or 'FILE'}" if self.is_file else f"--day {named or 'DAY'}"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its partition is a file of the inbox, which holds that content for ever."""
+        return self.asset.split("/")[1:2] == ["inbox"]
 
     @property
     def again(self) -> str:
@@ -119,7 +123,9 @@ def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:
         place: What the check was carried out on.
         found: What it found; without it COLUMN and KEY are left as they are.
     """
-    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": f"`{place.again}`"}
+    corrected = ", or drop the corrected file into the inbox" if place.is_file else ""
+    again = f"`{place.again}`{corrected}"
+    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": again}
     if found is not None and found.column is not None:
         words["COLUMN"] = shlex.quote(found.column)
     if found is not None and found.keys:

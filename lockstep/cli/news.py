@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from lockstep.columns.files import READERS
 from lockstep.scoring.fates import Fate, Inbox
+from lockstep.scoring.inbox import unsupported_files
 
 _INDENT = " " * 10
 _TOLD_ONCE = ("waiting", "repeated")
@@ -24,6 +26,7 @@ class News:
     def __init__(self, inboxes: Sequence[Inbox]) -> None:
         self._inboxes = inboxes
         self._seen = {inbox.pipeline: inbox.told() for inbox in inboxes}
+        self._left: dict[str, set[str]] = {inbox.pipeline: set() for inbox in inboxes}
 
     def lines(self, dagster: str) -> Iterator[str]:
         """What became of files since the last time, in lines for a console.
@@ -38,10 +41,24 @@ class News:
                 fate = inbox.fate_told(text) if now[text] != before.get(text) else None
                 if fate is not None and not (fate.state in _TOLD_ONCE and text in before):
                     yield from _lines(inbox.pipeline, fate, dagster)
+            yield from self._left_alone(inbox)
+
+    def _left_alone(self, inbox: Inbox) -> Iterator[str]:
+        """Files that wait for nothing: nobody takes them, so that no text lies beside them."""
+        left = unsupported_files(inbox.folder)
+        for name in left:
+            if name not in self._left[inbox.pipeline]:
+                why = f"it is a link, or none of {', '.join(READERS)}"
+                yield _told_now(inbox.pipeline, f"left alone: {name}: {why}.")
+        self._left[inbox.pipeline] = set(left)
+
+
+def _told_now(pipeline: str, said: str) -> str:
+    return f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {said}"
 
 
 def _lines(pipeline: str, fate: Fate, dagster: str) -> Iterator[str]:
-    yield f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {fate.state}: {fate.message.what}"
+    yield _told_now(pipeline, f"{fate.state}: {fate.message.what}")
     if fate.state in ("blocked", "rejected", "failed"):
         yield f"{_INDENT}Where: {fate.message.where}"
         yield f"{_INDENT}What to do: {fate.message.todo}"

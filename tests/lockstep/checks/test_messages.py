@@ -42,6 +42,14 @@ def test_of_a_file_commands_name_the_file_as_a_shell_reads_it() -> None:
     )
 
 
+def test_rows_of_a_file_that_were_corrected_are_another_file() -> None:
+    todo = Message.of("input_suite", CheckResult(False, "Bad."), FILE).todo
+    assert todo.endswith(
+        "Then: `lockstep score orders --file 'new orders-0123456789ab.csv'`, or drop the corrected "
+        "file into the inbox"
+    )
+
+
 @pytest.mark.parametrize(
     ("asset", "command"),
     [

@@ -47,3 +47,11 @@ def test_what_went_wrong_is_told_with_where_and_what_to_do(inbox: Inbox) -> None
         f"Where: inbox/orders/claimed/{FILE}",
         f"What to do: Put that right; then: `lockstep score orders --file {FILE}`",
     ]
+
+
+def test_what_is_never_scored_is_told_once(inbox: Inbox) -> None:
+    (inbox.folder / "rows.xlsx").write_bytes(b"PK")
+    (inbox.folder / "link.csv").symlink_to(inbox.folder / "claimed" / FILE)
+    news = News([inbox])
+    assert [line.partition(":")[2][:10] for line in news_of(news)] == [" link.csv:", " rows.xlsx"]
+    assert news_of(news) == []
