@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult, tell, with_unjudged
+from lockstep.checks.results import CheckResult, others, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.plain import listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.snapshot import Snapshot
@@ -232,17 +230,12 @@ def check_drift(profile: Profile, columns: Columns) -> CheckResult:
         summary=with_unjudged(said, unjudged),
         severity="WARN",
         column=drifted[0].column if drifted else None,
-        where=_others([one.column for one in drifted]),
+        where=others([one.column for one in drifted]),
         numbers={"drifted": len(drifted), "columns not judged": len(unjudged)}
         | {f"index of {one.column}": one.index for one in found if one.index is not None},
         table=table,
         unjudged=unjudged,
     )
-
-
-def _others(columns: Sequence[str]) -> str:
-    """The columns of a finding but the first, which is named by itself."""
-    return f"also {listed(columns[1:])}" if len(columns) > 1 else ""
 
 
 def _examples(found: Comparison | ParityReport) -> list[dict[str, Any]]:

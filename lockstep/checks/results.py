@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Literal, ParamSpec
 
 from lockstep.columns.errors import LockstepError
-from lockstep.columns.plain import cut, plain
+from lockstep.columns.plain import cut, listed, plain
 
 Severity = Literal["ERROR", "WARN"]
 Result = Literal["passed", "warned", "failed", "not_judged"]
@@ -110,6 +110,11 @@ def tell(unjudged: Mapping[str, str]) -> str:
     told = [f"{name} ({lacking})" for name, lacking in islice(unjudged.items(), _MOST_TOLD)]
     more = len(unjudged) - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def others(columns: Sequence[str]) -> str:
+    """The columns of a finding but the first, which a result names by itself."""
+    return f"also {listed(columns[1:])}" if len(columns) > 1 else ""
 
 
 def with_unjudged(said: str, unjudged: Mapping[str, str]) -> str:

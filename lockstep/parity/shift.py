@@ -149,14 +149,16 @@ def _lacking(window: Sequence[ColumnProfile], day: ColumnProfile) -> str | None:
             f"{len(filled)} days before it have values in half of their rows, and it takes "
             f"{MINIMUM_WINDOW}"
         )
+    has_one_row = max(one.rows for one in filled) == 1
     if day.holds == "categories":
-        _, usual = _categories(filled, day)
-        return "the days before it have hardly a value in common" if usual + MARGIN > 1 else None
-    if _apt(filled):
+        if _categories(filled, day)[1] + MARGIN <= 1:
+            return None
+        why = "the days before it have hardly a value in common"
+    elif _apt(filled):
         return None
-    if max(one.rows for one in filled) == 1:
-        return "a day has one row"
-    return "half of the values before are one and the same"
+    else:
+        why = "half of the values before are one and the same"
+    return "a day has one row" if has_one_row else why
 
 
 def _comparable(window: Sequence[ColumnProfile], day: ColumnProfile) -> list[ColumnProfile]:

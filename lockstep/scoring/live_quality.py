@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, carry_out, tell, with_unjudged
+from lockstep.checks.results import (
+    NOTHING_DEMANDED,
+    CheckResult,
+    carry_out,
+    others,
+    tell,
+    with_unjudged,
+)
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
@@ -118,7 +125,7 @@ def check_live_quality(
         if not np.isnan(float(str(row["last days"])))
     ]
     unjudged |= {
-        quality.title: "too few outcomes are known to measure it"
+        quality.title: _why_not_measured(quality, recent)
         for quality in qualities
         if quality not in [one for one, _ in measured]
     }
@@ -139,10 +146,19 @@ def check_live_quality(
         summary=with_unjudged(f"{shown}.", unjudged),
         severity="WARN",
         column=missed[0][0].column if missed else None,
+        where=others(list(dict.fromkeys(quality.column for quality, _ in missed))),
         unjudged=unjudged,
         numbers={str(row["prediction"]): float(str(row["this day"])) for row in table},
         table=table,
     )
+
+
+def _why_not_measured(quality: Quality, recent: Columns) -> str:
+    """What is lacking of a metric that is not defined."""
+    truth, _ = quality.known(recent)
+    if not len(truth):
+        return "no outcome is known yet"
+    return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
 
 
 def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckResult:
@@ -175,6 +191,7 @@ def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckR
         summary=f"Over the last {WINDOW_DAYS} days {shown}.",
         severity="WARN",
         column=biased[0] if biased else None,
+        where=others(biased),
         numbers={f"bias of {name}": bias for name, bias in biases.items()},
         table=table,
     )

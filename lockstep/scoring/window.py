@@ -10,10 +10,9 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult, tell, with_unjudged
+from lockstep.checks.results import CheckResult, others, tell, with_unjudged
 from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
-from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.scoring.records import Records
 
@@ -189,7 +188,7 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
         summary=with_unjudged(said, unjudged),
         severity="ERROR" if blocking else "WARN",
         column=columns[0].column if columns else None,
-        where=f"also {listed([one.column for one in columns[1:]])}" if columns[1:] else "",
+        where=others([one.column for one in columns]),
         numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},
         table=table,
         unjudged=unjudged,

@@ -361,4 +361,21 @@ def test_without_outcomes_nothing_is_called_calibrated() -> None:
 
 def test_without_outcomes_no_quality_is_judged() -> None:
     found = check_live_quality(QUALITIES, predictions(0), predictions(0))
-    assert (found.result, list(found.unjudged)) == ("not_judged", ["risk auc"])
+    assert found.result == "not_judged"
+    assert found.unjudged == {"risk auc": "no outcome is known yet"}
+
+
+def test_a_metric_that_needs_both_classes_says_which_one_there_is() -> None:
+    one_sided = predictions()
+    one_sided["came_back"][:] = True
+    found = check_live_quality(QUALITIES, one_sided, one_sided)
+    assert found.result == "not_judged"
+    assert found.unjudged == {"risk auc": "came_back is True in all rows whose outcome is known"}
+
+
+def test_every_prediction_that_misses_its_demand_is_named() -> None:
+    columns = predictions()
+    columns |= {"risk": columns["risk"][::-1], "danger": columns["risk"][::-1]}
+    qualities = (*QUALITIES, Quality("danger", "came_back", "auc", threshold=0.6))
+    found = check_live_quality(qualities, columns, columns)
+    assert (found.column, found.where) == ("risk", "also danger")
