@@ -69,16 +69,15 @@ def assert_suites_hold(declared: PipelineAssets) -> None:
 
     Raises:
         AssertionError: They are not; the message names each expectation and failing rows.
+        SuiteError: A suite cannot be made, or is about a column that there is not.
     """
     from lockstep.suites.validation import validate
 
     columns = _fitted(declared).evaluate(_history(declared))
     broken = []
-    for suite in ("input", "features", "outputs"):
-        found = validate(columns, declared.suites.to_json(suite), key=declared.pipeline.key)
-        broken += [
-            f"{finding.summary} ({suite})" for finding in found.failed("critical", "warning")
-        ]
+    for role, suite in declared.suites_json().items():
+        found = validate(columns, suite, key=declared.pipeline.key)
+        broken += [f"{finding.summary} ({role})" for finding in found.failed("critical", "warning")]
     assert not broken, f"{declared.name}: " + "; ".join(broken)
 
 

@@ -15,7 +15,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, misread
-from lockstep.suites.suites import Suites
+from lockstep.suites.suites import SuiteJson, Suites
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,17 @@ class PipelineAssets:
                 f"{self.name}: {setting} names {name!r}, but no column of that name {what}"
                 f"{_meant(name, known)}."
             )
+
+    def suites_json(self) -> dict[str, SuiteJson]:
+        """The suites in their plain form, by role: see `Suites.to_json`.
+
+        Raises:
+            SuiteError: One cannot be made, or is about a column that what it is held against does
+                not have: a record's fields, or the columns that a version computes.
+        """
+        fields, served = self.pipeline.record_schema.names, self.pipeline.graph.served
+        known = {"input": fields, "features": served, "outputs": served}
+        return {role: self.suites.to_json(role, names) for role, names in known.items()}
 
     @property
     def name(self) -> str:

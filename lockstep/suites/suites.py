@@ -7,14 +7,14 @@ import json
 import re
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.plain import one_line
-from lockstep.rules.rules import SuiteError
+from lockstep.columns.plain import listed, one_line
+from lockstep.rules.rules import SuiteError, columns_of
 
 if TYPE_CHECKING:
     import great_expectations as gx
@@ -58,17 +58,22 @@ class Suites:
         """Whether there is a suite; see `to_json` for the role."""
         return getattr(self, role) is not _nothing
 
-    def to_json(self, role: str) -> SuiteJson:
+    def to_json(self, role: str, known: Iterable[str] | None = None) -> SuiteJson:
         """A suite in its plain form.
 
         Args:
             role: `"input"`, `"features"` or `"outputs"`.
+            known: The columns that it can be about; None if that is not known.
 
         Raises:
-            SuiteError: It cannot be made or stored; the message names the line at fault.
+            SuiteError: It cannot be made or stored, or is about another column; the message names
+                the line at fault.
         """
         make: Callable[[], gx.ExpectationSuite] = getattr(self, role)
-        return suite_json(_made(make, role))
+        suite = suite_json(_made(make, role))
+        if known is not None:
+            _demand_columns(suite, tuple(known), make, role)
+        return suite
 
 
 def _made(make: Callable[[], gx.ExpectationSuite], role: str) -> gx.ExpectationSuite:
@@ -85,6 +90,27 @@ def _made(make: Callable[[], gx.ExpectationSuite], role: str) -> gx.ExpectationS
             " return an ExpectationSuite(name=..., expectations=[...])."
         )
     return suite
+
+
+def _demand_columns(
+    suite: SuiteJson, known: Sequence[str], make: Callable[[], object], role: str
+) -> None:
+    """Check that a suite is about columns that there are.
+
+    Raises:
+        SuiteError: It is not.
+    """
+    for expectation in suite["expectations"]:
+        for name in columns_of(expectation["kwargs"]):
+            if name not in known:
+                code = inspect.unwrap(make).__code__
+                close = get_close_matches(str(name), known, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else f" There are {listed(known)}."
+                raise SuiteError(
+                    f"{code.co_filename}:{code.co_firstlineno}: the {role} suite "
+                    f"({suite['name']}): {expectation['type']} is about {name!r}, which no column "
+                    f"is called that it is held against.{hint}"
+                )
 
 
 def _line_of(make: Callable[[], object], error: Exception) -> str:

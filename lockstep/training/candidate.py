@@ -207,7 +207,7 @@ def _fit(
     evidence = Evidence(
         golden=golden,
         profile=Profile.of(fitted.evaluate(raw), profiled),
-        suites={name: declared.suites.to_json(name) for name in ("input", "features", "outputs")},
+        suites=declared.suites_json(),
         environment=Environment.capture(),
         metrics=metrics,
         rows=rows,

@@ -87,6 +87,7 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
 
     Raises:
         InputError: It cannot be had, or not as it is declared.
+        SuiteError: A suite cannot be made, or is about a column that there is not.
         LockedError: Another process is training the pipeline.
     """
     schema = declared.pipeline.joint_schema
@@ -95,7 +96,7 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
             rows = decode_source(declared.history, schema)
         except UnreadableError as error:
             return _unread(declared, attempt, error)
-        suite = declared.suites.to_json("input")
+        suite = declared.suites_json()["input"]
         ingested = ingest(rows, schema, suite, declared.max_quarantined)
         results = {
             "decoding": carry_out(check_decoding, ingested),
@@ -146,7 +147,7 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         names = training_columns(declared)
         computed = pipeline.graph.evaluate(raw, names)
         columns = {name: computed[name] for name in names}
-        suite = declared.suites.to_json("features")
+        suite = declared.suites_json()["features"]
         kinds = {name: pipeline.graph.kind(name) for name in names}
         parted = part(columns, applicable_rules([suite], kinds))
         aside = set_aside(columns, parted.refused, pipeline.joint_schema)

@@ -18,6 +18,7 @@ from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
 from lockstep.registry.evidence import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
+from lockstep.rules.rules import SuiteError
 from lockstep.scoring.attempts import DamagedError
 from lockstep.scoring.history import CANDIDATE, training_records
 from lockstep.scoring.records import BlockedError
@@ -86,6 +87,39 @@ def cheap() -> Any:
         column="price_per_item", max_value=400, severity="critical"
     )
     return ExpectationSuite(name="cheap", expectations=[between])
+
+
+def about(column: str) -> Callable[[], Any]:
+    """A suite that warns where a column lacks a value."""
+
+    def make() -> Any:
+        from great_expectations import ExpectationSuite
+        from great_expectations import expectations as gxe
+
+        whole = gxe.ExpectColumnValuesToNotBeNull(column=column, severity="warning")
+        return ExpectationSuite(name="whole", expectations=[whole])
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("role", "column", "hint"),
+    [
+        ("input", "returned", "There are order_id, "),  # known of the history, never of a batch
+        ("features", "regoin", "Did you mean 'region'?"),
+        ("outputs", "lost", "Did you mean 'loss'?"),
+    ],
+)
+def test_a_suite_about_a_column_that_is_not_there_refuses_the_training(
+    workplace, role, column, hint
+) -> None:
+    suites = replace(ASSETS.suites, **{role: about(column)})
+    with pytest.raises(SuiteError) as caught:
+        trained(workplace, replace(ASSETS, suites=suites))
+    assert f"the {role} suite (whole): expect_column_values_to_not_be_null" in str(caught.value)
+    assert f"is about {column!r}" in str(caught.value)
+    assert hint in str(caught.value)
+    assert [one.version for one in workplace.registry.versions("orders")] == [1]
 
 
 def test_a_training_set_of_other_code_is_an_error_that_names_the_column_and_nothing_is_fitted(
