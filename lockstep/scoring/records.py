@@ -2,7 +2,8 @@
 
     attempts/PARTITION/NUMBER/   an attempt's files and its record (`lockstep.scoring.attempts`)
     records/PARTITION.json       the attempt that counts, and the SHA-256 of its record
-    published/PARTITION.parquet  a copy of what it made for consumers
+    published/PARTITION.parquet  a copy of what it made for consumers (a file that came as Parquet
+                                 keeps its name)
     locks/PARTITION.lock         held by the one process that is at work on the partition
 
 Replacing the small file in `records/` is the commit: until then everything is as it was before the
@@ -211,7 +212,8 @@ class Records:
     def export_path(self, partition: str) -> Path:
         """Where consumers read what the committed attempt at a partition made."""
         assert self.exported is not None, "a stream that consumers read says what they read"
-        return self.root / self.exported / f"{file_name(partition)}.parquet"
+        name = file_name(partition).removesuffix(".parquet")
+        return self.root / self.exported / f"{name}.parquet"
 
     def verify_export(self, attempt: Attempt) -> None:
         """Check that consumers read what a committed attempt made for them, if it made anything.
@@ -222,7 +224,8 @@ class Records:
         if self.exported is None:
             return
         partition = attempt.record.partition
-        path = self.export_path(partition)
+        path, doubled = self.export_path(partition), self._doubled(partition)
+        path = doubled if doubled.is_file() and not path.is_file() else path
         made = attempt.files[f"{self.exported}.parquet"]
         if not path.is_file() or sha256(path) != made:
             raise DamagedError(
@@ -314,6 +317,12 @@ class Records:
             self.export_path(attempt.record.partition),
             lambda target: shutil.copyfile(source, target),
         )
+        self._doubled(attempt.record.partition).unlink(missing_ok=True)
+
+    def _doubled(self, partition: str) -> Path:
+        """Where an older Lockstep exported a partition that is called `NAME.parquet`."""
+        path = self.export_path(partition)
+        return path.with_name(f"{path.name}.parquet")
 
     def _verify_exported(self, attempt: Attempt) -> None:
         if self.exported is not None:
