@@ -114,6 +114,16 @@ def test_a_version_that_is_damaged_after_the_batch_fails_golden_replay(live, ste
         publish(steps.work)
 
 
+def test_an_alias_that_is_moved_by_hand_after_the_batch_changes_nothing_of_its_scores(
+    live, steps
+) -> None:
+    steps.batch()
+    live.registry.set_alias("orders", "live", live.fit(ASSETS))
+    found = steps.scored()
+    assert (found.version, found.blocked_by) == (1, {})
+    assert publish(steps.work).counts == {"published": 120}
+
+
 def test_a_row_is_traced_in_the_attempt_that_scored_it(live, steps) -> None:
     steps.batch()
     steps.scored()
