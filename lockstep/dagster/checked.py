@@ -16,6 +16,7 @@ from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checks import specs, table_metadata, to_result
 from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
+from lockstep.dagster.tries import sign
 
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
@@ -80,6 +81,7 @@ def checked_asset(
                     f"The checks of {name.to_user_string()} are carried out when it is "
                     "materialized; materialize it."
                 )
+            sign(context.instance, context.run)
             begun, title = monotonic(), name.to_user_string()
             try:
                 for made in make(context, *arguments, **options):

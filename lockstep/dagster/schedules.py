@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 import dagster as dg
 
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
-from lockstep.dagster.retries import OUTSIDE_TAG
+from lockstep.dagster.tries import last_runs, may_try_again
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.live import Live
-from lockstep.scoring.looks import open_days
+from lockstep.scoring.looks import open_days, published_at
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 
@@ -26,8 +27,6 @@ MOST_DAYS = 31
 ONE_AT_A_TIME = "lockstep/one_at_a_time"
 """Tag of runs of which the queue starts one at a time for each of its values: a day is compared
 with the days before it, which must be through by then."""
-_MOST_RUNS = 5
-"""Runs of a day that failed for causes from outside, after which it is left to a person."""
 
 
 def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
@@ -42,18 +41,25 @@ def schedules(declared: PipelineAssets) -> list[dg.ScheduleDefinition]:
 
 
 def run_requests(
-    instance: dg.DagsterInstance, job: str, days: Iterable[str], tick: datetime
+    instance: dg.DagsterInstance,
+    job: str,
+    days: Iterable[str],
+    tick: datetime,
+    since: Callable[[str], datetime | None] = lambda _: None,
 ) -> list[dg.RunRequest]:
     """Runs for the first of some open days, in order: `MOST_DAYS` at most.
 
     A day that was blocked, or failed for a cause that will be there tomorrow, is left to a person;
-    it does not hold up the days after it. A day that is being worked on is let alone.
+    it does not hold up the days after it. A day that is being worked on is let alone. One whose
+    run was killed, or failed for a cause from outside, is taken again, a few times.
 
     Args:
         instance: Where runs are recorded.
         job: The job to run.
         days: The days that are open, in order.
         tick: When: however often a tick is evaluated, it asks for a day once.
+        since: When what the job works on was made of a day, where that may be made anew: runs
+            from before are no word about it.
     """
     found = (
         dg.RunRequest(
@@ -62,20 +68,17 @@ def run_requests(
             tags={ONE_AT_A_TIME: job},
         )
         for day in days
-        if _may_run(instance, job, day)
+        if _may_run(instance, job, day, since(day))
     )
     return list(islice(found, MOST_DAYS))
 
 
-def _may_run(instance: dg.DagsterInstance, job: str, day: str) -> bool:
+def _may_run(
+    instance: dg.DagsterInstance, job: str, day: str, since: datetime | None = None
+) -> bool:
     """Whether no run of a day is under way, and none ended so that a person has to look."""
-    of_day = dg.RunsFilter(job_name=job, tags={"dagster/partition": day})
-    runs = instance.get_runs(of_day, limit=_MOST_RUNS)
-    if not runs or runs[0].is_success:
-        return True
-    if not runs[0].is_finished or OUTSIDE_TAG not in runs[0].tags:
-        return False
-    return len(runs) < _MOST_RUNS or not all(OUTSIDE_TAG in run.tags for run in runs)
+    runs = last_runs(instance, job, {"dagster/partition": day}, since)
+    return not runs or runs[0].is_success or may_try_again(instance, runs)
 
 
 def _score_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleDefinition:
@@ -126,8 +129,9 @@ def _monitor_daily(declared: PipelineAssets, calendar: Calendar) -> dg.ScheduleD
         context: dg.ScheduleEvaluationContext, home: dg.ResourceParam[Home]
     ) -> list[dg.RunRequest] | dg.SkipReason:
         tick = context.scheduled_execution_time
-        days = open_days(declared, Store(home.data / declared.name), tick)
-        requests = run_requests(context.instance, job, days, tick)
+        store = Store(home.data / declared.name)
+        days, since = open_days(declared, store, tick), partial(published_at, declared, store)
+        requests = run_requests(context.instance, job, days, tick, since)
         return requests or dg.SkipReason(
             "Every published day has been compared with its outcomes, as far as they are known."
         )

@@ -9,6 +9,7 @@ import dagster as dg
 
 from lockstep.dagster.jobs import promote_job_name, score_job_name
 from lockstep.dagster.partitions import inbox_partitions
+from lockstep.dagster.tries import broke_off, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
@@ -17,7 +18,10 @@ from lockstep.scoring.inbox import claim_files, unsupported_files
 from lockstep.scoring.live import Live
 from lockstep.scoring.streams import inbox_of
 
+MOVE = "lockstep/move"
+"""Tag of the runs that put a version through the gate for one move of `@champion`."""
 _INTERVAL_SECONDS = 30
+_PARTITION = "dagster/partition"
 
 
 def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
@@ -25,13 +29,35 @@ def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
     return [_champion_sensor(declared), _inbox_sensor(declared)]
 
 
+def _run_key(instance: dg.DagsterInstance, job: str, key: str, tags: dict[str, str]) -> str | None:
+    """The key of the run to ask for; None where one is under way, or ended and was the last.
+
+    However often a sensor asks for the same key, Dagster makes one run of it.
+
+    Args:
+        instance: Where runs are recorded.
+        job: The job.
+        key: That of the first run.
+        tags: Of all runs at the same thing, and of no others.
+    """
+    runs = last_runs(instance, job, tags)
+    if not runs:
+        return key
+    return f"{key}, again after {runs[0].run_id}" if may_try_again(instance, runs) else None
+
+
 def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
+    job = promote_job_name(declared.name)
+
     @dg.sensor(
         name=f"{declared.name}_champion",
-        job_name=promote_job_name(declared.name),
+        job_name=job,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="When @champion moves in MLflow, put its version through the gate.",
+        description=(
+            "When @champion moves in MLflow, put its version through the gate; once more where the "
+            "gate was killed, or failed for a cause from outside."
+        ),
     )
     def champion_moved(
         context: dg.SensorEvaluationContext,
@@ -43,32 +69,38 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         if wanted is None:
             return dg.SkipReason(f"{declared.name} has no @champion yet.")
         seen: dict[str, Any] = json.loads(context.cursor or '{"version": null, "moves": 0}')
-        if seen["version"] == wanted.version:
-            return dg.SkipReason(f"@champion still points to version {wanted.version}.")
-        moves = seen["moves"] + 1
+        # The number of moves makes each move a run of its own, there and back again too.
+        moves = seen["moves"] + (seen["version"] != wanted.version)
         cursor = json.dumps({"version": wanted.version, "moves": moves})
         if live.agrees and live.version == wanted.version:
             return dg.SensorResult(
                 cursor=cursor, skip_reason=f"Version {wanted.version} is live already."
             )
-        # The number of moves makes each move a run of its own, there and back again too.
-        request = dg.RunRequest(run_key=f"move {moves} to version {wanted.version}")
+        move = f"move {moves} to version {wanted.version}"
+        key = _run_key(context.instance, job, move, {MOVE: move})
+        if key is None:
+            return dg.SensorResult(
+                cursor=cursor,
+                skip_reason=f"@champion still points to version {wanted.version}, which is at the "
+                "gate or was not let through.",
+            )
+        request = dg.RunRequest(run_key=key, tags={MOVE: move})
         return dg.SensorResult(run_requests=[request], cursor=cursor)
 
     return champion_moved
 
 
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
-    partitions = inbox_partitions(declared.name)
+    partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
 
     @dg.sensor(
         name=f"{declared.name}_inbox",
-        job_name=score_job_name(declared.name, "inbox"),
+        job_name=job,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
             f"Score each new complete file in inbox/{declared.name}, once by its content; the file "
-            "moves to claimed/ there."
+            "moves to claimed/ there. One whose run was killed is scored again, a few times."
         ),
     )
     def file_arrived(
@@ -80,23 +112,30 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         claims = claim_files(inbox, tell=waiting.append)
         for line in waiting:
             context.log.info(line)
-        new = [claim for claim in claims if claim.partition not in known]
-        told = [fate for fate in inbox_of(declared, home).untold() if fate.state == "repeated"]
+        files = inbox_of(declared, home)
+        told = [fate for fate in files.untold() if fate.state == "repeated"]
         observed = [_repetition(declared, fate) for fate in told]
-        if not new:
+        requests: list[dg.RunRequest] = []
+        for partition in files.unpublished(claim.partition for claim in claims):
+            tag = {_PARTITION: partition}
+            key = _run_key(context.instance, job, partition, tag)
+            if key is not None:
+                requests.append(dg.RunRequest(run_key=key, partition_key=partition))
+            runs = last_runs(context.instance, job, tag)
+            if runs and broke_off(context.instance, runs[0]):
+                files.tell_broken_off(partition, is_tried_again=key is not None)
+        if not requests:
             odd = unsupported_files(inbox)
             what = [fate.message.what for fate in told] or [f"No new file in {inbox}."]
             what += waiting
             if odd:
                 what.append(f"Left alone, as not CSV, Parquet or JSON lines, or as links: {odd}")
             return dg.SensorResult(skip_reason=" ".join(what), asset_events=observed)
-        keys = [claim.partition for claim in new]
+        asked = [str(request.partition_key) for request in requests]
+        new = [partition for partition in asked if partition not in known]
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=claim.partition, partition_key=claim.partition)
-                for claim in new
-            ],
-            dynamic_partitions_requests=[partitions.build_add_request(keys)],
+            run_requests=requests,
+            dynamic_partitions_requests=[partitions.build_add_request(new)] if new else [],
             asset_events=observed,
         )
 

@@ -10,7 +10,7 @@ each step of scoring, so that it follows when a file is scored again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,29 @@ class Inbox:
             if done is not None and done.blocked_by:
                 return self._blocked(file, step, attempt)
         return Fate("waiting", file, self._message(file, "it is being scored."))
+
+    def unpublished(self, partitions: Iterable[str]) -> list[str]:
+        """Those of some partitions of which no attempt counts, in their order."""
+        published = set(self.records.partitions())
+        return [partition for partition in partitions if partition not in published]
+
+    def tell_broken_off(self, partition: str, *, is_tried_again: bool) -> None:
+        """Write beside a file that its run was killed, once, unless somebody is at work on it.
+
+        Args:
+            partition: Its partition.
+            is_tried_again: Whether it is scored again by itself.
+        """
+        file = self.file(partition)
+        if file is None or self.records.holder(partition) is not None:
+            return
+        if is_tried_again:
+            what = "its run was killed before it was through; it is scored again."
+            fate = Fate("waiting", file, self._message(file, what))
+        else:
+            fate = self._failed(file, "its runs were killed before they were through.")
+        if not fate.text.exists() or fate.text.read_text(encoding="utf-8") != _as_text(fate):
+            _write(fate)
 
     def told(self) -> dict[Path, int]:
         """The texts that tell of files, each with the time at which it was written."""
@@ -222,4 +245,8 @@ def _text(file: Path) -> Path:
 
 
 def _write(fate: Fate) -> None:
-    replace_text(fate.text, f"{fate.state}: {fate.message}\n")
+    replace_text(fate.text, _as_text(fate))
+
+
+def _as_text(fate: Fate) -> str:
+    return f"{fate.state}: {fate.message}\n"

@@ -55,6 +55,15 @@ def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str
     ]
 
 
+def published_at(declared: PipelineAssets, store: Store, day: str) -> datetime | None:
+    """When a day was published last; None if it was not, or nobody can tell any more."""
+    try:
+        commit = stream_records(declared, store, "daily").commit_of(day)
+    except DamagedError:
+        return None
+    return None if commit is None else datetime.fromisoformat(commit.committed_at)
+
+
 def _is_open(declared: PipelineAssets, store: Store, day: str, now: datetime) -> bool:
     try:
         look = outcome_records(declared, store).committed(day)

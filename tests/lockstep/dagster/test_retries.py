@@ -1,5 +1,7 @@
 """Retries: a scheduled run is tried again where the cause is outside, and only there."""
 
+import os
+import socket
 from collections.abc import Iterator
 
 import dagster as dg
@@ -9,6 +11,7 @@ from lockstep.columns.errors import LockstepError, UnavailableError, UnreadableE
 from lockstep.dagster import retries
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.retries import OUTSIDE_TAG
+from lockstep.dagster.tries import PROCESS
 
 SCHEDULED = {"dagster/schedule_name": "orders_daily"}
 
@@ -48,6 +51,11 @@ def attempts(
 def test_a_scheduled_run_survives_what_fails_twice_from_outside(instance, error) -> None:
     count, run = attempts(instance, [error] * 2, SCHEDULED)
     assert (count, run.status) == (3, dg.DagsterRunStatus.SUCCESS)
+
+
+def test_a_run_is_signed_by_its_process(instance) -> None:
+    _, run = attempts(instance, [], {})
+    assert run.tags[PROCESS] == f"{os.getpid()} {socket.gethostname()}"
 
 
 def test_a_scheduled_run_that_fails_for_good_says_that_the_cause_is_outside(instance) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.execution.plan.objects import StepFailureData
 
 from assets.orders import ASSETS, fates
 from lockstep.dagster.definitions import definitions
@@ -54,13 +55,24 @@ def days_until(last: int, first: int = 1) -> list[str]:
     return [f"2020-03-{day:02}" for day in range(first, last + 1)]
 
 
-def fail(workplace, day: str, tags: dict[str, str], job: str | None = None) -> None:
-    """Have a run of a day recorded that failed."""
-    workplace.instance.create_run_for_job(
+def kill(
+    workplace, day: str, tags: dict[str, str] | None = None, job: str | None = None
+) -> dg.DagsterRun:
+    """Have a run of a day recorded that was killed: it ended, and no step of it failed."""
+    return workplace.instance.create_run_for_job(
         definitions(ORDERS).resolve_job_def(job or score_job_name("orders", "daily")),
         status=dg.DagsterRunStatus.FAILURE,
-        tags={"dagster/partition": day, **tags},
+        tags={"dagster/partition": day, **(tags or {})},
     )
+
+
+def fail(workplace, day: str, tags: dict[str, str], job: str | None = None) -> None:
+    """Have a run of a day recorded a step of which failed."""
+    run = kill(workplace, day, tags, job)
+    failed = dg.DagsterEvent(
+        "STEP_FAILURE", run.job_name, event_specific_data=StepFailureData(None, None)
+    )
+    workplace.instance.report_dagster_event(failed, run.run_id)
 
 
 def test_a_tick_takes_all_days_that_were_missed_in_order(live) -> None:
@@ -100,6 +112,15 @@ def test_a_day_that_failed_from_outside_is_taken_again_a_few_times(live) -> None
 def test_a_day_that_failed_otherwise_is_left_to_a_person(live) -> None:
     fail(live, "2020-03-01", {})
     assert tick(SCORE, live, datetime(2020, 3, 3, 6, tzinfo=UTC)) == ["2020-03-02"]
+
+
+def test_a_day_whose_run_was_killed_is_taken_again_a_few_times(live) -> None:
+    morning = datetime(2020, 3, 2, 6, tzinfo=UTC)
+    for _ in range(4):
+        kill(live, "2020-03-01")
+        assert tick(SCORE, live, morning) == ["2020-03-01"]
+    kill(live, "2020-03-01")
+    assert "has been scored" in tick(SCORE, live, morning)
 
 
 def test_without_a_live_version_the_tick_says_what_to_do(workplace) -> None:
@@ -167,6 +188,15 @@ def test_a_look_that_failed_from_outside_is_taken_again_after_ones_that_went_wel
     assert "2020-03-01" in tick(MONITOR_LATE, scored, morning(3, 6))
     fail(scored, "2020-03-01", {}, job)
     assert "2020-03-01" not in tick(MONITOR_LATE, scored, morning(3, 6))
+
+
+def test_a_look_that_failed_is_taken_again_once_the_day_is_published_again(scored) -> None:
+    fail(scored, "2020-03-01", {}, monitor_job_name("orders"))
+    assert tick(MONITOR, scored) == ["2020-03-02"]
+    assert scored.score("2020-03-01").ok
+    assert tick(MONITOR, scored) == ["2020-03-01", "2020-03-02"]
+    fail(scored, "2020-03-01", {}, monitor_job_name("orders"))
+    assert tick(MONITOR, scored) == ["2020-03-02"]
 
 
 def test_a_pipeline_without_outcomes_has_no_schedule_for_them() -> None:

@@ -16,14 +16,17 @@ import dagster as dg
 import pandas as pd
 import pytest
 import requests
+from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.dagster.definitions import definitions
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
+from lockstep.dagster.tries import MOST_TRIES, PROCESS
 from lockstep.project.project import Project
 from lockstep.registry.errors import RegistryUnreachableError
 from lockstep.scoring.contents import Reading
@@ -111,6 +114,14 @@ def answers(server: MLflow) -> bool:
         return False
 
 
+def record_run(
+    instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus, tags: dict[str, str]
+) -> dg.DagsterRun:
+    """Have a run recorded of which no step failed."""
+    definition = definitions(ORDERS).resolve_job_def(job)
+    return instance.create_run_for_job(definition, status=status, tags=tags)
+
+
 @dataclass
 class Follower:
     """The champion sensor, with a cursor that it keeps from tick to tick."""
@@ -119,13 +130,19 @@ class Follower:
     instance: dg.DagsterInstance
     cursor: str | None = None
 
-    def tick(self) -> list[dg.RunRequest]:
+    def tick(
+        self, becomes: dg.DagsterRunStatus = dg.DagsterRunStatus.SUCCESS
+    ) -> list[dg.RunRequest]:
+        """What it asks for, of which Dagster makes runs that end so."""
         with dg.build_sensor_context(
             instance=self.instance, cursor=self.cursor, resources=resources(ORDERS)
         ) as context:
             found = CHAMPION.evaluate_tick(context)
         self.cursor = found.cursor
-        return list(found.run_requests or ())
+        requests = list(found.run_requests or ())
+        for request in requests:
+            record_run(self.instance, promote_job_name("orders"), becomes, request.tags)
+        return requests
 
     def promote(self) -> None:
         assert run_job(ORDERS, promote_job_name("orders"), self.instance).ok
@@ -150,6 +167,8 @@ def trained_server(
 def follower(trained_server: tuple[MLflow, dg.DagsterInstance]) -> Follower:
     """The sensor before its first tick, nothing wanted and nothing live."""
     server, instance = trained_server
+    for run in instance.get_runs(dg.RunsFilter(job_name=promote_job_name("orders"))):
+        instance.delete_run(run.run_id)
     for alias in ("champion", "live"):
         server.remove(alias)
     return Follower(server, instance)
@@ -170,6 +189,36 @@ def test_nothing_is_requested_while_the_champion_stays(follower: Follower) -> No
     follower.server.move_champion(1)
     follower.tick()
     assert follower.tick() == []
+
+
+def test_a_gate_that_was_killed_before_it_wrote_anything_is_asked_again_a_few_times(
+    follower: Follower,
+) -> None:
+    follower.server.move_champion(1)
+    keys = [
+        request.run_key for _ in range(9) for request in follower.tick(dg.DagsterRunStatus.FAILURE)
+    ]
+    assert keys[0] == "move 1 to version 1"
+    assert len(set(keys)) == len(keys) == MOST_TRIES
+
+
+def test_a_gate_that_is_at_work_is_not_asked_again(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    follower.tick(dg.DagsterRunStatus.STARTED)
+    assert follower.tick() == []
+
+
+def test_a_gate_whose_process_is_gone_is_asked_again(follower: Follower) -> None:
+    follower.server.move_champion(1)
+    follower.tick(dg.DagsterRunStatus.STARTED)
+    (run,) = follower.instance.get_runs(dg.RunsFilter(job_name=promote_job_name("orders")))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    follower.instance.add_run_tags(run.run_id, {PROCESS: f"{gone.pid} another host"})
+    assert follower.tick() == []
+    follower.instance.add_run_tags(run.run_id, {PROCESS: f"{gone.pid} {socket.gethostname()}"})
+    assert len(follower.tick()) == 1
+    assert follower.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 
 
 def test_there_and_back_again_requests_a_run_of_its_own_each_time(follower: Follower) -> None:
@@ -246,13 +295,22 @@ class Inbox:
         os.utime(path, (time.time() - age,) * 2)
 
     def tick(self) -> list[str]:
-        """The partitions that the sensor asks to be scored, and has made known."""
+        """The partitions that the sensor asks to be scored, has made known and has runs of."""
         found = self.evaluate()
         for request in found.dynamic_partitions_requests or ():
             self.workplace.instance.add_dynamic_partitions(
                 request.partitions_def_name, request.partition_keys
             )
-        return [request.partition_key for request in found.run_requests or ()]
+        asked = [request.partition_key for request in found.run_requests or ()]
+        for partition in asked:
+            self.record(partition, dg.DagsterRunStatus.STARTED)
+        return asked
+
+    def record(self, partition: str, status: dg.DagsterRunStatus) -> None:
+        """Have a run of a partition recorded of which no step failed."""
+        tags = {"dagster/partition": partition}
+        job = score_job_name("orders", "inbox")
+        record_run(self.workplace.instance, job, status, tags)
 
     def evaluate(self) -> dg.SensorResult:
         with dg.build_sensor_context(
@@ -289,7 +347,7 @@ def test_files_of_each_kind_are_scored_and_published_alike(inbox: Inbox) -> None
     assert all(inbox.score(partition).ok for partition in partitions)
     expected = inbox.workplace.home.registry().load("orders", "live").pipeline.predict(frame)
     for partition in partitions:
-        published = inbox.store.read("inbox/published", partition)
+        published = parquet.read_table(inbox.workplace.records("inbox").export_path(partition))
         assert published.column("risk").to_pylist() == expected["risk"].tolist()
 
 
@@ -388,6 +446,37 @@ def test_a_file_that_a_check_blocks_says_which_and_follows_when_it_is_scored_aga
     inbox.workplace.registry.set_alias("orders", "live", 1)
     inbox.score(partition)
     assert inbox.told(partition).startswith("published: ")
+
+
+def test_a_file_whose_run_was_killed_is_scored_again_and_says_so_beside_it(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    inbox.workplace.records("inbox").begin(partition, "a run that is killed")
+    inbox.record(partition, dg.DagsterRunStatus.FAILURE)
+    assert inbox.tick() == [partition]
+    assert inbox.told(partition).startswith(f"waiting: {partition}: its run was killed before it ")
+    assert inbox.tick() == []
+    assert inbox.score(partition).wrote("/published")
+    assert inbox.tick() == []
+
+
+def test_a_file_whose_runs_are_killed_again_and_again_is_left_to_a_person(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1))
+    (partition,) = inbox.tick()
+    for _ in range(MOST_TRIES):
+        inbox.record(partition, dg.DagsterRunStatus.FAILURE)
+    assert inbox.tick() == []
+    told = inbox.folder / "claimed" / f"{partition}.txt"
+    assert told.read_text().startswith(f"failed: {partition}: it could not be scored: its runs ")
+    before = told.stat().st_mtime_ns
+    assert (inbox.tick(), told.stat().st_mtime_ns) == ([], before)
+
+
+def test_a_file_that_a_check_blocks_is_not_asked_for_again(inbox: Inbox) -> None:
+    inbox.drop("monday.csv", some_orders(1).head(0))
+    (partition,) = inbox.tick()
+    assert not inbox.score(partition).ok
+    assert inbox.tick() == []
 
 
 def test_a_file_whose_content_came_before_says_so_and_what_became_of_that(inbox: Inbox) -> None:

@@ -1,0 +1,89 @@
+"""Tries: whether what a schedule or a sensor asked for may be run once more.
+
+A run that was killed, or that failed for a cause from outside, says nothing about what it worked
+on: another one may go through. One that ended otherwise is left to a person.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from socket import gethostname
+
+import dagster as dg
+
+from lockstep.dagster.retries import OUTSIDE_TAG
+
+PROCESS = "lockstep/process"
+"""Tag of a run: its process, by number and host."""
+MOST_TRIES = 5
+"""Runs that say nothing about what they worked on, after which it is left to a person."""
+
+
+def last_runs(
+    instance: dg.DagsterInstance,
+    job: str,
+    tags: dict[str, str],
+    since: datetime | None = None,
+) -> list[dg.DagsterRun]:
+    """The last runs of a job at one thing, the newest first.
+
+    One whose process is gone without having recorded an end is recorded as failed first: Dagster
+    learns of that only while the server lives that started it.
+
+    Args:
+        instance: Where runs are recorded.
+        job: Name of the job.
+        tags: What they have in common.
+        since: When what they work on was made: what ended before then was of something else.
+    """
+    of_one = dg.RunsFilter(job_name=job, tags=tags)
+    for run in instance.get_runs(of_one, limit=MOST_TRIES):
+        if run.status is dg.DagsterRunStatus.STARTED and not _lives(run):
+            instance.report_run_failed(run, "Its process is gone; it was killed.")
+    return [
+        record.dagster_run
+        for record in instance.get_run_records(of_one, limit=MOST_TRIES)
+        if since is None or record.create_timestamp > since or not record.dagster_run.is_finished
+    ]
+
+
+def may_try_again(instance: dg.DagsterInstance, runs: list[dg.DagsterRun]) -> bool:
+    """Whether the last of some runs ended without a word about what it worked on.
+
+    Args:
+        instance: Where runs are recorded.
+        runs: The last runs at one thing, the newest first; one at least.
+    """
+    if not _says_nothing(instance, runs[0]):
+        return False
+    return len(runs) < MOST_TRIES or not all(_says_nothing(instance, run) for run in runs)
+
+
+def _says_nothing(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    return OUTSIDE_TAG in run.tags or broke_off(instance, run)
+
+
+def sign(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Record that a run is carried out in this process."""
+    instance.add_run_tags(run.run_id, {PROCESS: f"{os.getpid()} {gethostname()}"})
+
+
+def _lives(run: dg.DagsterRun) -> bool:
+    """Whether the process that signed a run is there, as far as it can be seen from here."""
+    pid, _, host = run.tags.get(PROCESS, "").partition(" ")
+    if host != gethostname():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
+
+
+def broke_off(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run ended although no step of it failed: its process was killed."""
+    failed = run.status is dg.DagsterRunStatus.FAILURE
+    return failed and not instance.get_run_stats(run.run_id).steps_failed
