@@ -24,7 +24,7 @@ UNSEEN_LIMIT = 0.01
 """Share of values in categories that training did not have that counts."""
 
 _EXAMPLES = 5
-_FAR = 1_000
+_FAR = 1_000_000
 """Interquartile ranges from which on digits after the point tell nothing."""
 
 

@@ -31,7 +31,7 @@ MARGIN = 0.2
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
 
-_FAR = 1_000
+_FAR = 1_000_000
 """A distance from which on digits after the point tell nothing."""
 
 Measure = Literal["missing", "constant", "categories", "shape", "level", "digits"]

@@ -203,7 +203,9 @@ def _repetition(ingested: Ingested) -> str:
     )
     if not ingested.too_many_duplicates:
         return said
-    return f"{said}; at most {ingested.max_quarantined:.4g} of the rows may"
+    return (
+        f"{said}; at most {100 * ingested.max_quarantined:.4g} % of the rows may (max_quarantined)"
+    )
 
 
 def _row_numbers(rows: Sequence[Rejected]) -> str:
