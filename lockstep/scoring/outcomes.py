@@ -39,6 +39,7 @@ from lockstep.scoring.live_quality import (
 from lockstep.scoring.looks import STEP, days_before, outcome_records
 from lockstep.scoring.quarantine import quarantine_table
 from lockstep.scoring.records import Records
+from lockstep.scoring.scorer import load_scorer
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 
@@ -96,16 +97,16 @@ def compare_outcomes(
     Raises:
         NotStoredError: The day has not been published.
         DamagedError: What was scored is not what was recorded.
+        ArtifactError: The version that scored it is there no longer, or cannot be used.
         UnavailableError: The outcomes cannot be had now; or they are not there, and should be.
         LockedError: Another process is comparing the day, and goes on to.
     """
     published = stream_records(declared, store, "daily").demand(day)
     scored = published.record.steps["scored"]
-    assert scored.version is not None, "a version scores"
     at, run = now or datetime.now(UTC), run or str(uuid4())
     records = outcome_records(declared, store)
     records.begin(day, run)  # a run that fails from here on left a trace
-    served = registry.load(declared.name, scored.version).pipeline
+    served = load_scorer(registry, declared.name, published, "scored").pipeline
     graph, key = served.graph, served.key
     predicted = published.read_columns("scored", {name: graph.kind(name) for name in graph.served})
     arrived = _read(source, served, day, is_due=at >= due(declared, day))

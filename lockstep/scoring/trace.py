@@ -16,6 +16,7 @@ from lockstep.project.home import Home
 from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.quarantine import AsideRow, find_aside
 from lockstep.scoring.records import Records
+from lockstep.scoring.scorer import load_scorer
 from lockstep.scoring.store import NotStoredError, Store
 from lockstep.scoring.streams import stream_records, streams
 
@@ -163,9 +164,7 @@ def _traced(
 ) -> TracedRow:
     from lockstep.parity.comparison import compare
 
-    version = attempt.record.steps["scored"].version
-    assert version is not None, "a version scores"
-    loaded = registry.load(declared.name, version)
+    loaded = load_scorer(registry, declared.name, attempt, "scored")
     pipeline, graph = loaded.pipeline, loaded.pipeline.graph
     stored = from_arrow(row, {name: graph.kind(name) for name in graph.served})
     computed = pipeline.trace({name: stored[name] for name in pipeline.record_schema.names})
@@ -173,7 +172,7 @@ def _traced(
     return TracedRow(
         key=key,
         attempt=attempt.number,
-        version=version,
+        version=loaded.version,
         stored=_values(stored),
         computed=_values(computed.columns),
         roles={name: _role(declared, name) for name in graph.served},
@@ -183,7 +182,7 @@ def _traced(
             graph,
             scales=loaded.golden.scales,
             columns=graph.served,
-            version=version,
+            version=loaded.version,
         ),
     )
 
@@ -194,7 +193,8 @@ def _traced_aside(
     version = attempt.record.steps[aside.step].version
     columns: Mapping[str, Any] = aside.record
     if aside.step == "scored" and version is not None:
-        columns = _computed(registry.load(declared.name, version).pipeline, attempt, aside)
+        scorer = load_scorer(registry, declared.name, attempt, aside.step)
+        columns = _computed(scorer.pipeline, attempt, aside)
     roles = {name: _role(declared, name) for name in columns}
     return TracedAside(aside, attempt.number, version, columns, roles)
 

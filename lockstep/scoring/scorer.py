@@ -1,0 +1,41 @@
+"""The scorer: the version that carried out a step of an attempt, by its very files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.scoring.attempts import Attempt
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.registry.registry import Registry
+
+
+def load_scorer(registry: Registry, name: str, attempt: Attempt, step: str) -> LoadedVersion:
+    """Load the version that carried out a step.
+
+    A registry that was restored from an older copy gives numbers again, so that the number alone
+    does not tell which version it was.
+
+    Args:
+        registry: Where the versions are.
+        name: Name of the pipeline.
+        attempt: The attempt.
+        step: A step of it that a version carried out.
+
+    Raises:
+        ArtifactError: The registry has another version of that number; or it cannot be used.
+        RegistryError: The registry has none of that number, or does not answer.
+    """
+    done = attempt.record.steps[step]
+    assert done.version is not None, "a version scores"
+    loaded = registry.load(name, done.version)
+    if loaded.digest != done.manifest:
+        raise ArtifactError(
+            f"Version {done.version} of {name} in the registry is another one than version "
+            f"{done.version} that scored {attempt.record.partition}: the registry was restored "
+            "from an older copy, or emptied, and has given the number again. Restore the registry "
+            f"from before, or score anew: {attempt.again}"
+        )
+    return loaded
