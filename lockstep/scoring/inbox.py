@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError, UnreadableError
+from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
 from lockstep.scoring.contents import Reading, Readings, content_digest
@@ -209,10 +209,12 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
 
     Raises:
         UnavailableError: There is no such file, or the disk or the network is at fault.
-        UnreadableError: Its content cannot be read; it is in `rejected/` now.
+        UnreadableError: Its content cannot be read; it is in `rejected/` now. Or it is another than
+            that with which it was claimed.
     """
     claimed, rejected = inbox / "claimed" / partition, inbox / "rejected" / partition
     path = rejected if rejected.exists() and not claimed.exists() else claimed
+    _demand_same_content(path, inbox)
     try:
         decoded = decode_file(path, schema)
     except UnreadableError as error:
@@ -230,6 +232,25 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     if path == rejected:
         path.rename(claimed)
     return decoded
+
+
+def _demand_same_content(path: Path, inbox: Path) -> None:
+    """A partition is of one content: what was edited since it came is a file of its own.
+
+    Raises:
+        UnavailableError: The disk or the network is at fault.
+        UnreadableError: It was edited.
+    """
+    try:
+        digest = content_digest(path) if path.is_file() else ""
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be read now: {error.strerror}.") from error
+    if digest and not digest.startswith(digest_of_name(path)):
+        raise UnreadableError(
+            f"{path} was edited since it was claimed: it holds another content than its name "
+            f"tells. Move it to {inbox} to have it scored as a file of its own.",
+            where=str(path),
+        )
 
 
 def _complete_files(inbox: Path, settled: float) -> list[Path]:

@@ -213,6 +213,17 @@ def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     assert (tmp_path / "rejected" / claim.partition).exists()
 
 
+def test_a_claimed_file_that_was_edited_is_refused_and_stays_where_it_is(tmp_path: Path) -> None:
+    drop(tmp_path, "monday.csv")
+    (claim,) = claim_files(tmp_path)
+    (tmp_path / "claimed" / claim.partition).write_text("name,x\na,2\n")
+    with pytest.raises(
+        UnreadableError, match=f"edited since it was claimed.*Move it to {tmp_path}"
+    ):
+        decode_claimed(tmp_path, claim.partition, Row.schema())
+    assert (tmp_path / "claimed" / claim.partition).exists()
+
+
 def test_the_reason_names_the_file_where_it_is_set_aside(tmp_path: Path) -> None:
     drop(tmp_path, "monday.csv", "name;x\na;1\n")
     (claim,) = claim_files(tmp_path)
