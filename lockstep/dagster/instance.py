@@ -80,10 +80,7 @@ def prepare_instance(home: Home) -> Path:
         if _read_settings(path) in (None, _WITHOUT_ORDER, _WITHOUT_LEVEL):
             replace_text(path / _FILE, _SETTINGS)
     except OSError as error:
-        raise LockstepError(
-            f"{path} cannot be written to ({error.strerror}); set LOCKSTEP_HOME to a folder that "
-            "can be."
-        ) from error
+        raise _unwritable(path, error) from error
     os.environ["DAGSTER_HOME"] = str(path)
     return path
 
@@ -127,15 +124,24 @@ def open_instance(home: Home) -> dg.DagsterInstance:
     try:
         with _alone(path):
             return dg.DagsterInstance.get()
+    except OSError as error:
+        raise _unwritable(path, error) from error
     except DatabaseError as error:
         raise LockstepError(
-            f"A database of Dagster's in {path} cannot be used ({error.orig}). Restore the folder "
-            "from a copy, or move it away to begin anew."
+            f"A database of Dagster's in {path} cannot be used ({error.orig}). Make room, if "
+            "its disk is full; else restore the folder from a copy, or move it away to begin anew."
         ) from error
     except (dg.DagsterError, YAMLError) as error:
         raise LockstepError(
             f"{path / 'dagster.yaml'} cannot be used: {one_line(str(error), 300)}."
         ) from error
+
+
+def _unwritable(path: Path, error: OSError) -> LockstepError:
+    return LockstepError(
+        f"{path} cannot be written to ({error.strerror}); set LOCKSTEP_HOME to a folder that can "
+        "be."
+    )
 
 
 def _read_settings(path: Path) -> str | None:

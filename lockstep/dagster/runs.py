@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from logging import ERROR, getLogger
 from pathlib import Path
@@ -204,7 +205,8 @@ def run_job(
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
     Raises:
-        LockstepError: The job's pipeline is broken, or the job has no such partition.
+        LockstepError: The job's pipeline is broken, or the job has no such partition; or the run
+            cannot be recorded, such as on a disk that is full.
         KeyboardInterrupt: It was interrupted; Dagster has recorded it as failed.
     """
     with warnings.catch_warnings():
@@ -217,7 +219,7 @@ def run_job(
         instance.add_event_listener(run_id, _placer(instance, origin))
         if on_step is not None:
             instance.add_event_listener(run_id, _announcer(on_step))
-        with interrupts_kept():
+        with interrupts_kept(), _recording_told(instance):
             result = definition.execute_in_process(
                 run_config={**_QUIET, **({"ops": dict(ops)} if ops else {})},
                 instance=instance,
@@ -250,6 +252,25 @@ def run_job(
         error=_message(error) if error is not None else None,
         is_mistake=error is not None and _is_mistake(error),
     )
+
+
+@contextmanager
+def _recording_told(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Tell in a line that Dagster cannot write down what happens in a run.
+
+    Raises:
+        LockstepError: It cannot.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise LockstepError(
+            f"The run cannot be recorded in {instance.root_directory} ({reason}), and broke off. "
+            "Make room, or put the folder right, and do it again."
+        ) from error
 
 
 def _text(value: Any) -> str | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
 from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.project.home import Home
@@ -83,3 +84,9 @@ def test_settings_that_a_person_changed_stay_and_what_they_lack_is_said(home: Ho
 def test_a_level_that_a_person_chose_is_not_said_to_be_lacking(home: Home) -> None:
     written(home, f"{FORMER}# {ONE_AT_A_TIME}\npython_logs:\n  python_log_level: DEBUG\n")
     assert lacking_settings(home) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_in_one_line(home: Home) -> None:
+    (home.dagster / ".lock").mkdir(parents=True)
+    with pytest.raises(LockstepError, match=f"{home.dagster} cannot be written to"):
+        open_instance(home)

@@ -1,7 +1,10 @@
 """Runs of the command line, as Dagster's pages show them."""
 
+import sqlite3
+
 import pytest
 
+from lockstep.columns.errors import LockstepError
 from lockstep.dagster.runs import RunReport
 from tests.fixtures.orders import Workplace
 
@@ -30,3 +33,13 @@ def test_the_log_of_a_run_tells_rows_checks_and_time_of_each_step(
         assert any(f"orders/{asset} made in" in line for line in said)
     assert any("row_count" in line and "quarantined" in line for line in said)
     assert any(line.startswith("checks: ") and "passed" in line for line in said)
+
+
+def test_a_run_that_cannot_be_recorded_is_told_in_one_line(live: Workplace) -> None:
+    folder = live.home.dagster
+    with sqlite3.connect(folder / "history" / "runs.db") as database:
+        database.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON runs BEGIN INSERT INTO room VALUES (1); END"
+        )
+    with pytest.raises(LockstepError, match=f"cannot be recorded in {folder} .no such table"):
+        live.score("2020-03-01")
