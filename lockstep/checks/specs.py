@@ -240,8 +240,12 @@ PREDICTION_DRIFT = Check(
 )
 ROW_CONSERVATION = Check(
     "row_conservation",
-    "No row is lost: rows in = scored + quarantined + duplicates, counted in the files.",
-    "The counts are listed; please report it, this is a fault of Lockstep's.",
+    "No row is lost: rows in = scored + quarantined + duplicates, counted in the files. Where the "
+    "partition is published already, its rows came again; those that did not are a warning, and "
+    "are published no longer.",
+    "Where rows came no more, ask upstream whether they were withdrawn; if not, have all of them "
+    "delivered again, then: AGAIN. Where the counts differ, please report it: that is a fault of "
+    "Lockstep's.",
     blocking=True,
 )
 ARRIVAL = Check(

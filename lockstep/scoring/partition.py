@@ -50,7 +50,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
-from lockstep.scoring.attempts import Attempt, StepRecord
+from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.history import read_days
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockstep.parity.profiles import Profile
+
+_EXAMPLES = 5
+"""Keys that a message names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,7 +391,7 @@ def _scored_checks(
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
         "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
         "prediction_drift": carry_out(check_drift, live.profile, outputs),
-        "row_conservation": carry_out(_check_conservation, attempt),
+        "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
@@ -439,31 +442,54 @@ def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckRe
     return check_shift(window, profile, accept)
 
 
-def _check_conservation(attempt: Attempt) -> CheckResult:
-    """Count the rows in the files themselves."""
+def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
+    """Count the rows in the files themselves, and those that are published and came no more."""
     rows_in = attempt.record.steps["batch"].counts["rows_in"]
     scored = attempt.row_count("scored")
-    fates = [
-        fate
-        for step in ("batch", "scored")
-        for fate in attempt.read(f"{step}_quarantine").column("fate").to_pylist()
-    ]
+    aside = [attempt.read(f"{step}_quarantine") for step in ("batch", "scored")]
+    fates = [fate for table in aside for fate in table.column("fate").to_pylist()]
     quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
     out = scored + quarantined + duplicates
-    return CheckResult(
-        passed=rows_in == out,
-        summary=f"{rows_in} rows in = {scored} scored + {quarantined} quarantined + {duplicates} "
-        "duplicates."
+    gone = _gone(work, attempt, key, aside)
+    said = (
+        f"{rows_in} rows in = {scored} scored + {quarantined} quarantined + {duplicates} duplicates"
         if rows_in == out
         else f"{rows_in} rows came in, but {scored} scored + {quarantined} quarantined + "
-        f"{duplicates} duplicates make {out}.",
+        f"{duplicates} duplicates make {out}"
+    )
+    if gone:
+        said += (
+            f"; {len(gone)} rows that were published of {work.partition} before came no more, such "
+            f"as {gone[0]}"
+        )
+    return CheckResult(
+        passed=rows_in == out and not gone,
+        summary=f"{said}.",
+        severity="ERROR" if rows_in != out else "WARN",
+        keys=tuple(gone[:_EXAMPLES]),
         numbers={
             "rows_in": rows_in,
             "scored": scored,
             "quarantined": quarantined,
             "duplicates": duplicates,
+            "came no more": len(gone),
         },
     )
+
+
+def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> list[str]:
+    """Keys of rows that are published and were not delivered this time."""
+    try:
+        before = work.records.committed(work.partition)
+        published = before.read("published") if before is not None else None
+    except DamagedError:
+        return []  # another attempt is how that is mended
+    if published is None:
+        return []
+    columns = [attempt.read("scored").column(key), *(table.column("key") for table in aside)]
+    delivered = {str(one) for column in columns for one in column.to_pylist()}
+    keys = map(str, published.column(0).to_pylist())  # `published_columns` begins with the key
+    return [one for one in keys if one not in delivered]
 
 
 def _figures(outputs: Columns) -> dict[str, float]:

@@ -86,6 +86,17 @@ def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
+def test_rows_that_are_published_and_come_no_more_are_told(live) -> None:
+    live.score(DAY)
+    live.deliver(DAY, rows_of(DAY).drop(index=[7, 8]))
+    report = live.score(DAY)
+    (found,) = (one for one in report.checks if one.check == "row_conservation")
+    assert found.result == "warned"
+    assert f"2 rows that were published of {DAY} before came no more, such as {DAY}-0007" in (
+        found.summary
+    )
+
+
 def test_a_version_that_is_damaged_after_the_batch_scores_once_it_is_restored(live) -> None:
     path = live.registry.load("orders", "live").directory / "profile.json"
     whole = path.read_bytes()
