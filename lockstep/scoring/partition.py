@@ -221,7 +221,7 @@ def ingest_batch(
                 blocked_by=blocking(BATCH_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"accepted": list(accept), SINCE: work.live_since},
+                facts={"accepted": _accepted(found["sudden_shift"]), SINCE: work.live_since},
             ),
         )
     return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
@@ -335,6 +335,11 @@ def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
     """Names of the columns that consumers read, besides the version and the time."""
     time = pipeline.record_schema.event_time
     return (pipeline.key, *([time] if time is not None else []), *pipeline.graph.outputs)
+
+
+def _accepted(shift: CheckResult) -> list[str]:
+    """Columns whose shift somebody accepted; those that did not shift go on being compared."""
+    return sorted({row["column"] for row in shift.table if row["accepted"]})
 
 
 def _demand_fields(accepted: Sequence[str], schema: Schema) -> None:

@@ -86,6 +86,12 @@ def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
+def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepted(live) -> None:
+    assert live.score(DAY, accept=["weight"]).ok
+    live.deliver(NEXT, in_grams(NEXT))
+    assert result(live.score(NEXT), "sudden_shift") == "failed"
+
+
 def test_rows_that_are_published_and_come_no_more_are_told(live) -> None:
     live.score(DAY)
     live.deliver(DAY, rows_of(DAY).drop(index=[7, 8]))
