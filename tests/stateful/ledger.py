@@ -14,10 +14,10 @@ from tests.stateful.observations import (
     Fates,
     Published,
     Version,
+    live_version,
     newest_attempt,
     published,
     versions,
-    with_evidence,
 )
 from tests.stateful.terminal import Ended
 
@@ -37,7 +37,7 @@ class Ledger:
         seen: What was published when the home was last looked at.
         known: The versions that the registry knew then.
         unsettled: Partitions whose last action was killed.
-        live: The version that is live by the gate; more than one may be after the gate was killed.
+        live: The version that is live by the gate; none before the gate opens.
         let_through: All versions that were ever live by the gate.
         trained: Versions of which the whole training went through, and whose tags nobody touched.
         damaged: Versions of which a file is damaged.
@@ -83,7 +83,7 @@ class Ledger:
         registered, before = frozenset(versions(home).values()), self.live
         new = registered - self.known
         assert all(one.is_what_was_fitted for one in new), f"{new} is not what was fitted"
-        self._learn_of_gate(registered, with_evidence(home), done)
+        self._learn_of_gate(registered, live_version(home), done)
         self._look(home, done, self.live | before if len(done) > 1 else self.live)
         self._demand_trained(new, done, base)
         self._demand_promoted(registered, done, base)
@@ -95,8 +95,11 @@ class Ledger:
                 streams = {stream for stream, _ in deed.touches}
                 self.unsettled -= {one for one in self.unsettled if one[0] in streams}
 
-    def _learn_of_gate(self, registered: frozenset[Version], checked: set[int], done: Done) -> None:
-        """A version that the gate lets through is whole, and its training was gone through."""
+    def _learn_of_gate(self, registered: frozenset[Version], live: int | None, done: Done) -> None:
+        """A version that the gate lets through is whole, and its training was gone through.
+
+        Which one a gate left that was killed, or two at once, is told by the file that it wrote.
+        """
         gates = [(deed, ended) for deed, ended in done if deed.wants is not None]
         wanted = {deed.wants for deed, _ in gates if deed.wants is not None}
         sound = frozenset(
@@ -105,7 +108,9 @@ class Ledger:
         sound -= self.damaged | self.forged
         for _, ended in gates:
             if ended.was_killed or len(gates) > 1:
-                self.live |= sound
+                either = self.live | sound
+                self.live = frozenset(one for one in either if one.number == live)
+                assert self.live, f"version {live} is live, and not one of {either}"
             elif ended.has_passed("champion"):
                 assert sound, f"{wanted} is live: not what was fitted, damaged, or never checked"
                 self.live, self.is_tampered = sound, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sqlite3
 from collections import Counter
@@ -123,6 +124,12 @@ def published(home: Path) -> dict[tuple[str, str], Published]:
         (file.parents[1].name, file.stem): Published.read(file)
         for file in (home / "data" / "meters").glob("*/published/*.parquet")
     }
+
+
+def live_version(home: Path) -> int | None:
+    """Number of the version that the gate wrote down last; None if it let none serve."""
+    file = home / "live" / "meters.json"
+    return int(json.loads(file.read_text())["version"]) if file.is_file() else None
 
 
 def newest_attempt(home: Path, stream: str, partition: str) -> Path | None:
