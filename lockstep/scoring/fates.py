@@ -87,7 +87,13 @@ class Inbox:
             done = attempt.record.steps.get(step)
             if done is not None and done.blocked_by:
                 return self._blocked(file, step, attempt)
-        return Fate("waiting", file, self._message(file, "it is being scored."))
+        what = "it is being scored."
+        if commit is not None:  # whether the later one goes on or was killed
+            what = (
+                f"attempt {commit.attempt} at it is published; attempt {attempt.number} is not "
+                "through."
+            )
+        return Fate("waiting", file, self._message(file, what))
 
     def unpublished(self, partitions: Iterable[str]) -> list[str]:
         """Those of some partitions of which no attempt counts, in their order."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lockstep.checks.results import CheckResult
@@ -69,6 +70,19 @@ def test_a_blocked_file_is_told_by_its_check_with_a_page_of_it(inbox: Inbox) -> 
     )
     assert fate.page == "/assets/orders/inbox/batch?view=checks&checkDetail=sudden_shift"
     assert inbox.fate_told(fate.text) == fate
+
+
+def test_of_a_published_file_that_is_scored_again_both_attempts_are_told(inbox: Inbox) -> None:
+    with inbox.records.step(FILE, "batch", "a run") as attempt:
+        attempt.keep("batch", StepRecord())
+    with inbox.records.step(FILE, "published", "a run", after=["batch"]) as attempt:
+        attempt.write("published", pa.table({"risk": [0.5]}))
+        attempt.keep("published", StepRecord())
+        inbox.records.commit(attempt)
+    inbox.records.begin(FILE, "a later run, which is killed")
+    inbox.tell(FILE)
+    said = f"waiting: {FILE}: attempt 1 at it is published; attempt 2 is not through."
+    assert texts(inbox)[f"claimed/{FILE}.txt"] == said
 
 
 def test_an_error_is_told_with_what_to_do(inbox: Inbox) -> None:
