@@ -59,16 +59,19 @@ def outcomes(
     from lockstep.cli.days import days
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import monitor_job_name
+    from lockstep.scoring.store import Store
+    from lockstep.scoring.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if declared.outcomes is None:
         raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
     how = "Say which days: --day DAY, or --from DAY --to DAY."
     partitions = days(declared, day, first, last, missing=how)
-    if context.recorded() is None:
+    store = Store(context.home().data / declared.name)
+    if not stream_records(declared, store, "daily").partitions():
         raise LockstepError(
-            f"{declared.name} has scored nothing yet in {context.home().path}. Score a day first: "
-            f"lockstep score {declared.name} --day {partitions[0]}"
+            f"{declared.name} has published nothing yet in {context.home().path}. Score a "
+            f"day first: lockstep score {declared.name} --day {partitions[0]}"
         )
     job = monitor_job_name(declared.name)
     reports = _run_each(job, partitions, "comparing", None, steps=1, as_json=as_json)

@@ -17,11 +17,14 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.attempts import DamagedError
 from lockstep.scoring.looks import OUTDATED, STEP, is_outdated, outcome_records
 from lockstep.scoring.records import Records
-from lockstep.scoring.status import RECORD, STEPS, findings, last_attempted
+from lockstep.scoring.status import RECORD, STEPS, findings, last_attempted, unpublished
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records, streams
 
 _MOST_RECORDS = 10_000
+_OWED = ("daily", "outcomes")
+"""Streams of which every partition is owed: one that is blocked stays in sight until it is through.
+What became of a file is told beside the file."""
 
 
 def recorded_checks(
@@ -40,7 +43,8 @@ def recorded_checks(
         instance: Where it is recorded; None where nothing was run yet.
         store: Where the pipeline's rows are kept.
         day: Only this partition.
-        all_partitions: The last finding of every partition, rather than of the last one.
+        all_partitions: The last finding of every partition, rather than of the last one and of
+            days that wait for a person.
         attempt: Which attempt at scoring the partition; None for the last one.
 
     Raises:
@@ -125,12 +129,14 @@ def _of_records(
         records: The records.
         assets: The asset of each step, in order.
         partition: Only this partition.
-        all_partitions: All of them, rather than the last one, where none is named.
+        all_partitions: All of them, rather than the last one and the days that wait for a person,
+            where none is named.
         attempt: Which attempt; None for the last one.
     """
     found: dict[str, list[CheckReport]] = {asset: [] for asset in assets.values()}
     if partition is None and not all_partitions:
-        wanted = [last_attempted(records)]
+        waiting = unpublished(records) if records.stream in _OWED else []
+        wanted = list(dict.fromkeys([*waiting, last_attempted(records)]))
     else:
         wanted = [one for one in records.attempted() if partition in (None, one)]
     for one in filter(None, wanted):

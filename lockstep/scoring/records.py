@@ -99,11 +99,11 @@ class Records:
         """Which attempt at a partition counts; None if none does.
 
         Raises:
-            DamagedError: The file that says so is damaged.
+            DamagedError: The file that says so is damaged, or a copy of another partition's.
         """
         path = self._commit(partition)
         try:
-            return Commit(**msgspec.json.decode(path.read_bytes()))
+            found = Commit(**msgspec.json.decode(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError) as error:
@@ -111,6 +111,11 @@ class Records:
                 f"{path} does not tell which attempt at {partition} counts ({error}); make it "
                 f"anew: {self.again(partition)}"
             ) from error
+        if found.partition != partition:
+            raise DamagedError(
+                f"{path} is a copy of the record of {found.partition} under another name: remove it"
+            )
+        return found
 
     def committed(self, partition: str) -> Attempt | None:
         """The attempt at a partition that counts; None if none does.

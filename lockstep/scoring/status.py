@@ -64,6 +64,27 @@ def findings(
     return [*found, *([lacking] if lacking is not None else [])]
 
 
+def unpublished(records: Records) -> list[str]:
+    """Partitions whose last attempt is not the one that counts, and that nobody works on now.
+
+    Each of them waits for a person: a check blocks it, or it broke off.
+    """
+    return [
+        partition
+        for partition in records.attempted()
+        if not _is_committed(records, partition) and records.holder(partition) is None
+    ]
+
+
+def _is_committed(records: Records, partition: str) -> bool:
+    numbers = records.numbers(partition)
+    try:
+        commit = records.commit_of(partition)
+    except DamagedError:
+        return False
+    return not numbers or (commit is not None and commit.attempt == numbers[-1])
+
+
 def last_attempted(records: Records) -> str | None:
     """The partition at which the last attempt was made; None if there was none."""
     started = {

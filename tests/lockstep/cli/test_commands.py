@@ -1,6 +1,7 @@
 """The command line: what each command prints, and the exit status that says how it went."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -392,6 +393,13 @@ def test_a_stored_outcome_that_was_edited_is_told_by_the_checks(lockstep: Lockst
     assert "lockstep outcomes orders --day 2020-03-01" in answer.out
 
 
+def test_outcomes_need_no_runs_of_dagsters(lockstep: Lockstep, scored) -> None:
+    shutil.rmtree(scored.home.dagster)
+    answer = lockstep("outcomes", "orders", "--day", DAY)
+    assert answer.status == 0
+    assert "outcomes known" in answer.out
+
+
 def test_outcomes_of_several_days_are_compared(lockstep: Lockstep, scored) -> None:
     answer = lockstep("outcomes", "orders", "--from", DAY, "--to", "2020-03-02")
     assert answer.status == 0
@@ -432,6 +440,19 @@ def test_a_blocked_day_does_not_keep_later_days_from_being_scored(lockstep: Lock
     answer = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
     assert answer.status == 1
     assert "2020-03-02: 120 rows scored, 0 quarantined, published" in answer.out
+
+
+def test_a_blocked_day_stays_in_sight_until_it_is_published(lockstep: Lockstep, live) -> None:
+    sound = orders_of(DAY)
+    live.deliver(DAY, sound.head(0))
+    lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")
+    blocked = lockstep("checks", "orders")
+    live.deliver(DAY, sound)
+    again = lockstep("score", "orders", "--day", DAY)
+    mended = lockstep("checks", "orders")
+    assert blocked.status == 1
+    assert DAY in blocked.out
+    assert (again.status, mended.status) == (0, 0), again.out + mended.out
 
 
 def test_a_file_is_scored_where_it_lies(lockstep: Lockstep, live, tmp_path: Path) -> None:

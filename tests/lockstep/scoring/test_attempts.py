@@ -204,6 +204,15 @@ def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records
     assert values(records.committed(DAY)) == exported(records) == 2
 
 
+def test_a_copy_of_a_commit_under_another_name_is_told_by_its_name(records: Records) -> None:
+    score(records, 1)
+    commit = records.root / "records" / f"{DAY}.json"
+    stray = commit.with_name(f"{DAY}-copy.json")
+    stray.write_bytes(commit.read_bytes())
+    with pytest.raises(DamagedError, match=f"-copy.json is a copy of the record of {DAY}"):
+        records.demand(f"{DAY}-copy")
+
+
 # What consumers read
 
 
