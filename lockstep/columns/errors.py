@@ -14,7 +14,8 @@ LockstepError
 │   │   └── NotDeliveredError  it is not there yet
 │   └── UnreadableError        it is there, and its content is not what is declared
 ├── InvalidRecordsError        some rows were refused where every row was needed
-└── NotFittedError             a prediction was asked of a pipeline without fitted models
+├── NotFittedError             a prediction was asked of a pipeline without fitted models
+└── NotCompiledError           a fitted model has a step that has no compiled form
 """
 
 from __future__ import annotations
@@ -114,3 +115,7 @@ class InvalidRecordsError(LockstepError):
 
 class NotFittedError(LockstepError):
     """A fitted pipeline is needed, and this one is not."""
+
+
+class NotCompiledError(LockstepError):
+    """A step of a fitted model has no compiled form: the reference predictor serves."""

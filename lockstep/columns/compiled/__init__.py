@@ -1,0 +1,1 @@
+"""Compiled predictors: fitted scikit-learn models as plans on arrays."""

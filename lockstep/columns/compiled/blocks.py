@@ -1,0 +1,96 @@
+"""Blocks: the columns that one step of a plan hands to the next.
+
+A block is a two-dimensional array of float64 where all of its columns are numbers, or else a list
+of one-dimensional arrays in canonical form. Its layout, the kinds of its columns, is known when a
+plan is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.tables import to_frame
+
+Block = list[Array] | Array
+Layout = tuple[Kind, ...]
+"""What each column of a block holds."""
+
+_NUMBERS = {Kind.FLOAT, Kind.INT, Kind.BOOL}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A compiled transformer.
+
+    Attributes:
+        run: From the block that it is given to the one that it gives.
+        gives: The layout of what it gives.
+    """
+
+    run: Callable[[Block], Block]
+    gives: Layout
+
+
+def columns_of(block: Block) -> list[Array]:
+    """The columns of a block, each a one-dimensional array."""
+    return block if isinstance(block, list) else list(block.T)
+
+
+def to_matrix(block: Block) -> Array:
+    """A block of numbers as a two-dimensional array of float64, one row a row, row by row."""
+    if not isinstance(block, list):
+        return block
+    found = np.empty((len(block[0]) if block else 0, len(block)))
+    for index, array in enumerate(block):
+        found[:, index] = array
+    return found
+
+
+def take(block: Block, places: Sequence[int]) -> Block:
+    """Some columns of a block, by their places."""
+    if isinstance(block, list):
+        return [block[place] for place in places]
+    return block[:, places]
+
+
+def numbers(count: int) -> Layout:
+    """The layout of a matrix of so many columns."""
+    return (Kind.FLOAT,) * count
+
+
+def are_numbers(layout: Layout) -> bool:
+    """Whether all columns can stand in one matrix."""
+    return all(kind in _NUMBERS for kind in layout)
+
+
+def demand_numbers(what: object, layout: Layout) -> None:
+    """Check that a step is given nothing but numbers.
+
+    Raises:
+        NotCompiledError: It is given texts or times.
+    """
+    if not are_numbers(layout):
+        other = next(kind for kind in layout if kind not in _NUMBERS)
+        raise NotCompiledError(f"{type(what).__name__} is given a column of {other.value}")
+
+
+def as_fitted(transformer: object, arrays: Sequence[Array]) -> Any:
+    """Columns in the form in which a transformer saw them at its fit.
+
+    That is a DataFrame with its own names, or an array where it came after another transformer.
+    """
+    names = getattr(transformer, "feature_names_in_", None)
+    if names is not None:
+        return to_frame(dict(zip(names.tolist(), arrays, strict=True)))
+    if all(array.dtype != object for array in arrays):
+        return to_matrix(list(arrays))
+    found = np.empty((len(arrays[0]), len(arrays)), dtype=object)
+    for index, array in enumerate(arrays):
+        found[:, index] = array
+    return found

@@ -1,0 +1,183 @@
+"""Estimators over estimators: pipelines, calibrated classifiers, votes and stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.isotonic import IsotonicRegression
+from sklearn.pipeline import Pipeline
+
+from lockstep.columns.compiled.blocks import Block, Layout, demand_numbers, numbers, to_matrix
+from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, compile_estimator
+from lockstep.columns.compiled.transformers import compile_steps
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array
+
+
+def _pipeline(pipeline: Pipeline, given: Layout) -> Estimate:
+    before = compile_steps([step for _, step in pipeline.steps[:-1]], given)
+    last = compile_estimator(pipeline.steps[-1][1], before.gives)
+    run = before.run
+
+    def after(answer: Answer | None) -> Answer | None:
+        return (lambda block: answer(run(block))) if answer is not None else None
+
+    return Estimate(
+        predict=after(last.predict),
+        predict_proba=after(last.predict_proba),
+        decision_function=after(last.decision_function),
+    )
+
+
+# Calibrated classifiers
+
+
+def _calibrated(model: CalibratedClassifierCV, given: Layout) -> Estimate:
+    parts = [_one_calibrated(one, given) for one in model.calibrated_classifiers_]
+
+    def probabilities(block: Block) -> Array:
+        found = np.zeros((_rows(block), len(model.classes_)))
+        for part in parts:
+            found += part(block)
+        return found / len(parts)
+
+    return Estimate(predict_proba=probabilities)
+
+
+def _one_calibrated(model: Any, given: Layout) -> Answer:
+    if model.method not in {"sigmoid", "isotonic"}:
+        raise NotCompiledError(f"CalibratedClassifierCV by {model.method}")
+    count = len(model.classes)
+    places = np.searchsorted(model.classes, model.estimator.classes_).tolist()
+    if len(places) != count:
+        raise NotCompiledError("CalibratedClassifierCV of which a part never saw some class")
+    predict = _response(model.estimator, given)
+    calibrators = [_calibrator(one) for one in model.calibrators]
+
+    def probabilities(block: Block) -> Array:
+        scores = predict(block)
+        found = np.zeros((len(scores), count))
+        if count == 2:
+            found[:, 1] = calibrators[0](scores if scores.ndim == 1 else scores[:, 1])
+            found[:, 0] = 1.0 - found[:, 1]
+        else:
+            for place, column, calibrate in zip(places, scores.T, calibrators, strict=True):
+                found[:, place] = calibrate(column)
+            total = np.sum(found, axis=1)[:, np.newaxis]
+            uniform = np.full_like(found, 1 / count)
+            found = np.divide(found, total, out=uniform, where=total != 0)
+        # A probability that is just above one, by how sums are rounded
+        found[(found > 1.0) & (found <= 1.0 + 1e-5)] = 1.0
+        return found
+
+    return probabilities
+
+
+def _response(estimator: Any, given: Layout) -> Answer:
+    """What a classifier is calibrated by: its scores, or else its probabilities."""
+    compiled = compile_estimator(estimator, given)
+    method = "decision_function" if hasattr(estimator, "decision_function") else "predict_proba"
+    return compiled.by(method)
+
+
+def _calibrator(calibrator: Any) -> Any:
+    if type(calibrator) is IsotonicRegression:
+        if calibrator.out_of_bounds != "clip":
+            raise NotCompiledError("IsotonicRegression that does not clip")
+        low, high = calibrator.X_min_, calibrator.X_max_
+        at, values = calibrator.X_thresholds_, calibrator.y_thresholds_
+        if len(at) == 1:
+            return lambda scores: np.full(len(scores), values[0])
+        return lambda scores: np.interp(np.clip(scores, low, high), at, values)
+    slope, offset = calibrator.a_, calibrator.b_
+    return lambda scores: expit(-(slope * scores + offset))
+
+
+# Votes and stacks
+
+
+def _soft_vote(model: VotingClassifier, given: Layout) -> Estimate:
+    if model.voting != "soft":
+        raise NotCompiledError("VotingClassifier that counts votes")
+    parts = [compile_estimator(one, given).by("predict_proba") for one in model.estimators_]
+    weights = model._weights_not_none
+    return Estimate(
+        predict_proba=lambda block: np.average(
+            np.asarray([part(block) for part in parts]), axis=0, weights=weights
+        )
+    )
+
+
+def _mean_vote(model: VotingRegressor, given: Layout) -> Estimate:
+    parts = [compile_estimator(one, given).by("predict") for one in model.estimators_]
+    weights = model._weights_not_none
+    return Estimate(
+        predict=lambda block: np.average(
+            np.asarray([part(block) for part in parts]).T, axis=1, weights=weights
+        )
+    )
+
+
+def _stacked_classes(model: StackingClassifier, given: Layout) -> Estimate:
+    below, layout = _below(model, given, drops_first=len(model.classes_) == 2)
+    last = compile_estimator(model.final_estimator_, layout)
+    proba, scores = last.predict_proba, last.decision_function
+    return Estimate(
+        predict_proba=(lambda block: proba(below(block))) if proba is not None else None,
+        decision_function=(lambda block: scores(below(block))) if scores is not None else None,
+    )
+
+
+def _stacked_number(model: StackingRegressor, given: Layout) -> Estimate:
+    below, layout = _below(model, given, drops_first=False)
+    predict = compile_estimator(model.final_estimator_, layout).by("predict")
+    return Estimate(predict=lambda block: predict(below(block)))
+
+
+def _below(model: Any, given: Layout, *, drops_first: bool) -> tuple[Answer, Layout]:
+    """What the estimators of a stack say, side by side, as its last one gets it."""
+    methods = [method for method in model.stack_method_ if method is not None]
+    if "predict" in methods and drops_first:
+        raise NotCompiledError("StackingClassifier over predicted classes")
+    parts = [
+        (compile_estimator(one, given).by(method), drops_first and method == "predict_proba")
+        for one, method in zip(model.estimators_, methods, strict=True)
+    ]
+    if model.passthrough:
+        demand_numbers(model, given)
+
+    def below(block: Block) -> Array:
+        found = []
+        for part, is_cut in parts:
+            said = part(block)
+            said = said.reshape(-1, 1) if said.ndim == 1 else said
+            found.append(said[:, 1:] if is_cut else said)
+        if model.passthrough:
+            found.append(to_matrix(block))
+        return np.concatenate(found, axis=1)
+
+    return below, numbers(model.final_estimator_.n_features_in_)
+
+
+def _rows(block: Block) -> int:
+    return len(block[0]) if isinstance(block, list) else len(block)
+
+
+COMPILERS: Mapping[type, Compile] = {
+    Pipeline: _pipeline,
+    CalibratedClassifierCV: _calibrated,
+    VotingClassifier: _soft_vote,
+    VotingRegressor: _mean_vote,
+    StackingClassifier: _stacked_classes,
+    StackingRegressor: _stacked_number,
+}

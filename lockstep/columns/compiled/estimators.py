@@ -1,0 +1,73 @@
+"""Estimators: what a model ends in, as functions from a block to its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.compiled.blocks import Block, Layout
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array
+
+Answer = Callable[[Block], Array]
+"""From a block to one prediction a row, or one a row and class."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A compiled estimator: what it answers, by the method that scikit-learn answers it by.
+
+    Attributes:
+        predict: What a regressor predicts, one number a row; None of a classifier.
+        predict_proba: A classifier's probabilities, one row a row and one column a class.
+        decision_function: A classifier's scores: one a row of two classes, else one a class.
+    """
+
+    predict: Answer | None = None
+    predict_proba: Answer | None = None
+    decision_function: Answer | None = None
+
+    def by(self, method: str) -> Answer:
+        """The answer by one of scikit-learn's methods.
+
+        Raises:
+            NotCompiledError: That method has no compiled form.
+        """
+        found: Answer | None = getattr(self, method, None)
+        if found is None:
+            raise NotCompiledError(f"its {method} has no compiled form")
+        return found
+
+
+Compile = Callable[[Any, Layout], "Estimate"]
+
+
+def compile_estimator(estimator: Any, given: Layout) -> Estimate:
+    """A fitted estimator, a pipeline that ends in one included.
+
+    Args:
+        estimator: What scikit-learn fitted.
+        given: The layout of what it will be given.
+
+    Raises:
+        NotCompiledError: It, or a step within it, cannot be compiled; the message says which and
+            why.
+    """
+    from lockstep.columns.compiled import ensembles, linear, trees
+
+    for compilers in (linear.COMPILERS, trees.COMPILERS, ensembles.COMPILERS):
+        found: Mapping[type, Compile] = compilers
+        if type(estimator) in found:
+            return found[type(estimator)](estimator, given)
+    raise NotCompiledError(f"{type(estimator).__name__} has no compiled form")
+
+
+def both_classes(probability: Array) -> Array:
+    """The probabilities of both classes from those of the second."""
+    found = np.empty((len(probability), 2))
+    found[:, 0] = 1 - probability
+    found[:, 1] = probability
+    return found

@@ -1,0 +1,92 @@
+"""Linear models as one product of matrices and its link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    GammaRegressor,
+    HuberRegressor,
+    Lasso,
+    LassoCV,
+    LinearRegression,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PoissonRegressor,
+    Ridge,
+    RidgeCV,
+    SGDRegressor,
+    TweedieRegressor,
+)
+from sklearn.utils.extmath import softmax
+
+from lockstep.columns.compiled.blocks import Block, Layout, demand_numbers, to_matrix
+from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, both_classes
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array
+
+
+def _scores(model: Any, given: Layout) -> Answer:
+    """Coefficients times columns, plus the intercept: one score a row, or one a row and class."""
+    demand_numbers(model, given)
+    coefficients = model.coef_.T
+    intercept = model.intercept_
+    name = type(model).__name__
+    is_one = coefficients.ndim == 1 or coefficients.shape[1] == 1
+
+    def scores(block: Block) -> Array:
+        matrix = to_matrix(block)
+        found: Array = matrix @ coefficients + intercept
+        if not np.isfinite(found).all() and not np.isfinite(matrix).all():
+            raise ValueError(f"{name} takes no missing and no infinite number")
+        return found.reshape(-1) if is_one else found
+
+    return scores
+
+
+def _logistic(model: Any, given: Layout) -> Estimate:
+    scores = _scores(model, given)
+    if len(model.classes_) > 2:
+        return Estimate(
+            predict_proba=lambda block: softmax(scores(block), copy=False),
+            decision_function=scores,
+        )
+    return Estimate(
+        predict_proba=lambda block: both_classes(expit(scores(block))), decision_function=scores
+    )
+
+
+def _regression(model: Any, given: Layout) -> Estimate:
+    if np.ndim(model.coef_) > 1 and len(model.coef_) > 1:
+        raise NotCompiledError(f"{type(model).__name__} of more than one target")
+    return Estimate(predict=_scores(model, given))
+
+
+def _generalized(model: Any, given: Layout) -> Estimate:
+    scores, link = _scores(model, given), model._base_loss.link
+    return Estimate(predict=lambda block: link.inverse(scores(block)))
+
+
+COMPILERS: Mapping[type, Compile] = {
+    **dict.fromkeys((LogisticRegression, LogisticRegressionCV), _logistic),
+    **dict.fromkeys(
+        (
+            LinearRegression,
+            Ridge,
+            RidgeCV,
+            Lasso,
+            LassoCV,
+            ElasticNet,
+            ElasticNetCV,
+            HuberRegressor,
+            SGDRegressor,
+        ),
+        _regression,
+    ),
+    **dict.fromkeys((PoissonRegressor, GammaRegressor, TweedieRegressor), _generalized),
+}

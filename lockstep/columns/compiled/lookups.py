@@ -1,0 +1,182 @@
+"""Encoders as look-ups: by column, from a value to the numbers that stand for it.
+
+What stands for a value is not worked out a second time here: the fitted encoder is asked once, for
+every category that it knows, for a missing value and for one that it never saw. Whatever it does
+about rare, unknown, missing or dropped categories is thereby in the table.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+
+from lockstep.columns.compiled.blocks import (
+    Block,
+    Layout,
+    Step,
+    as_fitted,
+    columns_of,
+    numbers,
+)
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array, Kind
+
+_UNKNOWN_TEXT = "\x00 not among the categories"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What stands for the values of one column.
+
+    Attributes:
+        rows: By value, its row of `codes`; None stands for a missing value.
+        codes: Two-dimensional; the last row stands for values that are not in the table.
+        has_nan: Whether missing values are NaN, which equals nothing, rather than None.
+        refused: Why a value that is not in the table is refused; None if it is not.
+    """
+
+    rows: dict[Any, int]
+    codes: Array
+    has_nan: bool
+    refused: str | None
+
+    def __call__(self, array: Array) -> Array:
+        """The numbers of each value: two-dimensional, one row a value.
+
+        Raises:
+            ValueError: A value is not in the table, and the encoder refuses such.
+        """
+        values: list[Any] = array.tolist()
+        if self.has_nan:
+            values = [value if value == value else None for value in values]
+        unknown = len(self.codes) - 1
+        get = self.rows.get
+        found = [get(value, unknown) for value in values]
+        if self.refused is not None and unknown in found:
+            raise ValueError(self.refused)
+        return self.codes[found]
+
+
+def compile_encoder(encoder: Any, given: Layout) -> Step:
+    """A fitted encoder of categories as one look-up a column.
+
+    Raises:
+        NotCompiledError: It is given times, or does not answer for its own categories.
+    """
+    if Kind.TIME in given:
+        raise NotCompiledError(f"{type(encoder).__name__} is given a column of times")
+    tables = [_table(encoder, given, place) for place in range(len(given))]
+    width = sum(table.codes.shape[1] for table in tables)
+
+    def encode(block: Block) -> Block:
+        arrays = columns_of(block)
+        if len(tables) == 1:
+            return tables[0](arrays[0])
+        return np.concatenate(
+            [table(array) for table, array in zip(tables, arrays, strict=True)], axis=1
+        )
+
+    return Step(encode, numbers(width))
+
+
+def _table(encoder: Any, given: Layout, place: int) -> Table:
+    kind = given[place]
+    values = [value for value in _values(encoder.categories_[place]) if value is not None]
+    if kind in {Kind.FLOAT, Kind.TEXT}:
+        values.append(None)
+    columns = _columns_of_codes(encoder, place)
+    answers = {value: _ask(encoder, given, place, value, columns) for value in values}
+    codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
+    if not codes:
+        raise NotCompiledError(f"{type(encoder).__name__} knows no value of its column {place}")
+    unknown = _unknown(kind, values)
+    answer = _ask(encoder, given, place, unknown, columns) if unknown is not None else ""
+    if isinstance(answer, str):
+        refused, last = answer, np.zeros_like(next(iter(codes.values())))
+    else:
+        refused, last = None, answer
+        if len(codes) < len(values):
+            raise NotCompiledError(
+                f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
+            )
+    rows = {value: row for row, value in enumerate(codes)}
+    return Table(rows, np.array([*codes.values(), last]), kind is Kind.FLOAT, refused)
+
+
+def _values(categories: Array) -> list[Any]:
+    """Categories as Python values, the missing one as None."""
+    return [None if value != value else value for value in categories.tolist()]
+
+
+def _missing(kind: Kind) -> Any:
+    """What a column of a kind holds where a value is missing."""
+    return np.nan if kind is Kind.FLOAT else None
+
+
+def _unknown(kind: Kind, categories: Sequence[Any]) -> Any:
+    """A value of a kind that is not among the categories; None if there is no such value."""
+    known = {value for value in categories if value is not None}
+    if kind is Kind.TEXT:
+        return _UNKNOWN_TEXT
+    if kind is Kind.BOOL:
+        return next((value for value in (True, False) if value not in known), None)
+    highest = max(known, default=0)
+    return type(highest)(highest + 1) if np.isfinite(highest) else 0.5
+
+
+def _ask(encoder: Any, given: Layout, place: int, value: Any, columns: slice) -> Array | str:
+    """What an encoder makes of a value in one column, or why it refuses it."""
+    arrays = [
+        np.array([_known(encoder.categories_[other], kind)], dtype=kind.dtype)
+        for other, kind in enumerate(given)
+    ]
+    kind = given[place]
+    arrays[place] = np.array([_missing(kind) if value is None else value], dtype=kind.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of unknown categories: that is what is asked
+        try:
+            found = encoder.transform(_as_categories(encoder, as_fitted(encoder, arrays)))
+        except ValueError as error:
+            return str(error)
+    dense = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float64)
+    code: Array = dense[0, columns]
+    return code
+
+
+def _as_categories(encoder: Any, table: Any) -> Any:
+    """An array that holds what the categories hold: numbers beside other kinds are objects."""
+    if not isinstance(table, np.ndarray):
+        return table
+    return table.astype(np.result_type(*[one.dtype for one in encoder.categories_]))
+
+
+def _known(categories: Array, kind: Kind) -> Any:
+    """A category, to stand in a column that is not asked about."""
+    known = next((value for value in _values(categories) if value is not None), None)
+    return _missing(kind) if known is None else known
+
+
+def _columns_of_codes(encoder: Any, place: int) -> slice:
+    """Which columns of what an encoder gives stand for one column that it is given."""
+    widths = [_width(encoder, index) for index in range(len(encoder.categories_))]
+    start = sum(widths[:place])
+    return slice(start, start + widths[place])
+
+
+def _width(encoder: Any, place: int) -> int:
+    if isinstance(encoder, TargetEncoder):
+        return len(encoder.classes_) if encoder.target_type_ == "multiclass" else 1
+    if isinstance(encoder, OrdinalEncoder):
+        return 1
+    assert isinstance(encoder, OneHotEncoder)
+    count = len(encoder.categories_[place])
+    rare = getattr(encoder, "infrequent_categories_", None)
+    if rare is not None and rare[place] is not None:
+        count -= len(rare[place]) - 1
+    is_dropped = encoder.drop_idx_ is not None and encoder.drop_idx_[place] is not None
+    return count - is_dropped

@@ -1,0 +1,93 @@
+"""Compiled predictors: a fitted model as a plan on arrays, in place of the reference one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockstep.columns.compiled.blocks import Block, Layout, Step, to_matrix
+from lockstep.columns.compiled.estimators import Answer, compile_estimator
+from lockstep.columns.compiled.transformers import compile_steps
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.nodes import Model
+from lockstep.columns.predictors import ReferencePredictor
+
+
+class CompiledPredictor:
+    """A fitted model as a plan on arrays: no DataFrame, no validation of what was validated.
+
+    It serves in place of the reference predictor once both were found to agree.
+
+    Args:
+        reference: What it is compiled from.
+        kinds: What each of the model's inputs holds, in order.
+
+    Attributes:
+        model: The model, as declared.
+
+    Raises:
+        NotCompiledError: A step of the estimator has no compiled form; the message names it.
+    """
+
+    def __init__(self, reference: ReferencePredictor, kinds: Layout) -> None:
+        self.model: Model = reference.model
+        self._classes = _order_of_classes(reference)
+        self._before, self._answer = _compiled(reference, kinds)
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The model's column, and those of its classes' probabilities."""
+        found = self._answer(self._before.run(self._block(columns)))
+        if self._classes is None:
+            return {self.model.name: found}
+        classes, order = self._classes
+        probabilities = found[:, order]
+        named = {
+            name: np.ascontiguousarray(probabilities[:, index])
+            for index, name in enumerate(self.model.probabilities)
+        }
+        return {self.model.name: classes[probabilities.argmax(axis=1)], **named}
+
+    def matrix(self, columns: Columns) -> Array:
+        """The two-dimensional array that the final estimator gets, after all its transformers."""
+        return to_matrix(self._before.run(self._block(columns)))
+
+    def _block(self, columns: Columns) -> Block:
+        return [columns[name] for name in self.model.inputs]
+
+
+def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Answer]:
+    """What comes before the final estimator, and what that answers."""
+    estimator = reference.estimator
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    before = compile_steps(steps[:-1], kinds)
+    last = compile_estimator(steps[-1], before.gives)
+    if hasattr(estimator, "classes_"):
+        probabilities = last.by("predict_proba")
+        return before, _second(probabilities) if reference.model.classes is None else probabilities
+    return before, last.by("predict")
+
+
+def _second(probabilities: Answer) -> Answer:
+    return lambda block: np.ascontiguousarray(probabilities(block)[:, 1])
+
+
+def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] | None:
+    """The declared classes, and where the estimator has each; None of any other model."""
+    declared = reference.model.classes
+    if declared is None:
+        return None
+    classes = np.asarray(declared, dtype=(reference.model.kind or Kind.TEXT).dtype)
+    fitted = list(reference.estimator.classes_)
+    return classes, [fitted.index(value) for value in classes]
+
+
+def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredictor:
+    """A compiled predictor in place of the reference one.
+
+    Raises:
+        NotCompiledError: A step of the estimator has no compiled form.
+    """
+    try:
+        return CompiledPredictor(reference, kinds)
+    except NotCompiledError as error:
+        raise NotCompiledError(f"{reference.model.title}: {error}") from error

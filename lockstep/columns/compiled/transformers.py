@@ -1,0 +1,334 @@
+"""Transformers: what a model's columns go through before its estimator, as steps on blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+
+from lockstep.columns.compiled.blocks import (
+    Block,
+    Layout,
+    Step,
+    are_numbers,
+    as_fitted,
+    columns_of,
+    demand_numbers,
+    numbers,
+    take,
+    to_matrix,
+)
+from lockstep.columns.compiled.lookups import compile_encoder
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype
+
+Compile = Callable[[Any, Layout], Step]
+
+
+def compile_transformer(transformer: Any, given: Layout) -> Step:
+    """A fitted transformer as a step on blocks.
+
+    Args:
+        transformer: What scikit-learn fitted; `"passthrough"` and None give what they are given.
+        given: The layout of what it will be given.
+
+    Raises:
+        NotCompiledError: It, or one within it, cannot be compiled; the message says which and why.
+    """
+    if transformer is None or isinstance(transformer, str):
+        return _nothing(transformer, given)
+    # Of one's exact type only: a subclass may do something else.
+    found = _COMPILERS.get(type(transformer))
+    if found is None:
+        if isinstance(transformer, SelectorMixin):
+            return _selector(transformer, given)
+        raise NotCompiledError(f"{type(transformer).__name__} has no compiled form")
+    return found(transformer, given)
+
+
+def chain(steps: Sequence[Step], given: Layout) -> Step:
+    """Steps one after the other, as one."""
+    runs = [step.run for step in steps]
+
+    def run(block: Block) -> Block:
+        for each in runs:
+            block = each(block)
+        return block
+
+    if len(steps) == 1:
+        return steps[0]
+    return Step(run, steps[-1].gives if steps else given)
+
+
+def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Layout) -> Step:
+    """Steps side by side, each on some of the columns, and what they give in one block.
+
+    Args:
+        steps: Each with the places of its columns, and the weight of what it gives, if any.
+        given: The layout of what they are given.
+    """
+    parts = [_part(step, list(places), given, weight) for step, places, weight in steps]
+    gives = tuple(kind for step, _, _ in steps for kind in step.gives)
+    if len(parts) == 1:
+        return Step(parts[0], gives)
+    if not are_numbers(gives):
+        return Step(lambda block: [one for part in parts for one in columns_of(part(block))], gives)
+    return Step(
+        lambda block: np.concatenate([to_matrix(part(block)) for part in parts], axis=1),
+        numbers(len(gives)),
+    )
+
+
+def _part(
+    step: Step, places: list[int], given: Layout, weight: float | None
+) -> Callable[[Block], Block]:
+    run = step.run
+    is_all = places == list(range(len(given)))
+
+    def part(block: Block) -> Block:
+        found = run(block if is_all else take(block, places))
+        return found if weight is None else to_matrix(found) * weight
+
+    return part
+
+
+def _nothing(transformer: str | None, given: Layout) -> Step:
+    if transformer not in {None, "passthrough"}:
+        raise NotCompiledError(f"{transformer!r} has no compiled form")
+    return Step(lambda block: block, given)
+
+
+def _pipeline(pipeline: Pipeline, given: Layout) -> Step:
+    return compile_steps([step for _, step in pipeline.steps], given)
+
+
+def compile_steps(transformers: Sequence[Any], given: Layout) -> Step:
+    """Fitted transformers one after the other, as one step.
+
+    Raises:
+        NotCompiledError: One cannot be compiled.
+    """
+    steps: list[Step] = []
+    layout = given
+    for transformer in transformers:
+        steps.append(compile_transformer(transformer, layout))
+        layout = steps[-1].gives
+    return chain(steps, given)
+
+
+def _column_transformer(transformer: ColumnTransformer, given: Layout) -> Step:
+    weights = transformer.transformer_weights or {}
+    steps: list[tuple[Step, Sequence[int], float | None]] = []
+    for name, one, columns in transformer.transformers_:
+        if isinstance(one, str) and one == "drop":
+            continue
+        if isinstance(columns, str):
+            raise NotCompiledError(
+                f"{name} of ColumnTransformer gets column {columns!r} by itself, not in a list"
+            )
+        places = list(transformer._transformer_to_input_indices[name])
+        if not places:
+            continue
+        step = compile_transformer(one, tuple(given[place] for place in places))
+        steps.append((step, places, weights.get(name)))
+    if not steps:
+        raise NotCompiledError("ColumnTransformer gives no column")
+    return beside(steps, given)
+
+
+def _feature_union(union: FeatureUnion, given: Layout) -> Step:
+    weights = union.transformer_weights or {}
+    everything = range(len(given))
+    return beside(
+        [
+            (compile_transformer(one, given), everything, weights.get(name))
+            for name, one in union.transformer_list
+            if not (isinstance(one, str) and one == "drop")
+        ],
+        given,
+    )
+
+
+def _selector(selector: Any, given: Layout) -> Step:
+    places = selector.get_support(indices=True).tolist()
+    return Step(lambda block: take(block, places), tuple(given[place] for place in places))
+
+
+# Numbers
+
+
+def _standard_scaler(scaler: StandardScaler, given: Layout) -> Step:
+    demand_numbers(scaler, given)
+    return _shifted(scaler.mean_ if scaler.with_mean else None, scaler.scale_, given)
+
+
+def _robust_scaler(scaler: RobustScaler, given: Layout) -> Step:
+    demand_numbers(scaler, given)
+    center = scaler.center_ if scaler.with_centering else None
+    return _shifted(center, scaler.scale_ if scaler.with_scaling else None, given)
+
+
+def _max_abs_scaler(scaler: MaxAbsScaler, given: Layout) -> Step:
+    demand_numbers(scaler, given)
+    if getattr(scaler, "clip", False):
+        raise NotCompiledError("MaxAbsScaler that clips has no compiled form")
+    return _shifted(None, scaler.scale_, given)
+
+
+def _shifted(center: Array | None, scale: Array | None, given: Layout) -> Step:
+    def run(block: Block) -> Block:
+        found = to_matrix(block)
+        if center is not None:
+            found = found - center
+        return found if scale is None else found / scale
+
+    return Step(run, numbers(len(given)))
+
+
+def _min_max_scaler(scaler: MinMaxScaler, given: Layout) -> Step:
+    demand_numbers(scaler, given)
+    low, high = scaler.feature_range
+
+    def run(block: Block) -> Block:
+        found = to_matrix(block) * scaler.scale_ + scaler.min_
+        clipped: Array = np.clip(found, low, high) if scaler.clip else found
+        return clipped
+
+    return Step(run, numbers(len(given)))
+
+
+def _bins(binner: KBinsDiscretizer, given: Layout) -> Step:
+    demand_numbers(binner, given)
+    inner = [edges[1:-1] for edges in binner.bin_edges_]
+    counts = binner.n_bins_.tolist()
+    tables = None if binner.encode == "ordinal" else [np.eye(count) for count in counts]
+
+    def run(block: Block) -> Block:
+        codes = [
+            np.searchsorted(edges, array, side="right")
+            for edges, array in zip(inner, columns_of(to_matrix(block)), strict=True)
+        ]
+        if tables is None:
+            return to_matrix(codes)
+        return np.concatenate(
+            [table[code] for table, code in zip(tables, codes, strict=True)], axis=1
+        )
+
+    return Step(run, numbers(len(given) if tables is None else sum(counts)))
+
+
+def _imputer(imputer: SimpleImputer, given: Layout) -> Step:
+    if all(kind is Kind.TEXT for kind in given):
+        return _text_imputer(imputer, given)
+    demand_numbers(imputer, given)
+    missing = imputer.missing_values
+    if not (isinstance(missing, float) and np.isnan(missing)):
+        raise NotCompiledError(f"SimpleImputer whose missing value is {missing!r}")
+    statistics = np.asarray(imputer.statistics_, dtype=np.float64)
+    keeps_all = imputer.strategy == "constant" or imputer.keep_empty_features
+    kept = np.arange(len(given)) if keeps_all else np.flatnonzero(~np.isnan(statistics))
+    fills, is_whole = statistics[kept], len(kept) == len(given)
+    told = imputer.indicator_.features_ if imputer.add_indicator else np.empty(0, dtype=int)
+
+    def run(block: Block) -> Block:
+        matrix = to_matrix(block)
+        absent = np.isnan(matrix)
+        found = (
+            np.where(absent, statistics, matrix)
+            if is_whole
+            else np.where(absent[:, kept], fills, matrix[:, kept])
+        )
+        return np.concatenate([found, absent[:, told]], axis=1) if len(told) else found
+
+    return Step(run, numbers(len(kept) + len(told)))
+
+
+def _text_imputer(imputer: SimpleImputer, given: Layout) -> Step:
+    """What stands for a missing text is what the imputer says when it is asked."""
+    if imputer.add_indicator:
+        raise NotCompiledError("SimpleImputer of texts that adds indicators")
+    nothing = [np.array([None], dtype=object) for _ in given]
+    fills = np.asarray(imputer.transform(as_fitted(imputer, nothing)))[0].tolist()
+    if len(fills) != len(given):
+        raise NotCompiledError("SimpleImputer that drops columns of texts")
+
+    def run(block: Block) -> Block:
+        arrays = []
+        for array, fill in zip(columns_of(block), fills, strict=True):
+            filled = np.empty(len(array), dtype=object)
+            filled[:] = [fill if value is None else value for value in array.tolist()]
+            arrays.append(filled)
+        return arrays
+
+    return Step(run, given)
+
+
+def _function(transformer: FunctionTransformer, given: Layout) -> Step:
+    """A function of one's own gets the DataFrame that it was fitted on; a ufunc the numbers."""
+    function, options = transformer.func, transformer.kw_args or {}
+    if function is None:
+        return Step(lambda block: block, given)
+    if are_numbers(given) and (transformer.validate or isinstance(function, np.ufunc)):
+        run: Callable[[Block], Any] = lambda block: function(to_matrix(block), **options)  # noqa: E731
+    else:
+        if transformer.validate:
+            raise NotCompiledError("FunctionTransformer that validates columns of texts")
+        run = lambda block: function(as_fitted(transformer, columns_of(block)), **options)  # noqa: E731
+    examples: Block = [example_array(kind) for kind in given]
+    try:
+        gives = _layout_of(run(examples))
+    except Exception as error:
+        raise NotCompiledError(
+            f"FunctionTransformer: its function raised {type(error).__name__} on example rows"
+        ) from error
+    return Step(lambda block: _block_of(run(block)), gives)
+
+
+def _block_of(found: Any) -> Block:
+    """What a function of a FunctionTransformer returned, as a block."""
+    if hasattr(found, "columns"):
+        arrays = [np.asarray(found[name]) for name in found.columns]
+        is_matrix = all(array.dtype.kind in "fiub" for array in arrays)
+        return to_matrix(arrays) if is_matrix else arrays
+    array = np.asarray(found)
+    return array.astype(np.float64, copy=False) if array.dtype.kind in "fiub" else list(array.T)
+
+
+def _layout_of(found: Any) -> Layout:
+    kinds = [kind_of_dtype(array.dtype) for array in columns_of(_block_of(found))]
+    if any(kind is None for kind in kinds):
+        raise TypeError("it gives columns of no canonical kind")
+    return tuple(kind for kind in kinds if kind is not None)
+
+
+_COMPILERS: dict[type, Compile] = {
+    Pipeline: _pipeline,
+    ColumnTransformer: _column_transformer,
+    FeatureUnion: _feature_union,
+    StandardScaler: _standard_scaler,
+    RobustScaler: _robust_scaler,
+    MaxAbsScaler: _max_abs_scaler,
+    MinMaxScaler: _min_max_scaler,
+    KBinsDiscretizer: _bins,
+    SimpleImputer: _imputer,
+    FunctionTransformer: _function,
+    OneHotEncoder: compile_encoder,
+    OrdinalEncoder: compile_encoder,
+    TargetEncoder: compile_encoder,
+}

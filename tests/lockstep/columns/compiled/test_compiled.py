@@ -1,0 +1,481 @@
+"""Compiled predictors against scikit-learn: missing values, unseen categories and extremes."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+    TargetEncoder,
+)
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from lockstep.columns.compiled.predictor import CompiledPredictor, compile_model
+from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.estimators import fit
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.nodes import Model
+from lockstep.columns.predictors import ReferencePredictor
+
+KINDS = {
+    "amount": Kind.FLOAT,
+    "weight": Kind.FLOAT,
+    "count": Kind.INT,
+    "flag": Kind.BOOL,
+    "letter": Kind.TEXT,
+    "place": Kind.TEXT,
+}
+NUMBERS = ["amount", "weight", "count", "flag"]
+TEXTS = ["letter", "place"]
+ROWS = 500
+
+
+def rows(seed: int, count: int = ROWS) -> Columns:
+    """Numbers of many sizes, rare texts, and missing ones of each kind that may be missing."""
+    random = np.random.default_rng(seed)
+    amount = random.normal(size=count) * 10.0 ** random.integers(-3, 4, count)
+    weight = random.normal(size=count)
+    amount[random.random(count) < 0.1] = np.nan
+    weight[random.random(count) < 0.2] = np.nan
+    letters = [*"abcdefgh", "rare", "rarer", None]
+    often = np.array([*[10.0] * 8, 0.5, 0.5, 8.0])
+    return {
+        "amount": amount,
+        "weight": weight,
+        "count": random.integers(-5, 6, count),
+        "flag": random.random(count) < 0.5,
+        "letter": np.array(random.choice(letters, count, p=often / often.sum()), dtype=object),
+        "place": np.array([f"place {one}" for one in random.integers(0, 20, count)], dtype=object),
+    }
+
+
+@cache
+def history() -> Columns:
+    """Rows to learn from, with a number, one of two classes, and one of three."""
+    found = rows(1)
+    noise = np.random.default_rng(2).normal(size=ROWS)
+    number = 2 * np.nan_to_num(found["weight"]) + found["count"] + noise
+    named = np.array(["low", "middle", "high"], dtype=object)[np.digitize(number, [-2, 2])]
+    return {**found, "number": number, "size": np.abs(number), "is_high": number > 0, "is": named}
+
+
+def served() -> Columns:
+    """Rows that were not learnt from: some values were never seen, some are extreme."""
+    found = rows(3)
+    found["letter"][:20] = "never seen"
+    found["place"][10:30] = "elsewhere"
+    found["amount"][:5] = [1e30, -1e30, 0.0, -0.0, 5e-324]
+    found["count"][5:7] = [2**53, -(2**53)]
+    return found
+
+
+def fitted(make: Callable[[], Any], learns: str) -> ReferencePredictor:
+    """A model of all columns, fitted."""
+    classes = ("low", "middle", "high") if learns == "is" else None
+    node = Model(
+        name="model",
+        role="model",
+        inputs=tuple(KINDS),
+        learns=learns,
+        function=make,
+        kind=Kind.TEXT if classes else Kind.FLOAT,
+        classes=classes,
+        probabilities=tuple(f"model_{one}" for one in classes or ()),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few iterations
+        return fit(node, history())
+
+
+def compiled(reference: ReferencePredictor) -> CompiledPredictor:
+    """The same model, compiled."""
+    return compile_model(reference, tuple(KINDS.values()))
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings_of_unknown_categories() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found unknown categories")
+        yield
+
+
+def scaled() -> Any:
+    """All columns as numbers, none missing."""
+    return ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS),
+            ("texts", OneHotEncoder(handle_unknown="ignore"), TEXTS),
+        ],
+        sparse_threshold=0,
+    )
+
+
+PREPARED: dict[str, Callable[[], Any]] = {
+    "imputer with indicators, scaler, rare categories": lambda: make_column_transformer(
+        (
+            make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()),
+            NUMBERS,
+        ),
+        (OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=20), TEXTS),
+        sparse_threshold=0,
+    ),
+    "ordinal codes, missing and unknown ones too": lambda: make_column_transformer(
+        (
+            OrdinalEncoder(
+                handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2
+            ),
+            TEXTS,
+        ),
+        ("passthrough", NUMBERS),
+    ),
+    "means of the target": lambda: make_column_transformer(
+        (TargetEncoder(random_state=0), TEXTS), remainder="passthrough"
+    ),
+    "robust, within a range, by the largest": lambda: make_column_transformer(
+        (make_pipeline(SimpleImputer(), RobustScaler()), ["amount"]),
+        (make_pipeline(SimpleImputer(), MinMaxScaler(clip=True)), ["weight"]),
+        (MaxAbsScaler(), ["count", "flag"]),
+        ("drop", TEXTS),
+    ),
+    "bins, as columns and as numbers": lambda: make_column_transformer(
+        (
+            make_pipeline(
+                SimpleImputer(), KBinsDiscretizer(5, quantile_method="averaged_inverted_cdf")
+            ),
+            ["weight"],
+        ),
+        (KBinsDiscretizer(4, encode="ordinal", quantile_method="averaged_inverted_cdf"), ["count"]),
+        sparse_threshold=0,
+    ),
+    "texts that stand for missing ones, dropped columns": lambda: make_column_transformer(
+        (
+            make_pipeline(
+                SimpleImputer(strategy="most_frequent", missing_values=None),
+                OneHotEncoder(drop="first", handle_unknown="ignore"),
+            ),
+            TEXTS,
+        ),
+        sparse_threshold=0,
+    ),
+    "functions, of numbers and of a table": lambda: make_column_transformer(
+        (FunctionTransformer(np.sign), ["amount", "count"]),
+        (FunctionTransformer(_ratio), ["weight", "count"]),
+        ("drop", TEXTS),
+    ),
+    "side by side, weighted, chosen, one within another": lambda: make_column_transformer(
+        (
+            make_pipeline(
+                SimpleImputer(),
+                make_union(StandardScaler(), MinMaxScaler(), VarianceThreshold(0.1)),
+            ),
+            NUMBERS,
+        ),
+        (
+            ColumnTransformer(
+                [("codes", OneHotEncoder(handle_unknown="ignore"), [1])],
+                transformer_weights={"codes": 0.5},
+                sparse_threshold=0,
+            ),
+            TEXTS,
+        ),
+    ),
+    "categories of numbers": lambda: make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["count", "flag"]), sparse_threshold=0
+    ),
+}
+
+
+def _ratio(table: Any) -> Any:
+    return table[["weight"]].to_numpy() / (1 + table[["count"]].to_numpy() ** 2)
+
+
+@pytest.mark.parametrize("prepared", PREPARED)
+def test_preparation_is_the_same_to_the_last_bit(prepared: str) -> None:
+    reference = fitted(
+        lambda: make_pipeline(PREPARED[prepared](), HistGradientBoostingClassifier(max_iter=5)),
+        "is_high",
+    )
+
+    found = compiled(reference)
+
+    expected = np.asarray(reference.matrix(served()), dtype=np.float64)
+    np.testing.assert_array_equal(found.matrix(served()), expected)
+
+
+TREES: dict[str, Callable[[], Any]] = {
+    "histogram boosting": lambda: HistGradientBoostingClassifier(max_iter=10),
+    "gradient boosting": lambda: GradientBoostingClassifier(n_estimators=10),
+    "random forest": lambda: RandomForestClassifier(10),
+    "extra trees": lambda: ExtraTreesClassifier(10),
+    "one tree": lambda: DecisionTreeClassifier(max_depth=6),
+}
+TREES_OF_NUMBERS: dict[str, Callable[[], Any]] = {
+    "histogram boosting": lambda: HistGradientBoostingRegressor(max_iter=10),
+    "histogram boosting of counts": lambda: HistGradientBoostingRegressor("poisson", max_iter=10),
+    "gradient boosting": lambda: GradientBoostingRegressor(n_estimators=10),
+    "random forest": lambda: RandomForestRegressor(10),
+    "extra trees": lambda: ExtraTreesRegressor(10),
+    "one tree": DecisionTreeRegressor,
+}
+
+
+@pytest.mark.parametrize("learns", ["is_high", "is"])
+@pytest.mark.parametrize("trees", TREES)
+def test_classes_by_trees_are_the_same_to_the_last_bit(trees: str, learns: str) -> None:
+    reference = fitted(lambda: make_pipeline(scaled(), TREES[trees]()), learns)
+
+    _demand_equal(compiled(reference)(served()), reference(served()))
+
+
+@pytest.mark.parametrize("trees", TREES_OF_NUMBERS)
+def test_numbers_by_trees_are_the_same_to_the_last_bit(trees: str) -> None:
+    reference = fitted(lambda: make_pipeline(scaled(), TREES_OF_NUMBERS[trees]()), "size")
+
+    _demand_equal(compiled(reference)(served()), reference(served()))
+
+
+def test_trees_that_take_missing_values_and_categories() -> None:
+    coded = PREPARED["ordinal codes, missing and unknown ones too"]
+    boosted = HistGradientBoostingClassifier(max_iter=10, categorical_features=[0, 1])
+    reference = fitted(lambda: make_pipeline(coded(), boosted), "is")
+
+    _demand_equal(compiled(reference)(served()), reference(served()))
+
+
+@pytest.mark.parametrize("trees", ["random forest", "extra trees"])
+def test_forests_that_take_missing_values(trees: str) -> None:
+    coded = PREPARED["ordinal codes, missing and unknown ones too"]
+    reference = fitted(lambda: make_pipeline(coded(), TREES[trees]()), "is_high")
+
+    _demand_equal(compiled(reference)(served()), reference(served()))
+
+
+OTHERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "logistic": (LogisticRegression, "is_high"),
+    "logistic of three classes": (LogisticRegression, "is"),
+    "calibrated by steps": (
+        lambda: CalibratedClassifierCV(LogisticRegression(), method="isotonic"),
+        "is_high",
+    ),
+    "calibrated by curves, three classes": (
+        lambda: CalibratedClassifierCV(RandomForestClassifier(5, random_state=0)),
+        "is",
+    ),
+    "vote": (
+        lambda: VotingClassifier(
+            [("a", LogisticRegression()), ("b", HistGradientBoostingClassifier(max_iter=5))],
+            voting="soft",
+            weights=[1, 2],
+        ),
+        "is",
+    ),
+    "stack": (
+        lambda: StackingClassifier(
+            [("a", LogisticRegression()), ("b", ExtraTreesClassifier(5, random_state=0))],
+            cv=2,
+        ),
+        "is_high",
+    ),
+    "stack beside the columns": (
+        lambda: StackingClassifier(
+            [("a", LogisticRegression())],
+            HistGradientBoostingClassifier(max_iter=5),
+            cv=2,
+            passthrough=True,
+        ),
+        "is",
+    ),
+    "least squares": (LinearRegression, "number"),
+    "ridge": (Ridge, "number"),
+    "lasso": (lambda: Lasso(0.1), "number"),
+    "elastic net": (lambda: ElasticNet(0.1), "number"),
+    "counts": (PoissonRegressor, "size"),
+    "mean of two": (
+        lambda: VotingRegressor([("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=3))]),
+        "number",
+    ),
+    "stack of numbers": (
+        lambda: StackingRegressor(
+            [("a", Ridge()), ("b", DecisionTreeRegressor(max_depth=3))], cv=2
+        ),
+        "number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_linear_differs_by_rounding_alone(name: str) -> None:
+    make, learns = OTHERS[name]
+    reference = fitted(lambda: make_pipeline(scaled(), make()), learns)
+    modest = {key: array[7:] for key, array in served().items()}  # extremes cancel, or overflow
+
+    _demand_close(compiled(reference)(modest), reference(modest))
+
+
+def test_sparse_matrices_are_compiled_to_dense_ones() -> None:
+    sparse = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), TEXTS))
+    reference = fitted(lambda: make_pipeline(sparse, LogisticRegression()), "is_high")
+
+    _demand_close(compiled(reference)(served()), reference(served()))
+
+
+texts = st.one_of(st.none(), st.sampled_from([*"abcdefgh", "rare", "place 3"]), st.text(max_size=4))
+floats = st.one_of(st.just(np.nan), st.floats(-1e30, 1e30), st.floats(-3, 3))
+some_rows = st.lists(
+    st.tuples(floats, floats, st.integers(-(2**53), 2**53), st.booleans(), texts, texts),
+    min_size=1,
+    max_size=40,
+)
+
+
+@cache
+def _boosted() -> tuple[ReferencePredictor, CompiledPredictor]:
+    coded = PREPARED["ordinal codes, missing and unknown ones too"]
+    reference = fitted(
+        lambda: make_pipeline(coded(), HistGradientBoostingClassifier(max_iter=10)), "is"
+    )
+    return reference, compiled(reference)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some_rows)
+def test_any_rows_get_the_same_answer(drawn: list[tuple[Any, ...]]) -> None:
+    reference, found = _boosted()
+    given_rows = _columns(drawn)
+
+    _demand_equal(found(given_rows), reference(given_rows))
+
+
+@settings(max_examples=40, deadline=None)
+@given(some_rows)
+def test_the_answer_to_a_row_does_not_depend_on_the_rows_beside_it(
+    drawn: list[tuple[Any, ...]],
+) -> None:
+    _, found = _boosted()
+    together = found(_columns(drawn))
+
+    alone = [found(_columns([one])) for one in drawn]
+
+    for name, values in together.items():
+        assert [one[name][0] for one in alone] == values.tolist()
+
+
+def test_no_rows_are_no_answers() -> None:
+    reference, found = _boosted()
+    nothing = {name: array[:0] for name, array in served().items()}
+
+    assert {name: len(array) for name, array in found(nothing).items()} == dict.fromkeys(
+        reference(nothing), 0
+    )
+
+
+def test_what_scikit_learn_refuses_is_refused() -> None:
+    forest = fitted(lambda: make_pipeline(scaled(), RandomForestClassifier(3)), "is_high")
+    strict = make_column_transformer((OneHotEncoder(), TEXTS), sparse_threshold=0)
+    encoder = fitted(lambda: make_pipeline(strict, RandomForestClassifier(3)), "is_high")
+    linear = fitted(
+        lambda: make_pipeline(
+            make_column_transformer(("passthrough", ["count"])), LogisticRegression()
+        ),
+        "is_high",
+    )
+    beyond = {**served(), "amount": np.full(ROWS, 1e300)}
+    lacking = {**served(), "count": np.full(ROWS, np.nan)}
+
+    for reference, refused in ((forest, beyond), (encoder, served()), (linear, lacking)):
+        for predictor in (reference, compiled(reference)):
+            with np.errstate(all="ignore"), pytest.raises(ValueError):  # noqa: PT011
+                predictor(refused)  # each in its own words
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: make_pipeline(scaled(), GaussianNB()), "GaussianNB has no compiled form"),
+        (
+            lambda: make_pipeline(scaled(), PolynomialFeatures(), LogisticRegression()),
+            "PolynomialFeatures has no compiled form",
+        ),
+    ],
+)
+def test_a_step_without_a_compiled_form_is_named(make: Callable[[], Any], why: str) -> None:
+    reference = fitted(make, "is_high")
+
+    with pytest.raises(NotCompiledError, match=why):
+        compiled(reference)
+
+
+def test_a_subclass_is_not_taken_for_its_parent() -> None:
+    class Shifted(StandardScaler):  # type: ignore[misc]
+        def transform(self, X: Any, copy: bool | None = None) -> Any:  # noqa: N803
+            return super().transform(X, copy) + 1
+
+    reference = fitted(lambda: make_pipeline(scaled(), Shifted(), LogisticRegression()), "is_high")
+
+    with pytest.raises(NotCompiledError, match="Shifted has no compiled form"):
+        compiled(reference)
+
+
+def _columns(drawn: list[tuple[Any, ...]]) -> Columns:
+    found = {}
+    for place, (name, kind) in enumerate(KINDS.items()):
+        array = np.empty(len(drawn), dtype=kind.dtype)
+        array[:] = [row[place] for row in drawn]
+        found[name] = array
+    return found
+
+
+def _demand_equal(found: Columns, expected: Columns) -> None:
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
+def _demand_close(found: Columns, expected: Columns) -> None:
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        if values.dtype == object:
+            np.testing.assert_array_equal(found[name], values)
+        else:
+            np.testing.assert_allclose(found[name], values, rtol=1e-10, atol=1e-13)
