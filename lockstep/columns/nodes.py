@@ -17,7 +17,7 @@ import numpy as np
 
 from lockstep.columns.errors import InputError, NotFittedError
 from lockstep.columns.kinds import Array, Columns, Kind, example_array
-from lockstep.columns.predictors import Predictor, ReferencePredictor
+from lockstep.columns.predictors import Predictor
 from lockstep.columns.schema import Field
 
 Function = Callable[..., Any]
@@ -222,9 +222,8 @@ class Model(Column):
         )
 
     def inside(self, known: Columns, bound: Bound) -> Array | None:
-        """What its final estimator is given, after the transformers, by the reference predictor."""
-        predictor = self._predictor(bound)
-        return predictor.matrix(known) if isinstance(predictor, ReferencePredictor) else None
+        """What its final estimator is given, after the transformers."""
+        return self._predictor(bound).matrix(known)
 
     def budget(self, inherited: int) -> int:
         """No less than what its inputs bring along."""

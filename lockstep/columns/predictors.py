@@ -25,6 +25,13 @@ class Predictor(Protocol):
             columns: The model's inputs, in canonical form, among others.
         """
 
+    def matrix(self, columns: Columns, /) -> Array:
+        """What the final estimator is given of some rows, after all that comes before it.
+
+        Args:
+            columns: The model's inputs, in canonical form, among others.
+        """
+
 
 class ReferencePredictor:
     """A fitted scikit-learn estimator as a predictor: what any other predictor must agree with.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from lockstep.columns.compiled.blocks import Block, Layout, Step, to_matrix
@@ -10,6 +13,7 @@ from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
+from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import ReferencePredictor
 
 
@@ -84,6 +88,10 @@ def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] 
 def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredictor:
     """A compiled predictor in place of the reference one.
 
+    Args:
+        reference: The model as scikit-learn predicts it.
+        kinds: What each of the model's inputs holds, in order.
+
     Raises:
         NotCompiledError: A step of the estimator has no compiled form.
     """
@@ -91,3 +99,34 @@ def compile_model(reference: ReferencePredictor, kinds: Layout) -> CompiledPredi
         return CompiledPredictor(reference, kinds)
     except NotCompiledError as error:
         raise NotCompiledError(f"{reference.model.title}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A fitted pipeline of which every model that can be is compiled.
+
+    Attributes:
+        pipeline: The pipeline; a model without a compiled form keeps its reference predictor.
+        models: Names of the models that are compiled.
+        reasons: By model that is not: the step that has no compiled form.
+    """
+
+    pipeline: Pipeline
+    models: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> Compiled:
+        """Compile what can be compiled of a fitted pipeline."""
+        graph = pipeline.graph
+        compiled: dict[str, CompiledPredictor] = {}
+        reasons: dict[str, str] = {}
+        for name, reference in pipeline.bound.items():
+            if not isinstance(reference, ReferencePredictor):
+                continue
+            kinds = tuple(graph.kind(one) for one in reference.model.inputs)
+            try:
+                compiled[name] = compile_model(reference, kinds)
+            except NotCompiledError as error:
+                reasons[name] = str(error)
+        return cls(pipeline.bind(compiled), tuple(compiled), reasons)

@@ -1,0 +1,159 @@
+"""Compiled parity: compiled predictors against the reference ones, on golden records and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.predictors import Predictor
+from lockstep.columns.tables import concat, take_rows
+from lockstep.parity.comparison import Comparison, ParityReport, compare
+from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.replay import replay
+
+UNSEEN = "\x00 no text that was ever seen"
+EDGES: dict[Kind, tuple[object, ...]] = {
+    Kind.FLOAT: (np.nan, 0.0, -0.0, 5e-324, 1e-9, -1e30, 1e30),
+    Kind.INT: (0, -1, -(2**53), 2**53),
+    Kind.BOOL: (False, True),
+    Kind.TEXT: (None, "", UNSEEN),
+    Kind.TIME: (),
+}
+"""Values at which two implementations part most easily: missing ones, such as were never seen,
+both zeros, the least number, and numbers beyond those of any training row (within float32, to
+which scikit-learn's own trees round)."""
+
+_BASES = 16
+"""Golden rows of which edges are made, one value changed at a time."""
+
+
+def compiled_parity(
+    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords, *, version: int | None = None
+) -> ParityReport:
+    """Compare compiled predictors with what they were compiled from.
+
+    The golden records are replayed with them. Then each compiled model is given edges: golden rows
+    of which one input at a time is missing, unseen or extreme. Both predictors answer those, and
+    what one refuses the other has to refuse too.
+
+    Args:
+        pipeline: The fitted pipeline, whose predictors are the reference.
+        compiled: The same, compiled.
+        golden: Golden records of the pipeline.
+        version: The version whose models the pipeline has, for a reproducer to load.
+    """
+    replayed = replay(compiled.pipeline, _numeric(golden), version=version)
+    edges = tuple(
+        _compared_on_edges(pipeline, compiled, name, golden, version) for name in compiled.models
+    )
+    return ParityReport((*replayed.comparisons, *edges))
+
+
+def _numeric(golden: GoldenRecords) -> GoldenRecords:
+    """Golden records whose matrices of numbers are of float64, as compiled models make them.
+
+    scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
+    """
+    matrices = {name: _as_numbers(matrix) for name, matrix in golden.trace.matrices.items()}
+    return replace(golden, trace=replace(golden.trace, matrices=matrices))
+
+
+def _as_numbers(matrix: Array) -> Array:
+    try:
+        return matrix.astype(np.float64)
+    except (TypeError, ValueError):
+        return matrix  # of texts: its model has no transformers, and is not compiled
+
+
+def edge_rows(columns: Columns, kinds: dict[str, Kind]) -> Columns:
+    """Rows with one value changed in each: missing, never seen, or extreme.
+
+    Args:
+        columns: Rows to start from.
+        kinds: What each column to change holds.
+    """
+    count = len(next(iter(columns.values())))
+    bases = take_rows(columns, slice(min(count, _BASES)))
+    size = len(next(iter(bases.values())))
+    if not size:
+        return bases
+    parts = [
+        _changed(take_rows(bases, slice(place % size, place % size + 1)), name, value)
+        for place, (name, value) in enumerate(
+            (name, value) for name, kind in kinds.items() for value in EDGES[kind]
+        )
+    ]
+    return concat([bases, *parts], kinds)
+
+
+def _changed(row: Columns, name: str, value: object) -> Columns:
+    cell = np.empty(1, dtype=row[name].dtype)
+    cell[0] = value
+    return {**row, name: cell}
+
+
+def _compared_on_edges(
+    pipeline: Pipeline, compiled: Compiled, name: str, golden: GoldenRecords, version: int | None
+) -> Comparison:
+    graph = pipeline.graph
+    node = graph.nodes[name]
+    kinds = {one: graph.kind(one) for one in node.inputs}
+    rows = edge_rows({one: golden.trace.columns[one] for one in node.inputs}, kinds)
+    keys = np.arange(len(next(iter(rows.values()))))
+    reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
+    answered = np.concatenate([*_answered(reference, rows, keys), keys[:0]])
+    refused = np.setdiff1d(keys, answered)
+    setting = "on missing, unseen and extreme values"
+    with np.errstate(all="ignore"):
+        taken = [
+            row for row in refused.tolist() if _takes(other, take_rows(rows, slice(row, row + 1)))
+        ]
+        known = take_rows(rows, answered)
+        try:
+            actual = other(known)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            return Comparison(
+                setting=setting,
+                failure=f"compiled, {node.title} refuses values that scikit-learn takes: {error}",
+            )
+        expected = reference(known)
+    found = compare(
+        Trace(keys[answered], {**known, **expected}, {}),
+        Trace(keys[answered], {**known, **actual}, {}),
+        graph,
+        scales=golden.scales,
+        columns=tuple(expected),
+        version=version,
+    )
+    failure = (
+        f"compiled, {node.title} takes {len(taken)} rows that scikit-learn refuses"
+        if taken
+        else None
+    )
+    return replace(found, setting=setting, failure=failure)
+
+
+def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[Array]:
+    """The rows that a predictor takes, found by halves."""
+    if not len(keys):
+        return
+    if _takes(predictor, take_rows(rows, keys)):
+        yield keys
+    elif len(keys) > 1:
+        half = len(keys) // 2
+        yield from _answered(predictor, rows, keys[:half])
+        yield from _answered(predictor, rows, keys[half:])
+
+
+def _takes(predictor: Predictor, rows: Columns) -> bool:
+    with np.errstate(all="ignore"):
+        try:
+            predictor(rows)
+        except Exception:  # noqa: BLE001 - scikit-learn refuses with errors of many types
+            return False
+    return True
