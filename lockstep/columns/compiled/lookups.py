@@ -45,6 +45,11 @@ class Table:
     has_nan: bool
     refused: str | None
 
+    @property
+    def width(self) -> int:
+        """How many numbers stand for a value."""
+        return int(self.codes.shape[1])
+
     def __call__(self, array: Array) -> Array:
         """The numbers of each value: two-dimensional, one row a value.
 
@@ -71,17 +76,19 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     if Kind.TIME in given:
         raise NotCompiledError(f"{type(encoder).__name__} is given a column of times")
     tables = [_table(encoder, given, place) for place in range(len(given))]
-    width = sum(table.codes.shape[1] for table in tables)
+    ends = np.cumsum([table.width for table in tables]).tolist()
+    parts = [
+        (table, slice(end - table.width, end)) for table, end in zip(tables, ends, strict=True)
+    ]
 
     def encode(block: Block) -> Block:
         arrays = columns_of(block)
-        if len(tables) == 1:
-            return tables[0](arrays[0])
-        return np.concatenate(
-            [table(array) for table, array in zip(tables, arrays, strict=True)], axis=1
-        )
+        found = np.empty((len(arrays[0]), ends[-1]))
+        for (table, part), array in zip(parts, arrays, strict=True):
+            found[:, part] = table(array)
+        return found
 
-    return Step(encode, numbers(width))
+    return Step(encode, numbers(ends[-1]))
 
 
 def _table(encoder: Any, given: Layout, place: int) -> Table:

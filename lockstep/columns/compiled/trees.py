@@ -1,13 +1,14 @@
-"""Trees: treelite finds each row's leaves, and their values are summed as scikit-learn sums them.
+"""Trees: treelite says what each of them says, and that is summed as scikit-learn sums it.
 
-treelite's own sums are in another order, so that they differ in the last digits. Values are
-gathered by leaf and added up tree by tree, from the same start: the same number to the last bit.
+treelite's own sums are in another order, so that they differ in the last digits. Here values are
+added up tree by tree, from the same start: the same number to the last bit.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import ctypes
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,85 +37,96 @@ from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
 
 
-class Leaves:
-    """Which leaf of each tree a row falls into.
+class TreeValues:
+    """What each tree of an ensemble says of a row.
+
+    treelite is called by its C function: what its Python function does around it takes several
+    times as long as one row does.
 
     Args:
         ensemble: A fitted ensemble of trees.
         trees: How many it has.
+        width: How many numbers a tree says: one, or one a class.
+
+    Raises:
+        NotCompiledError: treelite reads another number of trees.
     """
 
-    def __init__(self, ensemble: Any, trees: int) -> None:
+    def __init__(self, ensemble: Any, trees: int, width: int = 1) -> None:
         import treelite
+        from treelite.core import _LIB
 
         self._model = treelite.sklearn.import_model(ensemble)
-        self._find = treelite.gtil.predict_leaf
-        self._trees = trees
         if self._model.num_tree != trees:
             raise NotCompiledError(
                 f"treelite reads {self._model.num_tree} trees of {type(ensemble).__name__}, "
                 f"which has {trees}"
             )
+        self._shape = (trees, width)
+        self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
+        self._predict = _LIB.TreeliteGTILPredict
+        self._last_error = _LIB.TreeliteGetLastError
 
     def __call__(self, matrix: Array) -> Array:
-        """Numbers of the leaves, as scikit-learn numbers nodes: int64, a column a tree."""
-        if not len(matrix):
-            return np.empty((0, self._trees), dtype=np.int64)
-        found = self._find(self._model, np.ascontiguousarray(matrix), nthread=1)
-        numbers: Array = found.astype(np.int64).reshape(len(matrix), self._trees)
-        return numbers
-
-
-class Sums:
-    """The sum of the values of a row's leaves, tree by tree.
-
-    Args:
-        leaves: Finds the leaves.
-        values: By tree, the value of each of its nodes.
-        start: What is added to first: a number, or one a row, by column of the sum.
-        every: A sum takes every so many trees: with three classes, the first sum takes the
-            first tree, the fourth, and so on.
-    """
-
-    def __init__(self, leaves: Leaves, values: Sequence[Array], every: int = 1) -> None:
-        self._leaves = leaves
-        self._every = every
-        first = np.cumsum([0, *(len(one) for one in values[:-1])])
-        self._first = first.astype(np.int64)
-        self._values = np.concatenate(values)
-
-    def __call__(self, matrix: Array, start: Array) -> Array:
-        """One row a row, one column a sum.
+        """The values: float64, by row, tree and class.
 
         Args:
-            matrix: What the trees are given.
-            start: What the sums begin with: one row, or one a row; one column a sum.
+            matrix: What the trees are given, float64, one row a row.
         """
-        leaves = self._leaves(matrix) + self._first
-        found = np.empty((len(matrix), self._every))
-        for column in range(self._every):
-            terms = np.empty((len(matrix), 1 + leaves.shape[1] // self._every))
-            terms[:, 0] = start[:, column]
-            terms[:, 1:] = self._values[leaves[:, column :: self._every]]
-            # Unlike a sum, which adds in pairs, a cumulative sum adds one after the other.
-            found[:, column] = np.cumsum(terms, axis=1)[:, -1]
+        rows = len(matrix)
+        found = np.zeros((rows, *self._shape))
+        if rows:
+            given = np.ascontiguousarray(matrix)
+            failed = self._predict(
+                self._model.handle,
+                ctypes.c_void_p(given.ctypes.data),
+                b"float64",
+                ctypes.c_uint64(rows),
+                ctypes.c_void_p(found.ctypes.data),
+                self._config.handle,
+            )
+            if failed:
+                raise ValueError(f"treelite: {ctypes.string_at(self._last_error()).decode()}")
         return found
 
 
-def _histogram_boosting(model: Any, given: Layout) -> tuple[Sums, Any, Array]:
-    """The sums, what comes before the trees, and where the sums begin."""
-    before = None
-    trees = model
+def summed(values: Array, start: Array, every: int = 1) -> Array:
+    """The sums of what trees say, one tree after the other, by row and sum.
+
+    Args:
+        values: What each tree says, by row and tree; it is written to.
+        start: What each sum begins with.
+        every: How many sums there are: with three, the first takes the first tree, the fourth, ...
+    """
+    found = np.empty((len(values), every))
+    for column in range(every):
+        terms = values[:, column::every]
+        # The start is the first term: (start + first) + second, and so on.
+        terms[:, 0] += start[column]
+        # Unlike a sum, which adds in pairs, this adds one after the other.
+        np.add.accumulate(terms, axis=1, out=terms)
+        found[:, column] = terms[:, -1]
+    return found
+
+
+def _raw(model: Any, given: Layout) -> Answer:
+    """Raw scores of histogram boosting, by row and sum."""
+    trees, before = model, None
     if model._preprocessor is not None:
-        before = compile_transformer(_numbered(model._preprocessor), given)
-        trees = copy.copy(model)  # what treelite would make of categories was done before
+        before = compile_transformer(_numbered(model._preprocessor), given).run
+        trees = copy.copy(model)  # what treelite would make of categories is done before
         trees._preprocessor = None
     else:
         demand_numbers(model, given)
-    grown = [tree for iteration in model._predictors for tree in iteration]
-    leaves = Leaves(trees, len(grown))
-    sums = Sums(leaves, [tree.nodes["value"] for tree in grown], model.n_trees_per_iteration_)
-    return sums, before, np.asarray(model._baseline_prediction, dtype=np.float64).reshape(1, -1)
+    every = model.n_trees_per_iteration_
+    values = TreeValues(trees, len(model._predictors) * every)
+    start = np.ravel(model._baseline_prediction)
+
+    def raw(block: Block) -> Array:
+        matrix = to_matrix(before(block) if before is not None else block)
+        return summed(values(matrix)[:, :, 0], start, every)
+
+    return raw
 
 
 def _numbered(preprocessor: Any) -> Any:
@@ -125,16 +137,6 @@ def _numbered(preprocessor: Any) -> Any:
         for name, one, columns in preprocessor.transformers_
     ]
     return found
-
-
-def _raw(model: Any, given: Layout) -> Answer:
-    sums, before, start = _histogram_boosting(model, given)
-
-    def raw(block: Block) -> Array:
-        matrix = to_matrix(before.run(block) if before is not None else block)
-        return sums(matrix, start)
-
-    return raw
 
 
 def _boosted_classes(model: Any, given: Layout) -> Estimate:
@@ -160,14 +162,13 @@ def _classes(raw: Answer, many: Any, count: int) -> Estimate:
 def _gradient_sums(model: Any, given: Layout) -> Answer:
     """Raw scores of gradient boosting: the start, and each tree's value by the learning rate."""
     demand_numbers(model, given)
-    grown = [tree.tree_ for stage in model.estimators_ for tree in stage]
     if not (isinstance(model.init_, str) or type(model.init_).__name__.startswith("Dummy")):
         raise NotCompiledError(f"{type(model).__name__} that starts from an estimator")
     # It is the same for every row, whatever the row.
-    start = np.asarray(model._raw_predict_init(np.zeros((1, model.n_features_in_))))
-    values = [model.learning_rate * tree.value[:, 0, 0] for tree in grown]
-    sums = Sums(Leaves(model, len(grown)), values, model.n_trees_per_iteration_)
-    return lambda block: sums(_rounded(to_matrix(block)), start.reshape(1, -1))
+    start = np.ravel(model._raw_predict_init(np.zeros((1, model.n_features_in_))))
+    every = model.n_trees_per_iteration_
+    values = TreeValues(model, len(model.estimators_) * every)
+    return lambda block: summed(values(_rounded(to_matrix(block)))[:, :, 0], start, every)
 
 
 def _gradient_classes(model: Any, given: Layout) -> Estimate:
@@ -196,14 +197,13 @@ def _means(forest: Any, given: Layout, columns: int) -> Answer:
     """The mean of what a forest's trees say."""
     demand_numbers(forest, given)
     _demand_one_target(forest)
-    grown = [tree.tree_ for tree in forest.estimators_]
-    leaves = Leaves(forest, len(grown))
-    sums = [Sums(leaves, [tree.value[:, 0, column] for tree in grown]) for column in range(columns)]
-    start = np.zeros((1, 1))
+    count = len(forest.estimators_)
+    values = TreeValues(forest, count, columns)
+    start = np.zeros(columns)
 
     def means(block: Block) -> Array:
-        matrix = _rounded(to_matrix(block))
-        return np.concatenate([one(matrix, start) for one in sums], axis=1) / len(grown)
+        found = values(_rounded(to_matrix(block)))
+        return summed(found.reshape(len(found), count * columns), start, columns) / count
 
     return means
 
@@ -222,7 +222,7 @@ def _tree_values(tree: Any, given: Layout) -> Answer:
     demand_numbers(tree, given)
     _demand_one_target(tree)
     found = tree.tree_
-    return lambda block: found.predict(_rounded(to_matrix(block)))
+    return lambda block: found.predict(_rounded(to_matrix(block)).astype(np.float32))
 
 
 def _demand_one_target(model: Any) -> None:
@@ -236,7 +236,7 @@ def _rounded(matrix: Array) -> Array:
     Raises:
         ValueError: One is beyond float32, which scikit-learn refuses too.
     """
-    found: Array = matrix.astype(np.float32)
+    found: Array = matrix.astype(np.float32).astype(np.float64)
     if np.isinf(found).any():
         raise ValueError("a number is infinite, or too large for float32")
     return found

@@ -1,0 +1,1 @@
+"""Serving: the live version, answering requests as they come."""

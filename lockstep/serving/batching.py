@@ -1,0 +1,182 @@
+"""Micro-batches: requests that arrived while the last batch ran are answered together.
+
+There is no timer: nothing waits for company. The first request that finds nobody waiting has the
+loop call for a batch as soon as it has handed on what has arrived by then; whatever came in the
+same turn is in it. Batches of one version are computed with that version alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lockstep.columns.errors import LockstepError
+from lockstep.serving.errors import BusyError, LateError
+from lockstep.serving.scorer import Answer, Record
+
+
+class Answering(Protocol):
+    """What answers requests, such as a scorer."""
+
+    def answer(self, requests: Sequence[Sequence[Record]], /) -> list[Answer | LockstepError]:
+        """Answer requests together."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may be waited for.
+
+    Attributes:
+        waiting_rows: Rows that may wait; a request that would make them more is refused.
+        batch_rows: Rows of requests that are computed together, at most; a larger request is
+            computed by itself.
+        inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
+            in a thread of its own, so that other requests are answered meanwhile.
+        seconds: For how long a request may wait and be computed.
+    """
+
+    waiting_rows: int = 20_000
+    batch_rows: int = 256
+    inline_rows: int = 256
+    seconds: float = 10.0
+
+
+class _Waiting:
+    """A request that waits."""
+
+    __slots__ = ("answering", "future", "records", "until")
+
+    def __init__(
+        self,
+        answering: Answering,
+        records: Sequence[Record],
+        future: asyncio.Future[Answer],
+        until: float,
+    ) -> None:
+        self.answering = answering
+        self.records = records
+        self.future = future
+        self.until = until
+
+
+class MicroBatches:
+    """The requests that wait, and their batches. It belongs to one event loop.
+
+    Args:
+        limits: How much may be waited for.
+
+    Attributes:
+        waiting_rows: Rows that wait now.
+        batches: How many batches have been computed.
+        rows: How many rows they had.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._queue: deque[_Waiting] = deque()
+        self._is_called = False
+        self.waiting_rows = 0
+        self.batches = 0
+        self.rows = 0
+
+    def ask(self, answering: Answering, records: Sequence[Record]) -> asyncio.Future[Answer]:
+        """Have a request answered with those that arrive meanwhile.
+
+        Args:
+            answering: What is to answer it.
+            records: Its rows.
+
+        Returns:
+            Its answer, once there is one; or the error that there is instead.
+
+        Raises:
+            BusyError: Too many rows wait.
+        """
+        count = len(records)
+        if self.waiting_rows + count > self._limits.waiting_rows and self._queue:
+            raise BusyError("Too many requests are waiting; try again a little later.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        until = loop.time() + self._limits.seconds
+        self._queue.append(_Waiting(answering, records, future, until))
+        self.waiting_rows += count
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._start, loop)
+        return future
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Compute a batch, here if it is small, and call for the next one."""
+        batch = self._take(loop.time())
+        if not batch:
+            self._is_called = False
+            return
+        count = sum(len(one.records) for one in batch)
+        self.batches += 1
+        self.rows += count
+        answering = batch[0].answering
+        requests = [one.records for one in batch]
+        if count <= self._limits.inline_rows:
+            _settle(batch, _answers(answering, requests))
+            self._go_on(loop)
+            return
+        task = loop.run_in_executor(None, _answers, answering, requests)
+        task.add_done_callback(lambda done: self._finish(batch, done, loop))
+
+    def _finish(
+        self,
+        batch: list[_Waiting],
+        done: asyncio.Future[list[Answer | Exception]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        _settle(batch, done.result())
+        self._go_on(loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._queue:
+            loop.call_soon(self._start, loop)
+        else:
+            self._is_called = False
+
+    def _take(self, now: float) -> list[_Waiting]:
+        """The next requests of one version, without those that nobody waits for any more."""
+        batch: list[_Waiting] = []
+        count = 0
+        while self._queue:
+            one = self._queue[0]
+            size = len(one.records)
+            is_other = bool(batch) and one.answering is not batch[0].answering
+            if is_other or (batch and count + size > self._limits.batch_rows):
+                break
+            self._queue.popleft()
+            self.waiting_rows -= size
+            if one.future.done():  # its client has gone
+                continue
+            if one.until < now:
+                one.future.set_exception(LateError("The request waited for too long."))
+                continue
+            batch.append(one)
+            count += size
+        return batch
+
+
+def _answers(
+    answering: Answering, requests: Sequence[Sequence[Record]]
+) -> list[Answer | Exception]:
+    try:
+        return list(answering.answer(requests))
+    except Exception as error:  # noqa: BLE001 - each request is told, and the loop goes on
+        return [error for _ in requests]
+
+
+def _settle(batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
+    for one, answer in zip(batch, answers, strict=True):
+        if one.future.done():
+            continue
+        if isinstance(answer, Exception):
+            one.future.set_exception(answer)
+        else:
+            one.future.set_result(answer)

@@ -1,0 +1,94 @@
+"""Why a request gets no answer, each with the status that HTTP has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from lockstep.columns.decode import Rejected
+from lockstep.columns.errors import LockstepError
+
+
+class ServingError(LockstepError):
+    """A request that is not answered. What its client sent is never repeated in the message.
+
+    Attributes:
+        status: The status of the response.
+        code: MLflow's name for this kind of error.
+        retry_after: Seconds after which to try again; None where that would change nothing.
+    """
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "BAD_REQUEST"
+    retry_after: int | None = None
+
+
+class UnreadableError(ServingError):
+    """The body is not what its content type says, or holds no rows."""
+
+
+class UnsupportedError(ServingError):
+    """The body is of a content type or an encoding that is not read here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class TooLargeError(ServingError):
+    """The body, or the number of its rows, is beyond the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class RefusedRowsError(ServingError):
+    """Rows do not fit their declaration, or break a row rule.
+
+    Attributes:
+        rejected: The rows with all their reasons.
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
+        super().__init__(
+            f"{len(rejected)} of {total} rows are refused; `rows` lists every reason by row and "
+            "column. Correct them, or ask with ?on_invalid=quarantine to score the others."
+        )
+        self.rejected = tuple(rejected)
+
+
+class UnauthorizedError(ServingError):
+    """There is no token, or a wrong one."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "UNAUTHENTICATED"
+
+
+class BusyError(ServingError):
+    """More requests wait than may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "RESOURCE_EXHAUSTED"
+    retry_after = 1
+
+
+class NotReadyError(ServingError):
+    """No version serves: none has been loaded yet, or the server is stopping."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 1
+
+
+class LateError(ServingError):
+    """The request waited for longer than it may."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "DEADLINE_EXCEEDED"
+
+
+class ComputingError(ServingError):
+    """A column cannot be computed for any row of the request."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    code = "INTERNAL_ERROR"
