@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.errors import LockstepError
 from lockstep.serving import invocations
-from lockstep.serving.batching import Limits, MicroBatches
 from lockstep.serving.bodies import parse_json
 from lockstep.serving.errors import (
     ComputingError,
-    NotReadyError,
     RefusedRowsError,
     ServingError,
     TooLargeError,
     UnsupportedError,
 )
-from lockstep.serving.scorer import Scorer
+from lockstep.serving.service import Service
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -28,19 +26,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _JSON = [(b"content-type", b"application/json")]
 MOST_BYTES = 10 * 2**20
-
-
-class Service:
-    """What answers: the version that serves, and the requests that wait for it.
-
-    Attributes:
-        scorer: The version that serves; None until one is loaded.
-        batches: The requests that wait.
-    """
-
-    def __init__(self, scorer: Scorer | None, limits: Limits | None = None) -> None:
-        self.scorer = scorer
-        self.batches = MicroBatches(limits or Limits())
 
 
 class Invocations:
@@ -59,9 +44,7 @@ class Invocations:
         await respond(send, status, content)
 
     async def _answer(self, scope: Scope, body: bytes) -> bytes:
-        scorer = self._service.scorer
-        if scorer is None:
-            raise NotReadyError("No version serves yet.")
+        scorer = self._service.demand_scorer()
         demand_json(scope)
         records = invocations.records_of(body)
         try:
@@ -130,14 +113,28 @@ async def respond(send: Send, status: int, content: bytes) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-def application(service: Service) -> Starlette:
-    """The application of a service."""
+def application(service: Service, lifespan: Any = None) -> Starlette:
+    """The application of a service.
+
+    Args:
+        service: What answers.
+        lifespan: What runs while the application does, as Starlette takes it.
+    """
     from starlette.applications import Starlette
-    from starlette.responses import Response
+    from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
     async def ping(_: Any) -> Response:
-        return Response(b"\n", 200 if service.scorer is not None else 503)
+        return Response(b"\n", 200 if service.is_ready else 503)
+
+    async def ready(_: Any) -> Response:
+        scorer, refusal = service.versions.scorer, service.versions.refusal
+        told = {
+            "ready": service.is_ready,
+            "version": scorer.loaded.version if scorer is not None else None,
+            "refused": {"version": refusal.version, "reason": refusal.reason} if refusal else None,
+        }
+        return JSONResponse(told, 200 if service.is_ready else 503)
 
     return Starlette(
         routes=[
@@ -145,5 +142,7 @@ def application(service: Service) -> Starlette:
             Route("/noop", Parsing(), methods=["POST"]),
             Route("/ping", ping),
             Route("/health", ping),
-        ]
+            Route("/ready", ready),
+        ],
+        lifespan=lifespan,
     )

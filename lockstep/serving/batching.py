@@ -8,7 +8,7 @@ same turn is in it. Batches of one version are computed with that version alone.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -78,6 +78,7 @@ class MicroBatches:
         self._limits = limits
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
+        self._asked: Counter[Answering] = Counter()
         self.waiting_rows = 0
         self.batches = 0
         self.rows = 0
@@ -103,10 +104,15 @@ class MicroBatches:
         until = loop.time() + self._limits.seconds
         self._queue.append(_Waiting(answering, records, future, until))
         self.waiting_rows += count
+        self._asked[answering] += 1
         if not self._is_called:
             self._is_called = True
             loop.call_soon(self._start, loop)
         return future
+
+    def is_asked(self, answering: Answering) -> bool:
+        """Whether a request still waits for its answer."""
+        return self._asked[answering] > 0
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Compute a batch, here if it is small, and call for the next one."""
@@ -120,7 +126,7 @@ class MicroBatches:
         answering = batch[0].answering
         requests = [one.records for one in batch]
         if count <= self._limits.inline_rows:
-            _settle(batch, _answers(answering, requests))
+            self._settle(batch, _answers(answering, requests))
             self._go_on(loop)
             return
         task = loop.run_in_executor(None, _answers, answering, requests)
@@ -132,8 +138,23 @@ class MicroBatches:
         done: asyncio.Future[list[Answer | Exception]],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        _settle(batch, done.result())
+        self._settle(batch, done.result())
         self._go_on(loop)
+
+    def _settle(self, batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
+        for one, answer in zip(batch, answers, strict=True):
+            self._forget(one)
+            if one.future.done():
+                continue
+            if isinstance(answer, Exception):
+                one.future.set_exception(answer)
+            else:
+                one.future.set_result(answer)
+
+    def _forget(self, one: _Waiting) -> None:
+        self._asked[one.answering] -= 1
+        if not self._asked[one.answering]:
+            del self._asked[one.answering]
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._queue:
@@ -153,10 +174,10 @@ class MicroBatches:
                 break
             self._queue.popleft()
             self.waiting_rows -= size
-            if one.future.done():  # its client has gone
-                continue
-            if one.until < now:
+            if one.until < now and not one.future.done():
                 one.future.set_exception(LateError("The request waited for too long."))
+            if one.future.done():  # too late, or its client has gone
+                self._forget(one)
                 continue
             batch.append(one)
             count += size
@@ -170,13 +191,3 @@ def _answers(
         return list(answering.answer(requests))
     except Exception as error:  # noqa: BLE001 - each request is told, and the loop goes on
         return [error for _ in requests]
-
-
-def _settle(batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
-    for one, answer in zip(batch, answers, strict=True):
-        if one.future.done():
-            continue
-        if isinstance(answer, Exception):
-            one.future.set_exception(answer)
-        else:
-            one.future.set_result(answer)

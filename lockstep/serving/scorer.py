@@ -16,6 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import python_value
 from lockstep.columns.tables import take_rows
+from lockstep.parity.wire import wire_record
 from lockstep.rules.rules import RowRules, compile_rules
 
 Record = Mapping[str, Any]
@@ -57,9 +58,8 @@ class Scorer:
     rules: RowRules
 
     @classmethod
-    def of(cls, loaded: LoadedVersion) -> Scorer:
-        """Compile a version, and its row rules."""
-        compiled = Compiled.of(loaded.pipeline)
+    def of(cls, loaded: LoadedVersion, compiled: Compiled) -> Scorer:
+        """A version as it was compiled, with the row rules of its input suite."""
         return cls(loaded, compiled, compile_rules(loaded.suites["input"]))
 
     @property
@@ -77,6 +77,14 @@ class Scorer:
             *([time] if time is not None else []),
             *self.pipeline.graph.outputs,
         )
+
+    def warm(self) -> None:
+        """Answer golden records, alone and together, so that no client waits for a first time."""
+        schema, golden = self.pipeline.record_schema, self.loaded.golden
+        records = [wire_record(golden.records, row, schema) for row in range(min(len(golden), 8))]
+        for count in (1, len(records)):
+            for _ in range(2):
+                self.answer([[record] for record in records[:count]])
 
     def answer(self, requests: Sequence[Sequence[Record]]) -> list[Answer | LockstepError]:
         """Answer requests together: the rows of all of them are computed at once.

@@ -130,3 +130,13 @@ class Compiled:
             except NotCompiledError as error:
                 reasons[name] = str(error)
         return cls(pipeline.bind(compiled), tuple(compiled), reasons)
+
+    @classmethod
+    def none(cls, pipeline: Pipeline, reason: str) -> Compiled:
+        """The pipeline as it is: the reference predictors serve.
+
+        Args:
+            pipeline: The fitted pipeline.
+            reason: Why none of its models is compiled.
+        """
+        return cls(pipeline, (), dict.fromkeys(pipeline.graph.models, reason))

@@ -10,6 +10,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.versions import prove
 
 Records = list[dict[str, Any]]
 
@@ -21,7 +22,7 @@ def loaded(live_home: Path) -> LoadedVersion:
 
 @pytest.fixture(scope="session")
 def scorer(loaded: LoadedVersion) -> Scorer:
-    return Scorer.of(loaded)
+    return prove(loaded)
 
 
 @pytest.fixture(scope="session")

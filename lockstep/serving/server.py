@@ -1,0 +1,93 @@
+"""The server: uvicorn around the application, in one process or in several that share a port."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockstep.serving.batching import Limits
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+_SETTINGS = "LOCKSTEP_SERVING"
+"""The environment variable by which worker processes get the settings."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pipeline is served.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        pointer: The file that says which version is live.
+        host: The address to listen at.
+        port: The port to listen at.
+        workers: How many processes share the port.
+        look_seconds: How often to look whether another version is live.
+        limits: How much may be waited for.
+    """
+
+    pipeline: str
+    pointer: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    look_seconds: float = 1.0
+    limits: Limits = field(default_factory=Limits)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is told to stop; then answer what is waiting, and end."""
+    import uvicorn
+
+    os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
+    uvicorn.run(
+        "lockstep.serving.server:application_of_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+        log_level="warning",
+    )
+
+
+def application_of_environment() -> Starlette:
+    """The application of this worker process, by the settings in its environment."""
+    return served(msgspec.json.decode(os.environ[_SETTINGS], type=Settings))
+
+
+def served(settings: Settings) -> Starlette:
+    """The application of a pipeline, which follows its live version while it runs."""
+    from lockstep.columns.threads import set_blas_threads
+    from lockstep.serving.app import application
+    from lockstep.serving.service import Service
+
+    set_blas_threads()
+    service = Service(Path(settings.pointer), settings.limits)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        await service.versions.look()
+        following = asyncio.create_task(service.versions.follow(settings.look_seconds))
+        try:
+            yield
+        finally:
+            service.is_draining = True
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    return application(service, lifespan)

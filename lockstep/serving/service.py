@@ -1,0 +1,49 @@
+"""The service: what answers behind every protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lockstep.serving.batching import Limits, MicroBatches
+from lockstep.serving.errors import NotReadyError
+from lockstep.serving.scorer import Scorer
+from lockstep.serving.versions import Versions
+
+
+class Service:
+    """The versions of a pipeline and the requests that wait for them.
+
+    Args:
+        pointer: The file that says which version is live.
+        limits: How much may be waited for.
+
+    Attributes:
+        versions: The version that serves, kept up with the file.
+        batches: The requests that wait.
+        is_draining: Whether the server is stopping: it answers what it has, and takes no more.
+    """
+
+    def __init__(self, pointer: Path, limits: Limits | None = None) -> None:
+        self.batches = MicroBatches(limits or Limits())
+        self.versions = Versions(pointer, self.batches)
+        self.is_draining = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are answered."""
+        return self.versions.scorer is not None and not self.is_draining
+
+    def demand_scorer(self) -> Scorer:
+        """The version that serves.
+
+        Raises:
+            NotReadyError: There is none, or the server is stopping.
+        """
+        scorer = self.versions.scorer
+        if self.is_draining:
+            raise NotReadyError("The server is stopping.")
+        if scorer is None:
+            refusal = self.versions.refusal
+            why = f": {refusal.reason}" if refusal is not None else " yet"
+            raise NotReadyError(f"No version serves{why}")
+        return scorer

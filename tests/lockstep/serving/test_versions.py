@@ -1,0 +1,162 @@
+"""Versions: what serves, what is refused, and how one takes another's place."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockstep.artifacts.artifact import sha256
+from lockstep.artifacts.live import LivePointer, read_live, write_live
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.project.home import Home
+from lockstep.serving.batching import Limits, MicroBatches
+from lockstep.serving.scorer import Answer
+from lockstep.serving.versions import Versions
+
+Records = list[dict[str, Any]]
+
+
+@pytest.fixture
+def copied(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], LivePointer]:
+    """Gives pointers to copies of the version's files, under other numbers."""
+
+    def copy(number: int) -> LivePointer:
+        directory = tmp_path / f"version {number}"
+        shutil.copytree(loaded.directory, directory)
+        return LivePointer(loaded.name, number, directory, loaded.digest)
+
+    return copy
+
+
+@pytest.fixture
+def other(copied: Callable[[int], LivePointer]) -> LivePointer:
+    """A version of other bytes: its manifest says that it was fitted on another number of rows."""
+    pointer = copied(2)
+    path = pointer.directory / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
+    return LivePointer(pointer.name, 2, pointer.directory, sha256(path.read_bytes()))
+
+
+@pytest.fixture
+def pointer(tmp_path: Path) -> Path:
+    return Home(tmp_path / "home").live("orders")
+
+
+def versions_at(pointer: Path) -> Versions:
+    return Versions(pointer, MicroBatches(Limits()))
+
+
+def number_of(versions: Versions) -> int | None:
+    return versions.scorer.loaded.version if versions.scorer is not None else None
+
+
+def test_nothing_serves_before_a_version_is_live(
+    pointer: Path, copied: Callable[[int], LivePointer]
+) -> None:
+    versions = versions_at(pointer)
+
+    async def go() -> None:
+        await versions.look()
+        assert versions.scorer is None
+        assert versions.refusal is None
+        write_live(pointer, copied(1))
+        await versions.look()
+
+    asyncio.run(go())
+
+    assert number_of(versions) == 1
+
+
+def test_a_damaged_version_is_refused_and_the_old_one_goes_on(
+    pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer
+) -> None:
+    versions = versions_at(pointer)
+    (other.directory / "profile.json").write_text("{}")
+
+    async def go() -> None:
+        write_live(pointer, copied(1))
+        await versions.look()
+        write_live(pointer, other)
+        await versions.look()
+
+    asyncio.run(go())
+
+    assert number_of(versions) == 1
+    assert versions.refusal is not None
+    assert versions.refusal.version == 2
+    assert "profile.json is not what was logged" in versions.refusal.reason
+
+
+def test_a_version_that_computes_something_else_here_is_refused_by_its_replay(
+    pointer: Path, copied: Callable[[int], LivePointer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = versions_at(pointer)
+    write_live(pointer, copied(1))
+    opened = LivePointer.open
+
+    def skewed(self: LivePointer) -> LoadedVersion:
+        found = opened(self)
+        node = found.pipeline.graph.nodes["price_per_item"]
+        function = node.function
+        assert function is not None
+        object.__setattr__(node, "function", lambda price, items: function(price, items) + 1)
+        return found
+
+    monkeypatch.setattr(LivePointer, "open", skewed)
+
+    asyncio.run(versions.look())
+
+    assert versions.scorer is None
+    assert versions.refusal is not None
+    assert "price_per_item" in versions.refusal.reason
+
+
+def test_a_pointer_that_cannot_be_read_leaves_the_version_that_serves(
+    pointer: Path, copied: Callable[[int], LivePointer]
+) -> None:
+    versions = versions_at(pointer)
+
+    async def go() -> None:
+        write_live(pointer, copied(1))
+        await versions.look()
+        pointer.write_text("{")
+        await versions.look()
+        assert versions.refusal is not None
+        write_live(pointer, copied(3))  # the same bytes under another number
+        await versions.look()
+
+    asyncio.run(go())
+
+    assert number_of(versions) == 1
+    assert versions.refusal is None
+
+
+def test_requests_are_answered_by_the_version_that_served_when_they_came(
+    pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer, orders: Records
+) -> None:
+    versions = versions_at(pointer)
+    batches = versions.batches
+
+    async def go() -> list[int]:
+        write_live(pointer, copied(1))
+        await versions.look()
+        old = versions.scorer
+        assert old is not None
+        waiting = [batches.ask(old, orders[:1]) for _ in range(3)]
+        write_live(pointer, other)
+        await versions.look()
+        new = versions.scorer
+        assert new is not None
+        waiting.append(batches.ask(new, orders[:1]))
+        answers: list[Answer] = list(await asyncio.gather(*waiting))
+        await versions.drained()
+        assert not batches.is_asked(old)
+        return [answer.version for answer in answers]
+
+    assert asyncio.run(go()) == [1, 1, 1, 2]
+    assert read_live(pointer) is not None
