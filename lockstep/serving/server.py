@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockstep.serving.access import TOKEN, Application, Guarded, demand_safe
 from lockstep.serving.batching import Limits
+from lockstep.serving.logs import log_to_stderr
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -45,9 +47,14 @@ class Settings:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until the process is told to stop; then answer what is waiting, and end."""
+    """Serve until the process is told to stop; then answer what is waiting, and end.
+
+    Raises:
+        LockstepError: The address is a public one, and there is no token.
+    """
     import uvicorn
 
+    demand_safe(settings.host, os.environ.get(TOKEN))
     os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
     uvicorn.run(
         "lockstep.serving.server:application_of_environment",
@@ -60,13 +67,17 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,
-        log_level="warning",
+        log_config=None,
     )
 
 
-def application_of_environment() -> Starlette:
+def application_of_environment() -> Application:
     """The application of this worker process, by the settings in its environment."""
-    return served(msgspec.json.decode(os.environ[_SETTINGS], type=Settings))
+    log_to_stderr()
+    settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
+    token = os.environ.get(TOKEN)
+    application: Application = served(settings)
+    return Guarded(application, token) if token else application
 
 
 def served(settings: Settings) -> Starlette:

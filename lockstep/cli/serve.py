@@ -1,0 +1,44 @@
+"""The command that serves a pipeline by HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import PipelineName
+
+
+def serve(
+    pipeline: PipelineName,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; another than this machine's needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8080,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+) -> None:
+    """Answer HTTP requests with the live version of a pipeline; Ctrl-C stops it.
+
+    It speaks MLflow's protocol (`/invocations`), follows the live version while it runs, and
+    demands the token in `LOCKSTEP_TOKEN`, if that is set, of every client.
+    """
+    from lockstep.cli.console import say
+    from lockstep.columns.errors import LockstepError
+    from lockstep.serving.server import Settings
+    from lockstep.serving.server import serve as run
+
+    project = context.project()
+    names = project.pipeline_names()
+    if pipeline not in names:
+        raise LockstepError(
+            f"There is no pipeline {pipeline!r}. There are: {', '.join(names) or 'none'}."
+        )
+    pointer = project.home.live(pipeline)
+    say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")
+    if not pointer.exists():
+        say(
+            f"No version of it is live yet: requests get 503 until one is promoted "
+            f"(lockstep train {pipeline}, lockstep promote {pipeline})."
+        )
+    run(Settings(pipeline, str(pointer), host=host, port=port, workers=workers))

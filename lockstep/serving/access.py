@@ -1,0 +1,80 @@
+"""Access: a bearer token in front of everything but the probes."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from lockstep.columns.errors import LockstepError
+
+TOKEN = "LOCKSTEP_TOKEN"
+"""The environment variable that holds the token."""
+OPEN = frozenset({"/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+"""What a load balancer asks without a token."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_REFUSED = (
+    b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'
+)
+
+
+class Guarded:
+    """An application that answers those alone who know the token.
+
+    Args:
+        application: What answers.
+        token: The token.
+    """
+
+    def __init__(self, application: Application, token: str) -> None:
+        self._application = application
+        self._expected = b"Bearer " + token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http" or scope["path"] in OPEN or self._is_known(scope):
+            await self._application(scope, receive, send)
+            return
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(_REFUSED)).encode()),
+            (b"www-authenticate", b"Bearer"),
+        ]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": _REFUSED})
+
+    def _is_known(self, scope: Scope) -> bool:
+        given = [value for name, value in scope["headers"] if name == b"authorization"]
+        # In constant time: how long it takes tells nothing of how much of a guess is right.
+        return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
+
+
+def demand_safe(host: str, token: str | None) -> None:
+    """Check that nobody but this machine is answered without a token.
+
+    Args:
+        host: The address to listen at.
+        token: The token, if there is one.
+
+    Raises:
+        LockstepError: The address is a public one, and there is no token.
+    """
+    if token or host == "localhost" or _is_loopback(host):
+        return
+    raise LockstepError(
+        f"Everyone who reaches {host} would be answered: set {TOKEN} to a secret that clients send "
+        "as `Authorization: Bearer ...`, or listen at 127.0.0.1."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
