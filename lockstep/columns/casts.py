@@ -20,6 +20,7 @@ from lockstep.columns.values import (
     FIRST_TIME,
     LAST_TIME,
     Convert,
+    Refusal,
     RefusedError,
     cell_parser,
 )
@@ -27,7 +28,7 @@ from lockstep.columns.values import (
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Cast = tuple[Array, dict[int, str]]
+Cast = tuple[Array, dict[int, Refusal]]
 """A canonical array, and the reason for each refused position, which holds a placeholder."""
 
 _PLACEHOLDERS: dict[Kind, Any] = {Kind.INT: 0, Kind.BOOL: False}
@@ -46,13 +47,13 @@ def cast_values(field: Field, convert: Convert, values: Sequence[Any]) -> Cast:
     if alike is not None:
         return alike, {}
     found: list[Any] = []
-    refused: dict[int, str] = {}
+    refused: dict[int, Refusal] = {}
     for position, value in enumerate(values):
         try:
             found.append(convert(value))
-        except RefusedError as reason:
+        except RefusedError as error:
             found.append(_PLACEHOLDERS.get(field.kind))
-            refused[position] = str(reason)
+            refused[position] = error.refusal
     return np.array(found, dtype=field.kind.dtype), refused
 
 
@@ -274,11 +275,11 @@ def _listed(values: Array) -> list[Any]:
     return values.tolist()  # type: ignore[no-any-return]
 
 
-def _reason(convert: Convert, value: Any) -> str:
+def _reason(convert: Convert, value: Any) -> Refusal:
     try:
         convert(value)
-    except RefusedError as reason:
-        return str(reason)
+    except RefusedError as error:
+        return error.refusal
     raise AssertionError(f"{value!r} is refused in an array but not alone")
 
 

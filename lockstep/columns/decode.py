@@ -19,7 +19,7 @@ from lockstep.columns.casts import (
     cast_values,
     values_of,
 )
-from lockstep.columns.errors import UnreadableError
+from lockstep.columns.errors import FunctionError, UnreadableError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
@@ -40,11 +40,18 @@ class Reason:
         column: The column at fault.
         rule: Which rule refused it: `"type"`, or the name of a row rule.
         message: What was wrong with it, for a person.
+        refusal: The same without any value, for whoever may not be shown the record.
     """
 
     column: str
     rule: str
     message: str
+    refusal: str
+
+    @classmethod
+    def of_function(cls, error: FunctionError) -> Reason:
+        """Why a row is refused at which a column's function fails."""
+        return cls(error.column, "function", str(error), "cannot be computed for this row")
 
     def __str__(self) -> str:
         return f"{self.column}: {self.message}"
@@ -172,13 +179,6 @@ _FIRST_ROW.flags.writeable = False
 
 def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source: str) -> Decoded:
     plan = _plan(schema)
-    if len(records) == 1 and isinstance(records[0], Mapping):
-        try:
-            columns = _decode_one(records[0], plan, schema)
-        except RefusedError:
-            pass  # what follows finds all the reasons
-        else:
-            return Decoded(columns, _FIRST_ROW, (), _extra(records, plan.names), 1)
     for position, record in enumerate(records):
         if not isinstance(record, Mapping):
             raise UnreadableError(
@@ -187,6 +187,13 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
                 where=f"{source}, row {position}",
             )
     named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
+    if len(named) == 1:
+        try:
+            columns = _decode_one(named[0], plan, schema)
+        except RefusedError:
+            pass  # what follows finds all the reasons
+        else:
+            return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1)
     getters = [record.get for record in named]
     casts: dict[str, Cast] = {}
     for field, convert in plan.fields:
@@ -382,8 +389,8 @@ def _rejected(
 ) -> tuple[Rejected, ...]:
     found: dict[int, list[Reason]] = {row: [] for row in rows}
     for name, (_, reasons) in casts.items():
-        for row, message in reasons.items():
-            found[row].append(Reason(name, "type", message))
+        for row, refusal in reasons.items():
+            found[row].append(Reason(name, "type", str(refusal), refusal.words))
     keys: list[str | None] = [None] * len(rows)
     if key is not None:
         array, unreadable = casts[key]

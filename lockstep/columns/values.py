@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -33,6 +33,7 @@ LAST_TIME = (datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC) - _EPOCH) //
 """The times that Python's `datetime` can hold, in microseconds since 1970."""
 _FINER_THAN_MICROSECONDS = re.compile(r"[.,]\d{6}\d*[1-9]")
 _NAIVE = 'is a naive time; say its zone (Z), or mark the field Zone("UTC")'
+_FINER = "is finer than a microsecond"
 _OUTSIDE = "lies outside the years 1 to 9999 in UTC"
 _TIME_EXAMPLE = "a time such as 2013-04-01T09:30:00Z"
 
@@ -44,8 +45,31 @@ _NUMBERS = (int, float, Decimal, np.integer, np.floating)
 _BOOLEANS = {"true": True, "false": False}
 
 
+class Refusal(NamedTuple):
+    """Why a value is not admitted.
+
+    Attributes:
+        words: What is wrong with it, such as "is text, not a number"; nothing of the value.
+        value: The value, as a sentence shows it; empty where there is none to show.
+    """
+
+    words: str
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.words}" if self.value else self.words
+
+
 class RefusedError(ValueError):
-    """A value that its declaration does not admit; its text is the reason."""
+    """A value that its declaration does not admit.
+
+    Attributes:
+        refusal: Why.
+    """
+
+    def __init__(self, words: str, value: str = "") -> None:
+        self.refusal = Refusal(words, value)
+        super().__init__(str(self.refusal))
 
 
 def converter(field: Field) -> Convert:
@@ -112,14 +136,14 @@ def _float(value: Any) -> float | None:
             return value
         if isnan(value):
             return None
-        raise RefusedError(f"{value} is not a finite number")
+        raise RefusedError("is not a finite number", str(value))
     if type(value) is int:
         try:
             found = float(value)
         except OverflowError:
-            raise RefusedError(f"{show(value)} does not fit a float") from None
+            raise RefusedError("does not fit a float", show(value)) from None
         if found != value:
-            raise RefusedError(f"{show(value)} has no exact float; it lies beyond 2^53")
+            raise RefusedError("has no exact float; it lies beyond 2^53", show(value))
         return found
     if value is None:
         return None
@@ -130,7 +154,7 @@ def _int(value: Any) -> int | None:
     if type(value) is int:
         if -_INT64 <= value < _INT64:
             return value
-        raise RefusedError(f"{show(value)} does not fit a 64-bit integer")
+        raise RefusedError("does not fit a 64-bit integer", show(value))
     if value is None:
         return None
     if type(value) is float:
@@ -138,7 +162,7 @@ def _int(value: Any) -> int | None:
             return None
         if value.is_integer():
             return _int(int(value))
-        raise RefusedError(f"{value} is not an integer")
+        raise RefusedError("is not an integer", str(value))
     return _int(_plain_number(value))
 
 
@@ -146,7 +170,7 @@ def _exact_int(value: Any) -> int | None:
     found = _int(value)
     if found is None or -EXACT_INTEGERS <= found <= EXACT_INTEGERS:
         return found
-    raise RefusedError(f"{found} lies beyond 2^53, where optional integers are no longer exact")
+    raise RefusedError("lies beyond 2^53, where optional integers are no longer exact", str(found))
 
 
 def _bool(value: Any) -> bool | None:
@@ -158,7 +182,7 @@ def _bool(value: Any) -> bool | None:
         return bool(value)
     if _is_number(value) and value in (0, 1):
         return bool(value)
-    raise RefusedError(f"{show(value)} is {_noun(value)}, not true or false")
+    raise RefusedError(f"is {_noun(value)}, not true or false", show(value))
 
 
 def _text(value: Any) -> str | None:
@@ -168,13 +192,13 @@ def _text(value: Any) -> str | None:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise RefusedError(f"{show(value)} is not valid Unicode text") from None
+            raise RefusedError("is not valid Unicode text", show(value)) from None
         return value
     if value is None or _is_missing(value):
         return None
     if isinstance(value, str):
         return _text(str(value))
-    raise RefusedError(f"{show(value)} is {_noun(value)}, not text")
+    raise RefusedError(f"is {_noun(value)}, not text", show(value))
 
 
 def _one_of(choices: tuple[str, ...]) -> Convert:
@@ -185,7 +209,7 @@ def _one_of(choices: tuple[str, ...]) -> Convert:
         text = _text(value)
         if text is None or text in admitted:
             return text
-        raise RefusedError(f"{show(text)} is none of {known}")
+        raise RefusedError(f"is none of {known}", show(text))
 
     return convert
 
@@ -196,15 +220,15 @@ def _time(value: Any) -> int | None:
     elif value is None or _is_missing(value):
         return None
     elif isinstance(value, np.datetime64):
-        raise RefusedError(f"{value} {_NAIVE}")
+        raise RefusedError(_NAIVE, str(value))
     elif not isinstance(value, datetime):
-        raise RefusedError(f"{show(value)} is {_noun(value)}, not {_TIME_EXAMPLE}")
+        raise RefusedError(f"is {_noun(value)}, not {_TIME_EXAMPLE}", show(value))
     elif getattr(value, "nanosecond", 0):
-        raise RefusedError(f"{value.isoformat()} is finer than a microsecond")
+        raise RefusedError(_FINER, value.isoformat())
     if not MINYEAR <= value.year <= MAXYEAR:  # pandas' times go further
         raise RefusedError(_OUTSIDE)
     if value.utcoffset() is None:
-        raise RefusedError(f"{value.isoformat()} {_NAIVE}")
+        raise RefusedError(_NAIVE, value.isoformat())
     found: int = (value - _EPOCH) // _MICROSECOND
     if FIRST_TIME <= found <= LAST_TIME:
         return found
@@ -237,16 +261,17 @@ def _at(naive: datetime, clock: ZoneInfo, zone: str) -> datetime:
     """
     if isinstance(naive, pd.Timestamp):
         if naive.nanosecond:
-            raise RefusedError(f"{naive.isoformat()} is finer than a microsecond")
+            raise RefusedError(_FINER, naive.isoformat())
         naive = naive.to_pydatetime()
     if not MINYEAR < naive.year < MAXYEAR:
         raise RefusedError(_OUTSIDE)
     first, second = (naive.replace(tzinfo=clock, fold=fold) for fold in (0, 1))
     if first.utcoffset() != second.utcoffset():
         back = first.astimezone(UTC).astimezone(clock).replace(tzinfo=None)
+        times = "twice" if back == naive else "never"
         raise RefusedError(
-            f"the clocks of {zone} {'show' if back == naive else 'never show'} {naive.isoformat()}"
-            f"{' twice' if back == naive else ''}; say its zone, such as +00:00"
+            f"is {times} shown by the clocks of {zone}; say its zone, such as +00:00",
+            naive.isoformat(),
         )
     return first.astimezone(UTC)
 
@@ -255,9 +280,9 @@ def _parse_time(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise RefusedError(f"{show(text)} is not {_TIME_EXAMPLE}") from None
+        raise RefusedError(f"is not {_TIME_EXAMPLE}", show(text)) from None
     if ("." in text or "," in text) and _FINER_THAN_MICROSECONDS.search(text):
-        raise RefusedError(f"{text} is finer than a microsecond")
+        raise RefusedError(_FINER, text)
     return found
 
 
@@ -281,15 +306,15 @@ def _plain_number(value: Any) -> int | float | None:
     if _is_missing(value):
         return None
     if isinstance(value, bool | np.bool_):
-        raise RefusedError(f"{bool(value)} is true or false, not a number")
+        raise RefusedError("is true or false, not a number", str(bool(value)))
     if not _is_number(value):
-        raise RefusedError(f"{show(value)} is {_noun(value)}, not a number")
+        raise RefusedError(f"is {_noun(value)}, not a number", show(value))
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
         found = float(value)
         if found != value:  # of more than 64 bits
-            raise RefusedError(f"{value} has no exact float")
+            raise RefusedError("has no exact float", f"{value}")
         return found
     return _plain_decimal(value)
 
@@ -302,7 +327,7 @@ def _plain_decimal(value: Decimal) -> int | float:
         return int(value)
     found = float(value)
     if Decimal(repr(found)) != value:
-        raise RefusedError(f"{show(value)} has no float that keeps its digits")
+        raise RefusedError("has no float that keeps its digits", show(value))
     return found
 
 

@@ -314,7 +314,7 @@ def _reason(rule: Rule, values: list[Any]) -> Reason:
             message = f"{quoted(value)} {refusal}"
         case [first, second]:
             message = f"{quoted(first)} {refusal} ({quoted(second)})"
-    return Reason(rule.columns[0], rule.expectation, message)
+    return Reason(rule.columns[0], rule.expectation, message, refusal)
 
 
 def _readable(value: Any, array: Array) -> Any:

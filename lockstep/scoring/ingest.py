@@ -103,7 +103,7 @@ def ingest(
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
     keep[list(broken)] = False
     repeated = {
-        row: (Reason(key, "duplicate", f"row {data.rows[first]} has this key already"),)
+        row: (_duplicate(key, int(data.rows[first])),)
         for row, first in _repeated(data.columns[key], keep).items()
     }
     keep[list(repeated)] = False
@@ -222,6 +222,11 @@ def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:
 
 def _columns_at_fault(rows: tuple[Rejected, ...]) -> list[str]:
     return list(dict.fromkeys(reason.column for row in rows for reason in row.reasons))
+
+
+def _duplicate(key: str, first: int) -> Reason:
+    told = f"row {first} has this key already"
+    return Reason(key, "duplicate", told, told)
 
 
 def _repeated(keys: Array, among: Array) -> dict[int, int]:

@@ -123,7 +123,7 @@ def _parts(
         if count == 0:
             raise
         if count == 1:
-            failed[offset] = (Reason(error.column, "function", str(error)),)
+            failed[offset] = (Reason.of_function(error),)
             if len(failed) > most:
                 raise FailingFunctionError(
                     error.column, len(failed), offset + 1, str(error)

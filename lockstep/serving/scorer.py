@@ -170,7 +170,7 @@ class Scorer:
             try:
                 parts.append(self._compute(row))
             except FunctionError as error:
-                reason = Reason(error.column, "function", str(error))
+                reason = Reason.of_function(error)
                 key = str(row[self.pipeline.key][0])
                 at = int(decoded.rows[place])
                 failed.append((place, Rejected(at, key, (reason,), _record(row, 0))))

@@ -213,17 +213,43 @@ def test_a_long_value_is_cut_in_its_reason() -> None:
 # What is told of a refused row
 
 
+MISSING_MUST = "missing, and declared int (never missing)"
+
+
 def test_a_refused_row_has_all_its_reasons_in_the_order_of_the_fields() -> None:
     record = {"key": "k", "choice": "green", "real": "high", "must": None, "more": 1}
 
     (rejected,) = decode([record], SCHEMA).rejected
 
     assert rejected.reasons == (
-        Reason("real", "type", "'high' is text, not a number"),
-        Reason("must", "type", "missing, and declared int (never missing)"),
-        Reason("choice", "type", "'green' is none of 'red', 'blue'"),
+        Reason("real", "type", "'high' is text, not a number", "is text, not a number"),
+        Reason("must", "type", MISSING_MUST, MISSING_MUST),
+        Reason("choice", "type", "'green' is none of 'red', 'blue'", "is none of 'red', 'blue'"),
     )
     assert (rejected.row, rejected.key, rejected.record) == (0, "k", record)
+
+
+@pytest.mark.parametrize("field", ["real", "whole", "must", "flag", "choice", "at"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Anna Karenina",
+        "2013-04-01T09:30:00",
+        "2013-04-01T09:30:00.1234567Z",
+        ["Anna Karenina"],
+        987654321987654321.5,
+        98765432198765432198765,
+        Decimal("98765432198765432198765.5"),
+        datetime(2013, 4, 1, 9, 30),  # noqa: DTZ001
+    ],
+)
+def test_a_refusal_repeats_nothing_of_the_value(field: str, value: Any) -> None:
+    found = decode({"key": "k", "must": 1, field: value}, SCHEMA)
+
+    for rejected in found.rejected:
+        (one,) = rejected.reasons
+        assert not any(told in one.refusal for told in ("Anna", "T09:30:00.1", "9876", "1, 9, 30"))
+        assert one.message.endswith(one.refusal)
 
 
 def test_rows_are_parted_and_counted() -> None:

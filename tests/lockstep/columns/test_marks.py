@@ -26,6 +26,13 @@ class Parcel(Record):
     weight: float
 
 
+class Letter(Record):
+    """One letter."""
+
+    letter: Key[str]
+    class_: Annotated[int | None, Named("class")]
+
+
 class Line(Record):
     """A row without a name."""
 
@@ -149,6 +156,12 @@ def test_a_parquet_column_of_naive_times_is_in_the_declared_zone() -> None:
     assert np.isnat(found.columns["until"]).tolist() == [True, False]
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_an_optional_field_is_found_by_its_other_name_in_one_record_and_in_many(count: int) -> None:
+    found = decode([{"letter": "a", "class": 3}] * count, Letter.schema())
+    assert found.columns["class_"].tolist() == [3.0] * count
+
+
 @pytest.mark.parametrize("value", ["2020-07-01", date(2020, 7, 1)], ids=["text", "date"])
 def test_a_date_is_midnight_in_the_declared_zone(value: Any) -> None:
     found = decode({"visit": 1, "at": value, "until": None}, Visit.schema())
@@ -158,8 +171,8 @@ def test_a_date_is_midnight_in_the_declared_zone(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("2020-10-25T02:30", "show 2020-10-25T02:30:00 twice"),
-        ("2020-03-29T02:30", "never show 2020-03-29T02:30:00"),
+        ("2020-10-25T02:30", "2020-10-25T02:30:00 is twice shown by the clocks"),
+        ("2020-03-29T02:30", "2020-03-29T02:30:00 is never shown by the clocks"),
     ],
     ids=["twice", "never"],
 )

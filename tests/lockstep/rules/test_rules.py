@@ -48,8 +48,18 @@ def test_a_refused_row_has_all_its_reasons_in_the_order_of_the_suite(flights: Co
     refusals = rules_of(KNOWN, POSSIBLE).apply(flights)
 
     assert refusals.reasons(4) == (
-        Reason("carrier", "expect_column_values_to_be_in_set", "'XX' is not one of UA, DL"),
-        Reason("temp", "expect_column_values_to_be_between", "212 is not between -60 and 130"),
+        Reason(
+            "carrier",
+            "expect_column_values_to_be_in_set",
+            "'XX' is not one of UA, DL",
+            "is not one of UA, DL",
+        ),
+        Reason(
+            "temp",
+            "expect_column_values_to_be_between",
+            "212 is not between -60 and 130",
+            "is not between -60 and 130",
+        ),
     )
 
 
