@@ -146,7 +146,7 @@ def cast_chunks(values: pa.ChunkedArray, field: Field, convert: Convert) -> Cast
         return cast_array(field, convert, values.cast(pa.timestamp(kind.unit)).to_numpy())
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     if is_text and field.kind is Kind.TEXT and field.role != "key":  # a key does not recur
-        distinct, codes = _encoded(values)
+        distinct, codes = encoded_texts(values)
         return cast_distinct(field, convert, distinct, codes)
     return cast_values(field, convert, values_of(values))
 
@@ -166,7 +166,7 @@ def values_of(values: pa.ChunkedArray) -> list[Any]:
 def cast_cells(cells: pa.ChunkedArray, field: Field, convert: Convert) -> Cast:
     """The canonical array of the cells of a CSV column; a null is an empty cell without quotes."""
     parse = cell_parser(field)
-    distinct, codes = _encoded(cells)
+    distinct, codes = encoded_texts(cells)
     return cast_distinct(field, convert, [parse(cell) for cell in distinct], codes)
 
 
@@ -283,8 +283,8 @@ def _reason(convert: Convert, value: Any) -> Refusal:
     raise AssertionError(f"{value!r} is refused in an array but not alone")
 
 
-def _encoded(texts: pa.ChunkedArray) -> tuple[list[Any], Any]:
-    """The different texts, and which of them each row holds: -1 for none."""
+def encoded_texts(texts: pa.ChunkedArray) -> tuple[list[Any], Any]:
+    """The different texts of a column, and which of them each row holds: -1 for none."""
     import pyarrow as pa
 
     encoded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()

@@ -92,7 +92,7 @@ def read_csv(path: Path) -> pa.Table:
     _check_text(path, data)
     _check_separator(path, data)
     try:
-        return _cells(data)
+        return csv_cells(data)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if (line := _line_beyond_utf8(data)) is not None:
             raise UnreadableError(
@@ -105,7 +105,13 @@ def read_csv(path: Path) -> pa.Table:
         ) from error
 
 
-def _cells(data: bytes, *, threads: bool = True) -> pa.Table:
+def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
+    """The cells of a CSV text as texts; null where a cell is empty and has no quotes.
+
+    Raises:
+        ArrowException: It is no CSV text.
+        UnicodeDecodeError: Its header is not in UTF-8.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
@@ -131,7 +137,7 @@ def _why_no_cells(data: bytes) -> str:
     import pyarrow as pa
 
     try:
-        _cells(data, threads=False)
+        csv_cells(data, threads=False)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         return one_line(str(error))
     raise AssertionError("what many threads cannot read, one cannot read either")
@@ -217,15 +223,13 @@ def read_parquet(path: Path) -> pa.Table:
             "Write it anew.",
             where=str(path),
         ) from error
-    return table.drop_columns(_nameless_index(table))
+    return table.drop_columns(nameless_index(table.schema))
 
 
-def _nameless_index(table: pa.Table) -> list[str]:
+def nameless_index(schema: pa.Schema) -> list[str]:
     """The columns in which pandas keeps an index that has no name: row numbers, not data."""
-    listed = (table.schema.pandas_metadata or {}).get("index_columns", ())
-    return [
-        name for name in table.column_names if name in listed and name.startswith("__index_level_")
-    ]
+    listed = (schema.pandas_metadata or {}).get("index_columns", ())
+    return [name for name in schema.names if name in listed and name.startswith("__index_level_")]
 
 
 def _decode_parquet(path: Path, schema: Schema) -> Decoded:

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from lockstep.columns.errors import LockstepError
+from lockstep.serving.asgi import Application, Receive, Scope, Send
 
 TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
 OPEN = frozenset({"/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 """What a load balancer asks without a token."""
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'

@@ -1,116 +1,101 @@
-"""The application: routes, and what each request goes through."""
+"""The application: what answers at which path."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import LockstepError
-from lockstep.serving import invocations
+import msgspec
+
+from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import parse_json
-from lockstep.serving.errors import (
-    ComputingError,
-    RefusedRowsError,
-    ServingError,
-    TooLargeError,
-    UnsupportedError,
-)
+from lockstep.serving.exchange import exchange
+from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.service import Service
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_JSON = [(b"content-type", b"application/json")]
-MOST_BYTES = 10 * 2**20
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
 
 
-class Invocations:
-    """`/invocations`, as an ASGI application: nothing is made that a request does not need."""
+class Parsing:
+    """`/noop`: reads and parses a request, and does nothing with it; what HTTP costs by itself.
+
+    Args:
+        service: What would answer.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        try:
-            body = await read_body(receive)
-            status, content = 200, await self._answer(scope, body)
-        except ServingError as error:
-            status, content = int(error.status), invocations.failure(error)
-        await respond(send, status, content)
+        """Answer with an empty object."""
+        failed = partial(failure, strict=self._service.strict)
+        await exchange(self._service, scope, receive, send, self._answer, failed)
 
-    async def _answer(self, scope: Scope, body: bytes) -> bytes:
-        scorer = self._service.demand_scorer()
-        demand_json(scope)
-        records = invocations.records_of(body)
-        try:
-            answer = await self._service.batches.ask(scorer, records)
-        except ServingError:
-            raise
-        except LockstepError as error:
-            raise ComputingError(str(error)) from error
-        if answer.rejected and b"on_invalid=quarantine" not in scope["query_string"]:
-            raise RefusedRowsError(answer.rejected, answer.total)
-        return invocations.predictions(answer)
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        parse_json(body)
+        return Response(200, b"{}")
 
 
-async def read_body(receive: Receive) -> bytes:
-    """The body of a request.
+class Probe:
+    """A path that is asked whether requests are answered.
 
-    Raises:
-        TooLargeError: It is beyond the limit.
+    Args:
+        service: What answers.
     """
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > MOST_BYTES:
-            raise TooLargeError(f"A body has at most {MOST_BYTES:,} bytes.")
-    return b"".join(parts)
 
-
-def demand_json(scope: Scope) -> None:
-    """Check that a body is said to be JSON in UTF-8.
-
-    Raises:
-        UnsupportedError: It is not.
-    """
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            if value == b"application/json":
-                return
-            break
-    else:
-        raise UnsupportedError("Say the content type: application/json.")
-    raise UnsupportedError("This content type is not read here; send application/json.")
-
-
-class Parsing:
-    """`/noop`: reads and parses a request, and does nothing with it; what HTTP costs by itself."""
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with an empty object."""
-        try:
-            parse_json(await read_body(receive))
-            await respond(send, 200, b"{}")
-        except ServingError as error:
-            await respond(send, int(error.status), invocations.failure(error))
+        """Answer with an empty line: 200 if they are, and 503 if not."""
+        await respond(send, Response(200 if self._service.is_ready else 503, b"\n"))
 
 
-async def respond(send: Send, status: int, content: bytes) -> None:
-    """Send a JSON response."""
-    length = (b"content-length", str(len(content)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*_JSON, length]})
-    await send({"type": "http.response.body", "body": content})
+class Ready:
+    """`/ready`: which version serves, and why another one does not.
+
+    Args:
+        service: What answers.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 200 if requests are answered, and 503 if not."""
+        service = self._service
+        scorer, refusal = service.versions.scorer, service.versions.refusal
+        told = {
+            "ready": service.is_ready,
+            "version": scorer.loaded.version if scorer is not None else None,
+            "refused": {"version": refusal.version, "reason": refusal.reason} if refusal else None,
+        }
+        status = 200 if service.is_ready else 503
+        await respond(send, Response(status, msgspec.json.encode(told)))
+
+
+class Version:
+    """`/version`: the version of MLflow whose protocol this is, as its clients ask for it."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with its number."""
+        await respond(send, Response(200, metadata.version("mlflow").encode()))
+
+
+async def no_endpoint(request: Request, error: HTTPException) -> Any:
+    """The response where there is no such path, or where it takes another method."""
+    from starlette.responses import Response as StarletteResponse
+
+    said = f"{error.detail}: see /docs for the paths that there are and their methods."
+    if request.url.path.startswith("/v2"):
+        content = msgspec.json.encode({"error": said})
+    else:
+        content = msgspec.json.encode({"error_code": "ENDPOINT_NOT_FOUND", "message": said})
+    return StarletteResponse(content, error.status_code, error.headers, "application/json")
 
 
 def application(service: Service, lifespan: Any = None) -> Starlette:
@@ -121,28 +106,19 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
         lifespan: What runs while the application does, as Starlette takes it.
     """
     from starlette.applications import Starlette
-    from starlette.responses import JSONResponse, Response
+    from starlette.exceptions import HTTPException
     from starlette.routing import Route
 
-    async def ping(_: Any) -> Response:
-        return Response(b"\n", 200 if service.is_ready else 503)
-
-    async def ready(_: Any) -> Response:
-        scorer, refusal = service.versions.scorer, service.versions.refusal
-        told = {
-            "ready": service.is_ready,
-            "version": scorer.loaded.version if scorer is not None else None,
-            "refused": {"version": refusal.version, "reason": refusal.reason} if refusal else None,
-        }
-        return JSONResponse(told, 200 if service.is_ready else 503)
-
+    handlers: Any = {HTTPException: no_endpoint}
     return Starlette(
         routes=[
             Route("/invocations", Invocations(service), methods=["POST"]),
-            Route("/noop", Parsing(), methods=["POST"]),
-            Route("/ping", ping),
-            Route("/health", ping),
-            Route("/ready", ready),
+            Route("/noop", Parsing(service), methods=["POST"]),
+            Route("/ping", Probe(service), methods=["GET"]),
+            Route("/health", Probe(service), methods=["GET"]),
+            Route("/ready", Ready(service), methods=["GET"]),
+            Route("/version", Version(), methods=["GET"]),
         ],
+        exception_handlers=handlers,
         lifespan=lifespan,
     )

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from lockstep.columns.errors import LockstepError
 from lockstep.serving.errors import BusyError, LateError
-from lockstep.serving.scorer import Answer, Record
+from lockstep.serving.limits import Limits
+from lockstep.serving.rows import Record
+from lockstep.serving.scorer import Answer
 
 
 class Answering(Protocol):
@@ -23,25 +24,6 @@ class Answering(Protocol):
 
     def answer(self, requests: Sequence[Sequence[Record]], /) -> list[Answer | LockstepError]:
         """Answer requests together."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much may be waited for.
-
-    Attributes:
-        waiting_rows: Rows that may wait; a request that would make them more is refused.
-        batch_rows: Rows of requests that are computed together, at most; a larger request is
-            computed by itself.
-        inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
-            in a thread of its own, so that other requests are answered meanwhile.
-        seconds: For how long a request may wait and be computed.
-    """
-
-    waiting_rows: int = 20_000
-    batch_rows: int = 256
-    inline_rows: int = 256
-    seconds: float = 10.0
 
 
 class _Waiting:
@@ -190,4 +172,6 @@ def _answers(
     try:
         return list(answering.answer(requests))
     except Exception as error:  # noqa: BLE001 - each request is told, and the loop goes on
-        return [error for _ in requests]
+        if len(requests) == 1:
+            return [error]
+        return [answer for request in requests for answer in _answers(answering, [request])]

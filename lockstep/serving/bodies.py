@@ -1,38 +1,110 @@
-"""Bodies: records out of what a request carries, read strictly."""
+"""Bodies: records out of what a request carries, read strictly.
+
+No message repeats anything of a body: what its client sent can be personal, and ends in logs.
+"""
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from lockstep.serving.errors import UnreadableError
-from lockstep.serving.scorer import Record
+from lockstep.columns.plain import listed
+from lockstep.columns.schema import Schema
+from lockstep.serving.errors import RefusedTableError, TooLargeError, UnreadableError
+from lockstep.serving.rows import Record
 
 _decode = msgspec.json.Decoder().decode
+_BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
 
 
-def parse_json(body: bytes) -> Any:
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of a request are read.
+
+    Attributes:
+        schema: What they are declared to hold.
+        most: How many there may be.
+        strict: Whether what is not declared is refused, rather than left alone.
+    """
+
+    schema: Schema
+    most: int
+    strict: bool = True
+
+    def demand_room(self, rows: int) -> None:
+        """Check that a request has no more rows than it may.
+
+        Raises:
+            TooLargeError: It has more.
+        """
+        if rows > self.most:
+            raise TooLargeError(f"A request has at most {self.most:,} rows; send several requests.")
+
+    def demand_columns(self, names: Sequence[Any]) -> None:
+        """Check that a table has the declared columns: a forgotten one is no missing value.
+
+        Args:
+            names: Names of its columns.
+
+        Raises:
+            RefusedTableError: One is lacking, there twice, or not declared.
+        """
+        schema = self.schema
+        fields = [schema.aliases.get(name, name) for name in names]
+        present = set(fields)
+        if len(present) < len(fields):
+            raise RefusedTableError("The table has a column twice; keep one.")
+        lacking = [
+            field.alias or field.name
+            for field in schema
+            if field.name not in present and not field.is_row_number
+        ]
+        strange = [place for place, name in enumerate(fields) if name not in schema]
+        said = []
+        if lacking:
+            said.append(f"lacks {listed(lacking)}")
+        if strange and (lacking or self.strict):
+            places = listed([place + 1 for place in strange])
+            said.append(f"has columns that are not declared (number {places})")
+        if said:
+            raise RefusedTableError(f"The table {' and '.join(said)}: see {schema.name}.")
+
+
+def parse_json(body: bytes, *, strict: bool = True) -> Any:
     """The value of a JSON text, in which no object has a key twice.
 
+    Args:
+        body: The text, in UTF-8.
+        strict: Whether NaN and Infinity are refused, which Python writes and JSON has not.
+
     Raises:
-        UnreadableError: It is no JSON text (NaN and Infinity are none either), is nested too
-            deeply, or has a key twice.
+        UnreadableError: It is no JSON text, is nested too deeply, or has a key twice.
     """
     try:
         found = _decode(body)
+        if _keys(found) == body.count(b'":') and not any(one in body for one in _BEFORE_COLON):
+            return found  # a key is followed by `":`, so that none was there twice
+        return _distinct(body)
     except msgspec.DecodeError as error:
-        raise UnreadableError(f"The body is not JSON: {error}.") from None
-    except (RecursionError, UnicodeDecodeError) as error:
-        reason = "too deeply nested" if isinstance(error, RecursionError) else "not UTF-8"
-        raise UnreadableError(f"The body is not JSON that is read here: it is {reason}.") from None
-    # Each key of an object is followed by `":` in almost any text; where the counts differ, a
-    # slower reading tells whether a key is there twice.
-    if _keys(found) != body.count(b'":'):
-        _demand_distinct_keys(body)
-    return found
+        if body.startswith(codecs.BOM_UTF8):
+            return parse_json(body.removeprefix(codecs.BOM_UTF8), strict=strict)
+        if b"NaN" not in body and b"Infinity" not in body:
+            raise UnreadableError(f"The body is not JSON: {error}.") from None
+        if strict:
+            raise UnreadableError(
+                f"The body is not JSON: {error}. JSON has no NaN or Infinity; send null for what "
+                "is missing."
+            ) from None
+        return _distinct(body)
+    except UnicodeDecodeError:
+        raise UnreadableError("The body is not in UTF-8.") from None
+    except RecursionError:
+        raise UnreadableError("The body is nested too deeply.") from None
 
 
 def _keys(value: Any) -> int:
@@ -46,31 +118,43 @@ def _keys(value: Any) -> int:
     return 0
 
 
-def _demand_distinct_keys(body: bytes) -> None:
+def _distinct(body: bytes) -> Any:
+    """The value of a JSON text, read slowly: Python's reader shows each key that is there."""
+
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             raise UnreadableError("An object of the body has a key twice; which one counts?")
         return found
 
-    json.loads(body, object_pairs_hook=distinct)
+    try:
+        return json.loads(body, object_pairs_hook=distinct)
+    except RecursionError:
+        raise UnreadableError("The body is nested too deeply.") from None
+    except ValueError as error:  # a number of thousands of digits, or no JSON at all
+        where = f" (byte {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise UnreadableError(f"The body is not JSON that is read here{where}.") from None
 
 
-def records_of_split(value: Any) -> list[Record]:
-    """The records of a table given by its columns and rows.
+def records_of_split(value: Any, reading: Reading) -> list[Record]:
+    """The records of a table given by its columns and rows; what its index says is left alone.
 
     Raises:
         UnreadableError: It is not such a table.
+        RefusedTableError: Its columns are not those that are declared.
+        TooLargeError: It has too many rows.
     """
-    if not isinstance(value, Mapping) or not {"columns", "data"} <= value.keys():
+    if not isinstance(value, dict):
         raise UnreadableError("dataframe_split is an object with `columns` and `data`.")
+    if not {"columns", "data"} <= value.keys() <= {"columns", "data", "index"}:
+        raise UnreadableError("dataframe_split has `columns` and `data`, and may have `index`.")
     columns, data = value["columns"], value["data"]
     if not isinstance(columns, list) or not isinstance(data, list):
         raise UnreadableError("`columns` and `data` of dataframe_split are lists.")
     if not all(type(name) is str for name in columns):
         raise UnreadableError("`columns` of dataframe_split are texts.")
-    if len(set(columns)) < len(columns):
-        raise UnreadableError("`columns` of dataframe_split holds a name twice.")
+    reading.demand_room(len(data))
+    reading.demand_columns(columns)
     width = len(columns)
     for place, row in enumerate(data):
         if not isinstance(row, list) or len(row) != width:
@@ -80,27 +164,39 @@ def records_of_split(value: Any) -> list[Record]:
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def records_of_list(value: Any, name: str) -> list[Record]:
+def records_of_list(value: Any, name: str, reading: Reading) -> list[Record]:
     """The records of a list of objects.
 
     Raises:
         UnreadableError: It is not one.
+        TooLargeError: It has too many rows.
     """
-    if not isinstance(value, list) or not all(type(row) is dict for row in value):
+    if not isinstance(value, list):
         raise UnreadableError(f"{name} is a list of records, objects with named fields.")
+    reading.demand_room(len(value))
+    for place, row in enumerate(value):
+        if type(row) is not dict:
+            raise UnreadableError(f"Row {place} of {name} is no record, an object of named fields.")
     return value
 
 
-def records_of_columns(value: Mapping[str, Any], name: str) -> list[Record]:
-    """The records of columns, each a list of values.
+def records_of_columns(value: Mapping[str, Any], name: str, reading: Reading) -> Sequence[Record]:
+    """The records of columns, each a list of values; or the one whose fields are given.
 
     Raises:
         UnreadableError: They are not lists of one length.
+        RefusedTableError: Its columns are not those that are declared.
+        TooLargeError: It has too many rows.
     """
-    if not value or not all(isinstance(column, list) for column in value.values()):
+    lists = [isinstance(column, list) for column in value.values()]
+    if value and not any(lists):
+        return [value]
+    if not value or not all(lists):
         raise UnreadableError(f"{name} is an object of columns, each a list of values.")
-    if len({len(column) for column in value.values()}) > 1:
+    lengths = {len(column) for column in value.values()}
+    if len(lengths) > 1:
         raise UnreadableError(f"The columns of {name} are not of one length.")
+    reading.demand_room(max(lengths))
+    reading.demand_columns(list(value))
     names = list(value)
-    rows: Sequence[Any] = list(zip(*value.values(), strict=True))
-    return [dict(zip(names, row, strict=True)) for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in zip(*value.values(), strict=True)]

@@ -14,12 +14,16 @@ class ServingError(LockstepError):
 
     Attributes:
         status: The status of the response.
+        compat_status: The status that MLflow's scoring server has for it, where it is another one.
         code: MLflow's name for this kind of error.
         retry_after: Seconds after which to try again; None where that would change nothing.
+        ends_connection: Whether the rest of the request is not read any more.
     """
 
     status = HTTPStatus.BAD_REQUEST
+    compat_status: HTTPStatus | None = None
     code = "BAD_REQUEST"
+    ends_connection = False
     retry_after: int | None = None
 
 
@@ -37,6 +41,30 @@ class TooLargeError(ServingError):
     """The body, or the number of its rows, is beyond the limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    ends_connection = True
+
+
+class SlowError(ServingError):
+    """The body takes too long to arrive."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "DEADLINE_EXCEEDED"
+    ends_connection = True
+
+
+class UnknownError(ServingError):
+    """There is nothing of this name."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class RefusedTableError(ServingError):
+    """A table has not the columns that are declared."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    compat_status = HTTPStatus.BAD_REQUEST
+    code = "INVALID_PARAMETER_VALUE"
 
 
 class RefusedRowsError(ServingError):
@@ -47,6 +75,7 @@ class RefusedRowsError(ServingError):
     """
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
+    compat_status = HTTPStatus.BAD_REQUEST
     code = "INVALID_PARAMETER_VALUE"
 
     def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
@@ -88,7 +117,8 @@ class LateError(ServingError):
 
 
 class ComputingError(ServingError):
-    """A column cannot be computed for any row of the request."""
+    """The version cannot compute what it is asked; the log says why."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
+    compat_status = HTTPStatus.BAD_REQUEST
     code = "INTERNAL_ERROR"

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from lockstep.columns.plain import iso
+from lockstep.columns.decode import Rejected
+from lockstep.columns.kinds import Array
+from lockstep.serving.asgi import JSON, Receive, Response, Scope, Send
 from lockstep.serving.bodies import (
+    Reading,
     parse_json,
     records_of_columns,
     records_of_list,
     records_of_split,
 )
+from lockstep.serving.content import Content, content_of
 from lockstep.serving.errors import RefusedRowsError, ServingError, UnreadableError
-from lockstep.serving.scorer import Answer, Record
+from lockstep.serving.exchange import aside, exchange, headers_of, reading_of, scored
+from lockstep.serving.options import options_of
+from lockstep.serving.rows import Record
+from lockstep.serving.scorer import Answer
+from lockstep.serving.service import Service
+from lockstep.serving.tables import records_of_csv, records_of_parquet
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """The fields of which a body has exactly one."""
@@ -22,13 +33,45 @@ FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _encode = msgspec.json.Encoder().encode
 
 
-def records_of(body: bytes) -> list[Record]:
-    """The records of a JSON body.
+class Invocations:
+    """`/invocations`, as an ASGI application: nothing is made that a request does not need.
+
+    Args:
+        service: What answers.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._failed = partial(failure, strict=service.strict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await exchange(self._service, scope, receive, send, self._answer, self._failed)
+
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        service, limits = self._service, self._service.limits
+        scorer = service.demand_scorer()
+        content = content_of(scope["headers"])
+        options = options_of(scope["query_string"])
+        parse = partial(records_of, body, content, reading_of(service, scorer))
+        size = len(body) if content is Content.JSON else limits.body_bytes
+        records = await aside(size, limits.inline_bytes, parse)
+        answer = await scored(service, scorer, records, options)
+        encode = partial(predictions, answer)
+        return Response(200, await aside(answer.total, limits.inline_rows, encode))
+
+
+def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:
+    """The records of a body.
 
     Raises:
-        UnreadableError: It is not what MLflow's protocol says.
+        ServingError: It is not what MLflow's protocol says.
     """
-    value = parse_json(body)
+    if content is Content.CSV:
+        return records_of_csv(body, reading)
+    if content is Content.PARQUET:
+        return records_of_parquet(body, reading)
+    value = parse_json(body, strict=reading.strict)
     if not isinstance(value, dict):
         raise UnreadableError(f"The body is an object with exactly one of {', '.join(FORMATS)}.")
     given = [name for name in FORMATS if name in value]
@@ -37,20 +80,35 @@ def records_of(body: bytes) -> list[Record]:
             f"The body has exactly one of the fields {', '.join(FORMATS)}; this one has "
             f"{len(given)}."
         )
-    other = value.keys() - {*given, "params"}
-    if other:
-        raise UnreadableError(
-            f"Beside {given[0]} a body has `params` alone; this one has {len(other)} more."
-        )
-    if value.get("params"):
-        raise UnreadableError("This model takes no params.")
     name = given[0]
+    if len(value) > 1:
+        _demand_no_more(value, name, reading)
     rows = value[name]
     if name == "dataframe_split":
-        return records_of_split(rows)
+        return records_of_split(rows, reading)
     if isinstance(rows, dict) and name in ("instances", "inputs"):
-        return records_of_columns(rows, name)
-    return records_of_list(rows, name)
+        return records_of_columns(rows, name, reading)
+    return records_of_list(rows, name, reading)
+
+
+def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
+    """Check what else a body has; MLflow's own server leaves most of it alone.
+
+    Raises:
+        UnreadableError: It has what it may not have.
+    """
+    params = value.get("params")
+    if params is not None and not isinstance(params, dict):
+        raise UnreadableError("`params` is an object.")
+    if not reading.strict:
+        return
+    if params:
+        raise UnreadableError("There are no params here; a version takes none.")
+    more = value.keys() - {name, "params"}
+    if more:
+        raise UnreadableError(
+            f"Beside {name} a body has `params` alone; this one has {len(more)} more."
+        )
 
 
 def predictions(answer: Answer) -> bytes:
@@ -63,31 +121,40 @@ def predictions(answer: Answer) -> bytes:
 
 def rows_of(answer: Answer) -> list[dict[str, Any]]:
     """The scored rows as records of plain values; a missing number is null."""
-    columns = {
-        name: [iso(value) if value is not None else None for value in array.tolist()]
-        if array.dtype.kind == "M"
-        else array.tolist()
-        for name, array in answer.columns.items()
-    }
+    columns = {name: plain_values(array) for name, array in answer.columns.items()}
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def failure(error: ServingError) -> bytes:
-    """The body of an error."""
+def plain_values(array: Array) -> list[Any]:
+    """The values of a column as JSON has them; a time is in UTC, and says so."""
+    values: list[Any] = array.tolist()
+    if array.dtype.kind == "M":
+        return [None if value is None else f"{value.isoformat()}Z" for value in values]
+    return values
+
+
+def failure(error: ServingError, *, strict: bool) -> Response:
+    """The response that tells an error.
+
+    Args:
+        error: The error.
+        strict: Whether it has a status of its own, or MLflow's.
+    """
     found: dict[str, Any] = {"error_code": error.code, "message": str(error)}
     if isinstance(error, RefusedRowsError):
         found["rows"] = reasons(error.rejected)
-    return _encode(found)
+    status = error.status if strict else error.compat_status or error.status
+    return Response(int(status), _encode(found), headers_of(error, JSON))
 
 
-def reasons(rejected: Any) -> list[dict[str, Any]]:
+def reasons(rejected: Iterable[Rejected]) -> list[dict[str, Any]]:
     """Every reason by row and column. The values themselves are not among them."""
     return [
         {
             "row": row.row,
             "reasons": [
-                {"column": reason.column, "rule": reason.rule, "message": reason.message}
+                {"column": reason.column or None, "rule": reason.rule, "message": reason.refusal}
                 for reason in row.reasons
             ],
         }

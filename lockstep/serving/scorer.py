@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -14,12 +13,10 @@ from lockstep.columns.decode import Decoded, Reason, Rejected, decode
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import python_value
 from lockstep.columns.tables import take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.rules.rules import RowRules, compile_rules
-
-Record = Mapping[str, Any]
+from lockstep.serving.rows import Record, record_at, set_aside, undeclared
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,6 @@ class Answer:
         rows: Where in the request each of them was.
         rejected: The rows that were not, each with its reasons, in order.
         total: Number of rows in the request.
-        ignored: Fields that the request has and the record does not declare.
     """
 
     version: int
@@ -40,7 +36,6 @@ class Answer:
     rows: Sequence[int]
     rejected: tuple[Rejected, ...]
     total: int
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,16 +46,18 @@ class Scorer:
         loaded: The version.
         compiled: Its pipeline, compiled where it can be.
         rules: The row rules of its input suite.
+        strict: Whether a record with a field that is not declared is refused.
     """
 
     loaded: LoadedVersion
     compiled: Compiled
     rules: RowRules
+    strict: bool = True
 
     @classmethod
-    def of(cls, loaded: LoadedVersion, compiled: Compiled) -> Scorer:
+    def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
         """A version as it was compiled, with the row rules of its input suite."""
-        return cls(loaded, compiled, compile_rules(loaded.suites["input"]))
+        return cls(loaded, compiled, compile_rules(loaded.suites["input"]), strict)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -100,9 +97,11 @@ class Scorer:
         """
         if len(requests) == 1:
             return [self._alone(requests[0])]
+        if self.pipeline.record_schema[self.pipeline.key].is_row_number:
+            requests = [self._numbered(request) for request in requests]
         records = [record for request in requests for record in request]
         try:
-            decoded = self._accepted(decode(records, self.pipeline.record_schema))
+            decoded = self._accepted(records)
             found = self._compute(decoded.columns)
         except LockstepError:
             return [self._alone(request) for request in requests]
@@ -111,7 +110,7 @@ class Scorer:
     def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
         """One request, without the rows at which a function fails."""
         try:
-            decoded = self._accepted(decode(request, self.pipeline.record_schema))
+            decoded = self._accepted(request)
             found, failed = self._compute_rows(decoded)
         except LockstepError as error:
             return error
@@ -127,34 +126,33 @@ class Scorer:
             rows.tolist(),
             tuple(rejected),
             decoded.total,
-            decoded.ignored,
         )
 
-    def _accepted(self, decoded: Decoded) -> Decoded:
-        """The rows that the row rules accept, and the others among the rejected."""
+    def _numbered(self, request: Sequence[Record]) -> Sequence[Record]:
+        """Records whose key is their position in their own request, whatever it is sent with."""
+        field = self.pipeline.record_schema[self.pipeline.key]
+        if any(field.name in record or field.alias in record for record in request):
+            return request
+        return [{**record, field.name: row} for row, record in enumerate(request)]
+
+    def _accepted(self, records: Sequence[Record]) -> Decoded:
+        """The rows that fit their declaration and the row rules, and the others as rejected."""
+        schema = self.pipeline.record_schema
+        decoded = decode(records, schema)
         refusals = self.rules.apply(decoded.columns)
-        if not refusals.mask.any():
-            return decoded
-        key = self.pipeline.key
-        broken = tuple(
-            Rejected(
-                int(decoded.rows[place]),
-                str(decoded.columns[key][place]),
-                refusals.reasons(place),
-                _record(decoded.columns, place),
-            )
-            for place in np.flatnonzero(refusals.mask).tolist()
-        )
-        kept = ~refusals.mask
-        return replace(
-            decoded,
-            columns=take_rows(decoded.columns, kept),
-            rows=decoded.rows[kept],
-            rejected=tuple(sorted((*decoded.rejected, *broken), key=lambda one: one.row)),
-        )
+        if refusals.mask.any():
+            places = np.flatnonzero(refusals.mask).tolist()
+            broken = {int(decoded.rows[place]): refusals.reasons(place) for place in places}
+            decoded = set_aside(decoded, broken, self.pipeline.key)
+        if decoded.ignored and self.strict:
+            decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
+        return decoded
 
     def _compute(self, columns: Columns) -> Columns:
-        found = self.pipeline.evaluate(columns, self.pipeline.graph.outputs)
+        graph = self.pipeline.graph
+        if not len(columns[self.pipeline.key]):
+            return {name: np.empty(0, dtype=graph.kind(name).dtype) for name in self.names}
+        found = self.pipeline.evaluate(columns, graph.outputs)
         return {name: found[name] for name in self.names}
 
     def _compute_rows(self, decoded: Decoded) -> tuple[Columns, list[tuple[int, Rejected]]]:
@@ -173,7 +171,7 @@ class Scorer:
                 reason = Reason.of_function(error)
                 key = str(row[self.pipeline.key][0])
                 at = int(decoded.rows[place])
-                failed.append((place, Rejected(at, key, (reason,), _record(row, 0))))
+                failed.append((place, Rejected(at, key, (reason,), record_at(row, 0))))
         empty = take_rows(decoded.columns, slice(0))
         return _joined(parts) if parts else self._compute(empty), failed
 
@@ -196,15 +194,10 @@ class Scorer:
                     [row - start for row in positions[first:cut]],
                     tuple(replace(one, row=one.row - start) for one in refused),
                     len(request),
-                    decoded.ignored,
                 )
             )
             first, start = cut, end
         return answers
-
-
-def _record(columns: Columns, place: int) -> dict[str, Any]:
-    return {name: python_value(array[place]) for name, array in columns.items()}
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockstep.serving.access import TOKEN, Application, Guarded, demand_safe
-from lockstep.serving.batching import Limits
+from lockstep.serving.access import TOKEN, Guarded, demand_safe
+from lockstep.serving.asgi import Application
+from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
 
 if TYPE_CHECKING:

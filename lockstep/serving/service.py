@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lockstep.serving.batching import Limits, MicroBatches
+from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import NotReadyError
+from lockstep.serving.limits import Limits
+from lockstep.serving.reading import Bodies
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.versions import Versions
 
@@ -15,17 +17,25 @@ class Service:
 
     Args:
         pointer: The file that says which version is live.
-        limits: How much may be waited for.
+        limits: How much is taken at once.
+        strict: Whether what is not declared is refused, and rows that are refused get status 422;
+            otherwise the rules and the status codes are those of MLflow's scoring server, where
+            the meaning of a request is certain.
 
     Attributes:
+        limits: How much is taken at once.
+        bodies: The bodies that are being read.
         versions: The version that serves, kept up with the file.
         batches: The requests that wait.
         is_draining: Whether the server is stopping: it answers what it has, and takes no more.
     """
 
-    def __init__(self, pointer: Path, limits: Limits | None = None) -> None:
-        self.batches = MicroBatches(limits or Limits())
-        self.versions = Versions(pointer, self.batches)
+    def __init__(self, pointer: Path, limits: Limits | None = None, *, strict: bool = True) -> None:
+        self.limits = limits or Limits()
+        self.strict = strict
+        self.bodies = Bodies(self.limits)
+        self.batches = MicroBatches(self.limits)
+        self.versions = Versions(pointer, self.batches, strict=strict)
         self.is_draining = False
 
     @property

@@ -41,11 +41,15 @@ class Refusal:
     reason: str
 
 
-def prove(loaded: LoadedVersion) -> Scorer:
+def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
     """Replay a version's golden records in this process, and make a scorer of it.
 
     The reference predictors have to give every value that they gave at the fit. The compiled ones
     have to agree with them, on edges too; where they do not, the reference ones serve.
+
+    Args:
+        loaded: The version.
+        strict: Whether a record with a field that is not declared is refused.
 
     Raises:
         UnprovenError: A column differs; the message names it.
@@ -61,7 +65,7 @@ def prove(loaded: LoadedVersion) -> Scorer:
     if not found.ok:
         log.error("the reference predictors serve, as the compiled ones differ: %s", found.summary)
         compiled = Compiled.none(loaded.pipeline, found.summary)
-    scorer = Scorer.of(loaded, compiled)
+    scorer = Scorer.of(loaded, compiled, strict=strict)
     scorer.warm()
     return scorer
 
@@ -75,6 +79,7 @@ class Versions:
     Args:
         pointer: The file, such as `Home.live("flights")`.
         batches: The requests that wait; a version is unloaded once none of them is its own.
+        strict: Whether a record with a field that is not declared is refused.
 
     Attributes:
         scorer: The version that serves; None until there is one.
@@ -82,8 +87,9 @@ class Versions:
         on_swap: Is called with each version that begins to serve.
     """
 
-    def __init__(self, pointer: Path, batches: MicroBatches) -> None:
+    def __init__(self, pointer: Path, batches: MicroBatches, *, strict: bool = True) -> None:
         self.pointer = pointer
+        self.strict = strict
         self.batches = batches
         self.scorer: Scorer | None = None
         self.refusal: Refusal | None = None
@@ -116,7 +122,7 @@ class Versions:
             return
         log.info("version %s is live: loading it", wanted.version)
         try:
-            scorer = await asyncio.to_thread(_load, wanted)
+            scorer = await asyncio.to_thread(_load, wanted, self.strict)
         except LockstepError as error:
             self._refuse(wanted.version, str(error))
             return
@@ -155,5 +161,5 @@ class Versions:
         log.error("version %s is refused, %s: %s", version, serves, reason)
 
 
-def _load(wanted: LivePointer) -> Scorer:
-    return prove(wanted.open())
+def _load(wanted: LivePointer, strict: bool) -> Scorer:
+    return prove(wanted.open(), strict=strict)

@@ -1,5 +1,6 @@
-"""A live version of `orders`, and records to ask it about."""
+"""A live version of `orders`, records to ask it about, and servers in both modes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ from lockstep.artifacts.live import open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
+from lockstep.serving.app import application
+from lockstep.serving.limits import Limits
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.service import Service
 from lockstep.serving.versions import prove
+from tests.fixtures.asgi import Client
 
 Records = list[dict[str, Any]]
 
@@ -30,3 +35,24 @@ def orders(loaded: LoadedVersion) -> Records:
     """The golden records as their clients send them."""
     golden, schema = loaded.golden, loaded.pipeline.record_schema
     return [wire_record(golden.records, row, schema) for row in range(len(golden))]
+
+
+def client_of(scorer: Scorer, limits: Limits | None = None) -> Client:
+    """A client of a server of a version, which the server's mode is that of."""
+    service = Service(Path("nowhere"), limits, strict=scorer.strict)
+    service.versions.scorer = scorer
+    return Client(application(service))
+
+
+@pytest.fixture(scope="module")
+def client(scorer: Scorer) -> Iterator[Client]:
+    """Of a server that is strict."""
+    with client_of(scorer) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def compat(scorer: Scorer) -> Iterator[Client]:
+    """Of a server that is as MLflow's is."""
+    with client_of(Scorer.of(scorer.loaded, scorer.compiled, strict=False)) as found:
+        yield found

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from lockstep.serving.batching import Limits, MicroBatches
+from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import BusyError, LateError
-from lockstep.serving.scorer import Record
+from lockstep.serving.limits import Limits
+from lockstep.serving.rows import Record
 
 
 class Echo:

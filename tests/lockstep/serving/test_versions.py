@@ -13,7 +13,8 @@ from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.live import LivePointer, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
-from lockstep.serving.batching import Limits, MicroBatches
+from lockstep.serving.batching import MicroBatches
+from lockstep.serving.limits import Limits
 from lockstep.serving.scorer import Answer
 from lockstep.serving.versions import Versions
 

@@ -1,0 +1,111 @@
+"""Exchanges: a request and its response, as every protocol has them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from lockstep.columns.errors import InputError
+from lockstep.serving.asgi import Headers, Receive, Response, Scope, Send, respond
+from lockstep.serving.bodies import Reading
+from lockstep.serving.errors import (
+    ComputingError,
+    RefusedRowsError,
+    ServingError,
+    UnreadableError,
+)
+from lockstep.serving.options import Options
+from lockstep.serving.reading import DisconnectedError
+from lockstep.serving.rows import Record
+from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.service import Service
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def exchange(
+    service: Service,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    answer: Callable[[Scope, bytes], Awaitable[Response]],
+    failure: Callable[[ServingError], Response],
+) -> None:
+    """Read a request, answer it, and respond whatever happens.
+
+    Args:
+        service: What answers.
+        scope: The request.
+        receive: Gives its body.
+        send: Takes its response.
+        answer: From request and body to the response.
+        failure: From an error to the response that tells it.
+    """
+    try:
+        body = await service.bodies.read(scope, receive)
+        response = await answer(scope, body)
+    except ServingError as error:
+        response = failure(error)
+    except DisconnectedError:
+        return
+    except Exception:
+        log.exception("a request cannot be answered")
+        response = failure(ComputingError("The request cannot be answered; the log says why."))
+    await respond(send, response)
+
+
+async def scored(
+    service: Service, scorer: Scorer, records: Sequence[Record], options: Options
+) -> Answer:
+    """The answer to records.
+
+    Raises:
+        RefusedRowsError: Rows are refused, and the others are not asked for.
+        UnreadableError: A record has a field under both of its names.
+        ComputingError: They cannot be computed.
+        ServingError: They were not computed.
+    """
+    try:
+        answer = await service.batches.ask(scorer, records)
+    except ServingError:
+        raise
+    except InputError as error:
+        raise UnreadableError(str(error)) from error
+    except Exception as error:
+        log.exception("version %s cannot score a request", scorer.loaded.version)
+        raise ComputingError("The request cannot be computed; the log says why.") from error
+    if answer.rejected and options.on_invalid == "refuse":
+        raise RefusedRowsError(answer.rejected, answer.total)
+    return answer
+
+
+async def aside(size: int, most: int, work: Callable[[], T]) -> T:
+    """Do something in the loop's own thread if it is small, or else beside it.
+
+    Args:
+        size: How much there is to do.
+        most: What is small.
+        work: Does it.
+    """
+    if size <= most:
+        return work()
+    return await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def reading_of(service: Service, scorer: Scorer) -> Reading:
+    """How requests to a version are read."""
+    return Reading(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
+
+
+def headers_of(error: ServingError, headers: Headers) -> Headers:
+    """The headers of a response that tells an error."""
+    found = list(headers)
+    if error.retry_after is not None:
+        found.append((b"retry-after", str(error.retry_after).encode()))
+    if error.ends_connection:
+        found.append((b"connection", b"close"))
+    return found

@@ -1,0 +1,32 @@
+"""Limits: how much a server takes at once, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is taken, and how much may be waited for.
+
+    Attributes:
+        body_bytes: Bytes of a body, at most.
+        request_rows: Rows of a request, at most.
+        read_seconds: For how long a body may take to arrive.
+        inline_bytes: Bytes up to which a body is parsed in the loop's own thread.
+        waiting_rows: Rows that may wait; a request that would make them more is refused.
+        batch_rows: Rows of requests that are computed together, at most; a larger request is
+            computed by itself.
+        inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
+            in a thread of its own, so that other requests are answered meanwhile.
+        seconds: For how long a request may wait and be computed.
+    """
+
+    body_bytes: int = 10 * 2**20
+    request_rows: int = 20_000
+    read_seconds: float = 10.0
+    inline_bytes: int = 64 * 1024
+    waiting_rows: int = 20_000
+    batch_rows: int = 256
+    inline_rows: int = 256
+    seconds: float = 10.0

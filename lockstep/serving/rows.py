@@ -1,0 +1,87 @@
+"""Rows of requests: what they are, and how some are set aside beside those that do not decode."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lockstep.columns.decode import Decoded, Reason, Rejected
+from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import listed, python_value, show
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import take_rows
+
+Record = Mapping[str, Any]
+
+_HINTS = 10
+"""Names of a request that are compared with those that are declared: each takes a while."""
+
+
+def set_aside(decoded: Decoded, found: Mapping[int, tuple[Reason, ...]], key: str) -> Decoded:
+    """What was decoded, with more rows among the rejected.
+
+    Args:
+        decoded: Rows that are accepted, and rejected ones.
+        found: By position in the input, what else is wrong with a row.
+        key: Name of the key.
+    """
+    rejected = {one.row: one for one in decoded.rejected}
+    places = dict(zip(decoded.rows.tolist(), range(len(decoded.rows)), strict=True))
+    for row, reasons in found.items():
+        if row in rejected:
+            rejected[row] = replace(rejected[row], reasons=rejected[row].reasons + reasons)
+        else:
+            record = record_at(decoded.columns, places[row])
+            rejected[row] = Rejected(row, str(record[key]), reasons, record)
+    kept = ~np.isin(decoded.rows, list(found))
+    return replace(
+        decoded,
+        columns=take_rows(decoded.columns, kept),
+        rows=decoded.rows[kept],
+        rejected=tuple(rejected[row] for row in sorted(rejected)),
+    )
+
+
+def undeclared(records: Sequence[Record], schema: Schema) -> dict[int, tuple[Reason, ...]]:
+    """What is wrong with records that have fields which nobody declared, by position.
+
+    A client gets to know where in its record they stand; their names are its own.
+    """
+    known = {*schema.names, *schema.aliases}
+    found: dict[int, tuple[Reason, ...]] = {}
+    hints: dict[str, str] = {}
+    for row, record in enumerate(records):
+        if record.keys() <= known:
+            continue
+        strange = {name: place for place, name in enumerate(record, 1) if name not in known}
+        for name in strange:
+            if len(hints) == _HINTS:
+                break
+            if name not in hints:
+                close = difflib.get_close_matches(name[:100], known, n=1)
+                hints[name] = close[0] if close else ""
+        meant = dict.fromkeys(hints[name] for name in strange if hints.get(name))
+        found[row] = (_undeclared(strange, meant, schema),)
+    return found
+
+
+def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: Schema) -> Reason:
+    hint = f"; did you mean {' or '.join(meant)}?" if meant else ""
+    verb = "is" if len(strange) == 1 else "are"
+    words = f"{verb} not declared by {schema.name}{hint}"
+    plural = "" if len(strange) == 1 else "s"
+    return Reason(
+        column="",
+        rule="undeclared",
+        message=f"{listed(map(show, strange))} {words}",
+        refusal=f"field{plural} {listed(strange.values())} of the record {words}",
+    )
+
+
+def record_at(columns: Columns, place: int) -> dict[str, Any]:
+    """One row as a record of Python's own values."""
+    return {name: python_value(array[place]) for name, array in columns.items()}
