@@ -31,12 +31,12 @@ def replace(path: Path, write: Callable[[str], object]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
-        _flush_directory(path.parent)
+        flush_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
     """Make a change of names in a directory last."""
     handle = os.open(directory, os.O_RDONLY)
     try:

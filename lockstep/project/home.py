@@ -56,6 +56,10 @@ class Home:
         """Where files to be scored are dropped."""
         return self.path / "inbox" / pipeline
 
+    def requests(self, pipeline: str) -> Path:
+        """Where servers log the requests that a pipeline answered."""
+        return self.data / pipeline / "requests" / "segments"
+
     @property
     def tracking_uri(self) -> str:
         """MLflow's address: `MLFLOW_TRACKING_URI`, or else the embedded SQLite store."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from lockstep.columns.errors import LockstepError
+from lockstep.serving.asked import Asked, RequestIds
 from lockstep.serving.errors import BusyError, LateError
 from lockstep.serving.limits import Limits
 from lockstep.serving.rows import Record
@@ -26,20 +27,27 @@ class Answering(Protocol):
         """Answer requests together."""
 
 
+Recording: TypeAlias = Callable[[Any, list[tuple[Asked, "Answer | Exception"]]], None]
+"""Writes down requests with what they are about to be answered, given what answers them. Where it
+raises, that is what all of them are answered."""
+
+
 class _Waiting:
     """A request that waits."""
 
-    __slots__ = ("answering", "future", "records", "until")
+    __slots__ = ("answering", "asked", "future", "records", "until")
 
     def __init__(
         self,
         answering: Answering,
         records: Sequence[Record],
+        asked: Asked,
         future: asyncio.Future[Answer],
         until: float,
     ) -> None:
         self.answering = answering
         self.records = records
+        self.asked = asked
         self.future = future
         self.until = until
 
@@ -49,6 +57,7 @@ class MicroBatches:
 
     Args:
         limits: How much may be waited for.
+        record: Writes down every batch before any of it is answered; None where nobody does.
 
     Attributes:
         waiting_rows: Rows that wait now.
@@ -56,8 +65,10 @@ class MicroBatches:
         rows: How many rows they had.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, record: Recording | None = None) -> None:
         self._limits = limits
+        self._record = record
+        self._ids = RequestIds()
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
         self._asked: Counter[Answering] = Counter()
@@ -65,12 +76,15 @@ class MicroBatches:
         self.batches = 0
         self.rows = 0
 
-    def ask(self, answering: Answering, records: Sequence[Record]) -> asyncio.Future[Answer]:
+    def ask(
+        self, answering: Answering, records: Sequence[Record], asked: Asked | None = None
+    ) -> asyncio.Future[Answer]:
         """Have a request answered with those that arrive meanwhile.
 
         Args:
             answering: What is to answer it.
             records: Its rows.
+            asked: What else is known of it; if nothing is, it comes now and gets an id.
 
         Returns:
             Its answer, once there is one; or the error that there is instead.
@@ -84,7 +98,8 @@ class MicroBatches:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         until = loop.time() + self._limits.seconds
-        self._queue.append(_Waiting(answering, records, future, until))
+        asked = asked or self._ids.ask()
+        self._queue.append(_Waiting(answering, records, asked, future, until))
         self.waiting_rows += count
         self._asked[answering] += 1
         if not self._is_called:
@@ -105,14 +120,25 @@ class MicroBatches:
         count = sum(len(one.records) for one in batch)
         self.batches += 1
         self.rows += count
-        answering = batch[0].answering
-        requests = [one.records for one in batch]
         if count <= self._limits.inline_rows:
-            self._settle(batch, _answers(answering, requests))
+            self._settle(batch, self._answers(batch))
             self._go_on(loop)
             return
-        task = loop.run_in_executor(None, _answers, answering, requests)
+        task = loop.run_in_executor(None, self._answers, batch)
         task.add_done_callback(lambda done: self._finish(batch, done, loop))
+
+    def _answers(self, batch: list[_Waiting]) -> list[Answer | Exception]:
+        """What a batch is answered, once that is written down."""
+        answering = batch[0].answering
+        answers = _answers(answering, [one.records for one in batch])
+        if self._record is None:
+            return answers
+        asked = [one.asked for one in batch]
+        try:
+            self._record(answering, list(zip(asked, answers, strict=True)))
+        except Exception as error:  # noqa: BLE001 - each request is told, and the loop goes on
+            return [error for _ in batch]
+        return answers
 
     def _finish(
         self,

@@ -109,6 +109,14 @@ class NotReadyError(ServingError):
     retry_after = 1
 
 
+class UnloggedError(ServingError):
+    """The request log cannot be written, and its policy is to refuse what it cannot hold."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 10
+
+
 class LateError(ServingError):
     """The request waited for longer than it may."""
 

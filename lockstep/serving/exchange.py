@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from time import monotonic
 from typing import TypeVar
 
 from lockstep.columns.errors import InputError
 from lockstep.serving.asgi import Headers, Receive, Response, Scope, Send, respond
+from lockstep.serving.asked import ID_HEADER, Asked
 from lockstep.serving.bodies import Reading
 from lockstep.serving.errors import (
     ComputingError,
@@ -25,6 +28,8 @@ from lockstep.serving.service import Service
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+ASKED = "lockstep.asked"
+"""Where the scope of a request holds what is known of it."""
 
 
 async def exchange(
@@ -45,6 +50,8 @@ async def exchange(
         answer: From request and body to the response.
         failure: From an error to the response that tells it.
     """
+    asked = Asked(service.ids.of(scope["headers"]), monotonic())
+    scope[ASKED] = asked
     try:
         body = await service.bodies.read(scope, receive)
         response = await answer(scope, body)
@@ -55,13 +62,21 @@ async def exchange(
     except Exception:
         log.exception("a request cannot be answered")
         response = failure(ComputingError("The request cannot be answered; the log says why."))
-    await respond(send, response)
+    status, content, headers = response
+    await respond(send, Response(status, content, [*headers, (ID_HEADER, asked.id.encode())]))
 
 
 async def scored(
-    service: Service, scorer: Scorer, records: Sequence[Record], options: Options
+    service: Service, scorer: Scorer, records: Sequence[Record], options: Options, scope: Scope
 ) -> Answer:
-    """The answer to records.
+    """The answer to records, once it is written down.
+
+    Args:
+        service: What answers.
+        scorer: The version that does.
+        records: The records.
+        options: How they are to be answered.
+        scope: The request.
 
     Raises:
         RefusedRowsError: Rows are refused, and the others are not asked for.
@@ -69,8 +84,13 @@ async def scored(
         ComputingError: They cannot be computed.
         ServingError: They were not computed.
     """
+    asked: Asked = scope[ASKED]
+    if options.on_invalid != "refuse":
+        asked.refused = HTTPStatus.OK
+    elif not service.strict:
+        asked.refused = RefusedRowsError.compat_status or asked.refused
     try:
-        answer = await service.batches.ask(scorer, records)
+        answer = await service.batches.ask(scorer, records, asked)
     except ServingError:
         raise
     except InputError as error:

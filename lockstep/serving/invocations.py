@@ -56,7 +56,7 @@ class Invocations:
         parse = partial(records_of, body, content, reading_of(service, scorer))
         size = len(body) if content is Content.JSON else limits.body_bytes
         records = await aside(size, limits.inline_bytes, parse)
-        answer = await scored(service, scorer, records, options)
+        answer = await scored(service, scorer, records, options, scope)
         encode = partial(predictions, answer)
         return Response(200, await aside(answer.total, limits.inline_rows, encode))
 

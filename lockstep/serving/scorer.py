@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Answer:
         rows: Where in the request each of them was.
         rejected: The rows that were not, each with its reasons, in order.
         total: Number of rows in the request.
+        computed: All columns that were needed for the outputs, the fields among them, of all rows
+            that were computed together: those of this request, and of the others beside it.
     """
 
     version: int
@@ -36,6 +38,7 @@ class Answer:
     rows: Sequence[int]
     rejected: tuple[Rejected, ...]
     total: int
+    computed: Columns = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +125,11 @@ class Scorer:
         )
         return Answer(
             self.loaded.version,
-            found,
+            self._answered(found),
             rows.tolist(),
             tuple(rejected),
             decoded.total,
+            found,
         )
 
     def _numbered(self, request: Sequence[Record]) -> Sequence[Record]:
@@ -152,8 +156,11 @@ class Scorer:
         graph = self.pipeline.graph
         if not len(columns[self.pipeline.key]):
             return {name: np.empty(0, dtype=graph.kind(name).dtype) for name in self.names}
-        found = self.pipeline.evaluate(columns, graph.outputs)
-        return {name: found[name] for name in self.names}
+        return self.pipeline.evaluate(columns, graph.outputs)
+
+    def _answered(self, computed: Columns) -> Columns:
+        """What an answer holds of what was computed for it."""
+        return {name: computed[name] for name in self.names}
 
     def _compute_rows(self, decoded: Decoded) -> tuple[Columns, list[tuple[int, Rejected]]]:
         """The columns of all rows but those at which a function fails, found one by one."""
@@ -183,6 +190,7 @@ class Scorer:
         ends = np.cumsum([len(request) for request in requests])
         cuts = np.searchsorted(rows, ends).tolist()
         positions = rows.tolist()
+        answered = self._answered(found)
         answers: list[Answer | LockstepError] = []
         first = start = 0
         for request, end, cut in zip(requests, ends.tolist(), cuts, strict=True):
@@ -190,10 +198,11 @@ class Scorer:
             answers.append(
                 Answer(
                     version,
-                    take_rows(found, slice(first, cut)),
+                    take_rows(answered, slice(first, cut)),
                     [row - start for row in positions[first:cut]],
                     tuple(replace(one, row=one.row - start) for one in refused),
                     len(request),
+                    found,
                 )
             )
             first, start = cut, end

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from lockstep.serving.access import TOKEN, Guarded, demand_safe
 from lockstep.serving.asgi import Application
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
+from lockstep.serving.requestlog.settings import RequestLog
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -36,6 +37,8 @@ class Settings:
         workers: How many processes share the port.
         look_seconds: How often to look whether another version is live.
         limits: How much may be waited for.
+        log: How requests are logged; None where they are not.
+        log_folder: Where they are logged, such as `Home.requests("flights")`.
     """
 
     pipeline: str
@@ -45,6 +48,8 @@ class Settings:
     workers: int = 1
     look_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
+    log: RequestLog | None = None
+    log_folder: str = ""
 
 
 def serve(settings: Settings) -> None:
@@ -85,21 +90,24 @@ def served(settings: Settings) -> Starlette:
     """The application of a pipeline, which follows its live version while it runs."""
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.app import application
+    from lockstep.serving.requestlog.log import Log
     from lockstep.serving.service import Service
 
     set_blas_threads()
-    service = Service(Path(settings.pointer), settings.limits)
+    log = Log(Path(settings.log_folder), settings.log) if settings.log is not None else None
+    service = Service(Path(settings.pointer), settings.limits, log=log)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
-        await service.versions.look()
-        following = asyncio.create_task(service.versions.follow(settings.look_seconds))
-        try:
-            yield
-        finally:
-            service.is_draining = True
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+        with log or nullcontext():
+            await service.versions.look()
+            following = asyncio.create_task(service.versions.follow(settings.look_seconds))
+            try:
+                yield
+            finally:
+                service.is_draining = True
+                following.cancel()
+                with suppress(asyncio.CancelledError):
+                    await following
 
     return application(service, lifespan)

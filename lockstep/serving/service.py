@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lockstep.serving.asked import RequestIds
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import NotReadyError
 from lockstep.serving.limits import Limits
 from lockstep.serving.reading import Bodies
+from lockstep.serving.requestlog.log import Log
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.versions import Versions
 
@@ -21,20 +23,31 @@ class Service:
         strict: Whether what is not declared is refused, and rows that are refused get status 422;
             otherwise the rules and the status codes are those of MLflow's scoring server, where
             the meaning of a request is certain.
+        log: Where requests are written down before they are answered; None where they are not.
 
     Attributes:
         limits: How much is taken at once.
         bodies: The bodies that are being read.
         versions: The version that serves, kept up with the file.
         batches: The requests that wait.
+        ids: Ids of requests.
+        log: Where they are written down.
         is_draining: Whether the server is stopping: it answers what it has, and takes no more.
     """
 
-    def __init__(self, pointer: Path, limits: Limits | None = None, *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        pointer: Path,
+        limits: Limits | None = None,
+        *,
+        strict: bool = True,
+        log: Log | None = None,
+    ) -> None:
         self.limits = limits or Limits()
+        self.ids, self.log = RequestIds(), log
         self.strict = strict
         self.bodies = Bodies(self.limits)
-        self.batches = MicroBatches(self.limits)
+        self.batches = MicroBatches(self.limits, log.record if log is not None else None)
         self.versions = Versions(pointer, self.batches, strict=strict)
         self.is_draining = False
 

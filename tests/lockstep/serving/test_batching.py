@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lockstep.serving.asked import Asked
 from lockstep.serving.batching import MicroBatches
-from lockstep.serving.errors import BusyError, LateError
+from lockstep.serving.errors import BusyError, LateError, UnloggedError
 from lockstep.serving.limits import Limits
 from lockstep.serving.rows import Record
 
@@ -155,3 +156,34 @@ def test_a_request_whose_client_is_gone_is_not_computed() -> None:
 
     assert echo.asked == [[1]]
     assert batches.waiting_rows == 0
+
+
+def test_a_batch_is_written_down_at_once_before_any_of_it_is_answered() -> None:
+    written: list[list[tuple[str, object]]] = []
+    futures: list[asyncio.Future[Any]] = []
+
+    def record(_: Echo, answered: list[tuple[Asked, Any]]) -> None:
+        assert not any(future.done() for future in futures)
+        written.append([(asked.id, answer) for asked, answer in answered])
+
+    async def ask() -> None:
+        batches, echo = MicroBatches(Limits(), record), Echo()
+        for name in ("a", "b"):
+            futures.append(batches.ask(echo, rows(1), Asked(name, 0.0)))
+        await asyncio.gather(*futures)
+
+    run(ask())
+
+    assert [[name for name, _ in one] for one in written] == [["a", "b"]]
+
+
+def test_what_cannot_be_written_down_is_not_answered() -> None:
+    def record(_: Echo, answered: list[tuple[Asked, Any]]) -> None:
+        raise UnloggedError("no room")
+
+    async def ask() -> Any:
+        batches, echo = MicroBatches(Limits(), record), Echo()
+        asked = [batches.ask(echo, rows(1)) for _ in range(2)]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(one) for one in run(ask())] == [UnloggedError, UnloggedError]

@@ -1,0 +1,312 @@
+"""The log of a serving process: every request is written down before it is answered."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Self
+
+from lockstep.columns.kinds import Kind
+from lockstep.serving.errors import UnloggedError
+from lockstep.serving.requestlog.blocks import Answered, Layout, sampled
+from lockstep.serving.requestlog.files import ASIDE, Recovered, SegmentFile, recover
+from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
+from lockstep.serving.requestlog.segments import (
+    OPEN,
+    Header,
+    segment_names,
+    segment_path,
+)
+from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.scorer import Scorer
+
+_TICK_SECONDS = 1.0
+"""How often open segments are looked at: forced to disk, or sealed for their age."""
+_SWEEP_SECONDS = 60.0
+"""How often the folder is looked at: for what killed processes left, and what is kept no longer."""
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Counts:
+    """What became of requests and segments since the log was opened.
+
+    Attributes:
+        logged: Requests that were written down.
+        left_out: Requests that were not, by the share that is logged.
+        refused: Requests that were refused, since they could not be written down.
+        unlogged: Requests that were answered all the same, unlogged.
+        written_bytes: Bytes that were written.
+        failures: How often the disk failed.
+        sealed: Segments that were sealed.
+        removed: Segments that were removed, being kept no longer.
+        recovered: Requests in segments that killed processes left behind.
+        torn_bytes: Bytes of these that were no whole block, and were set aside.
+    """
+
+    logged: int = 0
+    left_out: int = 0
+    refused: int = 0
+    unlogged: int = 0
+    written_bytes: int = 0
+    failures: int = 0
+    sealed: int = 0
+    removed: int = 0
+    recovered: int = 0
+    torn_bytes: int = 0
+
+
+class Log:
+    """The log of one process; others may write to the same folder at the same time.
+
+    It may be used by several threads. As a context, it recovers what killed processes left, looks
+    after its segments in a thread of its own, and seals them at the end.
+
+    Args:
+        folder: Where the segments of the pipeline are.
+        settings: What the pipeline declares of its log.
+
+    Attributes:
+        counts: What became of requests and segments.
+        failing: What the disk said the last time; None if that went well.
+
+    Raises:
+        LogKeyError: Columns are to be hashed, and the environment holds no key.
+    """
+
+    def __init__(self, folder: Path, settings: RequestLog) -> None:
+        self.folder, self.settings = folder, settings
+        self.counts = Counts()
+        self.failing: str | None = None
+        self._hashes = keyed_hashes(log_key()) if settings.hash else None
+        self._token, self._number = secrets.token_hex(4), 0
+        self._lock = Lock()
+        self._open: dict[str, _Open] = {}
+        self._full: list[_Open] = []
+        self._wake, self._closing = Event(), Event()
+        self._keeper = Thread(target=self._keep, name="request-log", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._sweep()
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._wake.set()
+        self._keeper.join()
+        with self._lock:
+            self._full += self._open.values()
+            self._open.clear()
+        self._seal_full()
+
+    def record(self, scorer: Scorer, answered: Sequence[Answered]) -> None:
+        """Write down requests that are about to be answered.
+
+        Args:
+            scorer: The version that answers them.
+            answered: The requests, in the order in which they were computed, with what is
+                answered.
+
+        Raises:
+            UnloggedError: They cannot be written down, and are to be refused then.
+        """
+        now, wall = time.monotonic(), time.time_ns() // 1000
+        wanted = answered
+        if self.settings.share < 1:
+            wanted = sampled(answered, self.settings.share)
+        with self._lock:
+            try:
+                self._write(scorer, wanted, len(answered) - len(wanted), now, wall)
+            except OSError as error:
+                self._fail(error, len(wanted))
+
+    def _write(
+        self, scorer: Scorer, wanted: Sequence[Answered], left_out: int, now: float, wall: int
+    ) -> None:
+        one = self._open.get(scorer.loaded.digest)
+        if one is None:
+            one = self._begin(scorer, now)
+        one.file.left_out += left_out
+        self.counts.left_out += left_out
+        if not wanted:
+            return
+        blocks = list(one.layout.blocks(wanted, now=now, wall=wall))
+        before = one.file.size
+        one.file.append(blocks, force=self.settings.flush == "always")
+        one.is_dirty = True
+        self.failing = None
+        self.counts.logged += len(wanted)
+        self.counts.written_bytes += one.file.size - before
+        if one.file.size >= self.settings.segment_bytes:
+            self._retire(scorer.loaded.digest)
+
+    def _begin(self, scorer: Scorer, now: float) -> _Open:
+        loaded, redacted = scorer.loaded, self.settings.redacted
+        graph = scorer.pipeline.graph
+
+        def kinds(names: Sequence[str]) -> dict[str, Kind]:
+            logged = (name for name in names if redacted.get(name) != "dropped")
+            return {name: Kind.TEXT if name in redacted else graph.kind(name) for name in logged}
+
+        started = datetime.now(UTC)
+        header = Header(
+            pipeline=loaded.name,
+            version=loaded.version,
+            manifest=loaded.digest,
+            fields=kinds(scorer.pipeline.record_schema.names),
+            outputs=kinds(graph.outputs),
+            redacted=dict(redacted),
+            share=self.settings.share,
+            started_at=started.isoformat(),
+        )
+        self._number += 1
+        name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
+        file = SegmentFile(self.folder / name, header)
+        found = _Open(file, Layout.of(header, self._hashes), now)
+        self._open[loaded.digest] = found
+        return found
+
+    def _retire(self, digest: str) -> None:
+        """Write no more to a segment, and have it sealed."""
+        self._full.append(self._open.pop(digest))
+        self._wake.set()
+
+    def _fail(self, error: OSError, requests: int) -> None:
+        """Do with requests that cannot be written down what is to be done with them.
+
+        Raises:
+            UnloggedError: They are to be refused.
+        """
+        self._note(error)
+        if self.settings.when_full == "refuse":
+            self.counts.refused += requests
+            raise UnloggedError("The request log cannot be written, and nothing goes unlogged.")
+        self.counts.unlogged += requests
+
+    def _note(self, error: OSError) -> None:
+        self.counts.failures += 1
+        if self.failing is None:
+            _logger.error("The request log in %s cannot be written: %s", self.folder, error)
+        self.failing = str(error)
+
+    # Looking after segments
+
+    def _keep(self) -> None:
+        """Look after the segments, until the log is closed."""
+        swept = time.monotonic()
+        while not self._closing.is_set():
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            self.tend()
+            if time.monotonic() - swept >= _SWEEP_SECONDS:
+                self._sweep()
+                swept = time.monotonic()
+
+    def tend(self) -> None:
+        """Force to disk what is to be, and seal the segments that are full or old."""
+        oldest = time.monotonic() - self.settings.segment_age.total_seconds()
+        with self._lock:
+            for digest, one in list(self._open.items()):
+                if one.since <= oldest:
+                    self._retire(digest)
+            dirty = [one for one in self._open.values() if one.is_dirty]
+        self._seal_full()
+        if self.settings.flush != "interval":
+            return
+        for one in dirty:
+            one.is_dirty = False
+            try:
+                one.file.flush()
+            except OSError as error:
+                one.is_dirty = True
+                self._note(error)
+
+    def _seal_full(self) -> None:
+        with self._lock:
+            full, self._full = self._full, []
+        for one in full:
+            try:
+                sealed = one.file.seal(force=self.settings.flush != "never")
+            except OSError as error:
+                self._note(error)  # it is recovered later, as one of a killed process
+                continue
+            self.counts.sealed += sealed is not None
+
+    def _sweep(self) -> None:
+        """Recover what killed processes left, and remove what is kept no longer."""
+        try:
+            for one in recover(self.folder):
+                self.counts.recovered += one.requests
+                self.counts.torn_bytes += one.torn
+                _tell(one)
+            self.counts.removed += remove_old(self.folder, self.settings)
+        except OSError as error:
+            self._note(error)
+
+
+@dataclass
+class _Open:
+    """A segment that is being written.
+
+    Attributes:
+        file: Its file.
+        layout: Which columns its blocks hold.
+        since: When it was begun, on the monotonic clock.
+        is_dirty: Whether something was written that was not forced to disk.
+    """
+
+    file: SegmentFile
+    layout: Layout
+    since: float
+    is_dirty: bool = False
+
+
+def remove_old(folder: Path, settings: RequestLog, now: datetime | None = None) -> int:
+    """Remove sealed segments that are kept no longer, and torn bytes as old as these.
+
+    Args:
+        folder: Where they are.
+        settings: For how long they are kept, and how much of them.
+        now: What to take for the time; by the clock if it is not said.
+
+    Returns:
+        How many segments were removed.
+
+    Raises:
+        OSError: The disk fails.
+    """
+    oldest = _oldest(settings.keep, now or datetime.now(UTC))
+    for path in (folder / ASIDE).glob("*"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)
+    left = settings.keep_bytes
+    removed = 0
+    for name in reversed(segment_names(folder)):
+        path = segment_path(folder, name)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:  # another process removed it
+            continue
+        left = None if left is None else left - stat.st_size
+        if stat.st_mtime < oldest or (left is not None and left < 0):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _oldest(keep: timedelta | None, now: datetime) -> float:
+    return (now - keep).timestamp() if keep is not None else float("-inf")
+
+
+def _tell(one: Recovered) -> None:
+    kept = f"{one.requests:,} requests are kept as {one.path}" if one.path else "it held no request"
+    torn = f"; {one.torn:,} torn bytes are set aside as {one.aside}" if one.aside else ""
+    _logger.warning("A segment was left behind by a process that was killed: %s%s", kept, torn)

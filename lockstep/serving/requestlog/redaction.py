@@ -1,0 +1,57 @@
+"""Redaction: keyed hashes in place of values that are nobody's business."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from hashlib import blake2b
+
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Array
+
+KEY_VARIABLE = "LOCKSTEP_LOG_KEY"
+"""The environment variable that holds the key of the hashes."""
+_LEAST_KEY = 16
+_MOST_KEY = 64
+_DIGEST_BYTES = 16
+
+Hashes = Callable[[Array], list[str | None]]
+"""From a column to what is logged in its place."""
+
+
+class LogKeyError(LockstepError):
+    """Columns are to be hashed, and there is no key to do it with."""
+
+
+def log_key() -> bytes:
+    """The key that the environment holds.
+
+    Raises:
+        LogKeyError: It holds none, or one that is too short or too long.
+    """
+    key = os.environ.get(KEY_VARIABLE, "").encode()
+    if not _LEAST_KEY <= len(key) <= _MOST_KEY:
+        raise LogKeyError(
+            f"The request log hashes columns, and {KEY_VARIABLE} holds "
+            f"{f'a key of {len(key)} bytes' if key else 'no key'}: set it to a secret of "
+            f"{_LEAST_KEY} to {_MOST_KEY} bytes, the same for all servers of the pipeline."
+        )
+    return key
+
+
+def keyed_hashes(key: bytes) -> Hashes:
+    """Hashes of a column's values under a key; a missing value stays missing.
+
+    Args:
+        key: The key. Without it, values that can be guessed cannot be found by hashing them all.
+    """
+
+    def hashes(values: Array) -> list[str | None]:
+        return [
+            None
+            if value is None or value != value
+            else blake2b(str(value).encode(), key=key, digest_size=_DIGEST_BYTES).hexdigest()
+            for value in values.tolist()
+        ]
+
+    return hashes

@@ -1,0 +1,355 @@
+"""Segments: files of answered requests, each of one version, that can tell whether they are whole.
+
+    magic | frame | frame | ...        a file
+    length | CRC-32 | MessagePack      a frame
+
+The first frame is the header, the last one of a sealed segment its end; between them is one block
+for each micro-batch. While a segment is written it is called NAME.open. It is sealed by being
+renamed to NAME-DIGEST.segment, where DIGEST begins the SHA-256 of all its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct as Packed
+from typing import Any, Literal, TypeAlias
+from zlib import crc32
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Array, Columns, Ints, Kind
+
+MAGIC = b"lockstep requests\n"
+FORMAT = 1
+OPEN, SEALED = ".open", ".segment"
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6}-[0-9a-f]{12}")
+_HEAD = Packed("<II")
+
+
+class DamagedSegmentError(LockstepError):
+    """A segment is missing, or is not what was sealed."""
+
+
+class TornError(Exception):
+    """The bytes of a segment end, or make no sense, before its end.
+
+    Attributes:
+        offset: Where what is whole ends.
+    """
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"no whole frame at byte {offset:,}")
+        self.offset = offset
+
+
+class Header(msgspec.Struct, frozen=True, tag="header"):
+    """Whose requests a segment holds, and how.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        version: Number of the version that answered.
+        manifest: SHA-256 of that version's manifest.
+        fields: By field of a record that is logged: what its array holds.
+        outputs: The same of the outputs.
+        redacted: By column that is not logged as it is: `"dropped"` or `"hashed"`. A hashed one is
+            text, whatever it was.
+        share: Share of the requests that are logged.
+        started_at: When it was begun, in ISO form.
+        format: Of the file.
+    """
+
+    pipeline: str
+    version: int
+    manifest: str
+    fields: dict[str, Kind]
+    outputs: dict[str, Kind]
+    redacted: dict[str, Literal["dropped", "hashed"]]
+    share: float
+    started_at: str
+    format: int = FORMAT
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What each logged column's array holds, in the order in which they are written."""
+        return {**self.fields, **self.outputs}
+
+
+class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
+    """Requests that were answered together.
+
+    Attributes:
+        ids: Their ids.
+        at: When each came, in microseconds since 1970, UTC.
+        latency: Microseconds from then until it was written down, right before the response.
+        status: Status of each response.
+        rows: How many rows of each were scored.
+        rejected: Rows that were not: the request's place in the block, the row's in the request,
+            and by reason the column at fault and the rule.
+        numbers: The columns of the scored rows but those of texts, one after the other, each as
+            the little-endian bytes of its array; a time is microseconds since 1970.
+        texts: The columns of texts.
+    """
+
+    ids: list[str]
+    at: list[int]
+    latency: list[int]
+    status: list[int]
+    rows: list[int]
+    rejected: list[tuple[int, int, list[tuple[str, str]]]]
+    numbers: bytes
+    texts: list[list[str | None]]
+
+
+class End(msgspec.Struct, frozen=True, tag=2, array_like=True):
+    """What a sealed segment holds.
+
+    Attributes:
+        requests: How many requests.
+        rows: How many scored rows.
+        left_out: How many requests were answered meanwhile and not logged, by the share that is;
+            None where the process was killed that knew.
+    """
+
+    requests: int
+    rows: int
+    left_out: int | None
+
+
+Frame: TypeAlias = Block | End
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+_decode_frame = msgspec.msgpack.Decoder(Frame).decode
+
+
+def framed(value: Header | Frame) -> bytes:
+    """A frame's bytes."""
+    payload = _encode(value)
+    return _HEAD.pack(len(payload), crc32(payload)) + payload
+
+
+def beginning(header: Header) -> bytes:
+    """The bytes with which a segment begins."""
+    return MAGIC + framed(header)
+
+
+@dataclass(frozen=True)
+class Requests:
+    """The requests of a segment, in the order in which they were answered.
+
+    Attributes:
+        ids: Their ids.
+        at: When each came, in microseconds since 1970, UTC.
+        latency: Microseconds until it was answered.
+        status: Status of each response.
+        rows: How many rows of each were scored.
+        rejected: How many rows of each were not.
+    """
+
+    ids: list[str]
+    at: Ints
+    latency: Ints
+    status: Ints
+    rows: Ints
+    rejected: Ints
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A sealed segment, read.
+
+    Attributes:
+        name: Its name.
+        header: Whose requests it holds.
+        end: What it was sealed with.
+        requests: The requests.
+        columns: Fields and outputs of their scored rows, one request's after the other's.
+    """
+
+    name: str
+    header: Header
+    end: End
+    requests: Requests
+    columns: Columns
+
+    @property
+    def rows(self) -> int:
+        """Number of scored rows."""
+        return int(self.requests.rows.sum())
+
+
+def segment_names(folder: Path) -> list[str]:
+    """Names of the sealed segments in a folder, the oldest first."""
+    return sorted(path.stem for path in folder.glob(f"*{SEALED}") if _NAME.fullmatch(path.stem))
+
+
+def segment_path(folder: Path, name: str) -> Path:
+    """The file of a sealed segment."""
+    return folder / f"{name}{SEALED}"
+
+
+def read_segment(path: Path) -> Segment:
+    """Read a sealed segment, all of it or nothing.
+
+    Raises:
+        DamagedSegmentError: It is missing, or is not what was sealed.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DamagedSegmentError(
+            f"{path} cannot be read ({error.strerror}); segments are kept for as long as `keep` "
+            "and `keep_bytes` of the pipeline's RequestLog say."
+        ) from error
+    if not path.stem.endswith(f"-{digest(data)}"):
+        raise DamagedSegmentError(
+            f"{path} is not what was sealed: its bytes do not have the digest in its name. It was "
+            "changed or damaged since, and nothing of it can be judged."
+        )
+    try:
+        header, _, frames = scan(data)
+        *blocks, end = [frame for _, frame in frames]
+        if not isinstance(end, End):
+            raise TornError(len(data))
+        return _segment(path.stem, header, blocks, end)
+    except (TornError, ValueError) as error:
+        raise DamagedSegmentError(f"{path} is no sealed segment: {error}.") from error
+
+
+def digest(data: bytes) -> str:
+    """The digest of a segment's bytes, as its name holds it."""
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def scan(data: bytes) -> tuple[Header, int, Iterator[tuple[int, Frame]]]:
+    """Go through the bytes of a segment.
+
+    Returns:
+        Its header, where that ends, and its other frames, each with where it ends. They raise
+        `TornError` where what is whole ends.
+
+    Raises:
+        TornError: There is not even a whole header.
+    """
+    if not data.startswith(MAGIC):
+        raise TornError(0)
+    payload, offset = _payload(data, len(MAGIC), 0)
+    try:
+        header = _decode_header(payload)
+    except msgspec.DecodeError:
+        raise TornError(0) from None
+    if header.format != FORMAT:
+        raise DamagedSegmentError(
+            f"a segment has format {header.format}, and this Lockstep reads {FORMAT}"
+        )
+    return header, offset, _frames(data, offset)
+
+
+def _frames(data: bytes, offset: int) -> Iterator[tuple[int, Frame]]:
+    while offset < len(data):
+        payload, end = _payload(data, offset, offset)
+        try:
+            frame = _decode_frame(payload)
+        except msgspec.DecodeError:
+            raise TornError(offset) from None
+        yield end, frame
+        offset = end
+
+
+def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
+    """The payload of the frame at an offset, and where it ends.
+
+    Raises:
+        TornError: There is none; what is whole ends at `whole`.
+    """
+    start = offset + _HEAD.size
+    if start > len(data):
+        raise TornError(whole)
+    length, check = _HEAD.unpack_from(data, offset)
+    payload = memoryview(data)[start : start + length]
+    # A hole that a file system filled with zeros has the length 0, whose checksum is 0 too.
+    if not length or len(payload) < length or crc32(payload) != check:
+        raise TornError(whole)
+    return payload, start + length
+
+
+def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segment:
+    """The requests of all blocks.
+
+    Raises:
+        ValueError: They are not what the header and the end say.
+    """
+    found = [block for block in blocks if isinstance(block, Block)]
+    if len(found) < len(blocks):
+        raise ValueError("it ends more than once")
+    requests = Requests(
+        ids=[one for block in found for one in block.ids],
+        at=_integers(one for block in found for one in block.at),
+        latency=_integers(one for block in found for one in block.latency),
+        status=_integers(one for block in found for one in block.status),
+        rows=_integers(one for block in found for one in block.rows),
+        rejected=_rejected(found),
+    )
+    counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}
+    if counts != {end.requests} or len(requests.rows) != end.requests:
+        raise ValueError(f"{sorted(counts)} requests, and it was sealed with {end.requests}")
+    rows = int(requests.rows.sum())
+    if rows != end.rows:
+        raise ValueError(f"{rows} rows, and it was sealed with {end.rows}")
+    return Segment(name, header, end, requests, _columns(header.kinds, found, rows))
+
+
+def _integers(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, dtype=np.int64)
+
+
+def _rejected(blocks: list[Block]) -> Ints:
+    found = np.zeros(sum(len(block.ids) for block in blocks), dtype=np.int64)
+    start = 0
+    for block in blocks:
+        for place, _, _ in block.rejected:
+            found[start + place] += 1
+        start += len(block.ids)
+    return found
+
+
+def _columns(kinds: Mapping[str, Kind], blocks: list[Block], rows: int) -> Columns:
+    texts = [name for name, kind in kinds.items() if kind is Kind.TEXT]
+    numbers = [(name, kind.dtype) for name, kind in kinds.items() if kind is not Kind.TEXT]
+    parts: dict[str, list[Any]] = {name: [] for name in kinds}
+    for block in blocks:
+        count = sum(block.rows)
+        if not count:
+            continue
+        offset = 0
+        for name, dtype in numbers:
+            size = count * dtype.itemsize
+            parts[name].append(block.numbers[offset : offset + size])
+            offset += size
+        if offset != len(block.numbers) or len(block.texts) != len(texts):
+            raise ValueError("a block does not hold the columns that the header names")
+        for name, values in zip(texts, block.texts, strict=True):
+            parts[name].extend(values)
+    columns: Columns = {name: _array(parts[name], kind) for name, kind in kinds.items()}
+    if any(len(array) != rows for array in columns.values()):
+        raise ValueError("its columns are not of one length")
+    return columns
+
+
+def _array(parts: list[Any], kind: Kind) -> Array:
+    if kind is Kind.TEXT:
+        texts = np.empty(len(parts), dtype=object)
+        texts[:] = parts
+        return texts
+    return np.frombuffer(b"".join(parts), dtype=kind.dtype.newbyteorder("<")).astype(
+        kind.dtype, copy=False
+    )

@@ -1,0 +1,73 @@
+"""Answered requests, made up: any columns, in any micro-batches."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockstep.columns.decode import Reason, Rejected
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.serving.asked import Asked
+from lockstep.serving.requestlog.blocks import Answered, Layout
+from lockstep.serving.requestlog.files import SegmentFile
+from lockstep.serving.requestlog.segments import Block, Header
+from lockstep.serving.scorer import Answer
+
+FIELDS = {"key": Kind.TEXT, "at": Kind.TIME, "size": Kind.INT, "price": Kind.FLOAT}
+OUTPUTS = {"risk": Kind.FLOAT, "late": Kind.BOOL}
+
+
+def header(fields: dict[str, Kind] | None = None, **others: Any) -> Header:
+    known = {
+        "pipeline": "orders",
+        "version": 3,
+        "manifest": "5a1c",
+        "fields": FIELDS if fields is None else fields,
+        "outputs": OUTPUTS if fields is None else {},
+        "redacted": {},
+        "share": 1.0,
+        "started_at": "2020-03-01T12:00:00+00:00",
+    }
+    return Header(**{**known, **others})
+
+
+def some_columns(rows: int, first: int = 0) -> Columns:
+    numbers = np.arange(first, first + rows)
+    keys = np.empty(rows, dtype=object)
+    keys[:] = [f"order {number}" if number % 3 else None for number in numbers]
+    return {
+        "key": keys,
+        "at": numbers.astype("datetime64[us]"),
+        "size": numbers,
+        "price": numbers / 3,
+        "risk": np.where(numbers % 2, np.nan, numbers / 7),
+        "late": numbers % 2 == 0,
+    }
+
+
+def answered(columns: Columns, counts: list[int], ids: str = "r") -> list[Answered]:
+    """One micro-batch: the rows, parted among requests of so many rows each."""
+    return [
+        (
+            Asked(f"{ids}{number}", started=1.0),
+            Answer(3, {}, list(range(count)), (), count, columns),
+        )
+        for number, count in enumerate(counts)
+    ]
+
+
+def refused(row: int) -> Rejected:
+    return Rejected(
+        row, None, (Reason("price", "type", "'x' is text, not a number", "it is no number"),), {}
+    )
+
+
+def blocks(told: list[Answered], head: Header | None = None) -> list[Block]:
+    layout = Layout.of(head or header(), None)
+    return list(layout.blocks(told, now=1.5, wall=10_000_000))
+
+
+@pytest.fixture
+def open_file(tmp_path: Path) -> SegmentFile:
+    return SegmentFile(tmp_path / "20200301T120000.000000Z-0000abcd-000001.open", header())
