@@ -6,7 +6,7 @@ import hmac
 import ipaddress
 
 from lockstep.columns.errors import LockstepError
-from lockstep.serving.asgi import Application, Receive, Scope, Send
+from lockstep.serving.asgi import JSON, Application, Receive, Response, Scope, Send, respond
 
 TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
@@ -35,13 +35,8 @@ class Guarded:
         if scope["type"] != "http" or scope["path"] in OPEN or self._is_known(scope):
             await self._application(scope, receive, send)
             return
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(_REFUSED)).encode()),
-            (b"www-authenticate", b"Bearer"),
-        ]
-        await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": _REFUSED})
+        headers = (*JSON, (b"www-authenticate", b"Bearer"))
+        await respond(send, Response(401, _REFUSED, headers))
 
     def _is_known(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]

@@ -12,6 +12,7 @@ from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import parse_json
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
+from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.serving.service import Service
 
 if TYPE_CHECKING:
@@ -78,6 +79,23 @@ class Ready:
         await respond(send, Response(status, msgspec.json.encode(told)))
 
 
+class Measured:
+    """`/metrics`: what is counted, as Prometheus reads it.
+
+    Args:
+        service: What answers.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with all metrics."""
+        service = self._service
+        text = service.metrics.text(service.batches, service.versions)
+        await respond(send, Response(200, text, ((b"content-type", CONTENT_TYPE),)))
+
+
 class Version:
     """`/version`: the version of MLflow whose protocol this is, as its clients ask for it."""
 
@@ -118,6 +136,7 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
             Route("/health", Probe(service), methods=["GET"]),
             Route("/ready", Ready(service), methods=["GET"]),
             Route("/version", Version(), methods=["GET"]),
+            Route("/metrics", Measured(service), methods=["GET"]),
         ],
         exception_handlers=handlers,
         lifespan=lifespan,

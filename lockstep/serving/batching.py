@@ -58,23 +58,26 @@ class MicroBatches:
     Args:
         limits: How much may be waited for.
         record: Writes down every batch before any of it is answered; None where nobody does.
+        computed: Is told how many rows each batch had.
 
     Attributes:
         waiting_rows: Rows that wait now.
-        batches: How many batches have been computed.
-        rows: How many rows they had.
     """
 
-    def __init__(self, limits: Limits, record: Recording | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        record: Recording | None = None,
+        computed: Callable[[int], None] | None = None,
+    ) -> None:
         self._limits = limits
         self._record = record
+        self._computed = computed
         self._ids = RequestIds()
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
         self._asked: Counter[Answering] = Counter()
         self.waiting_rows = 0
-        self.batches = 0
-        self.rows = 0
 
     def ask(
         self, answering: Answering, records: Sequence[Record], asked: Asked | None = None
@@ -118,8 +121,8 @@ class MicroBatches:
             self._is_called = False
             return
         count = sum(len(one.records) for one in batch)
-        self.batches += 1
-        self.rows += count
+        if self._computed is not None:
+            self._computed(count)
         if count <= self._limits.inline_rows:
             self._settle(batch, self._answers(batch))
             self._go_on(loop)

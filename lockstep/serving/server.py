@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -18,11 +19,10 @@ from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
 from lockstep.serving.requestlog.settings import RequestLog
 
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
 _SETTINGS = "LOCKSTEP_SERVING"
 """The environment variable by which worker processes get the settings."""
+_PARENT_SECONDS = 1.0
+"""How often a worker looks whether the process that started it is still there."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,
+        timeout_worker_healthcheck=60,  # loading a version takes seconds, on a busy machine many
         log_config=None,
     )
 
@@ -81,33 +82,53 @@ def application_of_environment() -> Application:
     """The application of this worker process, by the settings in its environment."""
     log_to_stderr()
     settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
-    token = os.environ.get(TOKEN)
-    application: Application = served(settings)
-    return Guarded(application, token) if token else application
+    return served(settings, os.environ.get(TOKEN))
 
 
-def served(settings: Settings) -> Starlette:
-    """The application of a pipeline, which follows its live version while it runs."""
+def served(settings: Settings, token: str | None = None) -> Application:
+    """The application of a pipeline, which follows its live version while it runs.
+
+    Args:
+        settings: How it is served.
+        token: What clients have to know, if anything.
+    """
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.app import application
+    from lockstep.serving.observed import Observed
     from lockstep.serving.requestlog.log import Log
     from lockstep.serving.service import Service
 
     set_blas_threads()
     log = Log(Path(settings.log_folder), settings.log) if settings.log is not None else None
-    service = Service(Path(settings.pointer), settings.limits, log=log)
+    service = Service(settings.pipeline, Path(settings.pointer), settings.limits, log=log)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         with log or nullcontext():
             await service.versions.look()
-            following = asyncio.create_task(service.versions.follow(settings.look_seconds))
+            tasks = [asyncio.create_task(service.versions.follow(settings.look_seconds))]
+            if settings.workers > 1:
+                tasks.append(asyncio.create_task(_end_with_parent()))
             try:
                 yield
             finally:
                 service.is_draining = True
-                following.cancel()
-                with suppress(asyncio.CancelledError):
-                    await following
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    return application(service, lifespan)
+    found = application(service, lifespan)
+    routes = frozenset(path for route in found.routes if (path := getattr(route, "path", None)))
+    inner: Application = Guarded(found, token) if token else found
+    return Observed(inner, service.metrics, service.ids, routes)
+
+
+async def _end_with_parent() -> None:
+    """End this worker when the process that started it is gone, which may be killed.
+
+    The port would stay taken, and answered by a version that nobody follows any more.
+    """
+    parent = os.getppid()
+    while os.getppid() == parent:
+        await asyncio.sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -8,6 +8,7 @@ from lockstep.serving.asked import RequestIds
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import NotReadyError
 from lockstep.serving.limits import Limits
+from lockstep.serving.metrics import Metrics
 from lockstep.serving.reading import Bodies
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.scorer import Scorer
@@ -18,7 +19,8 @@ class Service:
     """The versions of a pipeline and the requests that wait for them.
 
     Args:
-        pointer: The file that says which version is live.
+        pipeline: Name of the pipeline.
+        pointer: The file that says which version of it is live.
         limits: How much is taken at once.
         strict: Whether what is not declared is refused, and rows that are refused get status 422;
             otherwise the rules and the status codes are those of MLflow's scoring server, where
@@ -26,7 +28,9 @@ class Service:
         log: Where requests are written down before they are answered; None where they are not.
 
     Attributes:
+        pipeline: Name of the pipeline.
         limits: How much is taken at once.
+        metrics: What is counted.
         bodies: The bodies that are being read.
         versions: The version that serves, kept up with the file.
         batches: The requests that wait.
@@ -37,17 +41,21 @@ class Service:
 
     def __init__(
         self,
+        pipeline: str,
         pointer: Path,
         limits: Limits | None = None,
         *,
         strict: bool = True,
         log: Log | None = None,
     ) -> None:
+        self.pipeline = pipeline
         self.limits = limits or Limits()
         self.ids, self.log = RequestIds(), log
         self.strict = strict
+        self.metrics = Metrics(pipeline)
         self.bodies = Bodies(self.limits)
-        self.batches = MicroBatches(self.limits, log.record if log is not None else None)
+        record = log.record if log is not None else None
+        self.batches = MicroBatches(self.limits, record, self.metrics.computed)
         self.versions = Versions(pointer, self.batches, strict=strict)
         self.is_draining = False
 

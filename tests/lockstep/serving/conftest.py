@@ -1,12 +1,16 @@
 """A live version of `orders`, records to ask it about, and servers in both modes."""
 
+import json
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lockstep.artifacts.live import open_live
+from lockstep.artifacts.artifact import sha256
+from lockstep.artifacts.live import LivePointer, open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
@@ -39,7 +43,7 @@ def orders(loaded: LoadedVersion) -> Records:
 
 def client_of(scorer: Scorer, limits: Limits | None = None) -> Client:
     """A client of a server of a version, which the server's mode is that of."""
-    service = Service(Path("nowhere"), limits, strict=scorer.strict)
+    service = Service("orders", Path("nowhere"), limits, strict=scorer.strict)
     service.versions.scorer = scorer
     return Client(application(service))
 
@@ -56,3 +60,22 @@ def compat(scorer: Scorer) -> Iterator[Client]:
     """Of a server that is as MLflow's is."""
     with client_of(Scorer.of(scorer.loaded, scorer.compiled, strict=False)) as found:
         yield found
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def other(loaded: LoadedVersion, tmp_path: Path) -> LivePointer:
+    """Version 2, of other bytes: its manifest says that it was fitted on one row more."""
+    directory = tmp_path / "version 2"
+    shutil.copytree(loaded.directory, directory)
+    path = directory / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
+    return LivePointer(loaded.name, 2, directory, sha256(path.read_bytes()))

@@ -1,7 +1,6 @@
 """Versions: what serves, what is refused, and how one takes another's place."""
 
 import asyncio
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.live import LivePointer, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
@@ -31,16 +29,6 @@ def copied(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], LivePointer
         return LivePointer(loaded.name, number, directory, loaded.digest)
 
     return copy
-
-
-@pytest.fixture
-def other(copied: Callable[[int], LivePointer]) -> LivePointer:
-    """A version of other bytes: its manifest says that it was fitted on another number of rows."""
-    pointer = copied(2)
-    path = pointer.directory / "manifest.json"
-    manifest = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
-    return LivePointer(pointer.name, 2, pointer.directory, sha256(path.read_bytes()))
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""Metrics: what a server tells Prometheus."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockstep.serving.batching import MicroBatches
+    from lockstep.serving.versions import Versions
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000, 10_000)
+
+
+class Metrics:
+    """The counters of one process.
+
+    Where several worker processes share a port, each answers only some of the scrapes: prometheus
+    client adds up what they keep in the folder that `PROMETHEUS_MULTIPROC_DIR` names.
+
+    Args:
+        pipeline: Name of the pipeline, a label of every metric.
+    """
+
+    def __init__(self, pipeline: str) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+        self._registry = CollectorRegistry()
+        told: dict[str, Any] = {"registry": self._registry, "namespace": "lockstep"}
+        self._pipeline = pipeline
+        self._requests = Counter(
+            "requests", "Requests by route and status.", ["pipeline", "route", "status"], **told
+        )
+        self._seconds = Histogram(
+            "request_seconds",
+            "From the first byte of a request to the last of its response, in seconds.",
+            ["pipeline", "route"],
+            buckets=_SECONDS,
+            **told,
+        )
+        self._batch_rows = Histogram(
+            "batch_rows",
+            "Rows that were computed together.",
+            ["pipeline"],
+            buckets=_ROWS,
+            **told,
+        )
+        gauge: dict[str, Any] = {**told, "multiprocess_mode": "livemostrecent"}
+        self._waiting = Gauge(
+            "waiting_rows", "Rows that wait.", ["pipeline"], **{**gauge, "multiprocess_mode": "sum"}
+        )
+        self._version = Gauge("version", "The version that serves.", ["pipeline"], **gauge)
+        self._compiled = Gauge(
+            "compiled_models",
+            "Models that are served compiled, found equal to scikit-learn in this process.",
+            ["pipeline"],
+            **gauge,
+        )
+        self._refused = Gauge(
+            "version_refused",
+            "1 while the version that is live is refused here, and another one or none serves.",
+            ["pipeline"],
+            **gauge,
+        )
+        self._children: dict[tuple[str, int], Any] = {}
+        self._timers: dict[str, Any] = {}
+        self._batches = self._batch_rows.labels(pipeline)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            route: The route that answered, not the path that was asked for: there are few.
+            status: The status of the response.
+            seconds: What it took.
+        """
+        counter = self._children.get((route, status))
+        if counter is None:
+            counter = self._requests.labels(self._pipeline, route, str(status))
+            self._children[(route, status)] = counter
+            self._timers.setdefault(route, self._seconds.labels(self._pipeline, route))
+        counter.inc()
+        self._timers[route].observe(seconds)
+
+    def computed(self, rows: int) -> None:
+        """Count a micro-batch."""
+        self._batches.observe(rows)
+
+    def text(self, batches: MicroBatches, versions: Versions) -> bytes:
+        """All metrics as Prometheus reads them."""
+        from prometheus_client import generate_latest
+
+        scorer = versions.scorer
+        name = self._pipeline
+        self._waiting.labels(name).set(batches.waiting_rows)
+        self._version.labels(name).set(scorer.loaded.version if scorer is not None else 0)
+        self._compiled.labels(name).set(len(scorer.compiled.models) if scorer is not None else 0)
+        self._refused.labels(name).set(versions.refusal is not None)
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        from prometheus_client import CollectorRegistry
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

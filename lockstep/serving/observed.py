@@ -1,0 +1,82 @@
+"""Observed: every request gets an identifier, is counted, and never ends without a response."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import MutableMapping
+from time import perf_counter
+from typing import Any
+
+from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
+from lockstep.serving.asked import ID_HEADER, RequestIds
+from lockstep.serving.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+_TRACE = re.compile(rb"[0-9a-f-]{55}")
+"""A trace context as version 00 of W3C Trace Context writes it, and later ones begin."""
+_BROKEN = (
+    b'{"error_code":"INTERNAL_ERROR","message":"The server failed at this request; its log says '
+    b'why, beside the identifier in X-Request-ID."}'
+)
+
+
+class Observed:
+    """An application of which every request is counted and has an identifier.
+
+    Args:
+        application: What answers.
+        metrics: What counts.
+        ids: Gives identifiers; a client may bring one of its own.
+        routes: The paths that are counted by their own name; all others are `other`.
+    """
+
+    def __init__(
+        self, application: Application, metrics: Metrics, ids: RequestIds, routes: frozenset[str]
+    ) -> None:
+        self._application = application
+        self._metrics = metrics
+        self._ids = ids
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        begun = perf_counter()
+        name = self._ids.of(scope["headers"])
+        known = (ID_HEADER, name.encode())
+        scope["headers"] = [*scope["headers"], known]  # so that whoever answers calls it the same
+        told = [known, *_trace(scope)]
+        status = 0
+
+        async def sending(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *told]
+            await send(message)
+
+        try:
+            await self._application(scope, receive, sending)
+        except Exception:
+            facts = {key.decode(): value.decode() for key, value in told} | {"path": scope["path"]}
+            log.exception("a request failed", extra={"facts": facts})
+            if status:
+                raise  # half of the response is out: the connection has to end
+            await respond(sending, Response(500, _BROKEN))
+        finally:
+            path = scope["path"]
+            route = path if path in self._routes else "other"
+            self._metrics.answered(route, status or 500, perf_counter() - begun)
+
+
+def _trace(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The trace context of a request, to be passed on, if it has one."""
+    return [
+        (name, value)
+        for name, value in scope["headers"]
+        if name == b"traceparent" and _TRACE.fullmatch(value)
+    ]

@@ -1,0 +1,201 @@
+"""The server as its clients see it: a real process, asked over a socket."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lockstep.artifacts.live import LivePointer, read_live, write_live
+from lockstep.project.home import Home
+
+Records = list[dict[str, Any]]
+
+PROGRAM = """
+import sys
+from lockstep.serving.server import Settings, serve
+serve(Settings("orders", sys.argv[1], port=int(sys.argv[2]), workers=int(sys.argv[3]),
+               look_seconds=0.1))
+"""
+
+
+class Server:
+    """A server in a process of its own."""
+
+    def __init__(self, pointer: Path, port: int, workers: int, **environment: str) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = pointer.parent.parent / "server.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, str(pointer), str(port), str(workers)],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+                stderr=log,
+                start_new_session=True,  # so that its workers can be ended with it
+            )
+
+    def wait(self, until: Callable[[httpx.Response], bool]) -> httpx.Response:
+        """Ask /ready until the answer is so."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                answer = httpx.get(f"{self.url}/ready")
+            except httpx.TransportError:
+                time.sleep(0.05)
+                continue
+            if until(answer):
+                return answer
+            time.sleep(0.05)
+        raise AssertionError(f"never so: {self.log.read_text()}")
+
+    def stop(self) -> str:
+        """Tell it to stop, and give what it logged."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+        return self.log.read_text()
+
+    def end(self) -> None:
+        """End it and its workers at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def pointer(live_home: Path, tmp_path: Path) -> Path:
+    """A pointer of the test's own to the live version."""
+    live = read_live(Home(live_home).live("orders"))
+    assert live is not None
+    path = Home(tmp_path / "home").live("orders")
+    write_live(path, live)
+    return path
+
+
+@pytest.fixture
+def start(pointer: Path, free_port: int) -> Iterator[Callable[..., Server]]:
+    """Starts servers that follow the pointer, and ends them."""
+    started: list[Server] = []
+
+    def start(workers: int = 1, **environment: str) -> Server:
+        started.append(Server(pointer, free_port, workers, **environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end()
+
+
+def test_it_answers_counts_and_stops_with_nothing_left(
+    start: Callable[..., Server], orders: Records
+) -> None:
+    server = start()
+    server.wait(lambda answer: answer.status_code == 200)
+
+    body = {"dataframe_records": orders[:2]}
+    answer = httpx.post(f"{server.url}/invocations", json=body, headers={"x-request-id": "mine-1"})
+    refused = httpx.post(f"{server.url}/invocations", content=b"{")
+    metrics = httpx.get(f"{server.url}/metrics").text
+    logged = server.stop()
+
+    assert answer.status_code == 200
+    assert len(answer.json()["predictions"]) == 2
+    assert answer.headers["x-request-id"] == "mine-1"
+    assert refused.status_code == 415
+    counted = 'lockstep_requests_total{pipeline="orders",route="/invocations",status="200"} 1.0'
+    assert counted in metrics
+    assert 'lockstep_version{pipeline="orders"} 1.0' in metrics
+    assert 'lockstep_compiled_models{pipeline="orders"} 2.0' in metrics
+    assert server.process.returncode in (0, -signal.SIGTERM)
+    assert "Traceback" not in logged
+
+
+def test_a_token_is_demanded_of_all_but_probes(
+    start: Callable[..., Server], orders: Records
+) -> None:
+    server = start(LOCKSTEP_TOKEN="secret")
+    server.wait(lambda answer: answer.status_code == 200)
+    body = {"dataframe_records": orders[:1]}
+    token = {"authorization": "Bearer secret"}
+
+    statuses = [
+        httpx.post(f"{server.url}/invocations", json=body).status_code,
+        httpx.post(f"{server.url}/invocations", json=body, headers=token).status_code,
+        httpx.get(f"{server.url}/metrics").status_code,
+    ]
+
+    assert statuses == [401, 200, 401]
+
+
+def test_no_request_fails_while_another_version_takes_over(
+    start: Callable[..., Server], pointer: Path, other: LivePointer, orders: Records
+) -> None:
+    server = start(workers=2)
+    server.wait(lambda answer: answer.status_code == 200)
+    body = {"dataframe_records": orders[:1]}
+
+    def ask_for(seconds: float) -> list[int]:
+        until, statuses = time.monotonic() + seconds, []
+        with httpx.Client() as client:
+            while time.monotonic() < until:
+                statuses.append(client.post(f"{server.url}/invocations", json=body).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(ask_for, 6.0) for _ in range(4)]
+        time.sleep(0.5)
+        write_live(pointer, other)
+        server.wait(lambda answer: answer.json()["version"] == 2)
+        statuses = [status for one in asked for status in one.result()]
+
+    assert len(statuses) > 50
+    assert set(statuses) == {200}
+
+
+def test_workers_end_with_the_process_that_started_them(start: Callable[..., Server]) -> None:
+    server = start(workers=2)
+    server.wait(lambda answer: answer.status_code == 200)
+
+    server.process.kill()
+
+    assert is_gone(server.url)
+
+
+def is_gone(url: str) -> bool:
+    """Whether nobody answers any more, within a while."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/ready")
+        except httpx.TransportError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_no_framework_is_loaded_to_serve(pointer: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from lockstep.serving.server import Settings, served\n"
+        "from lockstep.serving.versions import prove\n"
+        "from lockstep.artifacts.live import open_live\n"
+        "served(Settings('orders', sys.argv[1]))\n"
+        "prove(open_live(Path(sys.argv[1])))\n"
+        "print(*sorted({'mlflow', 'dagster', 'great_expectations', 'matplotlib'} "
+        "& set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(pointer)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == ""
