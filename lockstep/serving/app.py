@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockstep.serving import inference
 from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import parse_json
 from lockstep.serving.exchange import exchange
@@ -137,6 +138,7 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
             Route("/ready", Ready(service), methods=["GET"]),
             Route("/version", Version(), methods=["GET"]),
             Route("/metrics", Measured(service), methods=["GET"]),
+            *inference.routes(service),
         ],
         exception_handlers=handlers,
         lifespan=lifespan,

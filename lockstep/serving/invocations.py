@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from lockstep.columns.decode import Rejected
-from lockstep.columns.kinds import Array
 from lockstep.serving.asgi import JSON, Receive, Response, Scope, Send
 from lockstep.serving.bodies import (
     Reading,
@@ -22,7 +21,7 @@ from lockstep.serving.content import Content, content_of
 from lockstep.serving.errors import RefusedRowsError, ServingError, UnreadableError
 from lockstep.serving.exchange import aside, exchange, headers_of, reading_of, scored
 from lockstep.serving.options import options_of
-from lockstep.serving.rows import Record
+from lockstep.serving.rows import Record, plain_values
 from lockstep.serving.scorer import Answer
 from lockstep.serving.service import Service
 from lockstep.serving.tables import records_of_csv, records_of_parquet
@@ -124,14 +123,6 @@ def rows_of(answer: Answer) -> list[dict[str, Any]]:
     columns = {name: plain_values(array) for name, array in answer.columns.items()}
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def plain_values(array: Array) -> list[Any]:
-    """The values of a column as JSON has them; a time is in UTC, and says so."""
-    values: list[Any] = array.tolist()
-    if array.dtype.kind == "M":
-        return [None if value is None else f"{value.isoformat()}Z" for value in values]
-    return values
 
 
 def failure(error: ServingError, *, strict: bool) -> Response:

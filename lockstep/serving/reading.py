@@ -41,7 +41,7 @@ class Bodies:
         """
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit():
-                self._demand_room(int(value))
+                self._demand_room(int(value[:20]))
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None, "a request is answered in a task"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lockstep.columns.decode import Decoded, Reason, Rejected
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import listed, python_value, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import take_rows
@@ -85,3 +85,11 @@ def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: S
 def record_at(columns: Columns, place: int) -> dict[str, Any]:
     """One row as a record of Python's own values."""
     return {name: python_value(array[place]) for name, array in columns.items()}
+
+
+def plain_values(array: Array) -> list[Any]:
+    """The values of a column as JSON has them; a time is in UTC, and says so."""
+    values: list[Any] = array.tolist()
+    if array.dtype.kind == "M":
+        return [None if value is None else f"{value.isoformat()}Z" for value in values]
+    return values
