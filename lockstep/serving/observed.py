@@ -56,7 +56,8 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *told]
+                headers = message.get("headers", ())
+                message["headers"] = [*headers, *(one for one in told if one not in headers)]
             await send(message)
 
         try:
