@@ -21,6 +21,8 @@ from lockstep.serving.requestlog.settings import RequestLog
 
 _SETTINGS = "LOCKSTEP_SERVING"
 """The environment variable by which worker processes get the settings."""
+_PARENT = "LOCKSTEP_SERVING_PARENT"
+"""The environment variable by which worker processes know the process that starts them."""
 _PARENT_SECONDS = 1.0
 """How often a worker looks whether the process that started it is still there."""
 
@@ -62,6 +64,7 @@ def serve(settings: Settings) -> None:
 
     demand_safe(settings.host, os.environ.get(TOKEN))
     os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
+    os.environ[_PARENT] = str(os.getpid())
     uvicorn.run(
         "lockstep.serving.server:application_of_environment",
         factory=True,
@@ -108,7 +111,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
             await service.versions.look()
             tasks = [asyncio.create_task(service.versions.follow(settings.look_seconds))]
             if settings.workers > 1:
-                tasks.append(asyncio.create_task(_end_with_parent()))
+                tasks.append(asyncio.create_task(_end_without(int(os.environ[_PARENT]))))
             try:
                 yield
             finally:
@@ -123,12 +126,11 @@ def served(settings: Settings, token: str | None = None) -> Application:
     return Observed(inner, service.metrics, service.ids, routes)
 
 
-async def _end_with_parent() -> None:
+async def _end_without(parent: int) -> None:
     """End this worker when the process that started it is gone, which may be killed.
 
-    The port would stay taken, and answered by a version that nobody follows any more.
+    The port would stay taken, and be answered by workers that nobody stops any more.
     """
-    parent = os.getppid()
     while os.getppid() == parent:
         await asyncio.sleep(_PARENT_SECONDS)
     os.kill(os.getpid(), signal.SIGTERM)
