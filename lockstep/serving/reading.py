@@ -18,8 +18,8 @@ class DisconnectedError(Exception):
 class Bodies:
     """The bodies that are being read. It belongs to one event loop.
 
-    One timer looks after all of them, once a second: a timer for each would cost more than most
-    bodies do.
+    One timer looks after all of them, once a second at most: a timer for each would cost more than
+    most bodies do.
 
     Args:
         limits: How many bytes a body has, and how long it may take to arrive.
@@ -27,6 +27,7 @@ class Bodies:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._tick = min(1.0, limits.read_seconds / 2)
         self._since: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._is_watched = False
@@ -48,7 +49,7 @@ class Bodies:
         self._since[task] = loop.time()
         if not self._is_watched:
             self._is_watched = True
-            loop.call_later(1.0, self._look, loop)
+            loop.call_later(self._tick, self._look, loop)
         try:
             return await self._read(receive)
         except asyncio.CancelledError:
@@ -89,7 +90,7 @@ class Bodies:
                 task.cancel()
         self._is_watched = bool(self._since)
         if self._is_watched:
-            loop.call_later(1.0, self._look, loop)
+            loop.call_later(self._tick, self._look, loop)
 
 
 async def _part(receive: Receive) -> MutableMapping[str, Any]:
