@@ -11,6 +11,7 @@ import msgspec
 from lockstep.serving import inference
 from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import parse_json
+from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.metrics import CONTENT_TYPE
@@ -138,6 +139,8 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
             Route("/ready", Ready(service), methods=["GET"]),
             Route("/version", Version(), methods=["GET"]),
             Route("/metrics", Measured(service), methods=["GET"]),
+            Route("/docs", Docs(service), methods=["GET"]),
+            Route("/openapi.json", OpenApi(service), methods=["GET"]),
             *inference.routes(service),
         ],
         exception_handlers=handlers,
