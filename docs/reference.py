@@ -30,6 +30,8 @@ DECLARATIONS = (
     "SqlSource",
     "FunctionSource",
     "Quality",
+    "Serving",
+    "RequestLog",
     "Suites",
 )
 """The dataclasses of `lockstep` that a pipeline's author fills in."""
@@ -208,7 +210,7 @@ def _default(value: Any) -> str:
     if value is inspect.Parameter.empty:
         return "required"
     if isinstance(value, timedelta):
-        return f"{value.days} days"
+        return f"{value.seconds // 60} minutes" if value.seconds else f"{value.days} days"
     if is_dataclass(value):
         return f"`{type(value).__name__}()`"
     if inspect.isfunction(value):  # the one that stands for a suite without expectations

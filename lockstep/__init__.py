@@ -28,7 +28,9 @@ from lockstep.columns.records import (
 if TYPE_CHECKING:
     from lockstep.project.declaration import Calendar, PipelineAssets
     from lockstep.project.quality import Quality
+    from lockstep.project.serving import Serving
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+    from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.suites.suites import Suites
 
 __all__ = [
@@ -48,7 +50,9 @@ __all__ = [
     "PipelineAssets",
     "Quality",
     "Record",
+    "RequestLog",
     "RowNumber",
+    "Serving",
     "SqlSource",
     "Suites",
     "Texts",
@@ -68,6 +72,8 @@ _DECLARATIONS = {
     "ParquetSource": "project.sources",
     "PipelineAssets": "project.declaration",
     "Quality": "project.quality",
+    "RequestLog": "serving.requestlog.settings",
+    "Serving": "project.serving",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
 }

@@ -23,7 +23,7 @@ class Place:
 
     Attributes:
         asset: Key of the asset, such as `flight_delay/daily/batch`.
-        partition: The day or file, if it has partitions.
+        partition: The day, file or segment, if it has partitions.
     """
 
     asset: str
@@ -40,8 +40,10 @@ class Place:
     @property
     def option(self) -> str:
         """The option of a command that names the partition."""
-        named = shlex.quote(self.partition) if self.partition is not None else None
-        return f"--file {named or 'FILE'}" if self.is_file else f"--day {named or 'DAY'}"
+        stream = self.asset.split("/")[1:2]
+        unit = "file" if stream == ["inbox"] else "segment" if stream == ["requests"] else "day"
+        named = shlex.quote(self.partition) if self.partition is not None else unit.upper()
+        return f"--{unit} {named}"
 
     @property
     def is_file(self) -> bool:
@@ -56,7 +58,7 @@ class Place:
             return f"lockstep train {self.pipeline}"
         if kind == "champion":
             return f"lockstep promote {self.pipeline}"
-        verb = "outcomes" if kind == "outcomes" else "score"
+        verb = {"outcomes": "outcomes", "requests": "replay"}.get(kind, "score")
         return f"lockstep {verb} {self.pipeline} {self.option}"
 
     def page(self, check: str) -> str:

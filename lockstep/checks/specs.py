@@ -276,6 +276,24 @@ CALIBRATION = Check(
     need=needs.NUMBERS,
 )
 
+REQUEST_REPLAY = Check(
+    "request_replay",
+    "The segment of the request log is what was sealed, and its requests, sent through the batch "
+    "path of the version that answered them, get the outputs that the server gave: exactly, or "
+    "within what the column declares. Outputs that come from redacted fields are not judged.",
+    "The first divergent output is named, with examples by key and request and a record to send "
+    "again. What differs between the two is the compiled predictor, the environment of the "
+    "server, or something outside the code: a file, an environment variable, the time. A segment "
+    "that was changed or damaged cannot be judged any more: restore it. Then: AGAIN",
+)
+REQUEST_DRIFT = Check(
+    "request_drift",
+    "The fields of the requests are distributed as in training. A failure tells how people use "
+    "the server, and is no fault of it.",
+    "Look at who sends such requests. If the drift lasts and quality falls, train on such rows.",
+    need=needs.FIELDS,
+)
+
 HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
@@ -301,6 +319,7 @@ SCORED_CHECKS = (
     ENVIRONMENT_PARITY,
 )
 OUTCOME_CHECKS = (ARRIVAL, LIVE_QUALITY, CALIBRATION)
+REQUEST_CHECKS = (REQUEST_REPLAY, REQUEST_DRIFT)
 CHECKS_BY_ASSET = {
     "history": HISTORY_CHECKS,
     "training_set": TRAINING_SET_CHECKS,
@@ -309,6 +328,7 @@ CHECKS_BY_ASSET = {
     "batch": BATCH_CHECKS,
     "scored": SCORED_CHECKS,
     "outcomes": OUTCOME_CHECKS,
+    "requests": REQUEST_CHECKS,
 }
 CHECKS = tuple(dict.fromkeys(check for checks in CHECKS_BY_ASSET.values() for check in checks))
 """Every kind of check there is."""

@@ -21,24 +21,29 @@ def serve(
     """Answer HTTP requests with the live version of a pipeline; Ctrl-C stops it.
 
     It speaks MLflow's protocol (`/invocations`), follows the live version while it runs, and
-    demands the token in `LOCKSTEP_TOKEN`, if that is set, of every client.
+    demands the token in `LOCKSTEP_TOKEN`, if that is set, of every client. Requests are logged as
+    the pipeline's `Serving` declares.
     """
     from lockstep.cli.console import say
-    from lockstep.columns.errors import LockstepError
     from lockstep.serving.server import Settings
     from lockstep.serving.server import serve as run
 
-    project = context.project()
-    names = project.pipeline_names()
-    if pipeline not in names:
-        raise LockstepError(
-            f"There is no pipeline {pipeline!r}. There are: {', '.join(names) or 'none'}."
-        )
-    pointer = project.home.live(pipeline)
+    declared, home = context.pipeline(pipeline), context.home()
+    pointer = home.live(pipeline)
     say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")
     if not pointer.exists():
         say(
             f"No version of it is live yet: requests get 503 until one is promoted "
             f"(lockstep train {pipeline}, lockstep promote {pipeline})."
         )
-    run(Settings(pipeline, str(pointer), host=host, port=port, workers=workers))
+    run(
+        Settings(
+            pipeline,
+            str(pointer),
+            host=host,
+            port=port,
+            workers=workers,
+            log=declared.request_log,
+            log_folder=str(home.requests(pipeline)),
+        )
+    )

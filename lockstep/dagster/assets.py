@@ -6,6 +6,7 @@ import dagster as dg
 
 from lockstep.dagster.outcomes import outcomes_asset
 from lockstep.dagster.promotion import champion_asset
+from lockstep.dagster.requests import requests_asset
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.dagster.training import training_assets
 from lockstep.project.declaration import PipelineAssets
@@ -22,4 +23,6 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
         found += scoring_assets(declared, stream)
     if declared.outcomes is not None and declared.calendar is not None:
         found.append(outcomes_asset(declared, declared.outcomes, declared.calendar))
+    if declared.request_log is not None:
+        found.append(requests_asset(declared))
     return found

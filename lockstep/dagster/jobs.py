@@ -35,6 +35,11 @@ def monitor_job_name(pipeline: str) -> str:
     return f"{pipeline}_monitor"
 
 
+def replay_job_name(pipeline: str) -> str:
+    """Name of the job that replays logged requests."""
+    return f"{pipeline}_replay"
+
+
 def jobs(declared: PipelineAssets) -> list[Job]:
     """All jobs of a pipeline."""
     name = declared.name
@@ -57,6 +62,14 @@ def jobs(declared: PipelineAssets) -> list[Job]:
                 monitor_job_name(name),
                 [[name, "outcomes"]],
                 "Compare one day's predictions with what came of them.",
+            )
+        )
+    if declared.request_log is not None:
+        found.append(
+            _job(
+                replay_job_name(name),
+                [[name, "requests"]],
+                "Send the requests of one segment through the batch path, and compare.",
             )
         )
     return found

@@ -1,4 +1,4 @@
-"""Partitions: the days of a calendar, and the files of an inbox."""
+"""Partitions: the days of a calendar, the files of an inbox, and the segments of a request log."""
 
 from __future__ import annotations
 
@@ -32,3 +32,8 @@ def daily_partitions(calendar: Calendar) -> dg.DailyPartitionsDefinition:
 def inbox_partitions(pipeline: str) -> dg.DynamicPartitionsDefinition:
     """The files of a pipeline's inbox, a partition each."""
     return dg.DynamicPartitionsDefinition(name=f"{pipeline}_inbox")
+
+
+def request_partitions(pipeline: str) -> dg.DynamicPartitionsDefinition:
+    """The sealed segments of a pipeline's request log, a partition each."""
+    return dg.DynamicPartitionsDefinition(name=f"{pipeline}_requests")

@@ -1,4 +1,4 @@
-"""Sensors: one follows `@champion`, one takes files from the inbox."""
+"""Sensors: one follows `@champion`, one takes files from the inbox, one segments of requests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.dagster.jobs import promote_job_name, score_job_name
-from lockstep.dagster.partitions import inbox_partitions
+from lockstep.dagster.jobs import promote_job_name, replay_job_name, score_job_name
+from lockstep.dagster.partitions import inbox_partitions, request_partitions
+from lockstep.dagster.schedules import ONE_AT_A_TIME
 from lockstep.dagster.tries import broke_off, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -16,17 +17,25 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.fates import Fate
 from lockstep.scoring.inbox import claim_files, unsupported_files
 from lockstep.scoring.live import Live
+from lockstep.scoring.requests import forget_requests
+from lockstep.scoring.store import Store
 from lockstep.scoring.streams import inbox_of
+from lockstep.serving.requestlog.segments import segment_names
 
 MOVE = "lockstep/move"
 """Tag of the runs that put a version through the gate for one move of `@champion`."""
 _INTERVAL_SECONDS = 30
 _PARTITION = "dagster/partition"
+_MOST_SEGMENTS = 20
+"""Segments that a tick takes, some minutes' work; the others in the next ones."""
 
 
 def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
     """The sensors of a pipeline."""
-    return [_champion_sensor(declared), _inbox_sensor(declared)]
+    found = [_champion_sensor(declared), _inbox_sensor(declared)]
+    if declared.request_log is not None:
+        found.append(_requests_sensor(declared))
+    return found
 
 
 def _run_key(instance: dg.DagsterInstance, job: str, key: str, tags: dict[str, str]) -> str | None:
@@ -149,3 +158,44 @@ def _repetition(declared: PipelineAssets, fate: Fate) -> dg.AssetObservation:
         description=fate.message.paragraphs,
         metadata={"file": dg.MetadataValue.path(str(fate.file)), "what became of it": fate.state},
     )
+
+
+def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
+    partitions = request_partitions(declared.name)
+    job = replay_job_name(declared.name)
+
+    @dg.sensor(
+        name=f"{declared.name}_requests",
+        job_name=job,
+        minimum_interval_seconds=_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=(
+            "Replay each new segment of the request log through the batch path, and forget those "
+            "that are kept no longer."
+        ),
+    )
+    def segment_sealed(
+        context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
+    ) -> dg.SensorResult | dg.SkipReason:
+        folder = home.requests(declared.name)
+        if not folder.is_dir():
+            return dg.SkipReason(f"No request has been logged in {folder} yet.")
+        names = segment_names(folder)
+        known = set(context.instance.get_dynamic_partitions(partitions.name or ""))
+        new = [name for name in names if name not in known][:_MOST_SEGMENTS]
+        gone = sorted(known - set(names))
+        forget_requests(declared, Store(home.data / declared.name), gone)
+        changes = [partitions.build_add_request(new)] if new else []
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(run_key=name, partition_key=name, tags={ONE_AT_A_TIME: job})
+                for name in new
+            ],
+            skip_reason=None if new else f"No new segment in {folder}.",
+            dynamic_partitions_requests=[
+                *changes,
+                *([partitions.build_delete_request(gone)] if gone else []),
+            ],
+        )
+
+    return segment_sealed

@@ -14,7 +14,9 @@ from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
 from lockstep.project.quality import Quality
+from lockstep.project.serving import Serving
 from lockstep.project.sources import Source, misread
+from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
 
 
@@ -94,6 +96,7 @@ class PipelineAssets:
         max_age: For how long a version is fresh after its newest training row.
         kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
             one that is published among them.
+        serving: How its server serves; None for a pipeline that asks for none.
     """
 
     pipeline: Pipeline
@@ -110,6 +113,7 @@ class PipelineAssets:
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
     kept_attempts: int = 3
+    serving: Serving | None = None
 
     def __post_init__(self) -> None:
         self._check_kinds()
@@ -138,6 +142,11 @@ class PipelineAssets:
             quality.check_fit(graph)
         for name in self.slices:
             self._check_column("slices", name, graph.served, "is served")
+        if self.request_log is not None:
+            logged = (*self.pipeline.record_schema.names, *graph.outputs)
+            for name, how in self.request_log.redacted.items():
+                setting = f"RequestLog({'drop' if how == 'dropped' else 'hash'}=...)"
+                self._check_column(setting, name, logged, "is a field or an output")
 
     def _check_kinds(self) -> None:
         """Check that each setting is of its kind.
@@ -159,6 +168,8 @@ class PipelineAssets:
             "max_quarantined": (int | float, "a share between 0 and 1"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
         }
+        if self.serving is not None:
+            kinds["serving"] = Serving, "Serving(), or Serving(log=RequestLog(...))"
         if self.calendar is not None:
             kinds["calendar"] = Calendar, "a Calendar(date(2024, 1, 31))"
         for name, (kind, meant) in kinds.items():
@@ -240,6 +251,11 @@ class PipelineAssets:
     def name(self) -> str:
         """The pipeline's name."""
         return self.pipeline.name
+
+    @property
+    def request_log(self) -> RequestLog | None:
+        """How its server logs requests; None where there is no server, or no log."""
+        return self.serving.log if self.serving is not None else None
 
 
 def _is_day(day: object) -> bool:

@@ -266,6 +266,17 @@ class Records:
             except (LockedError, DamagedError):
                 continue  # whoever holds it exports it; damage is told by whoever reads it
 
+    def forget(self, partition: str) -> None:
+        """Remove what is recorded of a partition that there is no more.
+
+        Raises:
+            LockedError: Another process is at work on it.
+        """
+        with locked(self._lock(partition), f"{self.stream}/{partition}", wait=0):
+            self._commit(partition).unlink(missing_ok=True)
+            shutil.rmtree(self._attempts(partition), ignore_errors=True)
+        self._lock(partition).unlink(missing_ok=True)
+
     def _attempt_for(self, partition: str, step: str, run: str, after: Sequence[str]) -> Attempt:
         if not after:
             return self._begun(partition, run) or self._begin(partition, run)

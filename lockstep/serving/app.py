@@ -94,7 +94,7 @@ class Measured:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with all metrics."""
         service = self._service
-        text = service.metrics.text(service.batches, service.versions)
+        text = service.metrics.text(service.batches, service.versions, service.log)
         await respond(send, Response(200, text, ((b"content-type", CONTENT_TYPE),)))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockstep.serving.batching import MicroBatches
+    from lockstep.serving.requestlog.log import Log
     from lockstep.serving.versions import Versions
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -64,6 +65,19 @@ class Metrics:
             ["pipeline"],
             **gauge,
         )
+        self._log = Counter(
+            "request_log",
+            "What became of requests, bytes and segments of the request log: requests `logged`, "
+            "`left_out` by the share that is, `unlogged` or `refused` where it cannot be written.",
+            ["pipeline", "outcome"],
+            **told,
+        )
+        self._log_failing = Gauge(
+            "request_log_failing",
+            "1 while the request log cannot be written; `when_full` says what happens to requests.",
+            ["pipeline", "when_full"],
+            **{**gauge, "multiprocess_mode": "livemax"},
+        )
         self._children: dict[tuple[str, int], Any] = {}
         self._timers: dict[str, Any] = {}
         self._batches = self._batch_rows.labels(pipeline)
@@ -88,7 +102,11 @@ class Metrics:
         """Count a micro-batch."""
         self._batches.observe(rows)
 
-    def text(self, batches: MicroBatches, versions: Versions) -> bytes:
+    def logged(self, outcome: str, number: int) -> None:
+        """Count what became of requests, bytes or segments of the request log."""
+        self._log.labels(self._pipeline, outcome).inc(number)
+
+    def text(self, batches: MicroBatches, versions: Versions, log: Log | None = None) -> bytes:
         """All metrics as Prometheus reads them."""
         from prometheus_client import generate_latest
 
@@ -98,6 +116,9 @@ class Metrics:
         self._version.labels(name).set(scorer.loaded.version if scorer is not None else 0)
         self._compiled.labels(name).set(len(scorer.compiled.models) if scorer is not None else 0)
         self._refused.labels(name).set(versions.refusal is not None)
+        if log is not None:
+            failing = log.failing is not None
+            self._log_failing.labels(name, log.settings.when_full).set(failing)
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         from prometheus_client import CollectorRegistry

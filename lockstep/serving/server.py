@@ -17,6 +17,7 @@ from lockstep.serving.access import TOKEN, Guarded, demand_safe
 from lockstep.serving.asgi import Application
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
+from lockstep.serving.requestlog.redaction import log_key
 from lockstep.serving.requestlog.settings import RequestLog
 
 _SETTINGS = "LOCKSTEP_SERVING"
@@ -58,11 +59,14 @@ def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; then answer what is waiting, and end.
 
     Raises:
-        LockstepError: The address is a public one, and there is no token.
+        LockstepError: The address is a public one, and there is no token; or the log is to hash
+            columns, and there is no key.
     """
     import uvicorn
 
     demand_safe(settings.host, os.environ.get(TOKEN))
+    if settings.log is not None and settings.log.hash:
+        log_key()
     os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
     os.environ[_PARENT] = str(os.getpid())
     uvicorn.run(

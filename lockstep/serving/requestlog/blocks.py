@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
 from lockstep.serving.asked import Asked
@@ -130,8 +131,10 @@ def _together(one: Answered) -> int:
 
 def _status(asked: Asked, answer: Answer | Exception) -> int:
     if isinstance(answer, Answer):
-        return asked.refused if answer.rejected else 200
-    return int(answer.status) if isinstance(answer, ServingError) else 500
+        return int(asked.refused) if answer.rejected else 200
+    if isinstance(answer, ServingError):
+        return int(answer.status)
+    return 400 if isinstance(answer, InputError) else 500
 
 
 def _number(request_id: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,6 +76,7 @@ class Log:
     Attributes:
         counts: What became of requests and segments.
         failing: What the disk said the last time; None if that went well.
+        on_count: Is called with the name of a count, and with how much it has grown.
 
     Raises:
         LogKeyError: Columns are to be hashed, and the environment holds no key.
@@ -85,6 +86,7 @@ class Log:
         self.folder, self.settings = folder, settings
         self.counts = Counts()
         self.failing: str | None = None
+        self.on_count: list[Callable[[str, int], None]] = []
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
         self._lock = Lock()
@@ -135,7 +137,7 @@ class Log:
         if one is None:
             one = self._begin(scorer, now)
         one.file.left_out += left_out
-        self.counts.left_out += left_out
+        self._count("left_out", left_out)
         if not wanted:
             return
         blocks = list(one.layout.blocks(wanted, now=now, wall=wall))
@@ -143,8 +145,8 @@ class Log:
         one.file.append(blocks, force=self.settings.flush == "always")
         one.is_dirty = True
         self.failing = None
-        self.counts.logged += len(wanted)
-        self.counts.written_bytes += one.file.size - before
+        self._count("logged", len(wanted))
+        self._count("written_bytes", one.file.size - before)
         if one.file.size >= self.settings.segment_bytes:
             self._retire(scorer.loaded.digest)
 
@@ -187,12 +189,19 @@ class Log:
         """
         self._note(error)
         if self.settings.when_full == "refuse":
-            self.counts.refused += requests
+            self._count("refused", requests)
             raise UnloggedError("The request log cannot be written, and nothing goes unlogged.")
-        self.counts.unlogged += requests
+        self._count("unlogged", requests)
+
+    def _count(self, what: str, number: int) -> None:
+        """Count what became of something, by the name that it has among the counts."""
+        if number:
+            setattr(self.counts, what, getattr(self.counts, what) + number)
+            for told in self.on_count:
+                told(what, number)
 
     def _note(self, error: OSError) -> None:
-        self.counts.failures += 1
+        self._count("failures", 1)
         if self.failing is None:
             _logger.error("The request log in %s cannot be written: %s", self.folder, error)
         self.failing = str(error)
@@ -238,16 +247,16 @@ class Log:
             except OSError as error:
                 self._note(error)  # it is recovered later, as one of a killed process
                 continue
-            self.counts.sealed += sealed is not None
+            self._count("sealed", int(sealed is not None))
 
     def _sweep(self) -> None:
         """Recover what killed processes left, and remove what is kept no longer."""
         try:
             for one in recover(self.folder):
-                self.counts.recovered += one.requests
-                self.counts.torn_bytes += one.torn
+                self._count("recovered", one.requests)
+                self._count("torn_bytes", one.torn)
                 _tell(one)
-            self.counts.removed += remove_old(self.folder, self.settings)
+            self._count("removed", remove_old(self.folder, self.settings))
         except OSError as error:
             self._note(error)
 

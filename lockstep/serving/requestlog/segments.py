@@ -32,8 +32,12 @@ _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6}-[0-9a-f]{12}")
 _HEAD = Packed("<II")
 
 
+class MissingSegmentError(LockstepError):
+    """There is no such segment, or it is kept no longer."""
+
+
 class DamagedSegmentError(LockstepError):
-    """A segment is missing, or is not what was sealed."""
+    """A segment is not what was sealed."""
 
 
 class TornError(Exception):
@@ -201,14 +205,15 @@ def read_segment(path: Path) -> Segment:
     """Read a sealed segment, all of it or nothing.
 
     Raises:
-        DamagedSegmentError: It is missing, or is not what was sealed.
+        MissingSegmentError: It is not there.
+        DamagedSegmentError: It is not what was sealed.
     """
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise DamagedSegmentError(
-            f"{path} cannot be read ({error.strerror}); segments are kept for as long as `keep` "
-            "and `keep_bytes` of the pipeline's RequestLog say."
+    except FileNotFoundError as error:
+        raise MissingSegmentError(
+            f"There is no segment {path}; segments are kept for as long as `keep` and `keep_bytes` "
+            "of the pipeline's RequestLog say."
         ) from error
     if not path.stem.endswith(f"-{digest(data)}"):
         raise DamagedSegmentError(

@@ -57,6 +57,7 @@ def test_rows_of_a_file_that_were_corrected_are_another_file() -> None:
         ("orders/champion", "lockstep promote orders"),
         ("orders/outcomes", "lockstep outcomes orders --day DAY"),
         ("orders/inbox/scored", "lockstep score orders --file FILE"),
+        ("orders/requests", "lockstep replay orders --segment SEGMENT"),
     ],
 )
 def test_what_was_checked_is_made_anew_by_a_command_of_its_own(asset: str, command: str) -> None:

@@ -34,7 +34,7 @@ from lockstep.scoring.store import Store
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
-CHAMPION, INBOX = sensors(ASSETS)
+CHAMPION, INBOX, _ = sensors(ASSETS)
 START_SECONDS = 120
 
 

@@ -12,7 +12,9 @@ from assets.orders import ASSETS
 from lockstep.columns.errors import DeclarationError
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.quality import Quality
+from lockstep.project.serving import Serving
 from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+from lockstep.serving.requestlog.settings import RequestLog
 
 
 def nothing() -> pd.DataFrame:
@@ -65,6 +67,16 @@ QUERY = "SELECT * FROM orders"
             {"quality": (Quality("return_probabilty", "came_back", "auc", 0.5),)},
             "quality names 'return_probabilty', but no column of that name is served "
             "(did you mean 'return_probability'?).",
+        ),
+        ({"serving": RequestLog()}, "give Serving(), or Serving(log=RequestLog(...))."),
+        (
+            {"serving": Serving(log=RequestLog(drop=("contry",)))},
+            "RequestLog(drop=...) names 'contry', but no column of that name is a field or an "
+            "output (did you mean 'country'?).",
+        ),
+        (
+            {"serving": Serving(log=RequestLog(hash=("region",)))},
+            "RequestLog(hash=...) names 'region', but no column of that name is a field or an",
         ),
         ({"history": "rows.csv"}, "history is 'rows.csv'; give CsvSource(\"rows.csv\")."),
         ({"history": Path("a.parquet")}, 'give ParquetSource("a.parquet").'),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from expectations.orders import SUITES
-from lockstep import Calendar, FunctionSource, PipelineAssets, Quality
+from lockstep import Calendar, FunctionSource, PipelineAssets, Quality, Serving
 from lockstep.project.project import Project
 from transforms.orders import PIPELINE
 
@@ -73,4 +73,5 @@ ASSETS = PipelineAssets(
         Quality("expected_cost", "return_cost", "mae", threshold=5.0),
     ),
     slices=("region",),
+    serving=Serving(),
 )

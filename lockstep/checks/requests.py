@@ -1,0 +1,115 @@
+"""Requests: what their log says of parity and of the population, as check results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lockstep.checks.evidence import check_comparison, check_drift
+from lockstep.checks.results import CheckResult, tell, with_unjudged
+from lockstep.columns.kinds import Array
+from lockstep.columns.pipeline import Trace
+from lockstep.serving.requestlog.segments import Segment
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.divergence import Divergence
+    from lockstep.parity.profiles import Profile
+
+_REDACTED = {"dropped": "not logged", "hashed": "logged as a hash alone"}
+_LEAST_ROWS = 100
+"""Rows below which chance alone may look like drift."""
+
+
+def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult:
+    """Whether the batch path gives the requests of a segment the outputs that the server gave.
+
+    Args:
+        segment: The requests, with what they were answered.
+        loaded: The version that the registry has by the number of the one that answered.
+    """
+    from lockstep.parity.answers import replay_answers
+
+    if not segment.rows:
+        return CheckResult.not_judged("No row of these requests was scored.")
+    redacted = {name: _REDACTED[how] for name, how in segment.header.redacted.items()}
+    given = Trace(row_names(segment, loaded.pipeline.key), segment.columns, {})
+    replayed = replay_answers(
+        loaded.pipeline,
+        given,
+        scales=loaded.golden.scales,
+        redacted=redacted,
+        version=loaded.version,
+    )
+    if replayed.comparison is None:
+        told = f"No output can be judged: {tell(replayed.unjudged)}."
+        return CheckResult.not_judged(told, replayed.unjudged)
+    how = f"computed anew by the batch path of version {loaded.version}"
+    found = check_comparison(replayed.comparison, how)
+    if loaded.digest != segment.header.manifest:
+        found = _of_other_files(found, segment, loaded)
+    return replace(
+        found,
+        summary=with_unjudged(found.summary, replayed.unjudged),
+        unjudged=replayed.unjudged,
+        notes={**_record_of(replayed.comparison.first, given, segment, loaded), **found.notes},
+        numbers={**found.numbers, "requests": len(segment.requests)},
+    )
+
+
+def check_request_drift(segment: Segment, profile: Profile) -> CheckResult:
+    """How far the rows of requests are from the training rows, as a batch's are measured."""
+    redacted = segment.header.redacted
+    if segment.rows < _LEAST_ROWS:
+        return CheckResult.not_judged(
+            f"{segment.rows} scored rows are too few to tell how they are distributed; "
+            f"{_LEAST_ROWS} are enough."
+        )
+    fields = segment.header.fields.keys() - redacted.keys()
+    found = check_drift(profile, {name: segment.columns[name] for name in fields})
+    lacking = {name: f"it is {_REDACTED[how]}" for name, how in redacted.items()}
+    unjudged = {name: why for name, why in lacking.items() if name in profile.columns}
+    return replace(
+        found,
+        summary=with_unjudged(found.summary, unjudged),
+        unjudged={**found.unjudged, **unjudged},
+    )
+
+
+def row_names(segment: Segment, key: str) -> Array:
+    """What each scored row of a segment is called: clients may send one key again and again."""
+    ids = np.repeat(np.array(segment.requests.ids, dtype=object), segment.requests.rows).tolist()
+    keys = segment.columns[key].tolist() if key in segment.columns else ["(no key)"] * len(ids)
+    names = np.empty(len(ids), dtype=object)
+    names[:] = [
+        f"{one} (request {request}, row {row} of the segment)"
+        for row, (one, request) in enumerate(zip(keys, ids, strict=True))
+    ]
+    return names
+
+
+def _of_other_files(found: CheckResult, segment: Segment, loaded: LoadedVersion) -> CheckResult:
+    said = (
+        f"Version {loaded.version} in the registry is not the one that answered: its manifest is "
+        f"{loaded.digest[:12]}, and was {segment.header.manifest[:12]}. {found.summary}"
+    )
+    return replace(found, passed=False, summary=said)
+
+
+def _record_of(
+    first: Divergence | None, given: Trace, segment: Segment, loaded: LoadedVersion
+) -> Mapping[str, str]:
+    """A record at which an output differs, to be sent again; none where fields are redacted."""
+    from lockstep.parity.wire import wire_record
+
+    fields = loaded.pipeline.record_schema.fields
+    is_whole = not any(field.name in segment.header.redacted for field in fields)
+    if first is None or not first.examples or not is_whole:
+        return {}
+    row = given.keys.tolist().index(first.examples[0].key)
+    record = wire_record(segment.columns, row, fields)
+    return {"one record": f"```json\n{json.dumps(record, ensure_ascii=False)}\n```"}

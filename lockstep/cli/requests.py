@@ -1,0 +1,90 @@
+"""The command about what a server answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import AsJson, PipelineName
+from lockstep.cli.ending import finish
+
+if TYPE_CHECKING:
+    from lockstep.dagster.runs import RunReport
+    from lockstep.project.declaration import PipelineAssets
+
+
+def replay(
+    pipeline: PipelineName,
+    segment: Annotated[
+        str | None, typer.Option(help="A segment of the request log, replayed once more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay logged requests through the batch path; 1 if an answer differs.
+
+    Without a segment, all that are sealed and were not replayed yet.
+    """
+    from lockstep.cli.console import say, show_checks, show_many_checks
+
+    declared = context.pipeline(pipeline)
+    names = _segments(declared, segment)
+    reports = _replay_each(declared, names, as_json=as_json)
+    if not as_json and not names:
+        say(f"Every sealed segment in {context.home().requests(declared.name)} was replayed.")
+    elif not as_json and len(reports) == 1:
+        show_checks(reports[0].checks)
+    elif not as_json:
+        show_many_checks(reports)
+    finish(reports, {}, as_json)
+
+
+def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
+    """The segments to replay.
+
+    Raises:
+        LockstepError: The pipeline logs no requests, or there is no such segment.
+    """
+    from lockstep.columns.errors import LockstepError
+    from lockstep.scoring.requests import open_segments
+    from lockstep.scoring.store import Store
+    from lockstep.serving.requestlog.segments import segment_names
+
+    home = context.home()
+    folder = home.requests(declared.name)
+    if declared.request_log is None:
+        raise LockstepError(
+            f"{declared.name} logs no requests; declare serving=Serving() in its file in assets/."
+        )
+    if segment is None:
+        return open_segments(declared, Store(home.data / declared.name), folder)
+    if segment not in segment_names(folder):
+        raise LockstepError(f"There is no segment {segment!r} in {folder}, or it is kept no more.")
+    return [segment]
+
+
+def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -> list[RunReport]:
+    """Replay segments, one after another, and say what each holds."""
+    from lockstep.cli.progress import Bar
+    from lockstep.dagster.jobs import replay_job_name
+    from lockstep.dagster.partitions import request_partitions
+
+    job, partitions = replay_job_name(declared.name), request_partitions(declared.name)
+    if names:
+        context.instance().add_dynamic_partitions(partitions.name or "", names)
+    reports = []
+    with Bar(len(names), 1, shown=not as_json) as bar:
+        for name in names:
+            bar.begin(f"replaying {name}")
+            reports.append(context.run(job, name, None, bar.step))
+            if not as_json:
+                bar.say(_line(reports[-1]))
+    return reports
+
+
+def _line(report: RunReport) -> str:
+    """What a segment holds, in a line."""
+    requests, rows = (report.figure("/requests", name) for name in ("requests", "rows"))
+    told = f"{requests:,} requests, {rows:,} rows" if requests is not None else "NOT replayed"
+    return f"{report.partition}: {told}"

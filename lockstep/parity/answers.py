@@ -1,0 +1,77 @@
+"""Answers: outputs that were given before, beside those that are computed of the same rows now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.graph import Graph
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.divergence import raising
+from lockstep.parity.scales import Scales
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Answers that were replayed.
+
+    Attributes:
+        comparison: The outputs that could be compared; None if none could.
+        unjudged: By output that could not be: what is lacking.
+    """
+
+    comparison: Comparison | None
+    unjudged: Mapping[str, str]
+
+
+def replay_answers(
+    pipeline: Pipeline,
+    given: Trace,
+    *,
+    scales: Scales,
+    redacted: Mapping[str, str],
+    version: int | None = None,
+) -> Replayed:
+    """Compute outputs anew from the fields that they were computed from, and compare them.
+
+    Args:
+        pipeline: The fitted pipeline.
+        given: The fields that are known, and the outputs that were given.
+        scales: How large the values of each column usually are.
+        redacted: By field or output that is not known as it was: what became of it, to end a
+            sentence. What depends on such a field is not judged.
+        version: The version whose models the pipeline has, for a reproducer to load.
+    """
+    graph = pipeline.graph
+    unjudged = {
+        name: why
+        for name in graph.outputs
+        if (why := _lacking(graph, name, redacted, given)) is not None
+    }
+    judged = tuple(name for name in graph.outputs if name not in unjudged)
+    if not judged:
+        return Replayed(None, unjudged)
+    fields = {
+        name: given.columns[name]
+        for name in pipeline.record_schema.names
+        if name in given.columns and name not in redacted
+    }
+    try:
+        found = pipeline.evaluate(fields, judged)
+    except FunctionError as error:
+        return Replayed(Comparison(first=raising(graph, error)), unjudged)
+    computed = Trace(given.keys, {name: found[name] for name in (*fields, *judged)}, {})
+    compared = compare(given, computed, graph, scales=scales, columns=judged, version=version)
+    return Replayed(compared, unjudged)
+
+
+def _lacking(graph: Graph, name: str, redacted: Mapping[str, str], given: Trace) -> str | None:
+    """What keeps an output from being computed anew and compared; None if nothing does."""
+    if name in redacted:
+        return f"it is {redacted[name]}"
+    if name not in given.columns:
+        return "it was not given"
+    lineage = sorted(graph.lineage(name), key=graph.order.index)
+    return next((f"{one} is {redacted[one]}" for one in lineage if one in redacted), None)

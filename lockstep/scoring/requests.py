@@ -1,0 +1,188 @@
+"""Requests that were answered, replayed: a segment of their log is a partition of its own.
+
+The records themselves stay in the segment alone, which is kept for as long as the log's settings
+say: what is kept here tells what was found.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.requests import check_request_drift, check_request_replay
+from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
+from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.errors import VersionNotFoundError
+from lockstep.scoring.attempts import Attempt, StepRecord, sha256
+from lockstep.scoring.lock import LockedError
+from lockstep.scoring.records import Records
+from lockstep.scoring.store import Store
+from lockstep.serving.requestlog.segments import (
+    DamagedSegmentError,
+    MissingSegmentError,
+    Segment,
+    read_segment,
+    segment_names,
+)
+
+STEP = "requests"
+
+
+@dataclass(frozen=True)
+class ReplayedSegment:
+    """What came of a segment.
+
+    Attributes:
+        path: Its file.
+        counts: Requests and rows by what became of them; empty where it cannot be read.
+        figures: What else can be counted and measured of it, by title.
+        results: What the checks found, by name.
+        version: Number of the version that answered; None where that cannot be told.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    figures: Mapping[str, float]
+    results: Mapping[str, CheckResult]
+    version: int | None
+
+
+def request_records(declared: PipelineAssets, store: Store) -> Records:
+    """The records of the segments of a pipeline's request log."""
+    return Records(
+        root=store.root / "requests",
+        again=lambda name: shlex.join(["lockstep", "replay", declared.name, "--segment", name]),
+        kept=declared.kept_attempts,
+    )
+
+
+def replay_segment(
+    declared: PipelineAssets,
+    store: Store,
+    path: Path,
+    run: str,
+    load: Callable[[int], LoadedVersion],
+) -> ReplayedSegment:
+    """Send the requests of a segment through the batch path, and record what is found.
+
+    A segment that is damaged, and one whose version cannot be loaded, are failed checks; one that
+    is kept no longer is not judged.
+
+    Args:
+        declared: The pipeline.
+        store: Where what is found is kept.
+        path: The segment's file.
+        run: The run that does it.
+        load: Loads a version by its number.
+
+    Raises:
+        LockedError: Another process is at work on the segment, and goes on being.
+        UnavailableFilesError: The version's files cannot be had now.
+        RegistryUnreachableError: The registry does not answer.
+        OSError: The disk fails.
+    """
+    records = request_records(declared, store)
+    with records.step(path.stem, STEP, run) as attempt:
+        try:
+            segment = read_segment(path)
+        except MissingSegmentError as error:
+            lacking = CheckResult.not_judged(str(error))
+            found = {check.name: lacking for check in declared_checks(declared, STEP)}
+            return _kept(records, attempt, path, None, found)
+        except DamagedSegmentError as error:
+            return _kept(records, attempt, path, None, _failed(declared, str(error)))
+        return _kept(records, attempt, path, segment, _checks(declared, segment, load))
+
+
+def open_segments(declared: PipelineAssets, store: Store, folder: Path) -> list[str]:
+    """Names of the segments that were not replayed yet, the oldest first."""
+    done = {*request_records(declared, store).partitions()}
+    return [name for name in segment_names(folder) if name not in done]
+
+
+def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]) -> None:
+    """Remove what is recorded of segments that are kept no longer."""
+    records = request_records(declared, store)
+    for name in names:
+        try:
+            records.forget(name)
+        except LockedError:
+            continue  # whoever is at work on it finds that there is no such segment
+
+
+def _checks(
+    declared: PipelineAssets, segment: Segment, load: Callable[[int], LoadedVersion]
+) -> dict[str, CheckResult]:
+    number = segment.header.version
+    try:
+        loaded = load(number)
+    except UnavailableFilesError:
+        raise
+    except (ArtifactError, VersionNotFoundError) as error:
+        said = f"Version {number}, which answered, cannot be loaded: {error}"
+        return _failed(declared, said)
+    found = {
+        "request_replay": carry_out(check_request_replay, segment, loaded),
+        "request_drift": carry_out(check_request_drift, segment, loaded.profile),
+    }
+    return worth_telling(declared, STEP, found)
+
+
+def _failed(declared: PipelineAssets, said: str) -> dict[str, CheckResult]:
+    """What the checks find of a segment that cannot be replayed at all."""
+    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: CheckResult(False, said)})
+
+
+def _kept(
+    records: Records,
+    attempt: Attempt,
+    path: Path,
+    segment: Segment | None,
+    results: Mapping[str, CheckResult],
+) -> ReplayedSegment:
+    """Record what was found of a segment."""
+    version = segment.header.version if segment is not None else None
+    counts = _counts(segment) if segment is not None else {}
+    facts: dict[str, Any] = {"segment": sha256(path)} if segment is not None else {}
+    attempt.keep(
+        STEP,
+        StepRecord(
+            counts=counts,
+            results=results,
+            version=version,
+            manifest=segment.header.manifest if segment is not None else None,
+            facts=facts,
+        ),
+    )
+    records.commit(attempt)
+    figures = _figures(segment) if segment is not None else {}
+    return ReplayedSegment(path, counts, figures, results, version)
+
+
+def _counts(segment: Segment) -> dict[str, int]:
+    left_out = segment.end.left_out
+    return {
+        "requests": len(segment.requests),
+        "rows": segment.rows,
+        "rejected": int(segment.requests.rejected.sum()),
+        **({"left out": left_out} if left_out is not None else {}),
+    }
+
+
+def _figures(segment: Segment) -> dict[str, float]:
+    requests = segment.requests
+    milliseconds = requests.latency / 1000
+    return {
+        **{f"status {one}": count for one, count in Counter(requests.status.tolist()).items()},
+        "latency p50 (ms)": float(np.quantile(milliseconds, 0.5)),
+        "latency p99 (ms)": float(np.quantile(milliseconds, 0.99)),
+    }

@@ -1,0 +1,285 @@
+"""Requests: what a server answered, replayed through the batch path as Dagster runs it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.columns.decode import decode
+from lockstep.dagster.jobs import replay_job_name
+from lockstep.dagster.resources import resources
+from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.dagster.sensors import sensors
+from lockstep.parity.wire import wire_record
+from lockstep.serving.app import application
+from lockstep.serving.requestlog.log import Log
+from lockstep.serving.requestlog.segments import (
+    MAGIC,
+    Block,
+    digest,
+    framed,
+    scan,
+    segment_names,
+    segment_path,
+)
+from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.service import Service
+from tests.fixtures.asgi import Client
+from tests.fixtures.orders import PROJECT, Workplace
+
+SENSOR = next(one for one in sensors(ASSETS) if one.name == "orders_requests")
+Records = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def records() -> Records:
+    """A day's orders as clients send them."""
+    schema = ASSETS.pipeline.record_schema
+    frame = orders_with_fates(date(2020, 3, 1)).drop(columns=["returned", "cost"])
+    columns = decode(frame, schema).columns
+    return [wire_record(columns, row, schema) for row in range(len(frame))]
+
+
+@contextmanager
+def serving(live: Workplace, log: RequestLog | None = None) -> Iterator[tuple[Client, Service]]:
+    """A server of `orders` that logs."""
+    with Log(live.home.requests("orders"), log or RequestLog()) as writing:
+        service = Service("orders", live.home.live("orders"), log=writing)
+        with Client(application(service)) as client:
+            client._runner.run(service.versions.look())
+            yield client, service
+
+
+def send(client: Client, records: Records) -> None:
+    """Send each record as a request of its own."""
+    for record in records:
+        assert client.post("/invocations", {"dataframe_records": [record]}).status == 200
+
+
+def tick(live: Workplace) -> list[str]:
+    """The segments that the sensor asks to be replayed, and has made known."""
+    with dg.build_sensor_context(instance=live.instance, resources=resources(PROJECT)) as context:
+        found = SENSOR(context)
+    if isinstance(found, dg.SkipReason):
+        return []
+    for request in found.dynamic_partitions_requests:
+        name, keys = request.partitions_def_name, request.partition_keys
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            live.instance.add_dynamic_partitions(name, keys)
+        else:
+            for key in keys:
+                live.instance.delete_dynamic_partition(name, key)
+    return [request.partition_key for request in found.run_requests]
+
+
+def replay(live: Workplace) -> RunReport:
+    """Replay the one segment that there is."""
+    (segment,) = tick(live)
+    return run_job(PROJECT, replay_job_name("orders"), live.instance, partition=segment)
+
+
+def check(report: RunReport, name: str) -> CheckReport:
+    (found,) = (one for one in report.checks if one.check == name)
+    return found
+
+
+def edit(live: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the columns of the one segment, and seal it anew."""
+    folder = live.home.requests("orders")
+    (name,) = segment_names(folder)
+    path = segment_path(folder, name)
+    header, _, frames = scan(path.read_bytes())
+    found = [MAGIC, framed(header)]
+    kinds = header.kinds
+    numbers = [(one, kind) for one, kind in kinds.items() if kind.dtype != object]
+    for _, frame in frames:
+        if isinstance(frame, Block):
+            rows, offset, columns = sum(frame.rows), 0, {}
+            for one, kind in numbers:
+                size = rows * kind.dtype.itemsize
+                columns[one] = np.frombuffer(
+                    frame.numbers[offset : offset + size], kind.dtype
+                ).copy()
+                offset += size
+            change(columns)
+            data = b"".join(columns[one].tobytes() for one, _ in numbers)
+            values = {one: getattr(frame, one) for one in Block.__struct_fields__}
+            frame = Block(**{**values, "numbers": data})  # noqa: PLW2901
+        found.append(framed(frame))
+    path.unlink()
+    data = b"".join(found)
+    (folder / f"{name.rpartition('-')[0]}-{digest(data)}.segment").write_bytes(data)
+
+
+def test_what_the_server_answered_is_what_the_batch_path_says(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records)
+        refused = client.post("/invocations", {"dataframe_records": [{**records[0], "items": 1.5}]})
+    assert refused.status == 422
+    report = replay(live)
+    assert report.ok
+    assert check(report, "request_replay").summary == (
+        "All 3 columns of 120 rows agree, computed anew by the batch path of version 1."
+    )
+    assert check(report, "request_drift").result == "passed"
+    told = report.materialized["orders/requests"]
+    assert {name: told[name] for name in ("requests", "rows", "rejected", "status 200")} == {
+        "requests": 121,
+        "rows": 120,
+        "rejected": 1,
+        "status 200": 120,
+    }
+
+
+def test_one_record_that_is_sent_again_and_again_is_many_rows(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, [records[0]] * 5)
+    report = replay(live)
+    assert "of 5 rows agree" in check(report, "request_replay").summary
+    assert check(report, "request_drift").result == "not_judged"
+
+
+def test_a_server_that_computes_otherwise_is_found_by_the_output(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, service):
+        scorer = service.versions.scorer
+        assert scorer is not None
+        node = scorer.pipeline.graph.nodes["risk"]
+        function = node.function
+        vars(node)["function"] = lambda return_probability: function(return_probability) * 1.001
+        try:
+            send(client, records[:10])
+        finally:
+            vars(node)["function"] = function
+    found = check(replay(live), "request_replay")
+    assert (found.result, found.column) == ("failed", "risk")
+    assert "differs in 10 of 10 rows" in found.summary
+    assert records[0]["order_id"] in found.summary
+
+
+def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:10])
+
+    def flip(columns: dict[str, Any]) -> None:
+        if columns["price"][0] == records[7]["price"]:
+            columns["will_return"] = ~columns["will_return"]
+
+    edit(live, flip)
+    found = check(replay(live), "request_replay")
+    assert (found.result, found.column) == ("failed", "will_return")
+    assert f"first at key {records[7]['order_id']} (request " in found.summary
+
+
+def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    (path,) = live.home.requests("orders").glob("*.segment")
+    path.write_bytes(path.read_bytes()[:-1])
+    report = replay(live)
+    assert check(report, "request_replay").result == "failed"
+    assert "is not what was sealed" in check(report, "request_replay").summary
+    assert check(report, "request_drift").result == "not_judged"
+
+
+def test_another_version_under_the_number_of_the_one_that_answered_is_told(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, service):
+        scorer = service.versions.scorer
+        assert scorer is not None
+        service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, digest="ab" * 32))
+        send(client, records[:3])
+        service.versions.scorer = scorer
+    found = check(replay(live), "request_replay")
+    assert found.result == "failed"
+    assert "Version 1 in the registry is not the one that answered" in found.summary
+
+
+def test_a_version_that_is_gone_is_told(live: Workplace, records: Records) -> None:
+    with serving(live) as (client, service):
+        scorer = service.versions.scorer
+        assert scorer is not None
+        service.versions.scorer = replace(scorer, loaded=replace(scorer.loaded, version=7))
+        send(client, records[:3])
+        service.versions.scorer = scorer
+    report = replay(live)
+    assert report.error is None
+    assert "Version 7, which answered, cannot be loaded" in check(report, "request_replay").summary
+
+
+def test_outputs_that_come_from_redacted_fields_are_not_judged(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live, RequestLog(drop=("order_id", "weight"))) as (client, _):
+        send(client, records)
+    report = replay(live)
+    found = check(report, "request_replay")
+    assert found.result == "not_judged"
+    assert "risk (weight is not logged)" in found.summary
+    drifted = check(report, "request_drift")
+    assert drifted.result == "passed"
+    assert "Not judged: weight (it is not logged)" in drifted.summary
+
+
+def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records: Records) -> None:
+    with serving(live, RequestLog(drop=("sent_at", "coupons", "loss"))) as (client, _):
+        send(client, records[:5])
+    found = check(replay(live), "request_replay")
+    assert found.result == "passed"
+    assert found.summary == (
+        "All 2 columns of 5 rows agree, computed anew by the batch path of version 1. "
+        "Not judged: loss (it is not logged)."
+    )
+
+
+def test_requests_from_another_population_are_drift(live: Workplace, records: Records) -> None:
+    with serving(live) as (client, _):
+        send(client, [{**one, "price": one["price"] * 50} for one in records])
+    found = check(replay(live), "request_drift")
+    assert (found.result, found.column) == ("warned", "price")
+
+
+def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    (first,) = tick(live)
+    assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=first).ok
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    (second,) = tick(live)
+    assert second != first
+    assert tick(live) == []
+    segment_path(live.home.requests("orders"), first).unlink()
+    assert tick(live) == []
+    assert live.instance.get_dynamic_partitions("orders_requests") == [second]
+    assert not list((live.store.root / "requests" / "attempts").glob("*"))
+
+
+def test_a_segment_that_went_before_it_was_replayed_is_not_judged(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    (name,) = tick(live)
+    segment_path(live.home.requests("orders"), name).unlink()
+    report = run_job(PROJECT, replay_job_name("orders"), live.instance, partition=name)
+    assert {one.result for one in report.checks} == {"not_judged"}
+    assert report.error is None
