@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, PROFILE, SUITES, Artifact
 from lockstep.artifacts.errors import ArtifactError
@@ -15,6 +16,9 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
+
+if TYPE_CHECKING:
+    from lockstep.columns.compiled.predictor import Compiled
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class LoadedVersion:
         ulps: Largest allowed difference of each column, in units in the last place.
         trained_until: Event time of the newest row that it was fitted on; None where it has none,
             or tells none.
+        faster_up_to: By model that has a compiled form, the rows up to which that was faster than
+            scikit-learn where it was fitted.
     """
 
     name: str
@@ -55,6 +61,7 @@ class LoadedVersion:
     rows: int
     ulps: Mapping[str, int]
     trained_until: datetime | None
+    faster_up_to: Mapping[str, int]
 
     @classmethod
     def open(cls, directory: Path, digest: str, *, name: str, version: int) -> LoadedVersion:
@@ -97,7 +104,27 @@ class LoadedVersion:
             rows=manifest["rows"],
             ulps=manifest["ulps"],
             trained_until=datetime.fromisoformat(until) if until is not None else None,
+            faster_up_to=manifest.get("faster_up_to", {}),
         )
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The pipeline, compiled where it can be; made when it is first asked for."""
+        from lockstep.columns.compiled.predictor import Compiled
+
+        return Compiled.of(self.pipeline)
+
+    def fastest(self, rows: int) -> Pipeline:
+        """The pipeline with whichever predictor of each model is faster for so many rows.
+
+        Args:
+            rows: Number of rows to compute.
+        """
+        faster = [name for name, most in self.faster_up_to.items() if rows <= most]
+        if not faster:
+            return self.pipeline
+        bound = self.compiled.pipeline.bound
+        return self.pipeline.bind({name: bound[name] for name in faster})
 
     def unload(self) -> None:
         """Forget the modules of its code, once nothing computes with the version any more.

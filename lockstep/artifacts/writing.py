@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -44,6 +44,7 @@ class Evidence:
         metrics: Its quality, by metric.
         rows: Number of rows that it was fitted on.
         trained_until: Event time of the newest of them; None where they have none.
+        faster_up_to: By model that has a compiled form, the rows up to which that is faster.
     """
 
     golden: GoldenRecords
@@ -53,6 +54,7 @@ class Evidence:
     metrics: Mapping[str, float]
     rows: int
     trained_until: datetime | None = None
+    faster_up_to: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_artifact(
@@ -104,6 +106,7 @@ def write_artifact(
         "outcome": outcome.to_json() if outcome is not None else None,
         "ulps": {name: pipeline.graph.ulps(name) for name in pipeline.graph.served},
         "models": models,
+        "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
         "files": {name: sha256(path.read_bytes()) for name, path in _files(directory)},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,13 +79,47 @@ def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
     )
 
 
-def check_replay(loaded: LoadedVersion) -> CheckResult:
-    """Replay the golden records."""
+def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> CheckResult:
+    """Replay the golden records.
+
+    Args:
+        loaded: The version.
+        pipeline: What serves, with compiled predictors among its own; its reference ones if it is
+            not given.
+    """
+    from lockstep.parity.compiled import numeric
     from lockstep.parity.replay import replay
 
+    serves_compiled = pipeline is not None and pipeline is not loaded.pipeline
+    golden = numeric(loaded.golden) if serves_compiled else loaded.golden
     return check_comparison(
-        replay(loaded.pipeline, loaded.golden, version=loaded.version),
+        replay(pipeline or loaded.pipeline, golden, version=loaded.version),
         f"replayed here with version {loaded.version}",
+    )
+
+
+def check_compiled(loaded: LoadedVersion) -> CheckResult:
+    """Whether compiled predictors give what the reference ones give.
+
+    Args:
+        loaded: The version.
+    """
+    from lockstep.parity.compiled import compiled_parity
+
+    compiled = loaded.compiled
+    if not compiled.models:
+        lacking = tell(compiled.reasons)
+        said = f"No model has a compiled form, and scikit-learn serves: {lacking}."
+        return CheckResult.not_judged(said, compiled.reasons)
+    found = check_comparison(
+        compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version),
+        "by compiled predictors and by scikit-learn",
+    )
+    return replace(
+        found,
+        summary=with_unjudged(found.summary, compiled.reasons),
+        unjudged=compiled.reasons,
+        numbers={**found.numbers, "compiled": len(compiled.models)},
     )
 
 

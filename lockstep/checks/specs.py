@@ -137,6 +137,18 @@ WIRE_FORMATS = Check(
     "The column and the format are named; please report it, this is a fault of Lockstep's.",
     blocking=True,
 )
+COMPILED_PARITY = Check(
+    "compiled_parity",
+    "Models that have a compiled form, a plan on arrays that answers a single record many times "
+    "faster, give in it what they give by scikit-learn: on the golden records, and on rows with "
+    "missing, unseen and extreme values. A model without one is listed with the step that has "
+    "none; scikit-learn serves it. Of a candidate, an error keeps it from going live; of a "
+    "champion, it decides whether @live moves.",
+    "The first divergent column is named with examples. A linear model that differs in its last "
+    "digits needs a budget: `@model(..., ulps=64)`. Anything else please report.",
+    blocking=True,
+    need=needs.MODELS,
+)
 QUALITY = Check(
     "quality",
     "On the newest rows of the history, on which a fit to the older ones is evaluated, every "
@@ -300,12 +312,20 @@ CANDIDATE_CHECKS = (
     TRAINING_PARITY,
     ROUND_TRIP,
     WIRE_FORMATS,
+    COMPILED_PARITY,
     QUALITY,
     BASELINE,
     CHAMPION_COMPARISON,
     SLICES,
 )
-CHAMPION_CHECKS = (EVIDENCE, GOLDEN_REPLAY, CODE_PARITY, ENVIRONMENT_PARITY, STALENESS)
+CHAMPION_CHECKS = (
+    EVIDENCE,
+    GOLDEN_REPLAY,
+    COMPILED_PARITY,
+    CODE_PARITY,
+    ENVIRONMENT_PARITY,
+    STALENESS,
+)
 BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,

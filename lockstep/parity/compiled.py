@@ -47,17 +47,20 @@ def compiled_parity(
         golden: Golden records of the pipeline.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
-    replayed = replay(compiled.pipeline, _numeric(golden), version=version)
+    replayed = replay(compiled.pipeline, numeric(golden), version=version)
     edges = tuple(
         _compared_on_edges(pipeline, compiled, name, golden, version) for name in compiled.models
     )
     return ParityReport((*replayed.comparisons, *edges))
 
 
-def _numeric(golden: GoldenRecords) -> GoldenRecords:
+def numeric(golden: GoldenRecords) -> GoldenRecords:
     """Golden records whose matrices of numbers are of float64, as compiled models make them.
 
     scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
+
+    Args:
+        golden: Golden records as they were computed at the fit.
     """
     matrices = {name: _as_numbers(matrix) for name, matrix in golden.trace.matrices.items()}
     return replace(golden, trace=replace(golden.trace, matrices=matrices))

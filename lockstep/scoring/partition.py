@@ -260,16 +260,17 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
     with work.records.step(work.partition, "scored", work.run, after=["batch"]) as attempt:
         _demand_version(attempt, live)
         raw = attempt.read_columns("batch", pipeline.record_schema.kinds)
+        serving = live.fastest(len(raw[pipeline.key]))
         before = _quarantined(work, attempt)
         try:
-            rows = compute_rows(pipeline, raw, before.room, _row_rules(live))
+            rows = compute_rows(serving, raw, before.room, _row_rules(live))
         except FailingFunctionError as error:
             found = {COMPUTATION.name: _not_computed(error, before)}
             done = attempt.keep("scored", failed_step(work, "scored", found, live))
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
-        found = _scored_checks(work, live, attempt, rows)
+        found = _scored_checks(work, live, serving, attempt, rows)
         results = worth_telling(work.declared, "scored", found)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
         done = attempt.keep(
@@ -381,7 +382,7 @@ def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
 
 
 def _scored_checks(
-    work: Work, live: LoadedVersion, attempt: Attempt, rows: ComputedRows
+    work: Work, live: LoadedVersion, serving: Pipeline, attempt: Attempt, rows: ComputedRows
 ) -> dict[str, CheckResult]:
     """What the checks find of all rows that were computed, those that are set aside among them."""
     columns, key = rows.columns, live.pipeline.key
@@ -390,7 +391,7 @@ def _scored_checks(
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
     suites, outputs = live.suites, {name: columns[name] for name in live.pipeline.graph.outputs}
     return {
-        "golden_replay": carry_out(check_replay, live),
+        "golden_replay": carry_out(check_replay, live, serving),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),

@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from lockstep.checks.evidence import check_comparison, check_training_parity
+from lockstep.checks.evidence import check_comparison, check_compiled, check_training_parity
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -186,6 +186,8 @@ def _fit(
 ) -> Candidate:
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.writing import Evidence
+    from lockstep.columns.compiled.predictor import Compiled
+    from lockstep.columns.compiled.timing import faster_up_to
     from lockstep.parity.environment import Environment
     from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
@@ -212,6 +214,7 @@ def _fit(
         metrics=metrics,
         rows=rows,
         trained_until=window[-1] if window else None,
+        faster_up_to=faster_up_to(fitted, Compiled.of(fitted), golden.trace.columns),
     )
     names = ("trained_from", "trained_until") if window else ()
     tags = {name: time.isoformat() for name, time in zip(names, window, strict=True)}
@@ -220,6 +223,7 @@ def _fit(
         "training_parity": parity,
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
+        "compiled_parity": carry_out(_check_compiled, registry, version),
         "quality": carry_out(check_quality, qualities, evaluation),
         "baseline": carry_out(check_against_baseline, qualities, evaluation),
         "champion_comparison": carry_out(
@@ -282,6 +286,10 @@ def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
 
     loaded = registry.load(version.name, version.version)
     return check_comparison(replay_in_new_process(loaded), "in a new process")
+
+
+def _check_compiled(registry: Registry, version: Version) -> CheckResult:
+    return check_compiled(registry.load(version.name, version.version))
 
 
 def _check_wire_formats(registry: Registry, version: Version, golden: GoldenRecords) -> CheckResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.checks.evidence import check_code, check_environment, check_replay
+from lockstep.checks.evidence import check_code, check_compiled, check_environment, check_replay
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
 from lockstep.columns.errors import LockstepError
@@ -101,6 +101,7 @@ def _results(
     found = {
         "evidence": carry_out(check_evidence, wanted, loaded),
         "golden_replay": carry_out(check_replay, loaded),
+        "compiled_parity": carry_out(check_compiled, loaded),
         "code_parity": carry_out(check_code, declared.pipeline, loaded, proven=proven),
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
         "staleness": carry_out(_check_staleness, declared, wanted, store),
