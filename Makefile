@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-core bench-run bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-core bench-run bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: $(STAMP) ## format the code and apply the safe fixes
 docs: $(STAMP) ## write docs/reference.md and docs/checks.md from the code
 	$(BIN)/python docs/reference.py
 	$(BIN)/python docs/checks.py
+
+bench-requests: $(STAMP) ## a million requests through the server and its log, and from there through the batch path
+	@$(BIN)/python -m benchmarks.requests
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

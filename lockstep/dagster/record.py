@@ -1,7 +1,7 @@
 """The record: what checks found, looked up again.
 
-What the checks of scoring and of outcomes found is read from the records of the partitions, which
-also tell of an attempt that broke off; all else from Dagster's events.
+What the checks of scoring, of outcomes and of requests found is read from the records of the
+partitions, which also tell of an attempt that broke off; all else from Dagster's events.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.attempts import DamagedError
-from lockstep.scoring.looks import OUTDATED, STEP, is_outdated, outcome_records
+from lockstep.scoring.looks import OUTDATED, is_outdated, outcome_records
+from lockstep.scoring.looks import STEP as OUTCOMES
 from lockstep.scoring.records import Records
+from lockstep.scoring.requests import STEP as REQUESTS
+from lockstep.scoring.requests import request_records
 from lockstep.scoring.status import RECORD, STEPS, findings, last_attempted, unpublished
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records, streams
@@ -80,19 +83,26 @@ def _recorded(
     all_partitions: bool,
     attempt: int | None,
 ) -> dict[str, list[CheckReport]]:
-    """What the records tell of the steps of scoring and of outcomes, by asset."""
+    """What the records tell of the steps of scoring, of outcomes and of requests, by asset."""
     found: dict[str, list[CheckReport]] = {}
     for stream in streams(declared):
         records = stream_records(declared, store, stream.name)
         assets = {step: f"{declared.name}/{stream.name}/{step}" for step in STEPS}
         found |= _of_records(records, assets, partition, all_partitions, attempt)
+    looks: dict[str, Records] = {}
     if declared.outcomes is not None:
-        asset, records = f"{declared.name}/outcomes", outcome_records(declared, store)
+        looks[OUTCOMES] = outcome_records(declared, store)
+    if declared.request_log is not None:
+        looks[REQUESTS] = request_records(declared, store)
+    for step, records in looks.items():
+        asset = f"{declared.name}/{step}"
         found |= (
-            _of_records(records, {STEP: asset}, partition, all_partitions, None)
+            _of_records(records, {step: asset}, partition, all_partitions, None)
             if attempt is None
             else {asset: []}  # what is counted are attempts at scoring
         )
+    if declared.outcomes is not None:
+        asset = f"{declared.name}/{OUTCOMES}"
         found[asset] += _outdated(declared, store, asset, found[asset])
     return found
 

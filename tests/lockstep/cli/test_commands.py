@@ -20,8 +20,8 @@ from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
 
 DAY = "2020-03-01"
-RESULTS = ["train", "promote", "rollback", "score", "outcomes", "checks", "trace"]
-COMMANDS = [*RESULTS, "demo", "new", "list", "up"]
+RESULTS = ["train", "promote", "rollback", "score", "outcomes", "replay", "checks", "trace"]
+COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
         ("trace", "orders", "--day", DAY, "--key", "x"),
         ("outcomes", "orders", "--day", DAY),
         ("promote", "orders"),
+        ("replay", "orders"),
         ("rollback", "orders"),
     ],
     ids=" ".join,
@@ -114,6 +115,8 @@ def test_every_command_with_results_can_print_them_as_json(
         ("promote", "nothing"),
         ("rollback", "nothing"),
         ("score", "nothing", "--day", DAY),
+        ("replay", "nothing"),
+        ("serve", "nothing"),
         ("checks", "nothing"),
         ("trace", "nothing", "--day", DAY, "--key", "x"),
     ],
