@@ -28,6 +28,9 @@ _LEAST_ROWS = 100
 def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult:
     """Whether the batch path gives the requests of a segment the outputs that the server gave.
 
+    It computes with the reference predictors: what the server compiled is not asked to prove
+    itself.
+
     Args:
         segment: The requests, with what they were answered.
         loaded: The version that the registry has by the number of the one that answered.

@@ -291,8 +291,9 @@ CALIBRATION = Check(
 REQUEST_REPLAY = Check(
     "request_replay",
     "The segment of the request log is what was sealed, and its requests, sent through the batch "
-    "path of the version that answered them, get the outputs that the server gave: exactly, or "
-    "within what the column declares. Outputs that come from redacted fields are not judged.",
+    "path of the version that answered them, with scikit-learn itself in place of compiled models, "
+    "get the outputs that the server gave: exactly, or within what the column declares. Outputs "
+    "that come from redacted fields are not judged.",
     "The first divergent output is named, with examples by key and request and a record to send "
     "again. What differs between the two is the compiled predictor, the environment of the "
     "server, or something outside the code: a file, an environment variable, the time. A segment "

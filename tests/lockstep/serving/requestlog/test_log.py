@@ -26,7 +26,7 @@ from lockstep.serving.requestlog.segments import (
     segment_names,
     segment_path,
 )
-from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.requestlog.settings import Flush, RequestLog
 from lockstep.serving.scorer import Scorer
 
 Records = list[dict[str, Any]]
@@ -164,6 +164,56 @@ def test_without_a_key_nothing_that_is_to_be_hashed_is_served(
     monkeypatch.delenv("LOCKSTEP_LOG_KEY", raising=False)
     with pytest.raises(LogKeyError, match="LOCKSTEP_LOG_KEY holds no key: set it to a secret"):
         Log(tmp_path, RequestLog(hash=("order_id",)))
+
+
+# What is on disk by when
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How large the file was each time that one was forced to disk."""
+    sizes: list[int] = []
+    for name in ("fsync", "fdatasync"):
+        real = getattr(os, name)
+
+        def force(handle: int, real: Any = real) -> None:
+            sizes.append(os.fstat(handle).st_size)
+            real(handle)
+
+        monkeypatch.setattr(os, name, force)
+    return sizes
+
+
+@pytest.mark.parametrize(
+    ("flush", "written", "tended"),
+    [("always", 2, 2), ("interval", 0, 1), ("segment", 0, 0), ("never", 0, 0)],
+)
+def test_what_was_written_is_forced_to_disk_when_that_is_declared(
+    flush: Flush,
+    written: int,
+    tended: int,
+    scorer: Scorer,
+    orders: Records,
+    tmp_path: Path,
+    forced: list[int],
+) -> None:
+    log = Log(tmp_path, RequestLog(flush=flush))
+    for number in range(2):
+        ask(log, scorer, orders[number : number + 1])
+    assert len(forced) == written
+    log.tend()
+    log.tend()
+    assert len(forced) == tended
+
+
+@pytest.mark.parametrize("flush", ["always", "interval", "segment"])
+def test_a_sealed_segment_is_on_disk_as_a_whole(
+    flush: Flush, scorer: Scorer, orders: Records, tmp_path: Path, forced: list[int]
+) -> None:
+    with Log(tmp_path, RequestLog(flush=flush)) as log:
+        ask(log, scorer, orders[:3])
+    (path,) = tmp_path.glob("*.segment")
+    assert path.stat().st_size in forced
 
 
 # A disk that is full
