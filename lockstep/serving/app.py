@@ -10,7 +10,7 @@ import msgspec
 
 from lockstep.serving import inference
 from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
-from lockstep.serving.bodies import parse_json
+from lockstep.serving.bodies import demand_distinct_keys, parse_json
 from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
@@ -39,7 +39,7 @@ class Parsing:
         await exchange(self._service, scope, receive, send, self._answer, failed)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        parse_json(body)
+        demand_distinct_keys(body, parse_json(body))
         return Response(200, b"{}")
 
 

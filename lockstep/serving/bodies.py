@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,10 @@ from lockstep.serving.rows import Record
 
 _decode = msgspec.json.Decoder().decode
 _BEFORE_COLON = (b" :", b"\t:", b"\n:", b"\r:")
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_MORE = 1000
+"""Lists and objects that a body may have beside its rows, and fields that a record may have beside
+those that are declared, before it is refused without a closer look."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,21 @@ class Reading:
         """
         if rows > self.most:
             raise TooLargeError(f"A request has at most {self.most:,} rows; send several requests.")
+
+    def demand_simple(self, body: bytes) -> None:
+        """Check that a JSON text has no more lists and objects than so many rows could be.
+
+        To make millions of them takes seconds, in which nobody else is answered.
+
+        Raises:
+            TooLargeError: It has more.
+        """
+        most = self.most * (len(self.schema.names) + 2) + _MORE
+        if len(body) <= most or body.count(b"[") + body.count(b"{") <= most:
+            return
+        bare = _TEXT.sub(b"", body)
+        if bare.count(b"[") + bare.count(b"{") > most:
+            raise TooLargeError(f"The body has more lists and objects than {self.most:,} rows are.")
 
     def demand_columns(self, names: Sequence[Any]) -> None:
         """Check that a table has the declared columns: a forgotten one is no missing value.
@@ -76,20 +96,17 @@ class Reading:
 
 
 def parse_json(body: bytes, *, strict: bool = True) -> Any:
-    """The value of a JSON text, in which no object has a key twice.
+    """The value of a JSON text; see `demand_distinct_keys` for what else is to be looked at.
 
     Args:
         body: The text, in UTF-8.
         strict: Whether NaN and Infinity are refused, which Python writes and JSON has not.
 
     Raises:
-        UnreadableError: It is no JSON text, is nested too deeply, or has a key twice.
+        UnreadableError: It is no JSON text, or is nested too deeply.
     """
     try:
-        found = _decode(body)
-        if _keys(found) == body.count(b'":') and not any(one in body for one in _BEFORE_COLON):
-            return found  # a key is followed by `":`, so that none was there twice
-        return _distinct(body)
+        return _decode(body)
     except msgspec.DecodeError as error:
         if body.startswith(codecs.BOM_UTF8):
             return parse_json(body.removeprefix(codecs.BOM_UTF8), strict=strict)
@@ -105,6 +122,25 @@ def parse_json(body: bytes, *, strict: bool = True) -> Any:
         raise UnreadableError("The body is not in UTF-8.") from None
     except RecursionError:
         raise UnreadableError("The body is nested too deeply.") from None
+
+
+def demand_distinct_keys(body: bytes, value: Any) -> None:
+    """Check that no object of a JSON text has a key twice, of which one was lost.
+
+    Args:
+        body: The text.
+        value: What it was read as.
+
+    Raises:
+        UnreadableError: One has; or it is nested too deeply to tell.
+    """
+    try:
+        keys = _keys(value)
+    except RecursionError:
+        raise UnreadableError("The body is nested too deeply.") from None
+    # A key is followed by `":`, unless there is space between.
+    if keys != body.count(b'":') or any(one in body for one in _BEFORE_COLON):
+        _distinct(body)
 
 
 def _keys(value: Any) -> int:
@@ -169,14 +205,17 @@ def records_of_list(value: Any, name: str, reading: Reading) -> list[Record]:
 
     Raises:
         UnreadableError: It is not one.
-        TooLargeError: It has too many rows.
+        TooLargeError: It has too many rows, or a row far too many fields.
     """
     if not isinstance(value, list):
         raise UnreadableError(f"{name} is a list of records, objects with named fields.")
     reading.demand_room(len(value))
+    most = len(reading.schema.names) + _MORE
     for place, row in enumerate(value):
         if type(row) is not dict:
             raise UnreadableError(f"Row {place} of {name} is no record, an object of named fields.")
+        if len(row) > most:
+            raise TooLargeError(f"Row {place} of {name} has more than {most:,} fields.")
     return value
 
 
@@ -188,6 +227,8 @@ def records_of_columns(value: Mapping[str, Any], name: str, reading: Reading) ->
         RefusedTableError: Its columns are not those that are declared.
         TooLargeError: It has too many rows.
     """
+    if len(value) > len(reading.schema.names) + _MORE:
+        raise TooLargeError(f"{name} has more than {len(reading.schema.names) + _MORE:,} columns.")
     lists = [isinstance(column, list) for column in value.values()]
     if value and not any(lists):
         return [value]

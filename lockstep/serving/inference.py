@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.serving.asgi import JSON, Headers, Receive, Response, Scope, Send
-from lockstep.serving.bodies import Reading, parse_json
+from lockstep.serving.bodies import Reading, demand_distinct_keys, parse_json
 from lockstep.serving.errors import (
     RefusedRowsError,
     RefusedTableError,
@@ -27,13 +27,13 @@ from lockstep.serving.rows import Record, plain_values
 from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.service import Service
 from lockstep.serving.tensors import (
+    DATATYPES,
     Input,
     Parameters,
     binary_of,
     datatype_of_field,
     datatype_of_kind,
     described,
-    is_datatype,
     values_of_binary,
     values_of_json,
 )
@@ -207,6 +207,7 @@ def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, l
         ServingError: It is not what the protocol says.
     """
     text, binary = _parts(body, headers)
+    reading.demand_simple(text)
     value = parse_json(text, strict=reading.strict)
     if reading.strict and isinstance(value, dict):
         _demand_known(value)
@@ -216,7 +217,9 @@ def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, l
         raise UnreadableError(f"The body is no inference request: {error}.") from None
     except RecursionError:
         raise UnreadableError("The body is nested too deeply.") from None
-    return request, _records(request.inputs, binary, reading)
+    records = _records(request.inputs, binary, reading)
+    demand_distinct_keys(text, value)
+    return request, records
 
 
 def _demand_known(value: dict[str, Any]) -> None:
@@ -282,7 +285,7 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: Reading) -> l
             raise UnreadableError(f"Input {place} is not declared by {schema.name}.")
         if name in columns:
             raise UnreadableError(f"Input {name} is there twice.")
-        if not is_datatype(tensor.datatype):
+        if tensor.datatype not in DATATYPES:
             raise UnreadableError(f"Input {name} has a datatype that there is not.")
         reading.demand_room(tensor.rows())
         if size is None:

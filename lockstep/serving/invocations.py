@@ -12,6 +12,7 @@ from lockstep.columns.decode import Rejected
 from lockstep.serving.asgi import JSON, Receive, Response, Scope, Send
 from lockstep.serving.bodies import (
     Reading,
+    demand_distinct_keys,
     parse_json,
     records_of_columns,
     records_of_list,
@@ -70,7 +71,14 @@ def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Reco
         return records_of_csv(body, reading)
     if content is Content.PARQUET:
         return records_of_parquet(body, reading)
+    reading.demand_simple(body)
     value = parse_json(body, strict=reading.strict)
+    records = _records_of_json(value, reading)
+    demand_distinct_keys(body, value)
+    return records
+
+
+def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
     if not isinstance(value, dict):
         raise UnreadableError(f"The body is an object with exactly one of {', '.join(FORMATS)}.")
     given = [name for name in FORMATS if name in value]

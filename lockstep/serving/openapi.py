@@ -25,6 +25,7 @@ from lockstep.serving.errors import (
 )
 from lockstep.serving.rows import Record, plain_values
 from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.tensors import DATATYPES
 
 Schema = dict[str, Any]
 
@@ -63,7 +64,11 @@ def document(scorer: Scorer) -> dict[str, Any]:
             "description": inspect.getdoc(pipeline.record) or "",
         },
         "security": [{}, {"token": []}],
-        "paths": {**_invocations(scorer, record), **_probes(), **_inference(loaded.name)},
+        "paths": {
+            **_invocations(scorer, record),
+            **_probes(),
+            **_inference(loaded.name, str(loaded.version)),
+        },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {
@@ -267,7 +272,7 @@ def _probes() -> dict[str, Any]:
     }
 
 
-def _inference(model: str) -> dict[str, Any]:
+def _inference(model: str, version: str) -> dict[str, Any]:
     failures = {str(int(error.status)): _failure(error, "InferenceError") for error in _FAILURES}
     failures["404"] = _failure(UnknownError, "InferenceError")
     unknown = {status: failures[status] for status in ("404", "503")}
@@ -281,9 +286,9 @@ def _inference(model: str) -> dict[str, Any]:
             {"200": alive, "503": _response("It is not.", {"type": "object"})},
         ),
     }
-    for suffix, parameters in (("", [_NAME]), ("/versions/{version}", [_NAME, _VERSION])):
+    name, number = _in_path("name", model), _in_path("version", version)
+    for suffix, named in (("", [name]), ("/versions/{version}", [name, number])):
         path, mark = f"/v2/models/{{name}}{suffix}", "OfVersion" if suffix else ""
-        named = [{**parameters[0], "example": model}, *parameters[1:]]
         found |= {
             path: _get(
                 f"modelMetadata{mark}",
@@ -311,6 +316,10 @@ def _inference(model: str) -> dict[str, Any]:
     return found
 
 
+def _in_path(name: str, value: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": {"enum": [value]}}
+
+
 def _get(
     name: str, summary: str, responses: Mapping[str, Any], parameters: list[Any] | None = None
 ) -> dict[str, Any]:
@@ -334,8 +343,6 @@ def _failure(error: type[Exception], schema: str) -> dict[str, Any]:
     return _response(inspect.getdoc(error) or "", _ref(schema))
 
 
-_NAME: Schema = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-_VERSION: Schema = {**_NAME, "name": "version"}
 _ON_INVALID: Schema = {
     "name": "on_invalid",
     "in": "query",
@@ -376,7 +383,11 @@ _ERRORS: dict[str, Schema] = {
         "Why a request is not answered.", {"error": _TEXT}, rows=_list(_ref("RefusedRow"))
     ),
 }
-_DESCRIBED = {"name": _TEXT, "datatype": _TEXT, "shape": _list({"type": "integer"})}
+_DESCRIBED = {
+    "name": _TEXT,
+    "datatype": {"enum": list(DATATYPES)},
+    "shape": _list({"type": "integer"}),
+}
 _DATA: Schema = {
     "type": "array",
     "items": {"type": ["number", "string", "boolean", "null", "array"]},

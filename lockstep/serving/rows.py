@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: S
     return Reason(
         column="",
         rule="undeclared",
-        message=f"{listed(map(show, strange))} {words}",
+        message=f"{listed([show(name) for name in islice(strange, _HINTS)])} {words}",
         refusal=f"field{plural} {listed(strange.values())} of the record {words}",
     )
 

@@ -39,6 +39,9 @@ _DTYPES = {
 }
 _LENGTH = struct.Struct("<I")
 
+DATATYPES = (*_DTYPES, "BYTES")
+"""The datatypes that there are."""
+
 
 class Input(msgspec.Struct):
     """An input of a request.
@@ -173,11 +176,6 @@ def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
     if len(found) != rows:
         raise UnreadableError(f"Input {tensor.name} has {len(found)} elements, and rows: {rows}.")
     return found
-
-
-def is_datatype(name: str) -> bool:
-    """Whether there is a datatype of this name."""
-    return name == "BYTES" or name in _DTYPES
 
 
 def binary_of(array: Array) -> bytes | None:

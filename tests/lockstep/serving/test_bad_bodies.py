@@ -191,6 +191,26 @@ def test_more_rows_than_a_request_may_have_are_refused(
     assert small.post(PATHS[0], "order_id\na\nb\nc\nd\n", "text/csv").status == 413
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_more_lists_than_so_many_rows_could_be_are_not_made(
+    scorer: Scorer, orders: Records, path: str
+) -> None:
+    with client_of(scorer, Limits(request_rows=3)) as client:
+        told = client.post(path, f'{{"inputs": [{"[]," * 1100}[]]}}')
+        texts = client.post("/invocations", {"inputs": {**orders[0], "country": "[{" * 1100}})
+
+    assert told.status == 413
+    assert "lists" in told.content.decode()
+    assert texts.status == 200
+
+
+def test_a_record_of_thousands_of_fields_is_not_looked_at(client: Client) -> None:
+    record = dict.fromkeys(map(str, range(2000)), 1)
+
+    for body in ({"dataframe_records": [record]}, {"inputs": record}):
+        assert client.post(PATHS[0], body).status == 413
+
+
 def test_a_body_that_does_not_arrive_is_given_up(small: Client, orders: Records) -> None:
     async def both() -> tuple[Told, Told]:
         slow = asyncio.create_task(small.exchange("POST", PATHS[0], [b"{"], hangs=True))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import struct
 import threading
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.serving.app import application
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.service import Service
 from tests.fixtures.asgi import Client, Told
 from tests.lockstep.serving.conftest import client_of
 
@@ -130,12 +133,7 @@ def test_the_server_and_the_model_are_ready(client: Client) -> None:
 
 
 def test_without_a_version_the_server_is_live_and_not_ready() -> None:
-    from pathlib import Path
-
-    from lockstep.serving.app import application
-    from lockstep.serving.service import Service
-
-    with Client(application(Service(Path("nowhere")))) as empty:
+    with Client(application(Service("orders", Path("nowhere")))) as empty:
         assert empty.get("/v2/health/live").status == 200
         assert empty.get("/v2/health/ready").status == 503
         refused(empty.get(f"{MODEL}/ready"), 503)
