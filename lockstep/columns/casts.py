@@ -200,7 +200,7 @@ def _are_admitted(field: Field, texts: Sequence[str | None]) -> bool:
     if field.choices is not None:
         return {None, *field.choices}.issuperset(texts)
     try:
-        "".join(filter(None, texts)).encode()
+        "".join(filter(None, set(texts))).encode()
     except UnicodeEncodeError:
         return False
     return True

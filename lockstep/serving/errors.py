@@ -18,12 +18,14 @@ class ServingError(LockstepError):
         code: MLflow's name for this kind of error.
         retry_after: Seconds after which to try again; None where that would change nothing.
         ends_connection: Whether the rest of the request is not read any more.
+        rows: How many rows it tells of.
     """
 
     status = HTTPStatus.BAD_REQUEST
     compat_status: HTTPStatus | None = None
     code = "BAD_REQUEST"
     ends_connection = False
+    rows = 0
     retry_after: int | None = None
 
 
@@ -84,6 +86,7 @@ class RefusedRowsError(ServingError):
             "column. Correct them, or ask with ?on_invalid=quarantine to score the others."
         )
         self.rejected = tuple(rejected)
+        self.rows = len(self.rejected)
 
 
 class UnauthorizedError(ServingError):

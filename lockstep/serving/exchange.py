@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from time import monotonic
 from typing import TypeVar
@@ -56,7 +57,7 @@ async def exchange(
         body = await service.bodies.read(scope, receive)
         response = await answer(scope, body)
     except ServingError as error:
-        response = failure(error)
+        response = await aside(error.rows, service.limits.inline_rows, partial(failure, error))
     except DisconnectedError:
         return
     except Exception:

@@ -23,7 +23,7 @@ class Limits:
     """
 
     body_bytes: int = 10 * 2**20
-    request_rows: int = 20_000
+    request_rows: int = 10_000
     read_seconds: float = 10.0
     inline_bytes: int = 64 * 1024
     waiting_rows: int = 20_000

@@ -9,13 +9,15 @@ from lockstep.columns.casts import encoded_texts, values_of
 from lockstep.columns.files import csv_cells, nameless_index
 from lockstep.columns.values import cell_parser
 from lockstep.serving.bodies import Reading
-from lockstep.serving.errors import UnreadableError
+from lockstep.serving.errors import TooLargeError, UnreadableError
 from lockstep.serving.rows import Record
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_COLUMNS = 10_000
+_MOST_TEXT = 50_000_000
+"""Characters of a column: a text that is stored once can be in every row."""
 _ROW_WIDTH = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 """Compression of which a byte gives some twenty at most; others give thousands, or any number."""
@@ -110,7 +112,11 @@ def records_of_parquet(body: bytes, reading: Reading) -> list[Record]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; a text that recurs is there once."""
+    """The values of a column; a text that recurs is there once.
+
+    Raises:
+        TooLargeError: It stands for far more text than the file has.
+    """
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
@@ -119,6 +125,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     for chunk in column.chunks:
         distinct = [*chunk.dictionary.to_pylist(), None]
         found += [distinct[code] for code in chunk.indices.fill_null(-1).to_pylist()]
+    if sum(len(text) for text in found if text is not None) > _MOST_TEXT:
+        raise TooLargeError(f"A column has more than {_MOST_TEXT:,} characters of text.")
     return found
 
 

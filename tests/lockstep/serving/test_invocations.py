@@ -216,6 +216,17 @@ def test_parquet_that_may_grow_beyond_all_bounds_is_refused(
     assert "Snappy" in told.json()["message"]
 
 
+def test_parquet_whose_one_long_text_is_in_every_row_is_refused(
+    client: Client, orders: Records
+) -> None:
+    rows = [{**order, "country": "x" * 600_000} for order in orders[:100]]
+
+    body = parquet_of(rows)
+
+    assert len(body) < 1_000_000
+    assert client.post("/invocations", body, PARQUET).status == 413
+
+
 def test_nested_parquet_is_refused(client: Client, orders: Records) -> None:
     nested = [{**order, "price": [order["price"]]} for order in orders[:2]]
 
