@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import EIO
 from pathlib import Path
 
 from lockstep.artifacts.atomic import flush_directory, replace
@@ -44,6 +45,7 @@ class SegmentFile:
         requests: How many requests it holds.
         rows: How many scored rows.
         left_out: How many requests were left out of it.
+        is_sound: Whether more can be written to it; not where half a write could not be taken back.
 
     Raises:
         OSError: It cannot be written; nothing of it is left.
@@ -52,6 +54,7 @@ class SegmentFile:
     def __init__(self, path: Path, header: Header) -> None:
         self.path, self.header = path, header
         self.requests = self.rows = self.left_out = 0
+        self.is_sound = True
         first = beginning(header)
         with _folder_locked(path.parent):
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
@@ -80,7 +83,9 @@ class SegmentFile:
             if force:
                 os.fdatasync(self._handle)
         except OSError:
+            self.is_sound = False
             os.ftruncate(self._handle, self.size)
+            self.is_sound = True
             raise
         self.size += len(data)
         for block in blocks:
@@ -101,6 +106,8 @@ class SegmentFile:
             OSError: That fails; the file is left for `recover`.
         """
         try:
+            if not self.is_sound:
+                raise OSError(EIO, "its last write broke off", str(self.path))
             if not self.requests:
                 self.path.unlink()
                 return None

@@ -128,7 +128,7 @@ class Log:
             try:
                 self._write(scorer, wanted, len(answered) - len(wanted), now, wall)
             except OSError as error:
-                self._fail(error, len(wanted))
+                self._fail(error, scorer.loaded.digest, len(wanted))
 
     def _write(
         self, scorer: Scorer, wanted: Sequence[Answered], left_out: int, now: float, wall: int
@@ -181,13 +181,15 @@ class Log:
         self._full.append(self._open.pop(digest))
         self._wake.set()
 
-    def _fail(self, error: OSError, requests: int) -> None:
+    def _fail(self, error: OSError, digest: str, requests: int) -> None:
         """Do with requests that cannot be written down what is to be done with them.
 
         Raises:
             UnloggedError: They are to be refused.
         """
         self._note(error)
+        if digest in self._open and not self._open[digest].file.is_sound:
+            self._retire(digest)
         if self.settings.when_full == "refuse":
             self._count("refused", requests)
             raise UnloggedError("The request log cannot be written, and nothing goes unlogged.")

@@ -1,5 +1,6 @@
 """The log of a process: what is answered is written down before, whatever happens then."""
 
+import errno
 import os
 import resource
 import signal
@@ -277,6 +278,25 @@ def test_a_segment_that_cannot_be_sealed_is_recovered_later(
     with Log(tmp_path, RequestLog()) as log:
         assert log.counts.recovered == 7
     assert logged_ids(tmp_path) == asked
+
+
+def test_after_half_a_write_that_cannot_be_taken_back_another_segment_is_begun(
+    scorer: Scorer, orders: Records, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(handle: int, size: int) -> None:
+        raise OSError(errno.EIO, "the disk fails")
+
+    with Log(tmp_path, RequestLog()) as log:
+        answered = ask(log, scorer, orders[:7])
+        size = next(tmp_path.glob("*.open")).stat().st_size
+        with monkeypatch.context() as patch, room_for(size + 50):
+            patch.setattr(os, "ftruncate", fail)
+            with pytest.raises(UnloggedError):
+                ask(log, scorer, orders[:7])
+        answered += ask(log, scorer, orders[:7])
+    with Log(tmp_path, RequestLog()) as log:
+        assert (log.counts.recovered, log.counts.torn_bytes) == (7, 50)
+    assert sorted(logged_ids(tmp_path)) == sorted(answered)
 
 
 # Retention
