@@ -17,12 +17,15 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    compat: Annotated[
+        bool, typer.Option("--compat", help="Be as lenient as MLflow's server, with its statuses.")
+    ] = False,
 ) -> None:
     """Answer HTTP requests with the live version of a pipeline; Ctrl-C stops it.
 
-    It speaks MLflow's protocol (`/invocations`), follows the live version while it runs, and
-    demands the token in `LOCKSTEP_TOKEN`, if that is set, of every client. Requests are logged as
-    the pipeline's `Serving` declares.
+    It speaks MLflow's protocol (`/invocations`) and the Open Inference Protocol (`/v2`), follows
+    the live version while it runs, and demands the token in `LOCKSTEP_TOKEN`, if that is set, of
+    every client. Requests are logged as the pipeline's `Serving` declares.
     """
     from lockstep.cli.console import say
     from lockstep.serving.server import Settings
@@ -43,6 +46,7 @@ def serve(
             host=host,
             port=port,
             workers=workers,
+            strict=not compat,
             log=declared.request_log,
             log_folder=str(home.requests(pipeline)),
         )

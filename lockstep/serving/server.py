@@ -38,6 +38,8 @@ class Settings:
         host: The address to listen at.
         port: The port to listen at.
         workers: How many processes share the port.
+        strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
+            the server is as lenient as MLflow's, with its status codes.
         look_seconds: How often to look whether another version is live.
         limits: How much may be waited for.
         log: How requests are logged; None where they are not.
@@ -49,6 +51,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     workers: int = 1
+    strict: bool = True
     look_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
     log: RequestLog | None = None
@@ -107,7 +110,13 @@ def served(settings: Settings, token: str | None = None) -> Application:
 
     set_blas_threads()
     log = Log(Path(settings.log_folder), settings.log) if settings.log is not None else None
-    service = Service(settings.pipeline, Path(settings.pointer), settings.limits, log=log)
+    service = Service(
+        settings.pipeline,
+        Path(settings.pointer),
+        settings.limits,
+        strict=settings.strict,
+        log=log,
+    )
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:

@@ -100,6 +100,25 @@ def test_a_request_that_fails_fails_alone() -> None:
     assert isinstance(bad, ValueError)
 
 
+def test_a_batch_that_breaks_what_answers_it_is_answered_one_by_one() -> None:
+    class Fragile(Echo):
+        def answer(self, requests: Sequence[Sequence[Record]], /) -> list[Any]:
+            if any("poison" in row for one in requests for row in one):
+                raise MemoryError
+            return super().answer(requests)
+
+    fragile, batches = Fragile(), MicroBatches(Limits())
+
+    async def ask() -> Any:
+        asked = [batches.ask(fragile, rows(1)), batches.ask(fragile, rows(1, poison=1))]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    good, bad = run(ask())
+
+    assert good == [{}]
+    assert isinstance(bad, MemoryError)
+
+
 def test_more_than_may_wait_is_refused_at_once() -> None:
     batches = MicroBatches(Limits(waiting_rows=3))
 
