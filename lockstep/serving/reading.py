@@ -66,8 +66,8 @@ class Bodies:
     async def _read(self, receive: Receive) -> bytes:
         message = await _part(receive)
         body: bytes = message.get("body", b"")
+        self._demand_room(len(body))
         if not message.get("more_body"):
-            self._demand_room(len(body))
             return body
         parts, size = [body], len(body)
         while message.get("more_body"):

@@ -79,7 +79,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http="lockstep.serving.connections:BoundedConnection",
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=30,

@@ -170,11 +170,10 @@ def test_a_body_that_says_that_it_is_too_large_is_not_read(small: Client, path: 
 def test_a_body_that_grows_too_large_is_refused_as_it_does(
     small: Client, length: dict[str, str]
 ) -> None:
-    parts = [b" " * 600] * 4
+    for parts in ([b" " * 600] * 4, [b" " * 2001]):
+        told = small.runner.run(small.exchange("POST", PATHS[0], parts, length, hangs=True))
 
-    told = small.runner.run(small.exchange("POST", PATHS[0], parts, length, hangs=True))
-
-    assert told.status == 413
+        assert told.status == 413
 
 
 @pytest.mark.parametrize("form", ["dataframe_records", "dataframe_split", "inputs"])

@@ -1,9 +1,7 @@
 """The Open Inference Protocol: what its published description demands, and Triton's client."""
 
-import asyncio
 import json
 import struct
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from lockstep.serving.app import application
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.service import Service
 from tests.fixtures.asgi import Client, Told
+from tests.fixtures.servers import serving
 from tests.lockstep.serving.conftest import client_of
 
 Records = list[dict[str, Any]]
@@ -416,26 +415,3 @@ def _inputs(http: Any, orders: Records, is_binary: bool) -> list[Any]:
             one.set_data_from_numpy(np.array(values, TYPES[datatype]), binary_data=is_binary)
             found.append(one)
     return found
-
-
-class serving:  # noqa: N801
-    """A real server around an application, in a thread of its own."""
-
-    def __init__(self, application: Any) -> None:
-        import uvicorn
-
-        self._server = uvicorn.Server(
-            uvicorn.Config(application, port=0, log_level="error", lifespan="off")
-        )
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
-
-    def __enter__(self) -> int:
-        self._thread.start()
-        while not self._server.started:
-            self._thread.join(0.01)
-        port: int = self._server.servers[0].sockets[0].getsockname()[1]
-        return port
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
