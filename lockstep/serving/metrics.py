@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from dataclasses import asdict
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockstep.serving.batching import MicroBatches
-    from lockstep.serving.requestlog.log import Log
+    from lockstep.serving.requestlog.log import Counts, Log
     from lockstep.serving.versions import Versions
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -78,6 +81,8 @@ class Metrics:
             ["pipeline", "when_full"],
             **{**gauge, "multiprocess_mode": "livemax"},
         )
+        self._logged: dict[str, int] = defaultdict(int)
+        self._lock = Lock()
         self._children: dict[tuple[str, int], Any] = {}
         self._timers: dict[str, Any] = {}
         self._batches = self._batch_rows.labels(pipeline)
@@ -102,9 +107,15 @@ class Metrics:
         """Count a micro-batch."""
         self._batches.observe(rows)
 
-    def logged(self, outcome: str, number: int) -> None:
-        """Count what became of requests, bytes or segments of the request log."""
-        self._log.labels(self._pipeline, outcome).inc(number)
+    def logged(self, counts: Counts) -> None:
+        """Count what became of requests, bytes and segments of the request log since the last time.
+
+        It is not called for every request, which would cost as much as writing it down.
+        """
+        with self._lock:
+            for outcome, number in asdict(counts).items():
+                self._log.labels(self._pipeline, outcome).inc(number - self._logged[outcome])
+                self._logged[outcome] = number
 
     def text(self, batches: MicroBatches, versions: Versions, log: Log | None = None) -> bytes:
         """All metrics as Prometheus reads them."""
@@ -117,6 +128,7 @@ class Metrics:
         self._compiled.labels(name).set(len(scorer.compiled.models) if scorer is not None else 0)
         self._refused.labels(name).set(versions.refusal is not None)
         if log is not None:
+            self.logged(log.counts)
             failing = log.failing is not None
             self._log_failing.labels(name, log.settings.when_full).set(failing)
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:

@@ -56,7 +56,7 @@ class Service:
         self.bodies = Bodies(self.limits)
         record = log.record if log is not None else None
         if log is not None:
-            log.on_count.append(self.metrics.logged)
+            log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
         self.versions = Versions(pointer, self.batches, strict=strict)
         self.is_draining = False

@@ -58,10 +58,10 @@ class Layout:
             now: The time on the monotonic clock, in seconds.
             wall: The same moment in microseconds since 1970, UTC.
         """
-        for _, members in groupby(answered, key=_together):
-            yield self._block(list(members), now, wall)
+        for members in _groups(answered):
+            yield self._block(members, now, wall)
 
-    def _block(self, members: list[Answered], now: float, wall: int) -> Block:
+    def _block(self, members: Sequence[Answered], now: float, wall: int) -> Block:
         latency = [int((now - asked.started) * 1e6) for asked, _ in members]
         computed = getattr(members[0][1], "computed", None)
         counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
@@ -121,6 +121,15 @@ def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[
         (asked, replace(one, computed=columns) if isinstance(one, Answer) else one)
         for asked, one in compress(members, marks)
     ]
+
+
+def _groups(answered: Sequence[Answered]) -> Iterator[Sequence[Answered]]:
+    """The requests whose rows were computed together, which nearly always are all of them."""
+    if len({_together(one) for one in answered}) == 1:
+        yield answered
+        return
+    for _, members in groupby(answered, key=_together):
+        yield list(members)
 
 
 def _together(one: Answered) -> int:

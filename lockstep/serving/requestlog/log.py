@@ -76,7 +76,7 @@ class Log:
     Attributes:
         counts: What became of requests and segments.
         failing: What the disk said the last time; None if that went well.
-        on_count: Is called with the name of a count, and with how much it has grown.
+        on_tick: Is called with the counts once a second, by the thread that looks after segments.
 
     Raises:
         LogKeyError: Columns are to be hashed, and the environment holds no key.
@@ -86,7 +86,7 @@ class Log:
         self.folder, self.settings = folder, settings
         self.counts = Counts()
         self.failing: str | None = None
-        self.on_count: list[Callable[[str, int], None]] = []
+        self.on_tick: list[Callable[[Counts], None]] = []
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
         self._lock = Lock()
@@ -137,7 +137,7 @@ class Log:
         if one is None:
             one = self._begin(scorer, now)
         one.file.left_out += left_out
-        self._count("left_out", left_out)
+        self.counts.left_out += left_out
         if not wanted:
             return
         blocks = list(one.layout.blocks(wanted, now=now, wall=wall))
@@ -145,8 +145,8 @@ class Log:
         one.file.append(blocks, force=self.settings.flush == "always")
         one.is_dirty = True
         self.failing = None
-        self._count("logged", len(wanted))
-        self._count("written_bytes", one.file.size - before)
+        self.counts.logged += len(wanted)
+        self.counts.written_bytes += one.file.size - before
         if one.file.size >= self.settings.segment_bytes:
             self._retire(scorer.loaded.digest)
 
@@ -191,19 +191,12 @@ class Log:
         if digest in self._open and not self._open[digest].file.is_sound:
             self._retire(digest)
         if self.settings.when_full == "refuse":
-            self._count("refused", requests)
+            self.counts.refused += requests
             raise UnloggedError("The request log cannot be written, and nothing goes unlogged.")
-        self._count("unlogged", requests)
-
-    def _count(self, what: str, number: int) -> None:
-        """Count what became of something, by the name that it has among the counts."""
-        if number:
-            setattr(self.counts, what, getattr(self.counts, what) + number)
-            for told in self.on_count:
-                told(what, number)
+        self.counts.unlogged += requests
 
     def _note(self, error: OSError) -> None:
-        self._count("failures", 1)
+        self.counts.failures += 1
         if self.failing is None:
             _logger.error("The request log in %s cannot be written: %s", self.folder, error)
         self.failing = str(error)
@@ -217,6 +210,8 @@ class Log:
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
             self.tend()
+            for told in self.on_tick:
+                told(self.counts)
             if time.monotonic() - swept >= _SWEEP_SECONDS:
                 self._sweep()
                 swept = time.monotonic()
@@ -249,16 +244,16 @@ class Log:
             except OSError as error:
                 self._note(error)  # it is recovered later, as one of a killed process
                 continue
-            self._count("sealed", int(sealed is not None))
+            self.counts.sealed += sealed is not None
 
     def _sweep(self) -> None:
         """Recover what killed processes left, and remove what is kept no longer."""
         try:
             for one in recover(self.folder):
-                self._count("recovered", one.requests)
-                self._count("torn_bytes", one.torn)
+                self.counts.recovered += one.requests
+                self.counts.torn_bytes += one.torn
                 _tell(one)
-            self._count("removed", remove_old(self.folder, self.settings))
+            self.counts.removed += remove_old(self.folder, self.settings)
         except OSError as error:
             self._note(error)
 
