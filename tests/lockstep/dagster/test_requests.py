@@ -52,7 +52,7 @@ def serving(live: Workplace, log: RequestLog | None = None) -> Iterator[tuple[Cl
     with Log(live.home.requests("orders"), log or RequestLog()) as writing:
         service = Service("orders", live.home.live("orders"), log=writing)
         with Client(application(service)) as client:
-            client._runner.run(service.versions.look())
+            client.runner.run(service.versions.look())
             yield client, service
 
 
