@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.serving import inference
-from lockstep.serving.asgi import Receive, Response, Scope, Send, respond
+from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import demand_distinct_keys, parse_json
 from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
@@ -118,7 +119,32 @@ async def no_endpoint(request: Request, error: HTTPException) -> Any:
     return StarletteResponse(content, error.status_code, error.headers, "application/json")
 
 
-def application(service: Service, lifespan: Any = None) -> Starlette:
+class Direct:
+    """An application whose most asked paths are not looked for among the others.
+
+    Args:
+        direct: What answers a POST at each of them.
+        others: What answers everything else.
+
+    Attributes:
+        paths: The paths that there are.
+    """
+
+    def __init__(self, direct: Mapping[str, Application], others: Starlette) -> None:
+        self._direct = direct
+        self._others = others
+        self.paths = frozenset(
+            path for route in others.routes if (path := getattr(route, "path", None))
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        is_post = scope["type"] == "http" and scope["method"] == "POST"
+        answering = self._direct.get(scope["path"]) if is_post else None
+        await (answering or self._others)(scope, receive, send)
+
+
+def application(service: Service, lifespan: Any = None) -> Direct:
     """The application of a service.
 
     Args:
@@ -130,10 +156,13 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
     from starlette.routing import Route
 
     handlers: Any = {HTTPException: no_endpoint}
-    return Starlette(
+    posted: dict[str, Application] = {
+        "/invocations": Invocations(service),
+        "/noop": Parsing(service),
+    }
+    others = Starlette(
         routes=[
-            Route("/invocations", Invocations(service), methods=["POST"]),
-            Route("/noop", Parsing(service), methods=["POST"]),
+            *(Route(path, answering, methods=["POST"]) for path, answering in posted.items()),
             Route("/ping", Probe(service), methods=["GET"]),
             Route("/health", Probe(service), methods=["GET"]),
             Route("/ready", Ready(service), methods=["GET"]),
@@ -146,3 +175,4 @@ def application(service: Service, lifespan: Any = None) -> Starlette:
         exception_handlers=handlers,
         lifespan=lifespan,
     )
+    return Direct(posted, others)

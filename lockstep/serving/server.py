@@ -134,9 +134,8 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     found = application(service, lifespan)
-    routes = frozenset(path for route in found.routes if (path := getattr(route, "path", None)))
     inner: Application = Guarded(found, token) if token else found
-    return Observed(inner, service.metrics, service.ids, routes)
+    return Observed(inner, service.metrics, service.ids, found.paths)
 
 
 async def _end_without(parent: int) -> None:
