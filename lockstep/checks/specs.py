@@ -142,8 +142,8 @@ COMPILED_PARITY = Check(
     "Models that have a compiled form, a plan on arrays that answers a single record many times "
     "faster, give in it what they give by scikit-learn: on the golden records, and on rows with "
     "missing, unseen and extreme values. A model without one is listed with the step that has "
-    "none; scikit-learn serves it. Of a candidate, an error keeps it from going live; of a "
-    "champion, it decides whether @live moves.",
+    "none; scikit-learn serves it. Of a champion, it decides whether the version goes "
+    "live.",
     "The first divergent column is named with examples. A linear model that differs in its last "
     "digits needs a budget: `@model(..., ulps=64)`. Anything else please report.",
     blocking=True,
