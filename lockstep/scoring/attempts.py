@@ -130,7 +130,7 @@ class Attempt:
     def begin(
         cls, folder: Path, record: AttemptRecord, again: str, origin: Attempt | None = None
     ) -> Attempt:
-        """Begin an attempt in a folder of its own.
+        """Begin an attempt in a folder of its own, which is there with its record or not at all.
 
         Args:
             folder: The folder, which is not there yet.
@@ -141,15 +141,17 @@ class Attempt:
         Raises:
             DamagedError: A file of the earlier attempt is not what was recorded.
         """
-        attempt = cls(folder, record, again)
+        begun = cls(folder.with_name(f".{folder.name}.begun"), record, again)
         if origin is not None:
-            origin.verify(attempt.files)
-        folder.mkdir(parents=True)
+            origin.verify(begun.files)
+        shutil.rmtree(begun.folder, ignore_errors=True)  # of a process that was killed here
+        begun.folder.mkdir(parents=True)
         if origin is not None:
-            for name in attempt.files:
-                _link(origin.path(name), attempt.path(name))
-        attempt._replace_record(record)
-        return attempt
+            for name in begun.files:
+                _link(origin.path(name), begun.path(name))
+        begun._replace_record(record)
+        begun.folder.rename(folder)
+        return cls(folder, record, again)
 
     @classmethod
     def open(cls, folder: Path, again: str, digest: str | None = None) -> Attempt:

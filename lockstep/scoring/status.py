@@ -46,10 +46,12 @@ def findings(
     """
     try:
         attempt = (
-            next(records.newest_first(partition))
+            next(records.newest_first(partition), None)
             if number is None
             else records.attempt(partition, number)
         )
+        if attempt is None:
+            return []
         found = [
             Finding(step, name, result)
             for step in steps

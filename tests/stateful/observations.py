@@ -134,7 +134,9 @@ def live_version(home: Path) -> int | None:
 
 def newest_attempt(home: Path, stream: str, partition: str) -> Path | None:
     """The folder of the last attempt at a partition that was recorded; None if none was."""
-    folders = (home / "data" / "meters" / stream / "attempts" / partition).glob("*/record.json")
+    folders = (home / "data" / "meters" / stream / "attempts" / partition).glob(
+        "[0-9]*/record.json"
+    )
     return max((file.parent for file in folders), key=lambda path: int(path.name), default=None)
 
 

@@ -51,9 +51,9 @@ def test_scoring_of_what_is_faulty_is_killed_at_any_write(site: Site) -> None:
     site.deliver("2020-03-01")
     site.score(FIRST)
     site.deliver("2020-03-01", "far row")
-    before = newest_attempt(site.home, *FIRST)
 
     def score(last_write: int) -> Ended:
+        before = newest_attempt(site.home, *FIRST)
         ended = site.score(FIRST, last_write=last_write)
         if newest_attempt(site.home, *FIRST) != before:
             assert site.look_at_checks().status == 1, "it broke off untold"
