@@ -38,18 +38,16 @@ def sensors(declared: PipelineAssets) -> list[dg.SensorDefinition]:
     return found
 
 
-def _run_key(instance: dg.DagsterInstance, job: str, key: str, tags: dict[str, str]) -> str | None:
+def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) -> str | None:
     """The key of the run to ask for; None where one is under way, or ended and was the last.
 
     However often a sensor asks for the same key, Dagster makes one run of it.
 
     Args:
         instance: Where runs are recorded.
-        job: The job.
         key: That of the first run.
-        tags: Of all runs at the same thing, and of no others.
+        runs: The last runs at the same thing, the newest first.
     """
-    runs = last_runs(instance, job, tags)
     if not runs:
         return key
     return f"{key}, again after {runs[0].run_id}" if may_try_again(instance, runs) else None
@@ -86,7 +84,8 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
                 cursor=cursor, skip_reason=f"Version {wanted.version} is live already."
             )
         move = f"move {moves} to version {wanted.version}"
-        key = _run_key(context.instance, job, move, {MOVE: move})
+        runs = last_runs(context.instance, job, {MOVE: move})
+        key = _run_key(context.instance, move, runs)
         if key is None:
             return dg.SensorResult(
                 cursor=cursor,
@@ -126,11 +125,10 @@ def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         observed = [_repetition(declared, fate) for fate in told]
         requests: list[dg.RunRequest] = []
         for partition in files.unpublished(claim.partition for claim in claims):
-            tag = {_PARTITION: partition}
-            key = _run_key(context.instance, job, partition, tag)
+            runs = last_runs(context.instance, job, {_PARTITION: partition})
+            key = _run_key(context.instance, partition, runs)
             if key is not None:
                 requests.append(dg.RunRequest(run_key=key, partition_key=partition))
-            runs = last_runs(context.instance, job, tag)
             if runs and broke_off(context.instance, runs[0]):
                 files.tell_broken_off(partition, is_tried_again=key is not None)
         if not requests:

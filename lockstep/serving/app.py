@@ -16,7 +16,7 @@ from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.metrics import CONTENT_TYPE
-from lockstep.serving.service import Service
+from lockstep.serving.service import Service, ServiceEndpoint
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -24,15 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-class Parsing:
-    """`/noop`: reads and parses a request, and does nothing with it; what HTTP costs by itself.
-
-    Args:
-        service: What would answer.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class Parsing(ServiceEndpoint):
+    """`/noop`: reads and parses a request, and does nothing with it; what HTTP costs by itself."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an empty object."""
@@ -44,30 +37,16 @@ class Parsing:
         return Response(200, b"{}")
 
 
-class Probe:
-    """A path that is asked whether requests are answered.
-
-    Args:
-        service: What answers.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class Probe(ServiceEndpoint):
+    """A path that is asked whether requests are answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with an empty line: 200 if they are, and 503 if not."""
         await respond(send, Response(200 if self._service.is_ready else 503, b"\n"))
 
 
-class Ready:
-    """`/ready`: which version serves, and why another one does not.
-
-    Args:
-        service: What answers.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class Ready(ServiceEndpoint):
+    """`/ready`: which version serves, and why another one does not."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 200 if requests are answered, and 503 if not."""
@@ -82,15 +61,8 @@ class Ready:
         await respond(send, Response(status, msgspec.json.encode(told)))
 
 
-class Measured:
-    """`/metrics`: what is counted, as Prometheus reads it.
-
-    Args:
-        service: What answers.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class Measured(ServiceEndpoint):
+    """`/metrics`: what is counted, as Prometheus reads it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with all metrics."""

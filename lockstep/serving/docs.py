@@ -16,7 +16,7 @@ from lockstep.serving.asgi import Receive, Response, Scope, Send
 from lockstep.serving.exchange import exchange
 from lockstep.serving.inference import failure
 from lockstep.serving.openapi import document
-from lockstep.serving.service import Service
+from lockstep.serving.service import ServiceEndpoint
 
 _HTML = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -31,15 +31,8 @@ pre { background: #f4f4f4; padding: 1rem; overflow-x: auto }
 """
 
 
-class OpenApi:
-    """`/openapi.json`, as an ASGI application.
-
-    Args:
-        service: What answers.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class OpenApi(ServiceEndpoint):
+    """`/openapi.json`, as an ASGI application."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the document of the version that serves."""
@@ -49,15 +42,8 @@ class OpenApi:
         return Response(200, msgspec.json.encode(document(self._service.demand_scorer())))
 
 
-class Docs:
-    """`/docs`, as an ASGI application.
-
-    Args:
-        service: What answers.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
+class Docs(ServiceEndpoint):
+    """`/docs`, as an ASGI application."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the page of the version that serves."""

@@ -15,6 +15,17 @@ from lockstep.serving.scorer import Scorer
 from lockstep.serving.versions import Versions
 
 
+class ServiceEndpoint:
+    """What answers at a path.
+
+    Args:
+        service: The service behind it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+
 class Service:
     """The versions of a pipeline and the requests that wait for them.
 

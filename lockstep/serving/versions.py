@@ -60,7 +60,7 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
             f"Version {loaded.version} does not give the golden records in this process what it "
             f"gave them at the fit: {replayed.summary}"
         )
-    compiled = Compiled.of(loaded.pipeline)
+    compiled = loaded.compiled
     found = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
     if not found.ok:
         log.error("the reference predictors serve, as the compiled ones differ: %s", found.summary)
