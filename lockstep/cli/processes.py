@@ -21,6 +21,8 @@ Processes = Mapping[str, "subprocess.Popen[bytes]"]
 
 _STOP_SECONDS = 2.0
 """How long they are given to end by themselves."""
+_LAST_WORDS_SECONDS = 0.3
+"""How long it is waited for what they said last; what they started may hold their output open."""
 _LOG_BYTES = 5_000_000
 _LOG_FILES = 3
 """Older files that are kept of each log."""
@@ -57,8 +59,7 @@ def running(
         finally:
             with _handled(signal.SIG_IGN):  # one who is impatient would leave some behind
                 _end(list(started.values()))
-                for keeper in keepers:
-                    keeper.join(1)
+                _await_last_words(keepers)
 
 
 def log_file(logs: Path, name: str) -> Path:
@@ -102,6 +103,12 @@ def _copy_lines(said: IO[bytes], file: Path) -> None:
             text = line.decode(errors="replace").rstrip("\n")
             log.emit(logging.makeLogRecord({"msg": text}))
     log.close()
+
+
+def _await_last_words(keepers: Sequence[threading.Thread]) -> None:
+    deadline = time.monotonic() + _LAST_WORDS_SECONDS
+    for keeper in keepers:
+        keeper.join(max(0.0, deadline - time.monotonic()))
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
