@@ -28,26 +28,26 @@ def serve(
     every client. Requests are logged as the pipeline's `Serving` declares.
     """
     from lockstep.cli.console import say
-    from lockstep.serving.server import Settings
+    from lockstep.serving.server import Settings, demand_servable
     from lockstep.serving.server import serve as run
 
     declared, home = context.pipeline(pipeline), context.home()
     pointer = home.live(pipeline)
+    settings = Settings(
+        pipeline,
+        str(pointer),
+        host=host,
+        port=port,
+        workers=workers,
+        strict=not compat,
+        log=declared.request_log,
+        log_folder=str(home.requests(pipeline)),
+    )
+    demand_servable(settings)
     say(f"Serving {pipeline} at http://{host}:{port} (Ctrl-C stops it).")
     if not pointer.exists():
         say(
             f"No version of it is live yet: requests get 503 until one is promoted "
             f"(lockstep train {pipeline}, lockstep promote {pipeline})."
         )
-    run(
-        Settings(
-            pipeline,
-            str(pointer),
-            host=host,
-            port=port,
-            workers=workers,
-            strict=not compat,
-            log=declared.request_log,
-            log_folder=str(home.requests(pipeline)),
-        )
-    )
+    run(settings)

@@ -1,9 +1,10 @@
-"""Access: a bearer token in front of everything but the probes."""
+"""Access: the address to listen at, and a bearer token in front of everything but the probes."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
+import socket
 
 from lockstep.columns.errors import LockstepError
 from lockstep.serving.asgi import JSON, Application, Receive, Response, Scope, Send, respond
@@ -60,6 +61,24 @@ def demand_safe(host: str, token: str | None) -> None:
         f"Everyone who reaches {host} would be answered: set {TOKEN} to a secret that clients send "
         "as `Authorization: Bearer ...`, or listen at 127.0.0.1."
     )
+
+
+def demand_free(host: str, port: int) -> None:
+    """Check that a server can listen at an address.
+
+    Raises:
+        LockstepError: It cannot: another one does, or the address is not this machine's.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise LockstepError(
+            f"Nothing can listen at {host}, port {port} ({error.strerror}): stop what does, or "
+            "choose another port or address."
+        ) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -97,23 +97,30 @@ class Direct:
     Args:
         direct: What answers a POST at each of them.
         others: What answers everything else.
-
-    Attributes:
-        paths: The paths that there are.
     """
 
     def __init__(self, direct: Mapping[str, Application], others: Starlette) -> None:
+        from starlette.routing import Route
+
         self._direct = direct
         self._others = others
-        self.paths = frozenset(
-            path for route in others.routes if (path := getattr(route, "path", None))
-        )
+        routes = [route for route in others.routes if isinstance(route, Route)]
+        self._plain = {route.path for route in routes if not route.param_convertors}
+        self._patterns = {
+            route.path: route.path_regex for route in routes if route.param_convertors
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         is_post = scope["type"] == "http" and scope["method"] == "POST"
         answering = self._direct.get(scope["path"]) if is_post else None
         await (answering or self._others)(scope, receive, send)
+
+    def route_of(self, path: str) -> str | None:
+        """The route of a path, such as `/v2/models/{name}`; None where there is none."""
+        if path in self._plain:
+            return path
+        return next((one for one, pattern in self._patterns.items() if pattern.match(path)), None)
 
 
 def application(service: Service, lifespan: Any = None) -> Direct:

@@ -6,6 +6,7 @@ The page is whole in itself: it loads no script and no style from anywhere.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -22,6 +23,8 @@ _HTML = (
     (b"content-type", b"text/html; charset=utf-8"),
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
 )
+_HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
+"""Names and addresses, with or without a port, that are safe to be copied to a shell."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% }
@@ -50,11 +53,17 @@ class Docs(ServiceEndpoint):
         await exchange(self._service, scope, receive, send, self._answer, failure)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        return Response(200, page(document(self._service.demand_scorer())).encode(), _HTML)
+        described = document(self._service.demand_scorer())
+        return Response(200, page(described, _address(scope)).encode(), _HTML)
 
 
-def page(described: dict[str, Any]) -> str:
-    """The page of an OpenAPI document that `document` gave."""
+def page(described: dict[str, Any], address: str) -> str:
+    """The page of an OpenAPI document.
+
+    Args:
+        described: What `document` gave.
+        address: Where the server is reached by whoever reads the page.
+    """
     info, schemas = described["info"], described["components"]["schemas"]
     name = next(iter(schemas))
     record, prediction = schemas[name], schemas["Prediction"]
@@ -75,7 +84,7 @@ def page(described: dict[str, Any]) -> str:
             '<!doctype html><html lang="en"><meta charset="utf-8">',
             f"<title>{escape(title)}</title><style>{_STYLE}</style>",
             f"<h1>{escape(title)}</h1><p>{escape(info['description'])}</p>",
-            _example(record),
+            _example(record, address),
             f"<h2>What a record ({escape(name)}) holds</h2>",
             _table(("field", "type", "", "what it is"), fields),
             "<h2>What a prediction holds</h2>",
@@ -88,13 +97,20 @@ def page(described: dict[str, Any]) -> str:
     )
 
 
-def _example(record: dict[str, Any]) -> str:
+def _address(scope: Scope) -> str:
+    """Where a client reached the server, by what it says itself, or else where it listens."""
+    given = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    host, port = scope["server"]
+    named = given.decode() if _HOST.fullmatch(given) else f"{host}:{port}"
+    return f"{scope['scheme']}://{named}"
+
+
+def _example(record: dict[str, Any], address: str) -> str:
     if "example" not in record:
         return ""
     body = json.dumps({"dataframe_records": [record["example"]]}, ensure_ascii=False, indent=1)
     text = (
-        "curl http://127.0.0.1:8080/invocations -H 'content-type: application/json' -d @- <<'END'\n"
-        f"{body}\nEND"
+        f"curl {address}/invocations -H 'content-type: application/json' -d @- <<'END'\n{body}\nEND"
     )
     return f"<h2>A request</h2><pre>{escape(text)}</pre>"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from time import perf_counter
 from typing import Any
 
@@ -29,16 +29,20 @@ class Observed:
         application: What answers.
         metrics: What counts.
         ids: Gives identifiers; a client may bring one of its own.
-        routes: The paths that are counted by their own name; all others are `other`.
+        route_of: From a path to the route that it is counted by; those of none are `other`.
     """
 
     def __init__(
-        self, application: Application, metrics: Metrics, ids: RequestIds, routes: frozenset[str]
+        self,
+        application: Application,
+        metrics: Metrics,
+        ids: RequestIds,
+        route_of: Callable[[str], str | None],
     ) -> None:
         self._application = application
         self._metrics = metrics
         self._ids = ids
-        self._routes = routes
+        self._route_of = route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -69,8 +73,7 @@ class Observed:
                 raise  # half of the response is out: the connection has to end
             await respond(sending, Response(500, _BROKEN))
         finally:
-            path = scope["path"]
-            route = path if path in self._routes else "other"
+            route = self._route_of(scope["path"]) or "other"
             self._metrics.answered(route, status or 500, perf_counter() - begun)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from lockstep.serving.access import TOKEN, Guarded, demand_safe
+from lockstep.serving.access import TOKEN, Guarded, demand_free, demand_safe
 from lockstep.serving.asgi import Application
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
@@ -58,18 +58,28 @@ class Settings:
     log_folder: str = ""
 
 
+def demand_servable(settings: Settings) -> None:
+    """Check that there can be such a server.
+
+    Raises:
+        LockstepError: The address is taken, or a public one, and there is no token; or the log is
+            to hash columns, and there is no key.
+    """
+    demand_safe(settings.host, os.environ.get(TOKEN))
+    demand_free(settings.host, settings.port)
+    if settings.log is not None and settings.log.hash:
+        log_key()
+
+
 def serve(settings: Settings) -> None:
     """Serve until the process is told to stop; then answer what is waiting, and end.
 
     Raises:
-        LockstepError: The address is a public one, and there is no token; or the log is to hash
-            columns, and there is no key.
+        LockstepError: There cannot be such a server.
     """
     import uvicorn
 
-    demand_safe(settings.host, os.environ.get(TOKEN))
-    if settings.log is not None and settings.log.hash:
-        log_key()
+    demand_servable(settings)
     os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
     os.environ[_PARENT] = str(os.getpid())
     uvicorn.run(
@@ -135,7 +145,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
 
     found = application(service, lifespan)
     inner: Application = Guarded(found, token) if token else found
-    return Observed(inner, service.metrics, service.ids, found.paths)
+    return Observed(inner, service.metrics, service.ids, found.route_of)
 
 
 async def _end_without(parent: int) -> None:

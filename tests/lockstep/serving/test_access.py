@@ -1,13 +1,14 @@
 """Access: who is answered, and where nobody has to be known."""
 
 import asyncio
+import socket
 from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
 
 from lockstep.columns.errors import LockstepError
-from lockstep.serving.access import Guarded, demand_safe
+from lockstep.serving.access import Guarded, demand_free, demand_safe
 
 
 def asked(path: str, *headers: tuple[bytes, bytes]) -> int:
@@ -59,3 +60,18 @@ def test_a_public_address_needs_a_token(host: str) -> None:
     demand_safe(host, "secret")
     with pytest.raises(LockstepError, match="LOCKSTEP_TOKEN"):
         demand_safe(host, None)
+
+
+def test_an_address_that_is_taken_is_told_before_anything_is_loaded() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LockstepError, match=rf"127\.0\.0\.1, port {port} \(Address already"):
+            demand_free("127.0.0.1", port)
+    demand_free("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(LockstepError, match="choose another port or address"):
+        demand_free("192.0.2.1", 0)

@@ -131,3 +131,20 @@ def test_the_request_on_the_page_is_one_that_is_answered(client: Client) -> None
     body = text.partition("<<'END'\n")[2].partition("\nEND")[0]
 
     assert client.post("/invocations", json.loads(body)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "address"),
+    [
+        ({"host": "models.example.org:8443"}, "http://models.example.org:8443"),
+        ({"host": "[::1]:8081"}, "http://[::1]:8081"),
+        ({"host": "$(reboot)"}, "http://127.0.0.1:80"),
+        ({}, "http://127.0.0.1:80"),
+    ],
+)
+def test_the_request_on_the_page_goes_where_the_page_came_from(
+    client: Client, headers: dict[str, str], address: str
+) -> None:
+    text = Page(client.request("GET", "/docs", headers=headers).content.decode()).text
+
+    assert f"curl {address}/invocations " in text
