@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,8 +15,9 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import take_rows
 from lockstep.parity.wire import wire_record
+from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
-from lockstep.serving.rows import Record, record_at, set_aside, undeclared
+from lockstep.serving.rows import Record, set_aside, undeclared
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,30 @@ class Scorer:
         loaded: The version.
         compiled: Its pipeline, compiled where it can be.
         rules: The row rules of its input suite.
+        computed_rules: Those of its suites of features and outputs.
         strict: Whether a record with a field that is not declared is refused.
+        wanted: The columns that are computed: the outputs, and those that the rules are about.
     """
 
     loaded: LoadedVersion
     compiled: Compiled
     rules: RowRules
+    computed_rules: tuple[RowRules, ...]
     strict: bool = True
+    wanted: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        asked = [name for rules in self.computed_rules for name in rules.columns]
+        wanted = tuple(dict.fromkeys((*self.pipeline.graph.outputs, *asked)))
+        object.__setattr__(self, "wanted", wanted)
 
     @classmethod
     def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
-        """A version as it was compiled, with the row rules of its input suite."""
-        return cls(loaded, compiled, compile_rules(loaded.suites["input"]), strict)
+        """A version as it was compiled, with the row rules of its suites."""
+        graph, suites = loaded.pipeline.graph, loaded.suites
+        kinds = {name: graph.kind(name) for name in graph.served}
+        rules = applicable_rules((suites["features"], suites["outputs"]), kinds)
+        return cls(loaded, compiled, compile_rules(suites["input"]), rules, strict)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -105,7 +118,7 @@ class Scorer:
         records = [record for request in requests for record in request]
         try:
             decoded = self._accepted(records)
-            found = self._compute(decoded.columns)
+            decoded, found = self._kept(decoded, self._compute(decoded.columns))
         except LockstepError:
             return [self._alone(request) for request in requests]
         return self._parted(requests, decoded, found)
@@ -114,20 +127,14 @@ class Scorer:
         """One request, without the rows at which a function fails."""
         try:
             decoded = self._accepted(request)
-            found, failed = self._compute_rows(decoded)
+            decoded, found = self._kept(*self._compute_rows(decoded))
         except LockstepError as error:
             return error
-        rows = decoded.rows
-        if failed:
-            rows = np.delete(rows, [place for place, _ in failed])
-        rejected = sorted(
-            (*decoded.rejected, *(row for _, row in failed)), key=lambda rejected: rejected.row
-        )
         return Answer(
             self.loaded.version,
             self._answered(found),
-            rows.tolist(),
-            tuple(rejected),
+            decoded.rows.tolist(),
+            decoded.rejected,
             decoded.total,
             found,
         )
@@ -146,41 +153,51 @@ class Scorer:
         refusals = self.rules.apply(decoded.columns)
         if refusals.mask.any():
             places = np.flatnonzero(refusals.mask).tolist()
-            broken = {int(decoded.rows[place]): refusals.reasons(place) for place in places}
-            decoded = set_aside(decoded, broken, self.pipeline.key)
+            decoded = self._set_aside(decoded, {row: refusals.reasons(row) for row in places})
         if decoded.ignored and self.strict:
             decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
         return decoded
 
     def _compute(self, columns: Columns) -> Columns:
-        graph = self.pipeline.graph
         if not len(columns[self.pipeline.key]):
-            return {name: np.empty(0, dtype=graph.kind(name).dtype) for name in self.names}
-        return self.pipeline.evaluate(columns, graph.outputs)
+            graph = self.pipeline.graph
+            names = (*self.names, *self.wanted)
+            return {name: np.empty(0, dtype=graph.kind(name).dtype) for name in names}
+        return self.pipeline.evaluate(columns, self.wanted)
+
+    def _kept(self, decoded: Decoded, computed: Columns) -> tuple[Decoded, Columns]:
+        """The rows whose features and outputs the row rules accept, as a batch keeps them."""
+        parted = part(computed, self.computed_rules)
+        if not parted.refused:
+            return decoded, computed
+        return self._set_aside(decoded, parted.refused), parted.kept
+
+    def _set_aside(self, decoded: Decoded, refused: Mapping[int, tuple[Reason, ...]]) -> Decoded:
+        """Decoded rows without those that are refused, given by their place among them."""
+        found = {int(decoded.rows[place]): reasons for place, reasons in refused.items()}
+        return set_aside(decoded, found, self.pipeline.key)
 
     def _answered(self, computed: Columns) -> Columns:
         """What an answer holds of what was computed for it."""
         return {name: computed[name] for name in self.names}
 
-    def _compute_rows(self, decoded: Decoded) -> tuple[Columns, list[tuple[int, Rejected]]]:
+    def _compute_rows(self, decoded: Decoded) -> tuple[Decoded, Columns]:
         """The columns of all rows but those at which a function fails, found one by one."""
         try:
-            return self._compute(decoded.columns), []
+            return decoded, self._compute(decoded.columns)
         except FunctionError:
             count = len(decoded.rows)
         parts: list[Columns] = []
-        failed: list[tuple[int, Rejected]] = []
+        failed: dict[int, tuple[Reason, ...]] = {}
         for place in range(count):
             row = take_rows(decoded.columns, slice(place, place + 1))
             try:
                 parts.append(self._compute(row))
             except FunctionError as error:
-                reason = Reason.of_function(error)
-                key = str(row[self.pipeline.key][0])
-                at = int(decoded.rows[place])
-                failed.append((place, Rejected(at, key, (reason,), record_at(row, 0))))
+                failed[place] = (Reason.of_function(error),)
         empty = take_rows(decoded.columns, slice(0))
-        return _joined(parts) if parts else self._compute(empty), failed
+        found = _joined(parts) if parts else self._compute(empty)
+        return self._set_aside(decoded, failed), found
 
     def _parted(
         self, requests: Sequence[Sequence[Record]], decoded: Decoded, found: Columns

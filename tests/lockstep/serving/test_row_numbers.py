@@ -28,7 +28,8 @@ PIPELINE = Pipeline(__name__, record=Line)
 
 @pytest.fixture
 def lines(loaded: LoadedVersion) -> Scorer:
-    version = replace(loaded, pipeline=PIPELINE, suites={"input": {"name": "", "expectations": []}})
+    suites = dict.fromkeys(("input", "features", "outputs"), {"name": "", "expectations": []})
+    version = replace(loaded, pipeline=PIPELINE, suites=suites)
     return Scorer.of(version, Compiled.none(PIPELINE, "it has no model"))
 
 

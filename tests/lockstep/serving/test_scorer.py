@@ -1,11 +1,15 @@
 """Scorers: what a version answers, to one request and to several at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.decode import decode
+from lockstep.rules.rules import compile_rules
+from lockstep.scoring.rows import compute_rows
 from lockstep.serving.scorer import Answer, Scorer
 
 Records = list[dict[str, Any]]
@@ -92,3 +96,36 @@ def test_a_row_at_which_a_function_fails_is_rejected_and_leaves_other_requests_a
     assert rejected.reasons[0].column == "price_per_item"
     assert not first.rejected
     assert not third.rejected
+
+
+RULES = compile_rules(
+    {
+        "name": "features",
+        "expectations": [
+            {
+                "type": "expect_column_values_to_be_between",
+                "kwargs": {"column": "price_per_item", "max_value": 1000.0},
+                "severity": "critical",
+            }
+        ],
+    }
+)
+
+
+@pytest.mark.parametrize("beside", [0, 2])
+def test_a_row_whose_features_break_a_row_rule_is_set_aside_as_in_a_batch(
+    scorer: Scorer, orders: Records, beside: int
+) -> None:
+    ruled = replace(scorer, computed_rules=(RULES,))
+    request = [orders[0], {**orders[1], "price": 999_999.0, "items": 1}, orders[2]]
+    batch = compute_rows(
+        scorer.pipeline, decode(request, scorer.pipeline.record_schema).columns, 0, [RULES]
+    )
+
+    answer, *_ = map(told, ruled.answer([request, *[orders[:1]] * beside]))
+
+    assert answer.rows == [0, 2]
+    assert answer.columns["order_id"].tolist() == batch.kept["order_id"].tolist()
+    assert [(one.row, one.reasons) for one in answer.rejected] == [
+        (one.row, one.reasons) for one in batch.broken
+    ]
