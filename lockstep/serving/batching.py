@@ -2,7 +2,8 @@
 
 There is no timer: nothing waits for company. The first request that finds nobody waiting has the
 loop call for a batch as soon as it has handed on what has arrived by then; whatever came in the
-same turn is in it. Batches of one version are computed with that version alone.
+same turn is in it. Batches of one version are computed with that version alone. Large requests
+have a lane of their own, in a thread, so that a single record does not wait for ten thousand.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class MicroBatches:
         computed: Is told how many rows each batch had.
 
     Attributes:
+        limits: How much may be waited for.
+        computed: Is told how many rows each batch had.
         waiting_rows: Rows that wait now.
     """
 
@@ -70,12 +73,11 @@ class MicroBatches:
         record: Recording | None = None,
         computed: Callable[[int], None] | None = None,
     ) -> None:
-        self._limits = limits
+        self.limits = limits
+        self.computed = computed
         self._record = record
-        self._computed = computed
         self._ids = RequestIds()
-        self._queue: deque[_Waiting] = deque()
-        self._is_called = False
+        self._small, self._large = _Lane(self), _Lane(self)
         self._asked: Counter[Answering] = Counter()
         self.waiting_rows = 0
 
@@ -96,41 +98,23 @@ class MicroBatches:
             BusyError: Too many rows wait.
         """
         count = len(records)
-        if self.waiting_rows + count > self._limits.waiting_rows and self._queue:
+        if self.waiting_rows + count > self.limits.waiting_rows and self.waiting_rows:
             raise BusyError("Too many requests are waiting; try again a little later.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        until = loop.time() + self._limits.seconds
+        until = loop.time() + self.limits.seconds
         asked = asked or self._ids.ask()
-        self._queue.append(_Waiting(answering, records, asked, future, until))
+        lane = self._large if count > self.limits.inline_rows else self._small
         self.waiting_rows += count
         self._asked[answering] += 1
-        if not self._is_called:
-            self._is_called = True
-            loop.call_soon(self._start, loop)
+        lane.add(_Waiting(answering, records, asked, future, until), loop)
         return future
 
     def is_asked(self, answering: Answering) -> bool:
         """Whether a request still waits for its answer."""
         return self._asked[answering] > 0
 
-    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Compute a batch, here if it is small, and call for the next one."""
-        batch = self._take(loop.time())
-        if not batch:
-            self._is_called = False
-            return
-        count = sum(len(one.records) for one in batch)
-        if self._computed is not None:
-            self._computed(count)
-        if count <= self._limits.inline_rows:
-            self._settle(batch, self._answers(batch))
-            self._go_on(loop)
-            return
-        task = loop.run_in_executor(None, self._answers, batch)
-        task.add_done_callback(lambda done: self._finish(batch, done, loop))
-
-    def _answers(self, batch: list[_Waiting]) -> list[Answer | Exception]:
+    def answers(self, batch: Sequence[_Waiting]) -> list[Answer | Exception]:
         """What a batch is answered, once that is written down."""
         answering = batch[0].answering
         answers = _answers(answering, [one.records for one in batch])
@@ -143,18 +127,10 @@ class MicroBatches:
             return [error for _ in batch]
         return answers
 
-    def _finish(
-        self,
-        batch: list[_Waiting],
-        done: asyncio.Future[list[Answer | Exception]],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._settle(batch, done.result())
-        self._go_on(loop)
-
-    def _settle(self, batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
+    def settle(self, batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
+        """Hand on what a batch is answered."""
         for one, answer in zip(batch, answers, strict=True):
-            self._forget(one)
+            self.forget(one)
             if one.future.done():
                 continue
             if isinstance(answer, Exception):
@@ -162,10 +138,57 @@ class MicroBatches:
             else:
                 one.future.set_result(answer)
 
-    def _forget(self, one: _Waiting) -> None:
+    def forget(self, one: _Waiting) -> None:
+        """Count a request no longer among those that wait for their answer."""
         self._asked[one.answering] -= 1
         if not self._asked[one.answering]:
             del self._asked[one.answering]
+
+
+class _Lane:
+    """Requests that wait in a row; their batches are computed one after the other.
+
+    Args:
+        batches: What computes them, and counts.
+    """
+
+    def __init__(self, batches: MicroBatches) -> None:
+        self._batches = batches
+        self._limits = batches.limits
+        self._queue: deque[_Waiting] = deque()
+        self._is_called = False
+
+    def add(self, one: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a request wait, and a batch called for if none is."""
+        self._queue.append(one)
+        if not self._is_called:
+            self._is_called = True
+            loop.call_soon(self._start, loop)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Compute a batch, here if it is small, and call for the next one."""
+        batch = self._take(loop.time())
+        if not batch:
+            self._is_called = False
+            return
+        count = sum(len(one.records) for one in batch)
+        if self._batches.computed is not None:
+            self._batches.computed(count)
+        if count <= self._limits.inline_rows:
+            self._batches.settle(batch, self._batches.answers(batch))
+            self._go_on(loop)
+            return
+        task = loop.run_in_executor(None, self._batches.answers, batch)
+        task.add_done_callback(lambda done: self._finish(batch, done, loop))
+
+    def _finish(
+        self,
+        batch: list[_Waiting],
+        done: asyncio.Future[list[Answer | Exception]],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._batches.settle(batch, done.result())
+        self._go_on(loop)
 
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._queue:
@@ -184,11 +207,11 @@ class MicroBatches:
             if is_other or (batch and count + size > self._limits.batch_rows):
                 break
             self._queue.popleft()
-            self.waiting_rows -= size
+            self._batches.waiting_rows -= size
             if one.until < now and not one.future.done():
                 one.future.set_exception(LateError("The request waited for too long."))
             if one.future.done():  # too late, or its client has gone
-                self._forget(one)
+                self._batches.forget(one)
                 continue
             batch.append(one)
             count += size

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from threading import Event
 from typing import Any
 
 import pytest
@@ -84,7 +85,28 @@ def test_a_batch_has_a_size_and_a_larger_request_is_alone() -> None:
 
     run(ask())
 
-    assert echo.asked == [[3, 1], [2], [9], [1]]
+    assert sorted(echo.asked) == [[2, 1], [3, 1], [9]]
+
+
+def test_a_small_request_does_not_wait_for_a_large_one() -> None:
+    is_small_answered = Event()
+
+    class Patient(Echo):
+        def answer(self, requests: Sequence[Sequence[Record]], /) -> list[Any]:
+            if len(requests[0]) > 4:
+                assert is_small_answered.wait(10)
+            return super().answer(requests)
+
+    patient, batches = Patient(), MicroBatches(Limits(inline_rows=4))
+
+    async def ask() -> Any:
+        large = batches.ask(patient, rows(9))
+        await batches.ask(patient, rows(1))
+        is_small_answered.set()
+        return await large
+
+    assert len(run(ask())) == 9
+    assert patient.asked == [[1], [9]]
 
 
 def test_a_request_that_fails_fails_alone() -> None:
