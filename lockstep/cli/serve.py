@@ -40,6 +40,7 @@ def serve(
         port=port,
         workers=workers,
         strict=not compat,
+        cached_rows=declared.serving.cached_rows if declared.serving is not None else 0,
         log=declared.request_log,
         log_folder=str(home.requests(pipeline)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
@@ -15,12 +16,21 @@ class Serving:
 
     Attributes:
         log: How requests are logged; None where they are not.
+        cached_rows: How many rows each process keeps the outputs of, to answer the same ones
+            again without computing them; 0 for none.
     """
 
     log: RequestLog | None = field(default_factory=RequestLog)
+    cached_rows: int = 0
 
     def __post_init__(self) -> None:
         if self.log is not None and not isinstance(self.log, RequestLog):
             raise DeclarationError(
                 f"Serving: log is {show(self.log)}; give a RequestLog(...), or None for no log."
+            )
+        rows: Any = self.cached_rows
+        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
+            raise DeclarationError(
+                f"Serving: cached_rows is {show(rows)}; give a number of rows, such as 10_000, or "
+                "0 for no cache."
             )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lockstep.serving.batching import MicroBatches
     from lockstep.serving.requestlog.log import Counts, Log
+    from lockstep.serving.scorer import Scorer
     from lockstep.serving.versions import Versions
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -68,6 +69,13 @@ class Metrics:
             ["pipeline"],
             **gauge,
         )
+        self._cached = Counter(
+            "cache_rows",
+            "Rows that were looked up in the cache of outputs, by `outcome`: `known` ones were not "
+            "computed again.",
+            ["pipeline", "outcome"],
+            **told,
+        )
         self._log = Counter(
             "request_log",
             "What became of requests, bytes and segments of the request log: requests `logged`, "
@@ -106,6 +114,18 @@ class Metrics:
     def computed(self, rows: int) -> None:
         """Count a micro-batch."""
         self._batches.observe(rows)
+
+    def follow_cache(self, scorer: Scorer) -> None:
+        """Count what is looked up in the cache of a version, if it has one."""
+        if scorer.cache is not None:
+            known = self._cached.labels(self._pipeline, "known")
+            unknown = self._cached.labels(self._pipeline, "computed")
+
+            def looked_up(found: int, lacking: int) -> None:
+                known.inc(found)
+                unknown.inc(lacking)
+
+            scorer.cache.looked_up.append(looked_up)
 
     def logged(self, counts: Counts) -> None:
         """Count what became of requests, bytes and segments of the request log since the last time.

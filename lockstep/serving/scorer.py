@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import Decoded, Reason, Rejected, decode
 from lockstep.columns.errors import FunctionError, LockstepError
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.serving.cache import Cache
 from lockstep.serving.rows import Record, set_aside, undeclared
+
+Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
+"""Computes rows: those that are left, and their columns."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Answer:
         rows: Where in the request each of them was.
         rejected: The rows that were not, each with its reasons, in order.
         total: Number of rows in the request.
-        computed: All columns that were needed for the outputs, the fields among them, of all rows
-            that were computed together: those of this request, and of the others beside it.
+        computed: Fields and outputs, and whatever else was needed for these, of all rows that were
+            scored together: those of this request, and of the others beside it.
     """
 
     version: int
@@ -52,6 +57,7 @@ class Scorer:
         rules: The row rules of its input suite.
         computed_rules: Those of its suites of features and outputs.
         strict: Whether a record with a field that is not declared is refused.
+        cache: Rows that it scored before; None where none are kept.
         wanted: The columns that are computed: the outputs, and those that the rules are about.
     """
 
@@ -60,6 +66,7 @@ class Scorer:
     rules: RowRules
     computed_rules: tuple[RowRules, ...]
     strict: bool = True
+    cache: Cache | None = None
     wanted: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -74,6 +81,15 @@ class Scorer:
         kinds = {name: graph.kind(name) for name in graph.served}
         rules = applicable_rules((suites["features"], suites["outputs"]), kinds)
         return cls(loaded, compiled, compile_rules(suites["input"]), rules, strict)
+
+    def remembering(self, rows: int) -> Scorer:
+        """The same, with a cache.
+
+        Args:
+            rows: How many rows it keeps; with 0 there is none.
+        """
+        graph = self.pipeline.graph
+        return replace(self, cache=Cache.of(graph, rows, self.wanted)) if rows else self
 
     @property
     def pipeline(self) -> Pipeline:
@@ -118,7 +134,7 @@ class Scorer:
         records = [record for request in requests for record in request]
         try:
             decoded = self._accepted(records)
-            decoded, found = self._kept(decoded, self._compute(decoded.columns))
+            decoded, found = self._scored(decoded, self._compute_all)
         except LockstepError:
             return [self._alone(request) for request in requests]
         return self._parted(requests, decoded, found)
@@ -127,7 +143,7 @@ class Scorer:
         """One request, without the rows at which a function fails."""
         try:
             decoded = self._accepted(request)
-            decoded, found = self._kept(*self._compute_rows(decoded))
+            decoded, found = self._scored(decoded, self._compute_each)
         except LockstepError as error:
             return error
         return Answer(
@@ -158,6 +174,33 @@ class Scorer:
             decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
         return decoded
 
+    def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
+        """Decoded rows with their fields and outputs, as far as they are known or can be computed.
+
+        Args:
+            decoded: The rows.
+            compute: Computes those that are not known.
+        """
+        cache = self.cache
+        if cache is None or not len(decoded.rows):
+            return self._kept(*compute(decoded))
+        rows = cache.rows_of(decoded.columns)
+        values = cache.look_up(rows)
+        known = [one for one in values if one is not None]
+        if len(known) == len(rows):
+            return decoded, {**decoded.columns, **cache.columns_of(known)}
+        is_known = np.array([one is not None for one in values])
+        kept, found = self._kept(*compute(_at(decoded, ~is_known)))
+        row_at = dict(zip(decoded.rows.tolist(), rows, strict=True))
+        cache.keep([row_at[row] for row in kept.rows.tolist()], found)
+        if not known:
+            return kept, found
+        return _together(_at(decoded, is_known), cache.columns_of(known), kept, found)
+
+    def _compute_all(self, decoded: Decoded) -> tuple[Decoded, Columns]:
+        """The columns of rows at none of which a function fails."""
+        return decoded, self._compute(decoded.columns)
+
     def _compute(self, columns: Columns) -> Columns:
         if not len(columns[self.pipeline.key]):
             graph = self.pipeline.graph
@@ -181,7 +224,7 @@ class Scorer:
         """What an answer holds of what was computed for it."""
         return {name: computed[name] for name in self.names}
 
-    def _compute_rows(self, decoded: Decoded) -> tuple[Decoded, Columns]:
+    def _compute_each(self, decoded: Decoded) -> tuple[Decoded, Columns]:
         """The columns of all rows but those at which a function fails, found one by one."""
         try:
             return decoded, self._compute(decoded.columns)
@@ -224,6 +267,24 @@ class Scorer:
             )
             first, start = cut, end
         return answers
+
+
+def _at(decoded: Decoded, mask: Array) -> Decoded:
+    """Some of the rows that were decoded."""
+    return replace(decoded, columns=take_rows(decoded.columns, mask), rows=decoded.rows[mask])
+
+
+def _together(
+    known: Decoded, outputs: Columns, computed: Decoded, found: Columns
+) -> tuple[Decoded, Columns]:
+    """Rows that were known and rows that were computed, in the order in which they came."""
+    order = np.argsort(np.concatenate([known.rows, computed.rows]))
+    columns = _joined(
+        [{**known.columns, **outputs}, {name: found[name] for name in (*known.columns, *outputs)}]
+    )
+    rows = np.concatenate([known.rows, computed.rows])[order]
+    fields = {name: columns[name][order] for name in known.columns}
+    return replace(computed, columns=fields, rows=rows), take_rows(columns, order)
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:

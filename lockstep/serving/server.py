@@ -42,6 +42,7 @@ class Settings:
             the server is as lenient as MLflow's, with its status codes.
         look_seconds: How often to look whether another version is live.
         limits: How much may be waited for.
+        cached_rows: How many rows each process keeps the outputs of.
         log: How requests are logged; None where they are not.
         log_folder: Where they are logged, such as `Home.requests("flights")`.
     """
@@ -54,6 +55,7 @@ class Settings:
     strict: bool = True
     look_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
+    cached_rows: int = 0
     log: RequestLog | None = None
     log_folder: str = ""
 
@@ -125,6 +127,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
         Path(settings.pointer),
         settings.limits,
         strict=settings.strict,
+        cached_rows=settings.cached_rows,
         log=log,
     )
 

@@ -36,6 +36,7 @@ class Service:
         strict: Whether what is not declared is refused, and rows that are refused get status 422;
             otherwise the rules and the status codes are those of MLflow's scoring server, where
             the meaning of a request is certain.
+        cached_rows: How many rows a version keeps the outputs of; 0 for none.
         log: Where requests are written down before they are answered; None where they are not.
 
     Attributes:
@@ -57,6 +58,7 @@ class Service:
         limits: Limits | None = None,
         *,
         strict: bool = True,
+        cached_rows: int = 0,
         log: Log | None = None,
     ) -> None:
         self.pipeline = pipeline
@@ -69,7 +71,8 @@ class Service:
         if log is not None:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
-        self.versions = Versions(pointer, self.batches, strict=strict)
+        self.versions = Versions(pointer, self.batches, strict=strict, cached_rows=cached_rows)
+        self.versions.on_swap.append(self.metrics.follow_cache)
         self.is_draining = False
 
     @property

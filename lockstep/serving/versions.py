@@ -80,6 +80,7 @@ class Versions:
         pointer: The file, such as `Home.live("flights")`.
         batches: The requests that wait; a version is unloaded once none of them is its own.
         strict: Whether a record with a field that is not declared is refused.
+        cached_rows: How many rows each version keeps the outputs of; 0 for none.
 
     Attributes:
         scorer: The version that serves; None until there is one.
@@ -87,9 +88,12 @@ class Versions:
         on_swap: Is called with each version that begins to serve.
     """
 
-    def __init__(self, pointer: Path, batches: MicroBatches, *, strict: bool = True) -> None:
+    def __init__(
+        self, pointer: Path, batches: MicroBatches, *, strict: bool = True, cached_rows: int = 0
+    ) -> None:
         self.pointer = pointer
         self.strict = strict
+        self.cached_rows = cached_rows
         self.batches = batches
         self.scorer: Scorer | None = None
         self.refusal: Refusal | None = None
@@ -123,6 +127,7 @@ class Versions:
         log.info("version %s is live: loading it", wanted.version)
         try:
             scorer = await asyncio.to_thread(_load, wanted, self.strict)
+            scorer = scorer.remembering(self.cached_rows)
         except LockstepError as error:
             self._refuse(wanted.version, str(error))
             return

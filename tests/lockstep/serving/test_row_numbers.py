@@ -1,6 +1,7 @@
 """Records without a name are known by their place in their own request."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ PIPELINE = Pipeline(__name__, record=Line)
 
 @pytest.fixture
 def lines(loaded: LoadedVersion) -> Scorer:
-    suites = dict.fromkeys(("input", "features", "outputs"), {"name": "", "expectations": []})
+    nothing: dict[str, Any] = {"name": "", "expectations": []}
+    suites = {"input": nothing, "features": nothing, "outputs": nothing}
     version = replace(loaded, pipeline=PIPELINE, suites=suites)
     return Scorer.of(version, Compiled.none(PIPELINE, "it has no model"))
 

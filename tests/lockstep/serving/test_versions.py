@@ -61,6 +61,28 @@ def test_nothing_serves_before_a_version_is_live(
     assert number_of(versions) == 1
 
 
+def test_a_version_begins_without_the_rows_that_another_one_scored(
+    pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer, orders: Records
+) -> None:
+    versions = Versions(pointer, MicroBatches(Limits()), cached_rows=10)
+    kept: list[int] = []
+
+    async def go() -> None:
+        for one in (copied(1), other):
+            write_live(pointer, one)
+            await versions.look()
+            assert versions.scorer is not None
+            assert versions.scorer.cache is not None
+            kept.append(len(versions.scorer.cache))
+            versions.scorer.answer([orders[:3]])
+            kept.append(len(versions.scorer.cache))
+            await versions.drained()
+
+    asyncio.run(go())
+
+    assert kept == [0, 3, 0, 3]
+
+
 def test_a_damaged_version_is_refused_and_the_old_one_goes_on(
     pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer
 ) -> None:
