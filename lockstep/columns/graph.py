@@ -151,6 +151,15 @@ class Graph:
         givers = {self._givers[one] for one in self.ancestors(name)} - {own}
         return frozenset(node.name for node in givers if node.learns is not None)
 
+    @cached_property
+    def depths(self) -> Mapping[str, int]:
+        """By column, the steps from the fields to it, by the longest way: 0 for a field."""
+        depths: dict[str, int] = {}
+        for node in self.nodes.values():
+            depth = max((depths[name] + 1 for name in node.inputs), default=0)
+            depths.update(dict.fromkeys(node.gives, depth))
+        return depths
+
     def kind(self, name: str) -> Kind:
         """What this column's array holds."""
         return self._kinds[name]

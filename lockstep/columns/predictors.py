@@ -63,6 +63,15 @@ class ReferencePredictor:
                 given = self.estimator[:-1].transform(given)
         return np.asarray(given.toarray() if hasattr(given, "toarray") else given)
 
+    def matrix_names(self) -> list[str] | None:
+        """Names of the columns of `matrix`, by its transformers; None where one tells none."""
+        if len(getattr(self.estimator, "steps", ())) < 2:
+            return list(self.model.inputs)
+        try:
+            return [str(name) for name in self.estimator[:-1].get_feature_names_out()]
+        except (AttributeError, ValueError):  # a transformer that somebody wrote, above all
+            return None
+
     def _numbers(self, frame: pd.DataFrame) -> Array:
         if not len(frame):
             return np.empty(0)

@@ -1,10 +1,11 @@
-"""Access: the address to listen at, and a bearer token in front of everything but the probes."""
+"""Access: the address to listen at, a token in front of all but the probes, or this machine."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
 import socket
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from lockstep.columns.errors import LockstepError
 from lockstep.serving.asgi import JSON, Application, Receive, Response, Scope, Send, respond
@@ -14,8 +15,15 @@ TOKEN = "LOCKSTEP_TOKEN"
 OPEN = frozenset({"/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
 """What a load balancer asks without a token."""
 
+INSIDE = "/page/"
+"""What paths begin with at which the inside of a version is told."""
+
 _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'
+)
+_NOT_HERE = (
+    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is told to those alone '
+    b'who call this machine 127.0.0.1 or localhost."}'
 )
 
 
@@ -43,6 +51,45 @@ class Guarded:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         # In constant time: how long it takes tells nothing of how much of a guess is right.
         return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
+
+
+class Local:
+    """An application without a token: it tells of the inside of a version on this machine alone.
+
+    It listens at an address that only this machine reaches; so does a browser on it, for any site
+    that gives this machine a name of its own. Such a request has that name in its `Host`.
+
+    Args:
+        application: What answers.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and _asks_inside(scope) and not _names_this_machine(scope):
+            await respond(send, Response(403, _NOT_HERE))
+            return
+        await self._application(scope, receive, send)
+
+
+def _asks_inside(scope: Scope) -> bool:
+    query = scope["query_string"]
+    return (query and b"explain" in unquote_to_bytes(query)) or scope["path"].startswith(INSIDE)
+
+
+def _names_this_machine(scope: Scope) -> bool:
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) == 1 and _is_here(hosts[0])
+
+
+def _is_here(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name == "localhost" or _is_loopback(name)
 
 
 def demand_safe(host: str, token: str | None) -> None:

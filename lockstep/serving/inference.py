@@ -161,6 +161,8 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
     """The answer to a request."""
     scorer, limits = _asked(service, scope), service.limits
     options = options_of(scope["query_string"])
+    if options.explain is not None:
+        raise UnreadableError("A trace is told by /invocations?explain=trace alone.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
     request, records = await aside(len(body), limits.inline_bytes, read)
     wanted = _wanted(request, scorer)

@@ -19,13 +19,20 @@ from lockstep.serving.bodies import (
     records_of_split,
 )
 from lockstep.serving.content import Content, content_of
-from lockstep.serving.errors import RefusedRowsError, ServingError, UnreadableError
+from lockstep.serving.errors import (
+    RefusedRowsError,
+    ServingError,
+    TooLargeError,
+    UnreadableError,
+)
 from lockstep.serving.exchange import aside, exchange, headers_of, reading_of, scored
+from lockstep.serving.limits import Limits
 from lockstep.serving.options import options_of
 from lockstep.serving.rows import Record, plain_values
-from lockstep.serving.scorer import Answer
+from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.service import Service
 from lockstep.serving.tables import records_of_csv, records_of_parquet
+from lockstep.serving.traces import trace_of
 
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """The fields of which a body has exactly one."""
@@ -56,7 +63,11 @@ class Invocations:
         parse = partial(records_of, body, content, reading_of(service, scorer))
         size = len(body) if content is Content.JSON else limits.body_bytes
         records = await aside(size, limits.inline_bytes, parse)
+        if options.explain is not None:
+            demand_few(records, limits)
         answer = await scored(service, scorer, records, options, scope)
+        if options.explain is not None:
+            return Response(200, await aside(1, 0, partial(explained, scorer, answer)))
         encode = partial(predictions, answer)
         return Response(200, await aside(answer.total, limits.inline_rows, encode))
 
@@ -118,12 +129,34 @@ def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
         )
 
 
+def demand_few(records: Sequence[Record], limits: Limits) -> None:
+    """Check that a request for a trace has no more rows than it may.
+
+    Raises:
+        TooLargeError: It has more.
+    """
+    if len(records) > limits.traced_rows:
+        raise TooLargeError(
+            f"A request with explain=trace has at most {limits.traced_rows} rows; send the others "
+            "without it."
+        )
+
+
 def predictions(answer: Answer) -> bytes:
     """The body of an answer."""
+    return _encode(_told(answer))
+
+
+def explained(scorer: Scorer, answer: Answer) -> bytes:
+    """The body of an answer with the trace of its rows."""
+    return _encode({**_told(answer), "trace": trace_of(scorer, answer)})
+
+
+def _told(answer: Answer) -> dict[str, Any]:
     found = {"predictions": rows_of(answer)}
     if answer.rejected:
         found["rejected"] = reasons(answer.rejected)
-    return _encode(found)
+    return found
 
 
 def rows_of(answer: Answer) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ class Limits:
     Attributes:
         body_bytes: Bytes of a body, at most.
         request_rows: Rows of a request, at most.
+        traced_rows: Rows of a request that asks for their trace, at most.
         read_seconds: For how long a body may take to arrive.
         inline_bytes: Bytes up to which a body is parsed in the loop's own thread.
         waiting_rows: Rows that may wait; a request that would make them more is refused.
@@ -24,6 +25,7 @@ class Limits:
 
     body_bytes: int = 10 * 2**20
     request_rows: int = 10_000
+    traced_rows: int = 10
     read_seconds: float = 10.0
     inline_bytes: int = 64 * 1024
     waiting_rows: int = 20_000

@@ -76,6 +76,7 @@ def document(scorer: Scorer) -> dict[str, Any]:
                 "Prediction": prediction_schema(scorer),
                 **_ERRORS,
                 **_TENSORS,
+                **_TRACES,
             },
         },
     }
@@ -211,6 +212,7 @@ def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
         "properties": {
             "predictions": {"type": "array", "items": _ref("Prediction")},
             "rejected": {"type": "array", "items": _ref("RefusedRow")},
+            "trace": _ref("Trace"),
         },
         "required": ["predictions"],
     }
@@ -226,7 +228,7 @@ def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
             "post": {
                 "operationId": "invocations",
                 "summary": "Score records, by MLflow's protocol",
-                "parameters": [_ON_INVALID],
+                "parameters": [_ON_INVALID, _EXPLAIN],
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -349,6 +351,12 @@ _ON_INVALID: Schema = {
     "description": "What becomes of valid rows beside invalid ones: `refuse` scores none of them.",
     "schema": {"enum": ["refuse", "quarantine"], "default": "refuse"},
 }
+_EXPLAIN: Schema = {
+    "name": "explain",
+    "in": "query",
+    "description": "What is told of how rows were scored: `trace` is every column, of a few rows.",
+    "schema": {"enum": ["trace"]},
+}
 _TEXT: Schema = {"type": "string"}
 
 
@@ -388,6 +396,7 @@ _DESCRIBED = {
     "datatype": {"enum": list(DATATYPES)},
     "shape": _list({"type": "integer"}),
 }
+_VALUE: Schema = {"type": ["number", "string", "boolean", "null"]}
 _DATA: Schema = {
     "type": "array",
     "items": {"type": ["number", "string", "boolean", "null", "array"]},
@@ -432,5 +441,37 @@ _TENSORS: dict[str, Schema] = {
         },
         id=_TEXT,
         rejected=_list(_ref("RefusedRow")),
+    ),
+}
+_TRACES: dict[str, Schema] = {
+    "Trace": _object(
+        "Every column of the scored rows, in graph order.",
+        {"version": {"type": "integer"}, "columns": _list(_ref("TracedColumn"))},
+    ),
+    "TracedColumn": _object(
+        "A column: what it is, where it comes from, and its values, one a scored row.",
+        {
+            "column": _TEXT,
+            "role": {"enum": ["field", "feature", "model", "output"]},
+            "depth": {"type": "integer", "minimum": 0, "description": "Steps from the fields."},
+            "inputs": {**_list(_TEXT), "description": "Columns that it is computed from."},
+            "doc": _TEXT,
+            "source": {"type": ["string", "null"], "description": "File and line of its function."},
+            "ulps": {
+                "type": "integer",
+                "minimum": 0,
+                "description": "Units in the last place by which two computations may differ.",
+            },
+        },
+        values={**_list(_VALUE), "description": "Infinities are texts."},
+        failed={**_TEXT, "description": "Why it has no values; no output needs it."},
+        predictor={"enum": ["compiled", "reference"], "description": "What computes a model."},
+        matrix=_object(
+            "What a model's estimator was given, after its transformers.",
+            {
+                "columns": {"type": ["array", "null"], "items": _TEXT},
+                "rows": _list(_list(_VALUE)),
+            },
+        ),
     ),
 }

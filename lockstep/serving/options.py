@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
 from lockstep.serving.errors import UnreadableError
 
 OnInvalid = Literal["refuse", "quarantine"]
+Explain = Literal["trace"]
+
+_CHOICES = {"on_invalid": get_args(OnInvalid), "explain": get_args(Explain)}
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,11 @@ class Options:
     Attributes:
         on_invalid: What becomes of the valid rows of a request with invalid ones: none is scored
             (`"refuse"`), or they are, and the invalid ones are told (`"quarantine"`).
+        explain: What is told of how the rows were scored: every column (`"trace"`), or nothing.
     """
 
     on_invalid: OnInvalid = "refuse"
+    explain: Explain | None = None
 
 
 @lru_cache(maxsize=64)
@@ -35,14 +40,12 @@ def options_of(query: bytes) -> Options:
         given = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
         raise UnreadableError("The query string cannot be read.") from None
-    chosen = dict(given)
+    chosen: dict[str, Any] = dict(given)
     if len(chosen) < len(given):
         raise UnreadableError("The query string has an option twice.")
-    on_invalid = chosen.pop("on_invalid", "refuse")
-    if chosen:
+    if chosen.keys() - _CHOICES.keys():
         raise UnreadableError("The query string has an option that there is not: see /docs.")
-    if on_invalid == "refuse":
-        return Options()
-    if on_invalid == "quarantine":
-        return Options("quarantine")
-    raise UnreadableError("on_invalid is `refuse` or `quarantine`.")
+    for name, choice in chosen.items():
+        if choice not in _CHOICES[name]:
+            raise UnreadableError(f"{name} is {' or '.join(f'`{one}`' for one in _CHOICES[name])}.")
+    return Options(**chosen)

@@ -37,6 +37,7 @@ class Answer:
         total: Number of rows in the request.
         computed: Fields and outputs, and whatever else was needed for these, of all rows that were
             scored together: those of this request, and of the others beside it.
+        first: Where among those the rows of this request begin.
     """
 
     version: int
@@ -45,6 +46,12 @@ class Answer:
     rejected: tuple[Rejected, ...]
     total: int
     computed: Columns = field(repr=False)
+    first: int = 0
+
+    @property
+    def own(self) -> Columns:
+        """What was computed of the rows of this request."""
+        return take_rows(self.computed, slice(self.first, self.first + len(self.rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,6 +270,7 @@ class Scorer:
                     tuple(replace(one, row=one.row - start) for one in refused),
                     len(request),
                     found,
+                    first,
                 )
             )
             first, start = cut, end

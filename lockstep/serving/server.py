@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from lockstep.serving.access import TOKEN, Guarded, demand_free, demand_safe
+from lockstep.serving.access import TOKEN, Guarded, Local, demand_free, demand_safe
 from lockstep.serving.asgi import Application
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
@@ -147,7 +147,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     found = application(service, lifespan)
-    inner: Application = Guarded(found, token) if token else found
+    inner: Application = Guarded(found, token) if token else Local(found)
     return Observed(inner, service.metrics, service.ids, found.route_of)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from lockstep.columns.errors import LockstepError
-from lockstep.serving.access import Guarded, demand_free, demand_safe
+from lockstep.serving.access import Guarded, Local, demand_free, demand_safe
 
 
-def asked(path: str, *headers: tuple[bytes, bytes]) -> int:
-    """The status of a request to an application that is guarded by the token `secret`."""
+def asked(path: str, *headers: tuple[bytes, bytes], token: str | None = "secret") -> int:
+    """The status of a request to an application that is guarded by a token, if there is one."""
     statuses: list[int] = []
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -24,8 +24,15 @@ def asked(path: str, *headers: tuple[bytes, bytes]) -> int:
     async def send(message: MutableMapping[str, Any]) -> None:
         statuses.append(message.get("status", 0))
 
-    scope = {"type": "http", "path": path, "headers": list(headers)}
-    asyncio.run(Guarded(application, "secret")(scope, receive, send))
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": list(headers),
+    }
+    guarded = Guarded(application, token) if token else Local(application)
+    asyncio.run(guarded(scope, receive, send))
     return statuses[0]
 
 
@@ -75,3 +82,29 @@ def test_an_address_that_is_taken_is_told_before_anything_is_loaded() -> None:
 def test_an_address_of_another_machine_is_told() -> None:
     with pytest.raises(LockstepError, match="choose another port or address"):
         demand_free("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    "path", ["/invocations?explain=trace", "/invocations?%65xplain=trace", "/page/version"]
+)
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        (b"127.0.0.1:8080", 200),
+        (b"localhost", 200),
+        (b"[::1]:8080", 200),
+        (b"attacker.example:8080", 403),
+        (b"localhost.attacker.example", 403),
+        (b"10.0.0.1", 403),
+        (b"[", 403),
+        (b"", 403),
+    ],
+)
+def test_without_a_token_the_inside_is_told_to_those_who_call_this_machine_so(
+    path: str, host: bytes, status: int
+) -> None:
+    assert asked(path, (b"host", host), token=None) == status
+
+
+def test_without_a_token_predictions_are_told_under_any_name() -> None:
+    assert asked("/invocations", (b"host", b"models.example.org"), token=None) == 200
