@@ -11,7 +11,6 @@ went live.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.artifacts.errors import ArtifactError, NotLiveError, UnavailableFilesError
+from lockstep.artifacts.places import place_of, stored_place
 from lockstep.artifacts.version import LoadedVersion
 
 FORMAT = 1
@@ -70,14 +70,11 @@ def write_live(path: Path, pointer: LivePointer) -> None:
         path: The pointer's file, such as `Home.live("flights")`.
         pointer: The version.
     """
-    directory, home = pointer.directory.resolve(), path.parent.parent.resolve()
-    if directory.is_relative_to(home):
-        directory = Path(os.path.relpath(directory, path.parent.resolve()))
     stored = {
         "format": FORMAT,
         "name": pointer.name,
         "version": pointer.version,
-        "directory": str(directory),
+        "directory": stored_place(pointer.directory, path),
         "digest": pointer.digest,
         "since": pointer.since.isoformat(),
         "shown": pointer.is_shown,
@@ -128,7 +125,7 @@ def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
     return LivePointer(
         name=str(stored["name"]),
         version=int(stored["version"]),
-        directory=Path(os.path.normpath(path.parent.resolve() / stored["directory"])),
+        directory=place_of(stored["directory"], path),
         digest=str(stored["digest"]),
         since=datetime.fromisoformat(stored["since"]),
         is_shown=bool(stored.get("shown", True)),

@@ -27,12 +27,18 @@ def serve(
     the live version while it runs, and demands the token in `LOCKSTEP_TOKEN`, if that is set, of
     every client. Requests are logged as the pipeline's `Serving` declares.
     """
+    from contextlib import nullcontext
+
     from lockstep.cli.console import say
+    from lockstep.cli.follower import followed
+    from lockstep.project.serving import Serving
+    from lockstep.serving.logs import log_to_stderr
     from lockstep.serving.server import Settings, demand_servable
     from lockstep.serving.server import serve as run
 
     declared, home = context.pipeline(pipeline), context.home()
     pointer = home.live(pipeline)
+    serving = declared.serving or Serving(log=None)
     settings = Settings(
         pipeline,
         str(pointer),
@@ -40,8 +46,8 @@ def serve(
         port=port,
         workers=workers,
         strict=not compat,
-        cached_rows=declared.serving.cached_rows if declared.serving is not None else 0,
-        log=declared.request_log,
+        cached_rows=serving.cached_rows,
+        log=serving.log,
         log_folder=str(home.requests(pipeline)),
     )
     demand_servable(settings)
@@ -51,4 +57,7 @@ def serve(
             f"No version of it is live yet: requests get 503 until one is promoted "
             f"(lockstep train {pipeline}, lockstep promote {pipeline})."
         )
-    run(settings)
+    log_to_stderr("lockstep.cli")
+    seconds = serving.registry_seconds
+    with followed(pipeline, home.path, seconds) if seconds is not None else nullcontext():
+        run(settings)

@@ -52,6 +52,10 @@ class Home:
         """The file that says which version of a pipeline is live."""
         return self.path / "live" / f"{pipeline}.json"
 
+    def listing(self, pipeline: str) -> Path:
+        """The file that lists which versions a server may use beside the live one."""
+        return self.path / "listed" / f"{pipeline}.json"
+
     def inbox(self, pipeline: str) -> Path:
         """Where files to be scored are dropped."""
         return self.path / "inbox" / pipeline

@@ -18,10 +18,13 @@ class Serving:
         log: How requests are logged; None where they are not.
         cached_rows: How many rows each process keeps the outputs of, to answer the same ones
             again without computing them; 0 for none.
+        registry_seconds: How often the registry is asked for a challenger and for other versions
+            that have passed the gate; None for never, so that the live version serves alone.
     """
 
     log: RequestLog | None = field(default_factory=RequestLog)
     cached_rows: int = 0
+    registry_seconds: float | None = 5.0
 
     def __post_init__(self) -> None:
         if self.log is not None and not isinstance(self.log, RequestLog):
@@ -33,4 +36,10 @@ class Serving:
             raise DeclarationError(
                 f"Serving: cached_rows is {show(rows)}; give a number of rows, such as 10_000, or "
                 "0 for no cache."
+            )
+        seconds: Any = self.registry_seconds
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and seconds > 0):
+            raise DeclarationError(
+                f"Serving: registry_seconds is {show(seconds)}; give seconds, such as 5.0, or None."
             )

@@ -26,11 +26,17 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(told).decode()
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Have what serving logs, and what uvicorn warns of, written to stderr."""
+def log_to_stderr(*names: str, level: int = logging.INFO) -> None:
+    """Have what serving logs, and what uvicorn warns of, written to stderr.
+
+    Args:
+        names: Loggers of which the same is done.
+        level: From which level on.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name, least in (("lockstep.serving", level), ("uvicorn", logging.WARNING)):
+    levels = dict.fromkeys(("lockstep.serving", *names), level)
+    for name, least in {**levels, "uvicorn": logging.WARNING}.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(least)

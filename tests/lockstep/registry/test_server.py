@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.errors import FetchError, RegistryError, RegistryUnreachableError
+from lockstep.registry.listing import update_listing
 from lockstep.registry.registry import Registry
 
 
@@ -327,3 +328,19 @@ def test_what_the_server_refuses_is_told_in_its_words(remote: Registry, tumour: 
     version = remote.log(tumour.pipeline, **tumour.arguments)
     with pytest.raises(RegistryError, match=r"refused: .*alias"):
         remote.set_alias("tumour", "not/an alias", version.version)
+
+
+def test_versions_that_were_listed_open_when_the_server_is_gone(
+    remote: Registry, server: Server, tumour: Any, tmp_path: Path
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    remote.set_alias("tumour", "challenger", version.version)
+    path = tmp_path / "home" / "listed" / "tumour.json"
+    update_listing(remote, "tumour", path)
+    server.kill()
+    gone = Registry(server.uri, cache=tmp_path / "cache", attempts=1)
+
+    found = update_listing(gone, "tumour", path)
+
+    assert found.trouble is not None
+    assert found.versions[version.version].open().digest == version.digest

@@ -1,0 +1,155 @@
+"""Which versions a server may use beside the live one; they open without a registry.
+
+    {"format": 1, "name": "flights", "looked_at": "2026-01-31T08:15:00+00:00", "trouble": null,
+     "challenger": 4, "lacking": {"2": "…"}, "versions": [
+       {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", "proven_at": "…"},
+       {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", "proven_at": null}]}
+
+A process that asks the registry writes it (`lockstep.registry.listing`), and one that serves reads
+it: neither waits for the other, and what was listed last holds while the registry does not answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.artifacts.places import place_of, stored_place
+from lockstep.artifacts.version import LoadedVersion
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version that is listed, and where its files are.
+
+    Attributes:
+        name: Name of the pipeline.
+        version: Its number.
+        directory: Its files.
+        digest: SHA-256 of its manifest: other files than those that were listed do not open.
+        proven_at: When it passed the gate last, in UTC; None if it never did.
+    """
+
+    name: str
+    version: int
+    directory: Path
+    digest: str
+    proven_at: datetime | None = None
+
+    def open(self) -> LoadedVersion:
+        """The version, from its files alone.
+
+        Raises:
+            ArtifactError: The version cannot be used.
+        """
+        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The versions of a pipeline that have passed the gate, and its challenger.
+
+    Attributes:
+        name: Name of the pipeline.
+        versions: Those whose files are at hand, by number.
+        challenger: The number that `@challenger` points to; None if it points nowhere.
+        lacking: By the number of a version that would be listed too: why it is not.
+        looked_at: When the registry was read, in UTC.
+        trouble: Why it could not be read again since; None if it could.
+    """
+
+    name: str
+    versions: Mapping[int, ListedVersion] = field(default_factory=dict)
+    challenger: int | None = None
+    lacking: Mapping[int, str] = field(default_factory=dict)
+    looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    trouble: str | None = None
+
+    @property
+    def proven(self) -> tuple[int, ...]:
+        """Numbers of the versions that have passed the gate, oldest first."""
+        return tuple(sorted(one.version for one in self.versions.values() if one.proven_at))
+
+
+def write_listing(path: Path, listing: Listing) -> None:
+    """Write down which versions may be used, in the place of what was written before.
+
+    Args:
+        path: The listing's file, such as `Home.listing("flights")`.
+        listing: The versions.
+    """
+    stored = {
+        "format": FORMAT,
+        "name": listing.name,
+        "looked_at": listing.looked_at.isoformat(),
+        "trouble": listing.trouble,
+        "challenger": listing.challenger,
+        "lacking": listing.lacking,
+        "versions": [
+            {
+                "version": one.version,
+                "directory": stored_place(one.directory, path),
+                "digest": one.digest,
+                "proven_at": one.proven_at.isoformat() if one.proven_at is not None else None,
+            }
+            for one in listing.versions.values()
+        ],
+    }
+    replace_text(path, json.dumps(stored, indent=1) + "\n")
+
+
+def read_listing(path: Path) -> Listing | None:
+    """The versions that may be used; None where nobody has listed any.
+
+    Raises:
+        ArtifactError: It is damaged.
+        UnavailableFilesError: It cannot be read now.
+    """
+    try:
+        return _listing(path, json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnavailableFilesError(
+            f"{path}, which lists the versions that may be used, cannot be read now "
+            f"({error.strerror}). Try again when its disk or network drive answers."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(
+            f"{path} does not list which versions may be used ({type(error).__name__}: {error}). "
+            "Remove it: the process that asks the registry writes it anew."
+        ) from error
+
+
+def _listing(path: Path, stored: dict[str, Any]) -> Listing:
+    if stored["format"] != FORMAT:
+        raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {FORMAT}")
+    name = str(stored["name"])
+    versions = [_version(path, name, one) for one in stored["versions"]]
+    return Listing(
+        name=name,
+        versions={one.version: one for one in versions},
+        challenger=stored["challenger"],
+        lacking={int(number): str(why) for number, why in stored["lacking"].items()},
+        looked_at=datetime.fromisoformat(stored["looked_at"]),
+        trouble=stored["trouble"],
+    )
+
+
+def _version(path: Path, name: str, stored: dict[str, Any]) -> ListedVersion:
+    proven_at = stored["proven_at"]
+    return ListedVersion(
+        name=name,
+        version=int(stored["version"]),
+        directory=place_of(stored["directory"], path),
+        digest=str(stored["digest"]),
+        proven_at=datetime.fromisoformat(proven_at) if proven_at is not None else None,
+    )

@@ -1,0 +1,61 @@
+"""The process that asks the registry on behalf of a server.
+
+A server loads no MLflow: it reads what this process writes down. It is started with
+
+    python -m lockstep.cli.follow PIPELINE HOME SECONDS
+
+and ends when its standard input does, which is when the server is gone, however that ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+from lockstep.cli.process import prepare_process
+
+
+def follow(pipeline: str, home: Path, seconds: float) -> None:
+    """Write down which versions may be used, again and again.
+
+    Args:
+        pipeline: Name of the pipeline.
+        home: The home.
+        seconds: How long to wait between two looks at the registry.
+    """
+    from lockstep.project.home import Home
+    from lockstep.registry.listing import update_listing
+
+    found = Home(home)
+    registry, path = found.registry(), found.listing(pipeline)
+    while True:
+        update_listing(registry, pipeline, path)
+        time.sleep(seconds)
+
+
+def end_with_input() -> None:
+    """End this process as soon as nobody can write to its standard input any more."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Follow the registry as the arguments of the process say."""
+    from lockstep.serving.logs import log_to_stderr
+
+    prepare_process()
+    os.nice(5)  # answering requests comes first
+    log_to_stderr("lockstep.registry")
+    threading.Thread(target=end_with_input, daemon=True).start()
+    pipeline, home, seconds = sys.argv[1:]
+    try:
+        follow(pipeline, Path(home), float(seconds))
+    except KeyboardInterrupt:  # the server's terminal tells the whole group
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The process that asks the registry for a server: there while the server is, and no longer."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lockstep.artifacts.listing import read_listing
+from lockstep.cli.follower import Follower
+from lockstep.project.home import Home
+from tests.fixtures.orders import Workplace
+
+READING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+
+
+def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
+    path = live.home.listing("orders")
+    command = [sys.executable, "-m", "lockstep.cli.follow", "orders", str(live.home.path), "0.1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        wait_until(path.exists)
+        first = read_listing(path)
+        live.registry.set_alias("orders", "challenger", 1)
+        wait_until(lambda: (found := read_listing(path)) is not None and found.challenger == 1)
+        process.stdin.close()
+        assert process.wait(timeout=30) == 0
+
+    assert first is not None
+    assert (first.proven, first.challenger) == ((1,), None)
+
+
+def test_one_that_ends_is_started_again(tmp_path: Path) -> None:
+    follower = Follower(READING, first_wait=0.01)
+    follower.start()
+    wait_until(lambda: follower.pid is not None)
+    first = follower.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: follower.pid not in (None, first))
+    second = follower.pid
+    assert second is not None
+    follower.stop()
+
+    assert not runs(second)
+
+
+def test_it_ends_with_a_server_that_is_killed(home_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from lockstep.cli.follower import Follower\n"
+        f"follower = Follower({READING!r})\n"
+        "follower.start()\n"
+        "while follower.pid is None: time.sleep(0.01)\n"
+        "print(follower.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        pid = int(server.stdout.readline())
+        server.kill()
+        wait_until(lambda: not runs(pid))
+
+    assert not Home(home_path).listing("orders").exists()
