@@ -18,7 +18,7 @@ help: ## list the targets
 demo: $(STAMP) ## train, register, promote and score on real flights, then catch three kinds of skew
 	@$(BIN)/python -m orchestration.demo
 
-up: $(STAMP) ## serve the Dagster and MLflow UIs on 127.0.0.1 until Ctrl-C
+up: $(STAMP) ## Dagster, MLflow and the HTTP server of flight_delay on 127.0.0.1 until Ctrl-C
 	@$(BIN)/lockstep up
 
 # One thread a worker: two workers with two OpenMP threads each wait for one another.

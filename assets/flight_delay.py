@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import compute, csv, parquet
 
 from expectations.flight_delay import SUITES
-from lockstep import Calendar, FunctionSource, PipelineAssets, Quality
+from lockstep import Calendar, FunctionSource, PipelineAssets, Quality, Serving
 from lockstep.columns.errors import InputError
 from lockstep.project.project import Project
 from transforms.flight_delay import PIPELINE
@@ -167,4 +167,5 @@ ASSETS = PipelineAssets(
     calendar=Calendar(FIRST_SCORED, LAST, timezone="America/New_York"),
     quality=(Quality("late_probability", "late", "auc", threshold=0.6),),
     slices=("carrier", "origin"),
+    serving=Serving(),
 )

@@ -37,8 +37,15 @@ def list_pipelines(as_json: AsJson = False) -> None:
 def up(
     port: Annotated[int, typer.Option(help="First port to try for Dagster's UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="First port to try for MLflow's UI.")] = 5000,
+    server_port: Annotated[
+        int, typer.Option(help="First port to try for the pipelines' HTTP servers.")
+    ] = 8080,
 ) -> None:
-    """Start Dagster's UI and daemon and MLflow's UI on 127.0.0.1; Ctrl-C stops them all."""
-    from lockstep.cli.servers import run_servers
+    """Start Dagster, MLflow and the HTTP servers of pipelines on 127.0.0.1; Ctrl-C stops them all.
 
-    raise typer.Exit(run_servers(context.project(), port, mlflow_port))
+    A pipeline has a server if it declares `serving=Serving()`. What stops by itself is started
+    again.
+    """
+    from lockstep.cli.servers import Ports, run_servers
+
+    raise typer.Exit(run_servers(context.project(), Ports(port, mlflow_port, server_port)))

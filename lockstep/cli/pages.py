@@ -30,10 +30,19 @@ def show_pages(project: Project, addresses: Addresses) -> None:
         say(f"  lineage {lineage_page(addresses, name)}")
         say(f"  model   {addresses.mlflow}/#/models/{name}")
         say(f"  inbox   {project.home.inbox(name)}")
+        if name in addresses.servers:
+            say(f"  server  {addresses.servers[name]}  ({_server_state(project.home, name)})")
         for line in _failed_checks(declared[name], project.home, addresses):
             say(f"  failed  {line}")
     if len(names) > _MOST_SHOWN:
         say(f"... and {len(names) - _MOST_SHOWN} more pipelines")
+
+
+def _server_state(home: Home, name: str) -> str:
+    """What the server of a pipeline answers by now."""
+    if home.live(name).exists():
+        return "POST /invocations; what to send: /docs"
+    return "503 until a version is live"
 
 
 def _failed_checks(declared: PipelineAssets, home: Home, addresses: Addresses) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Processes that start together and end together, and what they say, kept in files."""
+"""Processes that run beside this one and end with it, and what they say, kept in files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 from typing import IO
-
-Processes = Mapping[str, "subprocess.Popen[bytes]"]
 
 _STOP_SECONDS = 2.0
 """How long they are given to end by themselves."""
@@ -28,43 +27,97 @@ _LOG_FILES = 3
 """Older files that are kept of each log."""
 _SIGNAL_AT_PARENTS_END = 1
 """`PR_SET_PDEATHSIG` of Linux."""
+_LIBC = ctypes.CDLL(None)
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs beside this process.
+
+    Attributes:
+        name: What people call it, such as `"MLflow"`.
+        command: Its command line.
+        log: The file that keeps what it says.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+
+    @property
+    def last_words(self) -> str:
+        """What it said last."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-_LAST_LINES:])
+
+
+class Processes:
+    """Programs that run, each the head of a group of processes of its own.
+
+    Args:
+        environment: The environment that they run in.
+        root: The folder that they run in.
+    """
+
+    def __init__(self, environment: Mapping[str, str], root: Path) -> None:
+        self._environment, self._root = environment, root
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._keepers: dict[str, threading.Thread] = {}
+
+    def start(self, program: Program) -> None:
+        """Start a program; of one that ran before, what it has left ends first."""
+        before = self._running.get(program.name)
+        if before is not None:
+            _signal_group(before, signal.SIGKILL)
+        process = _start(program.command, self._environment, self._root)
+        self._running[program.name] = process
+        self._keepers[program.name] = _keep(process, program.log)
+
+    def status(self, program: Program) -> int | None:
+        """The exit status of a program that stopped; None while it runs."""
+        return self._running[program.name].poll()
+
+    def await_last_words(self, program: Program) -> None:
+        """Wait a moment until what a program said last is in its log."""
+        self._keepers[program.name].join(_LAST_WORDS_SECONDS)
+
+    def end(self) -> None:
+        """Interrupt all of them, and kill what is left of them after some time."""
+        running = self._running.values()
+        for process in running:
+            _signal_group(process, signal.SIGINT)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+        for process in running:
+            _signal_group(process, signal.SIGKILL)
+            process.wait()
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        for keeper in self._keepers.values():
+            keeper.join(max(0.0, deadline - time.monotonic()))
 
 
 @contextmanager
-def running(
-    commands: Mapping[str, Sequence[str]], environment: Mapping[str, str], root: Path, logs: Path
-) -> Iterator[Processes]:
-    """Start processes, each the head of a group of its own, and end all groups at the end.
+def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Processes]:
+    """Processes to be started meanwhile, all of which end at the end.
 
     SIGINT and SIGTERM interrupt what is done meanwhile. On Linux the processes end also when this
     one is killed.
 
     Args:
-        commands: What to run, by a name that is that of the log, too.
-        environment: Their environment.
+        environment: The environment that they run in.
         root: The folder that they run in.
-        logs: Folder of the files that keep what they say.
     """
-    logs.mkdir(parents=True, exist_ok=True)
-    started: dict[str, subprocess.Popen[bytes]] = {}
-    keepers: list[threading.Thread] = []
+    processes = Processes(environment, root)
     # A shell starts what it runs in the background with SIGINT ignored.
     with _handled(_interrupt):
         try:
-            for name, command in commands.items():
-                started[name] = _start(command, environment, root)
-            for name, process in started.items():
-                keepers.append(_keep(process, log_file(logs, name)))
-            yield started
+            yield processes
         finally:
             with _handled(signal.SIG_IGN):  # one who is impatient would leave some behind
-                _end(list(started.values()))
-                _await_last_words(keepers)
-
-
-def log_file(logs: Path, name: str) -> Path:
-    """The file that keeps what a process says."""
-    return logs / f"{name.lower()}.log"
+                processes.end()
 
 
 def _start(
@@ -78,13 +131,13 @@ def _start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no thread yet
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call, which takes no lock of another thread
     )
 
 
 def _end_with_parent() -> None:
     """Have Linux end this process when the one that started it is gone, however that ended."""
-    ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_END, signal.SIGTERM)
+    _LIBC.prctl(_SIGNAL_AT_PARENTS_END, signal.SIGTERM)
 
 
 def _keep(process: subprocess.Popen[bytes], file: Path) -> threading.Thread:
@@ -103,25 +156,6 @@ def _copy_lines(said: IO[bytes], file: Path) -> None:
             text = line.decode(errors="replace").rstrip("\n")
             log.emit(logging.makeLogRecord({"msg": text}))
     log.close()
-
-
-def _await_last_words(keepers: Sequence[threading.Thread]) -> None:
-    deadline = time.monotonic() + _LAST_WORDS_SECONDS
-    for keeper in keepers:
-        keeper.join(max(0.0, deadline - time.monotonic()))
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Interrupt groups of processes, and kill what is left of them after some time."""
-    for process in processes:
-        _signal_group(process, signal.SIGINT)
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, deadline - time.monotonic()))
-    for process in processes:
-        _signal_group(process, signal.SIGKILL)
-        process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

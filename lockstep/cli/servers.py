@@ -1,4 +1,4 @@
-"""The servers of an embedded instance: Dagster's UI and daemon, and MLflow's UI."""
+"""The servers of an embedded instance: Dagster's UI and daemon, MLflow's UI, and pipelines' own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
 from lockstep.cli.pages import show_pages
-from lockstep.cli.processes import Processes, log_file, running
+from lockstep.cli.processes import Processes, Program, ending_together
+from lockstep.cli.supervision import Supervisor, told
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
@@ -33,18 +36,49 @@ _SETTINGS = {
 }
 
 
-def run_servers(project: Project, port: int, mlflow_port: int) -> int:
-    """Start all servers, say where they are, and stop them all when one stops or at Ctrl-C.
+@dataclass(frozen=True)
+class Ports:
+    """First ports to try.
 
-    Where they run already for the project's home, it is only said where.
+    Attributes:
+        dagster: For Dagster's UI.
+        mlflow: For MLflow's UI.
+        servers: For the servers of pipelines, one after another.
+    """
+
+    dagster: int = 3000
+    mlflow: int = 5000
+    servers: int = 8080
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A program that answers at a port.
+
+    Attributes:
+        program: The program.
+        port: The port.
+        is_needed: Whether nothing goes on without it; a pipeline's own server may be broken as
+            the pipeline is.
+    """
+
+    program: Program
+    port: int
+    is_needed: bool = True
+
+
+def run_servers(project: Project, first: Ports) -> int:
+    """Start all servers, say where they are, and stop them all at Ctrl-C.
+
+    One that stops by itself is started again. Where they run already for the project's home, it
+    is only said where.
 
     Args:
         project: The project.
-        port: First port to try for Dagster's UI.
-        mlflow_port: First port to try for MLflow's UI.
+        first: First ports to try.
 
     Returns:
-        0 when a person stopped them or they ran before, 1 when one stopped by itself.
+        0 when a person stopped them or they ran before, 1 when Dagster or MLflow did not start.
 
     Raises:
         LockstepError: No port is free.
@@ -55,45 +89,64 @@ def run_servers(project: Project, port: int, mlflow_port: int) -> int:
         say(lacking)
     try:
         with locked(home.served, "the home", wait=0):
-            return _run(project, port, mlflow_port)
+            return _run(project, first)
     except LockedError:
         say(f"`lockstep up` runs already for {home.path}.")
         show_pages(project, home.addresses)
         return 0
 
 
-def _run(project: Project, port: int, mlflow_port: int) -> int:
+def _run(project: Project, first: Ports) -> int:
     home = project.home
-    home.mlflow.mkdir(parents=True, exist_ok=True)
+    logs = home.path / "logs"
+    for folder in (home.mlflow, logs):
+        folder.mkdir(parents=True, exist_ok=True)
     declared = pipelines(project).declared
     for name in declared:
         home.inbox(name).mkdir(parents=True, exist_ok=True)
-    ui, mlflow_ui = _free_port(port), _free_port(mlflow_port)
-    commands, ports = {"Dagster": _dagster(project, ui)}, [ui]
-    if not home.tracking_uri.startswith("http"):
-        commands["MLflow"] = _mlflow(home, mlflow_ui)
-        ports.append(mlflow_ui)
-    write_addresses(home.path, Addresses.local(ui, mlflow_ui))
+    servers = _servers(project, first, logs)
     home.registry().open()  # makes the store before two servers try to
     environment = {**os.environ, **_SETTINGS, "LOCKSTEP_HOME": str(home.path)}
-    logs = home.path / "logs"
     news = News([inbox_of(one, home) for one in declared.values()])
-    with running(commands, environment, project.root, logs) as servers:
+    with ending_together(environment, project.root) as processes:
         try:
             say("Starting; this takes some seconds ...")
-            if not _await_ports(servers, ports):
-                return _report_stopped(servers, logs)
+            for server in servers:
+                processes.start(server.program)
+            supervisor = Supervisor(processes, [server.program for server in servers])
+            if not _await_answers(processes, servers):
+                return 1
             show_pages(project, home.addresses)
             say(f"Logs:     {logs}")
             say("Ctrl-C stops them.")
-            while all(server.poll() is None for server in servers.values()):
-                time.sleep(_WATCH_SECONDS)
-                for line in news.lines(home.addresses.dagster):
+            while True:
+                for line in (*supervisor.lines(), *news.lines(home.addresses.dagster)):
                     say(line)
+                time.sleep(_WATCH_SECONDS)
         except KeyboardInterrupt:
             say("\nStopping ...")
             return 0
-        return _report_stopped(servers, logs)
+
+
+def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
+    """All servers of a project, at ports that are free; where they are is written down."""
+    home = project.home
+    dagster = _free_port(first.dagster)
+    mlflow = _free_port(first.mlflow, {dagster})
+    ports: dict[str, int] = {}
+    for name, declared in sorted(pipelines(project).declared.items()):
+        if declared.serving is not None:
+            ports[name] = _free_port(first.servers, {dagster, mlflow, *ports.values()})
+    write_addresses(home.path, Addresses.local(dagster, mlflow, ports))
+    found = [_Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster)]
+    if not home.tracking_uri.startswith("http"):
+        program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
+        found.append(_Server(program, mlflow))
+    for name, port in ports.items():
+        log = logs / f"serve-{name}.log"
+        program = Program(f"The server of {name}", _serve(name, port), log)
+        found.append(_Server(program, port, is_needed=False))
+    return found
 
 
 def _dagster(project: Project, port: int) -> list[str]:
@@ -111,28 +164,42 @@ def _mlflow(home: Home, port: int) -> list[str]:
     ]
 
 
-def _await_ports(servers: Processes, ports: list[int]) -> bool:
-    """Wait until all ports answer; false if a server stopped before."""
+def _serve(pipeline: str, port: int) -> list[str]:
+    run = "from lockstep.cli.main import run; run()"
+    return [sys.executable, "-c", run, "serve", pipeline, "--host", _HOST, "--port", str(port)]
+
+
+def _await_answers(processes: Processes, servers: Sequence[_Server]) -> bool:
+    """Wait until all servers answer or have stopped; false, and told, if one that is needed won't.
+
+    What becomes of the others is told by their supervisor.
+    """
     deadline = time.monotonic() + _START_SECONDS
-    waiting = list(ports)
+    waiting = list(servers)
     while waiting:
-        if any(server.poll() is not None for server in servers.values()):
-            return False
+        for server in waiting:
+            status = processes.status(server.program)
+            if server.is_needed and status is not None:
+                _tell_stopped(processes, server.program, status)
+                return False
         if time.monotonic() > deadline:
-            show_error(f"No answer on port {waiting[0]} after {_START_SECONDS} seconds.")
-            return False
-        waiting = [port for port in waiting if not _answers(port)]
+            late = [server for server in waiting if server.is_needed]
+            for server in late:
+                show_error(f"No answer on port {server.port} after {_START_SECONDS} seconds.")
+            return not late
+        waiting = [
+            server
+            for server in waiting
+            if processes.status(server.program) is None and not _answers(server.port)
+        ]
         time.sleep(0.2)
     return True
 
 
-def _report_stopped(servers: Processes, logs: Path) -> int:
-    for name, server in servers.items():
-        if server.poll() is not None:
-            log = log_file(logs, name)
-            show_error(f"{name} stopped with status {server.returncode}. The end of {log}:")
-            ERR.out("\n".join(log.read_text(errors="replace").splitlines()[-15:]))
-    return 1
+def _tell_stopped(processes: Processes, program: Program, status: int) -> None:
+    processes.await_last_words(program)
+    show_error(f"{program.name} stopped ({told(status)}). The end of {program.log}:")
+    ERR.out(program.last_words)
 
 
 def _answers(port: int) -> bool:
@@ -141,8 +208,11 @@ def _answers(port: int) -> bool:
         return probe.connect_ex((_HOST, port)) == 0
 
 
-def _free_port(first: int) -> int:
+def _free_port(first: int, given: Collection[int] = ()) -> int:
+    """The first port from one on at which nobody listens, and which was not given away yet."""
     for port in range(first, first + _PORTS_TRIED):
+        if port in given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

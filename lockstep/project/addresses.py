@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from lockstep.artifacts.atomic import replace_text
@@ -18,15 +19,23 @@ class Addresses:
     Attributes:
         dagster: Dagster's UI.
         mlflow: MLflow's UI.
+        servers: The servers of pipelines, by pipeline.
     """
 
     dagster: str
     mlflow: str
+    servers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def local(cls, dagster: int = 3000, mlflow: int = 5000) -> Addresses:
+    def local(
+        cls, dagster: int = 3000, mlflow: int = 5000, servers: Mapping[str, int] | None = None
+    ) -> Addresses:
         """Pages that are served on this machine, by their ports."""
-        return cls(f"http://{_HOST}:{dagster}", f"http://{_HOST}:{mlflow}")
+        return cls(
+            f"http://{_HOST}:{dagster}",
+            f"http://{_HOST}:{mlflow}",
+            {name: f"http://{_HOST}:{port}" for name, port in (servers or {}).items()},
+        )
 
 
 def write_addresses(home: Path, addresses: Addresses) -> None:

@@ -43,6 +43,7 @@ ASSETS = PipelineAssets(
     history={kind}({_text(path)}),
     # Edit: demand what you need. {why}
     quality=[Quality("{names.model}", "{names.label}", "{metric}", threshold={threshold})],
+    # Add serving=Serving(), and `lockstep up` answers HTTP requests with the live version.
 )
 '''
 

@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -36,6 +38,8 @@ def up(checkout) -> Iterator[subprocess.Popen[str]]:
             "13000",
             "--mlflow-port",
             "15000",
+            "--server-port",
+            "18080",
         ],
         cwd=checkout.folder / "transforms",
         env=checkout.environment(PYTHONUNBUFFERED="1", COLUMNS="300"),
@@ -53,15 +57,16 @@ def up(checkout) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_up_serves_both_on_this_machine_only_and_an_interrupt_stops_all(
+def test_up_serves_all_on_this_machine_only_and_an_interrupt_stops_all(
     up: subprocess.Popen[str],
 ) -> None:
     said = read_until(up, "Ctrl-C stops them.")
     addresses = re.findall(r"http://(\S+):(\d+)", said)
     assert {host for host, _ in addresses} == {"127.0.0.1"}
-    assert len(set(addresses)) == 2
+    assert len(set(addresses)) == 3
     for host, port in set(addresses):
-        assert requests.get(f"http://{host}:{port}", timeout=30).ok
+        asked = requests.get(f"http://{host}:{port}", timeout=30)
+        assert asked.ok or port == server_of_orders(said).rpartition(":")[2]
         assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses
     servers = descendants(up.pid)
     assert len(servers) > 2
@@ -78,6 +83,27 @@ def test_a_second_up_says_where_the_first_one_is(
     assert second.returncode == 0
     assert "runs already" in second.stdout
     assert re.findall(r"http://\S+", second.stdout) == re.findall(r"http://\S+", said)
+
+
+def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live(
+    trained_checkout: Checkout, up: subprocess.Popen[str]
+) -> None:
+    server = server_of_orders(read_until(up, "Ctrl-C stops them."))
+    assert requests.post(f"{server}/invocations", json=[], timeout=30).status_code == 503
+    assert trained_checkout.lockstep("promote", "orders").returncode == 0
+    assert await_ready(server)["version"] == 1
+
+
+def test_a_server_that_is_killed_is_told_and_answers_again(
+    live_checkout: Checkout, up: subprocess.Popen[str]
+) -> None:
+    server = server_of_orders(read_until(up, "Ctrl-C stops them."))
+    await_ready(server)
+    (pid,) = (one for one in descendants(up.pid) if "serve orders" in command_of(one))
+    os.kill(pid, signal.SIGKILL)
+    read_until(up, "The server of orders stopped (signal 9); it starts again in 1 s.")
+    assert await_ready(server)["version"] == 1
+    assert pid not in descendants(up.pid)
 
 
 def test_what_becomes_of_a_file_is_told_while_it_runs(
@@ -138,6 +164,30 @@ def read_until(process: subprocess.Popen[str], end: str) -> str:
         if end in line:
             return said
     raise AssertionError(said)
+
+
+def server_of_orders(said: str) -> str:
+    """The address of the pipeline's own server."""
+    (found,) = re.findall(r"server  (http://\S+)", said)
+    return str(found)
+
+
+def await_ready(server: str) -> dict[str, Any]:
+    """What a server says of itself once it answers."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with suppress(requests.ConnectionError):
+            answer = requests.get(f"{server}/ready", timeout=30)
+            if answer.ok:
+                found: dict[str, Any] = answer.json()
+                return found
+        time.sleep(0.1)
+    raise AssertionError(server)
+
+
+def command_of(process: int) -> str:
+    command = ["ps", "-ww", "-o", "args=", "-p", str(process)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def descendants(process: int) -> set[int]:

@@ -4,7 +4,7 @@ import pandas as pd
 from sklearn.datasets import load_wine
 
 from expectations.wine import SUITES
-from lockstep import FunctionSource, PipelineAssets, Quality
+from lockstep import FunctionSource, PipelineAssets, Quality, Serving
 from transforms.wine import CULTIVARS, PIPELINE
 
 
@@ -23,4 +23,5 @@ ASSETS = PipelineAssets(
     suites=SUITES,
     history=FunctionSource(history),  # or CsvSource("bottles.csv"), ParquetSource, SqlSource
     quality=[Quality("likely_cultivar", "true_cultivar", "accuracy", threshold=0.85)],
+    serving=Serving(),  # `lockstep up` starts an HTTP server that answers with the live version
 )

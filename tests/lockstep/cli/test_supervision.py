@@ -1,0 +1,110 @@
+"""Programs that stop by themselves: real processes, and a clock that the test sets."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lockstep.cli.processes import Processes, Program, ending_together
+from lockstep.cli.supervision import FIRST_PAUSE, LONGEST_PAUSE, Supervisor
+
+STOPS = "print('no disk'); raise SystemExit(3)"
+RUNS = "import time; time.sleep(600)"
+
+
+class Watched:
+    """A program under supervision."""
+
+    def __init__(self, processes: Processes, folder: Path, code: str) -> None:
+        self.now = 0.0
+        self.processes = processes
+        self.program = Program("Parrot", [sys.executable, "-c", code], folder / "parrot.log")
+        processes.start(self.program)
+        self.supervisor = Supervisor(processes, [self.program], clock=lambda: self.now)
+
+    def await_stop(self) -> None:
+        deadline = time.monotonic() + 60
+        while self.processes.status(self.program) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def lines(self, seconds: float = 0.0) -> list[str]:
+        """What is told after a while."""
+        self.now += seconds
+        return list(self.supervisor.lines())
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with ending_together(os.environ, tmp_path) as found:
+        yield found
+
+
+def test_one_that_runs_is_nothing_to_tell(processes: Processes, tmp_path: Path) -> None:
+    assert Watched(processes, tmp_path, RUNS).lines() == []
+
+
+def test_one_that_stopped_is_told_with_what_it_said_last(
+    processes: Processes, tmp_path: Path
+) -> None:
+    watched = Watched(processes, tmp_path, STOPS)
+    watched.await_stop()
+    what, last = watched.lines()
+    assert what.startswith("Parrot stopped (status 3); it starts again in 1 s.")
+    assert str(watched.program.log) in what
+    assert last == "no disk"
+    assert watched.lines() == []
+
+
+def test_one_that_is_killed_runs_again_after_the_pause(
+    processes: Processes, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    told = f"import os; open({str(pids)!r}, 'a').write(f'{{os.getpid()}} '); " + RUNS
+    watched = Watched(processes, tmp_path, told)
+    os.kill(await_pids(pids, 1)[0], signal.SIGKILL)
+    watched.await_stop()
+    assert watched.lines()[0].startswith("Parrot stopped (signal 9)")
+    watched.lines(FIRST_PAUSE / 2)
+    assert processes.status(watched.program) is not None
+    watched.lines(FIRST_PAUSE / 2)
+    assert processes.status(watched.program) is None
+    await_pids(pids, 2)
+
+
+def test_one_that_keeps_stopping_is_started_ever_less_often(
+    processes: Processes, tmp_path: Path
+) -> None:
+    watched = Watched(processes, tmp_path, STOPS)
+    pauses = []
+    for _ in range(8):
+        watched.await_stop()
+        said = watched.lines()
+        pauses.append(float(said[0].partition("again in ")[2].partition(" s.")[0]))
+        watched.lines(pauses[-1])
+    assert pauses == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+
+
+def test_one_that_ran_long_enough_is_started_soon_again(
+    processes: Processes, tmp_path: Path
+) -> None:
+    watched = Watched(processes, tmp_path, STOPS)
+    for seconds in (0, 0, 600):
+        watched.await_stop()
+        said = watched.lines(seconds)
+        watched.lines(LONGEST_PAUSE)
+    assert "again in 1 s" in said[0]
+
+
+def await_pids(file: Path, count: int) -> list[int]:
+    deadline = time.monotonic() + 60
+    while True:
+        found = [int(one) for one in file.read_text().split()] if file.exists() else []
+        if len(found) == count:
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
