@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -28,6 +28,8 @@ EDGES: dict[Kind, tuple[object, ...]] = {
 both zeros, the least number, and numbers beyond those of any training row (within float32, to
 which scikit-learn's own trees round)."""
 
+_TOGETHER = "on missing, unseen and extreme values"
+_ALONE = f"{_TOGETHER}, each row alone"
 _BASES = 16
 """Golden rows of which edges are made, one value changed at a time."""
 
@@ -38,8 +40,8 @@ def compiled_parity(
     """Compare compiled predictors with what they were compiled from.
 
     The golden records are replayed with them. Then each compiled model is given edges: golden rows
-    of which one input at a time is missing, unseen or extreme. Both predictors answer those, and
-    what one refuses the other has to refuse too.
+    of which one input at a time is missing, unseen or extreme. Both predictors answer those, the
+    compiled one together and each alone, and what one refuses the other has to refuse too.
 
     Args:
         pipeline: The fitted pipeline, whose predictors are the reference.
@@ -48,9 +50,11 @@ def compiled_parity(
         version: The version whose models the pipeline has, for a reproducer to load.
     """
     replayed = replay(compiled.pipeline, numeric(golden), version=version)
-    edges = tuple(
-        _compared_on_edges(pipeline, compiled, name, golden, version) for name in compiled.models
-    )
+    edges = [
+        comparison
+        for name in compiled.models
+        for comparison in _compared_on_edges(pipeline, compiled, name, golden, version)
+    ]
     return ParityReport((*replayed.comparisons, *edges))
 
 
@@ -102,7 +106,7 @@ def _changed(row: Columns, name: str, value: object) -> Columns:
 
 def _compared_on_edges(
     pipeline: Pipeline, compiled: Compiled, name: str, golden: GoldenRecords, version: int | None
-) -> Comparison:
+) -> Iterator[Comparison]:
     graph = pipeline.graph
     node = graph.nodes[name]
     kinds = {one: graph.kind(one) for one in node.inputs}
@@ -111,34 +115,48 @@ def _compared_on_edges(
     reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
     answered = np.concatenate([*_answered(reference, rows, keys), keys[:0]])
     refused = np.setdiff1d(keys, answered)
-    setting = "on missing, unseen and extreme values"
+    known = take_rows(rows, answered)
     with np.errstate(all="ignore"):
-        taken = [
-            row for row in refused.tolist() if _takes(other, take_rows(rows, slice(row, row + 1)))
-        ]
-        known = take_rows(rows, answered)
-        try:
-            actual = other(known)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
-            return Comparison(
-                setting=setting,
-                failure=f"compiled, {node.title} refuses values that scikit-learn takes: {error}",
-            )
+        taken = [row for row in refused.tolist() if _takes(other, _row(rows, row))]
         expected = reference(known)
-    found = compare(
-        Trace(keys[answered], {**known, **expected}, {}),
-        Trace(keys[answered], {**known, **actual}, {}),
-        graph,
-        scales=golden.scales,
-        columns=tuple(expected),
-        version=version,
-    )
     failure = (
         f"compiled, {node.title} takes {len(taken)} rows that scikit-learn refuses"
         if taken
         else None
     )
-    return replace(found, setting=setting, failure=failure)
+    ways: dict[str, Callable[[Columns], Columns]] = {_TOGETHER: other, _ALONE: _each_alone(other)}
+    for setting, answer in ways.items():
+        try:
+            with np.errstate(all="ignore"):
+                actual = answer(known)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            told = f"compiled, {node.title} refuses values that scikit-learn takes: {error}"
+            yield Comparison(setting=setting, failure=told)
+            continue
+        found = compare(
+            Trace(keys[answered], {**known, **expected}, {}),
+            Trace(keys[answered], {**known, **actual}, {}),
+            graph,
+            scales=golden.scales,
+            columns=tuple(expected),
+            version=version,
+        )
+        yield replace(found, setting=setting, failure=failure)
+
+
+def _each_alone(predictor: Predictor) -> Callable[[Columns], Columns]:
+    """A predictor that is given one row at a time, for which there is a way of its own."""
+
+    def predict(columns: Columns) -> Columns:
+        count = len(next(iter(columns.values())))
+        parts = [predictor(_row(columns, row)) for row in range(count)] or [predictor(columns)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return predict
+
+
+def _row(columns: Columns, row: int) -> Columns:
+    return take_rows(columns, slice(row, row + 1))
 
 
 def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[Array]:

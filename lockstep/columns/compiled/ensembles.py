@@ -27,10 +27,9 @@ from lockstep.columns.kinds import Array
 def _pipeline(pipeline: Pipeline, given: Layout) -> Estimate:
     before = compile_steps([step for _, step in pipeline.steps[:-1]], given)
     last = compile_estimator(pipeline.steps[-1][1], before.gives)
-    run = before.run
 
     def after(answer: Answer | None) -> Answer | None:
-        return (lambda block: answer(run(block))) if answer is not None else None
+        return (lambda block: answer(before(block))) if answer is not None else None
 
     return Estimate(
         predict=after(last.predict),

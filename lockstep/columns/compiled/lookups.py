@@ -18,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 from lockstep.columns.compiled.blocks import (
     Block,
     Layout,
+    Row,
     Step,
     as_fitted,
     columns_of,
@@ -66,6 +67,11 @@ class Table:
             raise ValueError(self.refused)
         return self.codes[found]
 
+    def lists(self) -> tuple[dict[Any, list[float]], list[float]]:
+        """The numbers of each value in the table, and those of any other one."""
+        *known, unknown = self.codes.tolist()
+        return {value: known[row] for value, row in self.rows.items()}, unknown
+
 
 def compile_encoder(encoder: Any, given: Layout) -> Step:
     """A fitted encoder of categories as one look-up a column.
@@ -81,6 +87,17 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
         (table, slice(end - table.width, end)) for table, end in zip(tables, ends, strict=True)
     ]
 
+    lists = [(*table.lists(), table.refused) for table in tables]
+
+    def encode_row(row: Row) -> Row:
+        found: Row = []
+        for value, (known, unknown, refused) in zip(row, lists, strict=True):
+            codes = known.get(None if value != value else value, unknown)
+            if codes is unknown and refused is not None:
+                raise ValueError(refused)
+            found += codes
+        return found
+
     def encode(block: Block) -> Block:
         arrays = columns_of(block)
         found = np.empty((len(arrays[0]), ends[-1]))
@@ -88,7 +105,7 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
             found[:, part] = table(array)
         return found
 
-    return Step(encode, numbers(ends[-1]))
+    return Step(encode, numbers(ends[-1]), encode_row)
 
 
 def _table(encoder: Any, given: Layout, place: int) -> Table:

@@ -40,7 +40,7 @@ class CompiledPredictor:
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
-        found = self._answer(self._before.run(self._block(columns)))
+        found = self._answer(self._before(self._block(columns)))
         if self._classes is None:
             return {self.model.name: found}
         classes, order = self._classes
@@ -53,7 +53,7 @@ class CompiledPredictor:
 
     def matrix(self, columns: Columns) -> Array:
         """The two-dimensional array that the final estimator gets, after all its transformers."""
-        return to_matrix(self._before.run(self._block(columns)))
+        return to_matrix(self._before(self._block(columns)))
 
     def _block(self, columns: Columns) -> Block:
         return [columns[name] for name in self.model.inputs]

@@ -25,6 +25,8 @@ from sklearn.preprocessing import (
 from lockstep.columns.compiled.blocks import (
     Block,
     Layout,
+    Row,
+    RowStep,
     Step,
     are_numbers,
     as_fitted,
@@ -64,6 +66,8 @@ def compile_transformer(transformer: Any, given: Layout) -> Step:
 
 def chain(steps: Sequence[Step], given: Layout) -> Step:
     """Steps one after the other, as one."""
+    if len(steps) == 1:
+        return steps[0]
     runs = [step.run for step in steps]
 
     def run(block: Block) -> Block:
@@ -71,9 +75,14 @@ def chain(steps: Sequence[Step], given: Layout) -> Step:
             block = each(block)
         return block
 
-    if len(steps) == 1:
-        return steps[0]
-    return Step(run, steps[-1].gives if steps else given)
+    def run_row(row: Row) -> Row:
+        for each in rows:
+            row = each(row)
+        return row
+
+    rows = [step.run_row for step in steps if step.run_row is not None]
+    has_rows = len(rows) == len(steps)
+    return Step(run, steps[-1].gives if steps else given, run_row if has_rows else None)
 
 
 def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Layout) -> Step:
@@ -85,14 +94,37 @@ def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Lay
     """
     parts = [_part(step, list(places), given, weight) for step, places, weight in steps]
     gives = tuple(kind for step, _, _ in steps for kind in step.gives)
+    run_row = _rows_beside(steps)
     if len(parts) == 1:
-        return Step(parts[0], gives)
+        return Step(parts[0], gives, run_row)
     if not are_numbers(gives):
-        return Step(lambda block: [one for part in parts for one in columns_of(part(block))], gives)
+        return Step(
+            lambda block: [one for part in parts for one in columns_of(part(block))], gives, run_row
+        )
     return Step(
         lambda block: np.concatenate([to_matrix(part(block)) for part in parts], axis=1),
         numbers(len(gives)),
+        run_row,
     )
+
+
+def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> RowStep | None:
+    """Steps side by side, of a single row; None if one has no form for that, or has a weight."""
+    parts = [
+        (step.run_row, list(places))
+        for step, places, weight in steps
+        if step.run_row is not None and weight is None
+    ]
+    if len(parts) < len(steps):
+        return None
+
+    def run_row(row: Row) -> Row:
+        found: Row = []
+        for run, places in parts:
+            found += run([row[place] for place in places])
+        return found
+
+    return run_row
 
 
 def _part(
@@ -111,7 +143,7 @@ def _part(
 def _nothing(transformer: str | None, given: Layout) -> Step:
     if transformer not in {None, "passthrough"}:
         raise NotCompiledError(f"{transformer!r} has no compiled form")
-    return Step(lambda block: block, given)
+    return Step(lambda block: block, given, lambda row: row)
 
 
 def _pipeline(pipeline: Pipeline, given: Layout) -> Step:
@@ -167,7 +199,11 @@ def _feature_union(union: FeatureUnion, given: Layout) -> Step:
 
 def _selector(selector: Any, given: Layout) -> Step:
     places = selector.get_support(indices=True).tolist()
-    return Step(lambda block: take(block, places), tuple(given[place] for place in places))
+    return Step(
+        lambda block: take(block, places),
+        tuple(given[place] for place in places),
+        lambda row: [row[place] for place in places],
+    )
 
 
 # Numbers
@@ -198,7 +234,13 @@ def _shifted(center: Array | None, scale: Array | None, given: Layout) -> Step:
             found = found - center
         return found if scale is None else found / scale
 
-    return Step(run, numbers(len(given)))
+    less = (center if center is not None else np.zeros(len(given))).tolist()
+    by = (scale if scale is not None else np.ones(len(given))).tolist()
+
+    def run_row(row: Row) -> Row:
+        return [(value - one) / size for value, one, size in zip(row, less, by, strict=True)]
+
+    return Step(run, numbers(len(given)), run_row)
 
 
 def _min_max_scaler(scaler: MinMaxScaler, given: Layout) -> Step:
@@ -256,7 +298,14 @@ def _imputer(imputer: SimpleImputer, given: Layout) -> Step:
         )
         return np.concatenate([found, absent[:, told]], axis=1) if len(told) else found
 
-    return Step(run, numbers(len(kept) + len(told)))
+    by_place = list(zip(kept.tolist(), fills.tolist(), strict=True))
+    told_places = told.tolist()
+
+    def run_row(row: Row) -> Row:
+        found = [fill if row[place] != row[place] else row[place] for place, fill in by_place]
+        return found + [row[place] != row[place] for place in told_places]
+
+    return Step(run, numbers(len(kept) + len(told)), run_row)
 
 
 def _text_imputer(imputer: SimpleImputer, given: Layout) -> Step:
@@ -276,14 +325,17 @@ def _text_imputer(imputer: SimpleImputer, given: Layout) -> Step:
             arrays.append(filled)
         return arrays
 
-    return Step(run, given)
+    def run_row(row: Row) -> Row:
+        return [fill if value is None else value for value, fill in zip(row, fills, strict=True)]
+
+    return Step(run, given, run_row)
 
 
 def _function(transformer: FunctionTransformer, given: Layout) -> Step:
     """A function of one's own gets the DataFrame that it was fitted on; a ufunc the numbers."""
     function, options = transformer.func, transformer.kw_args or {}
     if function is None:
-        return Step(lambda block: block, given)
+        return Step(lambda block: block, given, lambda row: row)
     if are_numbers(given) and (transformer.validate or isinstance(function, np.ufunc)):
         run: Callable[[Block], Any] = lambda block: function(to_matrix(block), **options)  # noqa: E731
     else:

@@ -113,7 +113,7 @@ def _raw(model: Any, given: Layout) -> Answer:
     """Raw scores of histogram boosting, by row and sum."""
     trees, before = model, None
     if model._preprocessor is not None:
-        before = compile_transformer(_numbered(model._preprocessor), given).run
+        before = compile_transformer(_numbered(model._preprocessor), given)
         trees = copy.copy(model)  # what treelite would make of categories is done before
         trees._preprocessor = None
     else:

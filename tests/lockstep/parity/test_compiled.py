@@ -62,7 +62,7 @@ def test_columns_matrices_and_edges_agree(
     assert found.ok, found.summary
     assert {one.column for one in found.compared if one.is_matrix} == {"chance", "wait"}
     edges = [one for one in found.comparisons if one.setting.startswith("on missing")]
-    assert len(edges) == 2
+    assert len(edges) == 4  # of two models, together and each row alone
     assert all(one.rows > 16 for one in edges)
 
 
@@ -100,7 +100,23 @@ def test_a_difference_at_a_text_that_was_never_seen_is_found_at_the_edges(
     found = compiled_parity(pipeline, changed(compiled, name, answers=answers), golden)
 
     assert [one.setting for one in found.comparisons if not one.ok] == [
-        "on missing, unseen and extreme values"
+        "on missing, unseen and extreme values",
+        "on missing, unseen and extreme values, each row alone",
+    ]
+
+
+def test_a_difference_of_rows_that_are_alone_is_found(
+    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords
+) -> None:
+    def answers(given: Columns, answer: Columns) -> Columns:
+        is_alone = len(answer["wait"]) == 1
+        return {"wait": answer["wait"] + 0.25} if is_alone else answer
+
+    found = compiled_parity(pipeline, changed(compiled, "wait", answers=answers), golden)
+
+    assert [one.setting for one in found.comparisons if not one.ok] == [
+        "one at a time",
+        "on missing, unseen and extreme values, each row alone",
     ]
 
 

@@ -57,6 +57,7 @@ from lockstep.columns.estimators import fit
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.predictors import ReferencePredictor
+from lockstep.columns.tables import take_rows
 
 KINDS = {
     "amount": Kind.FLOAT,
@@ -241,6 +242,9 @@ def test_preparation_is_the_same_to_the_last_bit(prepared: str) -> None:
 
     expected = np.asarray(reference.matrix(served()), dtype=np.float64)
     np.testing.assert_array_equal(found.matrix(served()), expected)
+    for row in range(ROWS):
+        alone = found.matrix(take_rows(served(), slice(row, row + 1)))
+        np.testing.assert_array_equal(alone, expected[row : row + 1])
 
 
 TREES: dict[str, Callable[[], Any]] = {
@@ -423,10 +427,12 @@ def test_what_scikit_learn_refuses_is_refused() -> None:
     beyond = {**served(), "amount": np.full(ROWS, 1e300)}
     lacking = {**served(), "count": np.full(ROWS, np.nan)}
 
-    for reference, refused in ((forest, beyond), (encoder, served()), (linear, lacking)):
+    unseen = {**served(), **{name: np.full(ROWS, "unseen", dtype=object) for name in TEXTS}}
+    for reference, refused in ((forest, beyond), (encoder, unseen), (linear, lacking)):
         for predictor in (reference, compiled(reference)):
-            with np.errstate(all="ignore"), pytest.raises(ValueError):  # noqa: PT011
-                predictor(refused)  # each in its own words
+            for rows in (refused, take_rows(refused, slice(1))):
+                with np.errstate(all="ignore"), pytest.raises(ValueError):  # noqa: PT011
+                    predictor(rows)  # each in its own words
 
 
 @pytest.mark.parametrize(
