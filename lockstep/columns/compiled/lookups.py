@@ -114,16 +114,16 @@ def _table(encoder: Any, given: Layout, place: int) -> Table:
     if kind in {Kind.FLOAT, Kind.TEXT}:
         values.append(None)
     columns = _columns_of_codes(encoder, place)
-    answers = {value: _ask(encoder, given, place, value, columns) for value in values}
+    answers = _answers(encoder, given, place, values, columns)
     codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
     if not codes:
         raise NotCompiledError(f"{type(encoder).__name__} knows no value of its column {place}")
     unknown = _unknown(kind, values)
-    answer = _ask(encoder, given, place, unknown, columns) if unknown is not None else ""
+    answer = _ask(encoder, given, place, [unknown], columns) if unknown is not None else ""
     if isinstance(answer, str):
         refused, last = answer, np.zeros_like(next(iter(codes.values())))
     else:
-        refused, last = None, answer
+        refused, last = None, answer[0]
         if len(codes) < len(values):
             raise NotCompiledError(
                 f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
@@ -153,23 +153,38 @@ def _unknown(kind: Kind, categories: Sequence[Any]) -> Any:
     return type(highest)(highest + 1) if np.isfinite(highest) else 0.5
 
 
-def _ask(encoder: Any, given: Layout, place: int, value: Any, columns: slice) -> Array | str:
-    """What an encoder makes of a value in one column, or why it refuses it."""
+def _answers(
+    encoder: Any, given: Layout, place: int, values: Sequence[Any], columns: slice
+) -> dict[Any, Array | str]:
+    """What an encoder makes of each value in one column, or why it refuses it."""
+    together = _ask(encoder, given, place, values, columns)
+    if not isinstance(together, str):
+        return dict(zip(values, together, strict=True))
+    # It refuses some of them: each is asked about alone.
+    alone = ((value, _ask(encoder, given, place, [value], columns)) for value in values)
+    return {value: one if isinstance(one, str) else one[0] for value, one in alone}
+
+
+def _ask(
+    encoder: Any, given: Layout, place: int, values: Sequence[Any], columns: slice
+) -> Array | str:
+    """What an encoder makes of values in one column, a row each, or why it refuses them."""
     arrays = [
-        np.array([_known(encoder.categories_[other], kind)], dtype=kind.dtype)
+        np.array([_known(encoder.categories_[other], kind)] * len(values), dtype=kind.dtype)
         for other, kind in enumerate(given)
     ]
     kind = given[place]
-    arrays[place] = np.array([_missing(kind) if value is None else value], dtype=kind.dtype)
+    held = [_missing(kind) if value is None else value for value in values]
+    arrays[place] = np.array(held, dtype=kind.dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of unknown categories: that is what is asked
         try:
             found = encoder.transform(_as_categories(encoder, as_fitted(encoder, arrays)))
         except ValueError as error:
             return str(error)
-    dense = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float64)
-    code: Array = dense[0, columns]
-    return code
+    is_sparse = hasattr(found, "toarray")
+    codes = found[:, columns].toarray() if is_sparse else np.asarray(found)[:, columns]
+    return np.asarray(codes, dtype=np.float64)
 
 
 def _as_categories(encoder: Any, table: Any) -> Any:
