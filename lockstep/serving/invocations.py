@@ -28,7 +28,7 @@ from lockstep.serving.errors import (
 from lockstep.serving.exchange import aside, exchange, headers_of, reading_of, scored
 from lockstep.serving.limits import Limits
 from lockstep.serving.options import options_of
-from lockstep.serving.rows import Record, plain_values
+from lockstep.serving.rows import Record
 from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.service import Service
 from lockstep.serving.tables import records_of_csv, records_of_parquet
@@ -153,17 +153,10 @@ def explained(scorer: Scorer, answer: Answer) -> bytes:
 
 
 def _told(answer: Answer) -> dict[str, Any]:
-    found = {"predictions": rows_of(answer)}
+    found = {"predictions": answer.records}
     if answer.rejected:
         found["rejected"] = reasons(answer.rejected)
     return found
-
-
-def rows_of(answer: Answer) -> list[dict[str, Any]]:
-    """The scored rows as records of plain values; a missing number is null."""
-    columns = {name: plain_values(array) for name, array in answer.columns.items()}
-    names = list(columns)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def failure(error: ServingError, *, strict: bool) -> Response:

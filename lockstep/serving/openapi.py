@@ -23,7 +23,7 @@ from lockstep.serving.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from lockstep.serving.rows import Record, plain_values
+from lockstep.serving.rows import Record
 from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.tensors import DATATYPES
 
@@ -157,7 +157,7 @@ def example_of(scorer: Scorer) -> tuple[Record, dict[str, Any]] | None:
     (answer,) = scorer.answer([[record]])
     if not isinstance(answer, Answer) or answer.rejected:
         return None
-    found = {name: plain_values(array)[0] for name, array in answer.columns.items()}
+    found = answer.records[0]
     return record, found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,10 +20,32 @@ from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
 from lockstep.serving.cache import Cache
-from lockstep.serving.rows import Record, set_aside, undeclared
+from lockstep.serving.rows import Record, plain_values, set_aside, undeclared
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
 """Computes rows: those that are left, and their columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Rows that were scored together, of one request or of several.
+
+    Attributes:
+        names: Key, event time and outputs: what an answer holds.
+        computed: Fields and outputs, and whatever else was needed for these.
+    """
+
+    names: tuple[str, ...]
+    computed: Columns
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """What answers hold, as records of plain values; a missing number is null.
+
+        Records are made for all rows at once, since columns of one value cost as much as of many.
+        """
+        columns = [plain_values(self.computed[name]) for name in self.names]
+        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -31,27 +54,39 @@ class Answer:
 
     Attributes:
         version: Number of the version that scored them.
-        columns: Key, event time and outputs of the rows that were scored, in order.
-        rows: Where in the request each of them was.
-        rejected: The rows that were not, each with its reasons, in order.
+        scored: Its rows that were scored, and those of the requests beside it.
+        rows: Where in the request each of its scored rows was.
+        rejected: The rows that were not scored, each with its reasons, in order.
         total: Number of rows in the request.
-        computed: Fields and outputs, and whatever else was needed for these, of all rows that were
-            scored together: those of this request, and of the others beside it.
-        first: Where among those the rows of this request begin.
+        first: Where among those that were scored the rows of this request begin.
     """
 
     version: int
-    columns: Columns
+    scored: Scored = field(repr=False)
     rows: Sequence[int]
     rejected: tuple[Rejected, ...]
     total: int
-    computed: Columns = field(repr=False)
     first: int = 0
 
     @property
+    def columns(self) -> Columns:
+        """Key, event time and outputs of the rows that were scored, in order."""
+        computed, own = self.scored.computed, self._own
+        return {name: computed[name][own] for name in self.scored.names}
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The same as records of plain values."""
+        return self.scored.records[self._own]
+
+    @property
     def own(self) -> Columns:
-        """What was computed of the rows of this request."""
-        return take_rows(self.computed, slice(self.first, self.first + len(self.rows)))
+        """All that was computed of the rows of this request."""
+        return take_rows(self.scored.computed, self._own)
+
+    @property
+    def _own(self) -> slice:
+        return slice(self.first, self.first + len(self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +101,7 @@ class Scorer:
         strict: Whether a record with a field that is not declared is refused.
         cache: Rows that it scored before; None where none are kept.
         wanted: The columns that are computed: the outputs, and those that the rules are about.
+        names: The columns of an answer: key, event time and outputs.
     """
 
     loaded: LoadedVersion
@@ -75,11 +111,15 @@ class Scorer:
     strict: bool = True
     cache: Cache | None = None
     wanted: tuple[str, ...] = field(init=False, repr=False)
+    names: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         asked = [name for rules in self.computed_rules for name in rules.columns]
         wanted = tuple(dict.fromkeys((*self.pipeline.graph.outputs, *asked)))
         object.__setattr__(self, "wanted", wanted)
+        time = self.pipeline.record_schema.event_time
+        names = (self.pipeline.key, *([time] if time is not None else []))
+        object.__setattr__(self, "names", (*names, *self.pipeline.graph.outputs))
 
     @classmethod
     def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
@@ -102,17 +142,6 @@ class Scorer:
     def pipeline(self) -> Pipeline:
         """What computes."""
         return self.compiled.pipeline
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns of an answer."""
-        schema = self.pipeline.record_schema
-        time = schema.event_time
-        return (
-            self.pipeline.key,
-            *([time] if time is not None else []),
-            *self.pipeline.graph.outputs,
-        )
 
     def warm(self) -> None:
         """Answer golden records, alone and together, so that no client waits for a first time."""
@@ -153,14 +182,9 @@ class Scorer:
             decoded, found = self._scored(decoded, self._compute_each)
         except LockstepError as error:
             return error
-        return Answer(
-            self.loaded.version,
-            self._answered(found),
-            decoded.rows.tolist(),
-            decoded.rejected,
-            decoded.total,
-            found,
-        )
+        scored = Scored(self.names, found)
+        rows = decoded.rows.tolist()
+        return Answer(self.loaded.version, scored, rows, decoded.rejected, decoded.total)
 
     def _numbered(self, request: Sequence[Record]) -> Sequence[Record]:
         """Records whose key is their position in their own request, whatever it is sent with."""
@@ -227,10 +251,6 @@ class Scorer:
         found = {int(decoded.rows[place]): reasons for place, reasons in refused.items()}
         return set_aside(decoded, found, self.pipeline.key)
 
-    def _answered(self, computed: Columns) -> Columns:
-        """What an answer holds of what was computed for it."""
-        return {name: computed[name] for name in self.names}
-
     def _compute_each(self, decoded: Decoded) -> tuple[Decoded, Columns]:
         """The columns of all rows but those at which a function fails, found one by one."""
         try:
@@ -257,24 +277,21 @@ class Scorer:
         ends = np.cumsum([len(request) for request in requests])
         cuts = np.searchsorted(rows, ends).tolist()
         positions = rows.tolist()
-        answered = self._answered(found)
+        scored = Scored(self.names, found)
         answers: list[Answer | LockstepError] = []
         first = start = 0
         for request, end, cut in zip(requests, ends.tolist(), cuts, strict=True):
-            refused = [one for one in decoded.rejected if start <= one.row < end]
-            answers.append(
-                Answer(
-                    version,
-                    take_rows(answered, slice(first, cut)),
-                    [row - start for row in positions[first:cut]],
-                    tuple(replace(one, row=one.row - start) for one in refused),
-                    len(request),
-                    found,
-                    first,
-                )
-            )
+            own = [row - start for row in positions[first:cut]]
+            refused = _within(decoded.rejected, start, end) if decoded.rejected else ()
+            answers.append(Answer(version, scored, own, refused, len(request), first))
             first, start = cut, end
         return answers
+
+
+def _within(rejected: Sequence[Rejected], start: int, end: int) -> tuple[Rejected, ...]:
+    """The rejected rows of one request, counted from its first row."""
+    own = [one for one in rejected if start <= one.row < end]
+    return tuple(replace(one, row=one.row - start) for one in own)
 
 
 def _at(decoded: Decoded, mask: Array) -> Decoded:

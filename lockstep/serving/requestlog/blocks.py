@@ -63,9 +63,9 @@ class Layout:
 
     def _block(self, members: Sequence[Answered], now: float, wall: int) -> Block:
         latency = [int((now - asked.started) * 1e6) for asked, _ in members]
-        computed = getattr(members[0][1], "computed", None)
+        first = members[0][1]
         counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
-        columns: Columns = computed if computed is not None and any(counts) else {}
+        columns = first.scored.computed if isinstance(first, Answer) and any(counts) else {}
         return Block(
             ids=[asked.id for asked, _ in members],
             at=[wall - one for one in latency],
@@ -116,9 +116,10 @@ def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[
     if not answers:
         return list(compress(members, marks))
     counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
-    columns = take_rows(answers[0].computed, np.repeat(np.array(marks), counts))
+    columns = take_rows(answers[0].scored.computed, np.repeat(np.array(marks), counts))
+    scored = replace(answers[0].scored, computed=columns)
     return [
-        (asked, replace(one, computed=columns) if isinstance(one, Answer) else one)
+        (asked, replace(one, scored=scored) if isinstance(one, Answer) else one)
         for asked, one in compress(members, marks)
     ]
 
@@ -135,7 +136,7 @@ def _groups(answered: Sequence[Answered]) -> Iterator[Sequence[Answered]]:
 def _together(one: Answered) -> int:
     """The same for requests whose rows were computed together."""
     answer = one[1]
-    return id(answer.computed) if isinstance(answer, Answer) else 0
+    return id(answer.scored) if isinstance(answer, Answer) else 0
 
 
 def _status(asked: Asked, answer: Answer | Exception) -> int:

@@ -12,7 +12,7 @@ from lockstep.serving.asked import Asked
 from lockstep.serving.requestlog.blocks import Answered, Layout
 from lockstep.serving.requestlog.files import SegmentFile
 from lockstep.serving.requestlog.segments import Block, Header
-from lockstep.serving.scorer import Answer
+from lockstep.serving.scorer import Answer, Scored
 
 FIELDS = {"key": Kind.TEXT, "at": Kind.TIME, "size": Kind.INT, "price": Kind.FLOAT}
 OUTPUTS = {"risk": Kind.FLOAT, "late": Kind.BOOL}
@@ -48,10 +48,11 @@ def some_columns(rows: int, first: int = 0) -> Columns:
 
 def answered(columns: Columns, counts: list[int], ids: str = "r") -> list[Answered]:
     """One micro-batch: the rows, parted among requests of so many rows each."""
+    scored = Scored(("key",), columns)
     return [
         (
             Asked(f"{ids}{number}", started=1.0),
-            Answer(3, {}, list(range(count)), (), count, columns),
+            Answer(3, scored, list(range(count)), (), count),
         )
         for number, count in enumerate(counts)
     ]
