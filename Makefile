@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-core bench-run bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-core bench-run bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ docs: $(STAMP) ## write docs/reference.md and docs/checks.md from the code
 bench-requests: $(STAMP) ## a million requests through the server and its log, and from there through the batch path
 	@$(BIN)/python -m benchmarks.requests
 
+bench-serving: $(STAMP) ## load the server and others of the same models with wrk, by turns: half an hour
+	@$(BIN)/python -m benchmarks.serving
+
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core
 
@@ -52,7 +55,7 @@ bench-compare: $(STAMP) ## time this checkout against an older one by turns: mak
 	@$(BIN)/python -m benchmarks.compare $(OLD)
 
 clean: ## remove the environment, caches and build products (keeps .lockstep)
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .peers build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation is taken up again.

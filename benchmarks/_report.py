@@ -39,23 +39,32 @@ class Outcome:
     Attributes:
         target: What is limited, and in which unit.
         measured: What was measured.
-        limit: What it may be at most.
+        limit: What it may be at most, or has to be at least.
+        is_least: Whether the limit is what it has to be at least.
     """
 
     target: str
     measured: float
     limit: float
+    is_least: bool = False
 
     def __str__(self) -> str:
-        came = "met" if self.measured <= self.limit else "FALLS SHORT"
-        return f"{self.target}: at most {self.limit:g} wanted, {self.measured:.3g} measured: {came}"
+        is_met = self.measured >= self.limit if self.is_least else self.measured <= self.limit
+        wanted = f"at {'least' if self.is_least else 'most'} {self.limit:.3g} wanted"
+        came = "met" if is_met else "FALLS SHORT"
+        return f"{self.target}: {wanted}, {self.measured:.3g} measured: {came}"
 
 
-def machine(suite: pyperf.BenchmarkSuite) -> str:
-    """The processor, the system and the versions that figures come from, in two lines."""
+def machine(suite: pyperf.BenchmarkSuite, names: Sequence[str] = LIBRARIES) -> str:
+    """The processor, the system and the versions that figures come from, in two lines.
+
+    Args:
+        suite: Benchmarks that were run there.
+        names: The libraries whose versions are told.
+    """
     facts = suite.get_metadata()
     processor, cores = facts.get("cpu_model_name", platform.processor()), facts["cpu_count"]
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    libraries = ", ".join(f"{name} {version(name)}" for name in names)
     return (
         f"{processor}, {cores} cores, {platform.system()} {platform.machine()}\n"
         f"Python {platform.python_version()}, {libraries}"

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyperf
 
 HERE = Path(__file__).resolve().parents[1]
-_ONE_THREAD = dict.fromkeys(
+ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
 )
 
@@ -47,7 +47,7 @@ class Checkout:
         process = subprocess.run(
             arguments,
             cwd=self.root,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": str(self.root), **self.variables},
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(self.root), **self.variables},
             capture_output=True,
             text=True,
             check=False,

@@ -1,0 +1,159 @@
+"""The servers that are measured: how each is started, and what exactly it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from benchmarks._rounds import HERE, Checkout
+from benchmarks.run import lockstep
+from benchmarks.serving.environments import environment_of, pinned
+from benchmarks.serving.peers.reference import POINTER, PORT
+from benchmarks.serving.processes import Command
+from benchmarks.serving.setting import PIPELINE, Setting
+
+NOOP = "noop"
+OURS = "lockstep"
+MLFLOW = "mlflow"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that is measured.
+
+    Attributes:
+        name: Its name.
+        path: The path that is asked.
+        version: Version of the server's library.
+        does: What it does with a request.
+        command: How its server is started, given what it serves and the port to listen at; None
+            for another path of our own server.
+    """
+
+    name: str
+    path: str
+    version: str
+    does: str
+    command: Callable[[Setting, int], Command] | None
+
+    @property
+    def server(self) -> str:
+        """Name of the server that it is a path of."""
+        return self.name if self.command is not None else OURS
+
+
+def _ours(setting: Setting, port: int) -> Command:
+    arguments = lockstep(Checkout(HERE), "serve", PIPELINE, "--port", str(port))
+    return _command(setting, arguments, {"LOCKSTEP_HOME": str(setting.home.path)})
+
+
+def _mlflow(setting: Setting, port: int) -> Command:
+    model = f"models:/{PIPELINE}/{setting.loaded.version}"
+    return _command(
+        setting,
+        [
+            *(sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", model),
+            *("--env-manager", "local", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ],
+        {
+            "MLFLOW_TRACKING_URI": setting.home.tracking_uri,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            # It starts `uvicorn` by its name.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        },
+    )
+
+
+def _bentoml(setting: Setting, port: int) -> Command:
+    service = "benchmarks.serving.peers.bentoml_service:Flights"
+    return _command(
+        setting,
+        [
+            *(str(environment_of("bentoml")), "-m", "bentoml", "serve", service),
+            *("--host", "127.0.0.1", "--port", str(port), "--working-dir", str(HERE)),
+        ],
+        {
+            "BENTOML_DO_NOT_TRACK": "True",
+            "BENTOML_HOME": str(setting.home.path / "bentoml"),
+        },
+    )
+
+
+def _litserve(setting: Setting, port: int) -> Command:
+    script = "benchmarks.serving.peers.litserve_server"
+    return _command(setting, [str(environment_of("litserve")), "-m", script], {PORT: str(port)})
+
+
+def _starlette(setting: Setting, port: int) -> Command:
+    app = "benchmarks.serving.peers.starlette_app:app"
+    return _command(
+        setting,
+        [
+            *(sys.executable, "-m", "uvicorn", app, "--loop", "uvloop", "--http", "httptools"),
+            *("--no-access-log", "--log-level", "warning"),
+            *("--host", "127.0.0.1", "--port", str(port)),
+        ],
+        {},
+    )
+
+
+def _command(setting: Setting, arguments: list[str], variables: Mapping[str, str]) -> Command:
+    shared = {"PYTHONPATH": str(HERE), POINTER: str(setting.pointer)}
+    return Command(arguments, {**shared, **variables}, HERE)
+
+
+CANDIDATES = (
+    Candidate(
+        OURS,
+        "/invocations",
+        metadata.version("lockstep-scoring"),
+        "`lockstep serve`: fields, features and outputs validated, for which it computes the "
+        "second stage too; compiled predictors, micro-batches, request log on, no cache; the "
+        "process that asks the registry is on the same core",
+        _ours,
+    ),
+    Candidate(
+        NOOP,
+        "/noop",
+        metadata.version("lockstep-scoring"),
+        "the same server's route that parses the JSON and answers `{}`",
+        None,
+    ),
+    Candidate(
+        MLFLOW,
+        "/invocations",
+        metadata.version("mlflow"),
+        "`mlflow models serve` of the registered version, one worker: the `python_function` flavor "
+        "decodes, and predicts the outputs with scikit-learn; no batching",
+        _mlflow,
+    ),
+    Candidate(
+        "bentoml",
+        "/invocations",
+        pinned("bentoml"),
+        "one service, its adaptive batching on (up to 128), access log and metrics off: the "
+        "version's pipeline predicts the outputs with scikit-learn",
+        _bentoml,
+    ),
+    Candidate(
+        "litserve",
+        "/invocations",
+        pinned("litserve"),
+        "one worker process beside its HTTP process, batches of up to 128 within 1 ms: the "
+        "version's pipeline predicts the outputs with scikit-learn",
+        _litserve,
+    ),
+    Candidate(
+        "starlette",
+        "/invocations",
+        metadata.version("starlette"),
+        "a bare route on uvicorn with uvloop and httptools: the version's pipeline predicts the "
+        "outputs with scikit-learn; no batching",
+        _starlette,
+    ),
+)

@@ -1,0 +1,131 @@
+"""What all servers are given: a live version in a home of its own, and requests about flights."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from assets.flight_delay import ASSETS, history
+from benchmarks._rounds import HERE, BenchmarkError, Checkout
+from benchmarks.run import lockstep
+from lockstep.artifacts.live import open_live
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Columns
+from lockstep.columns.tables import take_rows
+from lockstep.parity.wire import wire_record, wire_text
+from lockstep.project.home import Home
+from lockstep.project.project import Project
+
+PIPELINE = ASSETS.name
+DIFFERENT = 20_000
+"""How many different flights are asked about, again and again."""
+_DATABASE = "mlflow.db"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all servers are given.
+
+    Attributes:
+        home: A home with the version, for this benchmark alone.
+        columns: The flights that are asked about, decoded.
+        bodies: A file with a request a line, each about one of them.
+    """
+
+    home: Home
+    columns: Columns
+    bodies: Path
+
+    @property
+    def pointer(self) -> Path:
+        """The file that says which version is live."""
+        return self.home.live(PIPELINE)
+
+    @cached_property
+    def loaded(self) -> LoadedVersion:
+        """The version, computing with scikit-learn itself."""
+        return open_live(self.pointer)
+
+    @cached_property
+    def requests(self) -> Sequence[bytes]:
+        """The requests."""
+        return self.bodies.read_bytes().splitlines()
+
+
+@contextmanager
+def setting(different: int = DIFFERENT) -> Iterator[Setting]:
+    """A copy of the project's live version, or one that is trained, and requests.
+
+    Args:
+        different: How many different flights to ask about.
+
+    Raises:
+        BenchmarkError: No version is live, and none can be trained; or the pipeline is declared to
+            be served otherwise than it is measured.
+    """
+    _demand_serving()
+    with tempfile.TemporaryDirectory(prefix="lockstep-bench-") as folder:
+        home = Home(Path(folder) / "home")
+        source = Project.find(HERE).home
+        if source.live(PIPELINE).is_file():
+            _copy(source, home)
+        else:
+            _train(home)
+        columns = flights(different)
+        bodies = Path(folder) / "bodies.jsonl"
+        bodies.write_text("".join(f"{body}\n" for body in texts(columns)), encoding="utf-8")
+        yield Setting(home, columns, bodies)
+
+
+def _demand_serving() -> None:
+    serving = ASSETS.serving
+    if serving is None or serving.log is None or serving.cached_rows:
+        raise BenchmarkError(
+            f"{PIPELINE} is to be served with its request log and without a cache, which would "
+            "answer what is asked again and again: declare PipelineAssets(serving=Serving())."
+        )
+
+
+def flights(count: int) -> Columns:
+    """Flights of January to March 2013, as many from each week as from any other."""
+    columns = decode(history(), ASSETS.pipeline.record_schema).columns
+    rows = len(columns[ASSETS.pipeline.key])
+    return take_rows(columns, np.linspace(0, rows - 1, min(count, rows)).astype(np.int64))
+
+
+def texts(columns: Columns) -> Iterator[str]:
+    """Requests in MLflow's protocol, one about each row."""
+    schema = ASSETS.pipeline.record_schema
+    for row in range(len(columns[ASSETS.pipeline.key])):
+        record = wire_text(wire_record(columns, row, schema))
+        yield f'{{"dataframe_records": [{record}]}}'
+
+
+def _copy(source: Home, target: Home) -> None:
+    """Copy the registry and what is live, so that no request is logged in a home that is used."""
+    target.path.mkdir()
+    for folder in (source.mlflow, source.live(PIPELINE).parent):
+        ignored = shutil.ignore_patterns(_DATABASE)
+        shutil.copytree(folder, target.path / folder.name, ignore=ignored)
+    with (
+        closing(sqlite3.connect(source.mlflow / _DATABASE)) as before,
+        closing(sqlite3.connect(target.mlflow / _DATABASE)) as after,
+    ):
+        before.backup(after)  # it may be written to
+    target.registry().open()  # what MLflow has stored of where files are follows it
+
+
+def _train(home: Home) -> None:
+    print("No version is live: training one, untimed ...", flush=True)
+    checkout = Checkout(HERE, {"LOCKSTEP_HOME": str(home.path)})
+    for command in (("train", PIPELINE), ("promote", PIPELINE, "1")):
+        checkout.run(lockstep(checkout, *command))

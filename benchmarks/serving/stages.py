@@ -1,0 +1,140 @@
+"""The compute path by itself: what a request costs from its text to that of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import pyperf
+
+from benchmarks.serving.setting import PIPELINE, flights, texts
+from lockstep.artifacts.live import open_live
+from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Columns
+from lockstep.project.home import Home
+from lockstep.rules.parting import part
+from lockstep.serving.bodies import Reading
+from lockstep.serving.content import Content
+from lockstep.serving.invocations import predictions, records_of
+from lockstep.serving.rows import Record
+from lockstep.serving.scorer import Answer, Scorer
+
+TOGETHER = (1, 32)
+"""How many requests of one record each are computed at once."""
+STAGES = ("parse", "decode", "rules", "features", "models", "encode")
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of the compute path.
+
+    Attributes:
+        scorer: What answers.
+    """
+
+    scorer: Scorer
+
+    @classmethod
+    def of(cls, home: Home) -> Stages:
+        """Those of the version that is live in a home, compiled where it can be."""
+        loaded = open_live(home.live(PIPELINE))
+        return cls(Scorer.of(loaded, loaded.compiled))
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How requests are read."""
+        return Reading(self.scorer.pipeline.record_schema, most=10_000)
+
+    def parse(self, batch: Batch) -> object:
+        """Records out of the texts of requests."""
+        return [records_of(body, Content.JSON, self.reading) for body in batch.bodies]
+
+    def decode(self, batch: Batch) -> object:
+        """Columns out of records."""
+        return decode(batch.records, self.scorer.pipeline.record_schema)
+
+    def rules(self, batch: Batch) -> object:
+        """Which rows are refused, for their fields, features or outputs."""
+        refused = self.scorer.rules.apply(batch.columns)
+        return refused, part(batch.computed, self.scorer.computed_rules)
+
+    def features(self, batch: Batch) -> Columns:
+        """The columns that need no model, and that the outputs or a rule need."""
+        return self.scorer.pipeline.evaluate(batch.columns, self.needed)
+
+    @cached_property
+    def needed(self) -> tuple[str, ...]:
+        """Names of those columns."""
+        graph, wanted = self.scorer.pipeline.graph, self.scorer.wanted
+        needed = {*wanted, *chain.from_iterable(map(graph.ancestors, wanted))}
+        return tuple(name for name in graph.model_free if name in needed)
+
+    def models(self, batch: Batch) -> Columns:
+        """The models, and the columns that are computed from theirs."""
+        return self.scorer.pipeline.evaluate(batch.known, self.scorer.wanted)
+
+    def encode(self, batch: Batch) -> object:
+        """The texts of answers."""
+        return [predictions(answer) for answer in batch.answers]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some requests in every form that a stage takes.
+
+    Attributes:
+        bodies: Their texts.
+        records: The record of each.
+        columns: All of them, decoded.
+        known: These and their features.
+        computed: These and all that is computed of them.
+        answers: The answer to each.
+    """
+
+    bodies: list[bytes]
+    records: list[Record]
+    columns: Columns
+    known: Columns
+    computed: Columns
+    answers: list[Answer]
+
+
+def batches(stages: Stages, together: int, count: int) -> Iterator[Batch]:
+    """Different requests.
+
+    Args:
+        stages: What computes.
+        together: How many are in a batch.
+        count: How many batches.
+    """
+    scorer = stages.scorer
+    bodies = [text.encode() for text in texts(flights(together * count))]
+    for first in range(0, together * count, together):
+        some = bodies[first : first + together]
+        requests = [records_of(body, Content.JSON, stages.reading) for body in some]
+        records = [record for request in requests for record in request]
+        columns = decode(records, scorer.pipeline.record_schema).columns
+        answers: list[Any] = scorer.answer(requests)
+        batch = Batch(some, records, columns, columns, columns, answers)
+        batch = replace(batch, known=stages.features(batch))
+        yield replace(batch, computed=stages.models(batch))
+
+
+def microseconds(suite: pyperf.BenchmarkSuite) -> dict[int, dict[str, float]]:
+    """The median of each stage a record, by number of requests that are computed together."""
+    return {
+        together: {
+            stage: suite.get_benchmark(f"{stage} of {together}").median() / together * 1e6
+            for stage in STAGES
+        }
+        for together in TOGETHER
+    }
+
+
+def stage_of(stages: Stages, name: str) -> Callable[[Batch], object]:
+    """A stage by its name."""
+    stage: Callable[[Batch], object] = getattr(stages, name)
+    return stage
