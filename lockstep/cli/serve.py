@@ -46,6 +46,7 @@ def serve(
         port=port,
         workers=workers,
         strict=not compat,
+        listing=str(home.listing(pipeline)) if serving.registry_seconds is not None else "",
         cached_rows=serving.cached_rows,
         log=serving.log,
         log_folder=str(home.requests(pipeline)),

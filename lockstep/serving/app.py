@@ -51,11 +51,15 @@ class Ready(ServiceEndpoint):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 200 if requests are answered, and 503 if not."""
         service = self._service
-        scorer, refusal = service.versions.scorer, service.versions.refusal
+        versions = service.versions
+        scorer, refusal = versions.scorer, versions.refusal
         told = {
             "ready": service.is_ready,
             "version": scorer.loaded.version if scorer is not None else None,
-            "refused": {"version": refusal.version, "reason": refusal.reason} if refusal else None,
+            "refused": refusal,
+            "versions": versions.numbers,
+            "pinned_refused": versions.pins.refusals,
+            "registry": versions.registry_trouble,
         }
         status = 200 if service.is_ready else 503
         await respond(send, Response(status, msgspec.json.encode(told)))

@@ -8,9 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from lockstep.serving.scorer import Scorer
 
 ID_HEADER = b"x-request-id"
 _ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+Role = Literal["live", "canary", "pinned"]
+"""What a version answers a request as."""
 
 
 @dataclass(slots=True)
@@ -22,11 +29,15 @@ class Asked:
         started: When it came, on the monotonic clock, in seconds.
         refused: Status of the response where rows are refused; 200 where the others are scored
             all the same.
+        scorer: The version that is to answer it; None before that is decided.
+        role: What that version answers it as.
     """
 
     id: str
     started: float
     refused: int = 422
+    scorer: Scorer | None = None
+    role: Role = "live"
 
 
 class RequestIds:

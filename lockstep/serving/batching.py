@@ -9,7 +9,7 @@ have a lane of their own, in a thread, so that a single record does not wait for
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -78,7 +78,6 @@ class MicroBatches:
         self._record = record
         self._ids = RequestIds()
         self._small, self._large = _Lane(self), _Lane(self)
-        self._asked: Counter[Answering] = Counter()
         self.waiting_rows = 0
 
     def ask(
@@ -106,13 +105,8 @@ class MicroBatches:
         asked = asked or self._ids.ask()
         lane = self._large if count > self.limits.inline_rows else self._small
         self.waiting_rows += count
-        self._asked[answering] += 1
         lane.add(_Waiting(answering, records, asked, future, until), loop)
         return future
-
-    def is_asked(self, answering: Answering) -> bool:
-        """Whether a request still waits for its answer."""
-        return self._asked[answering] > 0
 
     def answers(self, batch: Sequence[_Waiting]) -> list[Answer | Exception]:
         """What a batch is answered, once that is written down."""
@@ -130,19 +124,12 @@ class MicroBatches:
     def settle(self, batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
         """Hand on what a batch is answered."""
         for one, answer in zip(batch, answers, strict=True):
-            self.forget(one)
             if one.future.done():
                 continue
             if isinstance(answer, Exception):
                 one.future.set_exception(answer)
             else:
                 one.future.set_result(answer)
-
-    def forget(self, one: _Waiting) -> None:
-        """Count a request no longer among those that wait for their answer."""
-        self._asked[one.answering] -= 1
-        if not self._asked[one.answering]:
-            del self._asked[one.answering]
 
 
 class _Lane:
@@ -211,7 +198,6 @@ class _Lane:
             if one.until < now and not one.future.done():
                 one.future.set_exception(LateError("The request waited for too long."))
             if one.future.done():  # too late, or its client has gone
-                self._batches.forget(one)
                 continue
             batch.append(one)
             count += size

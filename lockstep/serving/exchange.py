@@ -63,8 +63,17 @@ async def exchange(
     except Exception:
         log.exception("a request cannot be answered")
         response = failure(ComputingError("The request cannot be answered; the log says why."))
+    finally:
+        scorer = asked.scorer
+        if scorer is not None:
+            scorer.lease.release()
     status, content, headers = response
-    await respond(send, Response(status, content, [*headers, (ID_HEADER, asked.id.encode())]))
+    told = [*headers, (ID_HEADER, asked.id.encode())]
+    if scorer is not None:
+        told.append(scorer.header)
+        version, seconds = scorer.loaded.version, monotonic() - asked.started
+        service.metrics.answered_by(version, asked.role, status, seconds)
+    await respond(send, Response(status, content, told))
 
 
 async def scored(

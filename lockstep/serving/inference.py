@@ -22,7 +22,7 @@ from lockstep.serving.errors import (
 )
 from lockstep.serving.exchange import ASKED, aside, exchange, headers_of, reading_of, scored
 from lockstep.serving.invocations import reasons
-from lockstep.serving.options import options_of
+from lockstep.serving.options import number_of, options_of
 from lockstep.serving.rows import Record, plain_values
 from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.service import Service
@@ -134,18 +134,18 @@ async def ready(service: Service, scope: Scope, body: bytes) -> Response:
 
 async def model_ready(service: Service, scope: Scope, body: bytes) -> Response:
     """Whether requests to a version are answered."""
-    scorer = _asked(service, scope)
+    scorer = await _claimed(service, scope)
     return _told({"name": scorer.loaded.name, "ready": True})
 
 
 async def model_metadata(service: Service, scope: Scope, body: bytes) -> Response:
     """What a version takes and gives."""
-    scorer = _asked(service, scope)
+    scorer = await _claimed(service, scope)
     schema, graph = scorer.pipeline.record_schema, scorer.pipeline.graph
     return _told(
         {
             "name": scorer.loaded.name,
-            "versions": [str(scorer.loaded.version)],
+            "versions": [str(number) for number in service.versions.numbers],
             "platform": "lockstep_skops",
             "inputs": [
                 described(field.alias or field.name, datatype_of_field(field)) for field in schema
@@ -159,8 +159,10 @@ async def model_metadata(service: Service, scope: Scope, body: bytes) -> Respons
 
 async def infer(service: Service, scope: Scope, body: bytes) -> Response:
     """The answer to a request."""
-    scorer, limits = _asked(service, scope), service.limits
-    options = options_of(scope["query_string"])
+    options, limits = options_of(scope["query_string"]), service.limits
+    if options.version is not None:
+        raise UnreadableError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
+    scorer = await _claimed(service, scope)
     if options.explain is not None:
         raise UnreadableError("A trace is told by /invocations?explain=trace alone.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
@@ -186,20 +188,22 @@ def _told(value: Any) -> Response:
     return Response(200, _encode(value))
 
 
-def _asked(service: Service, scope: Scope) -> Scorer:
+async def _claimed(service: Service, scope: Scope) -> Scorer:
     """The version that a path names.
 
     Raises:
-        UnknownError: There is no model of that name, or this is not the version that serves.
-        NotReadyError: None serves.
+        UnknownError: There is no model of that name, or no version of that number.
+        NotReadyError: None serves, or the one that is named is not loaded yet.
     """
-    scorer = service.demand_scorer()
     names = scope["path_params"]
-    if names["name"] != scorer.loaded.name:
-        raise UnknownError(f"There is no such model here; there is {scorer.loaded.name}.")
-    if names.get("version", str(scorer.loaded.version)) != str(scorer.loaded.version):
-        raise UnknownError(f"This version does not serve; version {scorer.loaded.version} does.")
-    return scorer
+    if names["name"] != service.pipeline:
+        raise UnknownError(f"There is no such model here; there is {service.pipeline}.")
+    if "version" not in names:
+        return await service.claim(scope[ASKED])
+    version = number_of(names["version"])
+    if version is None:
+        raise UnknownError("There is no such version; they have numbers, such as 3.")
+    return await service.claim(scope[ASKED], version)
 
 
 def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, list[Record]]:

@@ -25,7 +25,7 @@ from lockstep.serving.errors import (
     TooLargeError,
     UnreadableError,
 )
-from lockstep.serving.exchange import aside, exchange, headers_of, reading_of, scored
+from lockstep.serving.exchange import ASKED, aside, exchange, headers_of, reading_of, scored
 from lockstep.serving.limits import Limits
 from lockstep.serving.options import options_of
 from lockstep.serving.rows import Record
@@ -57,9 +57,9 @@ class Invocations:
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
         service, limits = self._service, self._service.limits
-        scorer = service.demand_scorer()
-        content = content_of(scope["headers"])
         options = options_of(scope["query_string"])
+        scorer = await service.claim(scope[ASKED], options.version)
+        content = content_of(scope["headers"])
         parse = partial(records_of, body, content, reading_of(service, scorer))
         size = len(body) if content is Content.JSON else limits.body_bytes
         records = await aside(size, limits.inline_bytes, parse)

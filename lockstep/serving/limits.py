@@ -21,6 +21,7 @@ class Limits:
         inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
             in a thread of its own, so that other requests are answered meanwhile.
         seconds: For how long a request may wait and be computed.
+        pinned_versions: Versions that are loaded since requests ask for them by number, at most.
     """
 
     body_bytes: int = 10 * 2**20
@@ -32,3 +33,4 @@ class Limits:
     batch_rows: int = 256
     inline_rows: int = 256
     seconds: float = 10.0
+    pinned_versions: int = 3

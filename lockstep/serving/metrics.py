@@ -45,6 +45,14 @@ class Metrics:
             buckets=_SECONDS,
             **told,
         )
+        self._version_seconds = Histogram(
+            "version_request_seconds",
+            "What requests took until they were answered, in seconds, by the version that answered "
+            "and whether it did as the live one, as the canary, or since they asked for it.",
+            ["pipeline", "version", "role", "status"],
+            buckets=_SECONDS,
+            **told,
+        )
         self._batch_rows = Histogram(
             "batch_rows",
             "Rows that were computed together.",
@@ -57,6 +65,19 @@ class Metrics:
             "waiting_rows", "Rows that wait.", ["pipeline"], **{**gauge, "multiprocess_mode": "sum"}
         )
         self._version = Gauge("version", "The version that serves.", ["pipeline"], **gauge)
+        self._loaded = Gauge("versions_loaded", "Versions that are loaded.", ["pipeline"], **gauge)
+        self._listed_at = Gauge(
+            "registry_read_timestamp_seconds",
+            "When the registry was read last, to learn which other versions may be used.",
+            ["pipeline"],
+            **gauge,
+        )
+        self._registry_failing = Gauge(
+            "registry_failing",
+            "1 while the registry cannot be read; what it told last holds.",
+            ["pipeline"],
+            **gauge,
+        )
         self._compiled = Gauge(
             "compiled_models",
             "Models that are served compiled, found equal to scikit-learn in this process.",
@@ -93,6 +114,7 @@ class Metrics:
         self._lock = Lock()
         self._children: dict[tuple[str, int], Any] = {}
         self._timers: dict[str, Any] = {}
+        self._by_version: dict[tuple[int, str, int], Any] = {}
         self._batches = self._batch_rows.labels(pipeline)
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -110,6 +132,21 @@ class Metrics:
             self._timers.setdefault(route, self._seconds.labels(self._pipeline, route))
         counter.inc()
         self._timers[route].observe(seconds)
+
+    def answered_by(self, version: int, role: str, status: int, seconds: float) -> None:
+        """Count a request that a version answered.
+
+        Args:
+            version: Its number.
+            role: What it answered as.
+            status: The status of the response.
+            seconds: What it took.
+        """
+        timer = self._by_version.get((version, role, status))
+        if timer is None:
+            labels = (self._pipeline, str(version), role, str(status))
+            timer = self._by_version[version, role, status] = self._version_seconds.labels(*labels)
+        timer.observe(seconds)
 
     def computed(self, rows: int) -> None:
         """Count a micro-batch."""
@@ -147,6 +184,10 @@ class Metrics:
         self._version.labels(name).set(scorer.loaded.version if scorer is not None else 0)
         self._compiled.labels(name).set(len(scorer.compiled.models) if scorer is not None else 0)
         self._refused.labels(name).set(versions.refusal is not None)
+        self._loaded.labels(name).set(len(versions.scorers.loaded))
+        if versions.listed is not None:
+            self._listed_at.labels(name).set(versions.listed.looked_at.timestamp())
+            self._registry_failing.labels(name).set(versions.registry_trouble is not None)
         if log is not None:
             self.logged(log.counts)
             failing = log.failing is not None

@@ -217,7 +217,9 @@ def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
         "required": ["predictions"],
     }
     refused = RefusedRowsError.status if scorer.strict else RefusedRowsError.compat_status
-    failures = {str(int(error.status)): _failure(error, "Error") for error in _FAILURES}
+    failures = {
+        str(int(error.status)): _failure(error, "Error") for error in (*_FAILURES, UnknownError)
+    }
     failures[str(int(refused or 400))] = _response(
         f"Rows are refused, or the body is. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
     )
@@ -228,7 +230,7 @@ def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
             "post": {
                 "operationId": "invocations",
                 "summary": "Score records, by MLflow's protocol",
-                "parameters": [_ON_INVALID, _EXPLAIN],
+                "parameters": [_ON_INVALID, _EXPLAIN, _VERSION],
                 "requestBody": {
                     "required": True,
                     "content": {
@@ -356,6 +358,13 @@ _EXPLAIN: Schema = {
     "in": "query",
     "description": "What is told of how rows were scored: `trace` is every column, of a few rows.",
     "schema": {"enum": ["trace"]},
+}
+_VERSION: Schema = {
+    "name": "version",
+    "in": "query",
+    "description": "Number of the version that is to answer, if it has passed the gate; "
+    "by default it is whichever serves.",
+    "schema": {"type": "integer", "minimum": 1},
 }
 _TEXT: Schema = {"type": "string"}
 

@@ -20,10 +20,15 @@ from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
 from lockstep.serving.cache import Cache
+from lockstep.serving.leases import Lease
 from lockstep.serving.rows import Record, plain_values, set_aside, undeclared
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
 """Computes rows: those that are left, and their columns."""
+
+Key: TypeAlias = tuple[int, str]
+"""What a version is known by: its number, and the digest of its bytes."""
+VERSION_HEADER = b"x-lockstep-version"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +105,10 @@ class Scorer:
         computed_rules: Those of its suites of features and outputs.
         strict: Whether a record with a field that is not declared is refused.
         cache: Rows that it scored before; None where none are kept.
+        lease: How many need it.
         wanted: The columns that are computed: the outputs, and those that the rules are about.
         names: The columns of an answer: key, event time and outputs.
+        header: The header by which a response tells that this version gave it.
     """
 
     loaded: LoadedVersion
@@ -110,8 +117,10 @@ class Scorer:
     computed_rules: tuple[RowRules, ...]
     strict: bool = True
     cache: Cache | None = None
+    lease: Lease = field(default_factory=Lease, repr=False)
     wanted: tuple[str, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
+    header: tuple[bytes, bytes] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         asked = [name for rules in self.computed_rules for name in rules.columns]
@@ -120,6 +129,7 @@ class Scorer:
         time = self.pipeline.record_schema.event_time
         names = (self.pipeline.key, *([time] if time is not None else []))
         object.__setattr__(self, "names", (*names, *self.pipeline.graph.outputs))
+        object.__setattr__(self, "header", (VERSION_HEADER, str(self.loaded.version).encode()))
 
     @classmethod
     def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
@@ -137,6 +147,11 @@ class Scorer:
         """
         graph = self.pipeline.graph
         return replace(self, cache=Cache.of(graph, rows, self.wanted)) if rows else self
+
+    @property
+    def key(self) -> Key:
+        """What the version is known by."""
+        return self.loaded.version, self.loaded.digest
 
     @property
     def pipeline(self) -> Pipeline:

@@ -40,6 +40,7 @@ class Settings:
         workers: How many processes share the port.
         strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
             the server is as lenient as MLflow's, with its status codes.
+        listing: The file that lists which other versions may be used; empty for none.
         look_seconds: How often to look whether another version is live.
         limits: How much may be waited for.
         cached_rows: How many rows each process keeps the outputs of.
@@ -53,6 +54,7 @@ class Settings:
     port: int = 8080
     workers: int = 1
     strict: bool = True
+    listing: str = ""
     look_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
     cached_rows: int = 0
@@ -126,6 +128,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
         settings.pipeline,
         Path(settings.pointer),
         settings.limits,
+        listing=Path(settings.listing) if settings.listing else None,
         strict=settings.strict,
         cached_rows=settings.cached_rows,
         log=log,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lockstep.serving.asked import RequestIds
+from lockstep.serving.asked import Asked, RequestIds
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import NotReadyError
 from lockstep.serving.limits import Limits
@@ -32,6 +32,7 @@ class Service:
     Args:
         pipeline: Name of the pipeline.
         pointer: The file that says which version of it is live.
+        listing: The file that lists which others may be used; None for none.
         limits: How much is taken at once.
         strict: Whether what is not declared is refused, and rows that are refused get status 422;
             otherwise the rules and the status codes are those of MLflow's scoring server, where
@@ -44,7 +45,7 @@ class Service:
         limits: How much is taken at once.
         metrics: What is counted.
         bodies: The bodies that are being read.
-        versions: The version that serves, kept up with the file.
+        versions: The versions that answer, kept up with the files.
         batches: The requests that wait.
         ids: Ids of requests.
         log: Where they are written down.
@@ -57,6 +58,7 @@ class Service:
         pointer: Path,
         limits: Limits | None = None,
         *,
+        listing: Path | None = None,
         strict: bool = True,
         cached_rows: int = 0,
         log: Log | None = None,
@@ -71,14 +73,46 @@ class Service:
         if log is not None:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
-        self.versions = Versions(pointer, self.batches, strict=strict, cached_rows=cached_rows)
-        self.versions.on_swap.append(self.metrics.follow_cache)
+        self.versions = Versions(
+            pointer, listing, self.limits, strict=strict, cached_rows=cached_rows
+        )
+        self.versions.scorers.on_load.append(self.metrics.follow_cache)
         self.is_draining = False
 
     @property
     def is_ready(self) -> bool:
         """Whether requests are answered."""
         return self.versions.scorer is not None and not self.is_draining
+
+    async def claim(self, asked: Asked, version: int | None = None) -> Scorer:
+        """The version that is to answer a request; it stays loaded until the request lets go of it.
+
+        Args:
+            asked: The request.
+            version: Number of the version that it asks for; None for whichever serves.
+
+        Raises:
+            UnknownError: The version that it asks for has not passed the gate, or is not known.
+            NotReadyError: None serves, or the one that it asks for is not loaded yet.
+        """
+        if version is None:
+            scorer = self.demand_scorer()
+            scorer.lease.hold()
+        else:
+            self.demand_open()
+            scorer = await self.versions.acquire(version)
+            asked.role = "pinned"
+        asked.scorer = scorer
+        return scorer
+
+    def demand_open(self) -> None:
+        """Check that the server takes requests.
+
+        Raises:
+            NotReadyError: It is stopping.
+        """
+        if self.is_draining:
+            raise NotReadyError("The server is stopping.")
 
     def demand_scorer(self) -> Scorer:
         """The version that serves.
@@ -87,8 +121,7 @@ class Service:
             NotReadyError: There is none, or the server is stopping.
         """
         scorer = self.versions.scorer
-        if self.is_draining:
-            raise NotReadyError("The server is stopping.")
+        self.demand_open()
         if scorer is None:
             refusal = self.versions.refusal
             why = f": {refusal.reason}" if refusal is not None else " yet"

@@ -1,170 +1,161 @@
-"""Versions: the one that serves, and how another takes its place without a request lost."""
+"""Versions: which of them answers what, and how another takes its place without a request lost."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
 from lockstep.artifacts.live import LivePointer, read_live
-from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.errors import LockstepError
-from lockstep.parity.compiled import compiled_parity
-from lockstep.parity.replay import replay
-from lockstep.serving.batching import MicroBatches
+from lockstep.serving.errors import UnknownError
+from lockstep.serving.limits import Limits
+from lockstep.serving.pins import Pins
+from lockstep.serving.proving import Refusal
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.scorers import Scorers, key_of
 
 log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS = 0.05
-"""How often it is looked whether the last request to a version was answered."""
-
-
-class UnprovenError(LockstepError):
-    """A version does not compute here what it computed when it was fitted."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A version that was to serve and does not.
-
-    Attributes:
-        version: Its number; None where not even that can be read.
-        reason: Why.
-    """
-
-    version: int | None
-    reason: str
-
-
-def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
-    """Replay a version's golden records in this process, and make a scorer of it.
-
-    The reference predictors have to give every value that they gave at the fit. The compiled ones
-    have to agree with them, on edges too; where they do not, the reference ones serve.
-
-    Args:
-        loaded: The version.
-        strict: Whether a record with a field that is not declared is refused.
-
-    Raises:
-        UnprovenError: A column differs; the message names it.
-    """
-    replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version)
-    if not replayed.ok:
-        raise UnprovenError(
-            f"Version {loaded.version} does not give the golden records in this process what it "
-            f"gave them at the fit: {replayed.summary}"
-        )
-    compiled = loaded.compiled
-    found = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
-    if not found.ok:
-        log.error("the reference predictors serve, as the compiled ones differ: %s", found.summary)
-        compiled = Compiled.none(loaded.pipeline, found.summary)
-    scorer = Scorer.of(loaded, compiled, strict=strict)
-    scorer.warm()
-    return scorer
+_AGAIN_SECONDS = 30.0
+"""After how long a version whose files could not be used is tried again."""
 
 
 class Versions:
-    """The version that serves, kept up with the file that says which one is live.
+    """The version that is live, and others that have passed the gate.
 
-    The file is written by the gate, for a version that it let serve, with the digest of its bytes:
-    another one is not served, whatever an alias says.
+    Two files tell which these are, and by which bytes: the gate's, which says which one is live,
+    and the listing that is made of the registry. Another one is not served, whatever an alias says.
 
     Args:
-        pointer: The file, such as `Home.live("flights")`.
-        batches: The requests that wait; a version is unloaded once none of them is its own.
+        pointer: The gate's file, such as `Home.live("flights")`.
+        listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
+        limits: How many versions are loaded, and how long a request waits for one.
         strict: Whether a record with a field that is not declared is refused.
         cached_rows: How many rows each version keeps the outputs of; 0 for none.
 
     Attributes:
-        scorer: The version that serves; None until there is one.
-        refusal: The version that was to serve last and does not; None if that one serves.
-        on_swap: Is called with each version that begins to serve.
+        scorers: The versions that are loaded.
+        scorer: The version that is live; None until there is one.
+        refusal: The version that was to be live last and does not serve; None if that one serves.
+        listed: What the listing tells; None where there is none.
+        pins: The versions that requests ask for by number.
+        trouble: Why the listing cannot be read; None if it can.
     """
 
     def __init__(
-        self, pointer: Path, batches: MicroBatches, *, strict: bool = True, cached_rows: int = 0
+        self,
+        pointer: Path,
+        listing: Path | None = None,
+        limits: Limits | None = None,
+        *,
+        strict: bool = True,
+        cached_rows: int = 0,
     ) -> None:
-        self.pointer = pointer
-        self.strict = strict
-        self.cached_rows = cached_rows
-        self.batches = batches
+        self.scorers = Scorers(strict=strict, cached_rows=cached_rows)
         self.scorer: Scorer | None = None
         self.refusal: Refusal | None = None
-        self.on_swap: list[Callable[[Scorer], None]] = []
+        self.listed: Listing | None = None
+        self.trouble: str | None = None
+        self.pins = Pins(self.scorers, limits or Limits())
+        self._pointer, self._listing = pointer, listing
         self._seen: LivePointer | None = None
-        self._drains: set[asyncio.Task[None]] = set()
+        self._again = float("inf")
 
     async def follow(self, seconds: float) -> None:
-        """Look for another version for as long as the server runs.
+        """Look for other versions for as long as the server runs.
 
         Args:
             seconds: How often.
         """
         while True:
             await self.look()
+            self.look_beside()
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:
         """Load the version that is live, if that is another one by now, and let it serve."""
         try:
-            wanted = read_live(self.pointer)
+            wanted = read_live(self._pointer)
         except LockstepError as error:
-            self._refuse(None, str(error))
+            self._refuse(None, error)
             return
-        if wanted is None or wanted == self._seen:
+        now = asyncio.get_running_loop().time()
+        if wanted is None or (wanted == self._seen and now < self._again):
             return
-        self._seen = wanted
-        if self.scorer is not None and wanted.digest == self.scorer.loaded.digest:
+        self._seen, self._again = wanted, float("inf")
+        if self.scorer is not None and key_of(wanted) == self.scorer.key:
             self.refusal = None
             return
-        log.info("version %s is live: loading it", wanted.version)
         try:
-            scorer = await asyncio.to_thread(_load, wanted, self.strict)
-            scorer = scorer.remembering(self.cached_rows)
+            scorer = await self.scorers.acquire(wanted)
         except LockstepError as error:
-            self._refuse(wanted.version, str(error))
+            if isinstance(error, ArtifactError):  # a file may be there again
+                self._again = now + _AGAIN_SECONDS
+            self._refuse(wanted.version, error)
             return
         self._swap(scorer)
 
-    async def drained(self) -> None:
-        """Wait until every version that served before is unloaded."""
-        await asyncio.gather(*self._drains)
+    def look_beside(self) -> None:
+        """Read which other versions may be used, and let go of those that may not any more."""
+        if self._listing is None:
+            return
+        try:
+            self.listed = read_listing(self._listing)
+        except LockstepError as error:
+            if self.trouble is None:
+                log.error("the versions that may be used stay as they are: %s", error)
+            self.trouble = str(error)
+            return
+        self.trouble = None
+        self.pins.keep({key_of(one) for one in self._proven().values()})
+
+    @property
+    def registry_trouble(self) -> str | None:
+        """Why it is not known what the registry tells now; None if it is."""
+        return self.trouble or (self.listed.trouble if self.listed is not None else None)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the versions that requests may ask for, oldest first."""
+        live = {self.scorer.loaded.version} if self.scorer is not None else set()
+        return tuple(sorted({*self._proven(), *live}))
+
+    async def acquire(self, number: int) -> Scorer:
+        """The version of a number, with a lease of the caller's, loaded if it is not.
+
+        Raises:
+            UnknownError: It has not passed the gate, is not known, or cannot be used here.
+            NotReadyError: It takes too long to load, or too many others are asked for.
+        """
+        if self.scorer is not None and self.scorer.loaded.version == number:
+            self.scorer.lease.hold()
+            return self.scorer
+        stored = self._proven().get(number)
+        if stored is None:
+            known = ", ".join(map(str, self.numbers)) or "none"
+            raise UnknownError(
+                f"Version {number} has not passed the gate, or is not known here: there is {known}."
+            )
+        return await self.pins.acquire(stored)
+
+    def _proven(self) -> dict[int, ListedVersion]:
+        listed = self.listed.versions if self.listed is not None else {}
+        return {number: one for number, one in listed.items() if one.proven_at is not None}
 
     def _swap(self, scorer: Scorer) -> None:
-        """From one request to the next; those that wait for the old version still get it."""
+        """From one request to the next; those that the old version has to answer still get it."""
         old, self.scorer, self.refusal = self.scorer, scorer, None
-        for told in self.on_swap:
-            told(scorer)
         log.info("version %s serves", scorer.loaded.version)
-        # What was just loaded stays: going through it again and again is what costs a pause.
-        gc.collect()
-        gc.freeze()
         if old is not None:
-            task = asyncio.create_task(self._drain(old))
-            self._drains.add(task)
-            task.add_done_callback(self._drains.discard)
+            old.lease.release()
 
-    async def _drain(self, old: Scorer) -> None:
-        while self.batches.is_asked(old):
-            await asyncio.sleep(_DRAIN_SECONDS)
-        old.loaded.unload()
-        log.info("version %s is unloaded", old.loaded.version)
-
-    def _refuse(self, version: int | None, reason: str) -> None:
-        refusal = Refusal(version, reason)
+    def _refuse(self, version: int | None, error: LockstepError) -> None:
+        refusal = Refusal(version, str(error))
         if refusal == self.refusal:
             return
         self.refusal = refusal
         serves = f"version {self.scorer.loaded.version} goes on" if self.scorer else "none serves"
-        log.error("version %s is refused, %s: %s", version, serves, reason)
-
-
-def _load(wanted: LivePointer, strict: bool) -> Scorer:
-    return prove(wanted.open(), strict=strict)
+        log.error("version %s is refused, %s: %s", version, serves, error)

@@ -24,7 +24,7 @@ from lockstep.serving.requestlog.segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.scorer import Scorer
+from lockstep.serving.scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
 """How often open segments are looked at: forced to disk, or sealed for their age."""
@@ -90,7 +90,7 @@ class Log:
         self._hashes = keyed_hashes(log_key()) if settings.hash else None
         self._token, self._number = secrets.token_hex(4), 0
         self._lock = Lock()
-        self._open: dict[str, _Open] = {}
+        self._open: dict[Key, _Open] = {}
         self._full: list[_Open] = []
         self._wake, self._closing = Event(), Event()
         self._keeper = Thread(target=self._keep, name="request-log", daemon=True)
@@ -128,12 +128,12 @@ class Log:
             try:
                 self._write(scorer, wanted, len(answered) - len(wanted), now, wall)
             except OSError as error:
-                self._fail(error, scorer.loaded.digest, len(wanted))
+                self._fail(error, scorer.key, len(wanted))
 
     def _write(
         self, scorer: Scorer, wanted: Sequence[Answered], left_out: int, now: float, wall: int
     ) -> None:
-        one = self._open.get(scorer.loaded.digest)
+        one = self._open.get(scorer.key)
         if one is None:
             one = self._begin(scorer, now)
         one.file.left_out += left_out
@@ -148,7 +148,7 @@ class Log:
         self.counts.logged += len(wanted)
         self.counts.written_bytes += one.file.size - before
         if one.file.size >= self.settings.segment_bytes:
-            self._retire(scorer.loaded.digest)
+            self._retire(scorer.key)
 
     def _begin(self, scorer: Scorer, now: float) -> _Open:
         loaded, redacted = scorer.loaded, self.settings.redacted
@@ -173,23 +173,23 @@ class Log:
         name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
         file = SegmentFile(self.folder / name, header)
         found = _Open(file, Layout.of(header, self._hashes), now)
-        self._open[loaded.digest] = found
+        self._open[scorer.key] = found
         return found
 
-    def _retire(self, digest: str) -> None:
-        """Write no more to a segment, and have it sealed."""
-        self._full.append(self._open.pop(digest))
+    def _retire(self, key: Key) -> None:
+        """Write no more to a version's segment, and have it sealed."""
+        self._full.append(self._open.pop(key))
         self._wake.set()
 
-    def _fail(self, error: OSError, digest: str, requests: int) -> None:
+    def _fail(self, error: OSError, key: Key, requests: int) -> None:
         """Do with requests that cannot be written down what is to be done with them.
 
         Raises:
             UnloggedError: They are to be refused.
         """
         self._note(error)
-        if digest in self._open and not self._open[digest].file.is_sound:
-            self._retire(digest)
+        if key in self._open and not self._open[key].file.is_sound:
+            self._retire(key)
         if self.settings.when_full == "refuse":
             self.counts.refused += requests
             raise UnloggedError("The request log cannot be written, and nothing goes unlogged.")
@@ -220,9 +220,9 @@ class Log:
         """Force to disk what is to be, and seal the segments that are full or old."""
         oldest = time.monotonic() - self.settings.segment_age.total_seconds()
         with self._lock:
-            for digest, one in list(self._open.items()):
+            for key, one in list(self._open.items()):
                 if one.since <= oldest:
-                    self._retire(digest)
+                    self._retire(key)
             dirty = [one for one in self._open.values() if one.is_dirty]
         self._seal_full()
         if self.settings.flush != "interval":

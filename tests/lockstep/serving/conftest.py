@@ -3,22 +3,24 @@
 import json
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lockstep.artifacts.artifact import sha256
+from lockstep.artifacts.listing import ListedVersion
 from lockstep.artifacts.live import LivePointer, open_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
 from lockstep.serving.app import application
 from lockstep.serving.limits import Limits
+from lockstep.serving.proving import prove
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.service import Service
-from lockstep.serving.versions import prove
 from tests.fixtures.asgi import Client
 
 Records = list[dict[str, Any]]
@@ -68,6 +70,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def stored(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], ListedVersion]:
+    """Gives versions of other bytes, which compute the same: their manifest differs by a number."""
+
+    def make(number: int) -> ListedVersion:
+        directory = tmp_path / f"stored {number}"
+        shutil.copytree(loaded.directory, directory)
+        path = directory / "manifest.json"
+        manifest = json.loads(path.read_bytes())
+        path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + number}))
+        return ListedVersion(
+            loaded.name, number, directory, sha256(path.read_bytes()), datetime.now(UTC)
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -115,6 +115,6 @@ def test_metrics_count_the_rows_that_were_known_and_those_that_were_computed(
     remembering.answer([orders[:3]])
     remembering.answer([orders[:4]])
 
-    text = metrics.text(batches, Versions(Path("nowhere"), batches)).decode()
+    text = metrics.text(batches, Versions(Path("nowhere"))).decode()
     assert 'lockstep_cache_rows_total{outcome="known",pipeline="orders"} 3.0' in text
     assert 'lockstep_cache_rows_total{outcome="computed",pipeline="orders"} 4.0' in text

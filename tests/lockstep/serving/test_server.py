@@ -184,7 +184,7 @@ def test_no_framework_is_loaded_to_serve(pointer: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from lockstep.serving.server import Settings, served\n"
-        "from lockstep.serving.versions import prove\n"
+        "from lockstep.serving.proving import prove\n"
         "from lockstep.artifacts.live import open_live\n"
         "served(Settings('orders', sys.argv[1]))\n"
         "prove(open_live(Path(sys.argv[1])))\n"

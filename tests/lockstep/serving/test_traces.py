@@ -17,9 +17,9 @@ from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.pipeline import Trace
 from lockstep.parity.comparison import compare
 from lockstep.scoring.trace import TracedRow, trace_row
+from lockstep.serving.proving import prove
 from lockstep.serving.scorer import Answer, Scorer
 from lockstep.serving.traces import trace_of
-from lockstep.serving.versions import prove
 from tests.fixtures.asgi import Client
 from tests.fixtures.orders import Workplace
 from tests.lockstep.serving.conftest import client_of

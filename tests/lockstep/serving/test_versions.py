@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.live import LivePointer, read_live, write_live
+from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
-from lockstep.serving.batching import MicroBatches
-from lockstep.serving.limits import Limits
-from lockstep.serving.scorer import Answer
+from lockstep.serving.service import Service
 from lockstep.serving.versions import Versions
 
 Records = list[dict[str, Any]]
@@ -37,7 +35,7 @@ def pointer(tmp_path: Path) -> Path:
 
 
 def versions_at(pointer: Path) -> Versions:
-    return Versions(pointer, MicroBatches(Limits()))
+    return Versions(pointer)
 
 
 def number_of(versions: Versions) -> int | None:
@@ -64,7 +62,7 @@ def test_nothing_serves_before_a_version_is_live(
 def test_a_version_begins_without_the_rows_that_another_one_scored(
     pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer, orders: Records
 ) -> None:
-    versions = Versions(pointer, MicroBatches(Limits()), cached_rows=10)
+    versions = Versions(pointer, cached_rows=10)
     kept: list[int] = []
 
     async def go() -> None:
@@ -76,7 +74,6 @@ def test_a_version_begins_without_the_rows_that_another_one_scored(
             kept.append(len(versions.scorer.cache))
             versions.scorer.answer([orders[:3]])
             kept.append(len(versions.scorer.cache))
-            await versions.drained()
 
     asyncio.run(go())
 
@@ -143,31 +140,51 @@ def test_a_pointer_that_cannot_be_read_leaves_the_version_that_serves(
 
     asyncio.run(go())
 
-    assert number_of(versions) == 1
+    assert number_of(versions) == 3
     assert versions.refusal is None
 
 
 def test_requests_are_answered_by_the_version_that_served_when_they_came(
     pointer: Path, copied: Callable[[int], LivePointer], other: LivePointer, orders: Records
 ) -> None:
-    versions = versions_at(pointer)
-    batches = versions.batches
+    service = Service("orders", pointer)
+    versions = service.versions
 
-    async def go() -> list[int]:
+    async def go() -> None:
         write_live(pointer, copied(1))
         await versions.look()
-        old = versions.scorer
-        assert old is not None
-        waiting = [batches.ask(old, orders[:1]) for _ in range(3)]
+        before, after = service.ids.ask(), service.ids.ask()
+        old = await service.claim(before)
         write_live(pointer, other)
         await versions.look()
-        new = versions.scorer
-        assert new is not None
-        waiting.append(batches.ask(new, orders[:1]))
-        answers: list[Answer] = list(await asyncio.gather(*waiting))
-        await versions.drained()
-        assert not batches.is_asked(old)
-        return [answer.version for answer in answers]
+        new = await service.claim(after)
+        answers = await asyncio.gather(
+            *(service.batches.ask(one, orders[:1]) for one in (old, new))
+        )
+        assert [answer.version for answer in answers] == [1, 2]
+        assert versions.scorers.loaded == (old, new)
+        old.lease.release()
+        assert versions.scorers.loaded == (new,)
 
-    assert asyncio.run(go()) == [1, 1, 1, 2]
-    assert read_live(pointer) is not None
+    asyncio.run(go())
+
+
+def test_a_version_whose_files_are_there_again_is_tried_again(
+    pointer: Path, copied: Callable[[int], LivePointer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lockstep.serving.versions._AGAIN_SECONDS", 0.0)
+    versions = versions_at(pointer)
+    live = copied(1)
+    write_live(pointer, live)
+    away = live.directory.rename(live.directory.with_name("away"))
+
+    async def go() -> None:
+        await versions.look()
+        assert versions.refusal is not None
+        away.rename(live.directory)
+        await versions.look()
+
+    asyncio.run(go())
+
+    assert number_of(versions) == 1
+    assert versions.refusal is None

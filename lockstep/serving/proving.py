@@ -1,0 +1,98 @@
+"""Proving: a version computes in this process what it computed at the fit, or it does not serve."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.errors import LockstepError
+from lockstep.parity.compiled import compiled_parity
+from lockstep.parity.replay import replay
+from lockstep.serving.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+
+class UnprovenError(LockstepError):
+    """A version does not compute here what it computed when it was fitted."""
+
+
+class Stored(Protocol):
+    """A version whose files are known, such as the one that a pointer names."""
+
+    @property
+    def version(self) -> int:
+        """Its number."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its manifest."""
+
+    def open(self) -> LoadedVersion:
+        """The version, from its files."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A version that was to serve and does not.
+
+    Attributes:
+        version: Its number; None where not even that can be read.
+        reason: Why.
+    """
+
+    version: int | None
+    reason: str
+
+
+def load(stored: Stored, *, strict: bool = True) -> Scorer:
+    """Open a version and prove it.
+
+    Args:
+        stored: The version.
+        strict: Whether a record with a field that is not declared is refused.
+
+    Raises:
+        LockstepError: It cannot be used here; whatever its own code raises, too.
+    """
+    try:
+        return prove(stored.open(), strict=strict)
+    except LockstepError:
+        raise
+    except Exception as error:
+        log.exception("version %s cannot be loaded", stored.version)
+        raise UnprovenError(
+            f"Version {stored.version} cannot be loaded ({type(error).__name__}); the log says why."
+        ) from error
+
+
+def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
+    """Replay a version's golden records in this process, and make a scorer of it.
+
+    The reference predictors have to give every value that they gave at the fit. The compiled ones
+    have to agree with them, on edges too; where they do not, the reference ones serve.
+
+    Args:
+        loaded: The version.
+        strict: Whether a record with a field that is not declared is refused.
+
+    Raises:
+        UnprovenError: A column differs; the message names it.
+    """
+    replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version)
+    if not replayed.ok:
+        raise UnprovenError(
+            f"Version {loaded.version} does not give the golden records in this process what it "
+            f"gave them at the fit: {replayed.summary}"
+        )
+    compiled = loaded.compiled
+    found = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
+    if not found.ok:
+        log.error("the reference predictors serve, as the compiled ones differ: %s", found.summary)
+        compiled = Compiled.none(loaded.pipeline, found.summary)
+    scorer = Scorer.of(loaded, compiled, strict=strict)
+    scorer.warm()
+    return scorer
