@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any
 
 import pyperf
 
@@ -20,7 +19,7 @@ from lockstep.serving.bodies import Reading
 from lockstep.serving.content import Content
 from lockstep.serving.invocations import predictions, records_of
 from lockstep.serving.rows import Record
-from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.scorer import Answer, Scored, Scorer
 
 TOGETHER = (1, 32)
 """How many requests of one record each are computed at once."""
@@ -77,8 +76,12 @@ class Stages:
         return self.scorer.pipeline.evaluate(batch.known, self.scorer.wanted)
 
     def encode(self, batch: Batch) -> object:
-        """The texts of answers."""
-        return [predictions(answer) for answer in batch.answers]
+        """The texts of answers, one row each."""
+        version, scored = self.scorer.loaded.version, Scored(self.scorer.names, batch.computed)
+        return [
+            predictions(Answer(version, scored, [0], (), 1, row))
+            for row in range(len(batch.records))
+        ]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,6 @@ class Batch:
         columns: All of them, decoded.
         known: These and their features.
         computed: These and all that is computed of them.
-        answers: The answer to each.
     """
 
     bodies: list[bytes]
@@ -99,7 +101,6 @@ class Batch:
     columns: Columns
     known: Columns
     computed: Columns
-    answers: list[Answer]
 
 
 def batches(stages: Stages, together: int, count: int) -> Iterator[Batch]:
@@ -117,8 +118,7 @@ def batches(stages: Stages, together: int, count: int) -> Iterator[Batch]:
         requests = [records_of(body, Content.JSON, stages.reading) for body in some]
         records = [record for request in requests for record in request]
         columns = decode(records, scorer.pipeline.record_schema).columns
-        answers: list[Any] = scorer.answer(requests)
-        batch = Batch(some, records, columns, columns, columns, answers)
+        batch = Batch(some, records, columns, columns, columns)
         batch = replace(batch, known=stages.features(batch))
         yield replace(batch, computed=stages.models(batch))
 
