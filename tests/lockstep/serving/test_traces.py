@@ -110,7 +110,7 @@ def test_rows_that_were_computed_with_those_of_others_show_that_very_computation
     columns = {one["column"]: one for one in trace_of(scorer, answer)["columns"]}
 
     assert columns["order_id"]["values"] == [one["order_id"] for one in orders[3:5]]
-    for name, computed in answer.computed.items():
+    for name, computed in answer.scored.computed.items():
         assert np.shares_memory(answer.own[name], computed)
         if name != "sent_at":
             expected = [None if one != one else one for one in computed[3:5].tolist()]
@@ -165,11 +165,11 @@ def test_a_column_that_fails_is_told_with_its_place_and_so_is_what_depends_on_it
 ) -> None:
     (answer,) = scorer.answer([orders[:1]])
     assert isinstance(answer, Answer)
-    fields = {name: answer.computed[name] for name in scorer.pipeline.record_schema.names}
+    fields = {name: answer.scored.computed[name] for name in scorer.pipeline.record_schema.names}
     node = scorer.pipeline.graph.nodes["price_per_item"]
     monkeypatch.setitem(vars(node), "function", lambda price, items: 1 / 0)
 
-    found = trace_of(scorer, replace(answer, computed=fields))
+    found = trace_of(scorer, replace(answer, scored=replace(answer.scored, computed=fields)))
     columns = {one["column"]: one for one in found["columns"]}
 
     assert columns["price_per_item"]["failed"].startswith("Feature price_per_item (")

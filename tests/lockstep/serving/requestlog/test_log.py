@@ -63,8 +63,8 @@ def test_the_log_holds_the_fields_as_they_were_decoded_and_the_outputs_as_they_w
         *scorer.pipeline.graph.outputs,
     )
     for name, values in segment.columns.items():
-        assert values.dtype == together.computed[name].dtype
-        assert repr(values.tolist()) == repr(together.computed[name].tolist())
+        assert values.dtype == together.scored.computed[name].dtype
+        assert repr(values.tolist()) == repr(together.scored.computed[name].tolist())
 
 
 def test_a_row_that_is_refused_leaves_the_rows_of_its_neighbours_in_place(

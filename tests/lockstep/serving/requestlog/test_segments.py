@@ -88,7 +88,7 @@ def sealed(file: SegmentFile) -> Segment:
 def test_what_is_told_of_a_request_is_when_it_came_and_what_it_was_answered(open_file) -> None:
     late = (answered({}, [0])[0][0], LateError("The request waited for too long."))
     (asked, answer), other = answered(some_columns(3), [1, 2])
-    rejecting = (asked, type(answer)(3, {}, [1], (refused(0),), 2, answer.computed))
+    rejecting = (asked, type(answer)(3, answer.scored, [1], (refused(0),), 2))
     open_file.append(blocks([rejecting, other, late]), force=False)
 
     requests = sealed(open_file).requests
@@ -103,7 +103,7 @@ def test_what_is_told_of_a_request_is_when_it_came_and_what_it_was_answered(open
 
 def test_reasons_are_logged_without_the_values_that_they_are_about(open_file) -> None:
     asked, answer = answered(some_columns(1), [1])[0]
-    rejecting = type(answer)(3, {}, [0], (refused(1),), 2, answer.computed)
+    rejecting = type(answer)(3, answer.scored, [0], (refused(1),), 2)
     (block,) = blocks([(asked, rejecting)])
     assert block.rejected == [(0, 1, [("price", "type")])]
 
