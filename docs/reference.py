@@ -32,6 +32,7 @@ DECLARATIONS = (
     "Quality",
     "Serving",
     "RequestLog",
+    "Canary",
     "Suites",
 )
 """The dataclasses of `lockstep` that a pipeline's author fills in."""

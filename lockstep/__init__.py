@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
+    from lockstep.serving.canary import Canary
     from lockstep.serving.requestlog.settings import RequestLog
     from lockstep.suites.suites import Suites
 
 __all__ = [
     "Bools",
     "Calendar",
+    "Canary",
     "CsvSource",
     "EventTime",
     "Floats",
@@ -67,6 +69,7 @@ __all__ = [
 
 _DECLARATIONS = {
     "Calendar": "project.declaration",
+    "Canary": "serving.canary",
     "CsvSource": "project.sources",
     "FunctionSource": "project.sources",
     "ParquetSource": "project.sources",

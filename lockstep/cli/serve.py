@@ -47,6 +47,7 @@ def serve(
         workers=workers,
         strict=not compat,
         listing=str(home.listing(pipeline)) if serving.registry_seconds is not None else "",
+        canary=serving.canary,
         cached_rows=serving.cached_rows,
         log=serving.log,
         log_folder=str(home.requests(pipeline)),

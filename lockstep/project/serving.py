@@ -7,6 +7,7 @@ from typing import Any
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
+from lockstep.serving.canary import Canary
 from lockstep.serving.requestlog.settings import RequestLog
 
 
@@ -20,11 +21,13 @@ class Serving:
             again without computing them; 0 for none.
         registry_seconds: How often the registry is asked for a challenger and for other versions
             that have passed the gate; None for never, so that the live version serves alone.
+        canary: Which other version answers a share of the requests; None for none.
     """
 
     log: RequestLog | None = field(default_factory=RequestLog)
     cached_rows: int = 0
     registry_seconds: float | None = 5.0
+    canary: Canary | None = None
 
     def __post_init__(self) -> None:
         if self.log is not None and not isinstance(self.log, RequestLog):
@@ -42,4 +45,12 @@ class Serving:
         if seconds is not None and not (is_number and seconds > 0):
             raise DeclarationError(
                 f"Serving: registry_seconds is {show(seconds)}; give seconds, such as 5.0, or None."
+            )
+        if self.canary is not None and not isinstance(self.canary, Canary):
+            raise DeclarationError(
+                f"Serving: canary is {show(self.canary)}; give a Canary(3, share=0.05), or None."
+            )
+        if self.canary is not None and seconds is None:
+            raise DeclarationError(
+                "Serving: a canary is found by asking the registry; give registry_seconds, too."
             )

@@ -12,6 +12,7 @@ import msgspec
 from lockstep.serving import inference
 from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import demand_distinct_keys, parse_json
+from lockstep.serving.canaries import CanaryVersion
 from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
@@ -58,11 +59,19 @@ class Ready(ServiceEndpoint):
             "version": scorer.loaded.version if scorer is not None else None,
             "refused": refusal,
             "versions": versions.numbers,
+            "canary": _canary(versions.canary),
             "pinned_refused": versions.pins.refusals,
             "registry": versions.registry_trouble,
         }
         status = 200 if service.is_ready else 503
         await respond(send, Response(status, msgspec.json.encode(told)))
+
+
+def _canary(canary: CanaryVersion | None) -> dict[str, Any] | None:
+    if canary is None:
+        return None
+    version = canary.scorer.loaded.version if canary.scorer is not None else None
+    return {"version": version, "share": canary.declared.share, "refused": canary.refusal}
 
 
 class Measured(ServiceEndpoint):

@@ -15,6 +15,7 @@ import msgspec
 
 from lockstep.serving.access import TOKEN, Guarded, Local, demand_free, demand_safe
 from lockstep.serving.asgi import Application
+from lockstep.serving.canary import Canary
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
 from lockstep.serving.requestlog.redaction import log_key
@@ -41,6 +42,7 @@ class Settings:
         strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
             the server is as lenient as MLflow's, with its status codes.
         listing: The file that lists which other versions may be used; empty for none.
+        canary: Which of these answers a share of the requests; None for none.
         look_seconds: How often to look whether another version is live.
         limits: How much may be waited for.
         cached_rows: How many rows each process keeps the outputs of.
@@ -55,6 +57,7 @@ class Settings:
     workers: int = 1
     strict: bool = True
     listing: str = ""
+    canary: Canary | None = None
     look_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
     cached_rows: int = 0
@@ -129,6 +132,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
         Path(settings.pointer),
         settings.limits,
         listing=Path(settings.listing) if settings.listing else None,
+        canary=settings.canary,
         strict=settings.strict,
         cached_rows=settings.cached_rows,
         log=log,

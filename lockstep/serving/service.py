@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lockstep.serving.asked import Asked, RequestIds
 from lockstep.serving.batching import MicroBatches
+from lockstep.serving.canary import Canary
 from lockstep.serving.errors import NotReadyError
 from lockstep.serving.limits import Limits
 from lockstep.serving.metrics import Metrics
@@ -33,6 +34,7 @@ class Service:
         pipeline: Name of the pipeline.
         pointer: The file that says which version of it is live.
         listing: The file that lists which others may be used; None for none.
+        canary: Which of these answers a share of the requests; None for none.
         limits: How much is taken at once.
         strict: Whether what is not declared is refused, and rows that are refused get status 422;
             otherwise the rules and the status codes are those of MLflow's scoring server, where
@@ -59,6 +61,7 @@ class Service:
         limits: Limits | None = None,
         *,
         listing: Path | None = None,
+        canary: Canary | None = None,
         strict: bool = True,
         cached_rows: int = 0,
         log: Log | None = None,
@@ -74,7 +77,12 @@ class Service:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
         self.versions = Versions(
-            pointer, listing, self.limits, strict=strict, cached_rows=cached_rows
+            pointer,
+            listing,
+            self.limits,
+            canary=canary,
+            strict=strict,
+            cached_rows=cached_rows,
         )
         self.versions.scorers.on_load.append(self.metrics.follow_cache)
         self.is_draining = False
@@ -96,7 +104,10 @@ class Service:
             NotReadyError: None serves, or the one that it asks for is not loaded yet.
         """
         if version is None:
-            scorer = self.demand_scorer()
+            scorer, asked.role = self.demand_scorer(), "live"
+            canary = self.versions.canary_of(asked.id)
+            if canary is not None:
+                scorer, asked.role = canary, "canary"
             scorer.lease.hold()
         else:
             self.demand_open()

@@ -10,6 +10,8 @@ from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
 from lockstep.artifacts.live import LivePointer, read_live
 from lockstep.columns.errors import LockstepError
+from lockstep.serving.canaries import CanaryVersion
+from lockstep.serving.canary import Canary
 from lockstep.serving.errors import UnknownError
 from lockstep.serving.limits import Limits
 from lockstep.serving.pins import Pins
@@ -31,6 +33,7 @@ class Versions:
 
     Args:
         pointer: The gate's file, such as `Home.live("flights")`.
+        canary: Which version answers a share of the requests; None for none.
         listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
         limits: How many versions are loaded, and how long a request waits for one.
         strict: Whether a record with a field that is not declared is refused.
@@ -41,6 +44,7 @@ class Versions:
         scorer: The version that is live; None until there is one.
         refusal: The version that was to be live last and does not serve; None if that one serves.
         listed: What the listing tells; None where there is none.
+        canary: The version that answers a share of the requests; None where none is to.
         pins: The versions that requests ask for by number.
         trouble: Why the listing cannot be read; None if it can.
     """
@@ -51,6 +55,7 @@ class Versions:
         listing: Path | None = None,
         limits: Limits | None = None,
         *,
+        canary: Canary | None = None,
         strict: bool = True,
         cached_rows: int = 0,
     ) -> None:
@@ -59,6 +64,7 @@ class Versions:
         self.refusal: Refusal | None = None
         self.listed: Listing | None = None
         self.trouble: str | None = None
+        self.canary = CanaryVersion(canary, self.scorers) if canary is not None else None
         self.pins = Pins(self.scorers, limits or Limits())
         self._pointer, self._listing = pointer, listing
         self._seen: LivePointer | None = None
@@ -72,7 +78,7 @@ class Versions:
         """
         while True:
             await self.look()
-            self.look_beside()
+            await self.look_beside()
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:
@@ -98,19 +104,30 @@ class Versions:
             return
         self._swap(scorer)
 
-    def look_beside(self) -> None:
+    async def look_beside(self) -> None:
         """Read which other versions may be used, and let go of those that may not any more."""
-        if self._listing is None:
-            return
+        self._read_listing()
+        self.pins.keep({key_of(one) for one in self._proven().values()})
+        if self.canary is not None and self.listed is not None:
+            await self.canary.look(self.listed, self.scorer)
+
+    def _read_listing(self) -> None:
         try:
-            self.listed = read_listing(self._listing)
+            if self._listing is not None:
+                self.listed = read_listing(self._listing)
         except LockstepError as error:
             if self.trouble is None:
                 log.error("the versions that may be used stay as they are: %s", error)
             self.trouble = str(error)
             return
         self.trouble = None
-        self.pins.keep({key_of(one) for one in self._proven().values()})
+
+    def canary_of(self, request_id: str) -> Scorer | None:
+        """The canary, if it is to answer a request; None if the live version is."""
+        canary = self.canary
+        if canary is None or canary.scorer is None or not canary.declared.takes(request_id):
+            return None
+        return canary.scorer
 
     @property
     def registry_trouble(self) -> str | None:

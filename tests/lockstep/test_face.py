@@ -12,6 +12,7 @@ def test_the_exported_names_are_these() -> None:
     assert lockstep.__all__ == [
         "Bools",
         "Calendar",
+        "Canary",
         "CsvSource",
         "EventTime",
         "Floats",

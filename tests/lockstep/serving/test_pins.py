@@ -1,7 +1,6 @@
 """Versions that requests ask for by number: which are given, when they wait, and when they go."""
 
 import asyncio
-import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,54 +9,18 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
+from lockstep.artifacts.listing import ListedVersion
 from lockstep.artifacts.live import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
-from lockstep.serving.app import application
 from lockstep.serving.limits import Limits
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.service import Service
-from tests.fixtures.asgi import Client, Told
+from tests.lockstep.serving.listed import Server
 
 Records = list[dict[str, Any]]
 Make = Callable[[int], ListedVersion]
-
-
-class Server:
-    """A server in which version 1 is live, and a listing beside it."""
-
-    def __init__(self, home: Home, live: Path, limits: Limits, log: Log | None = None) -> None:
-        self.listing = home.listing("orders")
-        self.service = Service("orders", live, limits, listing=self.listing, log=log)
-        self.client = Client(application(self.service))
-        self.client.runner.run(self.service.versions.look())
-
-    def list(self, *versions: ListedVersion, challenger: int | None = None) -> None:
-        by_number = {one.version: one for one in versions}
-        write_listing(self.listing, Listing("orders", by_number, challenger))
-
-        async def look() -> None:
-            self.service.versions.look_beside()
-
-        self.client.runner.run(look())
-
-    def ask(self, orders: Records, path: str = "/invocations?version=2") -> Told:
-        return self.client.post(path, {"dataframe_records": orders})
-
-    async def asking(self, orders: Records, version: int) -> int:
-        body = json.dumps({"dataframe_records": orders[:1]}).encode()
-        headers = {"content-type": "application/json"}
-        told = await self.client.exchange(
-            "POST", f"/invocations?version={version}", [body], headers
-        )
-        return told.status
-
-    @property
-    def loaded(self) -> set[int]:
-        return {scorer.loaded.version for scorer in self.service.versions.scorers.loaded}
 
 
 @pytest.fixture
@@ -269,7 +232,7 @@ def test_a_listing_that_is_damaged_leaves_what_it_told_last(
 ) -> None:
     server.list(stored(2))
     server.listing.write_text("{")
-    server.service.versions.look_beside()
+    server.client.runner.run(server.service.versions.look_beside())
 
     assert server.ask(orders[:1]).status == 200
     assert "does not list which versions" in server.client.get("/ready").json()["registry"]
