@@ -12,8 +12,8 @@ from lockstep.serving.asgi import JSON, Application, Receive, Response, Scope, S
 
 TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
-OPEN = frozenset({"/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
-"""What a load balancer asks without a token."""
+OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
+"""What is answered without a token: what a load balancer asks, and the page that asks for one."""
 
 INSIDE = "/page/"
 """What paths begin with at which the inside of a version is told."""

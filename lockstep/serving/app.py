@@ -17,6 +17,7 @@ from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.metrics import CONTENT_TYPE
+from lockstep.serving.page import Page, PageNow, PageVersion
 from lockstep.serving.service import Service, ServiceEndpoint
 
 if TYPE_CHECKING:
@@ -154,6 +155,9 @@ def application(service: Service, lifespan: Any = None) -> Direct:
     }
     others = Starlette(
         routes=[
+            Route("/", Page(), methods=["GET"]),
+            Route("/page/version", PageVersion(service), methods=["GET"]),
+            Route("/page/now", PageNow(service), methods=["GET"]),
             *(Route(path, answering, methods=["POST"]) for path, answering in posted.items()),
             Route("/ping", Probe(service), methods=["GET"]),
             Route("/health", Probe(service), methods=["GET"]),

@@ -11,8 +11,12 @@ from typing import Any
 from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.asked import ID_HEADER, RequestIds
 from lockstep.serving.metrics import Metrics
+from lockstep.serving.traffic import Traffic
 
 log = logging.getLogger(__name__)
+
+SCORING = ("/invocations", "/infer")
+"""What the routes end with at which records are scored."""
 
 _TRACE = re.compile(rb"[0-9a-f-]{55}")
 """A trace context as version 00 of W3C Trace Context writes it, and later ones begin."""
@@ -30,6 +34,7 @@ class Observed:
         metrics: What counts.
         ids: Gives identifiers; a client may bring one of its own.
         route_of: From a path to the route that it is counted by; those of none are `other`.
+        traffic: Counts, of the last minutes, the requests to score records.
     """
 
     def __init__(
@@ -38,11 +43,13 @@ class Observed:
         metrics: Metrics,
         ids: RequestIds,
         route_of: Callable[[str], str | None],
+        traffic: Traffic,
     ) -> None:
         self._application = application
         self._metrics = metrics
         self._ids = ids
         self._route_of = route_of
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,7 +81,10 @@ class Observed:
             await respond(sending, Response(500, _BROKEN))
         finally:
             route = self._route_of(scope["path"]) or "other"
-            self._metrics.answered(route, status or 500, perf_counter() - begun)
+            seconds = perf_counter() - begun
+            self._metrics.answered(route, status or 500, seconds)
+            if route.endswith(SCORING):
+                self._traffic.answered(status or 500, seconds)
 
 
 def _trace(scope: Scope) -> list[tuple[bytes, bytes]]:

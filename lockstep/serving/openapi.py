@@ -8,7 +8,6 @@ from typing import Any
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Field
-from lockstep.parity.profiles import ColumnProfile
 from lockstep.serving.content import Content
 from lockstep.serving.errors import (
     BusyError,
@@ -23,8 +22,8 @@ from lockstep.serving.errors import (
     UnreadableError,
     UnsupportedError,
 )
-from lockstep.serving.rows import Record
-from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.examples import example_of
+from lockstep.serving.scorer import Scorer
 from lockstep.serving.tensors import DATATYPES
 
 Schema = dict[str, Any]
@@ -48,8 +47,6 @@ _FAILURES = (
     NotReadyError,
     LateError,
 )
-_COMMON = 0.01
-"""Share from which a text is common enough to be shown: a rare one may be of a person."""
 
 
 def document(scorer: Scorer) -> dict[str, Any]:
@@ -142,42 +139,6 @@ def doc_of(scorer: Scorer, column: str) -> str:
     """What a column is, as its author wrote."""
     node = scorer.pipeline.graph.node(column)
     return node.doc if node is not None else ""
-
-
-def example_of(scorer: Scorer) -> tuple[Record, dict[str, Any]] | None:
-    """A record of usual values, which nobody's record is, and what it gets; None if it is refused.
-
-    Numbers are the medians of the training rows, texts the most common ones.
-    """
-    profiles = scorer.loaded.profile.columns
-    record = {
-        field.alias or field.name: _usual(field, profiles.get(field.name))
-        for field in scorer.pipeline.record_schema
-    }
-    (answer,) = scorer.answer([[record]])
-    if not isinstance(answer, Answer) or answer.rejected:
-        return None
-    found = answer.records[0]
-    return record, found
-
-
-def _usual(field: Field, profile: ColumnProfile | None) -> Any:
-    if field.declared == "datetime":
-        return "2020-01-01T00:00:00Z"
-    if field.role == "key":
-        return 1 if field.declared == "int" else "example"
-    if profile is not None and profile.quantiles:
-        median = profile.quantiles[len(profile.quantiles) // 2]
-        return round(median) if field.declared == "int" else median
-    shares = profile.shares if profile is not None else {}
-    common = max(shares, key=lambda name: shares[name], default=None)
-    if field.declared == "bool":
-        return common == "True"
-    if common is not None and shares[common] >= _COMMON:
-        return common
-    if field.optional:
-        return None
-    return field.choices[0] if field.choices else {"float": 1.0, "int": 1}.get(field.declared, "a")
 
 
 def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
 
     found = application(service, lifespan)
     inner: Application = Guarded(found, token) if token else Local(found)
-    return Observed(inner, service.metrics, service.ids, found.route_of)
+    return Observed(inner, service.metrics, service.ids, found.route_of, service.traffic)
 
 
 async def _end_without(parent: int) -> None:

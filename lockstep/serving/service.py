@@ -13,6 +13,7 @@ from lockstep.serving.metrics import Metrics
 from lockstep.serving.reading import Bodies
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.traffic import Traffic
 from lockstep.serving.versions import Versions
 
 
@@ -46,6 +47,7 @@ class Service:
         pipeline: Name of the pipeline.
         limits: How much is taken at once.
         metrics: What is counted.
+        traffic: What is counted of the last minutes.
         bodies: The bodies that are being read.
         versions: The versions that answer, kept up with the files.
         batches: The requests that wait.
@@ -71,6 +73,7 @@ class Service:
         self.ids, self.log = RequestIds(), log
         self.strict = strict
         self.metrics = Metrics(pipeline)
+        self.traffic = Traffic()
         self.bodies = Bodies(self.limits)
         record = log.record if log is not None else None
         if log is not None:

@@ -32,15 +32,20 @@ def trace_of(scorer: Scorer, answer: Answer) -> dict[str, Any]:
     pipeline = scorer.pipeline
     found, failed = _computed(pipeline, answer.own) if answer.rows else ({}, {})
     columns = []
-    for name in pipeline.graph.served:
-        told = _described(pipeline, name)
+    for told in described(pipeline):
+        name = told["column"]
         if name in failed:
             told["failed"] = failed[name]
         else:
             told["values"] = _values(found[name]) if answer.rows else []
-            told |= _model(scorer, name, found) if answer.rows else {}
+            told.update(_model(scorer, name, found) if answer.rows else {})
         columns.append(told)
     return {"version": answer.version, "columns": columns}
+
+
+def described(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """The columns that need no outcome, in graph order: what each is, and where it comes from."""
+    return [_described(pipeline, name) for name in pipeline.graph.served]
 
 
 def _computed(pipeline: Pipeline, own: Columns) -> tuple[Columns, dict[str, str]]:

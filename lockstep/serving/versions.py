@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import datetime
 from pathlib import Path
 
 from lockstep.artifacts.errors import ArtifactError
@@ -128,6 +129,13 @@ class Versions:
         if canary is None or canary.scorer is None or not canary.declared.takes(request_id):
             return None
         return canary.scorer
+
+    @property
+    def since(self) -> datetime | None:
+        """When the version that serves went live; None where another one is to by now."""
+        live, scorer = self._seen, self.scorer
+        is_same = live is not None and scorer is not None and key_of(live) == scorer.key
+        return live.since if live is not None and is_same else None
 
     @property
     def registry_trouble(self) -> str | None:

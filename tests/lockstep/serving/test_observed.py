@@ -24,10 +24,35 @@ from tests.fixtures.asgi import Client
 def test_a_request_is_counted_by_its_route(path: str, route: str) -> None:
     service = Service("orders", Path("nowhere"))
     answering = application(service)
-    observed = Observed(answering, service.metrics, service.ids, answering.route_of)
+    observed = Observed(
+        answering, service.metrics, service.ids, answering.route_of, service.traffic
+    )
 
     with Client(observed) as client:
         status = client.get(path).status
 
     counted = f'lockstep_requests_total{{pipeline="orders",route="{route}",status="{status}"}} 1.0'
     assert counted in service.metrics.text(service.batches, service.versions).decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "counted"),
+    [
+        ("POST", "/invocations", 1),
+        ("POST", "/v2/models/orders/infer", 1),
+        ("GET", "/ping", 0),
+        ("GET", "/page/now", 0),
+        ("POST", "/noop", 0),
+    ],
+)
+def test_requests_to_score_records_are_the_traffic(method: str, path: str, counted: int) -> None:
+    service = Service("orders", Path("nowhere"))
+    answering = application(service)
+    observed = Observed(
+        answering, service.metrics, service.ids, answering.route_of, service.traffic
+    )
+
+    with Client(observed) as client:
+        client.request(method, path)
+
+    assert sum(sum(one.counts) for one in service.traffic.last()) == counted

@@ -1,0 +1,130 @@
+"""The page for people at `/`: the version that serves and its proof, a form, and the traffic.
+
+The page itself is one document that holds nothing of a model, so that it needs no token. What it
+shows it asks for, with the token: at `/page/version` what serves, at `/page/now` what goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Collection
+from functools import cache, partial
+from importlib.resources import files
+
+import msgspec
+
+from lockstep.serving.asgi import Headers, Receive, Response, Scope, Send, respond
+from lockstep.serving.described import Described, described_version
+from lockstep.serving.exchange import aside, exchange
+from lockstep.serving.invocations import failure
+from lockstep.serving.scorer import Scorer
+from lockstep.serving.service import Service, ServiceEndpoint
+from lockstep.serving.traffic import SECONDS, Interval
+
+_HEADERS: Headers = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_POLICY = (
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
+)
+
+
+class Page:
+    """`/`, as an ASGI application."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the page."""
+        await respond(send, page())
+
+
+@cache
+def page() -> Response:
+    """The page, whole in itself.
+
+    Its policy lets a browser run the page's own script and style alone, speak to this server
+    alone, and take no text for HTML.
+    """
+    web = files("lockstep.serving") / "web"
+    document, style, script = (
+        (web / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
+    )
+    for mark, text in (("/* style */", style), ("/* script */", script)):
+        document = document.replace(mark, text)
+    policy = _POLICY.format(script=_hash(script), style=_hash(style))
+    headers = (*_HEADERS, (b"content-security-policy", policy.encode()))
+    return Response(200, document.encode(), headers)
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+class PageVersion(ServiceEndpoint):
+    """`/page/version`: the version that serves, as the page shows it."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._described: Described | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with it; 503 where none serves."""
+        failed = partial(failure, strict=self._service.strict)
+        await exchange(self._service, scope, receive, send, self._answer, failed)
+
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        scorer = self._service.demand_scorer()
+        if self._described is None or self._described.digest != scorer.loaded.digest:
+            since = self._service.versions.since
+            describe = partial(described_version, scorer, self._hidden(), since)
+            self._described = await aside(1, 0, describe)
+        return Response(200, msgspec.json.encode(self._described))
+
+    def _hidden(self) -> Collection[str]:
+        """What the log leaves out is shown to nobody."""
+        log = self._service.log
+        return log.settings.redacted if log is not None else ()
+
+
+class PageNow(ServiceEndpoint):
+    """`/page/now`: what serves, what does not, and the traffic of the last minutes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with it."""
+        service = self._service
+        scorer, refusal = service.versions.scorer, service.versions.refusal
+        intervals = service.traffic.last()
+        told = {
+            "pipeline": service.pipeline,
+            "ready": service.is_ready,
+            "version": _number(scorer),
+            "digest": scorer.loaded.digest if scorer is not None else None,
+            "refused": refusal,
+            "process": os.getpid(),
+            "waiting_rows": service.batches.waiting_rows,
+            "interval_seconds": SECONDS,
+            "intervals": [_interval(one) for one in intervals],
+            "total": _interval(Interval.joined(intervals)),
+        }
+        await respond(send, Response(200, msgspec.json.encode(told)))
+
+
+def _number(scorer: Scorer | None) -> int | None:
+    return scorer.loaded.version if scorer is not None else None
+
+
+def _interval(one: Interval) -> dict[str, int | float | None]:
+    answered, refused, failed = one.counts
+    return {
+        "answered": answered,
+        "refused": refused,
+        "failed": failed,
+        "p50": one.quantile(0.5),
+        "p99": one.quantile(0.99),
+    }
