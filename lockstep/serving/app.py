@@ -81,7 +81,8 @@ class Measured(ServiceEndpoint):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with all metrics."""
         service = self._service
-        text = service.metrics.text(service.batches, service.versions, service.log)
+        service.measure()
+        text = service.metrics.text()
         await respond(send, Response(200, text, ((b"content-type", CONTENT_TYPE),)))
 
 

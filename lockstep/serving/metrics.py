@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +21,46 @@ if TYPE_CHECKING:
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000, 10_000)
+_TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which Prometheus' client knows the folder of all processes."""
+
+
+@contextmanager
+def counted_together() -> Iterator[None]:
+    """Have processes that are started meanwhile answer for all, in a folder that they share.
+
+    A folder that the environment names is used, and kept.
+    """
+    if _TOGETHER in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="lockstep-metrics-") as folder:
+        os.environ[_TOGETHER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[_TOGETHER]
+
+
+def forget_the_dead() -> None:
+    """Leave what rows waited in processes that are gone out of the sums of those that are not."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    if _TOGETHER not in os.environ:
+        return
+    for path in Path(os.environ[_TOGETHER]).glob("gauge_live*_*.db"):
+        process = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            mark_process_dead(process)  # type: ignore[no-untyped-call]
 
 
 class Metrics:
     """The counters of one process.
 
-    Where several worker processes share a port, each answers only some of the scrapes: prometheus
-    client adds up what they keep in the folder that `PROMETHEUS_MULTIPROC_DIR` names.
+    Where several worker processes share a port, each answers only some of the scrapes: what all of
+    them keep in one folder is added up (`counted_together`).
 
     Args:
         pipeline: Name of the pipeline, a label of every metric.
@@ -62,7 +99,10 @@ class Metrics:
         )
         gauge: dict[str, Any] = {**told, "multiprocess_mode": "livemostrecent"}
         self._waiting = Gauge(
-            "waiting_rows", "Rows that wait.", ["pipeline"], **{**gauge, "multiprocess_mode": "sum"}
+            "waiting_rows",
+            "Rows that wait.",
+            ["pipeline"],
+            **{**gauge, "multiprocess_mode": "livesum"},
         )
         self._version = Gauge("version", "The version that serves.", ["pipeline"], **gauge)
         self._loaded = Gauge("versions_loaded", "Versions that are loaded.", ["pipeline"], **gauge)
@@ -174,10 +214,14 @@ class Metrics:
                 self._log.labels(self._pipeline, outcome).inc(number - self._logged[outcome])
                 self._logged[outcome] = number
 
-    def text(self, batches: MicroBatches, versions: Versions, log: Log | None = None) -> bytes:
-        """All metrics as Prometheus reads them."""
-        from prometheus_client import generate_latest
+    def look(self, batches: MicroBatches, versions: Versions, log: Log | None = None) -> None:
+        """Tell how things stand in this process now.
 
+        Args:
+            batches: What waits.
+            versions: What serves.
+            log: Where requests are logged; None where they are not.
+        """
         scorer = versions.scorer
         name = self._pipeline
         self._waiting.labels(name).set(batches.waiting_rows)
@@ -192,7 +236,12 @@ class Metrics:
             self.logged(log.counts)
             failing = log.failing is not None
             self._log_failing.labels(name, log.settings.when_full).set(failing)
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+
+    def text(self) -> bytes:
+        """All metrics as Prometheus reads them."""
+        from prometheus_client import generate_latest
+
+        if _TOGETHER not in os.environ:
             return generate_latest(self._registry)
         from prometheus_client import CollectorRegistry
         from prometheus_client.multiprocess import MultiProcessCollector

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,8 +18,12 @@ from lockstep.serving.asgi import Application
 from lockstep.serving.canary import Canary
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
+from lockstep.serving.metrics import counted_together, forget_the_dead
 from lockstep.serving.requestlog.redaction import log_key
 from lockstep.serving.requestlog.settings import RequestLog
+
+if TYPE_CHECKING:
+    from lockstep.serving.service import Service
 
 _SETTINGS = "LOCKSTEP_SERVING"
 """The environment variable by which worker processes get the settings."""
@@ -27,6 +31,8 @@ _PARENT = "LOCKSTEP_SERVING_PARENT"
 """The environment variable by which worker processes know the process that starts them."""
 _PARENT_SECONDS = 1.0
 """How often a worker looks whether the process that started it is still there."""
+_MEASURE_SECONDS = 1.0
+"""How often a worker beside others writes down how things stand in it."""
 
 
 @dataclass(frozen=True)
@@ -89,25 +95,27 @@ def serve(settings: Settings) -> None:
     demand_servable(settings)
     os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
     os.environ[_PARENT] = str(os.getpid())
-    uvicorn.run(
-        "lockstep.serving.server:application_of_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http="lockstep.serving.connections:BoundedConnection",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=30,
-        timeout_worker_healthcheck=60,  # loading a version takes seconds, on a busy machine many
-        log_config=None,
-    )
+    with counted_together() if settings.workers > 1 else nullcontext():
+        uvicorn.run(
+            "lockstep.serving.server:application_of_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            loop="uvloop",
+            http="lockstep.serving.connections:BoundedConnection",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=30,
+            timeout_worker_healthcheck=60,  # loading a version takes seconds, when busy many
+            log_config=None,
+        )
 
 
 def application_of_environment() -> Application:
     """The application of this worker process, by the settings in its environment."""
     log_to_stderr()
+    forget_the_dead()
     settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
     return served(settings, os.environ.get(TOKEN))
 
@@ -145,6 +153,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
             tasks = [asyncio.create_task(service.versions.follow(settings.look_seconds))]
             if settings.workers > 1:
                 tasks.append(asyncio.create_task(_end_without(int(os.environ[_PARENT]))))
+                tasks.append(asyncio.create_task(_measure(service)))
             try:
                 yield
             finally:
@@ -156,6 +165,13 @@ def served(settings: Settings, token: str | None = None) -> Application:
     found = application(service, lifespan)
     inner: Application = Guarded(found, token) if token else Local(found)
     return Observed(inner, service.metrics, service.ids, found.route_of, service.traffic)
+
+
+async def _measure(service: Service) -> None:
+    """Have the metrics of this worker up to date, whichever worker is asked for all of them."""
+    while True:
+        service.measure()
+        await asyncio.sleep(_MEASURE_SECONDS)
 
 
 async def _end_without(parent: int) -> None:

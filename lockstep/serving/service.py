@@ -90,6 +90,10 @@ class Service:
         self.versions.scorers.on_load.append(self.metrics.follow_cache)
         self.is_draining = False
 
+    def measure(self) -> None:
+        """Have the metrics tell how things stand now."""
+        self.metrics.look(self.batches, self.versions, self.log)
+
     @property
     def is_ready(self) -> bool:
         """Whether requests are answered."""

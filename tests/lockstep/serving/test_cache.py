@@ -1,7 +1,6 @@
 """The cache: the same answers as without it, for as many rows as it may keep."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,9 @@ from hypothesis import strategies as st
 
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
-from lockstep.serving.batching import MicroBatches
 from lockstep.serving.cache import Cache
-from lockstep.serving.limits import Limits
 from lockstep.serving.metrics import Metrics
 from lockstep.serving.scorer import Answer, Scorer
-from lockstep.serving.versions import Versions
 
 Records = list[dict[str, Any]]
 
@@ -109,12 +105,12 @@ def test_the_row_that_was_not_asked_for_longest_goes_first() -> None:
 def test_metrics_count_the_rows_that_were_known_and_those_that_were_computed(
     scorer: Scorer, orders: Records
 ) -> None:
-    remembering, metrics, batches = scorer.remembering(9), Metrics("orders"), MicroBatches(Limits())
+    remembering, metrics = scorer.remembering(9), Metrics("orders")
     metrics.follow_cache(remembering)
 
     remembering.answer([orders[:3]])
     remembering.answer([orders[:4]])
 
-    text = metrics.text(batches, Versions(Path("nowhere"))).decode()
+    text = metrics.text().decode()
     assert 'lockstep_cache_rows_total{outcome="known",pipeline="orders"} 3.0' in text
     assert 'lockstep_cache_rows_total{outcome="computed",pipeline="orders"} 4.0' in text

@@ -158,6 +158,27 @@ def test_no_request_fails_while_another_version_takes_over(
     assert set(statuses) == {200}
 
 
+def test_metrics_are_those_of_all_workers_whichever_is_asked(
+    start: Callable[..., Server], orders: Records
+) -> None:
+    server = start(workers=2)
+    server.wait(lambda answer: answer.status_code == 200)
+    body = {"dataframe_records": orders[:1]}
+    for _ in range(20):  # each over a connection of its own
+        assert httpx.post(f"{server.url}/invocations", json=body).status_code == 200
+
+    counted = {_counted(httpx.get(f"{server.url}/metrics").text) for _ in range(6)}
+
+    assert counted == {20.0}
+
+
+def _counted(metrics: str) -> float:
+    """How many requests the metrics count as answered."""
+    start = 'lockstep_requests_total{pipeline="orders",route="/invocations",status="200"} '
+    (line,) = [one for one in metrics.splitlines() if one.startswith(start)]
+    return float(line.removeprefix(start))
+
+
 def test_workers_end_with_the_process_that_started_them(start: Callable[..., Server]) -> None:
     server = start(workers=2)
     server.wait(lambda answer: answer.status_code == 200)
