@@ -17,7 +17,7 @@ from lockstep.serving.asgi import Receive, Response, Scope, Send
 from lockstep.serving.exchange import exchange
 from lockstep.serving.inference import failure
 from lockstep.serving.openapi import document
-from lockstep.serving.service import ServiceEndpoint
+from lockstep.serving.service import Service, ServiceEndpoint
 
 _HTML = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -42,7 +42,7 @@ class OpenApi(ServiceEndpoint):
         await exchange(self._service, scope, receive, send, self._answer, failure)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        return Response(200, msgspec.json.encode(document(self._service.demand_scorer())))
+        return Response(200, msgspec.json.encode(_document(self._service)))
 
 
 class Docs(ServiceEndpoint):
@@ -53,8 +53,12 @@ class Docs(ServiceEndpoint):
         await exchange(self._service, scope, receive, send, self._answer, failure)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        described = document(self._service.demand_scorer())
-        return Response(200, page(described, _address(scope)).encode(), _HTML)
+        described = page(_document(self._service), _address(scope))
+        return Response(200, described.encode(), _HTML)
+
+
+def _document(service: Service) -> dict[str, Any]:
+    return document(service.demand_scorer(), service.hidden)
 
 
 def page(described: dict[str, Any], address: str) -> str:

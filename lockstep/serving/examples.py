@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from lockstep.columns.schema import Field
@@ -15,19 +15,27 @@ _COMMON = 0.01
 """Share from which a text is common enough to be shown: a rare one may be of a person."""
 
 
-def example_of(scorer: Scorer) -> tuple[Record, dict[str, Any]] | None:
-    """A record of usual values, which nobody's record is, and what it gets; None if it is refused.
+def example_of(
+    scorer: Scorer, hidden: Collection[str] = ()
+) -> tuple[Record, dict[str, Any]] | None:
+    """A record as clients send it, and what it gets; None if there is none to show.
 
-    Numbers are the medians of the training rows, texts the most common ones.
+    Its numbers are the medians of the training rows, its texts the most common ones, so that it
+    is nobody's. Where such a record is refused, since its columns have to fit one another, it is
+    the first of `golden_examples`.
+
+    Args:
+        scorer: The version.
+        hidden: Columns whose values are shown to nobody.
     """
-    record = {
-        field.alias or field.name: usual_value(scorer, field)
-        for field in scorer.pipeline.record_schema
-    }
-    answer = _answer(scorer, record)
-    if answer is None:
-        return None
-    return record, answer.records[0]
+    schema = scorer.pipeline.record_schema
+    usual = {field.name: usual_value(scorer, field) for field in schema}
+    for record in chain([usual], _golden_examples(scorer, hidden)):
+        answer = _answer(scorer, record)
+        if answer is not None:
+            sent = {field.alias or field.name: record[field.name] for field in schema}
+            return sent, answer.records[0]
+    return None
 
 
 def golden_examples(scorer: Scorer, hidden: Collection[str], most: int) -> list[Record]:

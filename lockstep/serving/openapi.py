@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from lockstep.columns.kinds import Kind
@@ -23,6 +23,7 @@ from lockstep.serving.errors import (
     UnsupportedError,
 )
 from lockstep.serving.examples import example_of
+from lockstep.serving.rows import Record
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.tensors import DATATYPES
 
@@ -49,8 +50,14 @@ _FAILURES = (
 )
 
 
-def document(scorer: Scorer) -> dict[str, Any]:
-    """The OpenAPI document of a version."""
+def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
+    """The OpenAPI document of a version.
+
+    Args:
+        scorer: The version.
+        hidden: Columns of which the example shows no value of anybody's.
+    """
+    example = example_of(scorer, hidden)
     loaded, pipeline = scorer.loaded, scorer.pipeline
     record = pipeline.record_schema.name
     return {
@@ -62,14 +69,17 @@ def document(scorer: Scorer) -> dict[str, Any]:
         },
         "security": [{}, {"token": []}],
         "paths": {
-            **_invocations(scorer, record),
+            **_invocations(scorer, record, example),
             **_probes(),
             **_inference(loaded.name, str(loaded.version)),
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {
-                record: record_schema(scorer),
+                record: {
+                    **record_schema(scorer),
+                    **({} if example is None else {"example": example[0]}),
+                },
                 "Prediction": prediction_schema(scorer),
                 **_ERRORS,
                 **_TENSORS,
@@ -82,8 +92,7 @@ def document(scorer: Scorer) -> dict[str, Any]:
 def record_schema(scorer: Scorer) -> Schema:
     """What a record holds: by field its type, the comment beside it, and the row rules on it."""
     declared = scorer.pipeline.record_schema
-    example = example_of(scorer)
-    found: Schema = {
+    return {
         "type": "object",
         "description": inspect.getdoc(scorer.pipeline.record) or "",
         "properties": {
@@ -97,7 +106,6 @@ def record_schema(scorer: Scorer) -> Schema:
         ],
         "additionalProperties": not scorer.strict,
     }
-    return found if example is None else {**found, "example": example[0]}
 
 
 def field_schema(field: Field, rules: list[str]) -> Schema:
@@ -141,7 +149,9 @@ def doc_of(scorer: Scorer, column: str) -> str:
     return node.doc if node is not None else ""
 
 
-def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
+def _invocations(
+    scorer: Scorer, record: str, example: tuple[Record, dict[str, Any]] | None
+) -> dict[str, Any]:
     one = {"$ref": f"#/components/schemas/{record}"}
     many = {"type": "array", "items": one}
     names = list(record_schema(scorer)["properties"])
@@ -184,7 +194,6 @@ def _invocations(scorer: Scorer, record: str) -> dict[str, Any]:
     failures[str(int(refused or 400))] = _response(
         f"Rows are refused, or the body is. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
     )
-    example = example_of(scorer)
     sent = {} if example is None else {"example": {"dataframe_records": [example[0]]}}
     return {
         "/invocations": {

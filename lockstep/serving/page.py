@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Collection
 from functools import cache, partial
 from importlib.resources import files
 
@@ -82,14 +81,9 @@ class PageVersion(ServiceEndpoint):
         scorer = self._service.demand_scorer()
         if self._described is None or self._described.digest != scorer.loaded.digest:
             since = self._service.versions.since
-            describe = partial(described_version, scorer, self._hidden(), since)
+            describe = partial(described_version, scorer, self._service.hidden, since)
             self._described = await aside(1, 0, describe)
         return Response(200, msgspec.json.encode(self._described))
-
-    def _hidden(self) -> Collection[str]:
-        """What the log leaves out is shown to nobody."""
-        log = self._service.log
-        return log.settings.redacted if log is not None else ()
 
 
 class PageNow(ServiceEndpoint):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from lockstep.serving.asked import Asked, RequestIds
@@ -93,6 +94,11 @@ class Service:
     def measure(self) -> None:
         """Have the metrics tell how things stand now."""
         self.metrics.look(self.batches, self.versions, self.log)
+
+    @property
+    def hidden(self) -> Collection[str]:
+        """The columns that the log leaves out, or hashes: their values are shown to nobody."""
+        return self.log.settings.redacted if self.log is not None else ()
 
     @property
     def is_ready(self) -> bool:

@@ -1,6 +1,7 @@
 """`/docs` and `/openapi.json`: what a version takes and gives, from its own declaration."""
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -8,6 +9,8 @@ import jsonschema
 import pytest
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.serving.examples import example_of, usual_value
+from lockstep.serving.scorer import Scorer
 from tests.fixtures.asgi import Client
 
 Records = list[dict[str, Any]]
@@ -82,6 +85,21 @@ def test_the_example_is_answered_and_is_nobodys_record(
     assert client.post("/invocations", example).status == 200
     (record,) = example["dataframe_records"]
     assert record["order_id"] not in loaded.golden.records["order_id"].tolist()
+
+
+def test_where_usual_values_do_not_fit_one_another_the_example_is_one_of_training(
+    scorer: Scorer, loaded: LoadedVersion
+) -> None:
+    profile = loaded.profile
+    price = replace(profile.columns["price"], quantiles=[-1.0])
+    changed = replace(profile, columns={**profile.columns, "price": price})
+    refused = replace(scorer, loaded=replace(loaded, profile=changed))
+
+    found = example_of(refused, hidden=["weight"])
+
+    assert found is not None
+    assert found[0]["price"] in loaded.golden.records["price"]
+    assert found[0]["weight"] == usual_value(refused, scorer.pipeline.record_schema["weight"])
 
 
 def test_in_compat_more_fields_are_admitted(compat: Client) -> None:
