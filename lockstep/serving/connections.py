@@ -1,33 +1,47 @@
-"""Connections: uvicorn's, that end where the head of a request is too slow or too large.
+"""Connections: uvicorn's, that hold nothing for long for a client that is slow, or never done.
 
-Uvicorn waits for a head for as long as it takes, and keeps as much of it as comes. This module is
-imported by uvicorn alone, by name.
+Uvicorn waits for the head of a request for as long as it takes, and keeps as much of it as comes;
+it waits as long for a client to read what it was answered. This module is imported by uvicorn
+alone, by name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+_OFFER = re.compile(rb"(?i)(?<=\n)upgrade(?=:)")
+
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection of which every head has to arrive in time.
+    """A connection of which every head has to arrive in time, and every response be read.
 
-    One timer a connection looks after its heads: one a request would cost more than it is worth.
+    One timer a connection looks after it: one a request would cost more than it is worth.
+
+    It speaks HTTP/1.1 alone, and an offer to go on in another protocol is not listened to. Java's
+    client offers HTTP/2 with every first request; the parser would take its body for that.
 
     Attributes:
         head_seconds: For how long a head may take to arrive, from its first byte on, or from the
-            connection's beginning.
+            connection's beginning; and for how long a client may read nothing of what it is sent.
         head_bytes: Bytes of a head, at most.
+        fresh_seconds: For how long a connection is waited for that has asked nothing yet, when
+            the server stops: its request may be on its way.
     """
 
     head_seconds = 10.0
     head_bytes = 64 * 1024
+    fresh_seconds = 1.0
 
+    _has_asked = False
+    _is_in_head = True
     _since: float | None = None
     _size = 0
     _timer: asyncio.TimerHandle | None = None
+    _unread = (0, 0.0)
+    """Bytes that the client has not taken, and since when there are so many."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
@@ -43,12 +57,26 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came, unless the head grows too large with it."""
-        super().data_received(data)
+        super().data_received(_without_offer(data) if self._is_in_head else data)
         if self._since is None:
             return
         self._size += len(data)
         if self._size > self.head_bytes and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer the last request of a client that says that it sends no more.
+
+        Returns:
+            Whether the connection stays open until then.
+        """
+        if not self._is_answering or self.transport.is_closing():
+            return False
+        if self.cycle.more_body:
+            self.send_400_response("The request ended before its body did.")
+            return False
+        self.cycle.keep_alive = False
+        return True
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head."""
@@ -57,16 +85,51 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._since, self._size = None, 0
+        self._has_asked, self._is_in_head, self._since, self._size = True, False, None, 0
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """The body is there as well; what comes now is another head."""
+        self._is_in_head = True
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """End the connection as soon as what it asked, or is about to ask, is answered."""
+        if not self._has_asked and self._since is not None:
+            left = self._since + self.fresh_seconds - self.loop.time()
+            if left > 0:
+                self.loop.call_later(left, super().shutdown)
+                return
+        super().shutdown()
+
+    @property
+    def _is_answering(self) -> bool:
+        return bool(self.cycle) and not self.cycle.response_complete
+
     def _look(self) -> None:
-        """Close the connection if it waits for too long, or look again."""
-        if self.transport.is_closing():
+        """End the connection if it waits for too long, or look again."""
+        now = self.loop.time()
+        if self._is_unread(now):
+            self.transport.abort()
             return
-        is_answering = bool(self.cycle) and not self.cycle.response_complete
-        late = self._since is not None and self.loop.time() - self._since >= self.head_seconds
-        if late and not is_answering:
+        late = self._since is not None and now - self._since >= self.head_seconds
+        if late and not self._is_answering and not self.transport.is_closing():
             self.transport.close()
-            return
         self._timer = self.loop.call_later(self.head_seconds / 2, self._look)
+
+    def _is_unread(self, now: float) -> bool:
+        """Whether the client has read nothing for too long of what it was sent."""
+        size, since = self._unread
+        left = self.transport.get_write_buffer_size()
+        if left != size:
+            self._unread = (left, now)
+            return False
+        return left > 0 and now - since >= self.head_seconds
+
+
+def _without_offer(data: bytes) -> bytes:
+    """A part of a head, in which the header that offers another protocol has another name."""
+    if b"pgrade:" not in data and b"PGRADE:" not in data:
+        return data
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _OFFER.sub(b"ignored", head) + end + rest

@@ -1,8 +1,10 @@
-"""Connections: a client that is slow, or never done, holds nothing for long."""
+"""Connections: whatever is sent is answered or refused, and nothing is held for long."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +15,8 @@ from lockstep.serving.scorer import Scorer
 from tests.fixtures.servers import serving
 from tests.lockstep.serving.conftest import client_of
 
+Records = list[dict[str, Any]]
+
 
 class Quick(BoundedConnection):
     head_seconds = 0.3
@@ -21,7 +25,7 @@ class Quick(BoundedConnection):
 @pytest.fixture
 def port(scorer: Scorer) -> Iterator[int]:
     application = client_of(scorer, Limits(body_bytes=10_000, read_seconds=0.3)).application
-    with serving(application, http=Quick) as found:
+    with serving(application, http=Quick, ws="none") as found:
         yield found
 
 
@@ -110,3 +114,132 @@ def test_a_connection_that_is_used_is_kept(port: int) -> None:
         for _ in range(4):
             assert client.get("/ping").status_code == 200
             time.sleep(0.2)
+
+
+# What a client may send
+
+
+def post(body: bytes, *lines: bytes) -> bytes:
+    """A request of this body."""
+    length = b"content-length: %d" % len(body)
+    return HEAD + b"".join(line + b"\r\n" for line in (length, *lines, b"")) + body
+
+
+@pytest.fixture
+def body(orders: Records) -> bytes:
+    return json.dumps({"dataframe_records": orders[:1]}).encode()
+
+
+LAST = b"connection: close"
+
+
+def test_requests_that_are_sent_before_the_one_before_is_answered_are_answered_in_turn(
+    port: int, body: bytes
+) -> None:
+    broken = post(b"{", LAST)
+
+    told = read(connected(port, post(body) * 20 + broken))
+
+    assert told.count(b"HTTP/1.1 200") == 20
+    assert told.count(b"HTTP/1.1 400") == 1
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(port: int, body: bytes) -> None:
+    head, _, rest = post(body, LAST, b"expect: 100-continue").partition(b"\r\n\r\n")
+    client = connected(port, head + b"\r\n\r\n")
+
+    assert client.recv(65536).startswith(b"HTTP/1.1 100")
+    client.sendall(rest)
+    assert read(client).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_waits_is_not_told_to_send_what_is_too_large(port: int) -> None:
+    told = read(connected(port, HEAD, b"content-length: 10001\r\nexpect: 100-continue\r\n\r\n"))
+
+    assert told.startswith(b"HTTP/1.1 413")
+
+
+def test_http_1_0_is_answered_and_its_connection_ends(port: int, body: bytes) -> None:
+    told = read(connected(port, post(body).replace(b"HTTP/1.1", b"HTTP/1.0", 1)))
+
+    assert told.startswith(b"HTTP/1.1 200")
+
+
+def test_a_whole_address_as_target_is_as_good_as_its_path(port: int, body: bytes) -> None:
+    request = post(body, LAST).replace(b"/invocations", b"http://example.org/invocations", 1)
+
+    assert read(connected(port, request)).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"upgrade: websocket"])
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(
+    port: int, body: bytes, offer: bytes
+) -> None:
+    first = post(body, b"Connection: Upgrade, HTTP2-Settings", offer)
+    last = post(body, b"Connection: close, Upgrade", offer)
+    client = connected(port, first)
+
+    assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    client.sendall(last)
+    assert read(client).count(b"HTTP/1.1 200") == 1
+
+
+def test_a_client_that_closes_its_half_is_answered(port: int, body: bytes) -> None:
+    client = connected(port, post(body))
+    client.shutdown(socket.SHUT_WR)
+
+    assert read(client).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "rest", [b"content-length: 100\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n5\r\n{"]
+)
+def test_a_body_that_ends_before_its_end_is_refused(port: int, rest: bytes) -> None:
+    client = connected(port, HEAD, rest)
+    client.shutdown(socket.SHUT_WR)
+
+    assert read(client).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET /ping HTTP/9.9\r\n\r\n",
+        b"G@T /ping HTTP/1.1\r\n\r\n",
+        b"GET \xff HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nhost: x\x00y\r\n\r\n",
+        HEAD + b"content-length: -1\r\n\r\n",
+        HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+        HEAD + b"content-length: 99999999999999999999999\r\n\r\n{}",
+        HEAD + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nxyz\r\n{}\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nfffffffffffffffffff\r\n{}\r\n",
+        HEAD + b"transfer-encoding: gzip\r\n\r\n{}",
+    ],
+)
+def test_what_is_no_http_is_refused(port: int, request_: bytes) -> None:
+    client = connected(port, request_)
+    client.shutdown(socket.SHUT_WR)
+
+    told = read(client)
+
+    assert told.startswith(b"HTTP/1.1 4"), told
+
+
+def pour(client: socket.socket, data: bytes) -> None:
+    """Send it again and again."""
+    for _ in range(100_000):
+        client.sendall(data)
+
+
+def test_a_client_that_reads_nothing_of_its_answers_is_given_up(port: int, body: bytes) -> None:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.settimeout(30)
+
+    with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        pour(client, post(body))
