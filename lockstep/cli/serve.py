@@ -17,6 +17,14 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen at.")] = 8080,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Go on to answer for so long on SIGTERM, while saying that it is not ready.",
+        ),
+    ] = 0.0,
     compat: Annotated[
         bool, typer.Option("--compat", help="Be as lenient as MLflow's server, with its statuses.")
     ] = False,
@@ -46,6 +54,7 @@ def serve(
         port=port,
         workers=workers,
         strict=not compat,
+        drain_seconds=drain,
         listing=str(home.listing(pipeline)) if serving.registry_seconds is not None else "",
         canary=serving.canary,
         cached_rows=serving.cached_rows,

@@ -105,7 +105,7 @@ class BusyError(ServingError):
 
 
 class NotReadyError(ServingError):
-    """No version serves: none has been loaded yet, or the server is stopping."""
+    """No version serves: none has been loaded yet."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "TEMPORARILY_UNAVAILABLE"

@@ -1,4 +1,8 @@
-"""Observed: every request gets an identifier, is counted, and never ends without a response."""
+"""Observed: every request gets an identifier, is counted, and never ends without a response.
+
+While the server drains, each response ends its connection: its client hears of that before it could
+send another request into a connection that is being closed.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,8 @@ from time import perf_counter
 from typing import Any
 
 from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
-from lockstep.serving.asked import ID_HEADER, RequestIds
-from lockstep.serving.metrics import Metrics
-from lockstep.serving.traffic import Traffic
+from lockstep.serving.asked import ID_HEADER
+from lockstep.serving.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +23,7 @@ SCORING = ("/invocations", "/infer")
 
 _TRACE = re.compile(rb"[0-9a-f-]{55}")
 """A trace context as version 00 of W3C Trace Context writes it, and later ones begin."""
+_LAST = (b"connection", b"close")
 _BROKEN = (
     b'{"error_code":"INTERNAL_ERROR","message":"The server failed at this request; its log says '
     b'why, beside the identifier in X-Request-ID."}'
@@ -31,25 +35,20 @@ class Observed:
 
     Args:
         application: What answers.
-        metrics: What counts.
-        ids: Gives identifiers; a client may bring one of its own.
+        service: Whose requests they are; it counts them, and gives identifiers to those whose
+            client brought none.
         route_of: From a path to the route that it is counted by; those of none are `other`.
-        traffic: Counts, of the last minutes, the requests to score records.
     """
 
     def __init__(
         self,
         application: Application,
-        metrics: Metrics,
-        ids: RequestIds,
+        service: Service,
         route_of: Callable[[str], str | None],
-        traffic: Traffic,
     ) -> None:
         self._application = application
-        self._metrics = metrics
-        self._ids = ids
+        self._service = service
         self._route_of = route_of
-        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,7 +56,7 @@ class Observed:
             await self._application(scope, receive, send)
             return
         begun = perf_counter()
-        name = self._ids.of(scope["headers"])
+        name = self._service.ids.of(scope["headers"])
         known = (ID_HEADER, name.encode())
         scope["headers"] = [*scope["headers"], known]  # so that whoever answers calls it the same
         told = [known, *_trace(scope)]
@@ -69,6 +68,8 @@ class Observed:
                 status = message["status"]
                 headers = message.get("headers", ())
                 message["headers"] = [*headers, *(one for one in told if one not in headers)]
+                if self._service.is_draining:
+                    message["headers"].append(_LAST)
             await send(message)
 
         try:
@@ -82,9 +83,9 @@ class Observed:
         finally:
             route = self._route_of(scope["path"]) or "other"
             seconds = perf_counter() - begun
-            self._metrics.answered(route, status or 500, seconds)
+            self._service.metrics.answered(route, status or 500, seconds)
             if route.endswith(SCORING):
-                self._traffic.answered(status or 500, seconds)
+                self._service.traffic.answered(status or 500, seconds)
 
 
 def _trace(scope: Scope) -> list[tuple[bytes, bytes]]:

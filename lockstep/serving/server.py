@@ -16,6 +16,7 @@ import msgspec
 from lockstep.serving.access import TOKEN, Guarded, Local, demand_free, demand_safe
 from lockstep.serving.asgi import Application
 from lockstep.serving.canary import Canary
+from lockstep.serving.draining import draining
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
 from lockstep.serving.metrics import counted_together, forget_the_dead
@@ -24,6 +25,12 @@ from lockstep.serving.requestlog.settings import RequestLog
 
 if TYPE_CHECKING:
     from lockstep.serving.service import Service
+
+KEEP_SECONDS = 75
+"""For how long a connection is kept that nobody uses: longer than a load balancer keeps it, which
+would send a request just as it is closed."""
+STOP_SECONDS = 30
+"""For how long requests that are being answered are waited for when the port is closed."""
 
 _SETTINGS = "LOCKSTEP_SERVING"
 """The environment variable by which worker processes get the settings."""
@@ -50,6 +57,8 @@ class Settings:
         listing: The file that lists which other versions may be used; empty for none.
         canary: Which of these answers a share of the requests; None for none.
         look_seconds: How often to look whether another version is live.
+        drain_seconds: For how long it goes on to answer once it is told to stop, while it says
+            that it is not ready: longer than a load balancer takes to notice.
         limits: How much may be waited for.
         cached_rows: How many rows each process keeps the outputs of.
         log: How requests are logged; None where they are not.
@@ -65,6 +74,7 @@ class Settings:
     listing: str = ""
     canary: Canary | None = None
     look_seconds: float = 1.0
+    drain_seconds: float = 0.0
     limits: Limits = field(default_factory=Limits)
     cached_rows: int = 0
     log: RequestLog | None = None
@@ -85,7 +95,7 @@ def demand_servable(settings: Settings) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until the process is told to stop; then answer what is waiting, and end.
+    """Serve until the process is told to stop; then drain, answer what is waiting, and end.
 
     Raises:
         LockstepError: There cannot be such a server.
@@ -104,9 +114,11 @@ def serve(settings: Settings) -> None:
             workers=settings.workers,
             loop="uvloop",
             http="lockstep.serving.connections:BoundedConnection",
+            ws="none",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=30,
+            timeout_keep_alive=KEEP_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
             timeout_worker_healthcheck=60,  # loading a version takes seconds, when busy many
             log_config=None,
         )
@@ -155,16 +167,16 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 tasks.append(asyncio.create_task(_end_without(int(os.environ[_PARENT]))))
                 tasks.append(asyncio.create_task(_measure(service)))
             try:
-                yield
+                with draining(service.drain, settings.drain_seconds):
+                    yield
             finally:
-                service.is_draining = True
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     found = application(service, lifespan)
     inner: Application = Guarded(found, token) if token else Local(found)
-    return Observed(inner, service.metrics, service.ids, found.route_of, service.traffic)
+    return Observed(inner, service, found.route_of)
 
 
 async def _measure(service: Service) -> None:

@@ -54,7 +54,8 @@ class Service:
         batches: The requests that wait.
         ids: Ids of requests.
         log: Where they are written down.
-        is_draining: Whether the server is stopping: it answers what it has, and takes no more.
+        is_draining: Whether the server is about to stop: it says that it is not ready, so that
+            nothing more is sent to it, and answers what is sent nevertheless.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests are answered."""
+        """Whether requests are to be sent here."""
         return self.versions.scorer is not None and not self.is_draining
 
     async def claim(self, asked: Asked, version: int | None = None) -> Scorer:
@@ -123,29 +124,22 @@ class Service:
                 scorer, asked.role = canary, "canary"
             scorer.lease.hold()
         else:
-            self.demand_open()
             scorer = await self.versions.acquire(version)
             asked.role = "pinned"
         asked.scorer = scorer
         return scorer
 
-    def demand_open(self) -> None:
-        """Check that the server takes requests.
-
-        Raises:
-            NotReadyError: It is stopping.
-        """
-        if self.is_draining:
-            raise NotReadyError("The server is stopping.")
+    def drain(self) -> None:
+        """Say from now on that the server is not ready, as it is about to stop."""
+        self.is_draining = True
 
     def demand_scorer(self) -> Scorer:
         """The version that serves.
 
         Raises:
-            NotReadyError: There is none, or the server is stopping.
+            NotReadyError: There is none.
         """
         scorer = self.versions.scorer
-        self.demand_open()
         if scorer is None:
             refusal = self.versions.refusal
             why = f": {refusal.reason}" if refusal is not None else " yet"

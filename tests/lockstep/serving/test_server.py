@@ -23,19 +23,21 @@ PROGRAM = """
 import sys
 from lockstep.serving.server import Settings, serve
 serve(Settings("orders", sys.argv[1], port=int(sys.argv[2]), workers=int(sys.argv[3]),
-               look_seconds=0.1))
+               look_seconds=0.1, drain_seconds=float(sys.argv[4])))
 """
 
 
 class Server:
     """A server in a process of its own."""
 
-    def __init__(self, pointer: Path, port: int, workers: int, **environment: str) -> None:
+    def __init__(
+        self, pointer: Path, port: int, workers: int, drain: float, **environment: str
+    ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.log = pointer.parent.parent / "server.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, str(pointer), str(port), str(workers)],
+                [sys.executable, "-c", PROGRAM, *map(str, (pointer, port, workers, drain))],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
                 stderr=log,
                 start_new_session=True,  # so that its workers can be ended with it
@@ -83,8 +85,8 @@ def start(pointer: Path, free_port: int) -> Iterator[Callable[..., Server]]:
     """Starts servers that follow the pointer, and ends them."""
     started: list[Server] = []
 
-    def start(workers: int = 1, **environment: str) -> Server:
-        started.append(Server(pointer, free_port, workers, **environment))
+    def start(workers: int = 1, drain: float = 0, **environment: str) -> Server:
+        started.append(Server(pointer, free_port, workers, drain, **environment))
         return started[-1]
 
     yield start
@@ -114,6 +116,38 @@ def test_it_answers_counts_and_stops_with_nothing_left(
     assert 'lockstep_compiled_models{pipeline="orders"} 2.0' in metrics
     assert server.process.returncode in (0, -signal.SIGTERM)
     assert "Traceback" not in logged
+
+
+def test_while_it_drains_it_answers_and_says_that_it_is_not_ready(
+    start: Callable[..., Server], orders: Records
+) -> None:
+    server = start(drain=3600)
+    server.wait(lambda answer: answer.status_code == 200)
+    body = {"dataframe_records": orders[:1]}
+
+    with httpx.Client(base_url=server.url) as client:
+        assert "connection" not in client.post("/invocations", json=body).headers
+        server.process.send_signal(signal.SIGTERM)
+        server.wait(lambda answer: answer.status_code == 503)
+        answer = client.post("/invocations", json=body)
+        probes = {client.get(path).status_code for path in ("/ping", "/v2/health/ready")}
+        is_alive = client.get("/v2/health/live").status_code
+
+    assert answer.status_code == 200
+    assert answer.headers["connection"] == "close"
+    assert probes == {503}
+    assert is_alive == 200
+    assert "Traceback" not in server.stop()  # told a second time, it waits no longer
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_ends_when_it_has_drained(start: Callable[..., Server], workers: int) -> None:
+    server = start(workers=workers, drain=0.5)
+    server.wait(lambda answer: answer.status_code == 200)
+
+    server.stop()
+
+    assert server.process.returncode in (0, -signal.SIGTERM)
 
 
 def test_a_token_is_demanded_of_all_but_probes(
