@@ -24,9 +24,7 @@ from tests.fixtures.asgi import Client
 def test_a_request_is_counted_by_its_route(path: str, route: str) -> None:
     service = Service("orders", Path("nowhere"))
     answering = application(service)
-    observed = Observed(
-        answering, service.metrics, service.ids, answering.route_of, service.traffic
-    )
+    observed = Observed(answering, service, answering.route_of)
 
     with Client(observed) as client:
         status = client.get(path).status
@@ -48,9 +46,7 @@ def test_a_request_is_counted_by_its_route(path: str, route: str) -> None:
 def test_requests_to_score_records_are_the_traffic(method: str, path: str, counted: int) -> None:
     service = Service("orders", Path("nowhere"))
     answering = application(service)
-    observed = Observed(
-        answering, service.metrics, service.ids, answering.route_of, service.traffic
-    )
+    observed = Observed(answering, service, answering.route_of)
 
     with Client(observed) as client:
         client.request(method, path)

@@ -50,9 +50,7 @@ def serve() -> Iterator[Callable[..., Served]]:
             service.versions.scorer = scorer
             found = application(service)
             inner = Guarded(found, token) if token else Local(found)
-            observed = Observed(
-                inner, service.metrics, service.ids, found.route_of, service.traffic
-            )
+            observed = Observed(inner, service, found.route_of)
             port = stack.enter_context(serving(observed))
             return Served(f"http://127.0.0.1:{port}/", service)
 
