@@ -19,6 +19,7 @@ from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.serving.page import Page, PageNow, PageVersion
 from lockstep.serving.service import Service, ServiceEndpoint
+from lockstep.serving.shadow.shadow import Standing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -61,6 +62,7 @@ class Ready(ServiceEndpoint):
             "refused": refusal,
             "versions": versions.numbers,
             "canary": _canary(versions.canary),
+            "challenger": _challenger(service.shadow.standing),
             "pinned_refused": versions.pins.refusals,
             "registry": versions.registry_trouble,
         }
@@ -73,6 +75,17 @@ def _canary(canary: CanaryVersion | None) -> dict[str, Any] | None:
         return None
     version = canary.scorer.loaded.version if canary.scorer is not None else None
     return {"version": version, "share": canary.declared.share, "refused": canary.refusal}
+
+
+def _challenger(standing: Standing) -> dict[str, Any] | None:
+    if standing.version is None:
+        return None
+    return {
+        "version": standing.version,
+        "reason": standing.reason,
+        "rows": standing.rows,
+        "differing": standing.differing,
+    }
 
 
 class Measured(ServiceEndpoint):

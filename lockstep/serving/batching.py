@@ -65,6 +65,8 @@ class MicroBatches:
         limits: How much may be waited for.
         computed: Is told how many rows each batch had.
         waiting_rows: Rows that wait now.
+        on_answered: Is called with what answered a batch, and with its requests and answers, once
+            these are on their way; None where nobody is to be told.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class MicroBatches:
         self._ids = RequestIds()
         self._small, self._large = _Lane(self), _Lane(self)
         self.waiting_rows = 0
+        self.on_answered: Recording | None = None
 
     def ask(
         self, answering: Answering, records: Sequence[Record], asked: Asked | None = None
@@ -130,6 +133,9 @@ class MicroBatches:
                 one.future.set_exception(answer)
             else:
                 one.future.set_result(answer)
+        if self.on_answered is not None:  # after those who wait for the answers have gone on
+            told = [(one.asked, answer) for one, answer in zip(batch, answers, strict=True)]
+            asyncio.get_running_loop().call_soon(self.on_answered, batch[0].answering, told)
 
 
 class _Lane:

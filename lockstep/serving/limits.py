@@ -21,6 +21,7 @@ class Limits:
         inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
             in a thread of its own, so that other requests are answered meanwhile.
         seconds: For how long a request may wait and be computed.
+        shadow_rows: Rows that may wait for the challenger; more are not scored by it.
         pinned_versions: Versions that are loaded since requests ask for them by number, at most.
     """
 
@@ -33,4 +34,5 @@ class Limits:
     batch_rows: int = 256
     inline_rows: int = 256
     seconds: float = 10.0
+    shadow_rows: int = 5_000
     pinned_versions: int = 3

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockstep.serving.batching import MicroBatches
     from lockstep.serving.requestlog.log import Counts, Log
     from lockstep.serving.scorer import Scorer
+    from lockstep.serving.shadow.comparison import Compared
     from lockstep.serving.versions import Versions
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
@@ -150,6 +151,40 @@ class Metrics:
             ["pipeline", "when_full"],
             **{**gauge, "multiprocess_mode": "livemax"},
         )
+        self._shadow = Counter(
+            "shadow_rows",
+            "Rows that the challenger was to score too, by `outcome`: `compared`, `refused` by its "
+            "row rules, `failed`, or `dropped` since too many waited.",
+            ["pipeline", "version", "outcome"],
+            **told,
+        )
+        self._shadow_differing = Counter(
+            "shadow_differing_rows",
+            "Rows of which the challenger's output differs by more than it declares as exact.",
+            ["pipeline", "version", "output"],
+            **told,
+        )
+        self._shadow_difference = Counter(
+            "shadow_difference",
+            "The sum of the absolute differences of an output; by the rows that were compared, it "
+            "is their mean.",
+            ["pipeline", "version", "output"],
+            **told,
+        )
+        self._shadow_largest = Gauge(
+            "shadow_largest_difference",
+            "The largest absolute difference of an output.",
+            ["pipeline", "version", "output"],
+            **{**gauge, "multiprocess_mode": "livemax"},
+        )
+        self._shadow_seconds = Histogram(
+            "shadow_seconds",
+            "What the challenger took for rows that were handed over together, in seconds.",
+            ["pipeline", "version"],
+            buckets=_SECONDS,
+            **told,
+        )
+        self._largest: dict[tuple[int, str], float] = defaultdict(float)
         self._logged: dict[str, int] = defaultdict(int)
         self._lock = Lock()
         self._children: dict[tuple[str, int], Any] = {}
@@ -187,6 +222,29 @@ class Metrics:
             labels = (self._pipeline, str(version), role, str(status))
             timer = self._by_version[version, role, status] = self._version_seconds.labels(*labels)
         timer.observe(seconds)
+
+    def shadow_compared(self, version: int, found: Compared) -> None:
+        """Count rows that the challenger scored.
+
+        Args:
+            version: Its number.
+            found: What came of them.
+        """
+        whose = (self._pipeline, str(version))
+        for outcome in ("compared", "refused", "failed"):
+            number = found.rows if outcome == "compared" else getattr(found, outcome)
+            self._shadow.labels(*whose, outcome).inc(number)
+        self._shadow_seconds.labels(*whose).observe(found.seconds)
+        for output, one in found.outputs.items():
+            self._shadow_differing.labels(*whose, output).inc(one.differing)
+            self._shadow_difference.labels(*whose, output).inc(one.total)
+            largest = max(self._largest[version, output], one.largest)
+            self._largest[version, output] = largest
+            self._shadow_largest.labels(*whose, output).set(largest)
+
+    def shadow_dropped(self, version: int, rows: int) -> None:
+        """Count rows that the challenger does not score, since too many wait for it."""
+        self._shadow.labels(self._pipeline, str(version), "dropped").inc(rows)
 
     def computed(self, rows: int) -> None:
         """Count a micro-batch."""

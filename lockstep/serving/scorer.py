@@ -190,6 +190,20 @@ class Scorer:
             return [self._alone(request) for request in requests]
         return self._parted(requests, decoded, found)
 
+    def score(self, columns: Columns) -> tuple[Decoded, Columns]:
+        """Score rows that are decoded already.
+
+        Args:
+            columns: Their fields, in canonical form.
+
+        Returns:
+            The rows that the rules keep and at which no function fails, with the others as
+            rejected; and what was computed of them.
+        """
+        count = len(columns[self.pipeline.key])
+        decoded = Decoded(columns, np.arange(count), (), (), count)
+        return self._scored(self._by_rules(decoded), self._compute_each)
+
     def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
         """One request, without the rows at which a function fails."""
         try:
@@ -211,14 +225,18 @@ class Scorer:
     def _accepted(self, records: Sequence[Record]) -> Decoded:
         """The rows that fit their declaration and the row rules, and the others as rejected."""
         schema = self.pipeline.record_schema
-        decoded = decode(records, schema)
-        refusals = self.rules.apply(decoded.columns)
-        if refusals.mask.any():
-            places = np.flatnonzero(refusals.mask).tolist()
-            decoded = self._set_aside(decoded, {row: refusals.reasons(row) for row in places})
+        decoded = self._by_rules(decode(records, schema))
         if decoded.ignored and self.strict:
             decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
         return decoded
+
+    def _by_rules(self, decoded: Decoded) -> Decoded:
+        """Decoded rows without those that the row rules refuse."""
+        refusals = self.rules.apply(decoded.columns)
+        if not refusals.mask.any():
+            return decoded
+        places = np.flatnonzero(refusals.mask).tolist()
+        return self._set_aside(decoded, {row: refusals.reasons(row) for row in places})
 
     def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
         """Decoded rows with their fields and outputs, as far as they are known or can be computed.

@@ -162,7 +162,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
     async def lifespan(_: Any) -> AsyncIterator[None]:
         with log or nullcontext():
             await service.versions.look()
-            tasks = [asyncio.create_task(service.versions.follow(settings.look_seconds))]
+            tasks = [asyncio.create_task(service.follow(settings.look_seconds))]
             if settings.workers > 1:
                 tasks.append(asyncio.create_task(_end_without(int(os.environ[_PARENT]))))
                 tasks.append(asyncio.create_task(_measure(service)))
@@ -173,6 +173,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await service.shadow.close()
 
     found = application(service, lifespan)
     inner: Application = Guarded(found, token) if token else Local(found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,8 +16,13 @@ from lockstep.serving.metrics import Metrics
 from lockstep.serving.reading import Bodies
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.scorer import Scorer
+from lockstep.serving.shadow.comparison import Compared
+from lockstep.serving.shadow.examples import Examples
+from lockstep.serving.shadow.shadow import Shadow
 from lockstep.serving.traffic import Traffic
 from lockstep.serving.versions import Versions
+
+_logger = logging.getLogger(__name__)
 
 
 class ServiceEndpoint:
@@ -51,6 +58,7 @@ class Service:
         traffic: What is counted of the last minutes.
         bodies: The bodies that are being read.
         versions: The versions that answer, kept up with the files.
+        shadow: The challenger.
         batches: The requests that wait.
         ids: Ids of requests.
         log: Where they are written down.
@@ -90,6 +98,10 @@ class Service:
             cached_rows=cached_rows,
         )
         self.versions.scorers.on_load.append(self.metrics.follow_cache)
+        self.shadow = Shadow(
+            self.batches, self.limits.shadow_rows, self._compared, self.metrics.shadow_dropped
+        )
+        self._examples = Examples(log.settings if log is not None else None)
         self.is_draining = False
 
     def measure(self) -> None:
@@ -100,6 +112,32 @@ class Service:
     def hidden(self) -> Collection[str]:
         """The columns that the log leaves out, or hashes: their values are shown to nobody."""
         return self.log.settings.redacted if self.log is not None else ()
+
+    async def follow(self, seconds: float) -> None:
+        """Keep up with which versions serve, for as long as the server runs.
+
+        Args:
+            seconds: How often to look.
+        """
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                _logger.exception("it cannot be told which versions are to serve; this goes on")
+            await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """Look which versions are to serve now."""
+        versions = self.versions
+        await versions.look()
+        await versions.look_beside()
+        await self.shadow.look(versions.listed, versions.scorer)
+
+    def _compared(self, live: Scorer, challenger: int, found: Compared) -> None:
+        """Tell what the challenger computed of rows that the live version answered."""
+        self.metrics.shadow_compared(challenger, found)
+        for example in found.examples:
+            self._examples.tell(live.loaded, challenger, example)
 
     @property
     def is_ready(self) -> bool:

@@ -71,17 +71,6 @@ class Versions:
         self._seen: LivePointer | None = None
         self._again = float("inf")
 
-    async def follow(self, seconds: float) -> None:
-        """Look for other versions for as long as the server runs.
-
-        Args:
-            seconds: How often.
-        """
-        while True:
-            await self.look()
-            await self.look_beside()
-            await asyncio.sleep(seconds)
-
     async def look(self) -> None:
         """Load the version that is live, if that is another one by now, and let it serve."""
         try:

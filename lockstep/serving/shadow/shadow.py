@@ -1,0 +1,241 @@
+"""The shadow: the challenger, kept up with the listing, and the rows that it is still to score."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, TypeVar
+
+from lockstep.artifacts.listing import ListedVersion, Listing
+from lockstep.columns.plain import listed
+from lockstep.serving.asked import Asked
+from lockstep.serving.batching import MicroBatches
+from lockstep.serving.contract import unlike_fields
+from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.scorers import key_of
+from lockstep.serving.shadow.comparison import Compared, Rows
+from lockstep.serving.shadow.process import (
+    ChallengerProcess,
+    GoneError,
+    RefusedChallengerError,
+)
+
+_COMPANY_SECONDS = 0.05
+"""How long rows wait for others before they are handed over: each time costs as much as some
+requests do."""
+_MOST_ROWS = 1_000
+"""Rows that are handed over together."""
+_FIRST_WAIT = 1.0
+_LONGEST_WAIT = 60.0
+"""Seconds before a challenger whose process ended is started again: twice as many each time."""
+
+_REFUSED_WAIT = 300.0
+"""Seconds before one that could not be used is tried again."""
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Standing:
+    """How the challenger stands.
+
+    Attributes:
+        version: Its number; None while there is none.
+        reason: Why it scores nothing; None if it does.
+        rows: What became of rows: `compared`, `refused` by its rules, `failed`, `dropped`.
+        differing: Rows that differed.
+    """
+
+    version: int | None = None
+    reason: str | None = None
+    rows: Counter[str] = field(default_factory=Counter)
+    differing: int = 0
+
+
+class Shadow:
+    """The challenger of a server. It belongs to one event loop, which never waits for it.
+
+    Args:
+        batches: What answers requests: it tells of each batch when it is answered.
+        most_waiting: Rows that may wait for the challenger; more are dropped, and counted.
+        on_compared: Is called with the challenger's number and what came of rows.
+        on_dropped: Is called with the challenger's number and how many rows were dropped.
+
+    Attributes:
+        standing: How the challenger stands.
+    """
+
+    def __init__(
+        self,
+        batches: MicroBatches,
+        most_waiting: int,
+        on_compared: Callable[[Scorer, int, Compared], None] | None = None,
+        on_dropped: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.standing = Standing()
+        self._batches, self._most_waiting = batches, most_waiting
+        self._on_compared, self._on_dropped = on_compared, on_dropped
+        self._pair: tuple[ListedVersion | None, Scorer | None] = (None, None)
+        self._task: asyncio.Task[None] | None = None
+        self._process: ChallengerProcess | None = None
+        self._outputs: tuple[str, ...] = ()
+        self._waiting: deque[Rows] = deque()
+        self._waiting_rows = 0
+        self._wake = asyncio.Event()
+
+    @property
+    def pid(self) -> int | None:
+        """The challenger's process, if there is one."""
+        return self._process.pid if self._process is not None else None
+
+    async def look(self, listing: Listing | None, live: Scorer | None) -> None:
+        """Have another version be the challenger, or none, as the listing tells now.
+
+        Args:
+            listing: The versions that may be used.
+            live: The version that is live.
+        """
+        number = listing.challenger if listing is not None else None
+        stored = listing.versions.get(number) if listing is not None and number else None
+        if stored is not None and live is not None and key_of(stored) == live.key:
+            number, stored = None, None  # it went live
+        if (stored, live) == self._pair and number == self.standing.version:
+            return
+        await self.close()
+        self._pair, self.standing = (stored, live), Standing(number)
+        if number is None or listing is None:
+            return
+        if stored is None:
+            self._refuse(listing.lacking.get(number, "its files are not at hand"))
+        elif live is None:
+            self.standing.reason = "no version serves with which it could be compared"
+        else:
+            self.standing.reason = "it is being loaded"
+            self._task = asyncio.create_task(self._run(stored, live))
+
+    async def close(self) -> None:
+        """Let go of the challenger."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def offer(self, answering: Any, answered: Sequence[tuple[Asked, Answer | Exception]]) -> None:
+        """Have rows scored by the challenger, too, if the live version answered them.
+
+        Args:
+            answering: What answered.
+            answered: Requests with their answers.
+        """
+        live = self._pair[1]
+        if live is None or answering is not live:
+            return
+        answers = [(asked.id, one) for asked, one in answered if isinstance(one, Answer)]
+        for _, group in groupby(answers, key=lambda one: id(one[1].scored)):
+            members = list(group)
+            counts = [len(one.rows) for _, one in members]
+            rows = sum(counts)
+            if self._waiting_rows + rows > self._most_waiting:
+                self._drop(rows)
+            elif rows:
+                computed = members[0][1].scored.computed
+                fields = {name: computed[name] for name in live.pipeline.record_schema.names}
+                outputs = {name: computed[name] for name in self._outputs}
+                self._waiting.append(Rows([one for one, _ in members], counts, fields, outputs))
+                self._waiting_rows += rows
+                self._wake.set()
+
+    async def _run(self, stored: ListedVersion, live: Scorer) -> None:
+        """Have a challenger score rows; where its process ends, begin anew after a while."""
+        wait = _FIRST_WAIT
+        with ThreadPoolExecutor(1, "challenger") as thread:
+            while True:
+                process = self._process = ChallengerProcess()
+                try:
+                    contract = await _in(thread, process.load, stored)
+                    lacking = unlike_fields(contract.record, live.pipeline.record_schema)
+                    if lacking:
+                        self._refuse(f"its record has other fields: {listed(lacking)}")
+                        return
+                    self._begin(live, contract.outputs)
+                    wait = _FIRST_WAIT
+                    await self._compare(thread, process, live)
+                except RefusedChallengerError as error:
+                    self._refuse(str(error))
+                    wait = _REFUSED_WAIT  # a file may be there again
+                except GoneError as error:
+                    self._refuse(f"{error} It is started again in {wait:g} s.")
+                finally:
+                    self._end(process)
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _begin(self, live: Scorer, outputs: tuple[str, ...]) -> None:
+        self.standing.reason = None
+        self._forget()
+        self._outputs = tuple(name for name in live.pipeline.graph.outputs if name in outputs)
+        self._batches.on_answered = self.offer
+        log.info("the challenger, version %s, scores in the shadow", self.standing.version)
+
+    def _end(self, process: ChallengerProcess) -> None:
+        self._batches.on_answered = None
+        process.stop()
+        self._process = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the rows that wait."""
+        self._waiting.clear()
+        self._waiting_rows = 0
+
+    async def _compare(
+        self, thread: ThreadPoolExecutor, process: ChallengerProcess, live: Scorer
+    ) -> None:
+        """Hand over the rows that wait, again and again."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_COMPANY_SECONDS)
+            self._wake.clear()
+            while self._waiting:
+                parts = self._take()
+                try:
+                    found = await _in(thread, process.compare, parts)
+                except GoneError:
+                    self._count(live, Compared(0, 0, sum(map(len, parts)), 0.0))
+                    raise
+                self._count(live, found)
+
+    def _take(self) -> list[Rows]:
+        parts = [self._waiting.popleft()]
+        count = len(parts[0])
+        while self._waiting and count + len(self._waiting[0]) <= _MOST_ROWS:
+            parts.append(self._waiting.popleft())
+            count += len(parts[-1])
+        self._waiting_rows -= count
+        return parts
+
+    def _count(self, live: Scorer, found: Compared) -> None:
+        standing = self.standing
+        standing.rows.update(compared=found.rows, refused=found.refused, failed=found.failed)
+        standing.differing += found.differing
+        if self._on_compared is not None and standing.version is not None:
+            self._on_compared(live, standing.version, found)
+
+    def _drop(self, rows: int) -> None:
+        self.standing.rows["dropped"] += rows
+        if self._on_dropped is not None and self.standing.version is not None:
+            self._on_dropped(self.standing.version, rows)
+
+    def _refuse(self, reason: str) -> None:
+        self.standing.reason = reason
+        log.error("the challenger, version %s, scores nothing: %s", self.standing.version, reason)
+
+
+async def _in(thread: ThreadPoolExecutor, function: Callable[..., T], *args: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
