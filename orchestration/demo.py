@@ -1,4 +1,4 @@
-"""The demonstration: the main job on real flights, and three kinds of skew caught by name."""
+"""The demonstration: the main job on real flights, a server, and three kinds of skew caught."""
 
 from __future__ import annotations
 
@@ -31,9 +31,17 @@ from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut
 from lockstep.dagster.instance import open_instance
-from lockstep.dagster.jobs import monitor_job_name, promote_job_name, score_job_name, train_job_name
+from lockstep.dagster.jobs import (
+    monitor_job_name,
+    promote_job_name,
+    replay_job_name,
+    score_job_name,
+    train_job_name,
+)
+from lockstep.dagster.partitions import request_partitions
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.scoring.store import Store
+from orchestration.answers import Answers, ask_server
 from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy
 
 DAYS = [(date(2013, 4, 1) + timedelta(number)).isoformat() for number in range(30)]
@@ -48,17 +56,19 @@ class Story:
     promoted: RunReport
     scored: list[RunReport]
     compared: list[RunReport]
+    answers: Answers
+    replayed: list[RunReport]
     catches: list[Catch]
 
     @property
     def checks(self) -> list[CheckReport]:
         """All checks of all runs."""
-        runs = [self.trained, self.promoted, *self.scored, *self.compared]
+        runs = [self.trained, self.promoted, *self.scored, *self.compared, *self.replayed]
         return [check for run in runs for check in run.checks]
 
 
 def main() -> int:
-    """Run the demonstration; 0 if every check of it passed and every skew was caught."""
+    """Run the demonstration; 0 if all agrees, every check passed and every skew was caught."""
     prepare_process()
     started = time.monotonic()
     try:
@@ -71,11 +81,13 @@ def main() -> int:
     replace_text(PROJECT.home.path / "demo.json", json.dumps(summary, indent=1) + "\n")
     tell(story, summary)
     caught = all(catch.check is not None for catch in story.catches)
-    return 0 if caught and summary["checks"]["failed"] == 0 else 1
+    served = summary["served"]
+    agrees = served["agrees"] and served["replayed"] == served["requests"]
+    return 0 if agrees and caught and summary["checks"]["failed"] == 0 else 1
 
 
 def carry_out(progress: Progress) -> Story:
-    """Train, promote, score a month, compare its last week with what came, and try three skews.
+    """Train, promote, score a month, compare a week with what came, serve, and try three skews.
 
     Raises:
         LockstepError: A run broke off, or no version went live.
@@ -95,12 +107,17 @@ def carry_out(progress: Progress) -> Story:
     scored = [_run(score, day) for day in days]
     days = progress.track(LAST_WEEK, description="Compare the last week with what came of it")
     compared = [_run(compare, day) for day in days]
+    with _step(progress, "Ask a server about the last day, a flight a request"):
+        answers = ask_server(home, DAYS[-1])
+    segments = progress.track(answers.segments, description="Replay what it logged")
+    replayed = [_replay(segment) for segment in segments]
     copies = [
         SkewedCopy(skew, home, registry if skew.needs_history else before_promotion)
         for skew in SKEWS
     ]
     tried = progress.track(copies, description="Try three kinds of skew, on copies")
-    return Story(training, promotion, scored, compared, [copy.catch() for copy in tried])
+    catches = [copy.catch() for copy in tried]
+    return Story(training, promotion, scored, compared, answers, replayed, catches)
 
 
 @contextmanager
@@ -115,6 +132,13 @@ def _run(job: str, partition: str | None = None) -> RunReport:
     if report.error is not None:
         raise LockstepError(f"{job}: {report.error}")
     return report
+
+
+def _replay(segment: str) -> RunReport:
+    """Send logged requests through the batch path."""
+    partitions = request_partitions(PIPELINE).name or ""
+    open_instance(PROJECT.home).add_dynamic_partitions(partitions, [segment])
+    return _run(replay_job_name(PIPELINE), segment)
 
 
 def _demand_success(report: RunReport) -> RunReport:
@@ -151,6 +175,13 @@ def summarise(story: Story, seconds: float) -> dict[str, Any]:
             "rows": sum(run.figure("/scored", "dagster/row_count") for run in story.scored),
             "quarantined": sum(run.quarantined for run in story.scored),
         },
+        "served": {
+            "day": story.answers.day,
+            "requests": story.answers.flights,
+            "p50_ms": round(story.answers.milliseconds, 2),
+            "agrees": story.answers.comparison.ok,
+            "replayed": sum(run.figure("/requests", "requests") or 0 for run in story.replayed),
+        },
         "checks": {name: results[name] for name in ("passed", "not_judged", "warned", "failed")},
         "caught": [catch.to_json() for catch in story.catches],
         "seconds": round(seconds, 1),
@@ -160,11 +191,17 @@ def summarise(story: Story, seconds: float) -> dict[str, Any]:
 def tell(story: Story, summary: dict[str, Any]) -> None:
     """Print what happened, and what to do next."""
     trained, scored, results = summary["trained"], summary["scored"], summary["checks"]
+    served, comparison = summary["served"], story.answers.comparison
     lines = {
         "Trained": f"version {trained['version']} on {trained['rows']:,} flights; AUC "
         f"{trained['auc']:.3f} on the newest fifth, held out",
         "Scored": f"{scored['rows']:,} flights of {scored['partitions']} days, published; "
         f"{scored['quarantined']} rows quarantined",
+        "Served": f"{served['requests']:,} flights of {served['day']} by HTTP, one a request, "
+        f"{served['p50_ms']:.1f} ms each (p50)",
+        "": f"as published of that day: {comparison.summary}",
+        "Replayed": f"{served['replayed']:,} requests of its log: "
+        f"{_found_of_replay(story.replayed)}",
         "Checks": f"{results['passed']} passed, {results['not_judged']} not judged, "
         f"{results['warned']} warned, {results['failed']} in error",
     }
@@ -179,6 +216,12 @@ def tell(story: Story, summary: dict[str, Any]) -> None:
     OUT.print(f"\n[bold]Done in {summary['seconds']:.0f} seconds. What next?[/]")
     for title, command in _next_steps():
         OUT.print(f"  {title + ':':16}{command}", soft_wrap=True)
+
+
+def _found_of_replay(runs: Sequence[RunReport]) -> str:
+    """What the replay of requests found, in a line."""
+    found = [check for run in runs for check in run.checks if check.check == "request_replay"]
+    return "; ".join(check.summary for check in found) or "nothing was judged"
 
 
 def _warnings(checks: Iterable[CheckReport]) -> list[str]:

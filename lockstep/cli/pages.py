@@ -41,7 +41,7 @@ def show_pages(project: Project, addresses: Addresses) -> None:
 def _server_state(home: Home, name: str) -> str:
     """What the server of a pipeline answers by now."""
     if home.live(name).exists():
-        return "POST /invocations; what to send: /docs"
+        return "a form in the browser; for programs: /docs"
     return "503 until a version is live"
 
 

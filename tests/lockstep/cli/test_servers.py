@@ -65,8 +65,7 @@ def test_up_serves_all_on_this_machine_only_and_an_interrupt_stops_all(
     assert {host for host, _ in addresses} == {"127.0.0.1"}
     assert len(set(addresses)) == 3
     for host, port in set(addresses):
-        asked = requests.get(f"http://{host}:{port}", timeout=30)
-        assert asked.ok or port == server_of_orders(said).rpartition(":")[2]
+        assert requests.get(f"http://{host}:{port}", timeout=30).ok
         assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses
     servers = descendants(up.pid)
     assert len(servers) > 2
