@@ -41,14 +41,12 @@ class ServedModel:
 
     Attributes:
         name: Its name.
-        steps: The types of its transformers and of its estimator.
-        predictor: `"compiled"`, or `"reference"` where scikit-learn itself answers.
+        is_compiled: Whether its compiled predictor serves; scikit-learn itself does otherwise.
         reason: Why it is not compiled; None where it is.
     """
 
     name: str
-    steps: tuple[str, ...]
-    predictor: str
+    is_compiled: bool
     reason: str | None
 
 
@@ -73,7 +71,6 @@ class Described:
         record_doc: What a record is.
         fields: What a record holds.
         examples: Records to begin with.
-        outputs: Names of the columns that clients get.
         columns: What is computed of a record, in graph order.
     """
 
@@ -93,7 +90,6 @@ class Described:
     record_doc: str
     fields: tuple[dict[str, Any], ...]
     examples: tuple[Record, ...]
-    outputs: tuple[str, ...]
     columns: tuple[dict[str, Any], ...]
 
 
@@ -125,8 +121,7 @@ def described_version(scorer: Scorer, hidden: Collection[str], since: datetime |
         record_doc=inspect.getdoc(pipeline.record) or "",
         fields=tuple(_field(field, rules_of(scorer, field.name)) for field in given),
         examples=_examples(scorer, hidden),
-        outputs=pipeline.graph.outputs,
-        columns=tuple(described(pipeline)),
+        columns=tuple(described(scorer)),
     )
 
 
@@ -144,15 +139,8 @@ def _golden(loaded: LoadedVersion) -> Golden:
 
 
 def _model(scorer: Scorer, name: str) -> ServedModel:
-    estimator = scorer.loaded.pipeline.models_[name]
-    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
-    is_compiled = name in scorer.compiled.models
-    return ServedModel(
-        name=name,
-        steps=tuple(type(step).__name__ for step in steps),
-        predictor="compiled" if is_compiled else "reference",
-        reason=None if is_compiled else scorer.compiled.reasons.get(name),
-    )
+    reason = scorer.compiled.reasons.get(name)
+    return ServedModel(name, name in scorer.compiled.models, reason)
 
 
 def _field(field: Field, rules: list[str]) -> dict[str, Any]:

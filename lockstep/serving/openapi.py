@@ -445,6 +445,7 @@ _TRACES: dict[str, Schema] = {
         values={**_list(_VALUE), "description": "Infinities are texts."},
         failed={**_TEXT, "description": "Why it has no values; no output needs it."},
         predictor={"enum": ["compiled", "reference"], "description": "What computes a model."},
+        steps={**_list(_TEXT), "description": "Types of its transformers and of its estimator."},
         matrix=_object(
             "What a model's estimator was given, after its transformers.",
             {

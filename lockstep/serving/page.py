@@ -1,4 +1,4 @@
-"""The page for people at `/`: the version that serves and its proof, a form, and the traffic.
+"""The page for people at `/`: the version that serves, a form for a record, and the traffic.
 
 The page itself is one document that holds nothing of a model, so that it needs no token. What it
 shows it asks for, with the token: at `/page/version` what serves, at `/page/now` what goes on.
@@ -99,6 +99,7 @@ class PageNow(ServiceEndpoint):
             "ready": service.is_ready,
             "version": _number(scorer),
             "digest": scorer.loaded.digest if scorer is not None else None,
+            "versions": service.versions.numbers,
             "refused": refusal,
             "process": os.getpid(),
             "waiting_rows": service.batches.waiting_rows,

@@ -6,7 +6,6 @@ from typing import Any
 
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.predictors import ReferencePredictor
@@ -24,28 +23,59 @@ def trace_of(scorer: Scorer, answer: Answer) -> dict[str, Any]:
         answer: Its answer.
 
     Returns:
-        The version and its columns in graph order. Each has its name, role, depth, inputs,
-        documentation and, where they are known, the file and line of its function; its exactness;
-        and its values, one a scored row. A model has also what computes it and what its estimator
-        was given.
+        The version and its columns as they are described, each with its values, one a scored row.
+        A model has also what its estimator was given.
     """
     pipeline = scorer.pipeline
     found, failed = _computed(pipeline, answer.own) if answer.rows else ({}, {})
     columns = []
-    for told in described(pipeline):
+    for told in described(scorer):
         name = told["column"]
         if name in failed:
             told["failed"] = failed[name]
         else:
             told["values"] = _values(found[name]) if answer.rows else []
-            told.update(_model(scorer, name, found) if answer.rows else {})
+            told.update(_inside(scorer, name, found) if answer.rows else {})
         columns.append(told)
     return {"version": answer.version, "columns": columns}
 
 
-def described(pipeline: Pipeline) -> list[dict[str, Any]]:
-    """The columns that need no outcome, in graph order: what each is, and where it comes from."""
-    return [_described(pipeline, name) for name in pipeline.graph.served]
+def described(scorer: Scorer) -> list[dict[str, Any]]:
+    """The columns of a version that need no outcome, in graph order.
+
+    Returns:
+        Of each its name, role, depth, inputs, documentation and, where they are known, the file
+        and line of its function; its exactness; and, of a model, what computes it.
+    """
+    return [_described(scorer, name) for name in scorer.pipeline.graph.served]
+
+
+def _described(scorer: Scorer, name: str) -> dict[str, Any]:
+    graph = scorer.pipeline.graph
+    node = graph.node(name)
+    assert node is not None, "every column has a node that gives it"
+    return {
+        "column": name,
+        "role": node.role,
+        "depth": graph.depths[name],
+        "inputs": list(node.inputs),
+        "doc": node.doc,
+        "source": node.location or None,
+        "ulps": graph.ulps(name),
+        **_model(scorer, node.name),
+    }
+
+
+def _model(scorer: Scorer, name: str) -> dict[str, Any]:
+    """What a model is made of and what computes it; nothing of any other node."""
+    estimator = scorer.loaded.pipeline.models_.get(name)
+    if estimator is None:
+        return {}
+    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    return {
+        "predictor": "compiled" if name in scorer.compiled.models else "reference",
+        "steps": [type(step).__name__ for step in steps],
+    }
 
 
 def _computed(pipeline: Pipeline, own: Columns) -> tuple[Columns, dict[str, str]]:
@@ -61,42 +91,19 @@ def _computed(pipeline: Pipeline, own: Columns) -> tuple[Columns, dict[str, str]
         try:
             found = pipeline.evaluate(found, (name,))
         except FunctionError:
-            failed[name] = f"{_title(node, name)} fails"
+            failed[name] = f"{node.title if node is not None else name} fails"
     return found, failed
 
 
-def _title(node: Node | None, name: str) -> str:
-    return node.title if node is not None else name
-
-
-def _described(pipeline: Pipeline, name: str) -> dict[str, Any]:
-    graph = pipeline.graph
-    node = graph.node(name)
-    assert node is not None, "every column has a node that gives it"
-    return {
-        "column": name,
-        "role": node.role,
-        "depth": graph.depths[name],
-        "inputs": list(node.inputs),
-        "doc": node.doc,
-        "source": node.location or None,
-        "ulps": graph.ulps(name),
-    }
-
-
-def _model(scorer: Scorer, name: str, found: Columns) -> dict[str, Any]:
-    """What is told of a model beside its column: how it is computed, and of which numbers."""
-    pipeline = scorer.pipeline
-    node = pipeline.graph.nodes.get(name)
-    inside = node.inside(found, pipeline.bound) if node is not None else None
+def _inside(scorer: Scorer, name: str, found: Columns) -> dict[str, Any]:
+    """What a model's estimator was given; nothing of any other column."""
+    node = scorer.pipeline.graph.nodes.get(name)
+    inside = node.inside(found, scorer.pipeline.bound) if node is not None else None
     if inside is None:
         return {}
     reference = scorer.loaded.pipeline.bound.get(name)
     names = reference.matrix_names() if isinstance(reference, ReferencePredictor) else None
-    return {
-        "predictor": "compiled" if name in scorer.compiled.models else "reference",
-        "matrix": {"columns": names, "rows": [_values(row) for row in inside]},
-    }
+    return {"matrix": {"columns": names, "rows": [_values(row) for row in inside]}}
 
 
 def _values(array: Array) -> list[Any]:

@@ -160,6 +160,23 @@ function notify(text) {
   notice.hidden = text === "";
 }
 
+// Other versions that have passed the gate may be asked, to see what they make of the same record.
+function showVersions(now) {
+  const select = by("version");
+  const numbers = now.versions.filter((number) => number !== now.version).reverse();
+  const wanted = [now.version, ...numbers].join();
+  by("asked").hidden = numbers.length === 0;
+  if (select.dataset.numbers === wanted) return;
+  const chosen = select.value;
+  select.dataset.numbers = wanted;
+  put(
+    select,
+    el("option", { value: "" }, `version ${now.version}, which is live`),
+    ...numbers.map((number) => el("option", { value: number }, `version ${number}`)),
+  );
+  select.value = numbers.map(String).includes(chosen) ? chosen : "";
+}
+
 function showNow(now) {
   const token = sessionStorage.getItem(TOKEN) !== null;
   by("forget").hidden = !token;
@@ -175,6 +192,7 @@ function showNow(now) {
           now.version === null ? "" : `; version ${now.version} goes on`
         }: ${refused.reason}`,
   );
+  showVersions(now);
   showTraffic(now);
 }
 
@@ -187,7 +205,7 @@ function showUnready(now) {
     );
   }
   state.shown = null;
-  put(by("proof"), el("p", { class: "dim" }, "Nothing yet."));
+  put(by("serving"), el("p", { class: "dim" }, "Nothing yet."));
   for (const id of ["try", "prediction", "computed"]) by(id).hidden = true;
 }
 
@@ -296,18 +314,23 @@ async function showVersion() {
   const typed = new Map(formTexts());
   const fresh = state.shown === null;
   state.shown = version;
-  state.columns = new Map(version.columns.map((one) => [one.column, { ...one }]));
   state.before = new Map();
-  state.consumers = new Map(version.columns.map((one) => [one.column, []]));
-  for (const one of version.columns) {
-    for (const input of one.inputs) state.consumers.get(input).push(one.column);
-  }
+  hold(version.columns);
   by("title").textContent = version.title;
-  showProof(version);
+  showServing(version);
   showForm(version, fresh ? null : typed);
   by("prediction").hidden = true;
   by("computed").hidden = false;
   showComputed();
+}
+
+// Keeps columns by name, and by column those that are computed from it.
+function hold(columns) {
+  state.columns = new Map(columns.map((one) => [one.column, one]));
+  state.consumers = new Map(columns.map((one) => [one.column, []]));
+  for (const one of columns) {
+    for (const input of one.inputs) state.consumers.get(input).push(one.column);
+  }
 }
 
 function check(kind, mark, said, more) {
@@ -319,18 +342,18 @@ function check(kind, mark, said, more) {
   );
 }
 
-function showProof(version) {
+function showServing(version) {
   const { golden, models } = version;
   const since = version.since === null ? "" : `live since ${moment.format(new Date(version.since))}`;
   const rest = golden.columns - golden.exact;
-  const slow = models.filter((one) => one.predictor !== "compiled");
+  const slow = models.filter((one) => !one.is_compiled);
   const facts = [
     ["fitted on", `${whole.format(version.rows)} rows`],
     ...(version.trained_until === null ? [] : [["until", `${utc.format(new Date(version.trained_until))} UTC`]]),
     ...Object.entries(version.metrics).map(([name, value]) => [name, short(value)]),
   ];
   put(
-    by("proof"),
+    by("serving"),
     el("p", { class: "version" }, el("strong", {}, `Version ${version.version}`), el("span", { class: "dim" }, since)),
     el(
       "ul",
@@ -347,7 +370,7 @@ function showProof(version) {
         ? check(
             "good",
             "✓",
-            `${named(models.filter((one) => one.predictor === "compiled"))}: compiled.`,
+            `${named(models.filter((one) => one.is_compiled))}: compiled.`,
             "Found equal to scikit-learn on the golden records, and on missing, unseen and extreme values.",
           )
         : null,
@@ -466,7 +489,8 @@ async function predict() {
     (field) => `${JSON.stringify(field.name)}:${literal(field, by(inputId(field)).value)}`,
   );
   const begun = performance.now();
-  const response = await ask("invocations?explain=trace", {
+  const asked = by("version").value;
+  const response = await ask(`invocations?explain=trace${asked && `&version=${asked}`}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: `{"dataframe_records":[{${fields.join(",")}}]}`,
@@ -532,14 +556,14 @@ function showAnswer(trace) {
   for (const [name, column] of state.columns) {
     if (column.values !== undefined) state.before.set(name, exact(column.values[0]));
   }
-  for (const column of trace.columns) state.columns.set(column.column, column);
+  hold(trace.columns);
+  by("answered-by").textContent = trace.version === state.shown.version ? "" : `by version ${trace.version}, which is not live`;
   put(
     by("outputs"),
-    ...state.shown.outputs.map((name) => {
-      const column = state.columns.get(name);
+    ...trace.columns.filter((column) => column.role === "output").map((column) => {
       const value = column.values[0];
       const full = exact(value) === short(value) ? null : el("dd", { class: "dim mono" }, exact(value));
-      return el("div", { class: "output" }, el("dt", {}, name), el("dd", { class: "value" }, short(value)), full, el("dd", { class: "dim" }, column.doc));
+      return el("div", { class: "output" }, el("dt", {}, column.column), el("dd", { class: "value" }, short(value)), full, el("dd", { class: "dim" }, column.doc));
     }),
   );
   by("prediction").hidden = false;
@@ -563,7 +587,7 @@ function showComputed() {
     (!isPredicted()
       ? "Predict to see the values."
       : changed > 0
-        ? `${changed} columns changed since the prediction before.`
+        ? `${changed} ${changed === 1 ? "column" : "columns"} changed since the prediction before.`
         : "Change a field and predict again to see what it changes.");
   drawGraph();
   drawTable();
@@ -724,7 +748,6 @@ function showDetails(name) {
   }
   const column = state.columns.get(name);
   const value = valueOf(column);
-  const model = state.shown.models.find((one) => one.name === name);
   const before = state.before.get(name);
   put(
     details,
@@ -744,7 +767,7 @@ function showDetails(name) {
       [
         column.source === null ? "as it came with the record" : null,
         column.ulps === 0 ? "the same to the last bit wherever it is computed" : `the same to ${column.ulps} units in the last place wherever it is computed`,
-        model ? `${model.steps.join(" → ")}, ${model.predictor === "compiled" ? "compiled" : "by scikit-learn itself"}` : null,
+        column.steps ? `${column.steps.join(" → ")}, ${column.predictor === "compiled" ? "compiled" : "by scikit-learn itself"}` : null,
       ].filter(Boolean).join(" · "),
       column.source === null ? null : el("span", {}, " · ", el("code", {}, column.source)),
     ),

@@ -1,5 +1,6 @@
 """The page for people in a real browser, which asks a real server."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
 from lockstep.columns.schema import Schema
 from lockstep.serving.access import Guarded, Local
 from lockstep.serving.app import application
@@ -45,8 +47,10 @@ def serve() -> Iterator[Callable[..., Served]]:
     """Starts servers of a version, with a token or without."""
     with ExitStack() as stack:
 
-        def start(scorer: Scorer | None, token: str | None = None) -> Served:
-            service = Service("orders", Path("nowhere"))
+        def start(
+            scorer: Scorer | None, token: str | None = None, listing: Path | None = None
+        ) -> Served:
+            service = Service("orders", Path("nowhere"), listing=listing)
             service.versions.scorer = scorer
             found = application(service)
             inner = Guarded(found, token) if token else Local(found)
@@ -89,8 +93,8 @@ def values(browser: Browser) -> dict[str, str]:
 def test_it_shows_what_serves_and_a_form_made_from_the_declaration(opened: Browser) -> None:
     assert opened.run("document.title") == "orders · Lockstep"
     assert opened.text("#state") == "version 1 serves"
-    assert "golden records were replayed in this process" in opened.text("#proof")
-    assert "return_probability, expected_cost: compiled." in opened.text("#proof")
+    assert "golden records were replayed in this process" in opened.text("#serving")
+    assert "return_probability, expected_cost: compiled." in opened.text("#serving")
     assert "kilograms" in opened.text("#field-weight-doc")
     assert "between 1 and 100" in opened.text("#field-items-doc")
     assert opened.run("document.getElementById('field-weight').placeholder") == "missing"
@@ -350,8 +354,34 @@ def test_what_is_typed_stays_when_another_version_takes_over(
     served.service.versions.scorer = replace(scorer, loaded=loaded)
 
     browser.until("document.getElementById('state').textContent === 'version 2 serves'")
-    browser.until("document.getElementById('proof').innerText.includes('Version 2')")
+    browser.until("document.getElementById('serving').innerText.includes('Version 2')")
     assert browser.run("document.getElementById('field-price').value") == "12.25"
+
+
+def test_another_version_can_be_asked_for_the_same_record(
+    browser: Browser,
+    scorer: Scorer,
+    serve: Callable[..., Served],
+    stored: Callable[[int], ListedVersion],
+    tmp_path: Path,
+) -> None:
+    listing = tmp_path / "listing.json"
+    write_listing(listing, Listing("orders", {2: stored(2)}))
+    served = serve(scorer, listing=listing)
+    asyncio.run(served.service.versions.look_beside())
+    browser.show(1440, 900)
+    browser.open(served.url)
+    browser.until("document.querySelectorAll('#version option').length === 2")
+    predict(browser)
+    before = browser.text("#answered-by")
+
+    browser.fill("#version", "2")
+    predict(browser)
+
+    assert before == ""
+    assert browser.text("#answered-by") == "by version 2, which is not live"
+    assert "Change a field" in browser.text("#computed-hint")  # it computes the same
+    assert len(values(browser)) == len(scorer.pipeline.graph.served)
 
 
 # For everybody

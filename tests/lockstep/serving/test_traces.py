@@ -130,6 +130,7 @@ def test_a_column_tells_what_it_is_and_where_it_comes_from(client: Client, order
     assert loss["source"].startswith("transforms/orders.py:")
     assert (columns["price"]["source"], columns["price"]["depth"]) == (None, 0)
     assert probability["predictor"] == "compiled"
+    assert probability["steps"] == ["ColumnTransformer", "LogisticRegression"]
     assert "region__region_home" in probability["matrix"]["columns"]
 
 
