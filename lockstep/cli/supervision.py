@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from lockstep.cli.processes import Processes, Program
 
@@ -71,9 +72,10 @@ class Supervisor:
         is_first = was_sound or not state.pause
         state.pause = FIRST_PAUSE if is_first else min(2 * state.pause, LONGEST_PAUSE)
         state.due = now + state.pause
+        time_of_day = f"{datetime.now().astimezone():%H:%M:%S}"
         yield (
-            f"{program.name} stopped ({told(status)}); it starts again in {state.pause:.0f} s. "
-            f"Its log: {program.log}"
+            f"{time_of_day}  {program.name} stopped ({told(status)}); it starts again in "
+            f"{state.pause:.0f} s. Its log: {program.log}"
         )
         if is_first:
             self._processes.await_last_words(program)
