@@ -12,14 +12,13 @@ import msgspec
 from lockstep.serving import inference
 from lockstep.serving.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.bodies import demand_distinct_keys, parse_json
-from lockstep.serving.canaries import CanaryVersion
 from lockstep.serving.docs import Docs, OpenApi
 from lockstep.serving.exchange import exchange
 from lockstep.serving.invocations import Invocations, failure
 from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.serving.page import Page, PageNow, PageVersion
+from lockstep.serving.readiness import readiness
 from lockstep.serving.service import Service, ServiceEndpoint
-from lockstep.serving.shadow.shadow import Standing
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -54,38 +53,9 @@ class Ready(ServiceEndpoint):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 200 if requests are answered, and 503 if not."""
         service = self._service
-        versions = service.versions
-        scorer, refusal = versions.scorer, versions.refusal
-        told = {
-            "ready": service.is_ready,
-            "version": scorer.loaded.version if scorer is not None else None,
-            "refused": refusal,
-            "versions": versions.numbers,
-            "canary": _canary(versions.canary),
-            "challenger": _challenger(service.shadow.standing),
-            "pinned_refused": versions.pins.refusals,
-            "registry": versions.registry_trouble,
-        }
+        told = readiness(service)
         status = 200 if service.is_ready else 503
         await respond(send, Response(status, msgspec.json.encode(told)))
-
-
-def _canary(canary: CanaryVersion | None) -> dict[str, Any] | None:
-    if canary is None:
-        return None
-    version = canary.scorer.loaded.version if canary.scorer is not None else None
-    return {"version": version, "share": canary.declared.share, "refused": canary.refusal}
-
-
-def _challenger(standing: Standing) -> dict[str, Any] | None:
-    if standing.version is None:
-        return None
-    return {
-        "version": standing.version,
-        "reason": standing.reason,
-        "rows": standing.rows,
-        "differing": standing.differing,
-    }
 
 
 class Measured(ServiceEndpoint):

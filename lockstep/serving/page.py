@@ -18,7 +18,7 @@ from lockstep.serving.asgi import Headers, Receive, Response, Scope, Send, respo
 from lockstep.serving.described import Described, described_version
 from lockstep.serving.exchange import aside, exchange
 from lockstep.serving.invocations import failure
-from lockstep.serving.scorer import Scorer
+from lockstep.serving.readiness import readiness
 from lockstep.serving.service import Service, ServiceEndpoint
 from lockstep.serving.traffic import SECONDS, Interval
 
@@ -92,15 +92,11 @@ class PageNow(ServiceEndpoint):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with it."""
         service = self._service
-        scorer, refusal = service.versions.scorer, service.versions.refusal
-        intervals = service.traffic.last()
+        scorer, intervals = service.versions.scorer, service.traffic.last()
         told = {
+            **readiness(service),
             "pipeline": service.pipeline,
-            "ready": service.is_ready,
-            "version": _number(scorer),
             "digest": scorer.loaded.digest if scorer is not None else None,
-            "versions": service.versions.numbers,
-            "refused": refusal,
             "process": os.getpid(),
             "waiting_rows": service.batches.waiting_rows,
             "interval_seconds": SECONDS,
@@ -108,10 +104,6 @@ class PageNow(ServiceEndpoint):
             "total": _interval(Interval.joined(intervals)),
         }
         await respond(send, Response(200, msgspec.json.encode(told)))
-
-
-def _number(scorer: Scorer | None) -> int | None:
-    return scorer.loaded.version if scorer is not None else None
 
 
 def _interval(one: Interval) -> dict[str, int | float | None]:

@@ -177,6 +177,42 @@ function showVersions(now) {
   select.value = numbers.map(String).includes(chosen) ? chosen : "";
 }
 
+// The versions beside the one that serves: what they do, or why they do nothing.
+function showBeside(now) {
+  const { challenger, canary } = now;
+  const found = [];
+  if (challenger !== null) found.push(challengerOf(challenger, now.version));
+  if (canary !== null) found.push(canaryOf(canary));
+  for (const one of now.pinned_refused) {
+    found.push(check("bad", "✗", `Version ${one.version} was asked for and is refused.`, one.reason));
+  }
+  if (now.registry !== null) found.push(check("warn", "–", "The registry cannot be asked now.", now.registry));
+  by("beside").hidden = found.length === 0;
+  put(by("beside"), found);
+}
+
+function challengerOf({ version, reason, rows, differing }, live) {
+  const name = `Version ${version} is the challenger`;
+  if (reason !== null) return check("warn", "–", `${name}, and scores nothing.`, reason);
+  const compared = rows.compared ?? 0;
+  const others = ["refused", "failed", "dropped"].filter((one) => rows[one]);
+  return check(
+    "good",
+    "↯",
+    `${name}: it scores in the shadow what version ${live} is asked.`,
+    `${whole.format(compared)} rows compared, ${whole.format(differing)} of them otherwise` +
+      others.map((one) => `, ${whole.format(rows[one])} ${one}`).join("") +
+      ".",
+  );
+}
+
+function canaryOf({ version, share, refused }) {
+  const percent = `${Number((share * 100).toPrecision(3))} %`;
+  return version === null
+    ? check("warn", "–", `No version answers the ${percent} of the requests that are the canary's.`, refused?.reason)
+    : check("good", "◔", `Version ${version} is the canary: it answers ${percent} of the requests.`);
+}
+
 function showNow(now) {
   const token = sessionStorage.getItem(TOKEN) !== null;
   by("forget").hidden = !token;
@@ -193,6 +229,7 @@ function showNow(now) {
         }: ${refused.reason}`,
   );
   showVersions(now);
+  showBeside(now);
   showTraffic(now);
 }
 
@@ -284,8 +321,10 @@ function requestsChart(now) {
 }
 
 function latencyChart(now) {
-  const most = Math.max(...now.intervals.map((one) => one.p99 ?? 0), 1e-4);
-  const at = (seconds) => HEIGHT - (seconds / most) * (HEIGHT - 4);
+  const known = now.intervals.filter((one) => one.p50 !== null);
+  const least = Math.min(...known.map((one) => one.p50)) / 2;
+  const most = Math.max(...known.map((one) => one.p99));
+  const at = (seconds) => HEIGHT - (Math.log(seconds / least) / Math.log(most / least)) * (HEIGHT - 4);
   const bars = now.intervals.flatMap((one, place) => {
     if (one.p50 === null) return [];
     const title = `${ago(now, place)}: half within ${milliseconds(one.p50)} ms, 99 % within ${milliseconds(one.p99)} ms`;
@@ -296,7 +335,7 @@ function latencyChart(now) {
   });
   return chart(
     "Latency",
-    `at most ${milliseconds(most)} ms`,
+    known.length === 0 ? "" : `at most ${milliseconds(most)} ms, on a logarithmic scale`,
     [["p50", "half of them within"], ["p99", "99 % within"]],
     bars,
   );

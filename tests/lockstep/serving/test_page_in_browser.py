@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import copy
@@ -19,6 +20,7 @@ from lockstep.serving.observed import Observed
 from lockstep.serving.proving import Refusal
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.service import Service
+from lockstep.serving.shadow.shadow import Standing
 from tests.fixtures.asgi import Client
 from tests.fixtures.browser import Browser, chromium
 from tests.fixtures.servers import serving
@@ -382,6 +384,22 @@ def test_another_version_can_be_asked_for_the_same_record(
     assert browser.text("#answered-by") == "by version 2, which is not live"
     assert "Change a field" in browser.text("#computed-hint")  # it computes the same
     assert len(values(browser)) == len(scorer.pipeline.graph.served)
+
+
+def test_what_other_versions_do_is_told_as_it_goes(
+    opened: Browser, serve: Callable[..., Served], scorer: Scorer
+) -> None:
+    served = serve(scorer)
+    opened.open(served.url)
+    opened.until("document.querySelectorAll('.field').length")
+    before = opened.text("#beside")
+
+    served.service.shadow.standing = Standing(4, None, Counter(compared=1200, dropped=7), 3)
+
+    opened.until("!document.getElementById('beside').hidden")
+    assert before == ""
+    assert "Version 4 is the challenger" in opened.text("#beside")
+    assert "1,200 rows compared, 3 of them otherwise, 7 dropped." in opened.text("#beside")
 
 
 # For everybody
