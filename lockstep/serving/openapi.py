@@ -111,6 +111,10 @@ def record_schema(scorer: Scorer) -> Schema:
 def field_schema(field: Field, rules: list[str]) -> Schema:
     """What a field holds."""
     found: Schema = {"type": _TYPES.get(field.declared, "string")}
+    if field.declared == "int":
+        # One that may be missing is kept as a float, which holds every integer up to here.
+        most = 2**53 if field.optional else 2**63 - 1
+        found |= {"minimum": -most, "maximum": most}
     if field.declared == "datetime":
         found["format"] = "date-time"
     if field.choices is not None:

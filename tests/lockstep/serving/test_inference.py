@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from tritonclient import http
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.serving.app import application
@@ -379,7 +380,6 @@ def test_binary_tensors_that_are_cut_off_or_too_long_are_refused(
 
 
 def test_tritons_client_works_against_it(scorer: Scorer, dense: Records) -> None:
-    http = pytest.importorskip("tritonclient.http")
     with serving(client_of(scorer).application) as port:
         triton = http.InferenceServerClient(f"127.0.0.1:{port}")
         assert triton.is_server_live()
