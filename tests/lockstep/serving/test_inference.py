@@ -2,6 +2,7 @@
 
 import json
 import struct
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -380,8 +381,10 @@ def test_binary_tensors_that_are_cut_off_or_too_long_are_refused(
 
 
 def test_tritons_client_works_against_it(scorer: Scorer, dense: Records) -> None:
-    with serving(client_of(scorer).application) as port:
-        triton = http.InferenceServerClient(f"127.0.0.1:{port}")
+    with (
+        serving(client_of(scorer).application) as port,
+        closing(http.InferenceServerClient(f"127.0.0.1:{port}")) as triton,
+    ):
         assert triton.is_server_live()
         assert triton.is_server_ready()
         assert triton.is_model_ready("orders")
