@@ -16,7 +16,7 @@ from lockstep.cli.process import end_command, prepare_process, start_command
 from lockstep.cli.requests import replay
 from lockstep.cli.rows import outcomes, score
 from lockstep.cli.serve import serve
-from lockstep.cli.versions import promote, rollback, train
+from lockstep.cli.versions import challenge, promote, rollback, train
 
 app = typer.Typer(
     rich_markup_mode="markdown",
@@ -30,6 +30,7 @@ app = typer.Typer(
 
 app.command(rich_help_panel="Versions")(train)
 app.command(rich_help_panel="Versions")(promote)
+app.command(rich_help_panel="Versions")(challenge)
 app.command(rich_help_panel="Versions")(rollback)
 app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)

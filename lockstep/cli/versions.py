@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockstep.cli import context
-from lockstep.cli.arguments import AsJson, PipelineName
+from lockstep.cli.arguments import FAILED, AsJson, PipelineName
 from lockstep.cli.ending import finish
 
 if TYPE_CHECKING:
@@ -52,19 +52,48 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Point @champion to a version and, if it passes the gate, @live too."""
-    from lockstep.columns.errors import LockstepError
-
     declared = context.pipeline(pipeline)
     registry = context.registry()
     versions = {one.version: one for one in registry.versions(declared.name)}
-    if not versions:
-        raise LockstepError(
-            f"{declared.name} has no version yet; train one: lockstep train {declared.name}"
-        )
-    number = max(versions) if version is None else version
+    number = version if version is not None else _newest(declared, registry)
     if number in versions and not anyway:
         _demand_sound(versions[number], registry)
     _point_champion(declared, registry, number, as_json)
+
+
+def challenge(
+    pipeline: PipelineName,
+    version: Annotated[
+        int | None, typer.Argument(help="Which version; the newest by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point @challenger to a version; once it passes the gate, it may answer who asks for it.
+
+    Servers have it score, in the shadow, what the live version is asked. One that passes the gate
+    may also answer as a canary, or requests that ask for it by number.
+    """
+    from lockstep.cli.console import say, show_checks, show_json
+    from lockstep.dagster.runs import CheckReport
+    from lockstep.scoring.store import Store
+    from lockstep.training.gate import pass_challenger
+
+    declared, registry, home = context.pipeline(pipeline), context.registry(), context.home()
+    number = version if version is not None else _newest(declared, registry)
+    registry.set_alias(declared.name, "challenger", number)
+    store, pointer = Store(home.data / declared.name), home.live(declared.name)
+    gate = pass_challenger(declared, registry, store, pointer)
+    asset = f"{declared.name}/champion"  # whose checks they are
+    checks = [CheckReport.found(asset, name, None, one) for name, one in gate.results.items()]
+    if as_json:
+        shown = [check.to_json() for check in checks]
+        show_json({"challenger": number, "proven": gate.is_open, "checks": shown})
+    else:
+        may = "It may answer" if gate.is_open else "It scores in the shadow, and answers nobody"
+        say(f"@challenger: version {number}. {may}.")
+        show_checks(checks)
+    if not gate.is_open:
+        raise typer.Exit(FAILED)
 
 
 def rollback(
@@ -79,12 +108,12 @@ def rollback(
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import is_proven, proven_at
+    from lockstep.registry.evidence import proven_at, was_live
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
     passed_at = {
-        one.version: proven_at(one) for one in registry.versions(declared.name) if is_proven(one)
+        one.version: proven_at(one) for one in registry.versions(declared.name) if was_live(one)
     }
     if to is None:
         to = _before(declared, registry, passed_at)
@@ -94,6 +123,22 @@ def rollback(
             f"{', '.join(map(str, passed_at)) or 'none'}."
         )
     _point_champion(declared, registry, to, as_json)
+
+
+def _newest(declared: PipelineAssets, registry: Registry) -> int:
+    """The version that was registered last.
+
+    Raises:
+        LockstepError: There is none.
+    """
+    from lockstep.columns.errors import LockstepError
+
+    numbers = [one.version for one in registry.versions(declared.name)]
+    if not numbers:
+        raise LockstepError(
+            f"{declared.name} has no version yet; train one: lockstep train {declared.name}"
+        )
+    return max(numbers)
 
 
 def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, datetime]) -> int:

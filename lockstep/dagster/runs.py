@@ -78,7 +78,9 @@ class CheckReport:
         )
 
     @classmethod
-    def found(cls, asset: str, check: str, partition: str, result: CheckResult) -> CheckReport:
+    def found(
+        cls, asset: str, check: str, partition: str | None, result: CheckResult
+    ) -> CheckReport:
         """What is recorded of a partition."""
         told = cls(asset, check, partition, result.result, result.column, result.summary)
         if result.result not in ("failed", "warned"):

@@ -72,9 +72,16 @@ def read_evidence(version: Version) -> TrainingEvidence:
     return TrainingEvidence(facts["training_set"], facts["results"], facts["counts"])
 
 
-def write_proven(registry: Registry, version: Version) -> None:
-    """Tag a version that has passed the gate, now."""
-    registry.tag(version, PROVEN, _bound(version, {"at": datetime.now(UTC).isoformat()}))
+def write_proven(registry: Registry, version: Version, *, went_live: bool = True) -> None:
+    """Tag a version that has passed the gate, now.
+
+    Args:
+        registry: Where it is registered.
+        version: The version.
+        went_live: Whether it goes live with that, rather than being the challenger.
+    """
+    facts = {"at": datetime.now(UTC).isoformat(), "went_live": went_live}
+    registry.tag(version, PROVEN, _bound(version, facts))
 
 
 def proven_at(version: Version) -> datetime:
@@ -93,6 +100,11 @@ def is_proven(version: Version) -> bool:
     except EvidenceError:
         return False
     return True
+
+
+def was_live(version: Version) -> bool:
+    """Whether a tag says that these bytes have passed the gate, and went live."""
+    return is_proven(version) and bool(_facts(version, PROVEN).get("went_live", True))
 
 
 def _bound(version: Version, facts: Mapping[str, Any]) -> str:

@@ -75,23 +75,59 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
         return _pass_gate(declared, live, store)
 
 
+def pass_challenger(
+    declared: PipelineAssets, registry: Registry, store: Store, pointer: Path
+) -> Gate:
+    """Put the challenger through the gate, and let it answer whoever asks for it if it passes.
+
+    The version that is live goes on.
+
+    Args:
+        declared: The pipeline and the demands on it.
+        registry: Where `@challenger` points to the version.
+        store: Where the pipeline's rows are kept.
+        pointer: The file that decides which version is live.
+
+    Raises:
+        AliasNotSetError: There is no challenger: `@challenger` points nowhere.
+        RegistryError: The registry cannot be reached.
+        UnavailableFilesError: A file of the version cannot be read now.
+    """
+    before = Live(registry, declared.name, pointer).state().version
+    gate, _ = _judged(declared, registry, store, "challenger", before)
+    if gate.is_open and not is_proven(gate.wanted):
+        write_proven(registry, gate.wanted, went_live=False)
+    return gate
+
+
 def _pass_gate(declared: PipelineAssets, live: Live, store: Store) -> Gate:
-    registry, before = live.registry, live.finish().version
-    wanted = registry.alias(declared.name, "champion")
+    before = live.finish().version
+    gate, loaded = _judged(declared, live.registry, store, "champion", before)
+    if loaded is None or not gate.is_open:
+        return gate
+    write_proven(live.registry, gate.wanted)
+    return replace(gate, live=live.move(loaded).version)
+
+
+def _judged(
+    declared: PipelineAssets, registry: Registry, store: Store, alias: str, live: int | None
+) -> tuple[Gate, LoadedVersion | None]:
+    """What the checks find of the version that an alias points to, and that version, if it loads.
+
+    Raises:
+        AliasNotSetError: It points nowhere.
+    """
+    wanted = registry.alias(declared.name, alias)
     if wanted is None:
         numbers = tuple(version.version for version in registry.versions(declared.name))
-        raise AliasNotSetError(declared.name, "champion", numbers)
+        raise AliasNotSetError(declared.name, alias, numbers)
     try:
         loaded = registry.load(declared.name, wanted.version)
     except (RegistryError, UnavailableFilesError):
         raise
     except LockstepError as error:
-        return Gate(wanted, before, _not_loaded(declared, wanted, error))
-    gate = Gate(wanted, before, _results(declared, wanted, loaded, store))
-    if not gate.is_open:
-        return gate
-    write_proven(registry, wanted)
-    return replace(gate, live=live.move(loaded).version)
+        return Gate(wanted, live, _not_loaded(declared, wanted, error)), None
+    return Gate(wanted, live, _results(declared, wanted, loaded, store)), loaded
 
 
 def _results(

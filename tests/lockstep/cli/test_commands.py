@@ -20,7 +20,10 @@ from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
 
 DAY = "2020-03-01"
-RESULTS = ["train", "promote", "rollback", "score", "outcomes", "replay", "checks", "trace"]
+RESULTS = [
+    *("train", "promote", "challenge", "rollback"),
+    *("score", "outcomes", "replay", "checks", "trace"),
+]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
 
@@ -86,6 +89,7 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
         ("trace", "orders", "--day", DAY, "--key", "x"),
         ("outcomes", "orders", "--day", DAY),
         ("promote", "orders"),
+        ("challenge", "orders"),
         ("replay", "orders"),
         ("rollback", "orders"),
     ],
@@ -113,6 +117,7 @@ def test_every_command_with_results_can_print_them_as_json(
     [
         ("train", "nothing"),
         ("promote", "nothing"),
+        ("challenge", "nothing"),
         ("rollback", "nothing"),
         ("score", "nothing", "--day", DAY),
         ("replay", "nothing"),
@@ -346,6 +351,21 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     rolled_back = lockstep("rollback", "orders")
     assert rolled_back.status == 0
     assert "@champion: version 1. @live: version 1." in rolled_back.out
+
+
+def test_a_challenger_that_passes_the_gate_leaves_what_is_live_and_is_no_earlier_version(
+    lockstep: Lockstep, live
+) -> None:
+    lockstep("train", "orders")
+    challenged = lockstep("challenge", "orders")
+    assert challenged.status == 0
+    assert "@challenger: version 2. It may answer." in challenged.out
+    assert live.registry.alias("orders", "challenger").version == 2
+    assert live.registry.alias("orders", "live").version == 1
+    error = lockstep("rollback", "orders").error
+    assert error == "orders has no earlier version that was live."
+    error = lockstep("rollback", "orders", "--to", "2").error
+    assert error == "Version 2 of orders was never live; those that were: 1."
 
 
 def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(

@@ -1,8 +1,43 @@
 """`lockstep serve`: what a person is told who starts it."""
 
 import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from tests.fixtures.orders import Checkout
+import httpx
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.artifacts.live import open_live
+from lockstep.parity.wire import wire_record
+from lockstep.project.declaration import PipelineAssets
+from tests.fixtures.orders import Checkout, Workplace
+from tests.lockstep.cli.test_servers import descendants, wait_for_end
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait(url: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Ask /ready until it tells so."""
+    deadline = time.monotonic() + 120
+    told: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        try:
+            told = httpx.get(f"{url}/ready").json()
+            if until(told):
+                return told
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(told)
 
 
 def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
@@ -15,3 +50,40 @@ def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
     assert (found.returncode, found.stdout) == (2, "")
     (line,) = found.stderr.splitlines()
     assert line.startswith(f"error: Nothing can listen at 127.0.0.1, port {port}")
+
+
+def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
+    live: Workplace, edited_orders: Callable[..., PipelineAssets], free_port: int, tmp_path: Path
+) -> None:
+    other = live.fit(edited_orders(("return_probability >= 0.5", "return_probability >= 0.2")))
+    same = live.fit(ASSETS)
+    loaded = open_live(live.home.live("orders"))
+    schema = loaded.pipeline.record_schema
+    records = [wire_record(loaded.golden.records, row, schema) for row in range(50)]
+    live.registry.set_alias("orders", "challenger", other)
+    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    url = f"http://127.0.0.1:{free_port}"
+    server = checkout.start_lockstep("serve", "orders", "--port", str(free_port))
+
+    def ask(query: str = "") -> httpx.Response:
+        body = {"dataframe_records": records}
+        return httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
+
+    try:
+        wait(url, lambda told: (told.get("challenger") or {"reason": ""})["reason"] is None)
+        assert ask().headers["x-lockstep-version"] == "1"
+        told = wait(url, lambda told: told["challenger"]["rows"].get("compared") == 50)
+        assert told["challenger"]["differing"] > 0
+        assert ask(f"?version={other}").status_code == 404
+
+        assert checkout.lockstep("challenge", "orders", str(other)).returncode == 1
+        assert checkout.lockstep("challenge", "orders", str(same)).returncode == 0
+        wait(url, lambda told: same in told["versions"])
+        assert ask(f"?version={same}").headers["x-lockstep-version"] == str(same)
+        assert ask(f"?version={other}").status_code == 404
+        started = descendants(server.pid)
+        assert len(started) >= 2
+    finally:
+        server.kill()
+        server.communicate()
+    assert wait_for_end(started) == set()

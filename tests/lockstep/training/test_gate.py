@@ -14,9 +14,16 @@ from lockstep.artifacts.live import open_live, read_live
 from lockstep.columns.tables import take_rows
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.evidence import EVIDENCE, PROVEN, read_evidence, write_evidence
+from lockstep.registry.evidence import (
+    EVIDENCE,
+    PROVEN,
+    is_proven,
+    read_evidence,
+    was_live,
+    write_evidence,
+)
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.training.gate import Gate, pass_gate
+from lockstep.training.gate import Gate, pass_challenger, pass_gate
 
 HEAVY = ("return weight > 5", "return weight > 6")
 READS_HELPER = ('home = {"DE": "home", "AT": "home"}', "home = HOME")
@@ -255,3 +262,33 @@ def test_a_promotion_where_something_outside_decides_fails_by_the_columns_name(
     (run,) = json.loads(found.stdout)["runs"]
     replay = next(check for check in run["checks"] if check["check"] == "golden_replay")
     assert (replay["result"], replay["column"]) == ("failed", "is_heavy")
+
+
+def challenged(workplace, version: int) -> Gate:
+    workplace.registry.set_alias("orders", "challenger", version)
+    pointer = workplace.home.live("orders")
+    return pass_challenger(ASSETS, workplace.registry, workplace.store, pointer)
+
+
+def test_a_challenger_that_passes_is_proven_and_does_not_go_live(live) -> None:
+    second = live.fit(ASSETS)
+    gate = challenged(live, second)
+    assert (gate.is_open, gate.live, live_version(live)) == (True, 1, 1)
+    found = version_of(live, second)
+    assert (is_proven(found), was_live(found)) == (True, False)
+    gate_of(live, version=second)
+    assert was_live(version_of(live, second))
+
+
+def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
+    second = live.fit(edited_orders(("return_probability >= 0.5", "return_probability >= 0.2")))
+    gate = challenged(live, second)
+    assert gate.results["code_parity"].is_error
+    assert not is_proven(version_of(live, second))
+
+
+def test_a_challenger_that_was_live_before_stays_a_version_that_was(live) -> None:
+    second = live.fit(ASSETS)
+    gate_of(live, version=second)
+    challenged(live, 1)
+    assert was_live(version_of(live, 1))
