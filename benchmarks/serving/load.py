@@ -47,14 +47,13 @@ def demand_tools() -> None:
     Raises:
         BenchmarkError: It lacks something.
     """
-    lacking = [f"{tool} is not installed: {why}." for tool, why in TOOLS.items() if not which(tool)]
+    lacking = [
+        f"{tool} is not installed: {why}."
+        for tool, why in TOOLS.items()
+        if shutil.which(tool) is None
+    ]
     if lacking:
         raise BenchmarkError(" ".join(lacking))
-
-
-def which(tool: str) -> str | None:
-    """Where a tool is; None if nowhere."""
-    return shutil.which(tool)
 
 
 def load(url: str, bodies: Path, clients: int, seconds: int, core: int, first: int = 0) -> Load:

@@ -133,7 +133,7 @@ class Server:
         for one in tree:
             with suppress(psutil.NoSuchProcess):
                 one.resume()
-        self._process.terminate()
+                one.terminate()
         psutil.wait_procs(tree, timeout=_STOP_SECONDS)
         for one in tree:
             with suppress(psutil.NoSuchProcess):

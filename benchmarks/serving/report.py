@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -156,48 +156,61 @@ def markdown(told: Mapping[str, Any]) -> str:
         f"{plan['rounds']} rounds of {plan['seconds']} s taken in turns (least to largest in "
         "brackets); start-up from the start of the process to the first answer, median of "
         f"{plan['starts']}. {machine['cores']}",
-        "\n".join(
-            f"- **{name}** {one['version']}: {one['does']}" for name, one in told["servers"].items()
+        _items(
+            f"**{name}** {one['version']}: {one['does']}" for name, one in told["servers"].items()
         ),
-        _table(
-            ("server", "clients", "requests/s", "p50, ms", "p99, ms", "not 200"),
-            (
-                (
-                    row["server"],
-                    str(row["clients"]),
-                    _with_spread(row, "rps", ",.0f"),
-                    _with_spread(row, "p50_ms", ",.2f"),
-                    _with_spread(row, "p99_ms", ",.2f"),
-                    f"{row['non_2xx'] + row['broken']:,}",
-                )
-                for row in told["rows"]
-            ),
-        ),
-        _table(
-            ("server", "start-up, s", "memory, MB", "largest difference", "as declared"),
-            (
-                (
-                    name,
-                    f"{seconds:.1f}",
-                    f"{told['rss_mb'][name]:,.0f}",
-                    f"{told['exactness'][name]['max_abs_diff']:.2g}",
-                    "yes" if told["exactness"][name]["as_declared"] else "no",
-                )
-                for name, seconds in told["startup_s"].items()
-            ),
-        ),
+        _loads(told),
+        _processes(told),
         "The compute path of ours alone, microseconds a record:",
-        _table(
-            ("requests", *STAGES, "all"),
-            (
-                (name, *(f"{found[stage]:.1f}" for stage in STAGES), f"{sum(found.values()):.1f}")
-                for name, found in told["compute_us_a_record"].items()
-            ),
-        ),
-        "\n".join(f"- {line}" for line in targets(told)),
+        _stages(told),
+        _items(targets(told)),
         "\n".join((machine["processor"], machine["versions"])),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _loads(told: Mapping[str, Any]) -> str:
+    return _table(
+        ("server", "clients", "requests/s", "p50, ms", "p99, ms", "not 200"),
+        (
+            (
+                row["server"],
+                str(row["clients"]),
+                _with_spread(row, "rps", ",.0f"),
+                _with_spread(row, "p50_ms", ",.2f"),
+                _with_spread(row, "p99_ms", ",.2f"),
+                f"{row['non_2xx'] + row['broken']:,}",
+            )
+            for row in told["rows"]
+        ),
+    )
+
+
+def _processes(told: Mapping[str, Any]) -> str:
+    exact = told["exactness"]
+    return _table(
+        ("server", "start-up, s", "memory, MB", "largest difference", "as declared"),
+        (
+            (
+                name,
+                f"{seconds:.1f}",
+                f"{told['rss_mb'][name]:,.0f}",
+                f"{exact[name]['max_abs_diff']:.2g}",
+                "yes" if exact[name]["as_declared"] else "no",
+            )
+            for name, seconds in told["startup_s"].items()
+        ),
+    )
+
+
+def _stages(told: Mapping[str, Any]) -> str:
+    return _table(
+        ("requests", *STAGES, "all"),
+        (
+            (name, *(f"{found[stage]:.1f}" for stage in STAGES), f"{sum(found.values()):.1f}")
+            for name, found in told["compute_us_a_record"].items()
+        ),
+    )
 
 
 def _with_spread(row: Mapping[str, Any], figure: str, form: str) -> str:
@@ -205,6 +218,10 @@ def _with_spread(row: Mapping[str, Any], figure: str, form: str) -> str:
     return f"{row[figure]:{form}} ({low:{form}} to {high:{form}})"
 
 
-def _table(head: Sequence[str], rows: Iterator[Sequence[str]] | Any) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _items(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)
