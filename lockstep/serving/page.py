@@ -33,6 +33,20 @@ _POLICY = (
     "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'"
 )
+_SCRIPTS = (
+    "elements",
+    "values",
+    "asking",
+    "traffic",
+    "versions",
+    "columns",
+    "graph",
+    "details",
+    "table",
+    "form",
+    "page",
+)
+"""The parts of the page's script, which is one module, in the order in which they run."""
 
 
 class Page:
@@ -50,15 +64,17 @@ def page() -> Response:
     Its policy lets a browser run the page's own script and style alone, speak to this server
     alone, and take no text for HTML.
     """
-    web = files("lockstep.serving") / "web"
-    document, style, script = (
-        (web / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")
-    )
+    document, style = _read("page.html"), _read("page.css")
+    script = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
     for mark, text in (("/* style */", style), ("/* script */", script)):
         document = document.replace(mark, text)
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     headers = (*_HEADERS, (b"content-security-policy", policy.encode()))
     return Response(200, document.encode(), headers)
+
+
+def _read(name: str) -> str:
+    return (files("lockstep.serving") / "web" / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
