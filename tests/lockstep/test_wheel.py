@@ -108,16 +108,16 @@ def demonstrated(installed: Installed) -> tuple[str, Path]:
     return found.stdout, project
 
 
-def test_the_wheel_holds_the_library_and_its_templates_alone(wheel: Path) -> None:
+def test_the_wheel_holds_the_library_its_templates_and_its_page_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {
         "lockstep",
         "lockstep_scoring",
     }
-    files = CHECKOUT / "lockstep" / "templates" / "files"
-    for file in files.rglob("*"):
-        if file.is_file() and "__pycache__" not in file.parts:
-            assert str(file.relative_to(CHECKOUT)) in names
+    for folder in ("templates/files", "serving/web"):
+        for file in (CHECKOUT / "lockstep" / folder).rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                assert str(file.relative_to(CHECKOUT)) in names
 
 
 def test_lockstep_comes_from_the_wheel(installed: Installed) -> None:

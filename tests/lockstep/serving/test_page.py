@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,16 @@ def test_it_runs_and_shows_nothing_but_its_own(client: Client) -> None:
         digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", document)
+
+
+def test_every_part_of_its_script_is_in_it() -> None:
+    document = page().content.decode()
+    parts = list((files("lockstep.serving") / "web").iterdir())
+
+    assert len(parts) > 3
+    for part in parts:
+        if part.name != "page.html":
+            assert part.read_text(encoding="utf-8") in document, part.name
 
 
 def test_it_is_the_same_for_every_pipeline_and_so_needs_no_token() -> None:
