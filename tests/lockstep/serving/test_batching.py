@@ -53,6 +53,21 @@ def test_requests_that_arrive_together_are_answered_together() -> None:
     assert batches.waiting_rows == 0
 
 
+def test_requests_that_arrive_within_a_few_turns_of_the_loop_are_answered_together() -> None:
+    echo, batches = Echo(), MicroBatches(Limits())
+
+    async def ask() -> None:
+        first = batches.ask(echo, rows(1, n=1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await batches.ask(echo, rows(1, n=2))
+        await first
+
+    run(ask())
+
+    assert echo.asked == [[1, 1]]
+
+
 def test_a_request_does_not_wait_for_company() -> None:
     echo, batches = Echo(), MicroBatches(Limits())
 
