@@ -10,6 +10,7 @@ and ends when its standard input does, which is when the server is gone, however
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -48,13 +49,11 @@ def main() -> None:
 
     prepare_process()
     os.nice(5)  # answering requests comes first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its server ends it
     log_to_stderr("lockstep.registry")
     threading.Thread(target=end_with_input, daemon=True).start()
     pipeline, home, seconds = sys.argv[1:]
-    try:
-        follow(pipeline, Path(home), float(seconds))
-    except KeyboardInterrupt:  # the server's terminal tells the whole group
-        os._exit(0)
+    follow(pipeline, Path(home), float(seconds))
 
 
 if __name__ == "__main__":

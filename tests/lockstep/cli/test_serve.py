@@ -13,6 +13,7 @@ from assets.orders import ASSETS
 from lockstep.artifacts.live import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.listing import update_listing
 from tests.fixtures.orders import Checkout, Workplace
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
@@ -87,3 +88,33 @@ def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_ga
         server.kill()
         server.communicate()
     assert wait_for_end(started) == set()
+
+
+def test_a_server_starts_and_answers_while_the_registry_is_away(
+    live: Workplace, free_port: int, tmp_path: Path
+) -> None:
+    update_listing(live.registry, "orders", live.home.listing("orders"))
+    second = live.fit(ASSETS)
+    live.registry.set_alias("orders", "challenger", second)
+    live.let_serve(second)  # so that version 1 is one of those that the listing knows
+    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    url = f"http://127.0.0.1:{free_port}"
+    record = {"order_id": "a", "sent_at": "2020-03-01T00:00:00Z", "price": 1.0, "items": 1}
+    body = {"dataframe_records": [{**record, "gift": False}]}
+    server = checkout.start_lockstep(
+        *("serve", "orders", "--port", str(free_port)), MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
+    try:
+        told = wait(url, lambda told: told.get("registry") is not None)
+        answered = [
+            httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
+            for query in ("", "?version=1")
+        ]
+    finally:
+        server.terminate()
+        _, said = server.communicate(timeout=60)
+
+    assert "http://127.0.0.1:9 does not answer" in told["registry"]
+    assert [one.status_code for one in answered] == [200, 200]
+    assert [one.headers["x-lockstep-version"] for one in answered] == [str(second), "1"]
+    assert said.count("stay as they are") == 1
