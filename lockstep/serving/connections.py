@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _OFFER = re.compile(rb"(?i)(?<=\n)upgrade(?=:)")
 
@@ -46,13 +47,20 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
         super().connection_made(transport)
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._since = self.loop.time()
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look after it no longer."""
+        """Look after it no longer, and have nothing more sent to it.
+
+        Uvicorn would tell the last request alone, and let those before it be answered.
+        """
         if self._timer is not None:
             self._timer.cancel()
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -73,7 +81,8 @@ class BoundedConnection(HttpToolsProtocol):
         if not self._is_answering or self.transport.is_closing():
             return False
         if self.cycle.more_body:
-            self.send_400_response("The request ended before its body did.")
+            if len(self._unanswered) == 1:
+                self.send_400_response("The request ended before its body did.")
             return False
         self.cycle.keep_alive = False
         return True
@@ -87,6 +96,12 @@ class BoundedConnection(HttpToolsProtocol):
         """The head is there."""
         self._has_asked, self._is_in_head, self._since, self._size = True, False, None, 0
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+
+    def on_response_complete(self) -> None:
+        """The first of the requests is answered."""
+        self._unanswered.popleft()
+        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         """The body is there as well; what comes now is another head."""
@@ -104,7 +119,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     @property
     def _is_answering(self) -> bool:
-        return bool(self.cycle) and not self.cycle.response_complete
+        return bool(self._unanswered)
 
     def _look(self) -> None:
         """End the connection if it waits for too long, or look again."""

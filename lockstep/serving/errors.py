@@ -104,6 +104,12 @@ class BusyError(ServingError):
     retry_after = 1
 
 
+class CrowdedError(BusyError):
+    """Too much has arrived of other bodies for another part of this one."""
+
+    ends_connection = True
+
+
 class NotReadyError(ServingError):
     """No version serves: none has been loaded yet."""
 

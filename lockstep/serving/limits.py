@@ -11,6 +11,7 @@ class Limits:
 
     Attributes:
         body_bytes: Bytes of a body, at most.
+        all_bodies_bytes: Bytes that all bodies together have that have arrived in part, at most.
         request_rows: Rows of a request, at most.
         traced_rows: Rows of a request that asks for their trace, at most.
         read_seconds: For how long a body may take to arrive.
@@ -26,6 +27,7 @@ class Limits:
     """
 
     body_bytes: int = 10 * 2**20
+    all_bodies_bytes: int = 256 * 2**20
     request_rows: int = 10_000
     traced_rows: int = 10
     read_seconds: float = 10.0

@@ -7,7 +7,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from lockstep.serving.asgi import Receive, Scope
-from lockstep.serving.errors import SlowError, TooLargeError
+from lockstep.serving.errors import CrowdedError, SlowError, TooLargeError
 from lockstep.serving.limits import Limits
 
 
@@ -22,7 +22,7 @@ class Bodies:
     most bodies do.
 
     Args:
-        limits: How many bytes a body has, and how long it may take to arrive.
+        limits: How many bytes a body has, and all of them, and how long one may take to arrive.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -30,6 +30,7 @@ class Bodies:
         self._tick = min(1.0, limits.read_seconds / 2)
         self._since: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
+        self._held = 0
         self._is_watched = False
 
     async def read(self, scope: Scope, receive: Receive) -> bytes:
@@ -37,6 +38,7 @@ class Bodies:
 
         Raises:
             TooLargeError: It is larger than it may be, or says that it will be.
+            CrowdedError: So much of other bodies has arrived that there is no room for it.
             SlowError: It does not arrive in time.
             DisconnectedError: Its client has gone.
         """
@@ -70,12 +72,19 @@ class Bodies:
         if not message.get("more_body"):
             return body
         parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await _part(receive)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            self._demand_room(size)
-        return b"".join(parts)
+        self._held += size
+        try:
+            while message.get("more_body"):
+                message = await _part(receive)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                self._held += len(parts[-1])
+                self._demand_room(size)
+                if self._held > self._limits.all_bodies_bytes:
+                    raise CrowdedError("Too many large bodies are arriving; try again later.")
+            return b"".join(parts)
+        finally:
+            self._held -= size
 
     def _demand_room(self, size: int) -> None:
         if size > self._limits.body_bytes:

@@ -12,7 +12,7 @@ import pytest
 
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live import LivePointer, open_live
+from lockstep.artifacts.live import LivePointer, open_live, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
@@ -22,6 +22,7 @@ from lockstep.serving.proving import prove
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.service import Service
 from tests.fixtures.asgi import Client
+from tests.fixtures.servers import Server
 
 Records = list[dict[str, Any]]
 
@@ -98,3 +99,27 @@ def other(loaded: LoadedVersion, tmp_path: Path) -> LivePointer:
     manifest = json.loads(path.read_bytes())
     path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
     return LivePointer(loaded.name, 2, directory, sha256(path.read_bytes()))
+
+
+@pytest.fixture
+def pointer(live_home: Path, tmp_path: Path) -> Path:
+    """A pointer of the test's own to the live version."""
+    live = read_live(Home(live_home).live("orders"))
+    assert live is not None
+    path = Home(tmp_path / "home").live("orders")
+    write_live(path, live)
+    return path
+
+
+@pytest.fixture
+def start(pointer: Path, free_port: int) -> Iterator[Callable[..., Server]]:
+    """Starts servers that follow the pointer, and ends them."""
+    started: list[Server] = []
+
+    def start(workers: int = 1, drain: float = 0, **environment: str) -> Server:
+        started.append(Server(pointer, free_port, workers, drain, **environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.end()

@@ -210,6 +210,26 @@ def test_a_record_of_thousands_of_fields_is_not_looked_at(client: Client) -> Non
         assert client.post(PATHS[0], body).status == 413
 
 
+def test_bodies_that_arrive_in_part_have_so_many_bytes_together(
+    scorer: Scorer, orders: Records
+) -> None:
+    limits = Limits(body_bytes=1000, all_bodies_bytes=2000, read_seconds=0.1)
+    parts = [b" " * 450] * 2
+
+    async def ask(client: Client) -> list[Told]:
+        slow = [client.exchange("POST", PATHS[0], parts, hangs=True) for _ in range(3)]
+        return await asyncio.gather(*slow)
+
+    with client_of(scorer, limits) as client:
+        told = client.runner.run(ask(client))
+        whole = client.post(PATHS[0], {"dataframe_records": orders[:1]})
+
+    assert sorted(one.status for one in told) == [408, 408, 429]
+    (refused,) = (one for one in told if one.status == 429)
+    assert refused.headers["connection"] == "close"
+    assert whole.status == 200
+
+
 def test_a_body_that_does_not_arrive_is_given_up(small: Client, orders: Records) -> None:
     async def both() -> tuple[Told, Told]:
         slow = asyncio.create_task(small.exchange("POST", PATHS[0], [b"{"], hangs=True))

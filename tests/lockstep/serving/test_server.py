@@ -5,93 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from lockstep.artifacts.live import LivePointer, read_live, write_live
-from lockstep.project.home import Home
+from lockstep.artifacts.live import LivePointer, write_live
+from tests.fixtures.servers import Server
 
 Records = list[dict[str, Any]]
-
-PROGRAM = """
-import sys
-from lockstep.serving.server import Settings, serve
-serve(Settings("orders", sys.argv[1], port=int(sys.argv[2]), workers=int(sys.argv[3]),
-               look_seconds=0.1, drain_seconds=float(sys.argv[4])))
-"""
-
-
-class Server:
-    """A server in a process of its own."""
-
-    def __init__(
-        self, pointer: Path, port: int, workers: int, drain: float, **environment: str
-    ) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.log = pointer.parent.parent / "server.log"
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", PROGRAM, *map(str, (pointer, port, workers, drain))],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-                stderr=log,
-                start_new_session=True,  # so that its workers can be ended with it
-            )
-
-    def wait(self, until: Callable[[httpx.Response], bool]) -> httpx.Response:
-        """Ask /ready until the answer is so."""
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                answer = httpx.get(f"{self.url}/ready")
-            except httpx.TransportError:
-                time.sleep(0.05)
-                continue
-            if until(answer):
-                return answer
-            time.sleep(0.05)
-        raise AssertionError(f"never so: {self.log.read_text()}")
-
-    def stop(self) -> str:
-        """Tell it to stop, and give what it logged."""
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-        return self.log.read_text()
-
-    def end(self) -> None:
-        """End it and its workers at once."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-@pytest.fixture
-def pointer(live_home: Path, tmp_path: Path) -> Path:
-    """A pointer of the test's own to the live version."""
-    live = read_live(Home(live_home).live("orders"))
-    assert live is not None
-    path = Home(tmp_path / "home").live("orders")
-    write_live(path, live)
-    return path
-
-
-@pytest.fixture
-def start(pointer: Path, free_port: int) -> Iterator[Callable[..., Server]]:
-    """Starts servers that follow the pointer, and ends them."""
-    started: list[Server] = []
-
-    def start(workers: int = 1, drain: float = 0, **environment: str) -> Server:
-        started.append(Server(pointer, free_port, workers, drain, **environment))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.end()
 
 
 def test_it_answers_counts_and_stops_with_nothing_left(
