@@ -10,10 +10,10 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-core bench-run bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-core bench-run bench-compare clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## train, promote, score and serve real flights, then catch three kinds of skew
 	@$(BIN)/python -m orchestration.demo
@@ -44,6 +44,9 @@ bench-requests: $(STAMP) ## a million requests through the server and its log, a
 
 bench-serving: $(STAMP) ## load the server and others of the same models with wrk, by turns: half an hour
 	@$(BIN)/python -m benchmarks.serving
+
+bench-endurance: $(STAMP) ## ten minutes at 70 % of what the server can do: errors, latency and memory by minute
+	@$(BIN)/python -m benchmarks.endurance
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

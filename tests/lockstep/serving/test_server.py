@@ -179,3 +179,22 @@ def test_no_framework_is_loaded_to_serve(pointer: Path) -> None:
         check=True,
     )
     assert done.stdout.strip() == ""
+
+
+def test_a_damaged_version_is_refused_with_the_reason_where_people_look(
+    start: Callable[..., Server], pointer: Path, other: LivePointer, orders: Records
+) -> None:
+    (other.directory / "profile.json").write_text("{}")
+    write_live(pointer, other)
+    server = start()
+
+    ready = server.wait(lambda answer: answer.json()["refused"] is not None)
+    told = httpx.post(f"{server.url}/invocations", json={"dataframe_records": orders[:1]})
+    logged = server.stop()
+
+    reason = "profile.json is not what was logged"
+    assert ready.status_code == told.status_code == 503
+    assert ready.json()["refused"]["version"] == 2
+    assert reason in ready.json()["refused"]["reason"]
+    assert reason in told.json()["message"]
+    assert reason in logged
