@@ -59,7 +59,6 @@ class Described:
         title: What its module says that it is.
         version: Its number.
         digest: SHA-256 of its manifest, which holds those of all other files.
-        since: When it went live; None where that is not known.
         rows: Rows that it was fitted on.
         trained_until: Event time of the newest of these.
         metrics: Its quality, by metric.
@@ -78,7 +77,6 @@ class Described:
     title: str
     version: int
     digest: str
-    since: datetime | None
     rows: int
     trained_until: datetime | None
     metrics: Mapping[str, float]
@@ -93,13 +91,12 @@ class Described:
     columns: tuple[dict[str, Any], ...]
 
 
-def described_version(scorer: Scorer, hidden: Collection[str], since: datetime | None) -> Described:
+def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
     """Describe a version that serves.
 
     Args:
         scorer: The version.
         hidden: Columns of which no example shows a value.
-        since: When it went live, if that is known.
     """
     loaded, pipeline = scorer.loaded, scorer.pipeline
     schema = pipeline.record_schema
@@ -109,7 +106,6 @@ def described_version(scorer: Scorer, hidden: Collection[str], since: datetime |
         title=_title(loaded),
         version=loaded.version,
         digest=loaded.digest,
-        since=since,
         rows=loaded.rows,
         trained_until=loaded.trained_until,
         metrics=loaded.metrics,

@@ -19,6 +19,7 @@ from lockstep.serving.described import Described, described_version
 from lockstep.serving.exchange import aside, exchange
 from lockstep.serving.invocations import failure
 from lockstep.serving.readiness import readiness
+from lockstep.serving.scorer import Key
 from lockstep.serving.service import Service, ServiceEndpoint
 from lockstep.serving.traffic import SECONDS, Interval
 
@@ -86,7 +87,7 @@ class PageVersion(ServiceEndpoint):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self._described: Described | None = None
+        self._described: tuple[Key, Described] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with it; 503 where none serves."""
@@ -95,11 +96,10 @@ class PageVersion(ServiceEndpoint):
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
         scorer = self._service.demand_scorer()
-        if self._described is None or self._described.digest != scorer.loaded.digest:
-            since = self._service.versions.since
-            describe = partial(described_version, scorer, self._service.hidden, since)
-            self._described = await aside(1, 0, describe)
-        return Response(200, msgspec.json.encode(self._described))
+        if self._described is None or self._described[0] != scorer.key:
+            describe = partial(described_version, scorer, self._service.hidden)
+            self._described = scorer.key, await aside(1, 0, describe)
+        return Response(200, msgspec.json.encode(self._described[1]))
 
 
 class PageNow(ServiceEndpoint):
@@ -113,8 +113,8 @@ class PageNow(ServiceEndpoint):
             **readiness(service),
             "pipeline": service.pipeline,
             "digest": scorer.loaded.digest if scorer is not None else None,
+            "since": service.versions.since,
             "process": os.getpid(),
-            "waiting_rows": service.batches.waiting_rows,
             "interval_seconds": SECONDS,
             "intervals": [_interval(one) for one in intervals],
             "total": _interval(Interval.joined(intervals)),

@@ -21,7 +21,8 @@ async function refresh() {
     const now = await told(await ask("page/now"));
     if (now.intervals === undefined) throw new Error(now.message);
     showNow(now);
-    if (now.ready && now.digest !== state.shown?.digest) await showVersion();
+    if (now.ready && !isShown(now)) await showVersion();
+    if (now.ready) showSince(now.since);
     if (!now.ready) showUnready(now);
   } catch (error) {
     if (error instanceof TokenNeeded) return;
@@ -29,6 +30,8 @@ async function refresh() {
     notify(`The server cannot be asked (${error.message}). This page tries again.`);
   }
 }
+
+const isShown = (now) => now.version === state.shown?.version && now.digest === state.shown.digest;
 
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 

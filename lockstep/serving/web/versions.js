@@ -11,7 +11,6 @@ function check(kind, mark, said, more) {
 
 function showServing(version) {
   const { golden, models } = version;
-  const since = version.since === null ? "" : `live since ${moment.format(new Date(version.since))}`;
   const rest = golden.columns - golden.exact;
   const slow = models.filter((one) => !one.is_compiled);
   const facts = [
@@ -21,7 +20,7 @@ function showServing(version) {
   ];
   put(
     by("serving"),
-    el("p", { class: "version" }, el("strong", {}, `Version ${version.version}`), el("span", { class: "dim" }, since)),
+    el("p", { class: "version" }, el("strong", {}, `Version ${version.version}`), el("span", { class: "dim", id: "since" })),
     el(
       "ul",
       { class: "checks" },
@@ -51,6 +50,11 @@ function showServing(version) {
     ),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
   );
+}
+
+function showSince(since) {
+  const shown = by("since");
+  if (shown !== null) shown.textContent = since === null ? "" : `live since ${moment.format(new Date(since))}`;
 }
 
 const named = (models) => models.map((one) => one.name).join(", ");

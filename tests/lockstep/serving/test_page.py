@@ -5,14 +5,17 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lockstep.artifacts.live import read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
+from lockstep.project.home import Home
 from lockstep.serving.app import application
 from lockstep.serving.described import described_version
 from lockstep.serving.examples import golden_examples
@@ -128,7 +131,7 @@ def test_it_is_told_how_much_was_replayed_and_how_exactly(
 def test_a_model_that_is_not_compiled_is_told_with_the_reason(loaded: LoadedVersion) -> None:
     scorer = Scorer.of(loaded, Compiled.none(loaded.pipeline, "they differ"))
 
-    models = described_version(scorer, (), None).models
+    models = described_version(scorer, ()).models
 
     assert {one.name for one in models} == {"return_probability", "expected_cost"}
     assert {(one.is_compiled, one.reason) for one in models} == {(False, "they differ")}
@@ -144,6 +147,19 @@ def test_the_columns_are_those_of_a_trace_without_values(
         for name in ("values", "matrix"):
             column.pop(name, None)
     assert version["columns"] == traced
+
+
+def test_it_is_told_since_when_the_version_is_live(live_home: Path) -> None:
+    pointer = Home(live_home).live("orders")
+    live = read_live(pointer)
+    assert live is not None
+    service = Service("orders", pointer)
+    with Client(application(service)) as client:
+        client.runner.run(service.versions.look())
+        now = client.get("/page/now").json()
+
+    assert (now["version"], now["digest"]) == (live.version, live.digest)
+    assert datetime.fromisoformat(now["since"]) == live.since
 
 
 def test_where_none_serves_the_reason_is_told() -> None:

@@ -374,6 +374,7 @@ def test_another_version_can_be_asked_for_the_same_record(
     browser.show(1440, 900)
     browser.open(served.url)
     browser.until("document.querySelectorAll('#version option').length === 2")
+    browser.until("document.querySelectorAll('.field').length")
     predict(browser)
     before = browser.text("#answered-by")
 
