@@ -14,10 +14,12 @@ from tests.stateful.observations import (
     Fates,
     Published,
     Version,
+    aliases,
     live_version,
     newest_attempt,
     published,
     versions,
+    with_evidence,
 )
 from tests.stateful.terminal import Ended
 
@@ -83,11 +85,13 @@ class Ledger:
         registered, before = frozenset(versions(home).values()), self.live
         new = registered - self.known
         assert all(one.is_what_was_fitted for one in new), f"{new} is not what was fitted"
-        self._learn_of_gate(registered, live_version(home), done)
+        evident = with_evidence(home)
+        checked = frozenset(one for one in registered if one.number in evident)
+        self._learn_of_gate(checked, live_version(home), done)
         self._look(home, done, self.live | before if len(done) > 1 else self.live)
         self._demand_trained(new, done, base)
         self._demand_promoted(registered, done, base)
-        self._demand_scored(home, done)
+        self._demand_scored(home, registered, done)
         self._demand_told(done)
         self.known = registered
         for deed, ended in done:
@@ -95,16 +99,14 @@ class Ledger:
                 streams = {stream for stream, _ in deed.touches}
                 self.unsettled -= {one for one in self.unsettled if one[0] in streams}
 
-    def _learn_of_gate(self, registered: frozenset[Version], live: int | None, done: Done) -> None:
+    def _learn_of_gate(self, checked: frozenset[Version], live: int | None, done: Done) -> None:
         """A version that the gate lets through is whole, and its training was gone through.
 
         Which one a gate left that was killed, or two at once, is told by the file that it wrote.
         """
         gates = [(deed, ended) for deed, ended in done if deed.wants is not None]
         wanted = {deed.wants for deed, _ in gates if deed.wants is not None}
-        sound = frozenset(
-            one for one in registered if one.number in wanted and one.is_what_was_fitted
-        )
+        sound = frozenset(one for one in checked if one.number in wanted and one.is_what_was_fitted)
         sound -= self.damaged | self.forged
         for _, ended in gates:
             if ended.was_killed or len(gates) > 1:
@@ -180,12 +182,22 @@ class Ledger:
                 if (one.number, one.base) == (deed.wants, base) and not ended.was_killed:
                     assert ended.has_passed("champion"), _said(done)
 
-    def _demand_scored(self, home: Path, done: Done) -> None:
+    def _demand_scored(self, home: Path, registered: frozenset[Version], done: Done) -> None:
         """A partition that was just scored is published if it may be, and else a check failed."""
         for partition in {key for deed, _ in done if deed.goes_all_the_way for key in deed.touches}:
             of_it = [(deed, ended) for deed, ended in done if partition in deed.touches]
             if not any(ended.was_killed for _, ended in of_it):
-                self._demand_scored_of(home, partition, of_it, is_alone=len(done) == len(of_it))
+                is_alone = len(done) == len(of_it)
+                if is_alone and any(ended.has_published(partition[1]) for _, ended in of_it):
+                    self._demand_live(home, registered)
+                self._demand_scored_of(home, partition, of_it, is_alone=is_alone)
+
+    def _demand_live(self, home: Path, registered: frozenset[Version]) -> None:
+        """Where something was published, `@live` points to what the gate let serve last."""
+        shown = aliases(home).get("live")
+        assert any(one.number == shown for one in self.live & registered), (
+            f"@live is version {shown}, not one that the gate let serve: {self.live & registered}"
+        )
 
     def _demand_scored_of(
         self, home: Path, partition: Partition, done: Done, *, is_alone: bool
@@ -197,6 +209,7 @@ class Ledger:
             assert done[0][1].status in (0, 1), _said(done)
         if not may_be:
             assert not is_published, f"{partition} is faulty, and was published"
+        if not is_published:
             assert all(ended.status != 0 for _, ended in done), f"nothing says so: {_said(done)}"
         if not is_alone or self.is_tampered:
             return  # which version scores it may have changed meanwhile
