@@ -37,6 +37,7 @@ class BoundedConnection(HttpToolsProtocol):
     fresh_seconds = 1.0
 
     _has_asked = False
+    _is_ending = False
     _is_in_head = True
     _since: float | None = None
     _size = 0
@@ -97,6 +98,8 @@ class BoundedConnection(HttpToolsProtocol):
         self._has_asked, self._is_in_head, self._since, self._size = True, False, None, 0
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """The first of the requests is answered."""
@@ -113,6 +116,7 @@ class BoundedConnection(HttpToolsProtocol):
         if not self._has_asked and self._since is not None:
             left = self._since + self.fresh_seconds - self.loop.time()
             if left > 0:
+                self._is_ending = True
                 self.loop.call_later(left, super().shutdown)
                 return
         super().shutdown()

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -243,3 +245,24 @@ def test_a_client_that_reads_nothing_of_its_answers_is_given_up(port: int, body:
 
     with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
         pour(client, post(body))
+
+
+class Fresh(BoundedConnection):
+    fresh_seconds = 60.0
+
+
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered(
+    scorer: Scorer, body: bytes
+) -> None:
+    with ExitStack() as server:
+        port = server.enter_context(serving(client_of(scorer).application, http=Fresh, ws="none"))
+        idle, fresh = connected(port, b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"), connected(port)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        stopping = threading.Thread(target=server.close)
+        stopping.start()
+        read(idle)  # to its end: a connection that nobody uses is closed at once
+
+        fresh.sendall(post(body))
+
+        assert read(fresh).startswith(b"HTTP/1.1 200")
+        stopping.join()
