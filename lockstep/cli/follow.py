@@ -9,6 +9,7 @@ and ends when its standard input does, which is when the server is gone, however
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ import time
 from pathlib import Path
 
 from lockstep.cli.process import prepare_process
+
+_log = logging.getLogger("lockstep.registry.follow")
 
 
 def follow(pipeline: str, home: Path, seconds: float) -> None:
@@ -32,8 +35,15 @@ def follow(pipeline: str, home: Path, seconds: float) -> None:
 
     found = Home(home)
     registry, path = found.registry(), found.listing(pipeline)
+    failing = ""
     while True:
-        update_listing(registry, pipeline, path)
+        try:
+            update_listing(registry, pipeline, path)
+            failing = ""
+        except OSError as error:  # a full disk, or a home that may only be read
+            if str(error) != failing:
+                _log.error("%s cannot be written: %s", path, error)
+            failing = str(error)
         time.sleep(seconds)
 
 

@@ -66,10 +66,10 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it."""
+        """End it at once, which SIGTERM would not where the environment ignores it."""
         self._stopping.set()
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill()
         self._thread.join()
 
     def _keep(self) -> None:
@@ -78,7 +78,7 @@ class Follower:
             begun = time.monotonic()
             with subprocess.Popen(self._command, stdin=subprocess.PIPE) as self._process:
                 if self._stopping.is_set():
-                    self._process.terminate()
+                    self._process.kill()
                 status = self._process.wait()
             self._process = None
             if time.monotonic() - begun > _SOUND_SECONDS:

@@ -16,7 +16,7 @@ from lockstep.columns.plain import listed
 from lockstep.serving.asked import Asked
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.contract import unlike_fields
-from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.scorer import Answer, Key, Scorer
 from lockstep.serving.scorers import key_of
 from lockstep.serving.shadow.comparison import Compared, Rows
 from lockstep.serving.shadow.process import (
@@ -34,6 +34,8 @@ _FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 """Seconds before a challenger whose process ended is started again: twice as many each time."""
 
+_SOUND_SECONDS = 60.0
+"""One that scored for so long is started again as if for the first time."""
 _REFUSED_WAIT = 300.0
 """Seconds before one that could not be used is tried again."""
 
@@ -81,7 +83,7 @@ class Shadow:
         self.standing = Standing()
         self._batches, self._most_waiting = batches, most_waiting
         self._on_compared, self._on_dropped = on_compared, on_dropped
-        self._pair: tuple[ListedVersion | None, Scorer | None] = (None, None)
+        self._pair: tuple[Key | None, Scorer | None] = (None, None)
         self._task: asyncio.Task[None] | None = None
         self._process: ChallengerProcess | None = None
         self._outputs: tuple[str, ...] = ()
@@ -105,10 +107,11 @@ class Shadow:
         stored = listing.versions.get(number) if listing is not None and number else None
         if stored is not None and live is not None and key_of(stored) == live.key:
             number, stored = None, None  # it went live
-        if (stored, live) == self._pair and number == self.standing.version:
+        pair = key_of(stored) if stored is not None else None, live
+        if pair == self._pair and number == self.standing.version:
             return
         await self.close()
-        self._pair, self.standing = (stored, live), Standing(number)
+        self._pair, self.standing = pair, Standing(number)
         if number is None or listing is None:
             return
         if stored is None:
@@ -153,9 +156,10 @@ class Shadow:
 
     async def _run(self, stored: ListedVersion, live: Scorer) -> None:
         """Have a challenger score rows; where its process ends, begin anew after a while."""
-        wait = _FIRST_WAIT
+        loop, wait = asyncio.get_running_loop(), _FIRST_WAIT
         with ThreadPoolExecutor(1, "challenger") as thread:
             while True:
+                begun = loop.time()
                 process = self._process = ChallengerProcess()
                 try:
                     contract = await _in(thread, process.load, stored)
@@ -164,13 +168,18 @@ class Shadow:
                         self._refuse(f"its record has other fields: {listed(lacking)}")
                         return
                     self._begin(live, contract.outputs)
-                    wait = _FIRST_WAIT
                     await self._compare(thread, process, live)
                 except RefusedChallengerError as error:
                     self._refuse(str(error))
                     wait = _REFUSED_WAIT  # a file may be there again
                 except GoneError as error:
+                    if loop.time() - begun > _SOUND_SECONDS:
+                        wait = _FIRST_WAIT
                     self._refuse(f"{error} It is started again in {wait:g} s.")
+                except Exception as error:
+                    log.exception("the challenger cannot be asked")
+                    self._refuse(f"it cannot be asked ({type(error).__name__}); the log says why")
+                    wait = _REFUSED_WAIT
                 finally:
                     self._end(process)
                 await asyncio.sleep(wait)

@@ -15,7 +15,10 @@ from lockstep.cli.follower import Follower
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace
 
-READING = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+READING = [
+    *(sys.executable, "-c"),
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); sys.stdin.read()",
+]
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
@@ -49,7 +52,7 @@ def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
     assert (first.proven, first.challenger) == ((1,), None)
 
 
-def test_one_that_ends_is_started_again(tmp_path: Path) -> None:
+def test_one_that_ends_is_started_again_and_is_stopped_though_it_ignores_sigterm() -> None:
     follower = Follower(READING, first_wait=0.01)
     follower.start()
     wait_until(lambda: follower.pid is not None)

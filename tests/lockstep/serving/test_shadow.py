@@ -335,6 +335,18 @@ def test_a_challenger_goes_with_its_alias_and_so_does_its_process(
     assert server.service.shadow.pid is None
 
 
+def test_a_challenger_goes_on_when_it_passes_the_gate(server: Server, stored: Make) -> None:
+    second = stored(2)
+    server.list(replace(second, proven_at=None), challenger=2)
+    look(server)
+    wait(server, is_scoring)
+    pid = server.service.shadow.pid
+    server.list(second, challenger=2)
+    look(server)
+
+    assert server.service.shadow.pid == pid
+
+
 def test_the_live_version_is_no_challenger_of_itself(server: Server) -> None:
     live = server.service.versions.scorer
     assert live is not None

@@ -140,6 +140,10 @@ class Histories(RuleBasedStateMachine):
         self.loader.broken.discard(number)
 
     def write_listing(self) -> None:
+        write_listing(self.listing, self.listed())
+        self.run(self.versions.look_beside())
+
+    def listed(self) -> Listing:
         proven_at = {number: datetime.now(UTC) for number in self.proven}
         listed = {
             number: ListedVersion(
@@ -148,8 +152,7 @@ class Histories(RuleBasedStateMachine):
             for number in {*self.proven, self.challenger}
             if number is not None
         }
-        write_listing(self.listing, Listing("orders", listed, self.challenger))
-        self.run(self.versions.look_beside())
+        return Listing("orders", listed, self.challenger)
 
     # What clients do
 
@@ -198,6 +201,24 @@ class Histories(RuleBasedStateMachine):
                 asked.scorer.lease.release()
 
         self.run(leave())
+
+    @rule(number=NUMBERS)
+    def lose_the_proof_while_it_is_asked_for(self, number: int) -> None:
+        asked, was_at_hand = self.service.ids.ask(), self.is_at_hand(number)
+        self.proven.discard(number)
+
+        async def lose() -> Any:
+            task = asyncio.create_task(self.service.claim(asked, number))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            write_listing(self.listing, self.listed())
+            await self.versions.look_beside()
+            return await asyncio.gather(task, return_exceptions=True)
+
+        (found,) = self.run(lose())
+        if isinstance(found, Scorer):
+            assert number == self.live or was_at_hand
+            self.held.append((asked, found))
 
     @rule()
     def answer_one(self) -> None:
