@@ -1,6 +1,7 @@
 """What all tests share: the small project `orders` beside this one, and a home of their own."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ prepare_process()
 settings.register_profile("lockstep", deadline=None)  # how fast a machine is, is no property
 settings.load_profile("lockstep")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes inherit that SIGINT is ignored, as it is where a shell runs the tests in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.fixtures.flights",
