@@ -11,11 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 60.0
-"""Seconds before a follower that ended is started again: twice as many each time, up to this."""
-_SOUND_SECONDS = 60.0
-"""A follower that ran for so long is started again as if for the first time."""
+from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 _log = logging.getLogger(__name__)
 
@@ -49,9 +45,9 @@ class Follower:
         first_wait: Seconds before it is started again the first time.
     """
 
-    def __init__(self, command: list[str], first_wait: float = _FIRST_WAIT) -> None:
+    def __init__(self, command: list[str], first_wait: float = FIRST_PAUSE) -> None:
         self._command = command
-        self._first_wait = first_wait
+        self._pauses = Pauses(first_wait)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._keep, name="follower", daemon=True)
@@ -73,7 +69,6 @@ class Follower:
         self._thread.join()
 
     def _keep(self) -> None:
-        wait = self._first_wait
         while not self._stopping.is_set():
             begun = time.monotonic()
             with subprocess.Popen(self._command, stdin=subprocess.PIPE) as self._process:
@@ -81,8 +76,7 @@ class Follower:
                     self._process.kill()
                 status = self._process.wait()
             self._process = None
-            if time.monotonic() - begun > _SOUND_SECONDS:
-                wait = self._first_wait
+            wait = self._pauses.after(time.monotonic() - begun)
             if self._stopping.wait(0):
                 return
             _log.error(
@@ -92,4 +86,3 @@ class Follower:
                 wait,
             )
             self._stopping.wait(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lockstep.cli.processes import Processes, Program
-
-FIRST_PAUSE = 1.0
-"""Seconds from a program's end to its next start."""
-LONGEST_PAUSE = 60.0
-"""Seconds that are waited at most, however often it stops."""
-_SOUND_SECONDS = 60.0
-"""A program that ran for so long is not one that cannot start."""
+from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 
 @dataclass
@@ -23,12 +17,12 @@ class _State:
 
     Attributes:
         since: When it was started last.
-        pause: Seconds that were waited before; 0 if it has not stopped yet.
+        pauses: How long it is waited each time that it has stopped.
         due: When it is to be started again; None while it runs.
     """
 
     since: float
-    pause: float = 0.0
+    pauses: Pauses = field(default_factory=Pauses)
     due: float | None = None
 
 
@@ -68,16 +62,14 @@ class Supervisor:
 
     def _stopped(self, program: Program, state: _State, status: int) -> Iterator[str]:
         now = self._clock()
-        was_sound = now - state.since >= _SOUND_SECONDS
-        is_first = was_sound or not state.pause
-        state.pause = FIRST_PAUSE if is_first else min(2 * state.pause, LONGEST_PAUSE)
-        state.due = now + state.pause
+        pause = state.pauses.after(now - state.since)
+        state.due = now + pause
         time_of_day = f"{datetime.now().astimezone():%H:%M:%S}"
         yield (
             f"{time_of_day}  {program.name} stopped ({told(status)}); it starts again in "
-            f"{state.pause:.0f} s. Its log: {program.log}"
+            f"{pause:.0f} s. Its log: {program.log}"
         )
-        if is_first:
+        if pause == FIRST_PAUSE:
             self._processes.await_last_words(program)
             yield program.last_words
 

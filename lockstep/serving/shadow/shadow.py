@@ -16,6 +16,7 @@ from lockstep.columns.plain import listed
 from lockstep.serving.asked import Asked
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.contract import unlike_fields
+from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 from lockstep.serving.scorer import Answer, Key, Scorer
 from lockstep.serving.scorers import key_of
 from lockstep.serving.shadow.comparison import Compared, Rows
@@ -30,12 +31,8 @@ _COMPANY_SECONDS = 0.05
 requests do."""
 _MOST_ROWS = 1_000
 """Rows that are handed over together."""
-_FIRST_WAIT = 1.0
-_LONGEST_WAIT = 60.0
-"""Seconds before a challenger whose process ended is started again: twice as many each time."""
-
-_SOUND_SECONDS = 60.0
-"""One that scored for so long is started again as if for the first time."""
+_FIRST_WAIT = FIRST_PAUSE
+"""Seconds before a challenger whose process ended is started again; longer each time."""
 _REFUSED_WAIT = 300.0
 """Seconds before one that could not be used is tried again."""
 
@@ -156,7 +153,7 @@ class Shadow:
 
     async def _run(self, stored: ListedVersion, live: Scorer) -> None:
         """Have a challenger score rows; where its process ends, begin anew after a while."""
-        loop, wait = asyncio.get_running_loop(), _FIRST_WAIT
+        loop, pauses = asyncio.get_running_loop(), Pauses(_FIRST_WAIT)
         with ThreadPoolExecutor(1, "challenger") as thread:
             while True:
                 begun = loop.time()
@@ -172,18 +169,18 @@ class Shadow:
                 except RefusedChallengerError as error:
                     self._refuse(str(error))
                     wait = _REFUSED_WAIT  # a file may be there again
+                    pauses.lengthen()
                 except GoneError as error:
-                    if loop.time() - begun > _SOUND_SECONDS:
-                        wait = _FIRST_WAIT
+                    wait = pauses.after(loop.time() - begun)
                     self._refuse(f"{error} It is started again in {wait:g} s.")
                 except Exception as error:
                     log.exception("the challenger cannot be asked")
                     self._refuse(f"it cannot be asked ({type(error).__name__}); the log says why")
                     wait = _REFUSED_WAIT
+                    pauses.lengthen()
                 finally:
                     self._end(process)
                 await asyncio.sleep(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
 
     def _begin(self, live: Scorer, outputs: tuple[str, ...]) -> None:
         self.standing.reason = None

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.cli.processes import Processes, Program, ending_together
-from lockstep.cli.supervision import FIRST_PAUSE, LONGEST_PAUSE, Supervisor
+from lockstep.cli.supervision import Supervisor
+from lockstep.serving.pauses import FIRST_PAUSE, LONGEST_PAUSE
 
 STOPS = "print('no disk'); raise SystemExit(3)"
 RUNS = "import time; time.sleep(600)"
