@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -53,18 +54,27 @@ def _run_key(instance: dg.DagsterInstance, key: str, runs: list[dg.DagsterRun]) 
     return f"{key}, again after {runs[0].run_id}" if may_try_again(instance, runs) else None
 
 
-def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
-    job = promote_job_name(declared.name)
-
-    @dg.sensor(
-        name=f"{declared.name}_champion",
+def _sensor(
+    name: str, job: str, description: str
+) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+    """What makes a sensor of a function: it looks twice a minute, from the first start on."""
+    return dg.sensor(
+        name=name,
         job_name=job,
         minimum_interval_seconds=_INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "When @champion moves in MLflow, put its version through the gate; once more where the "
-            "gate was killed, or failed for a cause from outside."
-        ),
+        description=description,
+    )
+
+
+def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
+    job = promote_job_name(declared.name)
+
+    @_sensor(
+        f"{declared.name}_champion",
+        job,
+        "When @champion moves in MLflow, put its version through the gate; once more where the "
+        "gate was killed, or failed for a cause from outside.",
     )
     def champion_moved(
         context: dg.SensorEvaluationContext,
@@ -101,15 +111,11 @@ def _champion_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
 def _inbox_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions, job = inbox_partitions(declared.name), score_job_name(declared.name, "inbox")
 
-    @dg.sensor(
-        name=f"{declared.name}_inbox",
-        job_name=job,
-        minimum_interval_seconds=_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            f"Score each new complete file in inbox/{declared.name}, once by its content; the file "
-            "moves to claimed/ there. One whose run was killed is scored again, a few times."
-        ),
+    @_sensor(
+        f"{declared.name}_inbox",
+        job,
+        f"Score each new complete file in inbox/{declared.name}, once by its content; the file "
+        "moves to claimed/ there. One whose run was killed is scored again, a few times.",
     )
     def file_arrived(
         context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
@@ -162,15 +168,11 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     partitions = request_partitions(declared.name)
     job = replay_job_name(declared.name)
 
-    @dg.sensor(
-        name=f"{declared.name}_requests",
-        job_name=job,
-        minimum_interval_seconds=_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=(
-            "Replay each new segment of the request log through the batch path, and forget those "
-            "that are kept no longer."
-        ),
+    @_sensor(
+        f"{declared.name}_requests",
+        job,
+        "Replay each new segment of the request log through the batch path, and forget those "
+        "that are kept no longer.",
     )
     def segment_sealed(
         context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
