@@ -11,15 +11,14 @@ it: neither waits for the other, and what was listed last holds while the regist
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.atomic import replace_text
-from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.artifacts.documents import read_document, write_document
 from lockstep.artifacts.places import place_of, stored_place
 from lockstep.artifacts.version import LoadedVersion
 
@@ -103,7 +102,7 @@ def write_listing(path: Path, listing: Listing) -> None:
             for one in listing.versions.values()
         ],
     }
-    replace_text(path, json.dumps(stored, indent=1) + "\n")
+    write_document(path, stored)
 
 
 def read_listing(path: Path) -> Listing | None:
@@ -113,25 +112,17 @@ def read_listing(path: Path) -> Listing | None:
         ArtifactError: It is damaged.
         UnavailableFilesError: It cannot be read now.
     """
-    try:
-        return _listing(path, json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UnavailableFilesError(
-            f"{path}, which lists the versions that may be used, cannot be read now "
-            f"({error.strerror}). Try again when its disk or network drive answers."
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(
-            f"{path} does not list which versions may be used ({type(error).__name__}: {error}). "
-            "Remove it: the process that asks the registry writes it anew."
-        ) from error
+    return read_document(
+        path,
+        partial(_listing, path),
+        version=FORMAT,
+        purpose="which lists the versions that may be used",
+        failing="does not list which versions may be used {}. Remove it: the process that asks the "
+        "registry writes it anew.",
+    )
 
 
 def _listing(path: Path, stored: dict[str, Any]) -> Listing:
-    if stored["format"] != FORMAT:
-        raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {FORMAT}")
     name = str(stored["name"])
     versions = [_version(path, name, one) for one in stored["versions"]]
     return Listing(

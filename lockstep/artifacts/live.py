@@ -10,14 +10,14 @@ went live.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.atomic import replace_text
-from lockstep.artifacts.errors import ArtifactError, NotLiveError, UnavailableFilesError
+from lockstep.artifacts.documents import read_document, write_document
+from lockstep.artifacts.errors import NotLiveError
 from lockstep.artifacts.places import place_of, stored_place
 from lockstep.artifacts.version import LoadedVersion
 
@@ -80,7 +80,7 @@ def write_live(path: Path, pointer: LivePointer) -> None:
         "shown": pointer.is_shown,
         "before": pointer.before,
     }
-    replace_text(path, json.dumps(stored, indent=1) + "\n")
+    write_document(path, stored)
 
 
 def read_live(path: Path) -> LivePointer | None:
@@ -90,20 +90,13 @@ def read_live(path: Path) -> LivePointer | None:
         ArtifactError: It is damaged.
         UnavailableFilesError: It cannot be read now.
     """
-    try:
-        return _pointer(path, json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UnavailableFilesError(
-            f"{path}, which tells which version is live, cannot be read now ({error.strerror}). "
-            "Try again when its disk or network drive answers."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            f"{path} does not tell which version is live ({type(error).__name__}: {error}). "
-            "Promote a version, which writes it anew."
-        ) from error
+    return read_document(
+        path,
+        partial(_pointer, path),
+        version=FORMAT,
+        purpose="which tells which version is live",
+        failing="does not tell which version is live {}. Promote a version, which writes it anew.",
+    )
 
 
 def open_live(path: Path) -> LoadedVersion:
@@ -120,8 +113,6 @@ def open_live(path: Path) -> LoadedVersion:
 
 
 def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
-    if stored["format"] != FORMAT:
-        raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {FORMAT}")
     return LivePointer(
         name=str(stored["name"]),
         version=int(stored["version"]),

@@ -1,0 +1,56 @@
+"""Documents: the small JSON files of a home by which processes tell each other of versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+
+T = TypeVar("T")
+
+
+def write_document(path: Path, stored: dict[str, Any]) -> None:
+    """Write a document whole, in the place of the one before."""
+    replace_text(path, json.dumps(stored, indent=1) + "\n")
+
+
+def read_document(
+    path: Path,
+    parse: Callable[[dict[str, Any]], T],
+    *,
+    version: int,
+    purpose: str,
+    failing: str,
+) -> T | None:
+    """What a document tells; None if there is none.
+
+    Args:
+        path: Its file.
+        parse: From what is stored to what it tells.
+        version: The number of its format, which it says itself.
+        purpose: What it is for, such as `"which tells which version is live"`.
+        failing: What one that is damaged does not do, and what to do about it; `{}` is the damage.
+
+    Raises:
+        ArtifactError: It is damaged, or of another format.
+        UnavailableFilesError: It cannot be read now.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["format"] != version:
+            raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {version}")
+        return parse(stored)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnavailableFilesError(
+            f"{path}, {purpose}, cannot be read now ({error.strerror}). "
+            "Try again when its disk or network drive answers."
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        damage = f"({type(error).__name__}: {error})"
+        raise ArtifactError(f"{path} {failing.format(damage)}") from error
