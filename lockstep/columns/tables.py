@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,11 @@ def concat(parts: Iterable[Columns], kinds: Mapping[str, Kind]) -> Columns:
         else np.empty(0, dtype=kind.dtype)
         for name, kind in kinds.items()
     }
+
+
+def stacked(parts: Sequence[Columns]) -> Columns:
+    """The rows of one or more sets of the same columns, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def is_missing(array: Array) -> Array:

@@ -11,7 +11,7 @@ from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.predictors import Predictor
-from lockstep.columns.tables import concat, take_rows
+from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay
@@ -149,8 +149,8 @@ def _each_alone(predictor: Predictor) -> Callable[[Columns], Columns]:
 
     def predict(columns: Columns) -> Columns:
         count = len(next(iter(columns.values())))
-        parts = [predictor(_row(columns, row)) for row in range(count)] or [predictor(columns)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [predictor(_row(columns, row)) for row in range(count)]
+        return stacked(parts or [predictor(columns)])
 
     return predict
 

@@ -15,7 +15,7 @@ from lockstep.columns.decode import Decoded, Reason, Rejected, decode
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.tables import take_rows
+from lockstep.columns.tables import stacked, take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
@@ -299,7 +299,7 @@ class Scorer:
             except FunctionError as error:
                 failed[place] = (Reason.of_function(error),)
         empty = take_rows(decoded.columns, slice(0))
-        found = _joined(parts) if parts else self._compute(empty)
+        found = stacked(parts) if parts else self._compute(empty)
         return self._set_aside(decoded, failed), found
 
     def _parted(
@@ -337,13 +337,9 @@ def _together(
 ) -> tuple[Decoded, Columns]:
     """Rows that were known and rows that were computed, in the order in which they came."""
     order = np.argsort(np.concatenate([known.rows, computed.rows]))
-    columns = _joined(
+    columns = stacked(
         [{**known.columns, **outputs}, {name: found[name] for name in (*known.columns, *outputs)}]
     )
     rows = np.concatenate([known.rows, computed.rows])[order]
     fields = {name: columns[name][order] for name in known.columns}
     return replace(computed, columns=fields, rows=rows), take_rows(columns, order)
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -12,6 +12,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import plain
+from lockstep.columns.tables import stacked
 from lockstep.parity.exactness import Difference, difference
 from lockstep.serving.scorer import Scorer
 
@@ -46,8 +47,8 @@ class Rows:
         return cls(
             [one for part in parts for one in part.ids],
             [one for part in parts for one in part.counts],
-            _joined([part.fields for part in parts]),
-            _joined([part.outputs for part in parts]),
+            stacked([part.fields for part in parts]),
+            stacked([part.outputs for part in parts]),
         )
 
 
@@ -168,7 +169,3 @@ def _summary(found: Difference, answered: Array, computed: Array) -> OutputDiffe
     return OutputDifference(
         int(found.rows.sum()), float(apart.sum()), float(apart.max(initial=0.0))
     )
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
