@@ -2,13 +2,13 @@
 
 import json
 import signal
-import socket
 import time
 
 import httpx
 import pytest
 
 from tests.fixtures.orders import Checkout
+from tests.fixtures.ports import free_port
 
 ORDER = {
     "order_id": "a",
@@ -20,12 +20,6 @@ ORDER = {
     "country": "DE",
     "gift": False,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -14,16 +14,14 @@ from lockstep.artifacts.live import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.listing import update_listing
+from tests.fixtures import ports
 from tests.fixtures.orders import Checkout, Workplace
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_port()
 
 
 def wait(url: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from lockstep.project.project import Project
 from lockstep.registry.errors import RegistryUnreachableError
 from lockstep.scoring.contents import Reading
 from lockstep.scoring.store import Store
+from tests.fixtures.ports import free_port
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
 
@@ -70,12 +71,6 @@ class MLflow:
             timeout=30,
         )
         answer.raise_for_status()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

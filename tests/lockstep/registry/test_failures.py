@@ -16,15 +16,13 @@ from matplotlib.figure import Figure
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.errors import RegistryError, RegistryUnreachableError
 from lockstep.registry.registry import Registry
+from tests.fixtures.ports import free_port
 
 
 @pytest.fixture
 def closed_port() -> int:
     """A port at which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()
 
 
 @pytest.fixture

@@ -25,13 +25,7 @@ from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.errors import FetchError, RegistryError, RegistryUnreachableError
 from lockstep.registry.listing import update_listing
 from lockstep.registry.registry import Registry
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.fixtures.ports import free_port
 
 
 @dataclass

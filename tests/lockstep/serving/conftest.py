@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from lockstep.serving.limits import Limits
 from lockstep.serving.proving import prove
 from lockstep.serving.scorer import Scorer
 from lockstep.serving.service import Service
+from tests.fixtures import ports
 from tests.fixtures.asgi import Client
 from tests.fixtures.servers import Server
 
@@ -67,10 +67,7 @@ def compat(scorer: Scorer) -> Iterator[Client]:
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return ports.free_port()
 
 
 @pytest.fixture

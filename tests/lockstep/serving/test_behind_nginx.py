@@ -3,14 +3,12 @@
 import math
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from lockstep.project.home import Home
 from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
 from tests.fixtures.asgi import Client
 from tests.fixtures.orders import Checkout
+from tests.fixtures.ports import free_ports
 
 Records = list[dict[str, Any]]
 
@@ -47,14 +46,6 @@ http {{
 """
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx on this machine")
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def wait_for(
