@@ -1,0 +1,74 @@
+"""Laws: what each says of a batch's rows, how often training days broke it, and what breaks it.
+
+A law is found in the training rows, by its own kind of search, and never from the name of a
+column. It holds how many training days it was tried on, each left out in turn while it was learnt
+from the others, and how many of these broke it. One that none of them broke is strict: a batch
+that breaks it is not published. One that a few broke tells what is unusual.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.kinds import Array
+from lockstep.laws.rows import Rows
+
+ENOUGH_DAYS = 20
+"""Training days that it takes until what none of them broke is held to be a law."""
+
+
+@dataclass(frozen=True, eq=False)
+class Broken:
+    """A law that a batch breaks.
+
+    Attributes:
+        law: The law.
+        columns: The columns to look at, the first suspect first; among those of the law.
+        message: What was found, for a person, with figures of both sides.
+        rows: Positions of the rows that break it; empty where it is about the batch as a whole.
+        strict: Whether that cannot be: an error. Otherwise it is merely unusual: a warning.
+        numbers: Figures to plot, by title.
+    """
+
+    law: Law
+    columns: tuple[str, ...]
+    message: str
+    rows: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    strict: bool = True
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
+    """What holds for the rows of a batch.
+
+    Attributes:
+        columns: The fields that it is about.
+        days: Training days on which it was tried, each left out in turn.
+        broken: How many of these broke it.
+    """
+
+    columns: tuple[str, ...]
+    days: int
+    broken: int = 0
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether training never broke it, on enough days to tell."""
+        return self.broken == 0 and self.days >= ENOUGH_DAYS
+
+    @property
+    @abstractmethod
+    def says(self) -> str:
+        """What it says, in a sentence."""
+
+    @abstractmethod
+    def find(self, rows: Rows) -> Broken | None:
+        """What breaks it in a batch; None if nothing does, or if the batch cannot tell.
+
+        Args:
+            rows: The rows of the batch, each of them with all fields.
+        """

@@ -1,0 +1,127 @@
+"""Rows as laws look at them: with the days that they are of, and their values as small numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import is_missing, take_rows
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values of a column, each by its place among those that there are.
+
+    Attributes:
+        places: int64, one a row: where its value is in `found`; -1 where it is missing.
+        found: The values that occur, each once, in the order in which they do.
+    """
+
+    places: Array
+    found: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Raw rows of one day or file, or of several days.
+
+    Attributes:
+        columns: The fields of the record, in canonical form.
+        schema: What they are declared to hold.
+        timezone: Where a day begins and ends.
+        day: The day that the rows are to be of, in ISO form; None where they are of no one day.
+    """
+
+    columns: Columns
+    schema: Schema
+    timezone: str = "UTC"
+    day: str | None = None
+    _values: dict[str, Values] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def values(self, name: str) -> Values:
+        """The values of a column; found once, whichever laws ask for them."""
+        known = self._values.get(name)
+        if known is None:
+            places, found = pd.factorize(self.columns[name])
+            known = Values(places.astype(np.int64, copy=False), np.asarray(found))
+            self._values[name] = known
+        return known
+
+    @cached_property
+    def local_times(self) -> Array | None:
+        """Event times by the clock of the time zone, datetime64[us]; None where rows have none."""
+        name = self.schema.event_time
+        if name is None:
+            return None
+        times = pd.DatetimeIndex(self.columns[name], tz="UTC").tz_convert(self.timezone)
+        return times.tz_localize(None).to_numpy()
+
+    @cached_property
+    def days(self) -> Array | None:
+        """The day of each row, datetime64[D]; None where rows have no event time."""
+        times = self.local_times
+        return None if times is None else times.astype("datetime64[D]")
+
+    @cached_property
+    def hours(self) -> Array | None:
+        """The hour in UTC of each row, datetime64[h]; None where rows have no event time."""
+        name = self.schema.event_time
+        return None if name is None else self.columns[name].astype("datetime64[h]")
+
+    def take(self, rows: Array | slice, day: str | None = None) -> Rows:
+        """Some of the rows, by position or where a mask is true."""
+        return Rows(take_rows(self.columns, rows), self.schema, self.timezone, day)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows that laws are learnt from, and how they are parted into days.
+
+    Rows without an event time are parted into blocks of one size, as they came: each stands for a
+    batch.
+
+    Attributes:
+        rows: All of them.
+        day_of: int64, one a row: which day it is of, counted from 0; -1 where that is not known.
+        days: How many days there are.
+        has_days: Whether they are days, rather than blocks.
+    """
+
+    rows: Rows
+    day_of: Array
+    days: int
+    has_days: bool
+
+    @classmethod
+    def of(cls, rows: Rows, block: int = 1000) -> TrainingRows:
+        """Part rows into days by their event time, or into blocks.
+
+        Args:
+            rows: All rows.
+            block: Rows of a block, where there is no event time.
+        """
+        if rows.days is None:
+            day_of = np.arange(len(rows)) // block
+            return cls(rows, day_of, int(day_of.max(initial=-1)) + 1, False)
+        known = ~is_missing(rows.days)
+        day_of = np.full(len(rows), -1)
+        found, day_of[known] = np.unique(rows.days[known], return_inverse=True)
+        return cls(rows, day_of, len(found), True)
+
+    def each(self) -> Iterator[Rows]:
+        """The rows of each day, in turn."""
+        order = np.argsort(self.day_of, kind="stable")
+        starts = np.searchsorted(self.day_of[order], np.arange(self.days + 1))
+        for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+            places = order[start:end]
+            day = str(self.rows.days[places[0]]) if self.rows.days is not None else None
+            yield self.rows.take(np.sort(places), day)
