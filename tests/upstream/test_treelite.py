@@ -1,6 +1,7 @@
 """What we rely on in treelite, and in what scikit-learn keeps of its trees."""
 
 import copy
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,25 @@ def test_codes_of_categories_are_taken_as_they_are_without_the_preprocessor() ->
     start = np.full(400, boosted._baseline_prediction.item())
     raw = np.cumsum([start, *values], axis=0)[-1]
     np.testing.assert_array_equal(raw, boosted._raw_predict(codes).ravel())
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_values_are_written_over_whatever_was_there(width: int) -> None:
+    ensemble: Any = RandomForestRegressor(5) if width == 1 else ExtraTreesClassifier(5)
+    model = treelite.sklearn.import_model(ensemble.fit(NUMBERS, LABELS))
+    config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
+    row, found = NUMBERS[:1].copy(), np.full((1, 5, width), 7e77)
+
+    treelite.core._LIB.TreeliteGTILPredict(
+        model.handle,
+        ctypes.c_void_p(row.ctypes.data),
+        b"float64",
+        ctypes.c_uint64(1),
+        ctypes.c_void_p(found.ctypes.data),
+        config.handle,
+    )
+
+    np.testing.assert_array_equal(found, treelite.gtil.predict_per_tree(model, row))
 
 
 def test_a_cumulative_sum_adds_one_after_the_other() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ Block = list[Array] | Array
 Layout = tuple[Kind, ...]
 """What each column of a block holds."""
 
-Row = list[Any]
+Row = Sequence[Any]
 """The values of one row: NaN for a missing number, None for a missing text."""
 RowStep = Callable[[Row], Row]
 
@@ -86,6 +87,13 @@ def take(block: Block, places: Sequence[int]) -> Block:
     if isinstance(block, list):
         return [block[place] for place in places]
     return block[:, places]
+
+
+def picker(places: Sequence[int]) -> RowStep:
+    """What takes some values of a row, by their places."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda row: [row[place] for place in places]
 
 
 def numbers(count: int) -> Layout:

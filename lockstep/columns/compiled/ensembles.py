@@ -18,7 +18,13 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.pipeline import Pipeline
 
 from lockstep.columns.compiled.blocks import Block, Layout, demand_numbers, numbers, to_matrix
-from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, compile_estimator
+from lockstep.columns.compiled.estimators import (
+    Answer,
+    Compile,
+    Estimate,
+    after_row,
+    compile_estimator,
+)
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
@@ -35,6 +41,7 @@ def _pipeline(pipeline: Pipeline, given: Layout) -> Estimate:
         predict=after(last.predict),
         predict_proba=after(last.predict_proba),
         decision_function=after(last.decision_function),
+        of_row=after_row(before, last.of_row),
     )
 
 

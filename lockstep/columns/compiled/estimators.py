@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.compiled.blocks import Block, Layout
+from lockstep.columns.compiled.blocks import Block, Layout, Row, Step
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
 
 Answer = Callable[[Block], Array]
 """From a block to one prediction a row, or one a row and class."""
+
+RowAnswer = Callable[[Row], float]
+"""From the values of a single row to its one number."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,14 @@ class Estimate:
         predict: What a regressor predicts, one number a row; None of a classifier.
         predict_proba: A classifier's probabilities, one row a row and one column a class.
         decision_function: A classifier's scores: one a row of two classes, else one a class.
+        of_row: Of a single row, what a regressor predicts, or the probability of the second of
+            two classes; None where there is no form for that.
     """
 
     predict: Answer | None = None
     predict_proba: Answer | None = None
     decision_function: Answer | None = None
+    of_row: RowAnswer | None = None
 
     def by(self, method: str) -> Answer:
         """The answer by one of scikit-learn's methods.
@@ -63,6 +69,12 @@ def compile_estimator(estimator: Any, given: Layout) -> Estimate:
         if type(estimator) in found:
             return found[type(estimator)](estimator, given)
     raise NotCompiledError(f"{type(estimator).__name__} has no compiled form")
+
+
+def after_row(before: Step, answer: RowAnswer | None) -> RowAnswer | None:
+    """An answer of a single row, after a step; None where one of them has no form for that."""
+    run = before.run_row
+    return (lambda row: answer(run(row))) if answer is not None and run is not None else None
 
 
 def both_classes(probability: Array) -> Array:

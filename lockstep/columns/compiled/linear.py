@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,14 @@ from sklearn.linear_model import (
 )
 from sklearn.utils.extmath import softmax
 
-from lockstep.columns.compiled.blocks import Block, Layout, demand_numbers, to_matrix
-from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, both_classes
+from lockstep.columns.compiled.blocks import Block, Layout, Row, demand_numbers, to_matrix
+from lockstep.columns.compiled.estimators import (
+    Answer,
+    Compile,
+    Estimate,
+    RowAnswer,
+    both_classes,
+)
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
 
@@ -36,17 +43,38 @@ def _scores(model: Any, given: Layout) -> Answer:
     demand_numbers(model, given)
     coefficients = model.coef_.T
     intercept = model.intercept_
-    name = type(model).__name__
     is_one = coefficients.ndim == 1 or coefficients.shape[1] == 1
 
     def scores(block: Block) -> Array:
         matrix = to_matrix(block)
         found: Array = matrix @ coefficients + intercept
-        if not np.isfinite(found).all() and not np.isfinite(matrix).all():
-            raise ValueError(f"{name} takes no missing and no infinite number")
+        if not np.isfinite(found).all():
+            _demand_finite(model, matrix)
         return found.reshape(-1) if is_one else found
 
     return scores
+
+
+def _score(model: Any) -> RowAnswer:
+    """The score of a single row, of a model that gives one."""
+    coefficients = np.ascontiguousarray(model.coef_).reshape(-1)
+    intercept = float(np.ravel(model.intercept_)[0])
+    count = len(coefficients)
+
+    def score(row: Row) -> float:
+        vector = np.fromiter(row, np.float64, count)
+        found: float = vector.dot(coefficients).item() + intercept
+        if not isfinite(found):
+            _demand_finite(model, vector)
+        return found
+
+    return score
+
+
+def _demand_finite(model: Any, numbers: Array) -> None:
+    """Raise an error, as the model does, if it is given a number that is none."""
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{type(model).__name__} takes no missing and no infinite number")
 
 
 def _logistic(model: Any, given: Layout) -> Estimate:
@@ -56,15 +84,18 @@ def _logistic(model: Any, given: Layout) -> Estimate:
             predict_proba=lambda block: softmax(scores(block), copy=False),
             decision_function=scores,
         )
+    score = _score(model)
     return Estimate(
-        predict_proba=lambda block: both_classes(expit(scores(block))), decision_function=scores
+        predict_proba=lambda block: both_classes(expit(scores(block))),
+        decision_function=scores,
+        of_row=lambda row: expit(score(row)),
     )
 
 
 def _regression(model: Any, given: Layout) -> Estimate:
     if np.ndim(model.coef_) > 1 and len(model.coef_) > 1:
         raise NotCompiledError(f"{type(model).__name__} of more than one target")
-    return Estimate(predict=_scores(model, given))
+    return Estimate(predict=_scores(model, given), of_row=_score(model))
 
 
 def _generalized(model: Any, given: Layout) -> Estimate:

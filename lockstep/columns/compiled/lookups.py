@@ -90,7 +90,7 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     lists = [(*table.lists(), table.refused) for table in tables]
 
     def encode_row(row: Row) -> Row:
-        found: Row = []
+        found: list[Any] = []
         for value, (known, unknown, refused) in zip(row, lists, strict=True):
             codes = known.get(None if value != value else value, unknown)
             if codes is unknown and refused is not None:

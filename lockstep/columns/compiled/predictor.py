@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockstep.columns.compiled.blocks import Block, Layout, Step, to_matrix
-from lockstep.columns.compiled.estimators import Answer, compile_estimator
+from lockstep.columns.compiled.blocks import Layout, Step, to_matrix
+from lockstep.columns.compiled.estimators import (
+    Answer,
+    Estimate,
+    RowAnswer,
+    after_row,
+    compile_estimator,
+)
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Columns, Kind
@@ -36,11 +42,17 @@ class CompiledPredictor:
     def __init__(self, reference: ReferencePredictor, kinds: Layout) -> None:
         self.model: Model = reference.model
         self._classes = _order_of_classes(reference)
-        self._before, self._answer = _compiled(reference, kinds)
+        self._before, last = _compiled(reference, kinds)
+        self._answer = _answer(reference, last)
+        self._of_row = _of_row(reference, self._before, last)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
-        found = self._answer(self._before(self._block(columns)))
+        block = self._block(columns)
+        if self._of_row is not None and len(block[0]) == 1:
+            value = self._of_row([array.item() for array in block])
+            return {self.model.name: np.array([value])}
+        found = self._answer(self._before(block))
         if self._classes is None:
             return {self.model.name: found}
         classes, order = self._classes
@@ -55,24 +67,32 @@ class CompiledPredictor:
         """The two-dimensional array that the final estimator gets, after all its transformers."""
         return to_matrix(self._before(self._block(columns)))
 
-    def _block(self, columns: Columns) -> Block:
+    def _block(self, columns: Columns) -> list[Array]:
         return [columns[name] for name in self.model.inputs]
 
 
-def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Answer]:
-    """What comes before the final estimator, and what that answers."""
+def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Estimate]:
+    """What comes before the final estimator, and that."""
     estimator = reference.estimator
     steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
     before = compile_steps(steps[:-1], kinds)
-    last = compile_estimator(steps[-1], before.gives)
-    if hasattr(estimator, "classes_"):
-        probabilities = last.by("predict_proba")
-        return before, _second(probabilities) if reference.model.classes is None else probabilities
-    return before, last.by("predict")
+    return before, compile_estimator(steps[-1], before.gives)
 
 
-def _second(probabilities: Answer) -> Answer:
+def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:
+    """What the final estimator answers: one number a row, or a probability a row and class."""
+    if not hasattr(reference.estimator, "classes_"):
+        return last.by("predict")
+    probabilities = last.by("predict_proba")
+    if reference.model.classes is not None:
+        return probabilities
     return lambda block: np.ascontiguousarray(probabilities(block)[:, 1])
+
+
+def _of_row(reference: ReferencePredictor, before: Step, last: Estimate) -> RowAnswer | None:
+    """The same of a single row, if it has one number and there is a form for that."""
+    is_one = reference.model.classes is None
+    return after_row(before, last.of_row) if is_one else None
 
 
 def _order_of_classes(reference: ReferencePredictor) -> tuple[Array, list[int]] | None:

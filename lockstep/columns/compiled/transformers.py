@@ -33,6 +33,7 @@ from lockstep.columns.compiled.blocks import (
     columns_of,
     demand_numbers,
     numbers,
+    picker,
     take,
     to_matrix,
 )
@@ -111,7 +112,7 @@ def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Lay
 def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> RowStep | None:
     """Steps side by side, of a single row; None if one has no form for that, or has a weight."""
     parts = [
-        (step.run_row, list(places))
+        (step.run_row, picker(places))
         for step, places, weight in steps
         if step.run_row is not None and weight is None
     ]
@@ -119,9 +120,9 @@ def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> R
         return None
 
     def run_row(row: Row) -> Row:
-        found: Row = []
-        for run, places in parts:
-            found += run([row[place] for place in places])
+        found: list[Any] = []
+        for run, pick in parts:
+            found += run(pick(row))
         return found
 
     return run_row
@@ -202,7 +203,7 @@ def _selector(selector: Any, given: Layout) -> Step:
     return Step(
         lambda block: take(block, places),
         tuple(given[place] for place in places),
-        lambda row: [row[place] for place in places],
+        picker(places),
     )
 
 
@@ -298,12 +299,15 @@ def _imputer(imputer: SimpleImputer, given: Layout) -> Step:
         )
         return np.concatenate([found, absent[:, told]], axis=1) if len(told) else found
 
-    by_place = list(zip(kept.tolist(), fills.tolist(), strict=True))
-    told_places = told.tolist()
+    by_place = fills.tolist()
+    pick, pick_told = picker(kept.tolist()), picker(told.tolist())
 
     def run_row(row: Row) -> Row:
-        found = [fill if row[place] != row[place] else row[place] for place, fill in by_place]
-        return found + [row[place] != row[place] for place in told_places]
+        values = row if is_whole else pick(row)
+        found = [
+            fill if value != value else value for value, fill in zip(values, by_place, strict=True)
+        ]
+        return [*found, *(value != value for value in pick_told(row))] if len(told) else found
 
     return Step(run, numbers(len(kept) + len(told)), run_row)
 

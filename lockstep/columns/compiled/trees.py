@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import copy
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from struct import Struct
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -30,9 +34,15 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from lockstep.columns.compiled.blocks import Block, Layout, demand_numbers, to_matrix
-from lockstep.columns.compiled.estimators import Answer, Compile, Estimate, both_classes
-from lockstep.columns.compiled.transformers import compile_transformer
+from lockstep.columns.compiled.blocks import Layout, Row, demand_numbers, to_matrix
+from lockstep.columns.compiled.estimators import (
+    Answer,
+    Compile,
+    Estimate,
+    RowAnswer,
+    both_classes,
+)
+from lockstep.columns.compiled.transformers import compile_steps, compile_transformer
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
 
@@ -48,6 +58,10 @@ class TreeValues:
         trees: How many it has.
         width: How many numbers a tree says: one, or one a class.
 
+    Attributes:
+        given: How many numbers a row has.
+        count: How many numbers all trees say of one.
+
     Raises:
         NotCompiledError: treelite reads another number of trees.
     """
@@ -62,71 +76,135 @@ class TreeValues:
                 f"treelite reads {self._model.num_tree} trees of {type(ensemble).__name__}, "
                 f"which has {trees}"
             )
-        self._shape = (trees, width)
+        self.given = self._model.num_feature
+        self.count = trees * width
         self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
         self._predict = _LIB.TreeliteGTILPredict
         self._last_error = _LIB.TreeliteGetLastError
 
     def __call__(self, matrix: Array) -> Array:
-        """The values: float64, by row, tree and class.
+        """The values: float64, by row and tree, of each tree by class.
 
         Args:
             matrix: What the trees are given, float64, one row a row.
         """
-        rows = len(matrix)
-        found = np.zeros((rows, *self._shape))
-        if rows:
-            given = np.ascontiguousarray(matrix)
-            failed = self._predict(
-                self._model.handle,
-                ctypes.c_void_p(given.ctypes.data),
-                b"float64",
-                ctypes.c_uint64(rows),
-                ctypes.c_void_p(found.ctypes.data),
-                self._config.handle,
-            )
-            if failed:
-                raise ValueError(f"treelite: {ctypes.string_at(self._last_error()).decode()}")
+        given = np.ascontiguousarray(matrix)
+        found = np.empty((len(given), self.count))
+        if len(given):
+            self.writer(given, found)()
         return found
 
+    def writer(self, given: Array, found: Array) -> Callable[[], None]:
+        """What writes the values of a matrix to an array whenever it is called, in place.
 
-def summed(values: Array, start: Array, every: int = 1) -> Array:
-    """The sums of what trees say, one tree after the other, by row and sum.
+        Args:
+            given: What the trees are given: contiguous, and kept as long as the writer is.
+            found: Where the values go: likewise.
+        """
+        predict = partial(
+            self._predict,
+            self._model.handle,
+            ctypes.c_void_p(given.ctypes.data),
+            b"float64",
+            ctypes.c_uint64(len(given)),
+            ctypes.c_void_p(found.ctypes.data),
+            self._config.handle,
+        )
+
+        def write() -> None:
+            if predict():
+                raise ValueError(f"treelite: {ctypes.string_at(self._last_error()).decode()}")
+
+        return write
+
+
+class TreeSums:
+    """Sums of what trees say, one tree after the other.
 
     Args:
-        values: What each tree says, by row and tree; it is written to.
-        start: What each sum begins with.
-        every: How many sums there are: with three, the first takes the first tree, the fourth, ...
+        values: What each tree says.
+        start: What each sum begins with: with three, the first takes the first value, the fourth,
+            ...
+        rounds: Whether the trees compare numbers that are rounded to float32.
     """
-    found = np.empty((len(values), every))
-    for column in range(every):
-        terms = values[:, column::every]
-        # The start is the first term: (start + first) + second, and so on.
-        terms[:, 0] += start[column]
-        # Unlike a sum, which adds in pairs, this adds one after the other.
-        np.add.accumulate(terms, axis=1, out=terms)
-        found[:, column] = terms[:, -1]
-    return found
+
+    def __init__(self, values: TreeValues, start: Array, *, rounds: bool = False) -> None:
+        self._values = values
+        self._start = start
+        self._rounds = rounds
+        # A single row has its place in memory, and a lock as long as it is there.
+        self._row = np.empty((1, values.given))
+        self._terms = np.concatenate([start, np.empty(values.count)])
+        self._sums = np.empty_like(self._terms)
+        self._write = values.writer(self._row, self._terms[len(start) :])
+        self._fill = partial(Struct(f"{values.given}d").pack_into, self._row.data)
+        self._lock = Lock()
+
+    def __call__(self, matrix: Array) -> Array:
+        """The sums by row: float64, two-dimensional.
+
+        Args:
+            matrix: What the trees are given, float64, one row a row.
+        """
+        every = len(self._start)
+        values = self._values(_rounded(matrix) if self._rounds else matrix)
+        found = np.empty((len(values), every))
+        for column in range(every):
+            terms = values[:, column::every]
+            # The start is the first term: (start + first) + second, and so on.
+            terms[:, 0] += self._start[column]
+            # Unlike a sum, which adds in pairs, this adds one after the other.
+            np.add.accumulate(terms, axis=1, out=terms)
+            found[:, column] = terms[:, -1]
+        return found
+
+    def of_row(self, row: Row) -> list[float]:
+        """The sums of a single row."""
+        every = len(self._start)
+        with self._lock:
+            self._fill(0, *row)
+            if self._rounds:
+                self._row[:] = _rounded(self._row)
+            self._write()
+            if every == 1:
+                return [np.add.accumulate(self._terms, 0, None, self._sums).item(-1)]
+            terms = self._terms.reshape(-1, every)
+            return np.add.accumulate(terms, 0)[-1].tolist()  # type: ignore[no-any-return]
 
 
-def _raw(model: Any, given: Layout) -> Answer:
-    """Raw scores of histogram boosting, by row and sum."""
-    trees, before = model, None
+RowSums = Callable[[Row], list[float]]
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Raw scores of an ensemble.
+
+    Attributes:
+        scores: By row and sum.
+        of_row: Those of a single row; None where there is no form for that.
+    """
+
+    scores: Answer
+    of_row: RowSums | None
+
+
+def _raw(model: Any, given: Layout) -> _Raw:
+    """Raw scores of histogram boosting."""
+    trees = model
     if model._preprocessor is not None:
         before = compile_transformer(_numbered(model._preprocessor), given)
         trees = copy.copy(model)  # what treelite would make of categories is done before
         trees._preprocessor = None
     else:
         demand_numbers(model, given)
-    every = model.n_trees_per_iteration_
-    values = TreeValues(trees, len(model._predictors) * every)
-    start = np.ravel(model._baseline_prediction)
-
-    def raw(block: Block) -> Array:
-        matrix = to_matrix(before(block) if before is not None else block)
-        return summed(values(matrix)[:, :, 0], start, every)
-
-    return raw
+        before = compile_steps([], given)
+    count = len(model._predictors) * model.n_trees_per_iteration_
+    sums = TreeSums(TreeValues(trees, count), np.ravel(model._baseline_prediction))
+    run = before.run_row
+    return _Raw(
+        lambda block: sums(to_matrix(before(block))),
+        (lambda row: sums.of_row(run(row))) if run is not None else None,
+    )
 
 
 def _numbered(preprocessor: Any) -> Any:
@@ -146,29 +224,39 @@ def _boosted_classes(model: Any, given: Layout) -> Estimate:
 
 def _boosted_number(model: Any, given: Layout) -> Estimate:
     raw, link = _raw(model, given), model._loss.link
-    return Estimate(predict=lambda block: link.inverse(raw(block).ravel()))
-
-
-def _classes(raw: Answer, many: Any, count: int) -> Estimate:
-    """A classifier by its raw scores: one a row of two classes, else one a class."""
-    if count > 2:
-        return Estimate(predict_proba=lambda block: many(raw(block)), decision_function=raw)
     return Estimate(
-        predict_proba=lambda block: both_classes(expit(raw(block).ravel())),
-        decision_function=lambda block: raw(block).ravel(),
+        predict=lambda block: link.inverse(raw.scores(block).ravel()),
+        of_row=_of_sums(raw.of_row, lambda sums: link.inverse(np.array(sums)).item()),
     )
 
 
-def _gradient_sums(model: Any, given: Layout) -> Answer:
+def _of_sums(of_row: RowSums | None, answer: Callable[[list[float]], float]) -> RowAnswer | None:
+    """What is answered by the sums of a single row."""
+    return (lambda row: answer(of_row(row))) if of_row is not None else None
+
+
+def _classes(raw: _Raw, many: Any, count: int) -> Estimate:
+    """A classifier by its raw scores: one a row of two classes, else one a class."""
+    scores = raw.scores
+    if count > 2:
+        return Estimate(predict_proba=lambda block: many(scores(block)), decision_function=scores)
+    return Estimate(
+        predict_proba=lambda block: both_classes(expit(scores(block).ravel())),
+        decision_function=lambda block: scores(block).ravel(),
+        of_row=_of_sums(raw.of_row, lambda sums: expit(sums[0])),
+    )
+
+
+def _gradient_sums(model: Any, given: Layout) -> _Raw:
     """Raw scores of gradient boosting: the start, and each tree's value by the learning rate."""
     demand_numbers(model, given)
     if not (isinstance(model.init_, str) or type(model.init_).__name__.startswith("Dummy")):
         raise NotCompiledError(f"{type(model).__name__} that starts from an estimator")
     # It is the same for every row, whatever the row.
     start = np.ravel(model._raw_predict_init(np.zeros((1, model.n_features_in_))))
-    every = model.n_trees_per_iteration_
-    values = TreeValues(model, len(model.estimators_) * every)
-    return lambda block: summed(values(_rounded(to_matrix(block)))[:, :, 0], start, every)
+    values = TreeValues(model, len(model.estimators_) * model.n_trees_per_iteration_)
+    sums = TreeSums(values, start, rounds=True)
+    return _Raw(lambda block: sums(to_matrix(block)), sums.of_row)
 
 
 def _gradient_classes(model: Any, given: Layout) -> Estimate:
@@ -180,32 +268,35 @@ def _gradient_classes(model: Any, given: Layout) -> Estimate:
 
 def _gradient_number(model: Any, given: Layout) -> Estimate:
     raw = _gradient_sums(model, given)
-    return Estimate(predict=lambda block: raw(block).ravel())
+    return Estimate(
+        predict=lambda block: raw.scores(block).ravel(),
+        of_row=_of_sums(raw.of_row, lambda sums: sums[0]),
+    )
 
 
 def _forest_classes(forest: Any, given: Layout) -> Estimate:
-    mean = _means(forest, given, len(forest.classes_))
-    return Estimate(predict_proba=mean)
+    classes, count = len(forest.classes_), len(forest.estimators_)
+    sums = _forest_sums(forest, given, classes)
+    return Estimate(
+        predict_proba=lambda block: sums(to_matrix(block)) / count,
+        of_row=(lambda row: sums.of_row(row)[1] / count) if classes == 2 else None,
+    )
 
 
 def _forest_number(forest: Any, given: Layout) -> Estimate:
-    mean = _means(forest, given, 1)
-    return Estimate(predict=lambda block: mean(block).ravel())
+    sums, count = _forest_sums(forest, given, 1), len(forest.estimators_)
+    return Estimate(
+        predict=lambda block: (sums(to_matrix(block)) / count).ravel(),
+        of_row=lambda row: sums.of_row(row)[0] / count,
+    )
 
 
-def _means(forest: Any, given: Layout, columns: int) -> Answer:
-    """The mean of what a forest's trees say."""
+def _forest_sums(forest: Any, given: Layout, columns: int) -> TreeSums:
+    """The sums of what a forest's trees say, of which their mean is made."""
     demand_numbers(forest, given)
     _demand_one_target(forest)
-    count = len(forest.estimators_)
-    values = TreeValues(forest, count, columns)
-    start = np.zeros(columns)
-
-    def means(block: Block) -> Array:
-        found = values(_rounded(to_matrix(block)))
-        return summed(found.reshape(len(found), count * columns), start, columns) / count
-
-    return means
+    values = TreeValues(forest, len(forest.estimators_), columns)
+    return TreeSums(values, np.zeros(columns), rounds=True)
 
 
 def _tree_classes(tree: Any, given: Layout) -> Estimate:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -362,6 +363,57 @@ def test_sparse_matrices_are_compiled_to_dense_ones() -> None:
     reference = fitted(lambda: make_pipeline(sparse, LogisticRegression()), "is_high")
 
     _demand_close(compiled(reference)(served()), reference(served()))
+
+
+ONE_NUMBER = {
+    **{f"{name}, of two classes": (make, "is_high") for name, make in TREES.items()},
+    **{f"{name}, of numbers": (make, "size") for name, make in TREES_OF_NUMBERS.items()},
+    **{name: (make, learns) for name, (make, learns) in OTHERS.items() if learns != "is"},
+}
+
+
+@pytest.mark.parametrize("name", ONE_NUMBER)
+def test_the_number_of_a_single_row_is_that_of_scikit_learn(name: str) -> None:
+    make, learns = ONE_NUMBER[name]
+    reference = fitted(lambda: make_pipeline(scaled(), make()), learns)
+    found, modest = compiled(reference), take_rows(served(), slice(7, 60))
+
+    alone = [found(_row_of(modest, row)) for row in range(53)]
+
+    _demand_close({"model": np.concatenate([one["model"] for one in alone])}, reference(modest))
+    assert {one["model"].dtype for one in alone} == {np.dtype(np.float64)}
+
+
+@pytest.mark.parametrize("categories", [[0, 1], None])
+def test_trees_say_of_a_single_row_what_they_say_of_many_to_the_last_bit(
+    categories: list[int] | None,
+) -> None:
+    coded = PREPARED["ordinal codes, missing and unknown ones too"]
+    boosted = HistGradientBoostingClassifier(max_iter=10, categorical_features=categories)
+    found = compiled(fitted(lambda: make_pipeline(coded(), boosted), "is_high"))
+    together = found(served())["model"]
+
+    alone = [found(_row_of(served(), row))["model"].item() for row in range(ROWS)]
+
+    assert alone == together.tolist()
+
+
+def test_single_rows_in_several_threads_do_not_touch_each_other() -> None:
+    found = compiled(fitted(lambda: make_pipeline(scaled(), RandomForestClassifier(9)), "is_high"))
+    together = found(served())["model"].tolist()
+
+    def alone(row: int) -> float:
+        value: float = found(_row_of(served(), row % ROWS))["model"].item()
+        return value
+
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(alone, range(4 * ROWS)))
+
+    assert said == together * 4
+
+
+def _row_of(columns: Columns, row: int) -> Columns:
+    return take_rows(columns, slice(row, row + 1))
 
 
 texts = st.one_of(st.none(), st.sampled_from([*"abcdefgh", "rare", "place 3"]), st.text(max_size=4))
