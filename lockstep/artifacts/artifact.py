@@ -6,6 +6,7 @@
     framework.json           Lockstep's own modules that run them, for use without Lockstep
     golden/                  golden records
     profile.json             distributions of the rows that it was fitted on
+    laws.json                what held in these rows, day by day
     suites/<role>.json       expectations
     environment.json         where it was fitted
 
@@ -26,11 +27,12 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
 from lockstep.columns.pipeline import Pipeline
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 FRAMEWORK = "framework.json"
 GOLDEN = "golden"
 PROFILE = "profile.json"
+LAWS = "laws.json"
 SUITES = "suites"
 ENVIRONMENT = "environment.json"
 

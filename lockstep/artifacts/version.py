@@ -9,10 +9,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, PROFILE, SUITES, Artifact
+from lockstep.artifacts.artifact import (
+    ENVIRONMENT,
+    GOLDEN,
+    LAWS,
+    PROFILE,
+    SUITES,
+    Artifact,
+)
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
+from lockstep.laws.book import Book
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
@@ -35,6 +43,7 @@ class LoadedVersion:
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on.
+        laws: What held in these rows, day by day.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -55,6 +64,7 @@ class LoadedVersion:
     framework: str
     golden: GoldenRecords
     profile: Profile
+    laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -96,6 +106,7 @@ class LoadedVersion:
             framework=manifest["framework"],
             golden=GoldenRecords.from_directory(directory / GOLDEN),
             profile=Profile.from_json(artifact.read_json(PROFILE)),
+            laws=_read_laws(directory / LAWS),
             suites={
                 role: artifact.read_json(f"{SUITES}/{role}.json") for role in manifest["suites"]
             },
@@ -133,3 +144,18 @@ class LoadedVersion:
         the same code.
         """
         unload(self.pipeline)
+
+
+def _read_laws(path: Path) -> Book:
+    try:
+        return Book.from_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path} is missing, so that this version cannot be used. Restore the file, or use "
+            "another version."
+        ) from error
+    except ValueError as error:
+        raise ArtifactError(
+            f"{path} does not hold the laws of a version ({error}). Restore the file, or train and "
+            "promote a version anew."
+        ) from error

@@ -15,6 +15,7 @@ from lockstep.artifacts.artifact import (
     FORMAT,
     FRAMEWORK,
     GOLDEN,
+    LAWS,
     MANIFEST,
     PROFILE,
     SUITES,
@@ -27,6 +28,7 @@ from lockstep.artifacts.trusted import dump_estimator
 from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
+    from lockstep.laws.book import Book
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.profiles import Profile
@@ -39,6 +41,7 @@ class Evidence:
     Attributes:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
+        laws: What held in these rows, day by day.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -49,6 +52,7 @@ class Evidence:
 
     golden: GoldenRecords
     profile: Profile
+    laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -84,6 +88,7 @@ def write_artifact(
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
     _write_json(directory / PROFILE, evidence.profile.to_json())
+    _write(directory / LAWS, evidence.laws.to_json())
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)

@@ -74,6 +74,18 @@ SUDDEN_SHIFT = Check(
     blocking=True,
     need=needs.FIELDS,
 )
+LAWS = Check(
+    "laws",
+    "The raw rows keep the laws that were found in the training rows when the version was fitted, "
+    "each with how many training days broke it: which columns are a function of which others, such "
+    "as one temperature for each airport and hour. Laws are found in the data, never by the names "
+    "of columns. What breaks one that no training day broke is an error; what a few of them broke "
+    "is unusual, a warning. The details list each broken law with its columns, rows and figures.",
+    "Look the named rows up upstream: they contradict each other, or what training knew of them. "
+    "The first column is the first suspect: most of the laws about it are broken. Have the rows "
+    "corrected, then: AGAIN. If the world changed, train on newer rows and promote that version.",
+    blocking=True,
+)
 COMPUTATION = Check(
     "computation",
     "Every column of every row could be computed. Rows on which a function fails are quarantined "
@@ -179,8 +191,8 @@ EVIDENCE = Check(
     "evidence",
     "The version can be loaded; what the checks of history, training set and candidate found is "
     "known of these very files; none of them that blocks is in error; and the version holds all "
-    "the golden records, expectations and profiles that were counted then. It decides whether "
-    "the version goes live: an error keeps `@live` where it is.",
+    "the golden records, expectations, profiles and laws that were counted then. It decides "
+    "whether the version goes live: an error keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
@@ -327,7 +339,7 @@ CHAMPION_CHECKS = (
     ENVIRONMENT_PARITY,
     STALENESS,
 )
-BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT)
+BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LAWS)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     REFERENCE_SAMPLE,

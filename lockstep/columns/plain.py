@@ -95,3 +95,8 @@ def listed(names: Iterable[object], most: int = 10) -> str:
     texts = [str(name) for name in names]
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
+
+
+def counted(count: int, noun: str) -> str:
+    """So many things in a sentence, such as `1 row` or `2,000 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

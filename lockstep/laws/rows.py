@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,17 +43,39 @@ class Rows:
     timezone: str = "UTC"
     day: str | None = None
     _values: dict[str, Values] = field(default_factory=dict, repr=False)
+    _groups: dict[tuple[str, ...], Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def values(self, name: str) -> Values:
         """The values of a column; found once, whichever laws ask for them."""
+        return self.derived(name, lambda: self.columns[name])
+
+    def derived(self, name: str, array: Callable[[], Array]) -> Values:
+        """The values of what is made of columns; found once, whichever laws ask for them.
+
+        Args:
+            name: What it is, told apart from all other things and from columns.
+            array: Makes it: one value a row.
+        """
         known = self._values.get(name)
         if known is None:
-            places, found = pd.factorize(self.columns[name])
+            places, found = pd.factorize(array())
             known = Values(places.astype(np.int64, copy=False), np.asarray(found))
             self._values[name] = known
+        return known
+
+    def grouped(self, names: tuple[str, ...], groups: Callable[[], Array]) -> Array:
+        """Which rows agree in several things; found once, whichever laws ask for it.
+
+        Args:
+            names: The things, by name.
+            groups: Finds it: int64, one a row, alike where rows agree.
+        """
+        known = self._groups.get(names)
+        if known is None:
+            known = self._groups[names] = groups()
         return known
 
     @cached_property

@@ -253,6 +253,11 @@ class PipelineAssets:
         return self.pipeline.name
 
     @property
+    def timezone(self) -> str:
+        """Where a day begins and ends, as an IANA name."""
+        return self.calendar.timezone if self.calendar is not None else "UTC"
+
+    @property
     def request_log(self) -> RequestLog | None:
         """How its server logs requests; None where there is no server, or no log."""
         return self.serving.log if self.serving is not None else None

@@ -30,6 +30,7 @@ from lockstep.checks.evidence import (
     check_replay,
     check_sample,
 )
+from lockstep.checks.laws import check_laws
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     BATCH_CHECKS,
@@ -207,6 +208,7 @@ def ingest_batch(
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": carry_out(check_drift, live.profile, rows.columns),
             "sudden_shift": carry_out(_check_shift, work, profile, accept),
+            "laws": carry_out(_check_laws, work, live, ingested.columns),
         }
         results = worth_telling(work.declared, "batch", found)
         path = attempt.write_columns("batch", ingested.columns)
@@ -446,6 +448,13 @@ def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckRe
     history = partial(read_days, work.declared, work.store)
     window = trailing_window(work.records, history, work.partition)
     return check_shift(window, profile, accept)
+
+
+def _check_laws(work: Work, live: LoadedVersion, columns: Columns) -> CheckResult:
+    """Whether the accepted rows keep the laws of the version; training had no others either."""
+    day = work.partition if work.stream == "daily" else None
+    rows = live.laws.rows(columns, live.pipeline.record_schema, day)
+    return check_laws(live.laws, rows)
 
 
 def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:

@@ -188,6 +188,7 @@ def _fit(
     from lockstep.artifacts.writing import Evidence
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
+    from lockstep.laws.book import discover
     from lockstep.parity.environment import Environment
     from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
@@ -209,6 +210,7 @@ def _fit(
     evidence = Evidence(
         golden=golden,
         profile=Profile.of(fitted.evaluate(raw), profiled),
+        laws=discover(raw, pipeline.record_schema, declared.timezone),
         suites=declared.suites_json(),
         environment=Environment.capture(),
         metrics=metrics,
@@ -232,7 +234,7 @@ def _fit(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", found)
-    counts = count(golden, evidence.profile, evidence.suites)
+    counts = count(golden, evidence.profile, evidence.laws, evidence.suites)
     return Candidate(version, rows, metrics, plots, results, counts)
 
 

@@ -19,6 +19,7 @@ from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evi
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.laws.book import Book
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.profiles import Profile
     from lockstep.registry.versions import Version
@@ -34,7 +35,10 @@ _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TR
 
 
 def count(
-    golden: GoldenRecords, profile: Profile, suites: Mapping[str, Mapping[str, Any]]
+    golden: GoldenRecords,
+    profile: Profile,
+    laws: Book,
+    suites: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, int]:
     """How much a version carries that proves it right, by what it is."""
     return {
@@ -43,6 +47,7 @@ def count(
         "matrices of golden rows": len(golden.trace.matrices),
         "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
         "columns of the profile": len(profile.columns),
+        "laws": len(laws.laws),
     }
 
 
@@ -83,7 +88,7 @@ def _failures(evidence: TrainingEvidence) -> list[str]:
 
 
 def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
-    held = count(loaded.golden, loaded.profile, loaded.suites)
+    held = count(loaded.golden, loaded.profile, loaded.laws, loaded.suites)
     return [
         f"it holds {now} {what}, and {evidence.counts.get(what)} were counted when it was trained"
         for what, now in held.items()

@@ -16,6 +16,7 @@ from lockstep.artifacts.writing import Evidence
 from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.laws.book import discover
 from lockstep.parity.comparison import compare
 from lockstep.parity.environment import Environment
 from lockstep.parity.exactness import difference
@@ -111,6 +112,7 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     evidence = Evidence(
         golden=choose_golden(pipeline, columns, limit=10),
         profile=Profile.of(fields, pipeline.record_schema.kinds),
+        laws=discover(fields, pipeline.record_schema),
         suites={},
         environment=Environment.capture(),
         metrics={},

@@ -200,7 +200,7 @@ def register_copy(workplace, folder: Path, damage: Callable[[Path], object]) -> 
 
 def age(files: Path) -> None:
     manifest = files / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
 
 
 def cut_off(files: Path) -> None:

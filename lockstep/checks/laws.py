@@ -1,0 +1,81 @@
+"""Laws as a check: which of them a batch breaks, and what that says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lockstep.checks.results import CheckResult, others, with_unjudged
+from lockstep.columns.plain import counted
+
+if TYPE_CHECKING:
+    from lockstep.laws.book import Book
+    from lockstep.laws.law import Broken
+    from lockstep.laws.rows import Rows
+
+_MOST_TOLD = 3
+"""Broken laws that a summary tells of."""
+_EXAMPLES = 5
+"""Keys that are named of a broken law."""
+
+
+def check_laws(book: Book, rows: Rows) -> CheckResult:
+    """Whether a batch keeps the laws of a version.
+
+    Args:
+        book: The laws.
+        rows: The rows of the batch.
+    """
+    if not book.laws:
+        return CheckResult.not_judged(
+            f"Nothing held in the training rows that could be a law: there were {book.days} days.",
+            book.unjudged,
+        )
+    if not len(rows):
+        return CheckResult.not_judged("There are no rows.")
+    found = book.find(rows)
+    errors = [broken for broken in found if broken.strict]
+    told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
+    more = len(found) - _MOST_TOLD
+    said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book)
+    columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
+    return CheckResult(
+        passed=not found,
+        summary=with_unjudged(said, book.unjudged),
+        severity="ERROR" if errors else "WARN",
+        column=columns[0] if columns else None,
+        where=others(columns),
+        keys=tuple(_keys(found[0], rows)) if found else (),
+        numbers={
+            "laws": len(book.laws),
+            "broken laws": len(errors),
+            "unusual": len(found) - len(errors),
+            "columns not judged": len(book.unjudged),
+        },
+        table=[_told(broken, rows) for broken in found],
+        unjudged=book.unjudged,
+    )
+
+
+def _kept(book: Book) -> str:
+    return (
+        f"All {counted(len(book.laws), 'law')} are kept; training never broke {book.strict} of them"
+    ) + "."
+
+
+def _told(broken: Broken, rows: Rows) -> dict[str, Any]:
+    law = broken.law
+    return {
+        "law": law.says,
+        "columns": ", ".join(broken.columns),
+        "is": "an error" if broken.strict else "unusual",
+        "found": broken.message,
+        "rows": len(broken.rows),
+        "keys": ", ".join(_keys(broken, rows)),
+        "training days": law.days,
+        "of these broke it": law.broken,
+    }
+
+
+def _keys(broken: Broken, rows: Rows) -> list[str]:
+    key = rows.schema.key
+    return [str(one) for one in rows.columns[key][broken.rows[:_EXAMPLES]]] if key else []

@@ -1,0 +1,118 @@
+"""The book of laws of a version: all that training found, and what a batch breaks of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Schema
+from lockstep.laws import dependencies
+from lockstep.laws.dependencies import Dependency
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows
+
+AnyLaw = Dependency
+"""Every kind of law: a union, by which stored laws are told apart."""
+FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (dependencies.discover,)
+"""What looks for laws in training rows, each for its own kinds."""
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """The laws of a version.
+
+    Attributes:
+        timezone: Where a day begins and ends.
+        days: Training days, or blocks of rows where there is no event time.
+        laws: What holds.
+        unjudged: Fields that no law is about, each with why.
+    """
+
+    timezone: str
+    days: int
+    laws: tuple[AnyLaw, ...]
+    unjudged: dict[str, str]
+
+    @property
+    def strict(self) -> int:
+        """How many laws training never broke."""
+        return sum(law.is_strict for law in self.laws)
+
+    def find(self, rows: Rows) -> list[Broken]:
+        """What breaks laws in a batch: what cannot be first, then what is unusual.
+
+        Args:
+            rows: The rows of the batch, each of them with all fields.
+        """
+        found = [broken for law in self.laws if (broken := law.find(rows)) is not None]
+        return _suspects_first(found, self.laws)
+
+    def rows(self, columns: Columns, schema: Schema, day: str | None = None) -> Rows:
+        """The rows of a batch, as laws look at them.
+
+        Args:
+            columns: Its columns.
+            schema: What they are declared to hold.
+            day: The day that they are to be of, in ISO form; None where they are of no one day.
+        """
+        return Rows({name: columns[name] for name in schema.names}, schema, self.timezone, day)
+
+    def to_json(self) -> bytes:
+        """As JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Book:
+        """The book that `to_json` wrote.
+
+        Raises:
+            ValueError: It is damaged, or has a law that this Lockstep does not know.
+        """
+        return msgspec.json.decode(data, type=cls)
+
+
+def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
+    """Find the laws of a pipeline's raw rows.
+
+    Args:
+        columns: The training rows: fields of the record, and others that are not looked at.
+        schema: What the fields are declared to hold.
+        timezone: Where a day begins and ends.
+    """
+    raw = {name: columns[name] for name in schema.names}
+    training = TrainingRows.of(Rows(raw, schema, timezone))
+    laws = tuple(law for family in FAMILIES for law in family(training))
+    told = {name for law in laws for name in law.columns}
+    return Book(
+        timezone=timezone,
+        days=training.days,
+        laws=laws,
+        unjudged={name: _lacking(training) for name in schema.names if name not in told},
+    )
+
+
+def _lacking(training: TrainingRows) -> str:
+    """Why no law is about a field."""
+    unit = "days" if training.has_days else "blocks of rows"
+    if training.days < ENOUGH_DAYS:
+        return f"there are {training.days} training {unit}, and it takes {ENOUGH_DAYS}"
+    return f"nothing holds of it on all of {training.days} training {unit}"
+
+
+def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken]:
+    """Findings with the suspects first: the columns whose laws are all broken, or most of them.
+
+    A column at fault breaks every law that could notice it. One that shares laws with it, and has
+    others that hold, is cleared by these.
+    """
+    about = Counter(column for law in laws for column in law.columns)
+    named = Counter(column for one in found for column in one.columns)
+    suspicion = {name: (count / about[name], count) for name, count in named.items()}
+    ordered = [
+        replace(one, columns=tuple(sorted(one.columns, key=suspicion.__getitem__, reverse=True)))
+        for one in found
+    ]
+    return sorted(ordered, key=lambda one: (one.strict, suspicion[one.columns[0]]), reverse=True)

@@ -1,0 +1,84 @@
+"""Terms: what laws relate of a row, a field's value or a part of when it happened."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array
+from lockstep.columns.plain import show
+from lockstep.laws.rows import Rows, Values
+
+Part = Literal["value", "hour", "time of day"]
+
+
+class Term(msgspec.Struct, frozen=True):
+    """A field's value, or a part of the event time.
+
+    Attributes:
+        column: The field.
+        part: Its value; of an event time the hour that it is in, or the time of day by the clock
+            of the time zone.
+    """
+
+    column: str
+    part: Part = "value"
+
+    @property
+    def says(self) -> str:
+        """The term in a sentence."""
+        return self.column if self.part == "value" else f"{self.part} of {self.column}"
+
+    def values(self, rows: Rows) -> Values:
+        """The values of the term in rows, each by its place among those that there are."""
+        if self.part == "value":
+            return rows.values(self.column)
+        return rows.derived(self.says, lambda: self._part(rows))
+
+    def _part(self, rows: Rows) -> Array:
+        if self.part == "hour":
+            hours = rows.hours
+            assert hours is not None, "only an event time has parts"
+            return hours
+        times = rows.local_times
+        assert times is not None, "only an event time has parts"
+        time_of_day: Array = times - times.astype("datetime64[D]")
+        return time_of_day
+
+    def show(self, value: Any) -> str:
+        """A value of the term in a sentence."""
+        if self.part == "hour":
+            return f"the hour of {np.datetime_as_string(value, 'm')}Z"
+        if self.part == "time of day":
+            return str(pd.Timedelta(value)).rpartition(" ")[2]
+        return show(value)
+
+
+def told(terms: tuple[Term, ...]) -> str:
+    """Terms in a sentence."""
+    return " and ".join(term.says for term in terms)
+
+
+def grouped(rows: Rows, terms: tuple[Term, ...]) -> Array:
+    """Which rows agree in all terms: int64, a small number each, alike where they agree.
+
+    Those in which a term is missing agree with none: -1.
+    """
+    if len(terms) == 1:
+        return terms[0].values(rows).places
+    return rows.grouped(tuple(term.says for term in terms), lambda: _pairs(rows, terms))
+
+
+def _pairs(rows: Rows, terms: tuple[Term, ...]) -> Array:
+    first, *others = (term.values(rows) for term in terms)
+    found, known = first.places.copy(), first.places >= 0
+    for one in others:
+        found = found * (len(one.found) + 1) + one.places
+        known &= one.places >= 0
+    found[~known] = -1
+    places = np.full(len(found), -1)
+    places[known] = pd.factorize(found[known])[0]
+    return places

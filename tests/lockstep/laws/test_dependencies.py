@@ -1,0 +1,140 @@
+"""What determines what is found in the rows, and rows that contradict it are named."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws.dependencies import Dependency, discover
+from lockstep.laws.rows import Rows, TrainingRows
+
+DAYS, ROWS = 30, 60
+SCHEMA = Schema(
+    "Reading",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("place", "str"),
+        Field("line", "str"),
+        Field("height", "float", optional=True),
+        Field("level", "float", optional=True),
+        Field("noise", "float"),
+    ),
+)
+
+
+def readings(seed: int = 0, days: int = DAYS, rows: int = ROWS) -> Columns:
+    """Readings of some days: a place has a height, and each hour of a place a level."""
+    generator = np.random.default_rng(seed)
+    count = days * rows
+    places, lines = generator.integers(0, 4, count), generator.integers(0, 3, count)
+    day = np.arange(count) // rows
+    hours = generator.integers(0, 5, count)
+    levels = generator.normal(size=(days, 5, 4)).round(1)
+    return {
+        "id": np.array([f"r{number}" for number in range(count)], dtype=object),
+        "at": np.datetime64("2020-01-01", "us")
+        + day.astype("timedelta64[D]")
+        + hours.astype("timedelta64[h]")
+        + generator.integers(0, 3600, count).astype("timedelta64[s]"),
+        "place": np.array([f"p{place}" for place in places], dtype=object),
+        "line": np.array([f"l{line}" for line in lines], dtype=object),
+        "height": places * 10.5,
+        "level": levels[day, hours, places],
+        "noise": generator.normal(size=count),
+    }
+
+
+def found(columns: Columns) -> dict[str, Dependency]:
+    return {law.says: law for law in discover(TrainingRows.of(Rows(columns, SCHEMA)))}
+
+
+def one_day(**changes: np.ndarray) -> Rows:
+    return Rows({**readings(7, days=1), **changes}, SCHEMA)
+
+
+@pytest.fixture(scope="module")
+def laws() -> dict[str, Dependency]:
+    return found(readings())
+
+
+LEVEL = "one level for each place and hour of at"
+
+
+def test_what_holds_on_every_day_is_found_and_nothing_else(laws) -> None:
+    assert set(laws) == {"one height for each place", LEVEL}
+    assert all(law.is_strict and law.days == DAYS for law in laws.values())
+
+
+def test_a_day_that_keeps_it_breaks_nothing(laws) -> None:
+    assert [law.find(one_day()) for law in laws.values()] == [None, None]
+
+
+def test_the_rows_that_differ_from_most_they_agree_with_are_named(laws) -> None:
+    level = readings(7, days=1)["level"]
+    level[[3, 17]] += 1
+    broken = laws[LEVEL].find(one_day(level=level))
+    assert broken is not None
+    assert broken.rows.tolist() == [3, 17]
+    assert broken.columns[0] == "level"
+    assert broken.strict
+
+
+def test_a_value_that_is_missing_in_some_rows_of_a_group_breaks_it(laws) -> None:
+    level = readings(7, days=1)["level"]
+    level[3] = np.nan
+    broken = laws[LEVEL].find(one_day(level=level))
+    assert broken is not None
+    assert broken.rows.tolist() == [3]
+    assert "none in 1 row" in broken.message
+
+
+def test_where_single_values_are_missing_in_training_those_that_are_there_agree() -> None:
+    columns = readings()
+    columns["level"][::9] = np.nan
+    law = found(columns)[LEVEL]
+    assert not law.missing
+    level = readings(7, days=1)["level"]
+    level[::5] = np.nan
+    assert law.find(one_day(level=level)) is None
+    level[3] += 1
+    assert law.find(one_day(level=level)) is not None
+
+
+def test_a_day_that_broke_it_in_training_leaves_no_law() -> None:
+    columns = readings()
+    columns["level"][5] += 1
+    assert set(found(columns)) == {"one height for each place"}
+
+
+def test_a_column_of_one_value_depends_on_nothing() -> None:
+    columns = readings()
+    columns["height"][:] = 3.0
+    assert set(found(columns)) == {LEVEL}
+
+
+def test_too_few_days_tell_no_law() -> None:
+    assert found(readings(days=19)) == {}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 6), st.booleans())
+def test_a_function_of_a_column_is_found_and_noise_is_not(
+    seed: int, values: int, holds: bool
+) -> None:
+    columns = readings(seed % 1000)
+    generator = np.random.default_rng(seed)
+    lines = np.array([int(line[1]) for line in columns["line"]])
+    table = generator.permutation(values * 3)[:3].astype(float)
+    columns["noise"] = table[lines] if holds else generator.integers(0, values, len(lines)) * 1.0
+    assert ("one noise for each line" in found(columns)) == holds
+
+
+def test_two_thousand_columns_are_searched_in_bounded_time() -> None:
+    columns = readings()
+    wide = {f"w{number}": columns["noise"] + number for number in range(2_000)}
+    schema = Schema("Wide", (*SCHEMA.fields, *(Field(name, "float") for name in wide)))
+    training = TrainingRows.of(Rows({**columns, **wide}, schema))
+    assert {law.says for law in discover(training)} == {"one height for each place", LEVEL}
