@@ -7,7 +7,7 @@ import pkgutil
 import lockstep.columns
 from lockstep.artifacts.snapshot import digest_of, source_of
 
-_READERS = ("artifact", "errors", "framework", "modules", "snapshot", "trusted")
+_READERS = ("artifact", "errors", "framework", "modules", "skops", "snapshot", "trusted")
 
 
 def framework_digest() -> str:

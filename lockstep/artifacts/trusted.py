@@ -11,15 +11,32 @@ import zipfile
 from typing import Any
 
 from lockstep.artifacts.errors import ArtifactError, UntrustedTypeError
+from lockstep.artifacts.skops import skops
 
 TRUSTED: tuple[str, ...] = (
     "numpy.dtype",
     # trees and their ensembles
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
-    # loss functions that skops does not know yet
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    # loss functions and their links
+    "sklearn._loss.link.HalfLogitLink",
+    "sklearn._loss.link.IdentityLink",
+    "sklearn._loss.link.Interval",
+    "sklearn._loss.link.LogLink",
+    "sklearn._loss.link.LogitLink",
+    "sklearn._loss.link.MultinomialLogit",
+    "sklearn._loss.loss.AbsoluteError",
+    "sklearn._loss.loss.ExponentialLoss",
+    "sklearn._loss.loss.HalfBinomialLoss",
+    "sklearn._loss.loss.HalfGammaLoss",
+    "sklearn._loss.loss.HalfMultinomialLoss",
+    "sklearn._loss.loss.HalfPoissonLoss",
+    "sklearn._loss.loss.HalfSquaredError",
     "sklearn._loss.loss.HalfTweedieLoss",
     "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn._loss.loss.HuberLoss",
+    "sklearn._loss.loss.PinballLoss",
     # calibration, voting and stacking
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -61,7 +78,8 @@ TRUSTED: tuple[str, ...] = (
     "sklearn.utils._metadata_requests.MetadataRequest",
     "sklearn.utils._metadata_requests.MethodMetadataRequest",
 )
-"""Types that may be stored and loaded, beside those that skops trusts by itself."""
+"""Types that may be stored and loaded, beside those that skops trusts by itself: plain values and
+containers, arrays, public estimators of scikit-learn and functions of NumPy and SciPy."""
 
 
 def dump_estimator(column: str, estimator: Any) -> bytes:
@@ -75,12 +93,10 @@ def dump_estimator(column: str, estimator: Any) -> bytes:
         UntrustedTypeError: It holds a type that the list does not name.
         ArtifactError: skops cannot store it.
     """
-    import skops.io
-    from skops.io.exceptions import UnsupportedTypeException
-
+    stored = skops().io
     try:
-        data: bytes = skops.io.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
-    except UnsupportedTypeException as error:
+        data: bytes = stored.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
+    except stored.exceptions.UnsupportedTypeException as error:
         raise ArtifactError(f"Model {column} cannot be stored: {error}") from error
     except RecursionError:
         raise ArtifactError(
@@ -100,12 +116,10 @@ def load_estimator(column: str, data: bytes) -> Any:
         UntrustedTypeError: It holds a type that the list does not name; nothing was made of it.
         ArtifactError: It cannot be made again of these libraries.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+    stored = skops()
     try:
-        return skops.io.loads(data, trusted=list(TRUSTED))
-    except UntrustedTypesFoundException:
+        return stored.knowing(data).loads(data, trusted=list(TRUSTED))
+    except stored.io.exceptions.UntrustedTypesFoundException:
         raise UntrustedTypeError(column, _untrusted(data)) from None
     except Exception as error:
         raise ArtifactError(
@@ -115,6 +129,5 @@ def load_estimator(column: str, data: bytes) -> Any:
 
 
 def _untrusted(data: bytes) -> list[str]:
-    import skops.io
-
-    return sorted(set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED))
+    found = skops().knowing(data).get_untrusted_types(data=data)
+    return sorted(set(found) - set(TRUSTED))

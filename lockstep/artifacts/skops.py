@@ -1,0 +1,185 @@
+"""skops, without the lists that it makes when it is imported.
+
+By itself skops trusts the estimators of scikit-learn and the functions of NumPy and SciPy, and
+lists them all: it imports every module of scikit-learn, with what its tests need, and looks for
+each function in every module that the process has loaded. That takes longer than all else that is
+done to load a version. Here a name gets onto these lists when a file has it and skops would have
+found it, so that exactly the same types are trusted.
+
+This skops is one of its own. Whatever else in the process imports skops gets it as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import json
+import sys
+import threading
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from itertools import takewhile
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_LISTS = "skops.io._trusted_types"
+"""The module of skops that makes the lists."""
+_NOT_WALKED = {"conftest", "estimator_checks", "experimental", "externals", "setup", "tests"}
+"""Modules of scikit-learn in which it does not look for its estimators."""
+_SCHEMA = "schema.json"
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Skops:
+    """Reads and writes estimators.
+
+    Attributes:
+        io: The module `skops.io`.
+        estimators: Its list of estimators, by full name.
+        functions: Its list of functions.
+    """
+
+    io: Any
+    estimators: list[str]
+    functions: list[str]
+
+    def knowing(self, data: bytes) -> Any:
+        """The module `skops.io`, with what a stored estimator names on its lists.
+
+        Args:
+            data: The estimator as skops stored it.
+
+        Raises:
+            Exception: It is no such thing, or is damaged.
+        """
+        for name in sorted(_names_in(data)):
+            if is_estimator(name) and name not in self.estimators:
+                self.estimators.append(name)
+            if is_function(name) and name not in self.functions:
+                self.functions.append(name)
+        return self.io
+
+
+def skops() -> Skops:
+    """The one with short lists; with its own long ones where another release asks for more."""
+    with _lock:
+        return _skops()
+
+
+@cache
+def _skops() -> Skops:
+    others = _taken_out()
+    lists = sys.modules[_LISTS] = short_lists()
+    try:
+        module = _imported_anew()
+    except ImportError:
+        _taken_out()
+        module = _imported_anew()
+    finally:
+        _taken_out()
+        sys.modules.update(others)
+    return Skops(module, lists.SKLEARN_ESTIMATOR_TYPE_NAMES, lists.NUMPY_UFUNC_TYPE_NAMES)
+
+
+def _imported_anew() -> ModuleType:
+    import skops.io as module
+
+    found: ModuleType = module
+    return found
+
+
+def is_estimator(name: str) -> bool:
+    """Whether scikit-learn has a public estimator of this full name, as `all_estimators` tells.
+
+    No module is imported but those in which that would look.
+    """
+    from sklearn.base import BaseEstimator
+
+    module, _, own_name = name.rpartition(".")
+    parts = module.split(".")
+    if parts[0] != "sklearn" or _NOT_WALKED & {*parts} or own_name.startswith("_"):
+        return False
+    public = ".".join(takewhile(lambda part: not part.startswith("_"), parts))
+    found = getattr(_imported(public), own_name, None)
+    return (
+        inspect.isclass(found)
+        and issubclass(found, BaseEstimator)
+        and found is not BaseEstimator
+        and not inspect.isabstract(found)
+        and f"{found.__module__}.{found.__name__}" == name
+    )
+
+
+def is_function(name: str) -> bool:
+    """Whether NumPy or `scipy.special` has a public universal function of this full name.
+
+    Those of SciPy are known by the modules that define them too, none of which is imported here.
+    """
+    import scipy.special
+
+    module, _, own_name = name.rpartition(".")
+    if module != "numpy" and not f"{module}.".startswith("scipy.special."):
+        return False
+    found = getattr(sys.modules.get(module), own_name, None)
+    return (
+        isinstance(found, np.ufunc)
+        and found.__name__ == own_name
+        and any(found is getattr(public, own_name, None) for public in (np, scipy.special))
+    )
+
+
+def _imported(module: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        return None
+
+
+def _names_in(data: bytes) -> set[str]:
+    """Full names of all types and functions that a stored estimator asks for."""
+    names: set[str] = set()
+
+    def note(state: dict[str, Any]) -> dict[str, Any]:
+        if "__module__" in state and "__class__" in state:
+            names.add(f"{state['__module__']}.{state['__class__']}")
+        return state
+
+    with zipfile.ZipFile(io.BytesIO(data)) as stored:
+        json.loads(stored.read(_SCHEMA), object_hook=note)
+    return names
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    """The modules of skops that have been imported, which are imported anew after this."""
+    found = {
+        name: module
+        for name, module in list(sys.modules.items())  # others may import something meanwhile
+        if name.partition(".")[0] == "skops" and isinstance(module, ModuleType)
+    }
+    for name in found:
+        del sys.modules[name]
+    return found
+
+
+def short_lists() -> Any:
+    """What stands in for the module of the lists: those that are made without looking around."""
+    lists: Any = ModuleType(_LISTS)
+    lists.PRIMITIVE_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (int, float, str, bool)]
+    lists.CONTAINER_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (list, set, map, tuple)]
+    dtypes = {*np.sctypeDict.values()}
+    lists.NUMPY_DTYPE_TYPE_NAMES = sorted(f"numpy.{one.__name__}" for one in dtypes)
+    lists.NUMPY_RANDOM_BIT_GENERATOR_TYPE_NAMES = [
+        f"numpy.random.{name}"
+        for name, one in vars(np.random).items()
+        if inspect.isclass(one) and one in np.random.BitGenerator.__subclasses__()
+    ]
+    lists.SKLEARN_ESTIMATOR_TYPE_NAMES = []
+    lists.SKLEARN_INTERNAL_TYPE_NAMES = []  # those of `lockstep.artifacts.trusted` serve
+    lists.NUMPY_UFUNC_TYPE_NAMES = []
+    lists.SCIPY_UFUNC_TYPE_NAMES = lists.NUMPY_UFUNC_TYPE_NAMES
+    return lists
