@@ -19,11 +19,34 @@ if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
 
 
-def check_locality(pipeline: Pipeline, columns: Columns) -> CheckResult:
-    """Whether every feature and label depends on its own row alone."""
+def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
+    """Whether every feature and label depends on its own row alone: of all rows, and of a sample.
+
+    Args:
+        pipeline: The pipeline; it need not be fitted.
+        computed: Fields, features and labels, as all rows together gave them.
+    """
+    from lockstep.parity.company import in_other_company
+    from lockstep.parity.comparison import ParityReport
     from lockstep.parity.locality import locality
 
-    return check_comparison(locality(pipeline, columns), "in every composition of the batch")
+    sample = locality(pipeline, computed).comparisons
+    found = ParityReport((in_other_company(pipeline, computed), *sample))
+    return check_comparison(found, "in every composition of the batch")
+
+
+def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
+    """Whether every feature and output of a batch is the same if its rows are computed in parts.
+
+    Args:
+        pipeline: What computed the batch.
+        computed: All columns of all its rows.
+    """
+    from lockstep.parity.company import in_other_company
+
+    return check_comparison(
+        in_other_company(pipeline, computed), "each row computed again among others"
+    )
 
 
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:

@@ -117,11 +117,15 @@ OUTPUT_SUITE = Check(
 )
 ROW_LOCALITY = Check(
     "row_locality",
-    "Every feature depends on its own row alone: alone, shuffled, in chunks and as a whole, the "
-    "same rows give the same values. A feature that uses a batch's mean, rank or order would "
-    "differ between training and serving.",
+    "Every feature depends on its own row alone. Every row, of the training set and of each batch, "
+    "is computed once more, in another order and in parts of a few rows to a thousand, and gives "
+    "the same values; a sample of the training set is also computed one row at a time. A feature "
+    "that uses a batch's mean, rank or order would differ between training and serving, be it in "
+    "one row of ten thousand or only where a batch is large. Of a batch, outputs are computed "
+    "again too, and models are left to `reference_sample`.",
     "Rewrite the named feature so that it reads its own row only. What needs other rows is "
-    "computed upstream, or fitted inside a model's scikit-learn pipeline.",
+    "computed upstream, or fitted inside a model's scikit-learn pipeline. Then train anew and "
+    "promote that.",
     blocking=True,
 )
 TRAINING_PARITY = Check(
@@ -342,6 +346,7 @@ CHAMPION_CHECKS = (
 BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LAWS)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
+    ROW_LOCALITY,
     REFERENCE_SAMPLE,
     COMPUTATION,
     FEATURE_SUITE,

@@ -79,14 +79,14 @@ def locality(
 
 
 @dataclass(frozen=True)
-class _Subject:
+class Subject:
     """What is computed again and again.
 
     Attributes:
         graph: The pipeline's graph.
         models: Its fitted estimators.
         key: Name of the key.
-        fields: The rows.
+        fields: The rows: the columns of them that are given.
         wanted: The columns to compute, in graph order.
         skipped: The others, and why they can't be computed.
         scales: How large the values of each column usually are, once that is known.
@@ -103,8 +103,9 @@ class _Subject:
     def __len__(self) -> int:
         return len(self.fields[self.key])
 
-    def compute(self, rows: Array) -> Trace:
-        given = {name: values[rows] for name, values in self.fields.items()}
+    def compute(self, rows: Array | slice) -> Trace:
+        """All that is wanted of some rows."""
+        given = {name: _contiguous(values[rows]) for name, values in self.fields.items()}
         found = self.graph.evaluate(given, self.wanted, self.models)
         columns = {name: found[name] for name in (*self.fields, *self.wanted)}
         return Trace(columns[self.key], columns, {})
@@ -203,7 +204,7 @@ class _Subject:
 
 def _subject(
     pipeline: Pipeline, columns: Columns, rows: int, random: np.random.Generator
-) -> _Subject:
+) -> Subject:
     graph = pipeline.graph
     fields = {name: columns[name] for name in pipeline.joint_schema.names if name in columns}
     unique = first_of_each(columns[pipeline.key])
@@ -218,7 +219,7 @@ def _subject(
             skipped[name] = f"needs {', '.join(absent)}"
         elif needs_model and not pipeline.is_fitted:
             skipped[name] = "depends on a model, and the pipeline is not fitted"
-    return _Subject(
+    return Subject(
         graph=graph,
         models=pipeline.bound,
         key=pipeline.key,
@@ -226,6 +227,11 @@ def _subject(
         wanted=tuple(n for n in graph.order if n not in skipped and n not in fields),
         skipped=skipped,
     )
+
+
+def _contiguous(values: Array) -> Array:
+    """Numbers side by side, as a batch has them: NumPy rounds others in another way."""
+    return values if values.dtype == object else np.ascontiguousarray(values)
 
 
 def _chunks(rows: Array) -> Iterator[Array]:

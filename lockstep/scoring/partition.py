@@ -25,6 +25,7 @@ import numpy as np
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.evidence import (
     check_code,
+    check_company,
     check_drift,
     check_environment,
     check_replay,
@@ -394,6 +395,7 @@ def _scored_checks(
     suites, outputs = live.suites, {name: columns[name] for name in live.pipeline.graph.outputs}
     return {
         "golden_replay": carry_out(check_replay, live, serving),
+        "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),

@@ -155,7 +155,7 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         quarantined = _quarantined(declared, attempt, counts)
         found = {
             "feature_suite": carry_out(check_suite, suite, columns, pipeline.key, quarantined),
-            "row_locality": carry_out(check_locality, pipeline, raw),
+            "row_locality": carry_out(check_locality, pipeline, columns),
         }
         results = worth_telling(declared, "training_set", found)
         path = attempt.write_columns("training_set", parted.kept)

@@ -1,0 +1,173 @@
+"""Company: all rows of a batch, computed again among other rows.
+
+A sample shows what a function does to most rows (`lockstep.parity.locality`). What it does to one
+row in ten thousand, or only where there are thousands of rows, shows in all of them: so every row
+is computed once more, in another order and in parts of unlike sizes, and compared with what the
+whole batch gave. Columns of models are taken as they are; all functions are called.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import cycle
+
+import numpy as np
+
+from lockstep.columns.errors import FunctionError
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.parity.comparison import ColumnComparison, Comparison, compare
+from lockstep.parity.divergence import raising
+from lockstep.parity.exactness import difference
+from lockstep.parity.locality import Subject
+from lockstep.parity.scales import Scales
+
+_SMALL = (1, 2, 3, 7, 31)
+"""Sizes of the first parts."""
+_LEAST, _SHAPES = 128, (0.5, 1.0, 1.5)
+"""Size of the others at least, and what they are of the usual one, in turn."""
+_PARTS = 1_000
+"""Parts of a large batch: each costs the calls of all functions, however few its rows are."""
+_BESIDE = 8
+"""Rows beside one another that come into unlike parts."""
+_KEPT = 200
+"""Differing rows of one column that are kept as they came out, to explain the finding."""
+_SETTING = "all of them among other rows"
+
+
+def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:
+    """Compute every row again, in another order and in parts, and compare with the whole batch.
+
+    Args:
+        pipeline: The pipeline.
+        computed: All rows with their columns, as one batch gave them.
+
+    Returns:
+        A comparison of all columns of functions; the first that differs is explained.
+    """
+    subject = _subject(pipeline, computed)
+    found = _Found(subject.graph, computed)
+    for rows in _parts(len(subject)):
+        try:
+            found.compare(rows, subject.compute(rows).columns, subject.wanted)
+        except FunctionError as error:
+            first = raising(subject.graph, error)
+            return Comparison(setting=_SETTING, first=first, skipped=subject.skipped)
+    return _explained(subject, found)
+
+
+@dataclass
+class _Found:
+    """What differs so far.
+
+    Attributes:
+        graph: The pipeline's graph.
+        computed: All rows as one batch gave them.
+        differing: By column, how many rows differ.
+        kept: By row, how it came out: the first rows at which each column differs.
+    """
+
+    graph: Graph
+    computed: Columns
+    differing: Counter[str] = field(default_factory=Counter)
+    kept: dict[int, Columns] = field(default_factory=dict)
+
+    def compare(self, rows: slice, actual: Columns, names: tuple[str, ...]) -> None:
+        """Compare some rows."""
+        for name in names:
+            expected = self.computed[name][rows]
+            if _same_bits(expected, actual[name]):
+                continue
+            ulps = self.graph.ulps(name)
+            scale = self.scales(name).columns.get(name, 0.0) if ulps else 0.0
+            unlike = difference(expected, actual[name], ulps=ulps, scale=scale).rows.nonzero()[0]
+            for position in unlike[: max(0, _KEPT - self.differing[name])].tolist():
+                one = {other: values[[position]] for other, values in actual.items()}
+                self.kept[rows.start + position * rows.step] = one
+            self.differing[name] += len(unlike)
+
+    def scales(self, *names: str) -> Scales:
+        """How large the values of columns usually are."""
+        return Scales.of(Trace(np.empty(0), {name: self.computed[name] for name in names}, {}))
+
+    def compared(self, name: str, rows: int) -> ColumnComparison:
+        """How a column compared."""
+        budget, differing = self.graph.ulps(name), self.differing[name]
+        return ColumnComparison(name, False, rows, differing, None, None, budget, None)
+
+
+def _explained(subject: Subject, found: _Found) -> Comparison:
+    """The comparison of all rows, with the first divergence as the rows that were kept show it."""
+    count = len(subject)
+    compared = tuple(found.compared(name, count) for name in subject.wanted)
+    whole = Comparison(rows=count, compared=compared, skipped=subject.skipped, setting=_SETTING)
+    if not any(found.differing.values()):
+        return whole
+    rows = np.array(sorted(found.kept))
+    names = (*subject.fields, *subject.wanted)
+    columns = {name: found.computed[name] for name in names}
+    expected = Trace(columns[subject.key], columns, {}).take(rows)
+    parts = [found.kept[row] for row in rows.tolist()]
+    actual = Trace.joined([Trace(part[subject.key], part, {}) for part in parts])
+    subject = replace(subject, scales=found.scales(*subject.wanted))
+    first = compare(expected, actual, subject.graph, scales=subject.scales).first
+    assert first is not None, "rows that are kept differ"
+    first = replace(first, rows=found.differing[first.column], compared=count)
+    return subject.reproducing(replace(whole, first=first), first)
+
+
+def _subject(pipeline: Pipeline, computed: Columns) -> Subject:
+    """All rows, and what of them is computed: every function's column that is among them."""
+    graph = pipeline.graph
+    called = {name for name, node in graph.columns.items() if node.learns is None}
+    wanted = tuple(name for name in graph.order if name in computed and name in called)
+    given = {name: computed[name] for name in graph.order if name in computed}
+    given = {name: values for name, values in given.items() if name not in wanted}
+    skipped = {name: "is of a model" for name in given if name not in graph.fields}
+    return Subject(
+        graph=graph,
+        models=pipeline.bound,
+        key=pipeline.key,
+        fields=given,
+        wanted=wanted,
+        skipped=skipped,
+    )
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Rows in parts: a few very small ones, and others of unlike sizes, last rows first.
+
+    Rows that lie beside one another are in unlike parts: every `_BESIDE`th of a stretch makes one.
+    Slices take no time to make, and what they take lies close enough together for a cache.
+    """
+    start = 0
+    for size in _SMALL:
+        if start < count:
+            yield _reversed(start, min(start + size, count), 1)
+        start += size
+    usual = max(_LEAST, count // _PARTS)
+    stretches = cycle(int(shape * usual) * _BESIDE for shape in _SHAPES)
+    while start < count:
+        end = min(start + next(stretches), count)
+        firsts = range(start, min(start + _BESIDE, end))
+        yield from (_reversed(first, end, _BESIDE) for first in firsts)
+        start = end
+
+
+def _reversed(start: int, end: int, step: int) -> slice:
+    """Every so manieth row from a start to before an end, the last one first."""
+    last = start + (end - 1 - start) // step * step
+    return slice(last, start - step if start >= step else None, -step)
+
+
+def _same_bits(expected: Array, actual: Array) -> bool:
+    """Whether two arrays are equal, as far as can be told at once; a NaN is as it is made."""
+    if expected.dtype != actual.dtype:
+        return False
+    if expected.dtype.kind == "O":
+        return bool(expected.tolist() == actual.tolist())
+    bits = f"u{expected.itemsize}"
+    return bool((expected.view(bits) == actual.view(bits)).all())

@@ -1,0 +1,149 @@
+"""All rows, computed again among others: what a function does to few rows, or to many at once."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lockstep.checks.evidence import check_locality
+from lockstep.columns.graph import Graph
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import take_rows
+from lockstep.parity.company import in_other_company
+from lockstep.parity.comparison import Comparison
+
+LOAD = "    return cargo / np.maximum(crew, 1)\n"
+ROWS = 20_000
+
+Build = Callable[..., Pipeline]
+
+
+@pytest.fixture(scope="module")
+def voyages() -> Columns:
+    """Twenty thousand rows, no two of one cargo."""
+    random = np.random.default_rng(3)
+    return {
+        "voyage": np.array([f"v{row:05}" for row in range(ROWS)], dtype=object),
+        "sails_at": np.datetime64("2021-01-01", "us") + np.arange(ROWS) * np.timedelta64(60, "s"),
+        "port": random.choice(np.array(["Oslo", "Bari", None], dtype=object), ROWS),
+        "crew": random.integers(1, 40, ROWS),
+        "cargo": random.permutation(ROWS) + 0.25,
+        "decks": random.integers(1, 9, ROWS).astype(float),
+        "insured": random.integers(0, 2, ROWS).astype(float),
+        "flag": random.random(ROWS) < 0.5,
+        "delay": random.normal(size=ROWS),
+    }
+
+
+def computed(graph: Graph, columns: Columns) -> Columns:
+    return graph.evaluate(columns, (*graph.model_free, *graph.labels))
+
+
+def found_of(build: Build, columns: Columns, *lines: str) -> Comparison:
+    """What is found of the pipeline whose column `load` is computed by these lines."""
+    body = "".join(f"    {line}\n" for line in lines)
+    pipeline = build((LOAD, body))
+    return in_other_company(pipeline, computed(pipeline.graph, columns))
+
+
+def test_rows_of_their_own_are_the_same_in_any_company(build: Build, voyages: Columns) -> None:
+    found = found_of(build, voyages, "return cargo / np.maximum(crew, 1)")
+    assert found.ok, found.summary
+    assert found.rows == ROWS
+    assert {one.column for one in found.compared} >= {"hour", "load", "port_known", "late"}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9, 44, 45, 46, 52, 53, 1_000])
+def test_every_row_is_computed_again_whatever_their_number(
+    build: Build, voyages: Columns, rows: int
+) -> None:
+    pipeline = build((LOAD, "    return cargo * 1.0\n"))
+    few = computed(pipeline.graph, take_rows(voyages, slice(rows)))
+    assert in_other_company(pipeline, few).ok
+    for row in {0, rows // 2, rows - 1}:
+        load = few["load"].copy()
+        load[row] += 1
+        found = in_other_company(pipeline, {**few, "load": load})
+        assert [example.key for example in found.first.examples] == [f"v{row:05}"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param(
+            ["return cargo - (np.mean(cargo) if len(cargo) > 5_000 else 0)"], id="mean of many"
+        ),
+        pytest.param(
+            ["return np.where(cargo < 3, np.mean(cargo), cargo)"], id="mean for few rows"
+        ),
+        pytest.param(
+            ["return np.where(cargo > np.quantile(cargo, 0.9999), 0.0, cargo)"], id="clipped"
+        ),
+        pytest.param(
+            ["return np.where((crew == 7) & (cargo < 900), np.roll(cargo, 1), cargo)"],
+            id="the row before",
+        ),
+        pytest.param(["return cargo + (len(cargo) > 10_000)"], id="number of rows"),
+        pytest.param(["return cargo - cargo.min()"], id="least of all"),
+        pytest.param(["return np.round(cargo / cargo.std(), 1)"], id="rounded deviation"),
+        pytest.param(
+            ["_, first = np.unique(cargo // 4, return_index=True)", "seen = np.zeros(len(cargo))",
+             "seen[first] = 1", "return seen"],
+            id="first of its group",
+        ),
+        pytest.param(
+            ["import pandas as pd",
+             "return pd.Series(cargo).groupby(sum(map(ord, 'x')) + crew).transform('max')"
+             ".to_numpy()"],
+            id="greatest of its group",
+        ),
+    ],
+)  # fmt: skip
+def test_a_function_that_looks_at_other_rows_is_found(
+    build: Build, voyages: Columns, lines: list[str]
+) -> None:
+    found = found_of(build, voyages, *lines)
+    assert not found.ok
+    assert found.first.column == "load"
+    assert found.first.begins_here
+    assert found.first.origin.line > 0
+    assert found.first.examples
+
+
+def test_the_rows_that_differ_are_counted_among_all_and_shown_by_key(
+    build: Build, voyages: Columns
+) -> None:
+    first = found_of(build, voyages, "return np.where(cargo < 3, np.mean(cargo), cargo)").first
+    assert (first.rows, first.compared) == (3, ROWS)
+    rare = set(voyages["voyage"][voyages["cargo"] < 3])
+    assert {example.key for example in first.examples} == rare
+    assert f"differs in 3 of {ROWS:,} rows" in first.summary
+
+
+def test_what_happens_in_few_rows_of_the_training_set_is_an_error_of_row_locality(
+    build: Build, voyages: Columns
+) -> None:
+    body = "    return np.where(cargo < 3, np.mean(cargo), cargo)\n"
+    pipeline = build((LOAD, body))
+    result = check_locality(pipeline, computed(pipeline.graph, voyages))
+    assert result.is_error
+    assert result.column == "load"
+    assert ".py:" in result.where
+    assert len(result.keys) == 3
+
+
+def test_columns_of_models_are_taken_as_they_are(pipeline: Pipeline, columns: Columns) -> None:
+    served = pipeline.graph.evaluate(columns, pipeline.graph.served, pipeline.bound)
+    found = in_other_company(pipeline, served)
+    assert found.ok, found.summary
+    assert set(found.skipped) == set(pipeline.graph.models)
+    assert "will_be_late" in {one.column for one in found.compared}
+
+
+def test_an_output_that_looks_at_other_rows_is_found(build: Build, columns: Columns) -> None:
+    changed = build(("return chance >= 0.5", "return chance >= np.median(chance)"))
+    pipeline = changed.fit(columns)
+    served = pipeline.graph.evaluate(columns, pipeline.graph.served, pipeline.bound)
+    found = in_other_company(pipeline, served)
+    assert found.first.column == "will_be_late"
