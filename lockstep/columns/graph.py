@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from graphlib import CycleError as _Circle
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,11 +16,34 @@ from lockstep.columns.errors import (
     FunctionError,
     LockstepError,
 )
-from lockstep.columns.kinds import Array, Columns, Kind, example_array, kind_of_dtype
-from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
+from lockstep.columns.kinds import (
+    Array,
+    Columns,
+    Kind,
+    example_array,
+    kind_of_dtype,
+    picker,
+)
+from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Function, Node
 from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
+
+
+class _Step(NamedTuple):
+    """What a graph does to have the columns of a node.
+
+    Attributes:
+        node: The node.
+        function: From the arrays of its inputs to its one column; None where it has none.
+        inputs: From columns to those arrays.
+        dtype: The dtype with which an array surely is its column; None where it takes more.
+    """
+
+    node: Node
+    function: Function | None
+    inputs: Callable[[Columns], Sequence[Array]]
+    dtype: np.dtype[Any] | None
 
 
 class Graph:
@@ -59,7 +82,7 @@ class Graph:
         self.nodes: Mapping[str, Node] = {node.name: node for node in (*fields, *self._sort())}
         check_roles(self)
         check_kinds(self)
-        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], tuple[Node, ...]] = {}
+        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Step, ...]] = {}
         self._kinds = {
             name: kind
             for node in self.nodes.values()
@@ -206,38 +229,41 @@ class Graph:
             for name, array in columns.items()
         }
         rows = len(next(iter(found.values()))) if found else 0
-        plan = self._plan(frozenset(found), tuple(wanted))
-        dtypes, shape = self._dtypes, (rows,)
+        shape = (rows,)
         with np.errstate(all="ignore"):
-            for node in plan:
+            for node, function, inputs, dtype in self._plan(frozenset(found), tuple(wanted)):
                 try:
-                    given = node.compute(found, bound)
+                    if function is None:
+                        given = node.compute(found, bound)
+                    else:
+                        value = function(*inputs(found))
                 except LockstepError:
                     raise
                 except Exception as error:
                     raise raised(node, error) from error
-                for name, value in given.items():
-                    if name in found:
-                        continue
-                    dtype = dtypes[name]
-                    if (
-                        type(value) is not np.ndarray
-                        or value.dtype != dtype
-                        or value.shape != shape
-                        or (dtype.hasobject and not are_texts(value))
-                    ):
-                        value = canonical(node, value, dtype, rows)  # noqa: PLW2901
-                    value.setflags(False)  # write; by name it takes twice as long
-                    found[name] = value
+                if function is None:
+                    for name, one in given.items():
+                        if name not in found:
+                            found[name] = _settled(node, one, self._dtypes[name], rows)
+                elif type(value) is np.ndarray and value.dtype is dtype and value.shape == shape:
+                    # "write", which takes twice as long by its name
+                    value.setflags(False)  # type: ignore[call-arg]
+                    found[node.name] = value
+                else:
+                    found[node.name] = _settled(node, value, self._dtypes[node.name], rows)
         return found
 
-    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> tuple[Node, ...]:
+    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> tuple[_Step, ...]:
         plan = self._plans.get((given, wanted))
         if plan is None:
             needed = self._needed(given, wanted)
-            plan = tuple(node for node in self.nodes.values() if node in needed)
+            plan = tuple(self._step(node) for node in self.nodes.values() if node in needed)
             self._plans[(given, wanted)] = plan
         return plan
+
+    def _step(self, node: Node) -> _Step:
+        dtype = self._dtypes[node.name]
+        return _Step(node, node.direct, picker(node.inputs), None if dtype.hasobject else dtype)
 
     def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[Node]:
         needed: set[Node] = set()
@@ -344,6 +370,20 @@ def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
                 )
             givers[name] = node
     return givers
+
+
+def _settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
+    """What a node gave as its column, in canonical form and read-only."""
+    if (
+        type(value) is not np.ndarray
+        or value.dtype != dtype
+        or value.shape != (rows,)
+        or (dtype.hasobject and not are_texts(value))
+    ):
+        value = canonical(node, value, dtype, rows)
+    found: Array = value
+    found.setflags(write=False)
+    return found
 
 
 def _read_only(array: Array) -> Array:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,16 @@ Texts = NDArray[np.object_]
 """Python `str`; `None` where missing."""
 Times = NDArray[np.datetime64]
 """datetime64[us] in UTC; NaT where missing."""
+
+
+def picker(names: Sequence[str]) -> Callable[[Columns], Sequence[Array]]:
+    """What takes some columns, in order, of any that have them."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if not names:
+        return lambda columns: ()
+    (only,) = names
+    return lambda columns: (columns[only],)
 
 
 class Kind(enum.Enum):

@@ -80,6 +80,11 @@ class Node(ABC):
             A one-dimensional array for each column, one value a row.
         """
 
+    @property
+    def direct(self) -> Function | None:
+        """The function from its inputs, in order, to its one column, if that is all it computes."""
+        return None
+
     def example(self, known: Columns) -> Mapping[str, Any]:
         """Its columns of three example rows, to see what it gives before there is any data."""
         return self.compute(known, {})
@@ -166,6 +171,11 @@ class Column(Node):
         """Its one column."""
         return {self.name: self.kind}
 
+    @property
+    def direct(self) -> Function | None:
+        """Its function."""
+        return self.function
+
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
         """What its function returns."""
         return {self.name: self.function(*map(known.__getitem__, self.inputs))}
@@ -192,6 +202,11 @@ class Model(Column):
     def uses(self) -> tuple[str, ...]:
         """Names of the columns in its matrix, in order."""
         return self.inputs
+
+    @property
+    def direct(self) -> Function | None:
+        """None: its function makes an estimator."""
+        return None
 
     def make(self) -> Any:
         """A new, unfitted estimator."""

@@ -17,7 +17,7 @@ from lockstep.columns.compiled.estimators import (
 )
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
-from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import ReferencePredictor
@@ -41,6 +41,7 @@ class CompiledPredictor:
 
     def __init__(self, reference: ReferencePredictor, kinds: Layout) -> None:
         self.model: Model = reference.model
+        self._inputs = picker(reference.model.inputs)
         self._classes = _order_of_classes(reference)
         self._before, last = _compiled(reference, kinds)
         self._answer = _answer(reference, last)
@@ -48,11 +49,11 @@ class CompiledPredictor:
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
-        block = self._block(columns)
-        if self._of_row is not None and len(block[0]) == 1:
-            value = self._of_row([array.item() for array in block])
+        arrays = self._inputs(columns)
+        if self._of_row is not None and len(arrays[0]) == 1:
+            value = self._of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
-        found = self._answer(self._before(block))
+        found = self._answer(self._before(list(arrays)))
         if self._classes is None:
             return {self.model.name: found}
         classes, order = self._classes
@@ -65,10 +66,7 @@ class CompiledPredictor:
 
     def matrix(self, columns: Columns) -> Array:
         """The two-dimensional array that the final estimator gets, after all its transformers."""
-        return to_matrix(self._before(self._block(columns)))
-
-    def _block(self, columns: Columns) -> list[Array]:
-        return [columns[name] for name in self.model.inputs]
+        return to_matrix(self._before(list(self._inputs(columns))))
 
 
 def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Estimate]:
