@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
+_LOOK_SECONDS = 0.1
+"""How often it is looked whether the server answers."""
+_ANSWER_SECONDS = 1.0
+"""How long its answer is waited for."""
+_LATEST_SECONDS = 60.0
+"""After how long the process is started whether the server answers or not."""
+_ASKED = b"GET /ping HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def followed(pipeline: str, home: Path, seconds: float) -> Iterator[None]:
+def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]) -> Iterator[None]:
     """Have the registry asked, for as long as the context lasts, by a process of its own.
 
-    The process ends with this one also where this one is killed.
+    The process is started once the server answers, whatever it answers: until then it would only
+    take the processor from it. It ends with this process also where this one is killed.
 
     Args:
         pipeline: Name of the pipeline.
         home: The home.
         seconds: How often.
+        address: Where the server listens: a host and a port.
     """
     follower = Follower(
-        [sys.executable, "-m", "lockstep.cli.follow", pipeline, str(home), str(seconds)]
+        [sys.executable, "-m", "lockstep.cli.follow", pipeline, str(home), str(seconds)],
+        is_due=partial(answers, address),
     )
     follower.start()
     try:
@@ -37,16 +49,37 @@ def followed(pipeline: str, home: Path, seconds: float) -> Iterator[None]:
         follower.stop()
 
 
+def answers(address: tuple[str, int]) -> bool:
+    """Whether a server answers at an address, be it that it refuses.
+
+    Args:
+        address: A host and a port.
+    """
+    try:
+        with socket.create_connection(address, _ANSWER_SECONDS) as connection:
+            connection.sendall(_ASKED)
+            return bool(connection.recv(1))
+    except OSError:
+        return False
+
+
 class Follower:
     """A process that is started again when it ends.
 
     Args:
         command: What to run. It has to end when its standard input does.
         first_wait: Seconds before it is started again the first time.
+        is_due: Tells whether it is to be started; after a minute it is in any case.
     """
 
-    def __init__(self, command: list[str], first_wait: float = FIRST_PAUSE) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        first_wait: float = FIRST_PAUSE,
+        is_due: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._command = command
+        self._is_due = is_due
         self._pauses = Pauses(first_wait)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -68,7 +101,14 @@ class Follower:
             self._process.kill()
         self._thread.join()
 
+    def _await(self) -> None:
+        latest = time.monotonic() + _LATEST_SECONDS
+        while time.monotonic() < latest and not self._is_due():
+            if self._stopping.wait(_LOOK_SECONDS):
+                return
+
     def _keep(self) -> None:
+        self._await()
         while not self._stopping.is_set():
             begun = time.monotonic()
             with subprocess.Popen(self._command, stdin=subprocess.PIPE) as self._process:

@@ -69,6 +69,6 @@ def serve(
             f"(lockstep train {pipeline}, lockstep promote {pipeline})."
         )
     log_to_stderr("lockstep.cli")
-    seconds = serving.registry_seconds
-    with followed(pipeline, home.path, seconds) if seconds is not None else nullcontext():
+    seconds, address = serving.registry_seconds, (host, port)
+    with followed(pipeline, home.path, seconds, address) if seconds is not None else nullcontext():
         run(settings)

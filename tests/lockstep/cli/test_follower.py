@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lockstep.artifacts.listing import read_listing
-from lockstep.cli.follower import Follower
+from lockstep.cli.follower import Follower, answers
 from lockstep.project.home import Home
 from tests.fixtures.orders import Workplace
 
@@ -65,6 +68,52 @@ def test_one_that_ends_is_started_again_and_is_stopped_though_it_ignores_sigterm
     follower.stop()
 
     assert not runs(second)
+
+
+def test_it_is_started_once_it_is_due() -> None:
+    due = threading.Event()
+    asked = threading.Event()
+
+    def is_due() -> bool:
+        asked.set()
+        return due.is_set()
+
+    follower = Follower(READING, is_due=is_due)
+    follower.start()
+    assert asked.wait(60)
+    assert follower.pid is None
+    due.set()
+    wait_until(lambda: follower.pid is not None)
+    follower.stop()
+
+
+def test_one_that_is_not_due_yet_is_stopped_before_it_is_started() -> None:
+    follower = Follower(READING, is_due=lambda: False)
+    follower.start()
+    follower.stop()
+    assert follower.pid is None
+
+
+def test_a_server_answers_once_it_says_something() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        with ThreadPoolExecutor() as pool:
+            asking = pool.submit(answers, address)
+            connection, _ = listening.accept()
+            with connection:
+                assert not asking.done()
+                connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+                assert asking.result()
+
+
+def test_where_nobody_listens_or_nothing_is_said_no_server_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        with ThreadPoolExecutor() as pool:
+            asking = pool.submit(answers, address)
+            listening.accept()[0].close()
+            assert not asking.result()
+    assert not answers(address)
 
 
 def test_it_ends_with_a_server_that_is_killed(home_path: Path) -> None:
