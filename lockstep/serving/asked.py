@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from lockstep.serving.asgi import Scope
 
 if TYPE_CHECKING:
     from lockstep.serving.scorer import Scorer
@@ -19,6 +21,9 @@ _ID = re.compile(rb"[\x21-\x7e]{1,128}")
 Role = Literal["live", "canary", "pinned"]
 """What a version answers a request as."""
 
+Client: TypeAlias = tuple[str, int] | None
+"""The address and port that a connection comes from; None where it is not known."""
+
 
 @dataclass(slots=True)
 class Asked:
@@ -27,6 +32,7 @@ class Asked:
     Attributes:
         id: Its id.
         started: When it came, on the monotonic clock, in seconds.
+        client: By which connection it came.
         refused: Status of the response where rows are refused; 200 where the others are scored
             all the same.
         scorer: The version that is to answer it; None before that is decided.
@@ -35,9 +41,16 @@ class Asked:
 
     id: str
     started: float
+    client: Client = None
     refused: int = 422
     scorer: Scorer | None = None
     role: Role = "live"
+
+
+def client_of(scope: Scope) -> Client:
+    """The connection by which a request comes; None where a proxy tells the address alone."""
+    client = scope.get("client")
+    return client if client and client[1] else None
 
 
 class RequestIds:

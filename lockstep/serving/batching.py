@@ -3,9 +3,10 @@
 There is no timer: nothing waits for company. The first request that finds nobody waiting has the
 loop call for a batch once it has looked a few times at what has arrived by then. That takes some
 microseconds, and clients that were answered together ask again in them: otherwise they fall apart
-into groups that take turns, and each group pays for a batch of its own. Batches of one version are
-computed with that version alone. Large requests have a lane of their own, in a thread, so that a
-single record does not wait for ten thousand.
+into groups that take turns, and each group pays for a batch of its own. A client that asks again
+before anybody else did is alone, and is answered at once. Batches of one version are computed with
+that version alone. Large requests have a lane of their own, in a thread, so that a single record
+does not wait for ten thousand.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from lockstep.columns.errors import LockstepError
-from lockstep.serving.asked import Asked, RequestIds
+from lockstep.serving.asked import Asked, Client, RequestIds
 from lockstep.serving.errors import BusyError, LateError
 from lockstep.serving.limits import Limits
 from lockstep.serving.rows import Record
@@ -157,12 +158,20 @@ class _Lane:
         self._limits = batches.limits
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
+        self._last: Client = None
 
     def add(self, one: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
-        """Have a request wait, and a batch called for if none is."""
+        """Have a request wait, and a batch called for if none is; or answered, if it is alone."""
+        client = one.asked.client
+        is_alone = client is not None and client == self._last
+        self._last = client
         self._queue.append(one)
-        if not self._is_called:
-            self._is_called = True
+        if self._is_called:
+            return
+        self._is_called = True
+        if is_alone:
+            self._start(loop)
+        else:
             loop.call_soon(self._gather, loop, _TURNS)
 
     def _gather(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from lockstep.columns.errors import InputError
 from lockstep.serving.asgi import Headers, Receive, Response, Scope, Send, respond
-from lockstep.serving.asked import ID_HEADER, Asked
+from lockstep.serving.asked import ID_HEADER, Asked, client_of
 from lockstep.serving.bodies import Reading
 from lockstep.serving.errors import (
     ComputingError,
@@ -51,7 +51,7 @@ async def exchange(
         answer: From request and body to the response.
         failure: From an error to the response that tells it.
     """
-    asked = Asked(service.ids.of(scope["headers"]), monotonic())
+    asked = Asked(service.ids.of(scope["headers"]), monotonic(), client_of(scope))
     scope[ASKED] = asked
     try:
         body = await service.bodies.read(scope, receive)

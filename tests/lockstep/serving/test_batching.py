@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.serving.asked import Asked
+from lockstep.serving.asked import Asked, Client
 from lockstep.serving.batching import MicroBatches
 from lockstep.serving.errors import BusyError, LateError, UnloggedError
 from lockstep.serving.limits import Limits
@@ -78,6 +78,43 @@ def test_a_request_does_not_wait_for_company() -> None:
     run(ask())
 
     assert echo.asked == [[1], [1], [1]]
+
+
+def test_a_client_that_asks_again_before_anybody_else_is_answered_at_once() -> None:
+    echo, batches = Echo(), MicroBatches(Limits())
+
+    async def ask() -> None:
+        await batches.ask(echo, rows(1, n=1), Asked("a", 0.0, ("10.0.0.1", 50_000)))
+        assert batches.ask(echo, rows(1, n=2), Asked("b", 0.0, ("10.0.0.1", 50_000))).done()
+
+    run(ask())
+
+
+@pytest.mark.parametrize("other", [("10.0.0.1", 50_001), None])
+def test_a_client_after_another_one_looks_for_company(other: Client) -> None:
+    echo, batches = Echo(), MicroBatches(Limits())
+
+    async def ask() -> None:
+        await batches.ask(echo, rows(1), Asked("a", 0.0, other))
+        second = batches.ask(echo, rows(1), Asked("b", 0.0, ("10.0.0.1", 50_000)))
+        await batches.ask(echo, rows(1), Asked("c", 0.0, other))
+        await second
+
+    run(ask())
+
+    assert echo.asked == [[1], [1, 1]]
+
+
+def test_clients_that_are_not_known_are_not_taken_for_one() -> None:
+    echo, batches = Echo(), MicroBatches(Limits())
+
+    async def ask() -> None:
+        await batches.ask(echo, rows(1))
+        await asyncio.gather(*(batches.ask(echo, rows(1)) for _ in range(2)))
+
+    run(ask())
+
+    assert echo.asked == [[1], [1, 1]]
 
 
 def test_versions_are_never_mixed_and_keep_their_order() -> None:

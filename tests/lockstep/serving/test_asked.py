@@ -1,0 +1,18 @@
+"""What is known of a request beside its rows."""
+
+import pytest
+
+from lockstep.serving.asked import Client, client_of
+
+
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [
+        (("10.0.0.1", 50_000), ("10.0.0.1", 50_000)),
+        (("10.0.0.1", 0), None),
+        (None, None),
+    ],
+    ids=["a connection", "an address that a proxy tells", "a socket without an address"],
+)
+def test_a_client_is_known_by_its_connection(told: Client, meant: Client) -> None:
+    assert client_of({"client": told}) == meant
