@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from itertools import chain, islice
 from typing import Any
 
+import msgspec
+
 from lockstep.columns.schema import Field
 from lockstep.parity.wire import wire_record
 from lockstep.serving.rows import Record
@@ -34,7 +36,7 @@ def example_of(
         answer = _answer(scorer, record)
         if answer is not None:
             sent = {field.alias or field.name: record[field.name] for field in schema}
-            return sent, answer.records[0]
+            return sent, msgspec.to_builtins(answer.told[0])
     return None
 
 

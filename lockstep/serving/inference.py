@@ -329,10 +329,11 @@ def _response(
     request: Inference, scorer: Scorer, answer: Answer, wanted: dict[str, bool]
 ) -> Response:
     """The response with the outputs that are wanted."""
+    columns = answer.columns
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for name, is_binary in wanted.items():
-        array = answer.columns[name]
+        array = columns[name]
         datatype = datatype_of_kind(scorer.pipeline.graph.kind(name))
         output: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(array)]}
         data = binary_of(array) if is_binary else None

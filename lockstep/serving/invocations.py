@@ -153,7 +153,7 @@ def explained(scorer: Scorer, answer: Answer) -> bytes:
 
 
 def _told(answer: Answer) -> dict[str, Any]:
-    found = {"predictions": answer.records}
+    found: dict[str, Any] = {"predictions": answer.told}
     if answer.rejected:
         found["rejected"] = reasons(answer.rejected)
     return found

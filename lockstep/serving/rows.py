@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.decode import Decoded, Reason, Rejected
@@ -17,6 +19,9 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import take_rows
 
 Record = Mapping[str, Any]
+
+Told: TypeAlias = msgspec.Struct
+"""A row that is told: an object with a value for each of its names."""
 
 _HINTS = 10
 """Names of a request that are compared with those that are declared: each takes a while."""
@@ -94,3 +99,14 @@ def plain_values(array: Array) -> list[Any]:
     if array.dtype.kind == "M":
         return [None if value is None else f"{value.isoformat()}Z" for value in values]
     return values
+
+
+@lru_cache(maxsize=256)
+def told_by(names: tuple[str, ...]) -> type[Told]:
+    """What makes an object of a row's values, whose JSON takes half the time of a dictionary's.
+
+    Args:
+        names: What the values are called, in order.
+    """
+    fields = [f"value_{place}" for place in range(len(names))]
+    return msgspec.defstruct("Told", fields, rename=dict(zip(fields, names, strict=True)))

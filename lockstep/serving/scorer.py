@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
@@ -21,7 +21,14 @@ from lockstep.rules.parting import applicable_rules, part
 from lockstep.rules.rules import RowRules, compile_rules
 from lockstep.serving.cache import Cache
 from lockstep.serving.leases import Lease
-from lockstep.serving.rows import Record, plain_values, set_aside, undeclared
+from lockstep.serving.rows import (
+    Record,
+    Told,
+    plain_values,
+    set_aside,
+    told_by,
+    undeclared,
+)
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
 """Computes rows: those that are left, and their columns."""
@@ -31,8 +38,7 @@ Key: TypeAlias = tuple[int, str]
 VERSION_HEADER = b"x-lockstep-version"
 
 
-@dataclass(frozen=True, eq=False)
-class Scored:
+class Scored(msgspec.Struct, eq=False):
     """Rows that were scored together, of one request or of several.
 
     Attributes:
@@ -42,19 +48,21 @@ class Scored:
 
     names: tuple[str, ...]
     computed: Columns
+    _told: list[Told] | None = None
 
-    @cached_property
-    def records(self) -> list[dict[str, Any]]:
-        """What answers hold, as records of plain values; a missing number is null.
+    @property
+    def told(self) -> list[Told]:
+        """What answers hold, by row; a missing number is null.
 
-        Records are made for all rows at once, since columns of one value cost as much as of many.
+        It is made for all rows at once, since columns of one value cost as much as of many.
         """
-        columns = [plain_values(self.computed[name]) for name in self.names]
-        return [dict(zip(self.names, row, strict=True)) for row in zip(*columns, strict=True)]
+        if self._told is None:
+            columns = [plain_values(self.computed[name]) for name in self.names]
+            self._told = list(map(told_by(self.names), *columns))
+        return self._told
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, eq=False):
     """What became of the rows of one request.
 
     Attributes:
@@ -67,7 +75,7 @@ class Answer:
     """
 
     version: int
-    scored: Scored = field(repr=False)
+    scored: Scored
     rows: Sequence[int]
     rejected: tuple[Rejected, ...]
     total: int
@@ -80,9 +88,9 @@ class Answer:
         return {name: computed[name][own] for name in self.scored.names}
 
     @property
-    def records(self) -> list[dict[str, Any]]:
-        """The same as records of plain values."""
-        return self.scored.records[self._own]
+    def told(self) -> list[Told]:
+        """The same by row, as JSON has it."""
+        return self.scored.told[self._own]
 
     @property
     def own(self) -> Columns:
@@ -109,6 +117,7 @@ class Scorer:
         wanted: The columns that are computed: the outputs, and those that the rules are about.
         names: The columns of an answer: key, event time and outputs.
         header: The header by which a response tells that this version gave it.
+        pipeline: What computes.
     """
 
     loaded: LoadedVersion
@@ -121,8 +130,10 @@ class Scorer:
     wanted: tuple[str, ...] = field(init=False, repr=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     header: tuple[bytes, bytes] = field(init=False, repr=False)
+    pipeline: Pipeline = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "pipeline", self.compiled.pipeline)
         asked = [name for rules in self.computed_rules for name in rules.columns]
         wanted = tuple(dict.fromkeys((*self.pipeline.graph.outputs, *asked)))
         object.__setattr__(self, "wanted", wanted)
@@ -152,11 +163,6 @@ class Scorer:
     def key(self) -> Key:
         """What the version is known by."""
         return self.loaded.version, self.loaded.digest
-
-    @property
-    def pipeline(self) -> Pipeline:
-        """What computes."""
-        return self.compiled.pipeline
 
     def warm(self) -> None:
         """Answer golden records, alone and together, so that no client waits for a first time."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress, groupby
 from typing import TypeAlias
 
 import numpy as np
+from msgspec.structs import replace
 
 from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Columns, Kind
@@ -17,7 +18,7 @@ from lockstep.serving.asked import Asked
 from lockstep.serving.errors import ServingError
 from lockstep.serving.requestlog.redaction import Hashes
 from lockstep.serving.requestlog.segments import Block, Header
-from lockstep.serving.scorer import Answer
+from lockstep.serving.scorer import Answer, Scored
 
 Answered: TypeAlias = tuple[Asked, Answer | Exception]
 
@@ -49,7 +50,7 @@ class Layout:
             hashes,
         )
 
-    def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> Iterator[Block]:
+    def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
         """Requests that are about to be answered; one block for all rows computed together.
 
         Args:
@@ -58,8 +59,7 @@ class Layout:
             now: The time on the monotonic clock, in seconds.
             wall: The same moment in microseconds since 1970, UTC.
         """
-        for members in _groups(answered):
-            yield self._block(members, now, wall)
+        return [self._block(members, now, wall) for members in _groups(answered)]
 
     def _block(self, members: Sequence[Answered], now: float, wall: int) -> Block:
         latency = [int((now - asked.started) * 1e6) for asked, _ in members]
@@ -117,20 +117,18 @@ def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[
         return list(compress(members, marks))
     counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
     columns = take_rows(answers[0].scored.computed, np.repeat(np.array(marks), counts))
-    scored = replace(answers[0].scored, computed=columns)
+    scored = Scored(answers[0].scored.names, columns)
     return [
         (asked, replace(one, scored=scored) if isinstance(one, Answer) else one)
         for asked, one in compress(members, marks)
     ]
 
 
-def _groups(answered: Sequence[Answered]) -> Iterator[Sequence[Answered]]:
+def _groups(answered: Sequence[Answered]) -> list[Sequence[Answered]]:
     """The requests whose rows were computed together, which nearly always are all of them."""
     if len({_together(one) for one in answered}) == 1:
-        yield answered
-        return
-    for _, members in groupby(answered, key=_together):
-        yield list(members)
+        return [answered]
+    return [list(members) for _, members in groupby(answered, key=_together)]
 
 
 def _together(one: Answered) -> int:

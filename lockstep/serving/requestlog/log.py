@@ -140,7 +140,7 @@ class Log:
         self.counts.left_out += left_out
         if not wanted:
             return
-        blocks = list(one.layout.blocks(wanted, now=now, wall=wall))
+        blocks = one.layout.blocks(wanted, now=now, wall=wall)
         before = one.file.size
         one.file.append(blocks, force=self.settings.flush == "always")
         one.is_dirty = True
