@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-core bench-run bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-core bench-run bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-serving: $(STAMP) ## load the server and others of the same models with wr
 
 bench-endurance: $(STAMP) ## ten minutes at 70 % of what the server can do: errors, latency and memory by minute
 	@$(BIN)/python -m benchmarks.endurance
+
+bench-skew: $(STAMP) ## inject more than a hundred faults into a healthy platform, and score a normal year
+	@$(BIN)/python -m benchmarks.skew --final
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

@@ -1,0 +1,126 @@
+"""Faults of data, tried: each on several days, by the functions that a batch's assets call."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from assets.flight_delay import ASSETS, LAST
+from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
+from benchmarks.skew.faults import Fault, Half, Outcome, Trial, half_of_day
+from benchmarks.skew.judged import Judged, compare
+from benchmarks.skew.platform import Platform
+from benchmarks.skew.workers import carry_out
+
+FIRST_TRIED = date(2013, 4, 16)
+"""The first day whose window lies in the days that were scored."""
+DAYS = 12
+"""Days on which each fault is tried; a few faults change nothing on one or another."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A day, and the faults to try on it.
+
+    Attributes:
+        home: The home of the platform.
+        work: Where to work.
+        day: The day.
+        faults: Names of the faults.
+    """
+
+    home: Path
+    work: Path
+    day: date
+    faults: tuple[str, ...]
+
+
+def days_of(half: Half, count: int = DAYS) -> list[date]:
+    """Days on which the faults of a half are tried, spread over the year."""
+    span = (LAST - FIRST_TRIED).days
+    days = [FIRST_TRIED + timedelta(number) for number in range(span)]
+    known = [day for day in days if half_of_day(day) == half]
+    return [known[(2 * number + 1) * len(known) // (2 * count)] for number in range(count)]
+
+
+def faults_of(half: Half) -> list[DataFault]:
+    """The faults of a half."""
+    return [one for one in DATA_FAULTS if one.fault.half == half]
+
+
+def try_faults(
+    home: Path, work: Path, half: Half, faults: Sequence[DataFault], days: Sequence[date]
+) -> list[Outcome]:
+    """Try the faults of a half on its days.
+
+    Args:
+        home: The home of a platform that has scored the days before each.
+        work: Where to work.
+        half: The half.
+        faults: The faults.
+        days: The days.
+    """
+    names = tuple(one.fault.name for one in faults)
+    tasks = [Task(home, work / f"{half}-{day}", day, names) for day in days]
+    found = carry_out(try_day, tasks, "days with faults of data")
+    return [
+        Outcome(
+            one.fault,
+            {
+                day.isoformat(): trials[one.fault.name]
+                for day, trials in zip(days, found, strict=True)
+                if one.fault.name in trials
+            },
+        )
+        for one in faults
+    ]
+
+
+def try_day(task: Task) -> dict[str, Trial]:
+    """Try faults on a day, each of them beside the same day without it.
+
+    A fault that changes nothing on the day is left out.
+    """
+    whole = Platform.at(task.home, ASSETS)
+    first, again = (whole.before(task.day, task.work / name) for name in ("first", "again"))
+    delivery = delivery_of(whole, task.day)
+    clean = first.judge(task.day, delivery.rows)
+    wanted = [one for one in DATA_FAULTS if one.fault.name in task.faults]
+    clean_again: Judged | None = None
+    if any(one.again for one in wanted):
+        again.judge(task.day, delivery.rows, to_publish=True)
+        clean_again = again.judge(task.day, delivery.rows)
+    trials = {}
+    for one in wanted:
+        rows = one.change(delivery)
+        if same_rows(rows, delivery.rows):
+            continue
+        if one.again and clean_again is not None:
+            trials[one.fault.name] = compare(one.fault, clean_again, again.judge(task.day, rows))
+        else:
+            trials[one.fault.name] = compare(one.fault, clean, first.judge(task.day, rows))
+    shutil.rmtree(task.work)
+    return trials
+
+
+def delivery_of(platform: Platform, day: date) -> Delivery:
+    """What upstream has for a day and its neighbours."""
+    before, rows, after = (platform.rows(day + timedelta(number)) for number in (-1, 0, 1))
+    return Delivery(rows, before, after)
+
+
+def same_rows(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
+    """Whether two deliveries hold the same."""
+    return len(rows) == len(others) and bool(
+        rows.reset_index(drop=True).astype(object).equals(others.astype(object))
+    )
+
+
+def data_faults() -> list[Fault]:
+    """All faults of data."""
+    return [one.fault for one in DATA_FAULTS]

@@ -1,0 +1,133 @@
+"""Faults: what is done, where it is, which checks are to find it, and of which half it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+Half = Literal["tuning", "unseen"]
+Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
+
+HALVES: tuple[Half, ...] = ("tuning", "unseen")
+CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
+
+ABOUT_ROWS = (
+    *("decoding", "input_suite", "laws", "sudden_shift", "restated"),
+    *("computation", "feature_suite", "output_suite", "row_conservation"),
+)
+"""Checks that say that rows are wrong, rather than that the population has changed."""
+ABOUT_POPULATION = ("input_drift", "prediction_drift")
+ABOUT_CODE = (
+    *("row_locality", "training_parity", "round_trip", "wire_formats", "compiled_parity"),
+    *("golden_replay", "reference_sample", "computation", "code_parity", "evidence"),
+)
+"""Checks that say that a column is not computed as it was, or not from its own row."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that goes wrong.
+
+    Attributes:
+        name: Its name; it decides to which half a fault of data belongs.
+        kind: Its class.
+        story: What happens, in a sentence.
+        where: Any of these names of columns, functions or files says where it is.
+        checks: The checks of the right kind for it.
+        blocks: Whether nothing of it may be published, or go live.
+        unfound: Why nothing can find it; empty where something should.
+    """
+
+    name: str
+    kind: Class
+    story: str
+    where: tuple[str, ...]
+    checks: tuple[str, ...] = ABOUT_ROWS
+    blocks: bool = True
+    unfound: str = ""
+
+    @property
+    def half(self) -> Half:
+        """Of which half it is: a fault of data by its name; all others may be looked at."""
+        if self.kind != "data":
+            return "tuning"
+        return half_of_name(self.name)
+
+
+def half_of_name(name: str) -> Half:
+    """The half of a name: by the first byte of its SHA-256, an even one is for tuning."""
+    return HALVES[hashlib.sha256(name.encode()).digest()[0] % 2]
+
+
+def half_of_day(day: date) -> Half:
+    """The half of a day: one whose number is even is for tuning."""
+    return HALVES[day.toordinal() % 2]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of a fault, tried once.
+
+    Attributes:
+        detected: Whether a check of the right kind fails with it, and not without.
+        located: Whether that names the right column, function or file.
+        contained: Whether nothing wrong was published that should be blocked.
+        by: The check that found it; empty where none did.
+        said: What that check said.
+        seconds: How long the checks took.
+    """
+
+    detected: bool
+    located: bool
+    contained: bool
+    by: str = ""
+    said: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fault, tried on one or more days.
+
+    Attributes:
+        fault: The fault.
+        trials: What came of each try, by the day or by what was done.
+    """
+
+    fault: Fault
+    trials: Mapping[str, Trial] = field(default_factory=dict)
+
+    @property
+    def detected(self) -> bool:
+        """Whether it was found in most of the tries."""
+        return _most([one.detected for one in self.trials.values()])
+
+    @property
+    def located(self) -> bool:
+        """Whether most of the tries in which it was found name the right place."""
+        return self.detected and _most(
+            [one.located for one in self.trials.values() if one.detected]
+        )
+
+    @property
+    def contained(self) -> bool:
+        """Whether nothing of it got out in any of the tries."""
+        return all(one.contained for one in self.trials.values())
+
+    @property
+    def by(self) -> str:
+        """The check that found it most often."""
+        found = [one.by for one in self.trials.values() if one.by]
+        return max(sorted({*found}), key=found.count, default="")
+
+    @property
+    def seconds(self) -> float:
+        """How long the checks took in a try, on average."""
+        return sum(one.seconds for one in self.trials.values()) / max(len(self.trials), 1)
+
+
+def _most(found: Sequence[bool]) -> bool:
+    return sum(found) * 2 > len(found)

@@ -1,0 +1,77 @@
+"""What checks say with a fault and without it: whether it was found, where, what got out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.skew.faults import Fault, Trial
+from lockstep.checks.results import CheckResult
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the checks said, and what could be published or went live for it.
+
+    Attributes:
+        results: What each check found, by name.
+        out: What got out, by key: the outputs of a row, or the version that serves.
+        aside: Keys of rows that were set aside.
+        seconds: How long the checks took.
+    """
+
+    results: Mapping[str, CheckResult]
+    out: Mapping[str, Any] = field(default_factory=dict)
+    aside: frozenset[str] = frozenset()
+    seconds: float = 0.0
+
+
+def compare(fault: Fault, clean: Judged, faulted: Judged) -> Trial:
+    """What came of a fault.
+
+    Args:
+        fault: The fault.
+        clean: What the checks said without it.
+        faulted: What they said with it.
+    """
+    found = {
+        name: result
+        for name, result in faulted.results.items()
+        if name in fault.checks and is_found(result) and not _failed(clean.results.get(name))
+    }
+    naming = [name for name, result in found.items() if names(result, fault.where)]
+    by = next(iter([*naming, *found]), "")
+    return Trial(
+        detected=bool(found),
+        located=bool(naming),
+        contained=not fault.blocks or not _wrong(clean, faulted),
+        by=by,
+        said=found[by].summary if by else "",
+        seconds=faulted.seconds,
+    )
+
+
+def is_found(result: CheckResult) -> bool:
+    """Whether a check says that something is wrong."""
+    return result.judged and not result.passed
+
+
+def names(result: CheckResult, where: tuple[str, ...]) -> bool:
+    """Whether a finding names one of these columns, functions or files."""
+    told = f"{result.where} {result.column or result.summary}"
+    return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", told) for name in where)
+
+
+def _failed(result: CheckResult | None) -> bool:
+    return result is not None and is_found(result)
+
+
+def _wrong(clean: Judged, faulted: Judged) -> bool:
+    """Whether something got out that is not what gets out without the fault, or is lacking."""
+    if not faulted.out:
+        return False
+    if any(clean.out.get(key) != value for key, value in faulted.out.items()):
+        return True
+    return any(key not in faulted.out and key not in faulted.aside for key in clean.out)

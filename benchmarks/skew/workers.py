@@ -1,0 +1,32 @@
+"""Work in processes of their own, two at a time: what a task does to its process ends with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from rich.progress import track
+
+from lockstep.cli.console import ERR
+
+WORKERS = int(os.environ.get("LOCKSTEP_BENCH_WORKERS", "2"))
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+def carry_out(work: Callable[[Given], Found], tasks: Sequence[Given], title: str) -> list[Found]:
+    """What came of each task, in their order; each has a process of its own.
+
+    Processes are forked, so that none of them has to load the libraries again: nothing may have
+    started threads before.
+
+    Args:
+        work: Carries out a task.
+        tasks: The tasks.
+        title: What is told of them.
+    """
+    with multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
+        found = pool.imap(work, tasks, chunksize=1)
+        return list(track(found, f"{len(tasks)} {title}", len(tasks), console=ERR, transient=True))
