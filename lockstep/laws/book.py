@@ -10,14 +10,20 @@ import msgspec
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
-from lockstep.laws import dependencies
+from lockstep.laws import compositions, dependencies, lookups
+from lockstep.laws.compositions import Composition
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.lookups import LookUp
 from lockstep.laws.rows import Rows, TrainingRows
 
-AnyLaw = Dependency
+AnyLaw = Composition | Dependency | LookUp
 """Every kind of law: a union, by which stored laws are told apart."""
-FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (dependencies.discover,)
+FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
+    dependencies.discover,
+    lookups.discover,
+    compositions.discover,
+)
 """What looks for laws in training rows, each for its own kinds."""
 
 

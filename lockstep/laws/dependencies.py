@@ -11,6 +11,7 @@ the first row of each group), then tried on every training day.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -25,10 +26,12 @@ from lockstep.laws.terms import Part, Term, grouped, told
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
 left out, so that pairs of them stay few."""
-_CELLS = 4_000_000
+_CELLS = 1_000_000
 """Cells of the sample on which candidates are pruned."""
 _MOST_IN_SAMPLE = 0.02
 """Largest share of a sample's rows that may break a candidate that is looked at further."""
+_MOST_GROUPS = 0.7
+"""Largest number of groups by rows: where hardly two rows agree, none can differ."""
 _MOST_DETERMINANTS = 2
 """Dependencies that are kept of one dependent."""
 
@@ -55,7 +58,7 @@ class Dependency(Law, frozen=True, kw_only=True):
     def find(self, rows: Rows) -> Broken | None:
         """The rows that differ from most of the rows with which they should agree."""
         groups, values = grouped(rows, self.determinants), self.dependent.values(rows)
-        if not len(groups) or not _differ(groups, values.places, missing=self.missing).any():
+        if not len(groups) or not rows_differ(groups, values.places, missing=self.missing).any():
             return None
         odd, group = _odd(groups, values.places, missing=self.missing)
         there = np.flatnonzero((groups == group) & _counts(values.places, missing=self.missing))
@@ -88,30 +91,40 @@ def discover(training: TrainingRows) -> list[Dependency]:
     Args:
         training: The training rows.
     """
-    return [*_Search(training).found()]
+    return [] if training.days < ENOUGH_DAYS else [*Search(training).found()]
 
 
-class _Search:
-    """The search for dependencies in training rows."""
+class Search:
+    """The search for what depends on what in training rows.
+
+    Attributes:
+        rows: All rows.
+        day_of: The day of each.
+        days: How many days there are.
+        singles: Terms that are tried as determinants, those of the fewest values first.
+        dependents: Terms that may depend on them: all fields but the key that have two values or
+            more, and the time of day.
+    """
 
     def __init__(self, training: TrainingRows) -> None:
-        self._training = training
-        self._rows = training.rows
-        self._day_of = training.day_of
-        self._sample = _sample(training)
-        self._orders = _shuffled_within(training.day_of)
-        self._dependents = _dependents(self._rows)
-        self._matrix = np.column_stack(
-            [term.values(self._rows).places[self._sample] for term in self._dependents]
-        )
+        self.rows = training.rows
+        self.day_of = training.day_of
+        self.days = training.days
+        event_time = self.rows.schema.event_time
+        self._times = [] if event_time is None else [Term(event_time, "time of day")]
+        fields = [Term(field.name) for field in self.rows.schema if field.role != "key"]
+        terms = [*fields, *self._times]
+        self.dependents = [term for term in terms if len(term.values(self.rows).found) > 1]
+        self.singles = self._singles()
 
     def found(self) -> Iterator[Dependency]:
-        """What holds, a level of determinants after the other."""
-        singles = self._singles()
+        """What holds in each day, a level of determinants after the other."""
         known: dict[Term, list[tuple[Term, ...]]] = {}
         for size in (1, 2):
-            for terms in combinations(singles, size):
-                for dependent in self._candidates(terms):
+            for terms in combinations(self.singles, size):
+                for dependent in self.candidates(terms, self._in_days(terms)):
+                    if dependent.part != "value":
+                        continue
                     before = known.setdefault(dependent, [])
                     given = _closure(terms, known)
                     implied = any(given.issuperset(one) for one in before)
@@ -124,19 +137,34 @@ class _Search:
 
     def _singles(self) -> list[Term]:
         """Terms of few values: those in which many rows of a day agree."""
-        schema, rows = self._rows.schema, self._rows
+        schema = self.rows.schema
         terms = [
             Term(field.name)
             for field in schema
             if field.role == "value" and (field.kind is Kind.TEXT or field.declared != "float")
         ]
         if schema.event_time is not None:
-            terms += [Term(schema.event_time, "hour"), Term(schema.event_time, "time of day")]
-        sizes = {term: self._groups_a_row(rows, term) for term in terms}
+            terms += [Term(schema.event_time, "hour"), *self._times]
+        sizes = {term: self._groups_a_row(term) for term in terms}
         few = [term for term in terms if 0 < sizes[term] <= 0.5]
         return sorted(few, key=sizes.__getitem__)[:_SINGLES]
 
-    def _groups_a_row(self, rows: Rows, term: Term) -> float:
+    @cached_property
+    def _order(self) -> Array:
+        return shuffled(self.day_of)
+
+    @cached_property
+    def _sample(self) -> Array:
+        return _sample(self.day_of, self.days, len(self.dependents))
+
+    @cached_property
+    def _matrix(self) -> Array:
+        """The sample: the place of each row's value, a dependent a column."""
+        return np.column_stack(
+            [term.values(self.rows).places[self._sample] for term in self.dependents]
+        )
+
+    def _groups_a_row(self, term: Term) -> float:
         """How many values a day has by its rows."""
         groups = self._in_days((term,))
         known = groups >= 0
@@ -144,44 +172,50 @@ class _Search:
 
     def _in_days(self, terms: tuple[Term, ...]) -> Array:
         """Which rows of a day agree in terms: int64, a small number each."""
-        groups = grouped(self._rows, terms)
-        known = (groups >= 0) & (self._day_of >= 0)
+        groups = grouped(self.rows, terms)
+        known = (groups >= 0) & (self.day_of >= 0)
         found = np.full(len(groups), -1)
-        numbers = self._day_of * (groups.max(initial=0) + 1) + groups
+        numbers = self.day_of * (groups.max(initial=0) + 1) + groups
         found[known] = pd.factorize(numbers[known])[0]
         return found
 
-    def _candidates(self, terms: tuple[Term, ...]) -> list[Term]:
-        """Dependents of which few rows of the sample differ."""
-        groups = self._in_days(terms)
+    def candidates(self, terms: tuple[Term, ...], groups: Array) -> list[Term]:
+        """Dependents that are of one value in nearly every group of a sample.
+
+        Args:
+            terms: What the rows of a group agree in.
+            groups: The group of each row; -1 where it is of none.
+        """
         among = groups[self._sample]
         kept = among >= 0
-        if not kept.any() or len(np.unique(among[kept])) > 0.7 * kept.sum():
+        if not kept.any() or len(np.unique(among[kept])) > _MOST_GROUPS * kept.sum():
             return []
         matrix = self._matrix[kept]
         first = matrix[_first(among[kept])]
         differ = (matrix != first) & (matrix >= 0) & (first >= 0)
-        shares = differ.mean(axis=0)
+        few = differ.mean(axis=0) <= _MOST_IN_SAMPLE
+        few &= (matrix != matrix[0]).any(axis=0)
         columns = {term.column for term in terms}
         return [
             term
-            for term, share in zip(self._dependents, shares, strict=True)
-            if share <= _MOST_IN_SAMPLE and term.column not in columns
+            for term, is_candidate in zip(self.dependents, few, strict=True)
+            if is_candidate and term.column not in columns
         ]
 
     def _tried(self, terms: tuple[Term, ...], dependent: Term) -> Dependency | None:
         """The dependency, if every training day keeps it and most would break it by chance."""
-        groups, places = self._in_days(terms), dependent.values(self._rows).places
+        groups, places = self._in_days(terms), dependent.values(self.rows).places
         missing = True
-        days = self._training.days
-        broken = self._days_broken(groups, places, missing=True)
+        days = self.days
+        broken = days_broken(groups, places, self.day_of)
         if broken:
             missing = False
-            broken = self._days_broken(groups, places, missing=False)
+            broken = days_broken(groups, places, self.day_of, missing=False)
         if broken:
             return None
         # What shuffled values keep as well holds by chance.
-        if self._days_broken(groups, places[self._orders], missing=missing) < ENOUGH_DAYS:
+        by_chance = days_broken(groups, places[self._order], self.day_of, missing=missing)
+        if by_chance < ENOUGH_DAYS:
             return None
         return Dependency(
             columns=(dependent.column, *(term.column for term in terms)),
@@ -191,10 +225,6 @@ class _Search:
             dependent=dependent,
             missing=missing,
         )
-
-    def _days_broken(self, groups: Array, places: Array, *, missing: bool) -> int:
-        differ = _differ(groups, places, missing=missing)
-        return len(np.unique(self._day_of[differ]))
 
 
 def _closure(terms: tuple[Term, ...], known: Mapping[Term, list[tuple[Term, ...]]]) -> set[Term]:
@@ -210,11 +240,6 @@ def _closure(terms: tuple[Term, ...], known: Mapping[Term, list[tuple[Term, ...]
     return found
 
 
-def _dependents(rows: Rows) -> list[Term]:
-    """What may depend on others: all fields but the key, and when it happened."""
-    return [Term(field.name) for field in rows.schema if field.role != "key"]
-
-
 def _counts(places: Array, *, missing: bool) -> Array:
     """Which rows are compared."""
     return np.ones(len(places), dtype=bool) if missing else places >= 0
@@ -227,8 +252,26 @@ def _first(groups: Array) -> Array:
     return first[groups]
 
 
-def _differ(groups: Array, places: Array, *, missing: bool) -> Array:
-    """Rows whose value is another than that of the first row of their group."""
+def days_broken(groups: Array, places: Array, day_of: Array, *, missing: bool = True) -> int:
+    """On how many days rows of a group differ.
+
+    Args:
+        groups: The group of each row; -1 where it is of none.
+        places: The value of each row.
+        day_of: The day of each row.
+        missing: Whether a missing value counts as one.
+    """
+    return len(np.unique(day_of[rows_differ(groups, places, missing=missing)]))
+
+
+def rows_differ(groups: Array, places: Array, *, missing: bool) -> Array:
+    """Rows whose value is another than that of the first row of their group.
+
+    Args:
+        groups: The group of each row; -1 where it is of none.
+        places: The value of each row; -1 where it is missing.
+        missing: Whether a missing value counts as one.
+    """
     kept = np.flatnonzero((groups >= 0) & _counts(places, missing=missing))
     among, values = groups[kept], places[kept]
     found = np.zeros(len(groups), dtype=bool)
@@ -251,21 +294,20 @@ def _odd(groups: Array, places: Array, *, missing: bool) -> tuple[Array, int]:
     return odd, int(np.bincount(groups[odd]).argmax())
 
 
-def _sample(training: TrainingRows) -> Array:
-    """Rows of some whole days, as many as candidates are pruned on."""
-    columns = len(training.rows.schema.names)
+def _sample(day_of: Array, days: int, columns: int) -> Array:
+    """Rows of some days, as many as candidates are pruned on."""
     room = max(2_000, _CELLS // columns)
-    order = np.argsort(training.day_of, kind="stable")
-    order = order[training.day_of[order] >= 0]
+    order = np.argsort(day_of, kind="stable")
+    order = order[day_of[order] >= 0]
     if len(order) <= room:
         return order
-    parts = min(8, training.days)
+    parts = min(8, days)
     starts = np.linspace(0, len(order) - room // parts, parts).astype(int)
     return np.concatenate([order[start : start + room // parts] for start in starts])
 
 
-def _shuffled_within(day_of: Array) -> Array:
-    """Each row's place, and a row of the same day that stands in it: rows of a day shuffled."""
+def shuffled(day_of: Array) -> Array:
+    """For each row another one of the same day, each of them once."""
     keys = np.random.default_rng(0).random(len(day_of))
     shuffled = np.lexsort((keys, day_of))
     ordered = np.argsort(day_of, kind="stable")

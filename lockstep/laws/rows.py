@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,11 @@ import pandas as pd
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,11 @@ class Values:
 
     places: Array
     found: Array
+
+
+def _found_in(array: Array) -> Values:
+    places, found = pd.factorize(array)
+    return Values(places.astype(np.int64, copy=False), np.asarray(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +53,7 @@ class Rows:
     schema: Schema
     timezone: str = "UTC"
     day: str | None = None
-    _values: dict[str, Values] = field(default_factory=dict, repr=False)
-    _groups: dict[tuple[str, ...], Array] = field(default_factory=dict, repr=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -59,24 +69,25 @@ class Rows:
             name: What it is, told apart from all other things and from columns.
             array: Makes it: one value a row.
         """
-        known = self._values.get(name)
-        if known is None:
-            places, found = pd.factorize(array())
-            known = Values(places.astype(np.int64, copy=False), np.asarray(found))
-            self._values[name] = known
-        return known
+        return self.once(("values", name), lambda: _found_in(array()))
 
-    def grouped(self, names: tuple[str, ...], groups: Callable[[], Array]) -> Array:
-        """Which rows agree in several things; found once, whichever laws ask for it.
+    def as_arrow(self, name: str) -> pa.Array:
+        """A column of texts in pyarrow."""
+        import pyarrow as pa
+
+        return self.once(("arrow", name), lambda: pa.array(self.columns[name], type=pa.string()))
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of the rows; made once, whichever laws ask for it.
 
         Args:
-            names: The things, by name.
-            groups: Finds it: int64, one a row, alike where rows agree.
+            what: What it is, told apart from all other things.
+            make: Makes it.
         """
-        known = self._groups.get(names)
-        if known is None:
-            known = self._groups[names] = groups()
-        return known
+        if what not in self._made:
+            self._made[what] = make()
+        made: Made = self._made[what]
+        return made
 
     @cached_property
     def local_times(self) -> Array | None:

@@ -69,7 +69,7 @@ def grouped(rows: Rows, terms: tuple[Term, ...]) -> Array:
     """
     if len(terms) == 1:
         return terms[0].values(rows).places
-    return rows.grouped(tuple(term.says for term in terms), lambda: _pairs(rows, terms))
+    return rows.once(terms, lambda: _pairs(rows, terms))
 
 
 def _pairs(rows: Rows, terms: tuple[Term, ...]) -> Array:

@@ -1,0 +1,179 @@
+"""Look-ups: columns that are a function of others on all days, as training knew it.
+
+A dependency (`lockstep.laws.dependencies`) says that rows of a batch agree with each other. A
+look-up says more: with which value, since every training day gave the same (a destination has one
+position). It is kept as a table of bounded size. What training did not know, it does not judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array
+from lockstep.columns.plain import counted
+from lockstep.laws.dependencies import (
+    Search,
+    days_broken,
+    rows_differ,
+    shuffled,
+)
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows, Values
+from lockstep.laws.terms import Term, grouped, told
+
+Cell = str | int | float | bool | None
+"""A value in a table: NaN and NaT are None, times of day are microseconds."""
+_MOST_ENTRIES = 5_000
+"""Entries of one table."""
+_MOST_OF_ALL = 50_000
+"""Entries of all tables of a version."""
+_ROWS_AN_ENTRY = 5
+"""Rows that it takes, on average, until a value is known for what determines it."""
+
+
+class LookUp(Law, frozen=True, kw_only=True):
+    """Rows that agree in some terms have the value in another that training knew.
+
+    Attributes:
+        determinants: What is looked up.
+        dependent: What is found.
+        given: The values of each determinant, an entry each.
+        then: The value that goes with them.
+    """
+
+    determinants: tuple[Term, ...]
+    dependent: Term
+    given: tuple[tuple[Cell, ...], ...]
+    then: tuple[Cell, ...]
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        return f"the {self.dependent.says} that training knew for each {told(self.determinants)}"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows that have another value than training knew."""
+        entries, values = self._entries(rows), self.dependent.values(rows)
+        known = {value: place for place, value in enumerate(self.then)}
+        cells = _cells(values.found)
+        codes = np.array([*(known.get(cell, -1) for cell in cells), known.get(None, -1)])
+        meant = np.array([known[value] for value in self.then])
+        odd = np.flatnonzero((entries >= 0) & (codes[values.places] != meant[entries]))
+        if not len(odd):
+            return None
+        row, entry = int(odd[0]), int(entries[odd[0]])
+        where = ", ".join(
+            f"{term.says} {_shown(term, cells[entry])}"
+            for term, cells in zip(self.determinants, self.given, strict=True)
+        )
+        place = int(values.places[row])
+        there = _shown(self.dependent, cells[place] if place >= 0 else None)
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{self.dependent.says} is not what training knew in "
+            f"{counted(len(odd), 'row')} of {len(rows):,}, such as {there} instead of "
+            f"{_shown(self.dependent, self.then[entry])} for {where}",
+            rows=odd,
+            strict=self.is_strict,
+            numbers={"rows": len(odd)},
+        )
+
+    def _entries(self, rows: Rows) -> Array:
+        """The entry of each row, -1 where there is none."""
+        number, known = np.zeros(len(rows), dtype=np.int64), np.ones(len(rows), dtype=bool)
+        numbers = np.zeros(len(self.then), dtype=np.int64)
+        for term, given in zip(self.determinants, self.given, strict=True):
+            places = {value: place for place, value in enumerate(dict.fromkeys(given))}
+            values = term.values(rows)
+            codes = np.array([*(places.get(cell, -1) for cell in _cells(values.found)), -1])
+            code = codes[values.places]
+            known &= code >= 0
+            number = number * len(places) + code
+            numbers = numbers * len(places) + np.array([places[value] for value in given])
+        order = np.argsort(numbers)
+        at = np.minimum(np.searchsorted(numbers, number, sorter=order), len(order) - 1)
+        found = order[at]
+        found[~known | (numbers[found] != number)] = -1
+        return found
+
+
+def discover(training: TrainingRows) -> list[LookUp]:
+    """Find what was the same on every training day.
+
+    Args:
+        training: The training rows.
+    """
+    if training.days < ENOUGH_DAYS:
+        return []
+    found: list[LookUp] = []
+    entries = 0
+    for law in _found(Search(training)):
+        entries += len(law.then)
+        if entries > _MOST_OF_ALL:
+            break
+        found.append(law)
+    return found
+
+
+def _found(search: Search) -> Iterator[LookUp]:
+    """What holds on all days, by one determinant and then by two."""
+    known: set[tuple[Term, Term]] = set()
+    everywhere = np.zeros(len(search.rows), dtype=np.int64)
+    order = shuffled(everywhere)
+    for size in (1, 2):
+        for terms in combinations(search.singles, size):
+            if any(term.part == "hour" for term in terms):
+                continue
+            groups = grouped(search.rows, terms)
+            count = int(groups.max(initial=-1)) + 1
+            if not 1 < count <= min(_MOST_ENTRIES, len(groups) // _ROWS_AN_ENTRY):
+                continue
+            for dependent in search.candidates(terms, groups):
+                if any((term, dependent) in known for term in terms):
+                    continue
+                places = dependent.values(search.rows).places
+                if rows_differ(groups, places, missing=True).any():
+                    continue
+                if days_broken(groups, places[order], search.day_of) < ENOUGH_DAYS:
+                    continue  # what shuffled values keep as well holds by chance
+                if size == 1:
+                    known.add((terms[0], dependent))
+                yield _law(search, terms, dependent, groups)
+
+
+def _law(search: Search, terms: tuple[Term, ...], dependent: Term, groups: Array) -> LookUp:
+    _, first = np.unique(groups, return_index=True)
+    first = first[groups[first] >= 0]
+    return LookUp(
+        columns=(dependent.column, *(term.column for term in terms)),
+        days=search.days,
+        determinants=terms,
+        dependent=dependent,
+        given=tuple(_at(term.values(search.rows), first) for term in terms),
+        then=_at(dependent.values(search.rows), first),
+    )
+
+
+def _at(values: Values, rows: Array) -> tuple[Cell, ...]:
+    cells = [*_cells(values.found), None]
+    return tuple(cells[place] for place in values.places[rows].tolist())
+
+
+def _cells(found: Array) -> list[Any]:
+    """Values as plain data; times of day in microseconds."""
+    cells: list[Any] = (found.astype(np.int64) if found.dtype.kind in "mM" else found).tolist()
+    return cells
+
+
+def _shown(term: Term, cell: Cell) -> str:
+    if cell is None:
+        return "none"
+    if term.part == "time of day":
+        return term.show(pd.Timedelta(int(cell), "us"))
+    return term.show(cell)

@@ -1,0 +1,119 @@
+"""What was the same on all training days is known, and another value is named."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws.lookups import LookUp, discover
+from lockstep.laws.rows import Rows, TrainingRows
+
+SCHEMA = Schema(
+    "Trip",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("clock", "int"),
+        Field("start", "str"),
+        Field("stop", "str"),
+        Field("miles", "float", optional=True),
+    ),
+)
+MILES = "the miles that training knew for each start and stop"
+
+
+def trips(seed: int = 0, days: int = 25, rows: int = 60) -> Columns:
+    """Trips between places that have a distance, and leave by a clock."""
+    generator = np.random.default_rng(seed)
+    count = days * rows
+    start, stop = generator.integers(0, 4, count), generator.integers(0, 5, count)
+    minutes = generator.integers(0, 24, count) * 60 + 15
+    return {
+        "id": np.array([f"t{number}" for number in range(count)], dtype=object),
+        "at": np.datetime64("2020-01-01", "us")
+        + (np.arange(count) // rows).astype("timedelta64[D]")
+        + minutes.astype("timedelta64[m]"),
+        "clock": minutes // 60 * 100 + minutes % 60,
+        "start": np.array([f"p{place}" for place in start], dtype=object),
+        "stop": np.array([f"p{place}" for place in stop], dtype=object),
+        "miles": np.where(start == stop, np.nan, 1.5 + start * 7 + stop),
+    }
+
+
+def found(columns: Columns) -> dict[str, LookUp]:
+    return {law.says: law for law in discover(TrainingRows.of(Rows(columns, SCHEMA)))}
+
+
+@pytest.fixture(scope="module")
+def laws() -> dict[str, LookUp]:
+    return found(trips())
+
+
+def test_what_is_the_same_on_all_days_is_known(laws) -> None:
+    assert set(laws) == {
+        MILES,
+        "the time of day of at that training knew for each clock",
+        "the clock that training knew for each time of day of at",
+    }
+
+
+def test_a_day_that_agrees_breaks_nothing(laws) -> None:
+    assert [law.find(Rows(trips(9, days=1), SCHEMA)) for law in laws.values()] == [None] * 3
+
+
+def test_another_value_is_named_with_the_one_that_training_knew(laws) -> None:
+    columns = trips(9, days=1)
+    columns["start"][:2], columns["stop"][:2] = "p0", "p1"
+    columns["miles"][:2] = [2.5, 4.0]
+    broken = laws[MILES].find(Rows(columns, SCHEMA))
+    assert broken is not None
+    assert broken.rows.tolist() == [1]
+    assert "miles is not what training knew in 1 row of 60, such as 4.0 instead of 2.5" in (
+        broken.message
+    )
+
+
+def test_a_value_that_is_gone_is_another_one(laws) -> None:
+    columns = trips(9, days=1)
+    columns["start"][0], columns["stop"][0], columns["miles"][0] = "p0", "p1", np.nan
+    broken = laws[MILES].find(Rows(columns, SCHEMA))
+    assert broken is not None
+    assert broken.rows.tolist() == [0]
+
+
+def test_what_training_did_not_know_is_not_judged(laws) -> None:
+    columns = trips(9, days=1)
+    columns["start"][:] = "elsewhere"
+    assert laws[MILES].find(Rows(columns, SCHEMA)) is None
+
+
+def test_times_that_are_an_hour_late_contradict_the_clock(laws) -> None:
+    columns = trips(9, days=1)
+    columns["at"] = columns["at"] + np.timedelta64(1, "h")
+    broken = laws["the time of day of at that training knew for each clock"].find(
+        Rows(columns, SCHEMA)
+    )
+    assert broken is not None
+    assert len(broken.rows) == 60
+
+
+def test_what_changes_from_day_to_day_is_not_known() -> None:
+    columns = trips()
+    columns["miles"] += np.arange(len(columns["miles"])) // 60
+    assert MILES not in found(columns)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(st.integers(0, 3), st.floats(allow_nan=False), min_size=4, max_size=4))
+def test_values_of_any_size_come_back_from_the_table_as_they_were(values) -> None:
+    columns = trips()
+    places = np.array([int(place[1]) for place in columns["start"]])
+    columns["miles"] = np.array([values[place] for place in places])
+    law = found(columns).get("the miles that training knew for each start")
+    if len(set(values.values())) < 2:
+        assert law is None
+    else:
+        assert law is not None
+        assert law.find(Rows(columns, SCHEMA)) is None
