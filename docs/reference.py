@@ -48,10 +48,13 @@ LIMITS = (
     ("lockstep.scoring.window:MOST_APART", "times as far as usual"),
     ("lockstep.parity.shift:MINIMUM_WINDOW", "days"),
     ("lockstep.parity.shift:MARGIN", "share of the largest distance"),
-    ("lockstep.parity.drift:INDEX_LIMIT", "population stability index"),
-    ("lockstep.parity.drift:DISTANCE_LIMIT", "interquartile ranges"),
-    ("lockstep.parity.drift:MISSING_LIMIT", "share of rows"),
-    ("lockstep.parity.drift:UNSEEN_LIMIT", "share of rows"),
+    ("lockstep.parity.limits:RATE", "share of batches"),
+    ("lockstep.parity.limits:ENOUGH_DAYS", "days or blocks"),
+    ("lockstep.parity.limits:MOST_DAYS", "days or blocks"),
+    ("lockstep.parity.limits:BLOCK", "rows"),
+    ("lockstep.parity.limits:SMALLEST", "rows"),
+    ("lockstep.parity.changes:ALLOWANCE", "share of the way to a limit"),
+    ("lockstep.parity.changes:PATIENCE", "batches"),
 )
 """Where each limit is kept, and its unit."""
 

@@ -23,6 +23,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.laws.book import Book
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class LoadedVersion:
         snapshot: That code.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         golden: Golden records.
-        profile: Distributions of the rows that it was fitted on.
+        profile: Distributions of the rows that it was fitted on; what models predict of them, as
+            models that were fitted on other rows did.
+        limits: How far a batch may be from them.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
@@ -64,6 +67,7 @@ class LoadedVersion:
     framework: str
     golden: GoldenRecords
     profile: Profile
+    limits: Limits
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -96,6 +100,7 @@ class LoadedVersion:
                 f"{directory} holds a version of {manifest['pipeline']}, not of {name}: point to "
                 f"a version of {name}."
             )
+        profile, limits = _read_profile(artifact)
         return cls(
             name=name,
             version=version,
@@ -105,7 +110,8 @@ class LoadedVersion:
             snapshot=artifact.snapshot,
             framework=manifest["framework"],
             golden=GoldenRecords.from_directory(directory / GOLDEN),
-            profile=Profile.from_json(artifact.read_json(PROFILE)),
+            profile=profile,
+            limits=limits,
             laws=_read_laws(directory / LAWS),
             suites={
                 role: artifact.read_json(f"{SUITES}/{role}.json") for role in manifest["suites"]
@@ -158,4 +164,16 @@ def _read_laws(path: Path) -> Book:
         raise ArtifactError(
             f"{path} does not hold the laws of a version ({error}). Restore the file, or train and "
             "promote a version anew."
+        ) from error
+
+
+def _read_profile(artifact: Artifact) -> tuple[Profile, Limits]:
+    """The profile of the training, and the limits that were calibrated with it."""
+    try:
+        stored = artifact.read_json(PROFILE)
+        return Profile.from_json(stored), Limits.from_json(stored["limits"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtifactError(
+            f"{artifact.directory / PROFILE} does not tell how the training rows are distributed "
+            f"({type(error).__name__}: {error}): train anew."
         ) from error

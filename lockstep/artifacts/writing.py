@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lockstep.laws.book import Book
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
 
 
@@ -41,6 +42,7 @@ class Evidence:
     Attributes:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
+        limits: How far a batch may be from them.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
@@ -52,6 +54,7 @@ class Evidence:
 
     golden: GoldenRecords
     profile: Profile
+    limits: Limits
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -87,7 +90,7 @@ def write_artifact(
         _write(directory / path, snapshot.modules[name].encode())
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
-    _write_json(directory / PROFILE, evidence.profile.to_json())
+    _write_json(directory / PROFILE, _profile_json(evidence))
     _write(directory / LAWS, evidence.laws.to_json())
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
@@ -117,6 +120,10 @@ def write_artifact(
     }
     _write_json(directory / MANIFEST, manifest)
     return sha256((directory / MANIFEST).read_bytes())
+
+
+def _profile_json(evidence: Evidence) -> dict[str, Any]:
+    return {**evidence.profile.to_json(), "limits": evidence.limits.to_json()}
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

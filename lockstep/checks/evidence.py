@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult, others, tell, with_unjudged
+from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.comparison import Comparison, ParityReport
-    from lockstep.parity.profiles import Profile
 
 
 def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
@@ -249,50 +248,6 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
         table=[one.to_json() for one in differences],
-    )
-
-
-def check_drift(profile: Profile, columns: Columns) -> CheckResult:
-    """How far columns have drifted from the training rows."""
-    from lockstep.parity.drift import drift
-
-    found = drift(profile, columns)
-    drifted = [one for one in found if one.drifted]
-    table: list[dict[str, Any]] = [
-        {
-            "column": one.column,
-            "drifted": "; ".join(one.reasons),
-            "stability index": one.index,
-            "distance (IQR)": one.distance,
-            "missing": one.missing,
-            "missing in training": one.missing_before,
-            "new categories": ", ".join(one.unseen_values),
-        }
-        for one in sorted(found, key=lambda one: not one.drifted)
-    ]
-    if not found:
-        return CheckResult.not_judged("There are no rows or no columns to compare with training.")
-    unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
-    judged = len(found) - len(unjudged)
-    if not judged:
-        return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
-    said = (
-        f"{len(drifted)} of {judged} columns are not distributed as in training: "
-        + "; ".join(f"{one.column} ({one.reasons[0]})" for one in drifted[:4])
-        + "."
-        if drifted
-        else f"All {judged} columns are distributed as in training."
-    )
-    return CheckResult(
-        passed=not drifted,
-        summary=with_unjudged(said, unjudged),
-        severity="WARN",
-        column=drifted[0].column if drifted else None,
-        where=others([one.column for one in drifted]),
-        numbers={"drifted": len(drifted), "columns not judged": len(unjudged)}
-        | {f"index of {one.column}": one.index for one in found if one.index is not None},
-        table=table,
-        unjudged=unjudged,
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.evidence import check_comparison, check_drift
+from lockstep.checks.drift import check_drift
+from lockstep.checks.evidence import check_comparison
 from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
@@ -18,7 +19,6 @@ from lockstep.serving.requestlog.segments import Segment
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.divergence import Divergence
-    from lockstep.parity.profiles import Profile
 
 _REDACTED = {"dropped": "not logged", "hashed": "logged as a hash alone"}
 _LEAST_ROWS = 100
@@ -64,16 +64,26 @@ def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult
     )
 
 
-def check_request_drift(segment: Segment, profile: Profile) -> CheckResult:
-    """How far the rows of requests are from the training rows, as a batch's are measured."""
-    redacted = segment.header.redacted
+def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
+    """How far the rows of requests are from the training rows, as a batch's are measured.
+
+    Args:
+        segment: The requests.
+        loaded: The version that answered.
+    """
+    from lockstep.parity.drift import drift
+    from lockstep.parity.profiles import Profile
+
+    profile, redacted = loaded.profile, segment.header.redacted
     if segment.rows < _LEAST_ROWS:
         return CheckResult.not_judged(
             f"{segment.rows} scored rows are too few to tell how they are distributed; "
             f"{_LEAST_ROWS} are enough."
         )
     fields = segment.header.fields.keys() - redacted.keys()
-    found = check_drift(profile, {name: segment.columns[name] for name in fields})
+    kinds = {name: loaded.pipeline.graph.kind(name) for name in profile.columns if name in fields}
+    now = Profile.of({name: segment.columns[name] for name in kinds}, kinds)
+    found = check_drift(drift(profile, loaded.limits, now), loaded.limits)
     lacking = {name: f"it is {_REDACTED[how]}" for name, how in redacted.items()}
     unjudged = {name: why for name, why in lacking.items() if name in profile.columns}
     return replace(

@@ -54,9 +54,14 @@ INPUT_SUITE = Check(
 )
 INPUT_DRIFT = Check(
     "input_drift",
-    "The raw columns are distributed as in training. A failure is drift: the population changed, "
-    "while the same record still gives the same prediction.",
-    "Watch the live quality of the model. If drift lasts and quality falls, train on newer rows.",
+    "No lasting change of the raw columns from training begins: the population changed, while the "
+    "same record still gives the same prediction. Each column's distances have limits that were "
+    "calibrated at the fit, on the training days left out in turn: by chance 1 % of batches pass "
+    "any. A column that stays at its limit for three batches, or is twice as far at once, is told "
+    "once, with the day since when and what it does to the outputs; from then on its distance is a "
+    "figure that is plotted, and `prediction_drift` and `live_quality` tell when it matters.",
+    "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
+    "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,
 )
 SUDDEN_SHIFT = Check(
@@ -262,7 +267,10 @@ REFERENCE_SAMPLE = Check(
 )
 PREDICTION_DRIFT = Check(
     "prediction_drift",
-    "The outputs are distributed as in training. A failure is drift, not a fault of serving.",
+    "The outputs are distributed as models predicted training rows that they were not fitted to, "
+    "within limits that were calibrated at the fit: by chance 1 % of batches pass any. It warns "
+    "when a lasting change begins, and of each batch whose outputs pass a limit. That is drift, "
+    "not a fault of serving.",
     "Look at input_drift for the columns that moved, and at live_quality for what it costs.",
     need=needs.OUTPUTS,
 )
@@ -317,8 +325,8 @@ REQUEST_REPLAY = Check(
 )
 REQUEST_DRIFT = Check(
     "request_drift",
-    "The fields of the requests are distributed as in training. A failure tells how people use "
-    "the server, and is no fault of it.",
+    "The fields of the requests are distributed as in training, by the limits of `input_drift`. A "
+    "failure tells how people use the server, and is no fault of it.",
     "Look at who sends such requests. If the drift lasts and quality falls, train on such rows.",
     need=needs.FIELDS,
 )

@@ -26,7 +26,6 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.evidence import (
     check_code,
     check_company,
-    check_drift,
     check_environment,
     check_replay,
     check_sample,
@@ -53,6 +52,7 @@ from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
+from lockstep.scoring.drifting import Followed, follow
 from lockstep.scoring.history import read_days
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
@@ -66,6 +66,7 @@ from lockstep.scoring.window import check_shift, profiled, trailing_window
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.parity.effect import Effect
     from lockstep.parity.profiles import Profile
 
 _EXAMPLES = 5
@@ -203,11 +204,12 @@ def ingest_batch(
         ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(rows.columns, profiled(schema))
+        drift = _input_drift(work, live, profile, ingested.columns)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
-            "input_drift": carry_out(check_drift, live.profile, rows.columns),
+            "input_drift": drift.result,
             "sudden_shift": carry_out(_check_shift, work, profile, accept),
             "laws": carry_out(_check_laws, work, live, ingested.columns),
         }
@@ -224,7 +226,11 @@ def ingest_batch(
                 blocked_by=blocking(BATCH_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"accepted": _accepted(found["sudden_shift"]), SINCE: work.live_since},
+                facts={
+                    "accepted": _accepted(found["sudden_shift"]),
+                    SINCE: work.live_since,
+                    **drift.facts,
+                },
             ),
         )
     return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
@@ -273,7 +279,9 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
+        drift = _prediction_drift(work, live, rows)
         found = _scored_checks(work, live, serving, attempt, rows)
+        found["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", found)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
         done = attempt.keep(
@@ -284,7 +292,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
                 blocked_by=blocking(SCORED_CHECKS, results),
                 version=live.version,
                 manifest=live.digest,
-                facts={"published": list(published_columns(pipeline))},
+                facts={"published": list(published_columns(pipeline)), **drift.facts},
             ),
         )
     figures = _figures({name: rows.kept[name] for name in pipeline.graph.outputs})
@@ -392,7 +400,7 @@ def _scored_checks(
     proven = attempt.record.steps["batch"].results["live_version"].passed
     before = _quarantined(work, attempt)
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
-    suites, outputs = live.suites, {name: columns[name] for name in live.pipeline.graph.outputs}
+    suites = live.suites
     return {
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": carry_out(check_company, serving, columns),
@@ -400,7 +408,6 @@ def _scored_checks(
         "computation": carry_out(_check_computation, rows, quarantined),
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
         "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
-        "prediction_drift": carry_out(check_drift, live.profile, outputs),
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
@@ -444,6 +451,27 @@ def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckRes
 
 def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
     return check_live(live, work.live, last_published(work.declared, work.store))
+
+
+def _input_drift(work: Work, live: LoadedVersion, now: Profile, accepted: Columns) -> Followed:
+    """The drift of the rows as they came; its effect is that on the accepted ones."""
+
+    def effects_of(columns: Sequence[str]) -> Sequence[Effect]:
+        from lockstep.parity.effect import effects
+
+        count = len(accepted[live.pipeline.key])
+        return effects(live.fastest(count), accepted, live.profile, columns) if count else ()
+
+    return follow(work.records, work.partition, "batch", live, now, effects=effects_of)
+
+
+def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
+    """The drift of the outputs of all rows that were computed: decisions count on each day."""
+    from lockstep.parity.profiles import Profile
+
+    graph = live.pipeline.graph
+    now = Profile.of(rows.columns, {name: graph.kind(name) for name in graph.outputs})
+    return follow(work.records, work.partition, "scored", live, now, each=True)
 
 
 def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:

@@ -83,6 +83,23 @@ class Records:
         found = (self.root / "records").glob("*.json")
         return sorted(partition_of(path.stem) for path in found)
 
+    def before(self, partition: str) -> list[str]:
+        """The partitions that count and come before one: earlier days, or files that came earlier.
+
+        Raises:
+            DamagedError: It is not known which attempt at one of them counts.
+        """
+        known = [one for one in self.partitions() if one != partition]
+        if self.stream == "daily":
+            return [one for one in known if one < partition]
+        own = self.commit_of(partition)
+        commits = [commit for one in known if (commit := self.commit_of(one)) is not None]
+        return [
+            commit.partition
+            for commit in sorted(commits, key=lambda one: one.committed_at)
+            if own is None or commit.committed_at < own.committed_at
+        ]
+
     def attempted(self) -> list[str]:
         """Partitions at which there was an attempt, in the order of their names."""
         return sorted(partition_of(path.name) for path in (self.root / "attempts").glob("*"))

@@ -132,7 +132,7 @@ def _checks(
         return _failed(declared, said)
     found = {
         "request_replay": carry_out(check_request_replay, segment, loaded),
-        "request_drift": carry_out(check_request_drift, segment, loaded.profile),
+        "request_drift": carry_out(check_request_drift, segment, loaded),
     }
     return worth_telling(declared, STEP, found)
 

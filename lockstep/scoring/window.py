@@ -93,7 +93,7 @@ def trailing_window(
     """
     from lockstep.parity.profiles import Profile
 
-    before = _before(records, partition)[::-1][:WINDOW]
+    before = records.before(partition)[::-1][:WINDOW]
     gap = None
     earlier: Mapping[str, Mapping[str, Any]] = {}
     if records.stream == "daily":
@@ -131,15 +131,6 @@ def profiled(schema: Schema) -> dict[str, Kind]:
 def _without(profile: Profile, columns: set[str]) -> Profile:
     kept = {name: one for name, one in profile.columns.items() if name not in columns}
     return replace(profile, columns=kept)
-
-
-def _before(records: Records, partition: str) -> list[str]:
-    """The published partitions before this one: earlier days, or files that came earlier."""
-    known = [one for one in records.partitions() if one != partition]
-    if records.stream == "daily":
-        return [one for one in known if one < partition]
-    commits = [commit for one in known if (commit := records.commit_of(one)) is not None]
-    return [commit.partition for commit in sorted(commits, key=lambda one: one.committed_at)]
 
 
 def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckResult:

@@ -37,6 +37,7 @@ from lockstep.scoring.attempts import Attempt, StepRecord
 from lockstep.scoring.history import CANDIDATE, training_records
 from lockstep.scoring.records import Records, blocking
 from lockstep.scoring.store import Store
+from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,
     check_against_champion,
@@ -190,10 +191,9 @@ def _fit(
     from lockstep.columns.compiled.timing import faster_up_to
     from lockstep.laws.book import discover
     from lockstep.parity.environment import Environment
-    from lockstep.parity.profiles import Profile
     from lockstep.parity.selection import choose_golden
 
-    pipeline, graph = declared.pipeline, declared.pipeline.graph
+    pipeline = declared.pipeline
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
     source = Snapshot.of(pipeline, packages)
     parity = carry_out(check_training_parity, source, columns)
@@ -204,12 +204,13 @@ def _fit(
     fitted = pipeline.unfitted().fit(columns)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
-    profiled = {name: graph.kind(name) for name in graph.served if name != pipeline.key}
+    profile, limits = calibrate(declared, fitted, columns, evaluation)
     metrics, window = _metrics(qualities, evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
-        profile=Profile.of(fitted.evaluate(raw), profiled),
+        profile=profile,
+        limits=limits,
         laws=discover(raw, pipeline.record_schema, declared.timezone),
         suites=declared.suites_json(),
         environment=Environment.capture(),
@@ -234,7 +235,7 @@ def _fit(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", found)
-    counts = count(golden, evidence.profile, evidence.laws, evidence.suites)
+    counts = count(golden, profile, limits, evidence.laws, evidence.suites)
     return Candidate(version, rows, metrics, plots, results, counts)
 
 

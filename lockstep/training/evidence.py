@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.laws.book import Book
     from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
     from lockstep.registry.versions import Version
 
@@ -37,16 +38,22 @@ _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TR
 def count(
     golden: GoldenRecords,
     profile: Profile,
+    limits: Limits,
     laws: Book,
     suites: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, int]:
-    """How much a version carries that proves it right, by what it is."""
+    """How much a version carries that proves it right, by what it is.
+
+    Limits are counted and added up: wider ones, by which nothing would be found, are more.
+    """
     return {
         "golden rows": len(golden),
         "columns of golden rows": len(golden.trace.columns),
         "matrices of golden rows": len(golden.trace.matrices),
         "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
         "columns of the profile": len(profile.columns),
+        "limits of drift": limits.count,
+        "thousandths of all limits of drift": round(1000 * limits.total),
         "laws": len(laws.laws),
     }
 
@@ -88,7 +95,7 @@ def _failures(evidence: TrainingEvidence) -> list[str]:
 
 
 def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
-    held = count(loaded.golden, loaded.profile, loaded.laws, loaded.suites)
+    held = count(loaded.golden, loaded.profile, loaded.limits, loaded.laws, loaded.suites)
     return [
         f"it holds {now} {what}, and {evidence.counts.get(what)} were counted when it was trained"
         for what, now in held.items()

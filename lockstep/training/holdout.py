@@ -70,6 +70,49 @@ def evaluate_holdout(
     )
 
 
+def predict_unseen(
+    pipeline: Pipeline, columns: Columns, evaluation: Evaluation, holdout: float
+) -> Columns:
+    """All served columns and labels of all rows, models' by fits that did not see the row.
+
+    The held-out rows are as evaluated; the older ones are parted in two, and each part is
+    computed by a fit to all other rows. What a model predicts of rows that it was fitted to is not
+    how it predicts others.
+
+    Args:
+        pipeline: What to fit; it is left as it is.
+        columns: The rows, with features and labels.
+        evaluation: Its evaluation on the newest of them.
+        holdout: Share of the rows that it held out.
+
+    Raises:
+        FitError: A model cannot be fitted to so few rows.
+    """
+    newest = _newest(pipeline, columns, holdout)
+    later = ~newest & _later_half(pipeline, columns, ~newest)
+    names = tuple(evaluation.held_out)
+    parts = [(newest, evaluation.held_out)]
+    for part in (later, ~newest & ~later):
+        fitted = pipeline.unfitted().fit(take_rows(columns, ~part))
+        parts.append((part, fitted.evaluate(take_rows(columns, part), names)))
+    found = {name: np.empty(len(newest), dtype=parts[0][1][name].dtype) for name in names}
+    for part, computed in parts:
+        for name in names:
+            found[name][part] = computed[name]
+    return found
+
+
+def _later_half(pipeline: Pipeline, columns: Columns, rows: Array) -> Array:
+    """Which are the later half of some rows, or one of two folds where no time tells them apart."""
+    time = pipeline.record_schema.event_time
+    if time is not None:
+        times = columns[time].astype(np.int64)
+        later = np.asarray(times > np.median(times[rows]))
+        if later[rows].any():
+            return later
+    return np.asarray(fold_of(columns[pipeline.key], 2) == 0)
+
+
 def evaluate_champion(
     champion: Pipeline, columns: Columns, qualities: Sequence[Quality], holdout: float
 ) -> tuple[float, ...]:

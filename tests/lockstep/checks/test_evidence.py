@@ -1,37 +1,9 @@
-"""Evidence: what is said of rows that drifted, and of another environment than that of the fit."""
+"""Evidence: what is said of another environment than that of the fit."""
 
 from dataclasses import replace
 
-import numpy as np
-
-from lockstep.checks.evidence import check_drift, check_environment
-from lockstep.columns.kinds import Columns, Kind
+from lockstep.checks.evidence import check_environment
 from lockstep.parity.environment import Environment
-from lockstep.parity.profiles import Profile
-
-ROWS = 2000
-
-
-def readings(seed: int, *, lift: float = 0.0) -> Columns:
-    rng = np.random.default_rng(seed)
-    return {"level": rng.normal(0, 1, ROWS) + lift, "speed": rng.normal(50, 5, ROWS)}
-
-
-TRAINING = Profile.of(readings(0), {"level": Kind.FLOAT, "speed": Kind.FLOAT})
-
-
-def test_drift_from_training_is_a_warning_that_names_the_column() -> None:
-    found = check_drift(TRAINING, readings(1, lift=3.0))
-    assert (found.passed, found.is_error, found.column) == (False, False, "level")
-
-
-def test_rows_distributed_as_in_training_pass() -> None:
-    found = check_drift(TRAINING, readings(1))
-    assert found.passed, found.summary
-
-
-def test_nothing_to_compare_with_training_is_a_failure() -> None:
-    assert not check_drift(Profile.of({}, {}), readings(1)).passed
 
 
 def test_another_release_of_scikit_learn_is_an_error_before_the_version_is_proven(

@@ -1,4 +1,4 @@
-"""Drift of a batch from the training rows."""
+"""Drift of a batch from the training rows, by limits that are calibrated on its days."""
 
 import numpy as np
 import pytest
@@ -6,149 +6,191 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
-from lockstep.parity.drift import drift
+from lockstep.parity.drift import drift, histograms
+from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
 
-RANDOM = np.random.default_rng(7)
-TRAINING = {
-    "temp": RANDOM.normal(40, 10, 20_000),
-    "carrier": np.array(["UA", "B6", "EV", "DL"], dtype=object)[RANDOM.integers(0, 4, 20_000)],
-    "is_wet": RANDOM.random(20_000) < 0.2,
-    "gust": np.where(RANDOM.random(20_000) < 0.7, np.nan, RANDOM.normal(25, 5, 20_000)),
+DAYS, ROWS = 60, 400
+KINDS = {
+    "temp": Kind.FLOAT,  # moves from day to day
+    "minute": Kind.FLOAT,  # the same timetable every day
+    "carrier": Kind.TEXT,
+    "is_wet": Kind.BOOL,
+    "gust": Kind.FLOAT,  # missing for whole days
+    "precip": Kind.FLOAT,  # mostly 0
+    "empty": Kind.FLOAT,
 }
-KINDS = {"temp": Kind.FLOAT, "carrier": Kind.TEXT, "is_wet": Kind.BOOL, "gust": Kind.FLOAT}
+CARRIERS = np.array(["UA", "B6", "EV", "DL"], dtype=object)
+
+
+def day(seed, rows=ROWS):
+    random = np.random.default_rng(seed)
+    return {
+        "temp": random.normal(40 + random.normal(0, 5), 8, rows),
+        "minute": random.normal(600, 100, rows),
+        "carrier": CARRIERS[random.choice(4, rows, p=(0.4, 0.3, 0.2, 0.1))],
+        "is_wet": random.random(rows) < 0.2,
+        "gust": np.where(random.random() < 0.3, random.normal(25, 5, rows), np.nan),
+        "precip": np.where(random.random(rows) < 0.1, random.random(rows), 0.0),
+        "empty": np.full(rows, np.nan),
+    }
+
+
+def stacked(days):
+    return {name: np.concatenate([one[name] for one in days]) for name in KINDS}
+
+
+TRAINING = stacked([day(seed) for seed in range(DAYS)])
+PARTS = np.repeat(np.arange(DAYS), ROWS)
 PROFILE = Profile.of(TRAINING, KINDS)
+LIMITS = Limits.of(PROFILE, TRAINING, KINDS, PARTS)
 
 
-def batch(**changes):
-    return {name: array[:900] for name, array in TRAINING.items()} | changes
+def measured(seed=1000, rows=ROWS, **changes):
+    now = Profile.of({**day(seed, rows), **changes}, KINDS)
+    return {one.column: one for one in drift(PROFILE, LIMITS, now)}
 
 
-def drift_of(column, **changes):
-    return next(one for one in drift(PROFILE, batch(**changes)) if one.column == column)
+def far(**changes):
+    return [name for name, one in measured(**changes).items() if one.is_far]
 
 
-def test_rows_of_the_training_have_not_drifted():
-    assert [one.column for one in drift(PROFILE, batch()) if one.drifted] == []
+def test_of_clean_days_about_as_many_are_far_as_the_stated_rate_says():
+    alarms = sum(bool(far(seed=seed)) for seed in range(2000, 2200))
+    assert alarms <= 200 * LIMITS.rate + 4  # two standard deviations above
+
+
+@pytest.mark.parametrize("rows", [16, 40, 100])
+def test_smaller_batches_raise_no_more_alarms(rows):
+    alarms = sum(bool(far(seed=seed, rows=rows)) for seed in range(3000, 3100))
+    assert alarms <= 100 * LIMITS.rate + 3
+
+
+@pytest.mark.parametrize("rows", [4000, 40_000])
+def test_larger_batches_raise_no_more_alarms(rows):
+    assert [far(seed=seed, rows=rows) for seed in range(4000, 4010)] == [[]] * 10
 
 
 def test_every_profiled_column_of_the_batch_is_measured_in_order():
-    found = drift(PROFILE, {"gust": TRAINING["gust"], "temp": TRAINING["temp"], "new": np.ones(9)})
-    assert [one.column for one in found] == ["temp", "gust"]
+    kinds = {"gust": Kind.FLOAT, "temp": Kind.FLOAT, "new": Kind.FLOAT}
+    now = Profile.of({**day(1), "new": np.ones(ROWS)}, kinds)
+    assert [one.column for one in drift(PROFILE, LIMITS, now)] == ["temp", "gust"]
 
 
-def test_numbers_far_off_have_drifted_by_that_many_interquartile_ranges():
-    found = drift_of("temp", temp=RANDOM.normal(85, 8, 900))
-    assert found.drifted
-    assert found.distance == pytest.approx(45 / (10 * 1.349), rel=0.05)
+def test_a_column_whose_days_are_alike_may_move_less_than_one_whose_days_are_not():
+    moved = {name: day(1000)[name] + 0.5 * TRAINING[name].std() for name in ("temp", "minute")}
+    assert far(**moved) == ["minute"]
 
 
-def test_numbers_a_little_off_have_not_drifted():
-    assert not drift_of("temp", temp=RANDOM.normal(48, 8, 900)).drifted
+def test_numbers_far_off_are_told_with_both_medians():
+    message = measured(minute=day(1)["minute"] + 300)["minute"].message
+    assert "median 90" in message
+    assert "in training 599." in message
 
 
-def test_the_index_of_two_halves_that_swap_shares_is_the_textbooks():
-    flags = np.arange(20_000) % 10 < 2  # 20 percent
-    profile = Profile.of({"flag": flags}, {"flag": Kind.BOOL})
-    (found,) = drift(profile, {"flag": ~flags})
-    assert found.index == pytest.approx(2 * 0.6 * np.log(4), rel=1e-3)
+def test_categories_with_other_shares_are_far():
+    (name,) = far(carrier=CARRIERS[np.random.default_rng(5).integers(0, 4, ROWS)])
+    assert (name, measured()["carrier"].is_far) == ("carrier", False)
 
 
-def test_categories_with_other_shares_have_drifted():
-    carriers = np.array(["UA", "B6"], dtype=object)[RANDOM.integers(0, 2, 900)]
-    assert "population stability index" in drift_of("carrier", carrier=carriers).reasons[0]
+def test_a_category_that_is_gone_is_far():
+    carriers = day(1000)["carrier"]
+    assert far(carrier=np.where(carriers == "EV", "UA", carriers)) == ["carrier"]
 
 
-def test_new_categories_are_named():
-    carriers = TRAINING["carrier"][:900].copy()
-    carriers[:50] = "ZZ"
-    found = drift_of("carrier", carrier=carriers)
-    assert (found.unseen, found.unseen_values) == (50 / 900, ("ZZ",))
-    assert "new since training: ZZ" in found.reasons[0]
+def test_new_categories_are_far_and_named():
+    carriers = day(1000)["carrier"].copy()
+    carriers[:20] = "ZZ"
+    found = measured(carrier=carriers)["carrier"]
+    assert (found.is_far, found.farthest) == (True, "new")
+    assert "ZZ" in found.message
 
 
-def test_new_categories_are_told_before_an_index():
-    carriers = TRAINING["carrier"][:900].copy()
-    carriers[:300] = "ZZ"
-    first, second = drift_of("carrier", carrier=carriers).reasons
-    assert "33% in categories new since training: ZZ" in first
-    assert "population stability index" in second
+def test_a_flipped_flag_is_far():
+    assert far(is_wet=~day(1000)["is_wet"]) == ["is_wet"]
 
 
-def test_a_distance_as_long_as_a_number_can_be_is_told_in_a_few_digits():
-    temps = TRAINING["temp"][:900].copy()
-    temps[0] = 1e300
-    (reason,) = drift_of("temp", temp=temps).reasons
-    assert len(reason) < 100
-
-
-def test_a_flipped_flag_has_drifted():
-    assert drift_of("is_wet", is_wet=~TRAINING["is_wet"][:900]).drifted
-
-
-def test_values_that_are_newly_missing_have_drifted():
-    temps = TRAINING["temp"][:900].copy()
-    temps[:100] = np.nan
-    assert drift_of("temp", temp=temps).reasons == ("11% missing, in training 0%",)
+def test_values_that_are_newly_missing_are_far():
+    temps = day(1000)["temp"].copy()
+    temps[:20] = np.nan
+    assert (far(temp=temps), measured(temp=temps)["temp"].farthest) == (["temp"], "missing")
 
 
 def test_values_often_missing_may_be_missing_in_a_whole_batch():
-    gusts = np.full(900, np.nan)
-    assert not drift_of("gust", gust=gusts).drifted
+    assert not measured(gust=np.full(ROWS, np.nan))["gust"].is_far
 
 
-def test_a_small_batch_does_not_drift_by_chance():
-    rows = {name: array[:8] for name, array in TRAINING.items()}
-    assert [one.column for one in drift(PROFILE, rows) if one.drifted] == []
+def test_values_of_a_column_that_had_none_are_far():
+    assert far(empty=np.ones(ROWS)) == ["empty"]
+
+
+def test_a_column_that_is_mostly_one_value_is_judged_too():
+    random = np.random.default_rng(3)
+    assert far(precip=np.where(random.random(ROWS) < 0.6, random.random(ROWS), 0.0)) == ["precip"]
+
+
+def test_a_number_as_large_as_can_be_is_told_in_a_few_digits():
+    temps = day(1000)["temp"].copy()
+    temps[0] = 1e300
+    assert len(measured(temp=temps)["temp"].message) < 120
 
 
 def test_an_empty_batch_has_nothing_to_compare():
-    assert drift(PROFILE, {name: array[:0] for name, array in TRAINING.items()}) == ()
+    now = Profile.of({name: array[:0] for name, array in TRAINING.items()}, KINDS)
+    assert drift(PROFILE, LIMITS, now) == ()
+
+
+def test_rows_too_few_to_tell_are_not_judged_and_not_far():
+    found = measured(rows=2)
+    assert [one.is_far for one in found.values()] == [False] * len(KINDS)
+    assert found["carrier"].unjudged == "2 rows are too few"
+
+
+def test_without_limits_nothing_is_judged():
+    now = Profile.of(day(1), KINDS)
+    found = drift(PROFILE, Limits.of(PROFILE, TRAINING, KINDS, PARTS // 10), now)
+    assert [one.limits for one in found] == [{}] * len(KINDS)
+    assert "training has 6 days" in found[0].unjudged
 
 
 # Every limit can be reached
 
 
-@given(share=st.floats(0, 1), rows=st.integers(100, 2000))
-def test_whatever_share_is_missing_in_training_some_other_share_has_drifted(share, rows):
-    training = np.where(np.arange(rows) < round(share * rows), np.nan, np.arange(rows) * 1.0)
-    profile = Profile.of({"gust": training}, {"gust": Kind.FLOAT})
-    batches = [np.full(rows, np.nan), np.arange(rows) * 1.0]
-    reasons = [why for batch in batches for why in drift(profile, {"gust": batch})[0].reasons]
-    assert any("missing, in training" in why for why in reasons)
+@given(scale=st.floats(1e-3, 1e3), place=st.floats(-1e3, 1e3))
+def test_wherever_numbers_lie_in_training_others_are_far(scale, place):
+    values = {"temp": np.random.default_rng(7).normal(place, scale, 1000)}
+    kinds = {"temp": Kind.FLOAT}
+    profile = Profile.of(values, kinds)
+    limits = Limits.of(profile, values, kinds, np.arange(1000) // 40)
+    moved = Profile.of({"temp": values["temp"][:40] + 10 * scale}, kinds)
+    (found,) = drift(profile, limits, moved)
+    assert found.is_far
 
 
 @given(counts=st.lists(st.integers(1, 1000), min_size=2, max_size=50))
-def test_whatever_categories_there_are_in_training_some_shares_have_drifted(counts):
+def test_whatever_categories_there_are_in_training_those_of_another_table_are_far(counts):
     names = np.array([f"c{number}" for number in range(len(counts))], dtype=object)
-    profile = Profile.of({"carrier": np.repeat(names, counts)}, {"carrier": Kind.TEXT})
-    rarest = np.full(5_000, names[np.argmin(counts)], dtype=object)
-    (found,) = drift(profile, {"carrier": rarest})
-    assert found.drifted
+    values = np.random.default_rng(0).permutation(np.repeat(names, counts))
+    values = {"carrier": np.resize(values, max(len(values), 800))}
+    kinds = {"carrier": Kind.TEXT}
+    profile = Profile.of(values, kinds)
+    limits = Limits.of(profile, values, kinds, np.arange(len(values["carrier"])) // 40)
+    (found,) = drift(profile, limits, Profile.of({"carrier": np.full(40, "z", object)}, kinds))
+    assert found.is_far
 
 
-@given(scale=st.floats(1e-3, 1e3), place=st.floats(-1e3, 1e3))
-def test_wherever_numbers_lie_in_training_others_have_drifted(scale, place):
-    training = RANDOM.normal(place, scale, 500)
-    profile = Profile.of({"temp": training}, {"temp": Kind.FLOAT})
-    (found,) = drift(profile, {"temp": training + 10 * scale})
-    assert found.drifted
+# Histograms
 
 
-# What cannot be judged
-
-
-def test_a_batch_too_small_for_its_categories_is_not_judged():
-    assert drift_of("carrier", carrier=TRAINING["carrier"][:1]).unjudged == (
-        "1 values are too few for 4 categories"
+def test_histograms_of_training_and_of_the_batch_share_their_parts():
+    before, now = histograms(
+        PROFILE.columns["minute"],
+        Profile.of({"minute": day(1)["minute"] + 300}, {"minute": Kind.FLOAT}).columns["minute"],
     )
+    assert before.index("█") < now.index("█")
 
 
-def test_numbers_that_are_mostly_one_and_the_same_are_not_judged():
-    profile = Profile.of({"temp": np.r_[np.zeros(90), np.ones(10)]}, {"temp": Kind.FLOAT})
-    (found,) = drift(profile, {"temp": np.zeros(50)})
-    assert found.unjudged == "half of its values in training are one and the same"
-
-
-def test_a_column_without_values_in_the_batch_is_not_judged():
-    assert drift_of("gust", gust=np.full(900, np.nan)).unjudged == "it has no values"
+def test_a_histogram_of_categories_shows_one_that_is_gone():
+    carriers = np.full(10, "UA", dtype=object)
+    now = Profile.of({"carrier": carriers}, {"carrier": Kind.TEXT}).columns["carrier"]
+    assert histograms(PROFILE.columns["carrier"], now) == ("█▆▅▃ ", "█    ")

@@ -20,6 +20,7 @@ from lockstep.laws.book import discover
 from lockstep.parity.comparison import compare
 from lockstep.parity.environment import Environment
 from lockstep.parity.exactness import difference
+from lockstep.parity.limits import Limits
 from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.replay import replay
@@ -112,6 +113,7 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     evidence = Evidence(
         golden=choose_golden(pipeline, columns, limit=10),
         profile=Profile.of(fields, pipeline.record_schema.kinds),
+        limits=Limits.none(),
         laws=discover(fields, pipeline.record_schema),
         suites={},
         environment=Environment.capture(),

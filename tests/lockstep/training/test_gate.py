@@ -203,6 +203,15 @@ def test_a_version_that_holds_less_than_was_counted_is_refused(workplace) -> Non
     assert f"holds {held} expectations, and {held + 2} were counted" in found.summary
 
 
+def test_a_version_whose_limits_of_drift_are_wider_than_was_counted_is_refused(workplace) -> None:
+    counts = read_evidence(version_of(workplace, 1)).counts
+    name = "thousandths of all limits of drift"
+    evidence_of(workplace, counts={**counts, name: counts[name] // 2})
+    found = gate_of(workplace).results["evidence"]
+    assert found.is_error
+    assert f"holds {counts[name]} {name}" in found.summary
+
+
 def test_that_another_version_is_proven_does_not_prove_this_one(live, edited_orders) -> None:
     second = live.fit(ASSETS)
     live.registry.tag(version_of(live, second), PROVEN, version_of(live, 1).tags[PROVEN])

@@ -1,0 +1,187 @@
+"""Drift: how far columns are from the training rows, and when that begins, as check results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lockstep.checks.results import CheckResult, others, tell, with_unjudged
+from lockstep.columns.errors import LockstepError
+
+if TYPE_CHECKING:
+    from lockstep.parity.changes import Change, Changes
+    from lockstep.parity.drift import Drift
+    from lockstep.parity.effect import Effect
+    from lockstep.parity.limits import Limits
+
+_MOST_TOLD = 4
+"""Columns that a summary tells of."""
+
+
+def check_drift(found: Sequence[Drift], limits: Limits) -> CheckResult:
+    """Whether columns are as near to the training rows as chance allows, whatever came before.
+
+    Args:
+        found: The columns, measured.
+        limits: Their limits.
+    """
+    lacking = _nothing_judged(found)
+    if lacking is not None:
+        return lacking
+    far = _far(found)
+    said = (
+        f"{len(far)} of {_judged(found)} columns are not distributed as in training: "
+        + "; ".join(f"{one.column} ({one.message})" for one in far[:_MOST_TOLD])
+        + "."
+        if far
+        else f"All {_judged(found)} columns are distributed as in training, {_how(limits)}."
+    )
+    return _result(found, said, warned=[one.column for one in far])
+
+
+def check_changes(
+    found: Sequence[Drift],
+    limits: Limits,
+    changes: Changes,
+    batch: str,
+    *,
+    effects: Callable[[Sequence[str]], Sequence[Effect]] | None = None,
+    each: bool = False,
+) -> CheckResult:
+    """Whether a lasting change from the training begins with a batch.
+
+    Args:
+        found: The columns, measured.
+        limits: Their limits.
+        changes: The changes that are under way after the batch.
+        batch: The day or file.
+        effects: Tells what columns do to the outputs; asked for those whose change begins.
+        each: Whether each batch that is far counts by itself, as of decisions.
+    """
+    lacking = _nothing_judged(found)
+    if lacking is not None:
+        return lacking
+    by_name = {one.column: one for one in found}
+    begun = [name for name in changes.beginning(batch) if name in by_name]
+    far = [one.column for one in _far(found)]
+    today = [name for name in far if name not in begun and name not in changes.lasting]
+    counted = [name for name in far if each and name not in begun]
+    parts = [_begun(by_name[name], changes.columns[name]) for name in begun[:_MOST_TOLD]]
+    parts += [f"{name} has {by_name[name].message}" for name in counted[:_MOST_TOLD]]
+    if begun and effects is not None:
+        parts.append(_effect(effects, begun))
+    if not parts:
+        parts.append(f"No lasting change from training begins, {_how(limits)}")
+    if goes_on := [name for name in changes.lasting if name not in begun]:
+        parts.append(f"Drifted before: {_since(goes_on, changes)}")
+    if today and not each:
+        parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
+    return _result(
+        found,
+        "; ".join(parts) + ".",
+        warned=[*begun, *counted],
+        changes=changes,
+        begun=len(begun),
+    )
+
+
+def _result(
+    found: Sequence[Drift],
+    said: str,
+    *,
+    warned: Sequence[str],
+    changes: Changes | None = None,
+    begun: int | None = None,
+) -> CheckResult:
+    unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
+    order = {name: place for place, name in enumerate(warned)}
+    rows = sorted(found, key=lambda one: (order.get(one.column, len(order)), -one.share))
+    lasting = {} if changes is None else {"lasting changes": len(changes.lasting)}
+    return CheckResult(
+        passed=not warned,
+        summary=with_unjudged(said, unjudged),
+        severity="WARN",
+        column=warned[0] if warned else None,
+        where=others(list(warned)),
+        numbers={
+            "far": len(_far(found)),
+            **({"beginning": begun} if begun is not None else {}),
+            **lasting,
+            "columns not judged": len(unjudged),
+            **{f"{one.column}, of its limit": one.share for one in found if one.limits},
+        },
+        table=[_row(one, changes) for one in rows],
+        unjudged=unjudged,
+    )
+
+
+def _row(one: Drift, changes: Changes | None) -> dict[str, Any]:
+    """A column with each distance beside its limit, and both histograms."""
+    from lockstep.parity.drift import histograms
+
+    training, now = histograms(one.before, one.now)
+    change = changes.columns.get(one.column) if changes is not None else None
+    return {
+        "column": one.column,
+        "of its limit": one.share if one.limits else None,
+        "by": one.farthest or "",
+        "distances and limits": ", ".join(
+            f"{name} {one.distances[name]:.3g} of {limit.limit:.3g}"
+            for name, limit in one.limits.items()
+        ),
+        "training": training,
+        "now": now,
+        "since": change.since if change is not None and change.begun is not None else "",
+        "not judged": one.unjudged or "",
+    }
+
+
+def _nothing_judged(found: Sequence[Drift]) -> CheckResult | None:
+    if not found:
+        return CheckResult.not_judged("There are no rows or no columns to compare with training.")
+    if _judged(found):
+        return None
+    unjudged = {one.column: one.unjudged or "it has no limit" for one in found}
+    return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
+
+
+def _judged(found: Sequence[Drift]) -> int:
+    return sum(bool(one.limits) for one in found)
+
+
+def _far(found: Sequence[Drift]) -> list[Drift]:
+    return sorted((one for one in found if one.is_far), key=lambda one: -one.share)
+
+
+def _how(limits: Limits) -> str:
+    """What the limits are calibrated on."""
+    parts = "days" if limits.has_days else "blocks of rows"
+    return f"by limits of {limits.days} training {parts} that {limits.rate:.0%} of batches pass"
+
+
+def _begun(one: Drift, change: Change) -> str:
+    batches = f"{change.batches} batches" if change.batches > 1 else "this batch"
+    return (
+        f"{one.column} has drifted from training since {change.since} ({batches}, up to "
+        f"{change.farthest:.2g} times its limit): {one.message}"
+    )
+
+
+def _effect(effects: Callable[[Sequence[str]], Sequence[Effect]], begun: Sequence[str]) -> str:
+    try:
+        found = effects(begun)
+    except LockstepError as error:
+        return f"Its effect on the outputs is not known: {error}"
+    return f"Against the mix of the training: {', '.join(map(str, found))}"
+
+
+def _since(names: Sequence[str], changes: Changes) -> str:
+    told = [f"{name} since {changes.columns[name].since}" for name in names[:_MOST_TOLD]]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def _times(names: Sequence[str], by_name: dict[str, Drift]) -> str:
+    told = [f"{name} ({by_name[name].share:.2g} times its limit)" for name in names[:_MOST_TOLD]]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")

@@ -1,0 +1,281 @@
+"""Limits of distances, calibrated on the training days themselves to a stated rate.
+
+Each training day is left out in turn, and its distance from the others is measured, column by
+column, as that of a batch will be: so a limit knows how much days of the column differ. Days are
+also taken with fewer of their rows, drawn at random, so that it is known what a batch of any size
+may differ by. Where the training has no days, or too few, blocks of rows as they came stand for
+batches.
+
+Limits are such that of batches without any change, a share of `RATE` passes *any* limit of the
+version. The largest of many values of a day is Gumbel distributed (Coles, "An
+Introduction to Statistical Modeling of Extreme Values", 2001, chapter 3), which has a heavier tail
+than the normal distribution; it is fitted by its moments, and the rate is divided by the number of
+limits (Bonferroni). What a training day did is never over its limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.tables import is_missing, take_rows
+from lockstep.parity.distances import Measure, distances
+from lockstep.parity.profiles import Profile
+
+RATE = 0.01
+"""Share of batches without any change on which at least one limit is passed, by chance."""
+ENOUGH_DAYS = 20
+"""Days or blocks that it takes to tell how much they differ."""
+MOST_DAYS = 200
+"""Days that are looked at, spread evenly over the training: more would not move a limit."""
+BLOCK = 1000
+"""Rows of a block, where there are no days; fewer where that makes too few blocks."""
+SMALLEST = 16
+"""Rows of the smallest batches that are looked at."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a distance varied over training days of one size.
+
+    Attributes:
+        mean: Its mean.
+        deviation: Its standard deviation.
+        most: The largest.
+    """
+
+    mean: float
+    deviation: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What is usual of a distance, and from where on it is not.
+
+    Attributes:
+        usual: Its mean over training days.
+        limit: The distance that counts.
+    """
+
+    usual: float
+    limit: float
+
+    def share(self, distance: float) -> float:
+        """How much of the way from what is usual to the limit a distance goes: 1 at the limit."""
+        return (distance - self.usual) / (self.limit - self.usual)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of the distances of a version's columns.
+
+    Attributes:
+        rate: Share of unchanged batches that pass any of them.
+        days: Days or blocks that they were calibrated on.
+        has_days: Whether these were days, rather than blocks of rows.
+        sizes: Rows of a batch that were looked at, the most first.
+        spreads: By column and measure, the spread at each size.
+    """
+
+    rate: float
+    days: int
+    has_days: bool
+    sizes: tuple[int, ...]
+    spreads: Mapping[str, Mapping[Measure, tuple[Spread, ...]]]
+
+    @classmethod
+    def none(cls) -> Limits:
+        """No limits: nothing is judged by them."""
+        return cls(RATE, 0, False, (), {})
+
+    @classmethod
+    def of(
+        cls,
+        profile: Profile,
+        columns: Columns,
+        kinds: Mapping[str, Kind],
+        parts: Array,
+        *,
+        has_days: bool = True,
+    ) -> Limits:
+        """Calibrate limits.
+
+        Args:
+            profile: The profile of all training rows.
+            columns: The training rows.
+            kinds: The columns that have a profile.
+            parts: int64, which day or block each row is of; see `parts_of`.
+            has_days: Whether they are days.
+        """
+        days, counts = np.unique(parts[parts >= 0], return_counts=True)
+        if len(days) < ENOUGH_DAYS:
+            return cls(RATE, len(days), has_days, (), {})
+        size = int(np.median(counts))
+        sizes = [size]
+        while sizes[-1] // 4 >= SMALLEST:
+            sizes.append(sizes[-1] // 4)
+        chosen = days[np.unique(np.linspace(0, len(days) - 1, MOST_DAYS).round().astype(int))]
+        seen_once = {
+            name: _seen_once(columns[name], parts)
+            for name, one in profile.columns.items()
+            if one.holds == "categories" and not one.rest
+        }
+        measured: list[dict[tuple[str, Measure], list[float]]] = [{} for _ in sizes]
+        random = np.random.default_rng(0)
+        order = np.argsort(parts, kind="stable")
+        starts = np.searchsorted(parts[order], chosen)
+        ends = np.searchsorted(parts[order], chosen, side="right")
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            rows = order[start:end]
+            for which, rows_wanted in enumerate(sizes):
+                taken = rows if which == 0 else random.permutation(rows)[:rows_wanted]
+                found = _left_out(profile, columns, kinds, taken, len(rows), seen_once)
+                for key, distance in found.items():
+                    measured[which].setdefault(key, []).append(distance)
+        spreads: dict[str, dict[Measure, tuple[Spread, ...]]] = {}
+        for (name, measure), values in measured[0].items():
+            if len(values) < ENOUGH_DAYS:
+                continue
+            lists = [found.get((name, measure), values) for found in measured]
+            spreads.setdefault(name, {})[measure] = tuple(map(_spread, lists))
+        return cls(RATE, len(days), has_days, tuple(sizes), spreads)
+
+    def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
+        """The limit of a distance for a batch; None where there is none.
+
+        Between the sizes that were looked at, and below the smallest, it follows the line in
+        1 / sqrt(rows) on which chance lies; a larger batch has the limit of whole days.
+
+        Args:
+            column: The column.
+            measure: The distance.
+            rows: Rows of the batch.
+        """
+        spreads = self.spreads.get(column, {}).get(measure)
+        if not spreads or not rows:
+            return None
+        ladder = [self._limit(one, size) for one, size in zip(spreads, self.sizes, strict=True)]
+        limits = np.array([(one.usual, one.limit) for one in ladder])
+        steps = 1 / np.sqrt(self.sizes)
+        step = 1 / math.sqrt(rows)
+        if step > steps[-1]:  # chance grows as it does from infinitely many rows on
+            usual, limit = (limits[-1] * step / steps[-1]).tolist()
+            limit = max(limit, usual + self._reach / rows)
+        else:
+            usual, limit = (float(np.interp(step, steps, column)) for column in limits.T)
+        return Limit(usual, limit)
+
+    @property
+    def count(self) -> int:
+        """How many limits there are."""
+        return sum(map(len, self.spreads.values()))
+
+    @cached_property
+    def _reach(self) -> float:
+        """Standard deviations from the mean to the limit, by Gumbel's distribution."""
+        rate = self.rate / max(self.count, 1)
+        return (-math.log(-math.log1p(-rate)) - np.euler_gamma) * math.sqrt(6) / math.pi
+
+    def _limit(self, spread: Spread, rows: int) -> Limit:
+        """The limit at a size; one row of the batch is the least that a share varies by."""
+        deviation = max(spread.deviation, 1 / rows)
+        return Limit(spread.mean, max(spread.mean + self._reach * deviation, spread.most))
+
+    @property
+    def total(self) -> float:
+        """All limits of whole days together: wider ones are more."""
+        if not self.sizes:
+            return 0.0
+        return float(
+            sum(
+                limit.limit
+                for name, measures in self.spreads.items()
+                for measure in measures
+                if (limit := self.at(name, measure, self.sizes[0])) is not None
+            )
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The limits as a dict for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Limits:
+        """The limits from what `to_json` gave."""
+        spreads: dict[str, dict[Measure, tuple[Spread, ...]]] = {
+            name: {key: tuple(Spread(**one) for one in found) for key, found in measures.items()}
+            for name, measures in data["spreads"].items()
+        }
+        return cls(**{**data, "sizes": tuple(data["sizes"]), "spreads": spreads})
+
+
+def parts_of(times: Array | None, rows: int, timezone: str) -> tuple[Array, bool]:
+    """Which day each row is of; or which block, where there are no days or too few of them.
+
+    Args:
+        times: Event times in UTC; None where rows have none.
+        rows: Number of rows.
+        timezone: Where a day begins and ends.
+
+    Returns:
+        int64, one a row, -1 where it has no time; and whether they are days.
+    """
+    order = np.arange(rows)
+    if times is not None:
+        known = ~is_missing(times)
+        local = pd.DatetimeIndex(times[known], tz="UTC").tz_convert(timezone).tz_localize(None)
+        parts = np.full(rows, -1)
+        days, parts[known] = np.unique(
+            local.to_numpy().astype("datetime64[D]"), return_inverse=True
+        )
+        if len(days) >= ENOUGH_DAYS:
+            return parts, True
+        order = np.argsort(np.argsort(times, kind="stable"), kind="stable")
+    size = max(min(BLOCK, rows // ENOUGH_DAYS), 1)
+    blocks = order // size
+    return np.where(blocks < rows // size, blocks, -1), False
+
+
+def _left_out(
+    profile: Profile,
+    columns: Columns,
+    kinds: Mapping[str, Kind],
+    taken: Array,
+    left_out: int,
+    seen_once: Mapping[str, frozenset[str]],
+) -> dict[tuple[str, Measure], float]:
+    """The distances of some rows of a day from the rows of all other days."""
+    found = Profile.of(take_rows({name: columns[name] for name in kinds}, taken), kinds)
+    others = profile.rows / max(profile.rows - left_out, 1)
+    measured: dict[tuple[str, Measure], float] = {}
+    for name, now in found.columns.items():
+        before = profile.columns[name]
+        for measure, distance in distances(before, now).items():
+            if measure == "new":
+                once = seen_once[name]
+                measured[name, measure] = sum(now.shares.get(one, 0.0) for one in once)
+            else:
+                measured[name, measure] = distance * others
+    return measured
+
+
+def _seen_once(values: Array, parts: Array) -> frozenset[str]:
+    """The categories of which all values are of one day."""
+    codes, found = pd.factorize(values)
+    known = (codes >= 0) & (parts >= 0)
+    pairs = np.unique(np.stack((codes[known], parts[known])), axis=1)
+    days = np.bincount(pairs[0], minlength=len(found))
+    return frozenset(str(value) for value in np.asarray(found)[days == 1].tolist())
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    array = np.array(values)
+    return Spread(float(array.mean()), float(array.std(ddof=1)), float(array.max()))

@@ -1,0 +1,101 @@
+"""Drift of a partition: measured against the training of the version that serves, batch by batch.
+
+Which changes are under way is a fact of a partition's record, written with it and committed with
+it. A partition goes on from the last one that was published before it and from nothing else: to
+score it again gives the same, whatever came later; one that was blocked changes nothing; and one
+that comes late goes on from those before it. A version that was fitted on other rows begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lockstep.checks.drift import check_changes
+from lockstep.checks.results import CheckResult, carry_out
+from lockstep.scoring.records import Records
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.changes import Changes
+    from lockstep.parity.effect import Effect
+    from lockstep.parity.profiles import Profile
+
+CHANGES = "changes"
+"""The fact of a step that tells which changes from the training were under way after it."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What came of following the drift of a partition's rows.
+
+    Attributes:
+        result: What the check found.
+        facts: What the record of the step is to tell of it; nothing where it could not be measured.
+    """
+
+    result: CheckResult
+    facts: dict[str, Any]
+
+
+def follow(
+    records: Records,
+    partition: str,
+    step: str,
+    live: LoadedVersion,
+    now: Profile,
+    *,
+    effects: Callable[[Sequence[str]], Sequence[Effect]] | None = None,
+    each: bool = False,
+) -> Followed:
+    """Measure how far a partition's rows are from training, and go on from the one before it.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        step: The step that looks at the rows.
+        live: The version that serves.
+        now: The profile of the rows.
+        effects: Tells what columns do to the outputs.
+        each: Whether each batch that is far counts by itself.
+    """
+    facts: dict[str, Any] = {}
+
+    def check() -> CheckResult:
+        from lockstep.parity.drift import drift
+
+        found = drift(live.profile, live.limits, now)
+        shares = {one.column: one.share for one in found if one.limits}
+        before = changes_before(records, partition, step, live.digest)
+        changes = before.after(partition, shares)
+        facts[CHANGES] = changes.to_json()
+        return check_changes(found, live.limits, changes, partition, effects=effects, each=each)
+
+    return Followed(carry_out(check), facts)
+
+
+def changes_before(records: Records, partition: str, step: str, version: str) -> Changes:
+    """The changes that were under way after the last partition published before this one.
+
+    There are none where it was scored by another version, whose training was another.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        step: The step that looks at them.
+        version: SHA-256 of the manifest of the version that serves.
+
+    Raises:
+        DamagedError: The record of the partition before is not what was committed.
+    """
+    from lockstep.parity.changes import Changes
+
+    before = records.before(partition)
+    if not before:
+        return Changes(version)
+    done = records.demand(before[-1]).record.steps.get(step)
+    stored = done.facts.get(CHANGES) if done is not None else None
+    if stored is None or stored["version"] != version:
+        return Changes(version)
+    return Changes.from_json(stored)

@@ -1,0 +1,124 @@
+"""What is said of columns that are far from training, and of changes that begin."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lockstep.checks.drift import check_changes, check_drift
+from lockstep.checks.results import CheckResult
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.parity.changes import Changes
+from lockstep.parity.drift import drift
+from lockstep.parity.effect import Effect
+from lockstep.parity.limits import Limits
+from lockstep.parity.profiles import Profile
+
+DAYS, ROWS = 30, 200
+KINDS = {"level": Kind.FLOAT, "speed": Kind.FLOAT, "flag": Kind.BOOL}
+
+
+def readings(seed: int, rows: int = ROWS, *, lift: float = 0.0, slow: bool = False) -> Columns:
+    rng = np.random.default_rng(seed)
+    return {
+        "level": rng.normal(0, 1, rows) + lift,
+        "speed": rng.normal(50, 5, rows) * (0.2 if slow else 1.0),
+        "flag": rng.random(rows) < 0.5,
+    }
+
+
+TRAINING = readings(0, DAYS * ROWS)
+PROFILE = Profile.of(TRAINING, KINDS)
+LIMITS = Limits.of(PROFILE, TRAINING, KINDS, np.repeat(np.arange(DAYS), ROWS))
+
+
+def stateless(columns: Columns, limits: Limits = LIMITS) -> CheckResult:
+    return check_drift(drift(PROFILE, limits, Profile.of(columns, KINDS)), limits)
+
+
+def followed(*batches: Columns, each: bool = False) -> list[CheckResult]:
+    """What is found of batches that follow each other."""
+    changes, results = Changes("v"), []
+    for number, columns in enumerate(batches):
+        found = drift(PROFILE, LIMITS, Profile.of(columns, KINDS))
+        changes = changes.after(f"day {number}", {one.column: one.share for one in found})
+        results.append(check_changes(found, LIMITS, changes, f"day {number}", each=each))
+    return results
+
+
+def test_rows_far_from_training_are_a_warning_that_names_the_column() -> None:
+    found = stateless(readings(1, lift=3.0))
+    assert (found.result, found.column) == ("warned", "level")
+
+
+def test_rows_distributed_as_in_training_pass() -> None:
+    found = stateless(readings(1))
+    assert found.passed, found.summary
+
+
+def test_nothing_to_compare_is_not_judged() -> None:
+    assert stateless(readings(1, rows=0)).result == "not_judged"
+
+
+def test_without_limits_no_column_is_judged_and_each_says_why() -> None:
+    found = stateless(readings(1), Limits.none())
+    assert found.result == "not_judged"
+    assert set(found.unjudged) == set(KINDS)
+
+
+def test_a_change_warns_when_it_begins_and_is_a_figure_from_then_on() -> None:
+    results = followed(readings(1), *(readings(seed, lift=3.0) for seed in range(2, 6)))
+    assert [one.result for one in results] == ["passed", "warned", "passed", "passed", "passed"]
+    assert results[1].column == "level"
+    assert "since day 1" in results[1].summary
+    assert all("Drifted before: level since day 1" in one.summary for one in results[2:])
+    assert results[-1].numbers["level, of its limit"] > 1
+
+
+def test_what_begins_is_named_before_what_goes_on() -> None:
+    results = followed(
+        readings(1, lift=30.0), readings(2, lift=30.0), readings(3, lift=30.0, slow=True)
+    )
+    assert [one.column for one in results] == ["level", None, "speed"]
+    assert results[-1].table[0]["column"] == "speed"
+
+
+def test_decisions_warn_on_each_batch_that_is_far() -> None:
+    results = followed(*(readings(seed, lift=3.0) for seed in range(1, 4)), each=True)
+    assert [one.result for one in results] == ["warned"] * 3
+
+
+def test_every_limit_is_shown_beside_its_distance() -> None:
+    rows = {row["column"]: row for row in stateless(readings(1)).table}
+    assert set(rows) == set(KINDS)
+    limit = LIMITS.at("level", "shape", ROWS)
+    assert limit is not None
+    assert f"of {limit.limit:.3g}" in str(rows["level"]["distances and limits"])
+    assert rows["level"]["training"]
+
+
+def test_what_a_change_does_to_the_outputs_is_told_once() -> None:
+    asked: list[Sequence[str]] = []
+
+    def effects(columns: Sequence[str]) -> Sequence[Effect]:
+        asked.append(columns)
+        return [Effect("is_high", 0.25, None)]
+
+    found = drift(PROFILE, LIMITS, Profile.of(readings(1, lift=3.0), KINDS))
+    shares = {one.column: one.share for one in found}
+    changes = Changes("v").after("day 1", shares)
+    result = check_changes(found, LIMITS, changes, "day 1", effects=effects)
+    assert "25.0% of is_high are other decisions" in result.summary
+    again = check_changes(found, LIMITS, changes.after("day 2", shares), "day 2", effects=effects)
+    assert (again.result, asked) == ("passed", [["level"]])
+
+
+def test_a_change_is_told_even_where_its_effect_cannot_be_computed() -> None:
+    def effects(columns: Sequence[str]) -> Sequence[Effect]:
+        raise LockstepError("speed cannot be computed")
+
+    found = drift(PROFILE, LIMITS, Profile.of(readings(1, lift=3.0), KINDS))
+    changes = Changes("v").after("day 1", {one.column: one.share for one in found})
+    result = check_changes(found, LIMITS, changes, "day 1", effects=effects)
+    assert result.result == "warned"
+    assert "not known: speed cannot be computed" in result.summary

@@ -1,0 +1,101 @@
+"""Lasting changes: each is told once, when it begins."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.parity.changes import PATIENCE, Changes
+
+QUIET, AT_LIMIT = 0.0, 1.0
+
+
+def told(*shares, column="temp"):
+    """At which of some batches a change was told."""
+    changes, found = Changes("v"), []
+    for number, share in enumerate(shares):
+        changes = changes.after(str(number), {column: share})
+        if changes.beginning(str(number)):
+            found.append(number)
+    return found
+
+
+def test_usual_batches_begin_no_change():
+    assert told(*[0.4] * 100) == []
+
+
+def test_a_change_to_the_limit_is_told_once_it_lasts():
+    assert told(QUIET, *[AT_LIMIT] * 50) == [PATIENCE]
+
+
+def test_one_batch_at_its_limit_is_no_lasting_change():
+    assert told(QUIET, AT_LIMIT, *[QUIET] * 50) == []
+
+
+def test_one_batch_twice_as_far_is_told_at_once():
+    assert told(QUIET, 2.0, QUIET) == [1]
+
+
+def test_a_small_change_that_goes_on_for_long_is_told():
+    assert told(*[0.75] * 20) == [5]
+
+
+def test_a_change_that_ended_is_told_when_it_comes_again():
+    assert told(*[AT_LIMIT] * 5, *[QUIET] * 5, *[AT_LIMIT] * 5) == [2, 12]
+
+
+def test_a_pause_of_a_few_batches_does_not_end_a_change():
+    assert told(*[AT_LIMIT] * 5, QUIET, QUIET, *[AT_LIMIT] * 5) == [2]
+
+
+def test_however_long_it_lasted_a_change_ends_soon():
+    changes = Changes("v")
+    for number in range(1000):
+        changes = changes.after(str(number), {"temp": 5.0})
+    for number in range(PATIENCE):
+        changes = changes.after(f"later {number}", {"temp": QUIET})
+    assert changes.columns == {}
+
+
+def test_it_is_known_since_when_how_long_and_how_far():
+    changes = Changes("v")
+    for batch, share in (("a", 0.1), ("b", 0.9), ("c", 1.4), ("d", 0.9)):
+        changes = changes.after(batch, {"temp": share})
+    change = changes.columns["temp"]
+    assert (change.since, change.batches, change.farthest, change.begun) == ("b", 3, 1.4, "d")
+
+
+def test_what_is_new_is_told_first_and_what_goes_on_not_again():
+    changes = Changes("v").after("1", {"temp": 3.0, "carrier": QUIET})
+    changes = changes.after("2", {"temp": 3.0, "carrier": 2.5})
+    assert (changes.beginning("2"), changes.lasting) == (["carrier"], ["temp", "carrier"])
+
+
+def test_a_column_that_is_not_judged_stays_as_it_was():
+    changes = Changes("v").after("1", {"temp": 1.2})
+    assert changes.after("2", {}).columns == changes.columns
+
+
+def test_they_are_read_as_they_were_written():
+    changes = Changes("v").after("1", {"temp": 3.0, "dewp": 0.9})
+    assert Changes.from_json(json.loads(json.dumps(changes.to_json()))) == changes
+
+
+@given(shares=st.lists(st.floats(-2, 5), max_size=60))
+def test_between_two_times_that_a_change_is_told_it_was_over(shares):
+    changes, is_over = Changes("v"), True
+    for number, share in enumerate(shares):
+        changes = changes.after(str(number), {"temp": share})
+        if changes.beginning(str(number)):
+            assert is_over
+            is_over = False
+        is_over |= "temp" not in changes.columns
+
+
+@pytest.mark.parametrize("batches", [1, 10])
+def test_the_sum_never_exceeds_what_tells_a_change(batches):
+    changes = Changes("v")
+    for number in range(batches):
+        changes = changes.after(str(number), {"temp": 100.0})
+    assert changes.columns["temp"].sum == PATIENCE * 0.5
