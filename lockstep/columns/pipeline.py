@@ -26,7 +26,7 @@ from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Model, Node
-from lockstep.columns.predictors import ReferencePredictor
+from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_frame
@@ -250,15 +250,16 @@ class Pipeline:
         schema = self.joint_schema if labels else self.record_schema
         known = self._columns(data, schema)
         wanted = self.graph.order if labels else self.graph.served
-        found = self.evaluate(known, wanted)
+        bound = _keeping(self.bound) if matrices else self.bound
+        found = self.graph.evaluate(known, wanted, bound)
         columns = {name: found[name] for name in wanted}
-        insides = self._insides(found) if matrices else {}
+        insides = self._insides(found, bound) if matrices else {}
         return Trace(columns[self.key], columns, insides)
 
-    def _insides(self, found: Columns) -> dict[str, Array]:
+    def _insides(self, found: Columns, bound: Bound) -> dict[str, Array]:
         insides = {}
         for name, node in self.graph.nodes.items():
-            inside = node.inside(found, self.bound) if name in found else None
+            inside = node.inside(found, bound) if name in found else None
             if inside is not None:
                 insides[name] = inside
         return insides
@@ -287,6 +288,14 @@ class Pipeline:
                     f"{self.name}: {name} is an array of {array.dtype} and shape {array.shape}, "
                     f"not of {dtype} and shape ({length},); decode() makes columns of any table."
                 )
+
+
+def _keeping(bound: Bound) -> Bound:
+    """The same, of which reference predictors keep their matrices."""
+    return {
+        name: Keeping(one) if isinstance(one, ReferencePredictor) else one
+        for name, one in bound.items()
+    }
 
 
 def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:

@@ -47,55 +47,104 @@ class ReferencePredictor:
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
-        frame = matrix(self.model, columns)
-        with openmp_threads_for(len(frame)):
-            if self.model.classes is not None:
-                return self._classes(frame, self.model.classes)
-            return {self.model.name: self._numbers(frame)}
+        return self._answer(self._given(columns))
 
     def matrix(self, columns: Columns) -> Array:
         """The two-dimensional array that the final estimator gets, after all its transformers."""
-        given: Any = matrix(self.model, columns)
-        if len(getattr(self.estimator, "steps", ())) > 1:
-            if not len(given):  # transformers refuse that
-                return np.empty((0, self.estimator[-1].n_features_in_))
-            with openmp_threads_for(len(given)):
-                given = self.estimator[:-1].transform(given)
-        return np.asarray(given.toarray() if hasattr(given, "toarray") else given)
+        return _dense(self._given(columns))
+
+    def with_matrix(self, columns: Columns) -> tuple[Columns, Array]:
+        """What it answers, and the matrix that its final estimator got for it."""
+        given = self._given(columns)
+        return self._answer(given), _dense(given)
+
+    def _given(self, columns: Columns) -> Any:
+        """What the final estimator gets of some rows: with transformers before it, a matrix."""
+        frame = matrix(self.model, columns)
+        if not self._has_transformers:
+            return frame
+        if not len(frame):  # transformers refuse that
+            return np.empty((0, self._final.n_features_in_))
+        with openmp_threads_for(len(frame)):
+            return self.estimator[:-1].transform(frame)
+
+    def _answer(self, given: Any) -> Columns:
+        """The model's columns, as the final estimator says."""
+        with openmp_threads_for(given.shape[0]):
+            if self.model.classes is not None:
+                return self._classes(given, self.model.classes)
+            return {self.model.name: self._numbers(given)}
+
+    @property
+    def _has_transformers(self) -> bool:
+        return len(getattr(self.estimator, "steps", ())) > 1
+
+    @property
+    def _final(self) -> Any:
+        return self.estimator[-1] if self._has_transformers else self.estimator
 
     def matrix_names(self) -> list[str] | None:
         """Names of the columns of `matrix`, by its transformers; None where one tells none."""
-        if len(getattr(self.estimator, "steps", ())) < 2:
+        if not self._has_transformers:
             return list(self.model.inputs)
         try:
             return [str(name) for name in self.estimator[:-1].get_feature_names_out()]
         except (AttributeError, ValueError):  # a transformer that somebody wrote, above all
             return None
 
-    def _numbers(self, frame: pd.DataFrame) -> Array:
-        if not len(frame):
+    def _numbers(self, given: Any) -> Array:
+        rows, final = given.shape[0], self._final
+        if not rows:
             return np.empty(0)
-        if hasattr(self.estimator, "classes_"):
-            values = self.estimator.predict_proba(frame)[:, 1]
+        if hasattr(final, "classes_"):
+            values = final.predict_proba(given)[:, 1]
         else:
-            values = self.estimator.predict(frame)
+            values = final.predict(given)
         values = np.ascontiguousarray(values, dtype=np.float64)
-        if values.shape != (len(frame),):
-            raise ValueError(f"the estimator predicted {values.shape} for {len(frame)} rows")
+        if values.shape != (rows,):
+            raise ValueError(f"the estimator predicted {values.shape} for {rows} rows")
         return values
 
-    def _classes(self, frame: pd.DataFrame, declared: tuple[Any, ...]) -> Columns:
+    def _classes(self, given: Any, declared: tuple[Any, ...]) -> Columns:
+        final = self._final
         classes = np.asarray(declared, dtype=(self.model.kind or Kind.TEXT).dtype)
-        if len(frame):
-            probabilities = np.asarray(self.estimator.predict_proba(frame), dtype=np.float64)
+        if given.shape[0]:
+            probabilities = np.asarray(final.predict_proba(given), dtype=np.float64)
         else:
             probabilities = np.empty((0, len(classes)))
-        order = [list(self.estimator.classes_).index(value) for value in classes]
+        order = [list(final.classes_).index(value) for value in classes]
         probabilities = probabilities[:, order]
         found: Columns = {self.model.name: classes[probabilities.argmax(axis=1)]}
         for index, name in enumerate(self.model.probabilities):
             found[name] = np.ascontiguousarray(probabilities[:, index])
         return found
+
+
+class Keeping:
+    """A reference predictor that keeps the matrix of the rows that it is asked about.
+
+    A trace tells both, and the transformers take longer than all else. It is for one trace alone.
+
+    Args:
+        predictor: What answers.
+    """
+
+    def __init__(self, predictor: ReferencePredictor) -> None:
+        self._predictor = predictor
+        self._kept: Array | None = None
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        """The model's columns."""
+        found, self._kept = self._predictor.with_matrix(columns)
+        return found
+
+    def matrix(self, columns: Columns, /) -> Array:
+        """What the final estimator was given of these rows."""
+        return self._predictor.matrix(columns) if self._kept is None else self._kept
+
+
+def _dense(given: Any) -> Array:
+    return np.asarray(given.toarray() if hasattr(given, "toarray") else given)
 
 
 def matrix(model: Node, columns: Columns) -> pd.DataFrame:

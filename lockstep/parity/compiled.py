@@ -113,12 +113,13 @@ def _compared_on_edges(
     rows = edge_rows({one: golden.trace.columns[one] for one in node.inputs}, kinds)
     keys = np.arange(len(next(iter(rows.values()))))
     reference, other = pipeline.bound[name], compiled.pipeline.bound[name]
-    answered = np.concatenate([*_answered(reference, rows, keys), keys[:0]])
-    refused = np.setdiff1d(keys, answered)
+    nothing = keys[:0]
+    parts = [*_answered(reference, rows, keys), (nothing, reference(take_rows(rows, nothing)))]
+    answered = np.concatenate([part for part, _ in parts])
+    expected = stacked([found for _, found in parts])
     known = take_rows(rows, answered)
-    with np.errstate(all="ignore"):
-        taken = [row for row in refused.tolist() if _takes(other, _row(rows, row))]
-        expected = reference(known)
+    refused = np.setdiff1d(keys, answered).tolist()
+    taken = [row for row in refused if _answer(other, _row(rows, row)) is not None]
     failure = (
         f"compiled, {node.title} takes {len(taken)} rows that scikit-learn refuses"
         if taken
@@ -159,22 +160,23 @@ def _row(columns: Columns, row: int) -> Columns:
     return take_rows(columns, slice(row, row + 1))
 
 
-def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[Array]:
-    """The rows that a predictor takes, found by halves."""
+def _answered(predictor: Predictor, rows: Columns, keys: Array) -> Iterator[tuple[Array, Columns]]:
+    """The rows that a predictor takes, found by halves, and what it says of them."""
     if not len(keys):
         return
-    if _takes(predictor, take_rows(rows, keys)):
-        yield keys
+    found = _answer(predictor, take_rows(rows, keys))
+    if found is not None:
+        yield keys, found
     elif len(keys) > 1:
         half = len(keys) // 2
         yield from _answered(predictor, rows, keys[:half])
         yield from _answered(predictor, rows, keys[half:])
 
 
-def _takes(predictor: Predictor, rows: Columns) -> bool:
+def _answer(predictor: Predictor, rows: Columns) -> Columns | None:
+    """What a predictor says of some rows; None where it refuses them."""
     with np.errstate(all="ignore"):
         try:
-            predictor(rows)
+            return predictor(rows)
         except Exception:  # noqa: BLE001 - scikit-learn refuses with errors of many types
-            return False
-    return True
+            return None

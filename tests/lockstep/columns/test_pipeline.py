@@ -511,6 +511,41 @@ def test_matrices_of_no_rows_have_their_columns(fitted: Pipeline) -> None:
     assert trace.matrices["expected_weight"].shape == (0, 2)
 
 
+def test_a_trace_asks_the_transformers_once(
+    fitted: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaler = fitted.models_["linear"][0].named_transformers_["standardscaler"]
+    transform, asked = scaler.transform, []
+    monkeypatch.setattr(
+        scaler, "transform", lambda given, **named: asked.append(len(given)) or transform(given)
+    )
+    fitted.trace(plants(), matrices=True)
+
+    assert asked == [4]
+
+
+def test_a_trace_of_columns_that_are_given_holds_their_matrices(fitted: Pipeline) -> None:
+    computed = fitted.trace(plants(), matrices=True)
+    given = fitted.trace(dict(computed.columns), matrices=True)
+
+    assert same(given.matrices["linear"], computed.matrices["linear"])
+
+
+@pytest.mark.parametrize("name", ["linear", "boosted", "expected_weight", "likely_quality"])
+def test_a_model_says_what_scikit_learn_says_of_its_frame(fitted: Pipeline, name: str) -> None:
+    columns = fitted.trace(plants()).columns
+    node: Any = fitted.graph.columns[name]
+    estimator, frame = fitted.models_[name], matrix(node, columns)
+    if node.classes is not None:
+        found = np.column_stack([columns[one] for one in node.probabilities])
+        order = [list(estimator.classes_).index(one) for one in node.classes]
+        assert same(found, estimator.predict_proba(frame)[:, order])
+    elif hasattr(estimator, "classes_"):
+        assert same(columns[name], estimator.predict_proba(frame)[:, 1])
+    else:
+        assert same(columns[name], estimator.predict(frame))
+
+
 # Description
 
 
