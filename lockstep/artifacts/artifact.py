@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from typing import Any
 from lockstep.artifacts.errors import ArtifactError, FormatError, UnavailableFilesError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
+from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import one_line
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -69,10 +72,11 @@ class Artifact:
             manifest = json.loads(data)
         except ValueError as error:
             raise ArtifactError(f"{path} is damaged: {error}.") from error
-        if manifest.get("format") != FORMAT:
-            raise FormatError(path, manifest.get("format"), FORMAT, manifest.get("pipeline"))
-        for name, expected in manifest["files"].items():
-            _check(directory / name, _read(directory / name), expected)
+        with reading(path, "what a version is"):
+            if manifest.get("format") != FORMAT:
+                raise FormatError(path, manifest.get("format"), FORMAT, manifest.get("pipeline"))
+            for name, expected in manifest["files"].items():
+                _check(directory / name, _read(directory / name), expected)
         return cls(directory, manifest)
 
     @property
@@ -98,14 +102,44 @@ class Artifact:
         }
         return self.snapshot.load().with_models(models)
 
-    def read_json(self, name: str) -> Any:
-        """A JSON file of the directory."""
-        return json.loads((self.directory / name).read_bytes())
-
 
 def sha256(data: bytes) -> str:
     """SHA-256 in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Whatever fails while a part of a version is read is told of its file.
+
+    Args:
+        path: The file, or the directory of several.
+        what: What it is to hold, of the version.
+
+    Raises:
+        ArtifactError: It is missing, or does not hold that.
+        UnavailableFilesError: It cannot be read now.
+    """
+    try:
+        yield
+    except ArtifactError:
+        raise
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path} is missing, so that this version cannot be used. Restore the file, or use "
+            "another version."
+        ) from error
+    except OSError as error:
+        raise UnavailableFilesError(
+            f"{path} cannot be read now ({error.strerror or error}), so that this version cannot "
+            "be used. Try again when its disk or network drive answers."
+        ) from error
+    except (LockstepError, ValueError, LookupError, TypeError, AttributeError) as error:
+        cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
+        raise ArtifactError(
+            f"{path} does not hold {what} of a version ({cause}). Restore the file, or train and "
+            "promote a version anew."
+        ) from error
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +14,11 @@ from lockstep.artifacts.artifact import (
     ENVIRONMENT,
     GOLDEN,
     LAWS,
+    MANIFEST,
     PROFILE,
     SUITES,
     Artifact,
+    reading,
 )
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.snapshot import Snapshot, unload
@@ -51,6 +54,8 @@ class LoadedVersion:
         environment: Where it was fitted.
         metrics: Its quality, by metric.
         rows: Number of rows that it was fitted on.
+        counts: How much it carries that proves it right, as it was stored: see
+            `lockstep.artifacts.holdings`.
         ulps: Largest allowed difference of each column, in units in the last place.
         trained_until: Event time of the newest row that it was fitted on; None where it has none,
             or tells none.
@@ -73,6 +78,7 @@ class LoadedVersion:
     environment: Environment
     metrics: Mapping[str, float]
     rows: int
+    counts: Mapping[str, int]
     ulps: Mapping[str, int]
     trained_until: datetime | None
     faster_up_to: Mapping[str, int]
@@ -93,14 +99,31 @@ class LoadedVersion:
             UntrustedTypeError: A model holds a type that may not be loaded.
         """
         artifact = Artifact.open(directory, digest)
-        manifest = artifact.manifest
-        until = manifest.get("trained_until")
-        if manifest["pipeline"] != name:
+        if artifact.manifest.get("pipeline") != name:
             raise ArtifactError(
-                f"{directory} holds a version of {manifest['pipeline']}, not of {name}: point to "
-                f"a version of {name}."
+                f"{directory} holds a version of {artifact.manifest.get('pipeline')}, not of "
+                f"{name}: point to a version of {name}."
             )
-        profile, limits = _read_profile(artifact)
+        with reading(directory / MANIFEST, "what a version is"):
+            return cls._read(artifact, digest, name, version)
+
+    @classmethod
+    def _read(cls, artifact: Artifact, digest: str, name: str, version: int) -> LoadedVersion:
+        directory, manifest = artifact.directory, artifact.manifest
+        until = manifest.get("trained_until")
+        suites = {}
+        for role in manifest["suites"]:
+            with reading(path := directory / SUITES / f"{role}.json", f"the {role} suite"):
+                suites[role] = _suite(json.loads(path.read_bytes()))
+        with reading(path := directory / GOLDEN, "golden records"):
+            golden = GoldenRecords.from_directory(path)
+        with reading(path := directory / PROFILE, "the profile"):
+            stored = json.loads(path.read_bytes())
+            profile, limits = Profile.from_json(stored), Limits.from_json(stored["limits"])
+        with reading(path := directory / LAWS, "the laws"):
+            laws = Book.from_json(path.read_bytes())
+        with reading(path := directory / ENVIRONMENT, "the environment"):
+            environment = Environment.from_json(json.loads(path.read_bytes()))
         return cls(
             name=name,
             version=version,
@@ -109,16 +132,15 @@ class LoadedVersion:
             pipeline=artifact.pipeline(),
             snapshot=artifact.snapshot,
             framework=manifest["framework"],
-            golden=GoldenRecords.from_directory(directory / GOLDEN),
+            golden=golden,
             profile=profile,
             limits=limits,
-            laws=_read_laws(directory / LAWS),
-            suites={
-                role: artifact.read_json(f"{SUITES}/{role}.json") for role in manifest["suites"]
-            },
-            environment=Environment.from_json(artifact.read_json(ENVIRONMENT)),
+            laws=laws,
+            suites=suites,
+            environment=environment,
             metrics=manifest["metrics"],
             rows=manifest["rows"],
+            counts=manifest["counts"],
             ulps=manifest["ulps"],
             trained_until=datetime.fromisoformat(until) if until is not None else None,
             faster_up_to=manifest.get("faster_up_to", {}),
@@ -152,28 +174,12 @@ class LoadedVersion:
         unload(self.pipeline)
 
 
-def _read_laws(path: Path) -> Book:
-    try:
-        return Book.from_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            f"{path} is missing, so that this version cannot be used. Restore the file, or use "
-            "another version."
-        ) from error
-    except ValueError as error:
-        raise ArtifactError(
-            f"{path} does not hold the laws of a version ({error}). Restore the file, or train and "
-            "promote a version anew."
-        ) from error
+def _suite(stored: Any) -> Mapping[str, Any]:
+    """A suite as plain data.
 
-
-def _read_profile(artifact: Artifact) -> tuple[Profile, Limits]:
-    """The profile of the training, and the limits that were calibrated with it."""
-    try:
-        stored = artifact.read_json(PROFILE)
-        return Profile.from_json(stored), Limits.from_json(stored["limits"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ArtifactError(
-            f"{artifact.directory / PROFILE} does not tell how the training rows are distributed "
-            f"({type(error).__name__}: {error}): train anew."
-        ) from error
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(stored, dict) or not isinstance(stored.get("expectations"), list):
+        raise TypeError("it has no list of expectations")
+    return stored

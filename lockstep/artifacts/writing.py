@@ -22,6 +22,7 @@ from lockstep.artifacts.artifact import (
     sha256,
 )
 from lockstep.artifacts.framework import framework_digest, framework_sources
+from lockstep.artifacts.holdings import count
 from lockstep.artifacts.modules import is_package
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import dump_estimator
@@ -116,6 +117,13 @@ def write_artifact(
         "models": models,
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
+        "counts": count(
+            evidence.golden,
+            evidence.profile,
+            evidence.limits,
+            evidence.laws,
+            evidence.suites,
+        ),
         "files": {name: sha256(path.read_bytes()) for name, path in _files(directory)},
     }
     _write_json(directory / MANIFEST, manifest)

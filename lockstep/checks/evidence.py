@@ -101,16 +101,25 @@ def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
 
 
 def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> CheckResult:
-    """Replay the golden records.
+    """Replay the golden records, after counting them and the other evidence of the version.
 
     Args:
         loaded: The version.
         pipeline: What serves, with compiled predictors among its own; its reference ones if it is
             not given.
     """
+    from lockstep.artifacts.holdings import losses
     from lockstep.parity.compiled import numeric
     from lockstep.parity.replay import replay
 
+    if lost := losses(loaded):
+        return CheckResult(
+            False,
+            f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
+            where=f"the files of version {loaded.version} of {loaded.name}",
+            todo="Restore its files, have another version serve (`lockstep rollback PIPELINE`), or "
+            "train and promote a version anew: `lockstep train PIPELINE`.",
+        )
     serves_compiled = pipeline is not None and pipeline is not loaded.pipeline
     golden = numeric(loaded.golden) if serves_compiled else loaded.golden
     return check_comparison(

@@ -200,17 +200,21 @@ EVIDENCE = Check(
     "evidence",
     "The version can be loaded; what the checks of history, training set and candidate found is "
     "known of these very files; none of them that blocks is in error; and the version holds all "
-    "the golden records, expectations, profiles and laws that were counted then. It decides "
-    "whether the version goes live: an error keeps `@live` where it is.",
+    "the golden records, expectations, profiles and laws that were counted then, and no fewer than "
+    "a fit stores: 300 golden records or all rows, every column of them and every estimator's "
+    "matrix, a profile of every column. It decides whether the version goes live: an error keeps "
+    "`@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
 )
 GOLDEN_REPLAY = Check(
     "golden_replay",
-    "The version can be loaded, and the golden records, replayed here and now, give the values of "
-    "every column that they gave when it was fitted. Of a champion it decides whether the version "
-    "goes live: an error keeps `@live` where it is. Of a batch, an error blocks publishing.",
+    "The version can be loaded; it holds all the golden records with their columns and matrices, "
+    "expectations, profiled columns and laws that were stored with it; and the golden records, "
+    "replayed here and now, give the values of every column that they gave when it was fitted. Of "
+    "a champion it decides whether the version goes live: an error keeps `@live` where it is. Of a "
+    "batch, an error blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,

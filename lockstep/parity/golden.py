@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ _COLUMNS = "columns.parquet"
 _NUMBERS = "matrices.npz"
 _OBJECTS = "matrices.json"
 _DESCRIPTION = "golden.json"
+
+
+_DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile, zlib.error)
+"""What is raised by files that are missing or were cut."""
 
 
 class GoldenError(LockstepError):
@@ -131,16 +136,22 @@ class GoldenRecords:
             table = parquet.ParquetFile(directory / _COLUMNS).read()
             with (directory / _NUMBERS).open("rb") as file, np.load(file) as numbers:
                 matrices = dict(numbers)
-        except (OSError, ValueError, pa.ArrowInvalid, zipfile.BadZipFile) as error:
+            columns = from_arrow(table, kinds_of(table))
+            keys = columns.pop(_KEY)
+            matrices |= {name: _read(rows) for name, rows in objects.items()}
+            return cls.of(
+                records={name: columns[name] for name in description["fields"]},
+                trace=Trace(
+                    keys, columns, {name: matrices[name] for name in description["matrices"]}
+                ),
+                coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
+            )
+        except _DAMAGE as error:
             raise GoldenError(f"Golden records in {directory} cannot be read: {error}") from error
-        columns = from_arrow(table, kinds_of(table))
-        keys = columns.pop(_KEY)
-        matrices |= {name: _read(rows) for name, rows in objects.items()}
-        return cls.of(
-            records={name: columns[name] for name in description["fields"]},
-            trace=Trace(keys, columns, {name: matrices[name] for name in description["matrices"]}),
-            coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
-        )
+        except (LookupError, TypeError, AttributeError) as error:
+            raise GoldenError(
+                f"Golden records in {directory} are damaged: {type(error).__name__}: {error}"
+            ) from error
 
 
 def _table(trace: Trace) -> pa.Table:

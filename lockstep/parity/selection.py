@@ -16,6 +16,8 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
 from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
 
+GOLDEN_ROWS = 300
+"""Most golden records that are chosen; where there are as many rows, so many are."""
 _CATEGORIES = 60
 """Categories that are sought in one column, the most frequent first."""
 _POOL = 50_000
@@ -46,7 +48,7 @@ class _Wish:
 
 
 def choose_golden(
-    pipeline: Pipeline, columns: Columns, limit: int = 300, *, seed: int = 0
+    pipeline: Pipeline, columns: Columns, limit: int = GOLDEN_ROWS, *, seed: int = 0
 ) -> GoldenRecords:
     """Choose golden records, and compute every column of them.
 

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.errors import LockstepError
@@ -80,8 +81,14 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
         strict: Whether a record with a field that is not declared is refused.
 
     Raises:
-        UnprovenError: A column differs; the message names it.
+        UnprovenError: A column differs, or some of what proves the version is lost; the message
+            names it.
     """
+    if lost := losses(loaded):
+        raise UnprovenError(
+            f"What proves version {loaded.version} is not complete: {'; '.join(lost)}. Restore its "
+            "files, or train and promote a version anew."
+        )
     replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version)
     if not replayed.ok:
         raise UnprovenError(

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from lockstep.artifacts.holdings import count
 from lockstep.checks.evidence import check_comparison, check_compiled, check_training_parity
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
@@ -44,7 +45,6 @@ from lockstep.training.checks import (
     check_quality,
     check_slices,
 )
-from lockstep.training.evidence import count
 from lockstep.training.holdout import Evaluation, evaluate_champion, evaluate_holdout
 from lockstep.training.plots import quality_plot
 from lockstep.training.training_set import (

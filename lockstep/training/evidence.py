@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from lockstep.artifacts.holdings import count, losses
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -15,14 +15,13 @@ from lockstep.checks.specs import (
     TRAINING_SET_CHECKS,
     WIRE_FORMATS,
 )
+from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import listed
+from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.laws.book import Book
-    from lockstep.parity.golden import GoldenRecords
-    from lockstep.parity.limits import Limits
-    from lockstep.parity.profiles import Profile
     from lockstep.registry.versions import Version
 
 BLOCKING = frozenset(
@@ -33,29 +32,6 @@ BLOCKING = frozenset(
 """Checks of the training that no version may have failed which serves."""
 _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TRIP, WIRE_FORMATS))
 """Those that every version has to have passed: there always is something to compare."""
-
-
-def count(
-    golden: GoldenRecords,
-    profile: Profile,
-    limits: Limits,
-    laws: Book,
-    suites: Mapping[str, Mapping[str, Any]],
-) -> dict[str, int]:
-    """How much a version carries that proves it right, by what it is.
-
-    Limits are counted and added up: wider ones, by which nothing would be found, are more.
-    """
-    return {
-        "golden rows": len(golden),
-        "columns of golden rows": len(golden.trace.columns),
-        "matrices of golden rows": len(golden.trace.matrices),
-        "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
-        "columns of the profile": len(profile.columns),
-        "limits of drift": limits.count,
-        "thousandths of all limits of drift": round(1000 * limits.total),
-        "laws": len(laws.laws),
-    }
 
 
 def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
@@ -72,7 +48,7 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
             False,
             f"It is not known what the training of version {wanted.version} found: {error}.",
         )
-    problems = [*_failures(evidence), *_losses(evidence, loaded)]
+    problems = [*_failures(evidence), *_losses(evidence, loaded), *losses(loaded), *_cut(loaded)]
     return CheckResult(
         passed=not problems,
         summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}."
@@ -101,3 +77,17 @@ def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
         for what, now in held.items()
         if now != evidence.counts.get(what)
     ]
+
+
+def _cut(loaded: LoadedVersion) -> list[str]:
+    """What a fit always stores, and this version does not hold."""
+    graph, key = loaded.pipeline.graph, loaded.pipeline.key
+    least = min(GOLDEN_ROWS, loaded.rows)
+    found = []
+    if len(loaded.golden) < least:
+        found.append(f"it holds {len(loaded.golden)} golden rows, and a fit stores {least}")
+    profiled = (n for n in graph.served if n != key and graph.kind(n) is not Kind.TIME)
+    lacking = [name for name in profiled if name not in loaded.profile.columns]
+    if lacking:
+        found.append(f"its profile lacks {listed(lacking)}")
+    return found

@@ -1,0 +1,93 @@
+"""Holdings: how much a version carries that proves it right, and what of it is lost.
+
+Golden records that were cut to one row, or to their raw columns, replay without a difference, and a
+suite without expectations is met. So a version says in its manifest how much it holds, and whoever
+relies on it counts first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from lockstep.columns.plain import listed
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.laws.book import Book
+    from lockstep.parity.golden import GoldenRecords
+    from lockstep.parity.limits import Limits
+    from lockstep.parity.profiles import Profile
+
+ROLES = ("input", "features", "outputs")
+"""The suites that every version has, if only one that expects nothing."""
+LEAST_GOLDEN = 10
+"""Golden rows that any version has which was fitted on so many rows."""
+
+
+def count(
+    golden: GoldenRecords,
+    profile: Profile,
+    limits: Limits,
+    laws: Book,
+    suites: Mapping[str, Mapping[str, Any]],
+) -> dict[str, int]:
+    """How much a version carries that proves it right, by what it is.
+
+    Limits are counted and added up: wider ones, by which nothing would be found, are more.
+    """
+    return {
+        "golden rows": len(golden),
+        "columns of golden rows": len(golden.trace.columns),
+        "matrices of golden rows": len(golden.trace.matrices),
+        "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
+        "columns of the profile": len(profile.columns),
+        "limits of drift": limits.count,
+        "thousandths of all limits of drift": round(1000 * limits.total),
+        "laws": len(laws.laws),
+    }
+
+
+def losses(loaded: LoadedVersion) -> tuple[str, ...]:
+    """What a version holds less than was stored with it, or than its pipeline takes.
+
+    Args:
+        loaded: The version.
+
+    Returns:
+        Each loss, as a clause; none where it holds all.
+    """
+    return (*_since_stored(loaded), *_of_pipeline(loaded))
+
+
+def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
+    held = count(loaded.golden, loaded.profile, loaded.limits, loaded.laws, loaded.suites)
+    for what, now in held.items():
+        stored = loaded.counts.get(what)
+        if now != stored:
+            yield f"it holds {now} {what}, and {stored or 'none'} were stored with it"
+
+
+def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
+    """What the columns of the pipeline and the rows of the fit say that there must be."""
+    golden, graph = loaded.golden, loaded.pipeline.graph
+    least = min(LEAST_GOLDEN, loaded.rows)
+    if len(golden) < least:
+        yield f"it holds {len(golden)} golden rows, and it takes {least} at least"
+    lacking = [name for name in graph.served if name not in golden.trace.columns]
+    if lacking:
+        yield f"its golden records lack {listed(lacking)}"
+    lacking = [name for name in graph.models if name not in golden.trace.matrices]
+    if lacking:
+        yield f"its golden records lack the matrix given to the estimator of {listed(lacking)}"
+    lacking = [name for name in loaded.pipeline.record_schema.names if name not in golden.records]
+    if lacking:
+        yield f"its golden records lack the fields {listed(lacking)}"
+    lacking = [role for role in ROLES if role not in loaded.suites]
+    if lacking:
+        yield f"it has no suite of {listed(lacking)}"
+    if loaded.profile.rows != loaded.rows:
+        yield (
+            f"its profile is of {loaded.profile.rows:,} rows, and it was fitted on "
+            f"{loaded.rows:,}: it is another version's"
+        )

@@ -1,0 +1,220 @@
+"""A version of which some proof is lost, or whose files are no longer what they were."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lockstep.artifacts.artifact import sha256
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.holdings import losses
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.artifacts.writing import write_artifact
+from lockstep.checks.evidence import check_replay
+from lockstep.columns.pipeline import Trace
+from lockstep.columns.tables import take_rows
+from lockstep.parity.golden import GoldenRecords
+from lockstep.serving.proving import UnprovenError, prove
+
+SUITES = {
+    "input": {
+        "name": "input",
+        "expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "radius"}}],
+    },
+    "features": {"name": "features", "expectations": []},
+    "outputs": {"name": "outputs", "expectations": []},
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a version, whose manifest follows what is done to them."""
+
+    directory: Path
+
+    def edit(self, name: str, change: Callable[[Any], Any]) -> None:
+        """Change a JSON file."""
+        path = self.directory / name
+        path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
+
+    def open(self) -> LoadedVersion:
+        """The version, by a manifest that agrees with all its files as they are now."""
+        path = self.directory / "manifest.json"
+        try:
+            manifest = json.loads(path.read_bytes())
+            manifest["files"] = {
+                name: sha256(self.directory.joinpath(name).read_bytes())
+                for name in manifest["files"]
+                if self.directory.joinpath(name).exists()
+            }
+            path.write_text(json.dumps(manifest))
+        except (ValueError, TypeError):
+            pass  # damaged on purpose
+        return LoadedVersion.open(
+            self.directory, sha256(path.read_bytes()), name="tumour", version=1
+        )
+
+    def replace_golden(self, golden: GoldenRecords) -> None:
+        """Store other golden records in place of its own."""
+        golden.to_directory(self.directory / "golden")
+
+
+@pytest.fixture
+def files(tumour: Any, tmp_path: Path) -> Files:
+    """The files of a version that holds 40 golden rows and one expectation."""
+    evidence = replace(tumour.evidence, suites=SUITES)
+    write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
+    return Files(tmp_path / "version")
+
+
+def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
+    version = files.open()
+    assert losses(version) == ()
+    assert check_replay(version).passed
+    assert prove(version).loaded is version
+
+
+def one_row(golden: GoldenRecords) -> GoldenRecords:
+    return GoldenRecords.of(take_rows(golden.records, slice(1)), golden.trace.take([0]))
+
+
+def raw_columns(golden: GoldenRecords) -> GoldenRecords:
+    trace = golden.trace
+    columns = {name: trace.columns[name] for name in golden.records}
+    return GoldenRecords.of(golden.records, Trace(trace.keys, columns, {}))
+
+
+def without_matrices(golden: GoldenRecords) -> GoldenRecords:
+    return GoldenRecords.of(
+        golden.records, Trace(golden.trace.keys, golden.trace.columns, {}), golden.coverage
+    )
+
+
+def no_rows(golden: GoldenRecords) -> GoldenRecords:
+    return GoldenRecords.of(take_rows(golden.records, slice(0)), golden.trace.take([]))
+
+
+def lacks_a_column(golden: GoldenRecords) -> GoldenRecords:
+    trace = golden.trace
+    columns = {name: one for name, one in trace.columns.items() if name != "verdict"}
+    return GoldenRecords.of(golden.records, Trace(trace.keys, columns, trace.matrices))
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"),
+    [
+        (one_row, "it holds 1 golden rows, and 40 were stored"),
+        (no_rows, "it holds 0 golden rows, and 40 were stored"),
+        (raw_columns, "columns of golden rows"),
+        (without_matrices, "it holds 0 matrices of golden rows"),
+        (lacks_a_column, "its golden records lack verdict"),
+    ],
+)
+def test_golden_records_that_were_cut_are_an_error_of_golden_replay_and_of_the_server(
+    files: Files, tumour: Any, cut: Callable[[GoldenRecords], GoldenRecords], said: str
+) -> None:
+    files.replace_golden(cut(tumour.golden))
+    version = files.open()
+    found = check_replay(version)
+    assert found.is_error
+    assert said in found.summary
+    with pytest.raises(UnprovenError, match="is not complete"):
+        prove(version)
+
+
+@pytest.mark.parametrize("cut", [one_row, raw_columns, without_matrices, lacks_a_column])
+def test_golden_records_that_were_cut_before_they_were_stored_are_too_few(
+    tumour: Any, tmp_path: Path, cut: Callable[[GoldenRecords], GoldenRecords]
+) -> None:
+    evidence = replace(tumour.evidence, golden=cut(tumour.golden), suites=SUITES)
+    write_artifact(tmp_path / "version", tumour.pipeline, tumour.source, evidence)
+    assert check_replay(Files(tmp_path / "version").open()).is_error
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        (
+            "suites/input.json",
+            lambda suite: {**suite, "expectations": []},
+            "it holds 0 expectations, and 1 were stored",
+        ),
+        (
+            "profile.json",
+            lambda profile: {**profile, "columns": {}},
+            "it holds 0 columns of the profile",
+        ),
+        (
+            "profile.json",
+            lambda profile: {**profile, "rows": 12},
+            "its profile is of 12 rows, and it was fitted on 569: it is another version's",
+        ),
+        ("manifest.json", lambda manifest: {**manifest, "counts": {}}, "none were stored"),
+        (
+            "manifest.json",
+            lambda manifest: {**manifest, "suites": ["input"]},
+            "it has no suite of features, outputs",
+        ),
+    ],
+)
+def test_suites_and_profiles_that_were_emptied_are_an_error(
+    files: Files, name: str, change: Callable[[Any], Any], said: str
+) -> None:
+    files.edit(name, change)
+    found = check_replay(files.open())
+    assert found.is_error
+    assert said in found.summary
+
+
+PARTS = (
+    "suites/input.json",
+    "profile.json",
+    "laws.json",
+    "environment.json",
+    "golden/golden.json",
+    "golden/columns.parquet",
+    "golden/matrices.npz",
+    "golden/matrices.json",
+)
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda data: None,
+    "empty": lambda data: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "an empty object": lambda data: b"{}",
+    "a list": lambda data: b"[]",
+    "null": lambda data: b"null",
+    "no text": lambda data: b"\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "damage"),
+    [
+        (part, damage)
+        for part in PARTS
+        for damage in DAMAGES
+        # which is what it holds where no matrix is of objects
+        if (part, damage) != ("golden/matrices.json", "an empty object")
+    ],
+)
+def test_a_part_that_is_damaged_is_told_by_its_file(files: Files, part: str, damage: str) -> None:
+    path = files.directory / part
+    data = DAMAGES[damage](path.read_bytes())
+    path.unlink()
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ArtifactError) as caught:
+        files.open()
+    assert str(files.directory) in str(caught.value)
+    assert part.split("/", maxsplit=1)[0] in str(caught.value)
+    assert "Restore" in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'{"format": 3}'])
+def test_a_manifest_that_says_nothing_is_told(files: Files, data: bytes) -> None:
+    (files.directory / "manifest.json").write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"manifest\.json"):
+        LoadedVersion.open(files.directory, sha256(data), name="tumour", version=1)
