@@ -161,6 +161,7 @@ class _Plan:
     fields: tuple[tuple[Field, Convert], ...]
     blocks: tuple[_Block, ...]
     names: frozenset[str]
+    order: Mapping[str, Any]
 
 
 @lru_cache(maxsize=256)
@@ -169,8 +170,10 @@ def _plan(schema: Schema) -> _Plan:
     blocks = []
     for kind in Kind:
         converts = tuple((field.name, convert) for field, convert in fields if field.kind is kind)
-        blocks.append(_Block(tuple(name for name, _ in converts), converts, kind.dtype))
-    return _Plan(fields, tuple(blocks), frozenset(schema.names))
+        if converts:
+            blocks.append(_Block(tuple(name for name, _ in converts), converts, kind.dtype))
+    order = dict.fromkeys(schema.names)
+    return _Plan(fields, tuple(blocks), frozenset(schema.names), order)
 
 
 _FIRST_ROW = np.zeros(1, dtype=np.int64)
@@ -180,7 +183,7 @@ _FIRST_ROW.flags.writeable = False
 def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source: str) -> Decoded:
     plan = _plan(schema)
     for position, record in enumerate(records):
-        if not isinstance(record, Mapping):
+        if type(record) is not dict and not isinstance(record, Mapping):
             raise UnreadableError(
                 f"{source}: row {position} is {type(record).__name__}, not a record (an object "
                 "with named fields).",
@@ -189,7 +192,7 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
     named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
     if len(named) == 1:
         try:
-            columns = _decode_one(named[0], plan, schema)
+            columns = _decode_one(named[0], plan)
         except RefusedError:
             pass  # what follows finds all the reasons
         else:
@@ -225,19 +228,19 @@ def _row_numbers(rows: int) -> Cast:
     return np.arange(rows, dtype=np.int64), {}
 
 
-def _decode_one(record: Mapping[str, Any], plan: _Plan, schema: Schema) -> Columns:
+def _decode_one(record: Mapping[str, Any], plan: _Plan) -> Columns:
     """The columns of a single record: one array a kind, of which each column is a view.
 
     Raises:
         RefusedError: A value does not fit its declaration.
     """
     get = record.get
-    found: Columns = {}
+    found: Columns = dict(plan.order)
     for block in plan.blocks:
         values = np.array([convert(get(name)) for name, convert in block.converts], block.dtype)
-        values.flags.writeable = False
+        values.setflags(write=False)
         found.update(zip(block.names, values.reshape(-1, 1), strict=True))
-    return {name: found[name] for name in schema.names}
+    return found
 
 
 def _extra(records: Sequence[Mapping[str, Any]], names: frozenset[str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from lockstep.columns.kinds import (
     kind_of_dtype,
     picker,
 )
-from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Function, Node
+from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
 from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
@@ -35,13 +35,13 @@ class _Step(NamedTuple):
 
     Attributes:
         node: The node.
-        function: From the arrays of its inputs to its one column; None where it has none.
-        inputs: From columns to those arrays.
+        is_direct: Whether its one column is what its function returns of its inputs.
+        inputs: From columns to those inputs.
         dtype: The dtype with which an array surely is its column; None where it takes more.
     """
 
     node: Node
-    function: Function | None
+    is_direct: bool
     inputs: Callable[[Columns], Sequence[Array]]
     dtype: np.dtype[Any] | None
 
@@ -231,17 +231,17 @@ class Graph:
         rows = len(next(iter(found.values()))) if found else 0
         shape = (rows,)
         with np.errstate(all="ignore"):
-            for node, function, inputs, dtype in self._plan(frozenset(found), tuple(wanted)):
+            for node, is_direct, inputs, dtype in self._plan(frozenset(found), tuple(wanted)):
                 try:
-                    if function is None:
-                        given = node.compute(found, bound)
+                    if is_direct:
+                        value = node.function(*inputs(found))  # type: ignore[misc]
                     else:
-                        value = function(*inputs(found))
+                        given = node.compute(found, bound)
                 except LockstepError:
                     raise
                 except Exception as error:
                     raise raised(node, error) from error
-                if function is None:
+                if not is_direct:
                     for name, one in given.items():
                         if name not in found:
                             found[name] = _settled(node, one, self._dtypes[name], rows)
@@ -263,7 +263,7 @@ class Graph:
 
     def _step(self, node: Node) -> _Step:
         dtype = self._dtypes[node.name]
-        return _Step(node, node.direct, picker(node.inputs), None if dtype.hasobject else dtype)
+        return _Step(node, node.is_direct, picker(node.inputs), None if dtype.hasobject else dtype)
 
     def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[Node]:
         needed: set[Node] = set()

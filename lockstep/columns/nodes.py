@@ -81,9 +81,9 @@ class Node(ABC):
         """
 
     @property
-    def direct(self) -> Function | None:
-        """The function from its inputs, in order, to its one column, if that is all it computes."""
-        return None
+    def is_direct(self) -> bool:
+        """Whether it has one column, which is what its function returns of its inputs, in order."""
+        return False
 
     def example(self, known: Columns) -> Mapping[str, Any]:
         """Its columns of three example rows, to see what it gives before there is any data."""
@@ -172,9 +172,9 @@ class Column(Node):
         return {self.name: self.kind}
 
     @property
-    def direct(self) -> Function | None:
-        """Its function."""
-        return self.function
+    def is_direct(self) -> bool:
+        """Always, for a function's own column."""
+        return True
 
     def compute(self, known: Columns, bound: Bound) -> Mapping[str, Any]:
         """What its function returns."""
@@ -204,9 +204,9 @@ class Model(Column):
         return self.inputs
 
     @property
-    def direct(self) -> Function | None:
-        """None: its function makes an estimator."""
-        return None
+    def is_direct(self) -> bool:
+        """No: its function makes an estimator."""
+        return False
 
     def make(self) -> Any:
         """A new, unfitted estimator."""

@@ -45,7 +45,7 @@ def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
     refused: dict[int, tuple[Reason, ...]] = {}
     for suite in rules:
         refusals = suite.apply(columns)
-        for row in np.flatnonzero(refusals.mask).tolist():
+        for row in refusals.rows:
             refused[row] = (*refused.get(row, ()), *refusals.reasons(row))
     if not refused:
         return Parted(columns, {})

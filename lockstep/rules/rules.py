@@ -7,15 +7,15 @@ Expectations nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.errors import LockstepError
-from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import Mask, NoRowTestError, PairTest, ValueTest, value_at
 from lockstep.rules.wording import Kwargs, Wording, quoted, row_wording
@@ -74,14 +74,15 @@ class _Plan:
         tests: One a rule, in the order of the rules.
         values: By column (its position): what a value must pass, and whether it must be there.
         pairs: By two columns: what their values must pass.
+        times: The columns that hold times.
     """
 
     tests: tuple[Test, ...]
     values: tuple[tuple[int, tuple[Callable[[Any], object], ...], bool], ...]
     pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]
+    times: tuple[int, ...]
 
 
-@dataclass(frozen=True)
 class Refusals:
     """Which rows the row rules refuse, and why.
 
@@ -89,9 +90,19 @@ class Refusals:
         mask: True where a row is refused; shape (n,), bool.
     """
 
-    mask: Mask
-    _rules: RowRules = field(repr=False)
-    _columns: Columns = field(repr=False)
+    __slots__ = ("_columns", "_rules", "mask")
+
+    def __init__(self, mask: Mask, rules: RowRules, columns: Columns) -> None:
+        self.mask = mask
+        self._rules = rules
+        self._columns = columns
+
+    @property
+    def rows(self) -> list[int]:
+        """Positions of the rows that are refused, in order."""
+        if self.mask is _ACCEPTED:  # what most single rows are
+            return []
+        return np.flatnonzero(self.mask).tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """All that is wrong with a row, in the order of the suite; empty for an accepted one."""
@@ -113,6 +124,7 @@ class RowRules:
         self.rules = rules
         self.skipped = skipped
         self.columns = tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
+        self._pick = picker(self.columns)
         self._position = {name: position for position, name in enumerate(self.columns)}
         self._plans: dict[Dtypes, _Plan] = {}
 
@@ -129,9 +141,7 @@ class RowRules:
         rows = len(arrays[0]) if arrays else len(next(iter(columns.values()), ()))
         plan = self._plan(arrays)
         if rows == 1:
-            mask = (
-                _REFUSED if _refuses(plan, [value_at(array, 0) for array in arrays]) else _ACCEPTED
-            )
+            mask = _REFUSED if _refuses(plan, _values(plan, arrays)) else _ACCEPTED
         else:
             mask = self._mask(plan, arrays, rows)
         return Refusals(mask, self, columns)
@@ -161,9 +171,9 @@ class RowRules:
             if not _passes(test, [values[name] for name in rule.columns])
         )
 
-    def _arrays(self, columns: Columns) -> list[Array]:
+    def _arrays(self, columns: Columns) -> Sequence[Array]:
         try:
-            return [columns[name] for name in self.columns]
+            return self._pick(columns)
         except KeyError as error:
             name = error.args[0]
             rule = next(rule for rule in self.rules if name in rule.columns)
@@ -172,7 +182,7 @@ class RowRules:
                 f"records do not have. They have: {', '.join(columns)}. Correct the suite."
             ) from None
 
-    def _plan(self, arrays: list[Array]) -> _Plan:
+    def _plan(self, arrays: Sequence[Array]) -> _Plan:
         dtypes = tuple([array.dtype for array in arrays])
         plan = self._plans.get(dtypes)
         if plan is None:
@@ -210,15 +220,16 @@ class RowRules:
                 for position, own in values.items()
             ),
             pairs=tuple(pairs),
+            times=tuple(place for place, kind in enumerate(kinds) if kind is Kind.TIME),
         )
 
-    def _mask(self, plan: _Plan, arrays: list[Array], rows: int) -> Mask:
+    def _mask(self, plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
         refused = np.zeros(rows, dtype=np.bool_)
         for mask in self._masks(plan, arrays):
             refused |= mask
         return refused
 
-    def _masks(self, plan: _Plan, arrays: list[Array]) -> Iterator[Mask]:
+    def _masks(self, plan: _Plan, arrays: Sequence[Array]) -> Iterator[Mask]:
         """Which rows each rule refuses."""
         for rule, test in zip(self.rules, plan.tests, strict=True):
             yield test.refused(*(arrays[self._position[name]] for name in rule.columns))
@@ -283,6 +294,14 @@ def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
     return kind
 
 
+def _values(plan: _Plan, arrays: Sequence[Array]) -> list[Any]:
+    """The values of a single row, as `value_at` gives them, and three times as fast."""
+    values = [None if (value := array.item()) != value else value for array in arrays]
+    for place in plan.times:
+        values[place] = value_at(arrays[place], 0)
+    return values
+
+
 def _refuses(plan: _Plan, values: list[Any]) -> bool:
     """Whether one row, given as values, is refused by any rule."""
     for position, accepts, needed in plan.values:
@@ -294,7 +313,10 @@ def _refuses(plan: _Plan, values: list[Any]) -> bool:
         for accept in accepts:
             if not accept(value):
                 return True
-    return not all(accept(values[first], values[second]) for first, second, accept in plan.pairs)
+    for first, second, accepts_pair in plan.pairs:  # noqa: SIM110; in a third of the time
+        if not accepts_pair(values[first], values[second]):
+            return True
+    return False
 
 
 def _passes(test: Test, values: list[Any]) -> bool:

@@ -239,10 +239,8 @@ class Scorer:
     def _by_rules(self, decoded: Decoded) -> Decoded:
         """Decoded rows without those that the row rules refuse."""
         refusals = self.rules.apply(decoded.columns)
-        if not refusals.mask.any():
-            return decoded
-        places = np.flatnonzero(refusals.mask).tolist()
-        return self._set_aside(decoded, {row: refusals.reasons(row) for row in places})
+        refused = {row: refusals.reasons(row) for row in refusals.rows}
+        return self._set_aside(decoded, refused) if refused else decoded
 
     def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
         """Decoded rows with their fields and outputs, as far as they are known or can be computed.
