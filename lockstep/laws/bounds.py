@@ -1,0 +1,130 @@
+"""Bounds: one number of a row that never exceeds another, and clock times that belong together.
+
+Conformance constraints (Fariha et al., "Conformance constraint discovery: measuring trust in
+data-driven systems", SIGMOD 2021) of the simplest projection, a difference. One is kept where it
+tells of both columns together (the columns by themselves would often break it), and where days
+after days come right up to the bound: where they do not, the next season may pass it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats
+from lockstep.laws.glance import glance, number_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.quantities import Quantity, clock_quantities
+from lockstep.laws.rows import Rows, TrainingRows
+
+TELLING = 0.02
+"""Share of rows that would break a bound if its two columns had nothing to do with each other."""
+TOUCHING = 0.1
+"""Share of days that come right up to a bound."""
+MANY = 0.01
+"""Share of rows beyond a bound from which on they cannot be what they were."""
+MOST_ROWS = 20_000
+"""Training rows on which it is tried what would break a bound."""
+
+
+class AtMost(Law, frozen=True, kw_only=True, tag="at most"):
+    """A number that is never above another."""
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        smaller, larger = self.columns
+        return f"{smaller} is never above {larger}."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        smaller, larger = (glance(rows).numbers(name) for name in self.columns)
+        difference = larger - smaller
+        known = int(np.count_nonzero(~np.isnan(difference)))
+        is_beyond = difference < -_slack(difference)
+        return _broken(self, rows, is_beyond, known, self.says)
+
+
+class Clocks(Law, frozen=True, kw_only=True, tag="clocks"):
+    """Two clock times that are the same on every row.
+
+    Attributes:
+        minutes: What passes from one to the other.
+    """
+
+    minutes: Quantity
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.columns[0]} is the clock time of {self.columns[1]}."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        minutes = self.minutes.of(rows)
+        known = int(np.count_nonzero(~np.isnan(minutes)))
+        return _broken(self, rows, np.abs(minutes) >= 1, known, self.says)
+
+
+def _slack(numbers: Floats) -> Floats:
+    return 1e-9 * np.maximum(1.0, np.abs(numbers))
+
+
+def _broken(law: Law, rows: Rows, is_beyond: Array, known: int, says: str) -> Broken | None:
+    beyond = int(np.count_nonzero(is_beyond))
+    if not beyond:
+        return None
+    return Broken(
+        law=law,
+        columns=law.columns,
+        message=f"{says} {beyond / known:.1%} of the rows break that, no training row did",
+        rows=glance(rows).all_positions(is_beyond),
+        strict=law.is_strict and beyond >= max(MANY * known, 3),
+        numbers={"share beyond": beyond / known},
+    )
+
+
+def discover(training: TrainingRows) -> list[AtMost | Clocks]:
+    """Find bounds between numbers, and clock times that are the same.
+
+    Args:
+        training: The training rows.
+    """
+    if training.days < ENOUGH_DAYS:
+        return []
+    rows = training.rows
+    generator = np.random.default_rng(0)
+    chosen = generator.permutation(len(rows))[:MOST_ROWS]
+    names = number_columns(rows.schema)
+    numbers = {name: rows.columns[name].astype(np.float64, copy=False) for name in names}
+    found: list[AtMost | Clocks] = []
+    for smaller in names:
+        for larger in names:
+            if smaller != larger:
+                pair = (smaller, larger)
+                law = _at_most(pair, numbers[smaller], numbers[larger], chosen, training)
+                found += [] if law is None else [law]
+    for one in clock_quantities(rows):
+        minutes = one.of(rows)
+        if np.all(np.abs(minutes[~np.isnan(minutes)]) < 1) and not np.isnan(minutes).all():
+            found.append(Clocks(columns=one.columns, days=training.days, minutes=one))
+    return found
+
+
+def _at_most(
+    pair: tuple[str, str], smaller: Floats, larger: Floats, chosen: Array, training: TrainingRows
+) -> AtMost | None:
+    apart = larger[chosen] - smaller[chosen][::-1]  # of rows that have nothing to do with it
+    apart = apart[~np.isnan(apart)]
+    together = larger[chosen] - smaller[chosen]
+    together = together[~np.isnan(together)]
+    if len(together) < len(chosen) / 10 or together.min() < 0 or np.mean(apart < 0) < TELLING:
+        return None
+    difference = larger - smaller
+    known = ~np.isnan(difference) & (training.day_of >= 0)
+    lowest = np.full(training.days, np.inf)
+    np.minimum.at(lowest, training.day_of[known], difference[known])
+    closest = float(lowest.min())
+    touching = int(np.count_nonzero(lowest <= closest + _slack(lowest)))
+    if closest < 0 or touching < TOUCHING * training.days:
+        return None
+    return AtMost(columns=pair, days=training.days)

@@ -1,0 +1,361 @@
+"""Forms: patterns and white space of texts, and the digits of numbers.
+
+Texts are profiled by patterns of character classes, as Potter's Wheel (Raman and Hellerstein, VLDB
+2001) and Auto-Validate (Song and He, SIGMOD 2021) do: an upper-case letter is A, a lower-case one
+a, a digit 9. Numbers lie on a grid where they were measured or converted in steps, such as tenths
+or miles per hour made of whole knots: the greatest common divisor of their differences. Another
+unit, a rounding or a mean leaves that grid, or falls on a coarser one far more often.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import show
+from lockstep.laws.bands import (
+    Band,
+    Banded,
+    Reading,
+    fitted,
+    share,
+    training_days,
+    with_bands,
+)
+from lockstep.laws.glance import glance, number_columns, text_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows
+
+MOST_PATTERNS = 200
+"""Patterns of a column with a form."""
+MOST_VALUES = 2_000
+"""Values of a column that are known one by one."""
+MOST_DECIMALS = 6
+"""Digits after the point within which a grid is looked for."""
+MOST_EMPTY = 50
+"""Places of a grid for each of its values that training had: more, and the grid tells nothing."""
+ENOUGH_VALUES = 20
+"""Different numbers that a grid takes."""
+_UPPER, _LOWER, _DIGIT = "A", "a", "9"
+_CLASSES = str.maketrans(
+    {
+        **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", _UPPER),
+        **dict.fromkeys("abcdefghijklmnopqrstuvwxyz", _LOWER),
+        **dict.fromkeys("0123456789", _DIGIT),
+    }
+)
+_REPEATED = re.compile(r"(.)\1+", re.DOTALL)
+_TRAITS = {
+    "padded": "begin or end with white space",
+    "lower": "have lower-case letters",
+    "upper": "have upper-case letters",
+    "foreign": "have characters beyond ASCII",
+}
+
+
+def pattern(text: str, *, exact: bool) -> str:
+    """The character classes of a text.
+
+    Args:
+        text: The text.
+        exact: Whether the length of each run of a class counts.
+    """
+    classes = text.translate(_CLASSES)
+    return classes if exact else _REPEATED.sub(r"\1", classes)
+
+
+class Form(Banded, frozen=True, kw_only=True, tag="form"):
+    """What texts of a column look like.
+
+    Attributes:
+        exact: Whether the lengths of runs are part of a pattern.
+        patterns: The patterns that training had; none where it had too many.
+        texts: The values that training had; none where it had too many.
+    """
+
+    exact: bool
+    patterns: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"Texts of {self.columns[0]} look as they always did."
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        traits = _traits(rows, self.columns[0])
+        if self.patterns:
+            known = frozenset(self.patterns)
+            new = _share(rows, self.columns[0], _are_not(_patterns(rows, self), known))
+            traits["new form"] = new
+        if self.texts:
+            values = glance(rows).rows.values(self.columns[0]).found.tolist()
+            new = _share(rows, self.columns[0], _are_not(values, frozenset(self.texts)))
+            traits["new text"] = new
+        return traits
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        if name in _TRAITS:
+            what = _TRAITS[name]
+        else:
+            what = "have a form" if name == "new form" else "are texts"
+            what += " that training never had"
+        at = self.rows_of(rows, name)[:1]
+        example = "".join(f", such as {show(rows.columns[self.columns[0]][at[0]])}" for _ in at)
+        return (
+            f"{reading.value:.1%} of {self.columns[0]} {what}{example}; on training days "
+            f"from {usual.lowest:.1%} to {usual.highest:.1%}"
+        )
+
+    def rows_of(self, rows: Rows, name: str) -> Array:
+        """See `Banded.rows_of`."""
+        seen = glance(rows)
+        values = seen.rows.values(self.columns[0])
+        if name == "new form":
+            is_it = _are_not(_patterns(rows, self), frozenset(self.patterns))
+        elif name == "new text":
+            is_it = _are_not(values.found.tolist(), frozenset(self.texts))
+        else:
+            is_it = _have(values.found.tolist())[name]
+            if is_it.mean() > 0.5 and self.bands[name].middle > 0.5:
+                is_it = ~is_it
+        return seen.all_positions(np.r_[is_it, False][values.places])
+
+
+def _patterns(rows: Rows, law: Form) -> list[str]:
+    return _patterns_of(rows, law.columns[0], exact=law.exact)
+
+
+def _patterns_of(rows: Rows, column: str, *, exact: bool) -> list[str]:
+    """The pattern of each value of a column."""
+    seen = glance(rows)
+    return seen.once(
+        ("patterns", column, exact),
+        lambda: [pattern(text, exact=exact) for text in seen.rows.values(column).found.tolist()],
+    )
+
+
+def _are_not(values: Sequence[str], known: frozenset[str]) -> Array:
+    return np.array([value not in known for value in values], dtype=bool)
+
+
+def _share(rows: Rows, column: str, is_it: Array) -> Reading:
+    """The share of the rows with a value whose value is one of some."""
+    counts = glance(rows).counts(column)
+    return share(float(counts[is_it].sum()), int(counts.sum()))
+
+
+def _have(texts: Sequence[str]) -> dict[str, Array]:
+    return {
+        "padded": np.array([text != text.strip() for text in texts], dtype=bool),
+        "lower": np.array([text != text.upper() for text in texts], dtype=bool),
+        "upper": np.array([text != text.lower() for text in texts], dtype=bool),
+        "foreign": np.array([not text.isascii() for text in texts], dtype=bool),
+    }
+
+
+def _traits(rows: Rows, column: str) -> dict[str, Reading]:
+    seen = glance(rows)
+    have = _have(seen.rows.values(column).found.tolist())
+    return {name: _share(rows, column, is_it) for name, is_it in have.items()}
+
+
+def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
+    texts = training.rows.values(column).found.tolist()
+    if not texts:
+        return None
+    patterns: tuple[str, ...] = ()
+    for exact in (True, False):
+        found = {pattern(text, exact=exact) for text in texts}
+        if len(found) <= min(MOST_PATTERNS, max(len(texts) // 2, 20)):
+            patterns = tuple(sorted(found))
+            break
+    law = Form(
+        columns=(column,),
+        days=0,
+        bands={},
+        exact=exact,
+        patterns=patterns,
+        texts=tuple(sorted(texts)) if len(texts) <= MOST_VALUES else (),
+    )
+    measured = [_traits(day, column) for day in days]
+    _without_day(measured, "new form", law.patterns, days, column, [
+        _patterns(day, law) for day in days
+    ])
+    _without_day(measured, "new text", law.texts, days, column, [
+        day.values(column).found.tolist() for day in days
+    ])
+    return with_bands(law, measured)
+
+
+def _without_day(
+    measured: list[dict[str, Reading]],
+    name: str,
+    known: Sequence[str],
+    days: list[Rows],
+    column: str,
+    values: list[list[str]],
+) -> None:
+    """Add to each day's statistics the share of what no other day had."""
+    if not known:
+        return
+    occurs: dict[str, int] = {}
+    for one in values:
+        for value in set(one):
+            occurs[value] = occurs.get(value, 0) + 1
+    for told, day, one in zip(measured, days, values, strict=True):
+        is_new = np.array([occurs[value] == 1 for value in one], dtype=bool)
+        told[name] = _share(day, column, is_new)
+
+
+class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
+    """How often numbers of a column fall on coarser grids, such as whole numbers or tens."""
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"Numbers of {self.columns[0]} are as rarely round as they always were."
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        return {
+            f"multiples of {step:g}": _share(rows, self.columns[0], is_it)
+            for step, is_it in _round(rows, self.columns[0]).items()
+        }
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        return (
+            f"{reading.value:.1%} of {self.columns[0]} are {name}; on training days from "
+            f"{usual.lowest:.1%} to {usual.highest:.1%}"
+        )
+
+
+_STEPS = (100.0, 10.0, 5.0, 1.0, 0.1, 0.01)
+
+
+def _round(rows: Rows, column: str) -> dict[float, Array]:
+    """Which of a column's values are multiples of each step."""
+    found = glance(rows).rows.values(column).found.astype(np.float64)
+    return {step: _is_whole(found / step) for step in _STEPS}
+
+
+def _is_whole(numbers: Floats) -> Array:
+    return np.abs(numbers - np.round(numbers)) <= 1e-9 * np.maximum(1.0, np.abs(numbers))
+
+
+class Grid(Law, frozen=True, kw_only=True, tag="grid"):
+    """The steps in which numbers of a column lie.
+
+    Attributes:
+        step: How far two neighbours are apart.
+        start: One of the numbers.
+    """
+
+    step: float
+    start: float
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.columns[0]} lies in steps of {self.step:g} from {self.start:g}."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        seen = glance(rows)
+        values = seen.rows.values(self.columns[0])
+        found = values.found.astype(np.float64)
+        is_off = np.isfinite(found) & ~_lies(found, self.step, self.start)
+        counts = seen.counts(self.columns[0])
+        off, known = int(counts[is_off].sum()), int(counts.sum())
+        if not off:
+            return None
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=(
+                f"{off / known:.1%} of {self.columns[0]} lie between the steps of {self.step:g} "
+                f"that all training values lie on, such as {show(found[is_off][0])}"
+            ),
+            rows=seen.all_positions(np.r_[is_off, False][values.places]),
+            strict=self.is_strict and off >= max(MANY_OFF * known, 3),
+            numbers={"share off the grid": off / known},
+        )
+
+
+MANY_OFF = 0.05
+"""Share of numbers off their grid from which on they cannot be what they were."""
+
+
+def _lies(numbers: Floats, step: float, start: float) -> Array:
+    places = (numbers - start) / step
+    return np.abs(places - np.round(places)) <= 1e-3
+
+
+def _grid(column: str, days: list[Rows]) -> Grid | None:
+    found = [day.values(column).found.astype(np.float64) for day in days]
+    found = [one[np.isfinite(one)] for one in found]
+    everything = np.unique(np.concatenate(found)) if found else np.empty(0)
+    if len(everything) < ENOUGH_VALUES:
+        return None
+    decimals = _decimals(everything)
+    if decimals is None:
+        return None
+    start = everything[0]
+    steps = np.array([_divisor(one - start, decimals) for one in found])
+    step = int(np.gcd.reduce(steps))
+    slots = (everything[-1] - start) * 10**decimals / max(step, 1)
+    if (decimals == 0 and step == 1) or slots > MOST_EMPTY * len(everything):
+        return None  # whole numbers, which may be so by their type; or any number has a place
+    forward = np.gcd.accumulate(np.r_[0, steps[:-1]])
+    backward = np.gcd.accumulate(np.r_[0, steps[:0:-1]])[::-1]
+    broken = int(np.count_nonzero(np.gcd(forward, backward) != step))
+    return Grid(
+        columns=(column,),
+        days=len(days),
+        broken=broken,
+        step=step / 10**decimals,
+        start=float(start),
+    )
+
+
+def _decimals(numbers: Floats) -> int | None:
+    """How many digits after the point the numbers have; None if there are too many."""
+    largest = float(np.abs(numbers).max())
+    for decimals in range(MOST_DECIMALS + 1):
+        if largest * 10**decimals > 2**52:
+            return None
+        scaled = numbers * 10**decimals
+        if np.all(np.abs(scaled - np.round(scaled)) <= 1e-6):
+            return decimals
+    return None
+
+
+def _divisor(distances: Floats, decimals: int) -> int:
+    whole: Ints = np.round(distances * 10**decimals).astype(np.int64)
+    return int(np.gcd.reduce(whole)) if len(whole) else 0
+
+
+def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
+    """Find the forms of texts and the grids of numbers on training days.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    if len(days) < ENOUGH_DAYS:
+        return []
+    schema = training.rows.schema
+    numbers = [name for name in number_columns(schema) if schema[name].declared != "bool"]
+    forms = [_form(name, training, days) for name in text_columns(schema)]
+    grids = [_grid(name, days) for name in numbers]
+    digits = fitted([Digits(columns=(name,), days=0, bands={}) for name in numbers], days)
+    return [*(law for law in forms if law), *(law for law in grids if law), *digits]
+
+

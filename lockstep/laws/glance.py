@@ -1,0 +1,201 @@
+"""A glance at rows: what several laws ask of the same rows, found once.
+
+Of a large batch it sees rows spread evenly over it, at most `MOST_ROWS` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Floats, Ints, Kind
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import is_missing
+from lockstep.laws.rows import Rows
+
+MOST_ROWS = 50_000
+"""Rows of a batch that statistics are taken of: a share of them is known to 0.5 % then."""
+MOST_SEGMENTS = 24
+"""Values of a category whose rows are judged by themselves."""
+_NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
+
+Found = TypeVar("Found")
+
+
+def number_columns(schema: Schema) -> tuple[str, ...]:
+    """The fields that hold numbers or booleans, but the key."""
+    return tuple(
+        one.name for one in schema if one.kind in _NUMBERS and one.role not in ("key", "event_time")
+    )
+
+
+def text_columns(schema: Schema) -> tuple[str, ...]:
+    """The fields that hold texts, the key among them."""
+    return tuple(one.name for one in schema if one.kind is Kind.TEXT)
+
+
+def value_columns(schema: Schema) -> tuple[str, ...]:
+    """The fields that hold neither the key nor times."""
+    return tuple(
+        one.name for one in schema if one.role == "value" and one.kind is not Kind.TIME
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """Rows, or an even sample of them, with what was found of them so far.
+
+    Attributes:
+        rows: The rows that are looked at.
+        positions: Where each of them is among all; None where they are all.
+    """
+
+    rows: Rows
+    positions: Ints | None
+    _found: dict[object, object] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def once(self, name: object, find: Callable[[], Found]) -> Found:
+        """What `find` gives; called once, whichever laws ask for it.
+
+        Args:
+            name: What it is, told apart from all other things.
+            find: Finds it.
+        """
+        if name not in self._found:
+            self._found[name] = find()
+        return self._found[name]  # type: ignore[return-value]
+
+    def numbers(self, column: str) -> Floats:
+        """A column as float64; NaN where it is missing."""
+        return self.once(
+            ("numbers", column), lambda: self.rows.columns[column].astype(np.float64, copy=False)
+        )
+
+    def missing(self, column: str) -> Array:
+        """Where a column is missing: bool, one a row."""
+        return self.once(("missing", column), lambda: is_missing(self.rows.columns[column]))
+
+    def counts(self, column: str) -> Ints:
+        """How often each of the column's values occurs, in the order of `Rows.values`."""
+        return self.once(("counts", column), lambda: self._counts(column))
+
+    def _counts(self, column: str) -> Ints:
+        values = self.rows.values(column)
+        known = values.places[values.places >= 0]
+        return np.bincount(known, minlength=len(values.found))
+
+    @cached_property
+    def order(self) -> Ints | None:
+        """Positions of the rows by event time; None where they have none."""
+        name = self.rows.schema.event_time
+        return None if name is None else np.argsort(self.rows.columns[name], kind="stable")
+
+    @cached_property
+    def quarter(self) -> Ints | None:
+        """The quarter of the day of each row by the local clock, 0 to 3; None without times.
+
+        -1 where its time is missing.
+        """
+        times = self.rows.local_times
+        if times is None:
+            return None
+        hours = (times - times.astype("datetime64[D]")).astype("timedelta64[h]")
+        return np.where(np.isnat(times), -1, hours.astype(np.int64) // 6)
+
+    def codes(self, column: str, labels: tuple[str, ...]) -> Ints:
+        """Which of some values each row has: its place among them, -1 for none of them.
+
+        Args:
+            column: A column.
+            labels: The values, as text.
+        """
+        return self.once(("codes", column, labels), lambda: self._codes(column, labels))
+
+    def _codes(self, column: str, labels: tuple[str, ...]) -> Ints:
+        values = self.rows.values(column)
+        place = {label: code for code, label in enumerate(labels)}
+        codes = [place.get(str(value), -1) for value in values.found.tolist()]
+        return np.array([*codes, -1], dtype=np.int64)[values.places]
+
+    def all_positions(self, mask: Array) -> Ints:
+        """Positions among all rows of those in the sample where a mask is true."""
+        found = np.flatnonzero(mask)
+        return found if self.positions is None else self.positions[found]
+
+
+def _again(rows: Rows) -> Rows:
+    """The same rows and what is known of them, so that a glance does not keep its key alive."""
+    return Rows(rows.columns, rows.schema, rows.timezone, rows.day, rows._values)
+
+
+_GLANCES: WeakKeyDictionary[Rows, Glance] = WeakKeyDictionary()
+
+
+def glance(rows: Rows) -> Glance:
+    """The glance at rows; the same one for the same rows.
+
+    Args:
+        rows: Some rows.
+    """
+    known = _GLANCES.get(rows)
+    if known is None:
+        if len(rows) <= MOST_ROWS:
+            known = Glance(_again(rows), None)
+        else:
+            positions = np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)
+            known = Glance(rows.take(positions, rows.day), positions)
+        _GLANCES[rows] = known
+    return known
+
+
+@dataclass(frozen=True)
+class Segments:
+    """How a category parts rows.
+
+    Attributes:
+        column: The category; None for the quarters of the day.
+        labels: Its values, the most frequent first.
+    """
+
+    column: str | None
+    labels: tuple[str, ...]
+
+    def codes(self, seen: Glance) -> Ints:
+        """The segment of each row: its place among the labels, -1 for none."""
+        if self.column is None:
+            assert seen.quarter is not None, "quarters need an event time"
+            return seen.quarter
+        return seen.codes(self.column, self.labels)
+
+
+QUARTERS = ("from 0 to 6 h", "from 6 to 12 h", "from 12 to 18 h", "from 18 to 24 h")
+
+
+def categories(rows: Rows) -> list[Segments]:
+    """Categories with few values, each on enough rows to be judged by itself.
+
+    Args:
+        rows: The training rows.
+    """
+    found = []
+    for one in rows.schema:
+        if one.role != "value" or one.kind is Kind.TIME:
+            continue
+        values = rows.values(one.name)
+        if not 1 < len(values.found) <= 4 * MOST_SEGMENTS or one.declared == "float":
+            continue
+        counts = pd.Series(np.bincount(values.places[values.places >= 0]))
+        counts = counts[counts >= 0.01 * len(rows)].sort_values(ascending=False, kind="stable")
+        labels = tuple(str(values.found[place]) for place in counts.index[:MOST_SEGMENTS])
+        if len(labels) > 1:
+            found.append(Segments(one.name, labels))
+    return found

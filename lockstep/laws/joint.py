@@ -1,0 +1,205 @@
+"""Joint shape: which values of two columns go together, whatever each column's own values are.
+
+Of every pair of columns training tells which values are found together more often than chance
+would have it: the logarithm of that ratio is the pointwise mutual information (Church and Hanks,
+1990). Numbers count by their rank within the day, as in a copula (Sklar, 1959), so that neither a
+season nor a trend changes what is compared. What is judged of a day is how much of that it shows
+beyond its own marginals; where a column's values are at other rows than theirs, it is near 0.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.glance import Glance, glance, value_columns
+from lockstep.laws.rows import Rows, TrainingRows
+
+TENTHS = 8
+"""Classes of the ranks of numbers."""
+MOST_CLASSES = 14
+"""Values of a category that are told apart."""
+MOST_PAIRS = 6
+"""Pairs that are kept of each column: the steadiest."""
+WEAKEST = 0.4
+"""Share of what they usually show that the weakest training day shows at least, of a kept pair."""
+LARGEST_RATIO = 3.0
+"""Where the logarithm of a ratio is cut, in which few rows tell much."""
+ENOUGH_ROWS = 50
+_LOST = "lost"
+_TIME = "time of day"
+
+
+class Together(Banded, frozen=True, kw_only=True, tag="together"):
+    """Which classes of two columns go together.
+
+    Attributes:
+        sides: The two, each a field, or the event time's time of day.
+        labels: The classes of each that is a category; none of a number.
+        ratios: Logarithm of how much more often than by chance classes are found together: a row
+            a class of the first one, the last of them for missing values.
+        strength: What a usual day shows of it.
+    """
+
+    only_above: ClassVar[bool] = True
+    sides: tuple[str, str]
+    labels: tuple[tuple[str, ...], tuple[str, ...]]
+    ratios: list[list[float]]
+    strength: float
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"Values of {' and '.join(self.sides)} go together as they always did."
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        seen = glance(rows)
+        if len(seen) < ENOUGH_ROWS:
+            return {}
+        ratios = np.array(self.ratios)
+        first, second = (
+            _classes(seen, side, labels)
+            for side, labels in zip(self.sides, self.labels, strict=True)
+        )
+        counts = _crossed(first, second, ratios.shape)
+        shown, noise = _shown(counts, ratios)
+        return {_LOST: Reading(1 - shown / self.strength, noise / self.strength)}
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        return (
+            f"{self.sides[0]} and {self.sides[1]} go together far less than they did: of what a "
+            f"usual day shows {max(1 - reading.value, 0.0):.0%} are left, on training days "
+            f"{1 - usual.highest:.0%} at least; values are at other rows than theirs"
+        )
+
+
+def _classes(seen: Glance, side: str, labels: tuple[str, ...]) -> Ints:
+    """The class of each row; the one after the last where it is none of them or missing."""
+    return seen.once(("classes", side, labels), lambda: _find_classes(seen, side, labels))
+
+
+def _find_classes(seen: Glance, side: str, labels: tuple[str, ...]) -> Ints:
+    if labels:
+        codes = seen.codes(side, labels)
+        missing = seen.missing(side)
+        return np.where(missing, len(labels) + 1, np.where(codes < 0, len(labels), codes))
+    if side == _TIME:
+        times = seen.rows.local_times
+        assert times is not None
+        numbers = (times - times.astype("datetime64[D]")).astype(np.float64)
+        numbers[np.isnat(times)] = np.nan
+    else:
+        numbers = seen.numbers(side)
+    ranks = pd.Series(numbers).rank(pct=True).to_numpy()
+    known = ~np.isnan(ranks)
+    classes = np.full(len(ranks), TENTHS)
+    classes[known] = np.minimum((ranks[known] * TENTHS).astype(np.int64), TENTHS - 1)
+    return classes
+
+
+def _crossed(first: Ints, second: Ints, shape: tuple[int, ...]) -> Floats:
+    cells = np.bincount(first * shape[1] + second, minlength=shape[0] * shape[1])
+    return cells.reshape(shape).astype(np.float64)
+
+
+def _shown(counts: Floats, ratios: Floats) -> tuple[float, float]:
+    """What rows show of the ratios beyond their marginals, and what chance alone does to it."""
+    total = counts.sum()
+    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total
+    shown = float(((counts - by_chance) * ratios).sum() / total)
+    mean = float((by_chance * ratios).sum() / total)
+    variance = max(float((by_chance * ratios * ratios).sum() / total) - mean * mean, 0.0)
+    return shown, float(np.sqrt(variance / total))
+
+
+def _ratios(counts: Floats) -> Floats:
+    """Logarithm of counts over those by chance, cut, and drawn to 0 where there are few."""
+    total = counts.sum()
+    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total
+    few = 10.0
+    return np.clip(np.log((counts + few) / (by_chance + few)), -LARGEST_RATIO, LARGEST_RATIO)
+
+
+def _labels(rows: Rows, column: str) -> tuple[str, ...]:
+    """The most frequent values of a category; none of a number, which counts by its rank."""
+    values = rows.values(column)
+    counts = np.bincount(values.places[values.places >= 0], minlength=len(values.found))
+    few = len(values.found) <= MOST_CLASSES
+    if rows.columns[column].dtype != object and not few:
+        return ()
+    places = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
+    return tuple(str(values.found[place]) for place in places.tolist())
+
+
+def discover(training: TrainingRows) -> list[Together]:
+    """Find which values of two columns go together on all training days.
+
+    Args:
+        training: The training rows.
+    """
+    days = [day for day in training_days(training) if len(day) >= ENOUGH_ROWS]
+    if not days:
+        return []
+    rows = training.rows
+    sides = [*value_columns(rows.schema)]
+    labels = {side: _labels(rows, side) for side in sides}
+    if rows.schema.event_time is not None:
+        sides.append(_TIME)
+        labels[_TIME] = ()
+    sizes = {side: len(labels[side]) + 2 if labels[side] else TENTHS + 1 for side in sides}
+    classes = {
+        side: [_classes(glance(day), side, labels[side]) for day in days] for side in sides
+    }
+    candidates = []
+    for place, first in enumerate(sides):
+        for second in sides[place + 1 :]:
+            shape = (sizes[first], sizes[second])
+            by_day = np.array(
+                [_crossed(a, b, shape) for a, b in zip(classes[first], classes[second], strict=True)]
+            )
+            law = _together((first, second), (labels[first], labels[second]), by_day, training)
+            candidates += [] if law is None else [law]
+    return _steadiest(fitted(candidates, days))
+
+
+def _together(
+    sides: tuple[str, str],
+    labels: tuple[tuple[str, ...], tuple[str, ...]],
+    by_day: Array,
+    training: TrainingRows,
+) -> Together | None:
+    ratios = np.round(_ratios(by_day.sum(axis=0)), 2)
+    shown = np.array([_shown(counts, ratios) for counts in by_day])
+    strength = float(np.median(shown[:, 0]))
+    if strength <= 0 or shown[:, 0].min() < WEAKEST * strength:
+        return None
+    if np.median(shown[:, 1]) * 5 > strength:
+        return None
+    event_time = training.rows.schema.event_time or ""
+    return Together(
+        columns=tuple(event_time if side == _TIME else side for side in sides),
+        days=0,
+        bands={},
+        sides=sides,
+        labels=labels,
+        ratios=ratios.tolist(),
+        strength=strength,
+    )
+
+
+def _steadiest(laws: list[Together]) -> list[Together]:
+    """The pairs that the weakest day shows most of, some of each column."""
+    kept: list[Together] = []
+    taken: dict[str, int] = {}
+    for law in sorted(laws, key=lambda law: law.bands[_LOST].highest):
+        if any(taken.get(side, 0) < MOST_PAIRS for side in law.sides):
+            kept.append(law)
+            for side in law.sides:
+                taken[side] = taken.get(side, 0) + 1
+    return kept

@@ -1,0 +1,257 @@
+"""Order over time: sensors that freeze, and values that lost their place in time.
+
+Two statistics of rows sorted by their event time. The longest time for which a value does not move
+(a "stuck value"; see Sharma, Golubchik and Govindan, "Sensor faults: detection methods and
+prevalence in real-world datasets", 2010), within each segment of a category whose sensors these
+may be. And von Neumann's ratio of the mean square successive difference to the variance (1941):
+near 2 where the order of the values tells nothing, and far below where neighbours are alike.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import listed
+from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.glance import Glance, Segments, categories, glance, value_columns
+from lockstep.laws.rows import Rows, TrainingRows
+
+Kept = TypeVar("Kept", "Stuck", "Smooth")
+ENOUGH_ROWS = 20
+"""Values that their order takes to tell something."""
+ENOUGH_AN_HOUR = 3
+"""Rows of an hour from which on its mean is compared with that of the next."""
+ENOUGH_IN_RUN = 10
+"""Rows that a value stays the same for until it counts as one that does not move."""
+SHORTEST_USUAL = 0.25
+"""Hours that the longest run of a day usually takes, where several rows share a measurement."""
+LONGEST_USUAL = 0.4
+"""Share of a day's length that the longest run of a day usually takes, of a value that moves."""
+ROUGHEST_USUAL = 1.0
+"""Von Neumann's ratio up to which neighbours in time are alike."""
+_RUN = "hours in one place"
+_ROUGHNESS = "roughness from row to row"
+_HOURLY = "roughness from hour to hour"
+
+
+class Stuck(Banded, frozen=True, kw_only=True, tag="stuck"):
+    """How long a value stays the same, over all rows or within the segments of a category.
+
+    Attributes:
+        category: The column that parts the rows; None where they are taken together.
+        labels: The segments.
+    """
+
+    only_above: ClassVar[bool] = True
+    category: str | None
+    labels: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        within = "" if self.category is None else f" within one {self.category}"
+        return f"{self.columns[0]} moves as often as it always did{within}."
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        run = self._longest(rows)
+        return {} if run is None else {_RUN: Reading(run[0], 1 / 6)}
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        run = self._longest(rows)
+        where = ""
+        if run is not None and self.category is not None:
+            seen = glance(rows)
+            label = self.labels[Segments(self.category, self.labels).codes(seen)[run[1][0]]]
+            where = f" where {self.category} is {label}"
+        columns = [name for name in self.columns if name != self.category]
+        return (
+            f"{listed(columns)} {'does' if len(columns) == 1 else 'do'} not move for {reading.value:.1f} hours{where}; on training "
+            f"days for {usual.highest:.1f} at most"
+        )
+
+    def rows_of(self, rows: Rows, name: str) -> Array:
+        """See `Banded.rows_of`."""
+        run = self._longest(rows)
+        seen = glance(rows)
+        is_in = np.zeros(len(seen), dtype=bool)
+        if run is not None:
+            is_in[run[1]] = True
+        return seen.all_positions(is_in)
+
+    def _longest(self, rows: Rows) -> tuple[float, Ints] | None:
+        """The longest run of one value: hours, and the positions of its rows."""
+        seen = glance(rows)
+        if seen.order is None:
+            return None
+        order, codes = _sorted(seen, self.category, self.labels)
+        moving = [seen.rows.values(name).places for name in self.columns if name != self.category]
+        keep = np.logical_or.reduce([places >= 0 for places in moving])[order]
+        if np.count_nonzero(keep) < ENOUGH_ROWS:
+            return None
+        if not keep.all():
+            order, codes = order[keep], codes[keep]
+        moved = codes[1:] != codes[:-1]
+        for places in moving:
+            ordered = places[order]
+            moved |= ordered[1:] != ordered[:-1]
+        edges = np.flatnonzero(moved)
+        starts, ends = np.r_[0, edges + 1], np.r_[edges, len(order) - 1]
+        event_time = seen.rows.schema.event_time
+        assert event_time is not None
+        times = seen.rows.columns[event_time][order].astype("datetime64[s]").astype(np.int64)
+        hours = np.where(ends - starts + 1 >= ENOUGH_IN_RUN, times[ends] - times[starts], 0) / 3600
+        longest = int(hours.argmax())
+        return float(hours[longest]), order[starts[longest] : ends[longest] + 1]
+
+
+def _sorted(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
+    """Rows by segment and time, without those of no segment, and the segment of each."""
+    return seen.once(("sorted", category), lambda: _sort(seen, category, labels))
+
+
+def _sort(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
+    order = seen.order
+    assert order is not None
+    event_time = seen.rows.schema.event_time
+    assert event_time is not None
+    order = order[~np.isnat(seen.rows.columns[event_time][order])]
+    if category is None:
+        return order, np.zeros(len(order), dtype=np.int64)
+    codes = Segments(category, labels).codes(seen)[order]
+    by_segment = np.argsort(codes, kind="stable")
+    order, codes = order[by_segment], codes[by_segment]
+    return order[codes >= 0], codes[codes >= 0]
+
+
+class Smooth(Banded, frozen=True, kw_only=True, tag="smooth"):
+    """How alike neighbours in time are, over all rows or within the segments of a category.
+
+    Attributes:
+        category: The column that parts the rows; None where they are taken together.
+        labels: The segments.
+    """
+
+    only_above: ClassVar[bool] = True
+    category: str | None
+    labels: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        within = "" if self.category is None else f" within one {self.category}"
+        return f"Values of {self.columns[0]} are alike that follow each other in time{within}."
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        seen = glance(rows)
+        if seen.order is None:
+            return {}
+        order, codes = _sorted(seen, self.category, self.labels)
+        numbers = seen.numbers(self.columns[0])[order]
+        known = ~np.isnan(numbers)
+        numbers, codes = numbers[known], codes[known]
+        if len(numbers) < ENOUGH_ROWS:
+            return {}
+        hours = _sorted_hours(seen, self.category, self.labels)[known]
+        told = {_ROUGHNESS: _roughness(numbers, codes)}
+        starts = np.flatnonzero(np.r_[True, (np.diff(hours) != 0) | (np.diff(codes) != 0)])
+        if len(starts) * ENOUGH_AN_HOUR <= len(numbers):
+            size = np.diff(np.r_[starts, len(numbers)])
+            told[_HOURLY] = _roughness(np.add.reduceat(numbers, starts) / size, codes[starts])
+        return {name: reading for name, reading in told.items() if reading is not None}
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        return (
+            f"{self.columns[0]} does not follow time as it did: {name.partition(' ')[2]} it moves by "
+            f"{reading.value:.2g} of its variance, on training days by {usual.lowest:.2g} to "
+            f"{usual.highest:.2g}; values are at other rows than theirs"
+        )
+
+
+def _sorted_hours(seen: Glance, category: str | None, labels: tuple[str, ...]) -> Ints:
+    """The hour of each row, in the order of `_sorted`."""
+    hours = seen.rows.hours
+    assert hours is not None
+    return seen.once(
+        ("sorted hours", category),
+        lambda: hours[_sorted(seen, category, labels)[0]].astype(np.int64),
+    )
+
+
+def _roughness(numbers: Floats, codes: Ints) -> Reading | None:
+    """Von Neumann's ratio within segments; by chance alone its variance is 4 / n."""
+    together = codes[1:] == codes[:-1]
+    pairs = int(np.count_nonzero(together))
+    if pairs < ENOUGH_ROWS:
+        return None
+    size = np.bincount(codes)
+    mean = np.bincount(codes, weights=numbers) / np.maximum(size, 1)
+    variance = float(np.mean((numbers - mean[codes]) ** 2))
+    if variance <= 1e-12 * max(1.0, float(np.mean(numbers * numbers))):
+        return None
+    steps = np.diff(numbers)[together]
+    ratio = float(np.mean(steps * steps)) / variance
+    return Reading(ratio, ratio / float(np.sqrt(pairs)))
+
+
+def discover(training: TrainingRows) -> list[Stuck | Smooth]:
+    """Find which columns move, and which move smoothly, on training days.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    if not days or training.rows.schema.event_time is None:
+        return []
+    parts = [Segments(None, ()), *categories(training.rows)]
+    names = value_columns(training.rows.schema)
+    numbers = [name for name in names if training.rows.columns[name].dtype != object]
+    moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
+    found: list[Stuck | Smooth] = []
+    for name in names:
+        others = [one for one in parts if one.column != name]
+        stuck = fitted([_law(Stuck, (name,), one) for one in others], days)
+        runs = [law for law in stuck if SHORTEST_USUAL <= law.bands[_RUN].middle <= moves]
+        found += _best(runs, _RUN)
+    together: dict[Segments, list[str]] = {}
+    for name in numbers:
+        others = [one for one in parts if one.column != name]
+        smooth = fitted([_law(Smooth, (name,), one) for one in others], days)
+        alike = [law for law in smooth if law.bands[_ROUGHNESS].middle <= ROUGHEST_USUAL]
+        for law in _best(alike, _ROUGHNESS):
+            found.append(law)
+            together.setdefault(Segments(law.category, law.labels), []).append(name)
+    moving = [_law(Stuck, tuple(all_of), one) for one, all_of in together.items() if all_of[1:]]
+    return [*found, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
+
+
+def _best(laws: list[Kept], statistic: str) -> list[Kept]:
+    """The law over all rows, and that of the category whose segments hold it best."""
+    over_all = [law for law in laws if law.category is None]
+    within = [law for law in laws if law.category is not None]
+    return over_all + sorted(within, key=lambda law: law.bands[statistic].middle)[:1]
+
+
+def _law(kind: type[Kept], columns: tuple[str, ...], parted: Segments) -> Kept:
+    category = parted.column
+    return kind(
+        columns=(*columns, *([] if category is None or category in columns else [category])),
+        days=0,
+        bands={},
+        category=category,
+        labels=parted.labels,
+    )
+
+
+def _length(day: Rows) -> float:
+    """Hours from the first to the last row of a day."""
+    name = day.schema.event_time
+    assert name is not None
+    times = day.columns[name][~np.isnat(day.columns[name])]
+    return float((times.max() - times.min()) / np.timedelta64(3600, "s")) if len(times) else 0.0

@@ -1,0 +1,229 @@
+"""Relations: a number that others of its row tell, such as humidity from temperature and dew point.
+
+Conformance constraints (Fariha et al., SIGMOD 2021): linear projections of low variance. Each is
+found as a regression of one quantity on up to three others, chosen by forward selection
+(Efroymson, 1960). What is judged is how much of its variance within a day the relation leaves
+unexplained, of the whole day and of each segment of small categories: a season that moves all
+levels leaves that as it is, while values that were permuted, swapped or frozen break it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.kinds import Floats, Ints
+from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.glance import Segments, categories, glance
+from lockstep.laws.quantities import (
+    Quantity,
+    clock_quantities,
+    plain_quantities,
+    wrapped,
+)
+from lockstep.laws.rows import Rows, TrainingRows
+
+MOST_TERMS = 3
+"""Quantities by which another one is told."""
+MOST_SEGMENTS = 8
+"""Segments of a category in each of which relations are judged."""
+MOST_ROWS = 20_000
+"""Training rows on which relations are looked for."""
+LEAST_GAIN = 0.1
+"""Share of what is unexplained that a further term has to explain."""
+MOST_UNEXPLAINED = 0.7
+"""Share of the standard deviation within a usual day that a relation leaves at most."""
+MOST_EVER = 0.8
+"""The same on the day on which it leaves most."""
+ENOUGH_ROWS = 30
+_ALL = "unexplained"
+
+
+class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
+    """A linear relation between quantities of a row.
+
+    Attributes:
+        target: What is told.
+        terms: What tells it.
+        weights: By how much the target grows with each term.
+        around: Middle of the target, where it is minutes of the clock.
+        category: The column in whose segments the relation is judged too, if there is one.
+        labels: Its segments.
+    """
+
+    only_above: ClassVar[bool] = True
+    target: Quantity
+    terms: tuple[Quantity, ...]
+    weights: tuple[float, ...]
+    around: float
+    category: str | None
+    labels: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        parts = [
+            f"{weight:+.4g} * {term.says}"
+            for weight, term in zip(self.weights, self.terms, strict=True)
+        ]
+        return f"{self.target.says} moves as {' '.join(parts)}"
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        target, left = self._left(rows)
+        known = ~np.isnan(left)
+        told = {_ALL: _unexplained(target[known], left[known])}
+        if self.category is not None:
+            codes = Segments(self.category, self.labels).codes(glance(rows))[known]
+            for place, label in enumerate(self.labels):
+                is_in = codes == place
+                told[f"{_ALL} in {label}"] = _unexplained(target[known][is_in], left[known][is_in])
+        return {name: reading for name, reading in told.items() if reading is not None}
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        label = name.partition(" in ")[2]
+        where = f" where {self.category} is {label}" if label else ""
+        return (
+            f"{self.says}: that leaves {reading.value:.0%} of its spread unexplained{where}, on "
+            f"training days {usual.highest:.0%} at most"
+        )
+
+    def rows_of(self, rows: Rows, name: str) -> Ints:
+        """See `Banded.rows_of`; those that are farther off than usual."""
+        target, left = self._left(rows)
+        usual = self.bands[name].highest * np.nanstd(target)
+        is_off = np.abs(left - np.nanmedian(left)) > 3 * usual
+        label = name.partition(" in ")[2]
+        if label:
+            codes = Segments(self.category, self.labels).codes(glance(rows))
+            is_off &= codes == self.labels.index(label)
+        return glance(rows).all_positions(is_off)
+
+    def _left(self, rows: Rows) -> tuple[Floats, Floats]:
+        """The target, and what the terms leave of it."""
+        target = self.target.of(rows)
+        if self.target.form == "minutes":
+            target = wrapped(target, self.around)
+        left = target.copy()
+        for weight, term in zip(self.weights, self.terms, strict=True):
+            left -= weight * term.of(rows)
+        return target, left
+
+
+def _unexplained(target: Floats, left: Floats) -> Reading | None:
+    """The spread that is left over that of the target."""
+    if len(target) < ENOUGH_ROWS:
+        return None
+    spread = float(np.std(target))
+    if spread <= 1e-9 * max(1.0, float(np.abs(target).max())):
+        return None
+    ratio = float(np.std(left)) / spread
+    return Reading(ratio, ratio / float(np.sqrt(len(target))))
+
+
+def discover(training: TrainingRows) -> list[Relation]:
+    """Find which numbers are told by others.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    if not days:
+        return []
+    rows = training.rows
+    chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS])
+    sample = rows.take(chosen)
+    day_of = training.day_of[chosen]
+    plain = plain_quantities(sample)
+    candidates: list[Relation] = []
+    parts = sorted(categories(rows), key=lambda one: len(one.labels))
+    parts = [one for one in parts if len(one.labels) <= MOST_SEGMENTS]
+    for target in [*plain, *clock_quantities(sample)]:
+        around = 0.0
+        values = target.of(sample)
+        if target.form == "minutes":
+            angle = np.exp(2j * np.pi * values[~np.isnan(values)] / 1440).mean()
+            around = round(float(np.angle(angle)) / (2 * np.pi) * 1440)
+            values = wrapped(values, around)
+        others = [
+            (term, term.of(sample)) for term in plain if not {*term.columns} & {*target.columns}
+        ]
+        found = _selected(values, [numbers for _, numbers in others], day_of)
+        if found is None:
+            continue
+        places, weights = found
+        terms = tuple(others[place][0] for place in places)
+        columns = dict.fromkeys(name for one in (target, *terms) for name in one.columns)
+        own = next((one for one in parts if one.column not in columns), None)
+        candidates.append(
+            Relation(
+                columns=tuple(columns),
+                days=0,
+                bands={},
+                target=target,
+                terms=terms,
+                weights=tuple(float(f"{weight:.8g}") for weight in weights),
+                around=around,
+                category=None if own is None else own.column,
+                labels=() if own is None else own.labels,
+            )
+        )
+    return _clearest(fitted(candidates, days))
+
+
+def _clearest(laws: list[Relation]) -> list[Relation]:
+    """Of each target the relation that leaves least, where it always leaves little."""
+    found: dict[tuple[str, ...], Relation] = {}
+    for law in sorted(laws, key=lambda law: law.bands[_ALL].highest if _ALL in law.bands else 9):
+        clear = {name: one for name, one in law.bands.items() if one.highest <= MOST_EVER}
+        if _ALL in clear:
+            found.setdefault(law.target.columns, msgspec.structs.replace(law, bands=clear))
+    return list(found.values())
+
+
+def _selected(
+    target: Floats, others: list[Floats], day_of: Ints
+) -> tuple[list[int], list[float]] | None:
+    """The terms that tell a target within days best, and their weights; None if none do."""
+    places: list[int] = []
+    weights: list[float] = []
+    unexplained = 1.0
+    while len(places) < MOST_TERMS:
+        best: tuple[float, int, list[float]] | None = None
+        for place, numbers in enumerate(others):
+            if place in places:
+                continue
+            fit = _fit(target, [*(others[one] for one in places), numbers], day_of)
+            if fit is not None and (best is None or fit[0] < best[0]):
+                best = (fit[0], place, fit[1])
+        if best is None or best[0] > (1 - LEAST_GAIN) * unexplained:
+            break
+        unexplained, _, weights = best
+        places.append(best[1])
+    return (places, weights) if places and unexplained <= MOST_UNEXPLAINED**2 else None
+
+
+def _fit(
+    target: Floats, terms: list[Floats], day_of: Ints
+) -> tuple[float, list[float]] | None:
+    """The share of variance within days that a regression leaves, and its weights."""
+    known = (day_of >= 0) & ~np.isnan(target)
+    for one in terms:
+        known &= ~np.isnan(one)
+    if np.count_nonzero(known) < max(len(target) / 10, ENOUGH_ROWS):
+        return None
+    days = day_of[known]
+    size = np.maximum(np.bincount(days), 1)
+    within = [
+        one[known] - (np.bincount(days, weights=one[known]) / size)[days]
+        for one in (target, *terms)
+    ]
+    gram = np.array([[float(a @ b) for b in within] for a in within])
+    if gram[0, 0] <= 0 or np.any(np.diag(gram) <= 1e-12 * np.abs(gram).max()):
+        return None
+    weights = np.linalg.lstsq(gram[1:, 1:], gram[1:, 0], rcond=1e-10)[0]
+    left = gram[0, 0] - weights @ gram[1:, 0]
+    return float(left / gram[0, 0]), weights.tolist()

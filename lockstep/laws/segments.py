@@ -1,0 +1,159 @@
+"""Segments: one category or part of the day whose level or missing share leaves the others'.
+
+A segment is held against the other rows of the same day (a difference in differences; see Card and
+Krueger, "Minimum wages and employment", 1994): what moves all of them, such as a season, cancels
+out, and what is left is far steadier than any level. So one origin in another unit is found in
+summer as in winter, and so is a column that is gone for one carrier or from noon on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats
+from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.glance import (
+    QUARTERS,
+    Glance,
+
+    Segments,
+    categories,
+    glance,
+    number_columns,
+    value_columns,
+)
+from lockstep.laws.rows import Rows, TrainingRows
+
+ENOUGH_ROWS = 10
+"""Rows of a segment, and of the others, that a difference between them takes."""
+_LEVEL = "level of "
+_MISSING = "missing of "
+
+
+class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
+    """How a column's segments differ from each other, in level and in their missing share.
+
+    Attributes:
+        category: The column that parts the rows; None for the quarters of the day.
+        labels: The segments.
+    """
+
+    category: str | None
+    labels: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return (
+            f"The segments by {self.category or 'time of day'} differ in {self.columns[0]} as "
+            "they always did."
+        )
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        seen, column = glance(rows), self.columns[0]
+        parted = Segments(self.category, self.labels)
+        if self.category is None and seen.quarter is None:
+            return {}
+        told = seen.once(
+            ("segments", self.category, self.labels), lambda: _measured(seen, parted)
+        )
+        return told[column]
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        what, _, label = name.partition(" of ")
+        if what == "missing":
+            return (
+                f"Where {self._where(label)}, {self.columns[0]} is missing {reading.value:+.1%} "
+                f"as often as in the other rows of the day; on training days by "
+                f"{usual.lowest:+.1%} to {usual.highest:+.1%}"
+            )
+        return (
+            f"Where {self._where(label)}, {self.columns[0]} lies {reading.value:+.5g} from the "
+            f"other rows of the day, on average; on training days {usual.lowest:+.5g} to "
+            f"{usual.highest:+.5g}"
+        )
+
+    def _where(self, label: str) -> str:
+        return f"it is {label}" if self.category is None else f"{self.category} is {label}"
+
+    def rows_of(self, rows: Rows, name: str) -> Array:
+        """See `Banded.rows_of`."""
+        seen = glance(rows)
+        place = self.labels.index(name.partition(" of ")[2])
+        return seen.all_positions(Segments(self.category, self.labels).codes(seen) == place)
+
+
+def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, Reading]]:
+    """The statistics of each column, all of them at once."""
+    schema = seen.rows.schema
+    columns, numbers = value_columns(schema), number_columns(schema)
+    is_in = np.equal.outer(np.arange(len(parted.labels)), parted.codes(seen)).astype(np.float64)
+    gone = np.array([seen.missing(name) for name in columns], dtype=np.float64)
+    told = _differences(_MISSING, parted.labels, is_in, gone, np.ones_like(gone))
+    values = np.array([np.nan_to_num(seen.numbers(name), nan=0.0) for name in numbers])
+    is_known = np.array([~seen.missing(name) for name in numbers], dtype=np.float64)
+    if numbers:
+        levels = _differences(_LEVEL, parted.labels, is_in, values, is_known)
+        for name, readings in zip(numbers, levels, strict=True):
+            told[columns.index(name)].update(readings)
+    return dict(zip(columns, told, strict=True))
+
+
+def _differences(
+    what: str, labels: tuple[str, ...], is_in: Floats, values: Floats, is_known: Floats
+) -> list[dict[str, Reading]]:
+    """Mean of each segment less the mean of all other rows, with its standard error, by column.
+
+    Args:
+        what: What the statistic is named.
+        labels: The segments.
+        is_in: 1 where a row is in a segment, else 0: segments by rows.
+        values: Values, 0 where there is none: columns by rows.
+        is_known: 1 where there is a value, else 0: columns by rows.
+    """
+    own, own_size = values @ is_in.T, is_known @ is_in.T
+    total, size = values.sum(axis=1, keepdims=True), is_known.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        difference = own / own_size - (total - own) / (size - own_size)
+        mean = total / size
+        spread = np.maximum((values * values).sum(axis=1, keepdims=True) / size - mean * mean, 0)
+        noise = np.sqrt(spread * (1 / own_size + 1 / (size - own_size))) + 1e-9 * abs(mean)
+    enough = np.minimum(own_size, size - own_size) >= ENOUGH_ROWS
+    found = []
+    for is_told, one, chance in zip(
+        enough.tolist(), difference.tolist(), noise.tolist(), strict=True
+    ):
+        triples = zip(labels, is_told, one, chance, strict=True)
+        found.append({what + label: Reading(x, y) for label, told, x, y in triples if told})
+    return found
+
+
+def discover(training: TrainingRows) -> list[Segmented]:
+    """Find how the segments of each column differ on training days.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    if not days:
+        return []
+    parts = [*categories(training.rows)]
+    if training.rows.schema.event_time is not None:
+        parts.append(Segments(None, QUARTERS))
+    candidates = [
+        Segmented(
+            columns=(column, *([] if one.column is None else [one.column])),
+            days=0,
+            bands={},
+            category=one.column,
+            labels=one.labels,
+        )
+        for one in parts
+        for column in value_columns(training.rows.schema)
+        if column != one.column
+    ]
+    return fitted(candidates, days)
+
+
