@@ -9,8 +9,9 @@ others (the jackknife+ of Barber et al., "Predictive inference with the jackknif
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -22,8 +23,10 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 UNUSUAL = 1.5
 """Half widths outside of its band from which on a statistic is unusual."""
-IMPOSSIBLE = 3.0
+IMPOSSIBLE = 2.2
 """Half widths outside of its band, and beyond what any training day was, that cannot be."""
+LIKE = 3.0
+"""How many times as many rows as a usual day, or as few, a batch has that is held to be one."""
 _NARROWEST = 1e-12
 
 
@@ -60,9 +63,11 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
         """How far outside a reading is, in half widths of its side; 0 within."""
         value, chance = reading.value, 3 * reading.noise
         if value > self.highest:
-            return (value - self.highest) / max(self.highest - self.middle + chance, _NARROWEST)
+            return (value - self.highest) / max(
+                hypot(self.highest - self.middle, chance), _NARROWEST
+            )
         if value < self.lowest:
-            return (self.lowest - value) / max(self.middle - self.lowest + chance, _NARROWEST)
+            return (self.lowest - value) / _width(self.middle - self.lowest, chance)
         return 0.0
 
     def is_unusual(self, beyond: float) -> bool:
@@ -74,10 +79,15 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
         return beyond > IMPOSSIBLE + 2 * self.reach
 
 
+def _width(half: float, chance: float) -> float:
+    return max(hypot(half, chance), _NARROWEST)
+
+
 def _beyond(value: Array, noise: Array, lowest: Array, middle: Array, highest: Array) -> Array:
-    above = (value - highest) / np.maximum(highest - middle + 3 * noise, _NARROWEST)
-    below = (lowest - value) / np.maximum(middle - lowest + 3 * noise, _NARROWEST)
-    return np.maximum(np.maximum(above, below), 0.0)
+    above = (value - highest) / np.maximum(np.hypot(highest - middle, 3 * noise), _NARROWEST)
+    below = (lowest - value) / np.maximum(np.hypot(middle - lowest, 3 * noise), _NARROWEST)
+    outside: Array = np.maximum(np.maximum(above, below), 0.0)
+    return outside
 
 
 def band(values: Floats, noise: Floats) -> tuple[Band, Floats]:
@@ -91,7 +101,7 @@ def band(values: Floats, noise: Floats) -> tuple[Band, Floats]:
     middle = np.median(values)
     lowest = np.where(values == ordered[0], ordered[1], ordered[0])
     highest = np.where(values == ordered[-1], ordered[-2], ordered[-1])
-    outside = _beyond(values, noise, lowest, middle, highest)
+    outside = _beyond(values, noise, lowest, np.asarray(middle), highest)
     return Band(
         *(float(f"{one:.6g}") for one in (ordered[0], middle, ordered[-1], outside.max()))
     ), outside
@@ -102,9 +112,12 @@ class Banded(Law, frozen=True, kw_only=True):
 
     Attributes:
         bands: The band of each statistic, by its name.
+        size: Rows of a usual training day. What is far larger or smaller is no such day: it is
+            unusual at most.
     """
 
-    bands: dict[str, Band]
+    bands: dict[str, Band] = msgspec.field(default_factory=dict)
+    size: int = 0
 
     only_above: ClassVar[bool] = False
     """Whether only what lies above a band is outside of it."""
@@ -124,6 +137,9 @@ class Banded(Law, frozen=True, kw_only=True):
     def rows_of(self, rows: Rows, name: str) -> Array:
         """Positions of the rows that put a statistic outside of its band; none where all do."""
         return np.empty(0, dtype=np.int64)
+
+    def _is_a_day(self, rows: int) -> bool:
+        return self.days >= ENOUGH_DAYS and 1 / LIKE <= rows / max(self.size, 1) <= LIKE
 
     def find(self, rows: Rows) -> Broken | None:
         """The statistic that is farthest outside of its band; see `Law.find`."""
@@ -149,7 +165,7 @@ class Banded(Law, frozen=True, kw_only=True):
             columns=self.suspects(name),
             message=self.tell(name, reading, usual, rows),
             rows=self.rows_of(rows, name),
-            strict=impossible and self.days >= ENOUGH_DAYS and usual.reach <= IMPOSSIBLE,
+            strict=impossible and usual.reach <= IMPOSSIBLE and self._is_a_day(len(rows)),
             numbers={name: reading.value},
         )
 
@@ -164,16 +180,19 @@ def fitted(candidates: Sequence[Kept], days: Sequence[Rows]) -> list[Kept]:
         candidates: Laws without bands.
         days: The rows of each training day.
     """
-    found = (with_bands(one, [one.measure(day) for day in days]) for one in candidates)
+    found = (with_bands(one, [one.measure(day) for day in days], days) for one in candidates)
     return [law for law in found if law is not None]
 
 
-def with_bands(law: Kept, measured: Sequence[Mapping[str, Reading]]) -> Kept | None:
+def with_bands(
+    law: Kept, measured: Sequence[Mapping[str, Reading]], days: Sequence[Rows]
+) -> Kept | None:
     """A law with the bands of its statistics; None if it has none on enough days.
 
     Args:
         law: The law without bands.
         measured: Its statistics on each training day, which that day had no part in.
+        days: The rows of each of these days.
     """
     names = dict.fromkeys(name for one in measured for name in one)
     bands: dict[str, Band] = {}
@@ -188,7 +207,13 @@ def with_bands(law: Kept, measured: Sequence[Mapping[str, Reading]]) -> Kept | N
         broken.update(told[place][0] for place in np.flatnonzero(outside > IMPOSSIBLE).tolist())
     if not bands:
         return None
-    return msgspec.structs.replace(law, bands=bands, days=len(measured), broken=len(broken))
+    return msgspec.structs.replace(
+        law,
+        bands=bands,
+        days=len(days),
+        broken=len(broken),
+        size=int(np.median([len(day) for day in days])),
+    )
 
 
 def training_days(training: TrainingRows) -> list[Rows]:
@@ -201,5 +226,3 @@ def share(count: float, rows: int) -> Reading:
     """A share as a reading, with what chance alone does (Agresti and Coull, 1998)."""
     expected = (count + 2) / (rows + 4)
     return Reading(count / max(rows, 1), float(np.sqrt(expected * (1 - expected) / (rows + 4))))
-
-

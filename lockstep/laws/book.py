@@ -10,19 +10,59 @@ import msgspec
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
-from lockstep.laws import compositions, dependencies, lookups
+from lockstep.laws import (
+    bounds,
+    compositions,
+    dependencies,
+    forms,
+    joint,
+    lookups,
+    mass,
+    order,
+    relations,
+    segments,
+)
+from lockstep.laws.bounds import AtMost, Clocks
 from lockstep.laws.compositions import Composition
 from lockstep.laws.dependencies import Dependency
+from lockstep.laws.forms import Digits, Form, Grid
+from lockstep.laws.joint import Together
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
+from lockstep.laws.mass import Mass
+from lockstep.laws.order import Smooth, Stuck
+from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.segments import Segmented
 
-AnyLaw = Composition | Dependency | LookUp
+AnyLaw = (
+    AtMost
+    | Clocks
+    | Composition
+    | Dependency
+    | Digits
+    | Form
+    | Grid
+    | LookUp
+    | Mass
+    | Relation
+    | Segmented
+    | Smooth
+    | Stuck
+    | Together
+)
 """Every kind of law: a union, by which stored laws are told apart."""
 FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     dependencies.discover,
     lookups.discover,
     compositions.discover,
+    bounds.discover,
+    forms.discover,
+    joint.discover,
+    mass.discover,
+    order.discover,
+    relations.discover,
+    segments.discover,
 )
 """What looks for laws in training rows, each for its own kinds."""
 

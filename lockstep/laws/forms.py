@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
@@ -179,19 +178,23 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
     law = Form(
         columns=(column,),
         days=0,
-        bands={},
         exact=exact,
         patterns=patterns,
         texts=tuple(sorted(texts)) if len(texts) <= MOST_VALUES else (),
     )
     measured = [_traits(day, column) for day in days]
-    _without_day(measured, "new form", law.patterns, days, column, [
-        _patterns(day, law) for day in days
-    ])
-    _without_day(measured, "new text", law.texts, days, column, [
-        day.values(column).found.tolist() for day in days
-    ])
-    return with_bands(law, measured)
+    _without_day(
+        measured, "new form", law.patterns, days, column, [_patterns(day, law) for day in days]
+    )
+    _without_day(
+        measured,
+        "new text",
+        law.texts,
+        days,
+        column,
+        [day.values(column).found.tolist() for day in days],
+    )
+    return with_bands(law, measured, days)
 
 
 def _without_day(
@@ -355,7 +358,5 @@ def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
     numbers = [name for name in number_columns(schema) if schema[name].declared != "bool"]
     forms = [_form(name, training, days) for name in text_columns(schema)]
     grids = [_grid(name, days) for name in numbers]
-    digits = fitted([Digits(columns=(name,), days=0, bands={}) for name in numbers], days)
+    digits = fitted([Digits(columns=(name,), days=0) for name in numbers], days)
     return [*(law for law in forms if law), *(law for law in grids if law), *digits]
-
-

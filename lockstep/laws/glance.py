@@ -22,7 +22,7 @@ from lockstep.laws.rows import Rows
 MOST_ROWS = 50_000
 """Rows of a batch that statistics are taken of: a share of them is known to 0.5 % then."""
 MOST_SEGMENTS = 24
-"""Values of a category whose rows are judged by themselves."""
+"""Values that a category has at most whose rows are judged by themselves."""
 _NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
 
 Found = TypeVar("Found")
@@ -42,9 +42,7 @@ def text_columns(schema: Schema) -> tuple[str, ...]:
 
 def value_columns(schema: Schema) -> tuple[str, ...]:
     """The fields that hold neither the key nor times."""
-    return tuple(
-        one.name for one in schema if one.role == "value" and one.kind is not Kind.TIME
-    )
+    return tuple(one.name for one in schema if one.role == "value" and one.kind is not Kind.TIME)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,11 +189,11 @@ def categories(rows: Rows) -> list[Segments]:
         if one.role != "value" or one.kind is Kind.TIME:
             continue
         values = rows.values(one.name)
-        if not 1 < len(values.found) <= 4 * MOST_SEGMENTS or one.declared == "float":
+        if not 1 < len(values.found) <= MOST_SEGMENTS or one.declared == "float":
             continue
         counts = pd.Series(np.bincount(values.places[values.places >= 0]))
         counts = counts[counts >= 0.01 * len(rows)].sort_values(ascending=False, kind="stable")
-        labels = tuple(str(values.found[place]) for place in counts.index[:MOST_SEGMENTS])
+        labels = tuple(str(values.found[place]) for place in counts.index)
         if len(labels) > 1:
             found.append(Segments(one.name, labels))
     return found

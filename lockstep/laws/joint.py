@@ -27,9 +27,13 @@ MOST_PAIRS = 6
 """Pairs that are kept of each column: the steadiest."""
 WEAKEST = 0.4
 """Share of what they usually show that the weakest training day shows at least, of a kept pair."""
+LEAST = 0.01
+"""Share of what is shown that tells nothing, however steady it is."""
 LARGEST_RATIO = 3.0
 """Where the logarithm of a ratio is cut, in which few rows tell much."""
 ENOUGH_ROWS = 50
+_ROUNDS = 4
+_TINY = 1e-300
 _LOST = "lost"
 _TIME = "time of day"
 
@@ -68,7 +72,10 @@ class Together(Banded, frozen=True, kw_only=True, tag="together"):
         )
         counts = _crossed(first, second, ratios.shape)
         shown, noise = _shown(counts, ratios)
-        return {_LOST: Reading(1 - shown / self.strength, noise / self.strength)}
+        expected = _expected(counts, ratios)
+        if expected < self.strength / 2:  # too few classes of one of the two to tell
+            return {}
+        return {_LOST: Reading(1 - shown / expected, LEAST + noise / expected)}
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -118,12 +125,25 @@ def _shown(counts: Floats, ratios: Floats) -> tuple[float, float]:
     return shown, float(np.sqrt(variance / total))
 
 
+def _expected(counts: Floats, ratios: Floats) -> float:
+    """What the ratios lead to with these marginals (fitted to both; Deming and Stephan, 1940)."""
+    by_first, by_second = counts.sum(axis=1), counts.sum(axis=0)
+    kernel = np.exp(ratios)
+    second = by_second
+    for _ in range(_ROUNDS):
+        first = by_first / np.maximum(kernel @ second, _TINY)
+        second = by_second / np.maximum(first @ kernel, _TINY)
+    together = first[:, None] * kernel * second
+    return _shown(together, ratios)[0]
+
+
 def _ratios(counts: Floats) -> Floats:
     """Logarithm of counts over those by chance, cut, and drawn to 0 where there are few."""
     total = counts.sum()
     by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total
     few = 10.0
-    return np.clip(np.log((counts + few) / (by_chance + few)), -LARGEST_RATIO, LARGEST_RATIO)
+    ratios: Floats = np.log((counts + few) / (by_chance + few))
+    return np.clip(ratios, -LARGEST_RATIO, LARGEST_RATIO)
 
 
 def _labels(rows: Rows, column: str) -> tuple[str, ...]:
@@ -153,15 +173,16 @@ def discover(training: TrainingRows) -> list[Together]:
         sides.append(_TIME)
         labels[_TIME] = ()
     sizes = {side: len(labels[side]) + 2 if labels[side] else TENTHS + 1 for side in sides}
-    classes = {
-        side: [_classes(glance(day), side, labels[side]) for day in days] for side in sides
-    }
+    classes = {side: [_classes(glance(day), side, labels[side]) for day in days] for side in sides}
     candidates = []
     for place, first in enumerate(sides):
         for second in sides[place + 1 :]:
             shape = (sizes[first], sizes[second])
             by_day = np.array(
-                [_crossed(a, b, shape) for a, b in zip(classes[first], classes[second], strict=True)]
+                [
+                    _crossed(a, b, shape)
+                    for a, b in zip(classes[first], classes[second], strict=True)
+                ]
             )
             law = _together((first, second), (labels[first], labels[second]), by_day, training)
             candidates += [] if law is None else [law]
@@ -185,7 +206,6 @@ def _together(
     return Together(
         columns=tuple(event_time if side == _TIME else side for side in sides),
         days=0,
-        bands={},
         sides=sides,
         labels=labels,
         ratios=ratios.tolist(),

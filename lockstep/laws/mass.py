@@ -167,4 +167,4 @@ def _mass(column: str, days: list[Rows]) -> Mass | None:
         counted = _counted(day, column)
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
     highest = {value: float(f"{part:.4g}") for value, part in first.items()}
-    return with_bands(Mass(columns=(column,), days=0, bands={}, highest=highest), measured)
+    return with_bands(Mass(columns=(column,), days=0, highest=highest), measured, days)

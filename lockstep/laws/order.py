@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
@@ -19,17 +20,21 @@ from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
 from lockstep.laws.glance import Glance, Segments, categories, glance, value_columns
 from lockstep.laws.rows import Rows, TrainingRows
 
-Kept = TypeVar("Kept", "Stuck", "Smooth")
+Kept = TypeVar("Kept", bound="Ordered")
 ENOUGH_ROWS = 20
 """Values that their order takes to tell something."""
 ENOUGH_AN_HOUR = 3
 """Rows of an hour from which on its mean is compared with that of the next."""
 ENOUGH_IN_RUN = 10
 """Rows that a value stays the same for until it counts as one that does not move."""
+CHANCE = 1 / 3
+"""Hours by which a run is longer by chance."""
 SHORTEST_USUAL = 0.25
 """Hours that the longest run of a day usually takes, where several rows share a measurement."""
 LONGEST_USUAL = 0.4
 """Share of a day's length that the longest run of a day usually takes, of a value that moves."""
+LEAST_ROUGHNESS = 0.005
+"""Von Neumann's ratio that tells nothing, whatever smaller ones there were."""
 ROUGHEST_USUAL = 1.0
 """Von Neumann's ratio up to which neighbours in time are alike."""
 _RUN = "hours in one place"
@@ -37,11 +42,11 @@ _ROUGHNESS = "roughness from row to row"
 _HOURLY = "roughness from hour to hour"
 
 
-class Stuck(Banded, frozen=True, kw_only=True, tag="stuck"):
-    """How long a value stays the same, over all rows or within the segments of a category.
+class Ordered(Banded, frozen=True, kw_only=True):
+    """A law of rows in the order of their event time.
 
     Attributes:
-        category: The column that parts the rows; None where they are taken together.
+        category: The column within whose segments they are ordered; None where all of them are.
         labels: The segments.
     """
 
@@ -50,15 +55,24 @@ class Stuck(Banded, frozen=True, kw_only=True, tag="stuck"):
     labels: tuple[str, ...]
 
     @property
+    def within(self) -> str:
+        """Within what rows are ordered, in a sentence."""
+        return "" if self.category is None else f" within one {self.category}"
+
+
+class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
+    """How long values stay the same, those of one column or of several together."""
+
+    @property
     def says(self) -> str:
         """See `Law.says`."""
-        within = "" if self.category is None else f" within one {self.category}"
-        return f"{self.columns[0]} moves as often as it always did{within}."
+        columns = listed([name for name in self.columns if name != self.category])
+        return f"{columns} does not stay in one place for longer than ever{self.within}."
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
         run = self._longest(rows)
-        return {} if run is None else {_RUN: Reading(run[0], 1 / 6)}
+        return {} if run is None else {_RUN: Reading(run[0], CHANCE)}
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -70,8 +84,8 @@ class Stuck(Banded, frozen=True, kw_only=True, tag="stuck"):
             where = f" where {self.category} is {label}"
         columns = [name for name in self.columns if name != self.category]
         return (
-            f"{listed(columns)} {'does' if len(columns) == 1 else 'do'} not move for {reading.value:.1f} hours{where}; on training "
-            f"days for {usual.highest:.1f} at most"
+            f"{listed(columns)} {'does' if len(columns) == 1 else 'do'} not move for "
+            f"{reading.value:.1f} hours{where}; on training days for {usual.highest:.1f} at most"
         )
 
     def rows_of(self, rows: Rows, name: str) -> Array:
@@ -128,23 +142,20 @@ def _sort(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[
     return order[codes >= 0], codes[codes >= 0]
 
 
-class Smooth(Banded, frozen=True, kw_only=True, tag="smooth"):
-    """How alike neighbours in time are, over all rows or within the segments of a category.
+class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
+    """How alike neighbours in time are.
 
     Attributes:
-        category: The column that parts the rows; None where they are taken together.
-        labels: The segments.
+        narrowest: The smallest standard deviation of a training day: what varies less is no day,
+            and cannot tell.
     """
 
-    only_above: ClassVar[bool] = True
-    category: str | None
-    labels: tuple[str, ...]
+    narrowest: float = 0.0
 
     @property
     def says(self) -> str:
         """See `Law.says`."""
-        within = "" if self.category is None else f" within one {self.category}"
-        return f"Values of {self.columns[0]} are alike that follow each other in time{within}."
+        return f"Values of {self.columns[0]} are alike that follow each other in time{self.within}."
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
@@ -155,21 +166,24 @@ class Smooth(Banded, frozen=True, kw_only=True, tag="smooth"):
         numbers = seen.numbers(self.columns[0])[order]
         known = ~np.isnan(numbers)
         numbers, codes = numbers[known], codes[known]
-        if len(numbers) < ENOUGH_ROWS:
+        if len(numbers) < ENOUGH_ROWS or np.std(numbers) < self.narrowest / 2:
             return {}
         hours = _sorted_hours(seen, self.category, self.labels)[known]
-        told = {_ROUGHNESS: _roughness(numbers, codes)}
         starts = np.flatnonzero(np.r_[True, (np.diff(hours) != 0) | (np.diff(codes) != 0)])
-        if len(starts) * ENOUGH_AN_HOUR <= len(numbers):
-            size = np.diff(np.r_[starts, len(numbers)])
-            told[_HOURLY] = _roughness(np.add.reduceat(numbers, starts) / size, codes[starts])
+        if len(starts) * ENOUGH_AN_HOUR > len(numbers):
+            return {}
+        size = np.diff(np.r_[starts, len(numbers)])
+        told = {
+            _ROUGHNESS: _roughness(numbers, codes),
+            _HOURLY: _roughness(np.add.reduceat(numbers, starts) / size, codes[starts]),
+        }
         return {name: reading for name, reading in told.items() if reading is not None}
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         return (
-            f"{self.columns[0]} does not follow time as it did: {name.partition(' ')[2]} it moves by "
-            f"{reading.value:.2g} of its variance, on training days by {usual.lowest:.2g} to "
+            f"{self.columns[0]} does not follow time as it did: {name.partition(' ')[2]} it moves "
+            f"by {reading.value:.2g} of its variance, on training days by {usual.lowest:.2g} to "
             f"{usual.highest:.2g}; values are at other rows than theirs"
         )
 
@@ -197,7 +211,7 @@ def _roughness(numbers: Floats, codes: Ints) -> Reading | None:
         return None
     steps = np.diff(numbers)[together]
     ratio = float(np.mean(steps * steps)) / variance
-    return Reading(ratio, ratio / float(np.sqrt(pairs)))
+    return Reading(ratio, LEAST_ROUGHNESS + ratio / float(np.sqrt(pairs)))
 
 
 def discover(training: TrainingRows) -> list[Stuck | Smooth]:
@@ -213,22 +227,43 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
     names = value_columns(training.rows.schema)
     numbers = [name for name in names if training.rows.columns[name].dtype != object]
     moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
-    found: list[Stuck | Smooth] = []
+    smooth = [law for name in numbers for law in _smooth(name, parts, days)]
+    sensors = {(law.columns[0], law.category) for law in smooth}
+    stuck: list[Stuck] = []
     for name in names:
         others = [one for one in parts if one.column != name]
-        stuck = fitted([_law(Stuck, (name,), one) for one in others], days)
-        runs = [law for law in stuck if SHORTEST_USUAL <= law.bands[_RUN].middle <= moves]
-        found += _best(runs, _RUN)
+        runs = fitted([_law(Stuck, (name,), one) for one in others], days)
+        stuck += _best(
+            [
+                law
+                for law in runs
+                if law.bands[_RUN].middle <= moves
+                and (law.bands[_RUN].middle >= SHORTEST_USUAL or (name, law.category) in sensors)
+            ],
+            _RUN,
+        )
     together: dict[Segments, list[str]] = {}
-    for name in numbers:
-        others = [one for one in parts if one.column != name]
-        smooth = fitted([_law(Smooth, (name,), one) for one in others], days)
-        alike = [law for law in smooth if law.bands[_ROUGHNESS].middle <= ROUGHEST_USUAL]
-        for law in _best(alike, _ROUGHNESS):
-            found.append(law)
-            together.setdefault(Segments(law.category, law.labels), []).append(name)
+    for law in smooth:
+        together.setdefault(Segments(law.category, law.labels), []).append(law.columns[0])
     moving = [_law(Stuck, tuple(all_of), one) for one, all_of in together.items() if all_of[1:]]
-    return [*found, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
+    stuck += [law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves]
+    return [*smooth, *stuck]
+
+
+def _smooth(column: str, parts: list[Segments], days: list[Rows]) -> list[Smooth]:
+    """How alike neighbours are in a column, if they are: over all rows, and within segments."""
+    others = [one for one in parts if one.column != column]
+    alike = [
+        law
+        for law in fitted([_law(Smooth, (column,), one) for one in others], days)
+        if _ROUGHNESS in law.bands and law.bands[_ROUGHNESS].middle <= ROUGHEST_USUAL
+    ]
+    known = [
+        numbers[~np.isnan(numbers)] for day in days for numbers in [glance(day).numbers(column)]
+    ]
+    narrowest = float(min((np.std(one) for one in known if len(one)), default=0.0))
+    best = _best(alike, _ROUGHNESS)
+    return [msgspec.structs.replace(law, narrowest=narrowest) for law in best]
 
 
 def _best(laws: list[Kept], statistic: str) -> list[Kept]:
@@ -243,7 +278,6 @@ def _law(kind: type[Kept], columns: tuple[str, ...], parted: Segments) -> Kept:
     return kind(
         columns=(*columns, *([] if category is None or category in columns else [category])),
         days=0,
-        bands={},
         category=category,
         labels=parted.labels,
     )

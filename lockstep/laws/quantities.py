@@ -18,7 +18,7 @@ from lockstep.laws.rows import Rows
 Form = Literal["value", "logarithm", "minutes"]
 
 MINUTES_A_DAY = 1440
-_ENOUGH_TIMES = 100
+_ENOUGH_TIMES = 40
 """Different clock times from which on whole numbers that could be some are held to be."""
 _WIDE = 3.0
 """Largest over smallest value from which on a logarithm is another thing than the value."""

@@ -37,6 +37,8 @@ MOST_UNEXPLAINED = 0.7
 """Share of the standard deviation within a usual day that a relation leaves at most."""
 MOST_EVER = 0.8
 """The same on the day on which it leaves most."""
+LEAST = 0.01
+"""Share of the spread that tells nothing, however little is usually left."""
 ENOUGH_ROWS = 30
 _ALL = "unexplained"
 
@@ -51,6 +53,8 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         around: Middle of the target, where it is minutes of the clock.
         category: The column in whose segments the relation is judged too, if there is one.
         labels: Its segments.
+        narrowest: The smallest standard deviation of the target on a training day: where it
+            varies less, its relation to others cannot be told.
     """
 
     only_above: ClassVar[bool] = True
@@ -60,6 +64,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
     around: float
     category: str | None
     labels: tuple[str, ...]
+    narrowest: float = 0.0
 
     @property
     def says(self) -> str:
@@ -74,13 +79,25 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         """See `Banded.measure`."""
         target, left = self._left(rows)
         known = ~np.isnan(left)
-        told = {_ALL: _unexplained(target[known], left[known])}
+        told = {_ALL: self._unexplained(target[known], left[known])}
         if self.category is not None:
             codes = Segments(self.category, self.labels).codes(glance(rows))[known]
             for place, label in enumerate(self.labels):
                 is_in = codes == place
-                told[f"{_ALL} in {label}"] = _unexplained(target[known][is_in], left[known][is_in])
+                told[f"{_ALL} in {label}"] = self._unexplained(
+                    target[known][is_in], left[known][is_in]
+                )
         return {name: reading for name, reading in told.items() if reading is not None}
+
+    def _unexplained(self, target: Floats, left: Floats) -> Reading | None:
+        """The spread that is left over that of the target."""
+        if len(target) < ENOUGH_ROWS:
+            return None
+        spread = float(np.std(target))
+        if spread <= max(1e-9 * max(1.0, float(np.abs(target).max())), self.narrowest / 2):
+            return None
+        ratio = float(np.std(left)) / spread
+        return Reading(ratio, LEAST + ratio / float(np.sqrt(len(target))))
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -111,17 +128,6 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         for weight, term in zip(self.weights, self.terms, strict=True):
             left -= weight * term.of(rows)
         return target, left
-
-
-def _unexplained(target: Floats, left: Floats) -> Reading | None:
-    """The spread that is left over that of the target."""
-    if len(target) < ENOUGH_ROWS:
-        return None
-    spread = float(np.std(target))
-    if spread <= 1e-9 * max(1.0, float(np.abs(target).max())):
-        return None
-    ratio = float(np.std(left)) / spread
-    return Reading(ratio, ratio / float(np.sqrt(len(target))))
 
 
 def discover(training: TrainingRows) -> list[Relation]:
@@ -162,7 +168,6 @@ def discover(training: TrainingRows) -> list[Relation]:
             Relation(
                 columns=tuple(columns),
                 days=0,
-                bands={},
                 target=target,
                 terms=terms,
                 weights=tuple(float(f"{weight:.8g}") for weight in weights),
@@ -171,7 +176,14 @@ def discover(training: TrainingRows) -> list[Relation]:
                 labels=() if own is None else own.labels,
             )
         )
-    return _clearest(fitted(candidates, days))
+    laws = _clearest(fitted(candidates, days))
+    return [msgspec.structs.replace(law, narrowest=_narrowest(law, days)) for law in laws]
+
+
+def _narrowest(law: Relation, days: list[Rows]) -> float:
+    targets = [law.target.of(day) for day in days]
+    known = [one[~np.isnan(one)] for one in targets]
+    return float(min(np.std(one) for one in known if len(one) >= ENOUGH_ROWS))
 
 
 def _clearest(laws: list[Relation]) -> list[Relation]:
@@ -206,9 +218,7 @@ def _selected(
     return (places, weights) if places and unexplained <= MOST_UNEXPLAINED**2 else None
 
 
-def _fit(
-    target: Floats, terms: list[Floats], day_of: Ints
-) -> tuple[float, list[float]] | None:
+def _fit(target: Floats, terms: list[Floats], day_of: Ints) -> tuple[float, list[float]] | None:
     """The share of variance within days that a regression leaves, and its weights."""
     known = (day_of >= 0) & ~np.isnan(target)
     for one in terms:

@@ -15,7 +15,6 @@ from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
 from lockstep.laws.glance import (
     QUARTERS,
     Glance,
-
     Segments,
     categories,
     glance,
@@ -55,9 +54,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         parted = Segments(self.category, self.labels)
         if self.category is None and seen.quarter is None:
             return {}
-        told = seen.once(
-            ("segments", self.category, self.labels), lambda: _measured(seen, parted)
-        )
+        told = seen.once(("segments", self.category, self.labels), lambda: _measured(seen, parted))
         return told[column]
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
@@ -146,7 +143,6 @@ def discover(training: TrainingRows) -> list[Segmented]:
         Segmented(
             columns=(column, *([] if one.column is None else [one.column])),
             days=0,
-            bands={},
             category=one.column,
             labels=one.labels,
         )
@@ -155,5 +151,3 @@ def discover(training: TrainingRows) -> list[Segmented]:
         if column != one.column
     ]
     return fitted(candidates, days)
-
-

@@ -1,0 +1,212 @@
+"""What each family of laws finds in a changed day, and that it says nothing of any other day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.columns.kinds import Columns
+from lockstep.laws import bounds, forms, joint, mass, order, relations, segments
+from lockstep.laws.book import Book, discover
+from lockstep.laws.law import Law
+from lockstep.laws.rows import Rows, TrainingRows
+from tests.lockstep.laws.tables import (
+    DAYS,
+    SCHEMA,
+    batch,
+    broken,
+    columns,
+    reports,
+    training,
+)
+
+FAMILIES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (bounds, forms, joint, mass, order, relations, segments)
+}
+LATER_DAYS = (DAYS, 60, 91, 182, 274, 350)
+
+
+@pytest.fixture(scope="module")
+def laws() -> dict[str, list[Law]]:
+    rows = training()
+    return {name: list(module.discover(rows)) for name, module in FAMILIES.items()}
+
+
+def text(array: np.ndarray, change: Callable[[str], str]) -> np.ndarray:
+    return np.array([change(one) for one in array], dtype=object)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("day", LATER_DAYS)
+def test_a_later_day_breaks_nothing_in_any_season(laws, family, day):
+    assert broken(laws[family], batch(day)) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_is_held_to_be_a_law_on_too_few_days(family):
+    few = TrainingRows.of(Rows(reports(days=10), SCHEMA))
+
+    assert list(FAMILIES[family].discover(few)) == []
+
+
+def shuffled(array: np.ndarray) -> np.ndarray:
+    return array[np.random.default_rng(1).permutation(len(array))]
+
+
+def changed(name: str) -> Columns:
+    """The columns of a later day that a fault changes."""
+    day = reports(DAYS)
+    north = day["site"] == "north"
+    late = np.arange(len(north)) >= len(north) // 2
+    known = ~np.isnan(day["load"])
+    return {
+        "swapped": {"heat": day["chill"], "chill": day["heat"]},
+        "another clock": {"starts": day["starts"] // 100 * 60 + day["starts"] % 100},
+        "whole numbers": {"heat": np.round(day["heat"])},
+        "another unit": {"heat": (day["heat"] - 32) / 1.8},
+        "lower case": {"unit": text(day["unit"], str.lower)},
+        "trailing blank": {"unit": text(day["unit"], lambda one: one + " ")},
+        "cut": {"id": text(day["id"], lambda one: one[:-1])},
+        "broken encoding": {"site": text(day["site"], lambda one: one.replace("o", "Ã³"))},
+        "unit at other rows": {"unit": shuffled(day["unit"])},
+        "filled with 0": {"load": np.where(known, day["load"], 0)},
+        "filled with the mean": {"load": np.where(known, day["load"], 140.0)},
+        "clipped": {"load": np.minimum(day["load"], 130.0)},
+        "gone for half": {"load": np.where(shuffled(late), np.nan, day["load"])},
+        "frozen": {"heat": np.where(late, day["heat"][-1], day["heat"])},
+        "heat at other rows": {"heat": shuffled(day["heat"])},
+        "flow at other rows": {"flow": shuffled(day["flow"])},
+        "frozen flow": {"flow": np.where(late & north, day["flow"][0], day["flow"])},
+        "a site in another unit": {"flow": np.where(north, day["flow"] / 2, day["flow"])},
+        "from noon on in another unit": {"load": np.where(late, day["load"] * 2, day["load"])},
+        "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
+    }[name]
+
+
+@pytest.mark.parametrize(
+    ("family", "fault", "column"),
+    [
+        ("bounds", "swapped", "chill"),
+        ("bounds", "another clock", "starts"),
+        ("forms", "whole numbers", "heat"),
+        ("forms", "another unit", "heat"),
+        ("forms", "lower case", "unit"),
+        ("forms", "trailing blank", "unit"),
+        ("forms", "cut", "id"),
+        ("forms", "broken encoding", "site"),
+        ("joint", "unit at other rows", "unit"),
+        ("mass", "filled with 0", "load"),
+        ("mass", "filled with the mean", "load"),
+        ("mass", "clipped", "load"),
+        ("mass", "gone for half", "load"),
+        ("order", "frozen", "heat"),
+        ("order", "heat at other rows", "heat"),
+        ("relations", "flow at other rows", "flow"),
+        ("relations", "frozen flow", "flow"),
+        ("segments", "a site in another unit", "flow"),
+        ("segments", "from noon on in another unit", "load"),
+        ("segments", "gone for a site", "heat"),
+    ],
+)
+def test_a_fault_is_an_error_that_names_its_column(laws, family, fault, column):
+    found = [one for one in broken(laws[family], batch(**changed(fault))) if one.strict]
+
+    assert column in {name for one in found for name in one.columns}
+
+
+def test_a_level_that_moves_for_all_rows_is_none_of_segments(laws):
+    moved = reports(DAYS)["flow"] + 1_000
+
+    assert columns(laws["segments"], batch(flow=moved), strict=False) == set()
+
+
+def test_rows_of_the_segment_are_named(laws):
+    rows = batch(**changed("gone for a site"))
+
+    (found,) = [
+        one
+        for one in broken(laws["segments"], rows)
+        if one.columns == ("heat", "site") and one.strict
+    ]
+
+    assert set(rows.columns["site"][found.rows]) == {"north"}
+
+
+def test_rows_between_the_steps_are_named(laws):
+    heat = reports(DAYS)["heat"]
+    heat[:20] += 0.05
+
+    grids = [law for law in laws["forms"] if isinstance(law, forms.Grid)]
+    (found,) = broken(grids, batch(heat=heat))
+
+    assert found.rows.tolist() == list(range(20))
+
+
+def test_one_odd_row_warns_and_does_not_block(laws):
+    chill = reports(DAYS)["chill"]
+    chill[0] = 1_000
+
+    (found,) = broken(laws["bounds"], batch(chill=chill))
+
+    assert not found.strict
+
+
+def test_what_is_no_whole_day_is_never_an_error(laws):
+    few = batch(**changed("filled with 0")).take(slice(0, 60))
+
+    assert not any(
+        one.strict for family in ("mass", "segments") for one in broken(laws[family], few)
+    )
+
+
+def test_rows_of_one_segment_alone_are_not_blamed_for_having_no_others(laws):
+    rows = batch()
+    alone = rows.take(rows.columns["site"] == "north")
+
+    assert broken(laws["joint"] + laws["relations"], alone) == []
+
+
+def test_a_stored_book_finds_what_the_book_found():
+    book = discover(reports(days=DAYS), SCHEMA)
+    rows = batch(**changed("clipped"))
+
+    again = Book.from_json(book.to_json())
+
+    assert [one.message for one in again.find(rows)] == [one.message for one in book.find(rows)]
+    assert again.find(rows)
+
+
+def test_training_days_with_an_incident_make_it_no_error(laws):
+    rows = reports(days=DAYS)
+    is_lost = (rows["at"].astype("datetime64[D]") == np.datetime64("2021-01-10")) & (
+        rows["site"] == "north"
+    )
+    tolerant = segments.discover(training(heat=np.where(is_lost, np.nan, rows["heat"])))
+    day = batch(**changed("gone for a site"))
+
+    assert "heat" in columns(laws["segments"], day)
+    assert "heat" not in columns(tolerant, day)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(range(288)))
+def test_the_order_in_which_rows_are_delivered_tells_nothing(laws, places):
+    rows = batch(**changed("filled with the mean"))
+    again = rows.take(np.array(places))
+
+    for family in FAMILIES:
+        assert columns(laws[family], again) == columns(laws[family], rows)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=30))
+def test_a_pattern_holds_no_letter_or_digit_of_the_text(text):
+    found = forms.pattern(text, exact=True)
+
+    assert len(found) == len(text)
+    assert all(one in "Aa9" for one in found if one.isascii() and one.isalnum())
