@@ -151,12 +151,13 @@ def _lacking(training: TrainingRows) -> str:
 def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken]:
     """Findings with the suspects first: the columns whose laws are all broken, or most of them.
 
-    A column at fault breaks every law that could notice it. One that shares laws with it, and has
-    others that hold, is cleared by these.
+    A column at fault breaks every law that binds it to others. One that shares laws with it, and
+    has others that hold, is cleared by these.
     """
-    about = Counter(column for law in laws for column in law.columns)
+    about = Counter(column for law in laws if law.binds for column in law.columns)
+    bound = Counter(column for one in found if one.law.binds for column in one.columns)
     named = Counter(column for one in found for column in one.columns)
-    suspicion = {name: (count / about[name], count) for name, count in named.items()}
+    suspicion = {name: (bound[name] / max(about[name], 1), count) for name, count in named.items()}
     ordered = [
         replace(one, columns=tuple(sorted(one.columns, key=suspicion.__getitem__, reverse=True)))
         for one in found

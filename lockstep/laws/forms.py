@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
@@ -33,6 +35,8 @@ MOST_PATTERNS = 200
 """Patterns of a column with a form."""
 MOST_VALUES = 2_000
 """Values of a column that are known one by one."""
+MOST_NEW = 0.1
+"""Share of a usual day that no other day had from which on what is new tells nothing."""
 MOST_DECIMALS = 6
 """Digits after the point within which a grid is looked for."""
 MOST_EMPTY = 50
@@ -75,6 +79,8 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
         patterns: The patterns that training had; none where it had too many.
         texts: The values that training had; none where it had too many.
     """
+
+    binds: ClassVar[bool] = False
 
     exact: bool
     patterns: tuple[str, ...]
@@ -134,7 +140,7 @@ def _patterns(rows: Rows, law: Form) -> list[str]:
 def _patterns_of(rows: Rows, column: str, *, exact: bool) -> list[str]:
     """The pattern of each value of a column."""
     seen = glance(rows)
-    return seen.once(
+    return seen.rows.once(
         ("patterns", column, exact),
         lambda: [pattern(text, exact=exact) for text in seen.rows.values(column).found.tolist()],
     )
@@ -194,6 +200,12 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         column,
         [day.values(column).found.tolist() for day in days],
     )
+    known = {"new form": "patterns", "new text": "texts"}
+    for name, kept in known.items():
+        if np.median([told[name].value for told in measured if name in told] or [0.0]) > MOST_NEW:
+            law = msgspec.structs.replace(law, **{kept: ()})
+            for told in measured:
+                del told[name]
     return with_bands(law, measured, days)
 
 
@@ -219,6 +231,8 @@ def _without_day(
 
 class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
     """How often numbers of a column fall on coarser grids, such as whole numbers or tens."""
+
+    binds: ClassVar[bool] = False
 
     @property
     def says(self) -> str:
@@ -260,6 +274,8 @@ class Grid(Law, frozen=True, kw_only=True, tag="grid"):
         step: How far two neighbours are apart.
         start: One of the numbers.
     """
+
+    binds: ClassVar[bool] = False
 
     step: float
     start: float

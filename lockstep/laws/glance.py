@@ -5,11 +5,8 @@ Of a large batch it sees rows spread evenly over it, at most `MOST_ROWS` of them
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -24,8 +21,6 @@ MOST_ROWS = 50_000
 MOST_SEGMENTS = 24
 """Values that a category has at most whose rows are judged by themselves."""
 _NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
-
-Found = TypeVar("Found")
 
 
 def number_columns(schema: Schema) -> tuple[str, ...]:
@@ -47,7 +42,7 @@ def value_columns(schema: Schema) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Glance:
-    """Rows, or an even sample of them, with what was found of them so far.
+    """Rows, or an even sample of them.
 
     Attributes:
         rows: The rows that are looked at.
@@ -56,35 +51,23 @@ class Glance:
 
     rows: Rows
     positions: Ints | None
-    _found: dict[object, object] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def once(self, name: object, find: Callable[[], Found]) -> Found:
-        """What `find` gives; called once, whichever laws ask for it.
-
-        Args:
-            name: What it is, told apart from all other things.
-            find: Finds it.
-        """
-        if name not in self._found:
-            self._found[name] = find()
-        return self._found[name]  # type: ignore[return-value]
-
     def numbers(self, column: str) -> Floats:
         """A column as float64; NaN where it is missing."""
-        return self.once(
+        return self.rows.once(
             ("numbers", column), lambda: self.rows.columns[column].astype(np.float64, copy=False)
         )
 
     def missing(self, column: str) -> Array:
         """Where a column is missing: bool, one a row."""
-        return self.once(("missing", column), lambda: is_missing(self.rows.columns[column]))
+        return self.rows.once(("missing", column), lambda: is_missing(self.rows.columns[column]))
 
     def counts(self, column: str) -> Ints:
         """How often each of the column's values occurs, in the order of `Rows.values`."""
-        return self.once(("counts", column), lambda: self._counts(column))
+        return self.rows.once(("counts", column), lambda: self._counts(column))
 
     def _counts(self, column: str) -> Ints:
         values = self.rows.values(column)
@@ -116,7 +99,7 @@ class Glance:
             column: A column.
             labels: The values, as text.
         """
-        return self.once(("codes", column, labels), lambda: self._codes(column, labels))
+        return self.rows.once(("codes", column, labels), lambda: self._codes(column, labels))
 
     def _codes(self, column: str, labels: tuple[str, ...]) -> Ints:
         values = self.rows.values(column)
@@ -130,29 +113,20 @@ class Glance:
         return found if self.positions is None else self.positions[found]
 
 
-def _again(rows: Rows) -> Rows:
-    """The same rows and what is known of them, so that a glance does not keep its key alive."""
-    return Rows(rows.columns, rows.schema, rows.timezone, rows.day, rows._values)
-
-
-_GLANCES: WeakKeyDictionary[Rows, Glance] = WeakKeyDictionary()
-
-
 def glance(rows: Rows) -> Glance:
     """The glance at rows; the same one for the same rows.
 
     Args:
         rows: Some rows.
     """
-    known = _GLANCES.get(rows)
-    if known is None:
-        if len(rows) <= MOST_ROWS:
-            known = Glance(_again(rows), None)
-        else:
-            positions = np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)
-            known = Glance(rows.take(positions, rows.day), positions)
-        _GLANCES[rows] = known
-    return known
+    return rows.once("glance", lambda: _glance(rows))
+
+
+def _glance(rows: Rows) -> Glance:
+    if len(rows) <= MOST_ROWS:
+        return Glance(rows, None)
+    positions = np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)
+    return Glance(rows.take(positions, rows.day), positions)
 
 
 @dataclass(frozen=True)

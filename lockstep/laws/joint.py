@@ -88,7 +88,7 @@ class Together(Banded, frozen=True, kw_only=True, tag="together"):
 
 def _classes(seen: Glance, side: str, labels: tuple[str, ...]) -> Ints:
     """The class of each row; the one after the last where it is none of them or missing."""
-    return seen.once(("classes", side, labels), lambda: _find_classes(seen, side, labels))
+    return seen.rows.once(("classes", side, labels), lambda: _find_classes(seen, side, labels))
 
 
 def _find_classes(seen: Glance, side: str, labels: tuple[str, ...]) -> Ints:

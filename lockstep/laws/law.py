@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -50,6 +51,9 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
         days: Training days on which it was tried, each left out in turn.
         broken: How many of these broke it.
     """
+
+    binds: ClassVar[bool] = True
+    """Whether any of its columns, with its values at other rows, breaks it."""
 
     columns: tuple[str, ...]
     days: int

@@ -9,6 +9,7 @@ value that is far more frequent than it ever was is found by its own largest sha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         highest: The largest share of the rows of a day that each value had; of those that never
             had `RARE` of them, under none of them.
     """
+
+    binds: ClassVar[bool] = False
 
     highest: dict[str, float]
 
@@ -95,7 +98,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
 
 def _shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:
     """The place and the share of each value that is not rare."""
-    return glance(rows).once(("shares", column), lambda: _find_shares(rows, column))
+    return glance(rows).rows.once(("shares", column), lambda: _find_shares(rows, column))
 
 
 def _find_shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:

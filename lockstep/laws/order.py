@@ -50,6 +50,8 @@ class Ordered(Banded, frozen=True, kw_only=True):
         labels: The segments.
     """
 
+    binds: ClassVar[bool] = False
+
     only_above: ClassVar[bool] = True
     category: str | None
     labels: tuple[str, ...]
@@ -125,7 +127,7 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
 
 def _sorted(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
     """Rows by segment and time, without those of no segment, and the segment of each."""
-    return seen.once(("sorted", category), lambda: _sort(seen, category, labels))
+    return seen.rows.once(("sorted", category), lambda: _sort(seen, category, labels))
 
 
 def _sort(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
@@ -192,7 +194,7 @@ def _sorted_hours(seen: Glance, category: str | None, labels: tuple[str, ...]) -
     """The hour of each row, in the order of `_sorted`."""
     hours = seen.rows.hours
     assert hours is not None
-    return seen.once(
+    return seen.rows.once(
         ("sorted hours", category),
         lambda: hours[_sorted(seen, category, labels)[0]].astype(np.int64),
     )

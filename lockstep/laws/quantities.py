@@ -53,7 +53,7 @@ class Quantity(msgspec.Struct, frozen=True):
     def of(self, rows: Rows) -> Floats:
         """The quantity of each row, NaN where there is none; minutes from -720 to 720."""
         seen = glance(rows)
-        return seen.once(("quantity", self), lambda: self._find(seen))
+        return seen.rows.once(("quantity", self), lambda: self._find(seen))
 
     def _find(self, seen: Glance) -> Floats:
         if self.form == "value":

@@ -8,6 +8,8 @@ summer as in winter, and so is a column that is gone for one carrier or from noo
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
@@ -37,6 +39,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         labels: The segments.
     """
 
+    binds: ClassVar[bool] = False
+
     category: str | None
     labels: tuple[str, ...]
 
@@ -54,7 +58,9 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         parted = Segments(self.category, self.labels)
         if self.category is None and seen.quarter is None:
             return {}
-        told = seen.once(("segments", self.category, self.labels), lambda: _measured(seen, parted))
+        told = seen.rows.once(
+            ("segments", self.category, self.labels), lambda: _measured(seen, parted)
+        )
         return told[column]
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
