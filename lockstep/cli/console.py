@@ -24,6 +24,7 @@ from lockstep.columns.plain import cut, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
+    from lockstep.scoring.sides import TwoSides
     from lockstep.scoring.trace import TracedAside, TracedRow
 
 _ANY_WIDTH = 1_000_000
@@ -130,6 +131,24 @@ def show_trace(row: TracedRow) -> None:
     say(f"{row.key}, scored by version {row.version}")
     OUT.print(table)
     say(row.comparison.summary)
+
+
+def show_sides(record: TwoSides) -> None:
+    """One record by two sides, a line a column; of equal values one is shown."""
+    divergent = {one.column for one in record.comparison.divergent}
+    table = Table(box=None, pad_edge=False)
+    for title in ("column", "role", *record.names):
+        table.add_column(title)
+    for name, (first, second) in record.values.items():
+        other = "same" if first == second else str(second)
+        table.add_row(
+            *(Text(cell) for cell in (name, record.roles[name], str(first))),
+            Text(other, "red" if name in divergent else ""),
+        )
+    say(record.key)
+    OUT.print(table)
+    say(record.comparison.summary)
+    say(record.impact)
 
 
 def show_aside(row: TracedAside) -> None:

@@ -58,21 +58,47 @@ def checks(
 
 def trace(
     pipeline: PipelineName,
-    key: Annotated[str, typer.Option(help="Key of the row.")],
+    key: Annotated[str | None, typer.Option(help="Key of the row.")] = None,
     day: Day = None,
     file: ScoredFile = None,
     attempt: Attempt = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="A file with a record: JSON, JSON lines, CSV or Parquet."),
+    ] = None,
+    version: Annotated[
+        str, typer.Option(help="Which version computes the record: its number or alias.")
+    ] = "live",
+    against: Annotated[
+        str,
+        typer.Option(
+            help="What it is compared with: another version, `checkout` for this checkout's code "
+            "with the version's models, or `server` for what its server computes."
+        ),
+    ] = "server",
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw the columns around the first divergent one, as an SVG file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show every column of one row beside its value computed anew; 1 if they differ.
 
-    Of a row that was set aside, show why; 1 then, too.
+    Of a row that was set aside, show why; 1 then, too. Of a record in a file, show every column
+    by a version and by another one.
     """
     from lockstep.cli.console import show_aside, show_json, show_trace
     from lockstep.columns.errors import LockstepError
     from lockstep.scoring.trace import TracedAside, trace_row
 
     declared = context.pipeline(pipeline)
+    if record is not None:
+        if (day, file, attempt) != (None, None, None):
+            raise LockstepError("Say either where the row was scored or --record, not both.")
+        _trace_record(declared, record, key, version, against, picture, as_json=as_json)
+        return
+    if key is None:
+        raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
     partition = _partition(declared, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
@@ -83,6 +109,38 @@ def trace(
         show_aside(found)
     else:
         show_trace(found)
+    if not found.agrees:
+        raise typer.Exit(FAILED)
+
+
+def _trace_record(
+    declared: PipelineAssets,
+    path: Path,
+    key: str | None,
+    version: str,
+    against: str,
+    picture: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from lockstep.checks.pictures import divergence_picture
+    from lockstep.cli.console import say, show_json, show_sides
+    from lockstep.scoring.sides import read_record, two_sides
+
+    row = read_record(path, declared.pipeline, key)
+    which, other = (int(one) if one.isdigit() else one for one in (version, against))
+    found = two_sides(declared, context.registry(), row, which, other)
+    if picture is not None:
+        drawn = divergence_picture(
+            declared.pipeline.graph, found.comparison.first, found.values, found.names
+        )
+        picture.write_text(drawn, encoding="utf-8")
+    if as_json:
+        show_json(found.to_json())
+    else:
+        show_sides(found)
+        if picture is not None:
+            say(f"Drawn: {picture}")
     if not found.agrees:
         raise typer.Exit(FAILED)
 

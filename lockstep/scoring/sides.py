@@ -1,0 +1,236 @@
+"""Two sides of one record: every column by one version beside the same column by another.
+
+A side is a version with its own code and models, or the checkout's code with a version's models:
+what a change of the code would do to a record, before anything is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockstep.columns.decode import Decoded
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.files import decode_file, decode_json
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import plain
+from lockstep.columns.tables import take_rows
+from lockstep.parity.divergence import role_of
+from lockstep.project.declaration import PipelineAssets
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.comparison import Comparison
+    from lockstep.registry.registry import Registry
+
+CHECKOUT = "checkout"
+"""How the code of this checkout is called, among the versions."""
+SERVED = "server"
+"""How the compiled predictors of a version are called, by which its server answers."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """What computes a record.
+
+    Attributes:
+        name: What to call it, such as `version 3`.
+        pipeline: What computes.
+    """
+
+    name: str
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True)
+class TwoSides:
+    """One record, computed by two sides.
+
+    Attributes:
+        key: The record's key.
+        names: What to call the sides.
+        values: Every column by each side, in the order of the first side's graph; None where a
+            side has no such column.
+        roles: What each column is for.
+        comparison: Where the second side differs from the first.
+        outputs: The outputs that differ.
+    """
+
+    key: str
+    names: tuple[str, str]
+    values: Mapping[str, tuple[Any, Any]]
+    roles: Mapping[str, str]
+    comparison: Comparison
+    outputs: tuple[str, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every column of the first side is the same by the second."""
+        return self.comparison.ok
+
+    @property
+    def impact(self) -> str:
+        """What the difference does to what is decided, in a sentence."""
+        changes = [f"{name} {self._change(name)}" for name in self.outputs]
+        return f"Outputs: {', '.join(changes)}." if changes else "No output differs."
+
+    def _change(self, name: str) -> str:
+        first, second = self.values[name]
+        return f"{first} → {second}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        first = self.comparison.first
+        return {
+            "key": self.key,
+            "sides": list(self.names),
+            "agrees": self.agrees,
+            "finding": self.comparison.summary,
+            "impact": self.impact,
+            "first": first.to_json() if first is not None else None,
+            "columns": [
+                {"column": name, "role": self.roles[name], "first": one, "second": other}
+                for name, (one, other) in self.values.items()
+            ],
+        }
+
+
+def read_record(path: Path, pipeline: Pipeline, key: str | None) -> Columns:
+    """One record of a file: a JSON object, or a row of a table or of JSON lines.
+
+    Args:
+        path: The file.
+        pipeline: Whose record it is.
+        key: Key of the record; None for the only one.
+
+    Raises:
+        InputError: The file cannot be read.
+        LockstepError: It has no such record, or several; or the record does not fit its
+            declaration: the message tells all reasons.
+    """
+    schema = pipeline.record_schema
+    if path.suffix.lower() == ".json":
+        rows = decode_json(_text(path), schema, source=str(path))
+    else:
+        rows = decode_file(path, schema)
+    return _one(path, rows, pipeline, key)
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LockstepError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _one(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> Columns:
+    keys = [str(one) for one in rows.columns[pipeline.key].tolist()]
+    for rejected in rows.rejected:
+        if key in (None, rejected.key):
+            reasons = "; ".join(f"{one.column}: {one.message}" for one in rejected.reasons)
+            raise LockstepError(
+                f"{path}: row {rejected.row} is no {pipeline.record_schema.name}: {reasons}."
+            )
+    if key is None and len(keys) > 1:
+        raise LockstepError(
+            f"{path} holds {len(keys):,} records: say which one by --key, such as --key {keys[0]}."
+        )
+    if not keys or (key is not None and key not in keys):
+        which = f"no record {key!r}" if key is not None else "no record"
+        raise LockstepError(f"{path} holds {which}; it has {', '.join(keys[:3]) or 'none'}.")
+    place = keys.index(key) if key is not None else 0
+    return take_rows(rows.columns, slice(place, place + 1))
+
+
+def two_sides(
+    declared: PipelineAssets,
+    registry: Registry,
+    record: Columns,
+    version: int | str = "live",
+    against: int | str = SERVED,
+) -> TwoSides:
+    """Compute a record by a version, and by something else.
+
+    Args:
+        declared: The pipeline.
+        registry: Where its versions are.
+        record: One row of its fields, in canonical form.
+        version: Number or alias of the version.
+        against: Number or alias of another version; `checkout` for the code of this checkout with
+            the models of the version; `server` for the compiled predictors of the version.
+
+    Raises:
+        LockstepError: There is no such version, or it cannot be loaded.
+        FunctionError: A function fails on the record.
+    """
+    from lockstep.parity.comparison import compare
+
+    loaded = registry.load(declared.name, version)
+    first = Side(f"version {loaded.version}", loaded.pipeline)
+    second = _other(declared, registry, loaded, against)
+    graph, other = first.pipeline.graph, second.pipeline.graph
+    # The matrix of a compiled model may be of another dtype than scikit-learn's, by design.
+    matrices = against != SERVED
+    before = first.pipeline.trace(_fields(record, first), matrices=matrices)
+    after = second.pipeline.trace(_fields(record, second), matrices=matrices)
+    comparison = compare(
+        before,
+        after,
+        other,
+        scales=loaded.golden.scales,
+        columns=[name for name in graph.served if name in other],
+        version=loaded.version,
+    )
+    names = dict.fromkeys((*graph.served, *other.served))
+    values = {name: (_value(before.columns, name), _value(after.columns, name)) for name in names}
+    divergent = {one.column for one in comparison.divergent}
+    return TwoSides(
+        key=str(record[first.pipeline.key][0]),
+        names=(first.name, second.name),
+        values=values,
+        roles={name: role_of(graph if name in graph else other, name) for name in names},
+        comparison=comparison,
+        outputs=tuple(name for name in graph.outputs if name in divergent),
+    )
+
+
+def _other(
+    declared: PipelineAssets, registry: Registry, loaded: LoadedVersion, against: int | str
+) -> Side:
+    if against == SERVED:
+        name = f"version {loaded.version} as its server computes it"
+        return Side(name, loaded.compiled.pipeline)
+    if against == CHECKOUT:
+        models = loaded.pipeline.models_
+        lacking = [one for one in declared.pipeline.graph.models if one not in models]
+        if lacking:
+            raise LockstepError(
+                f"Version {loaded.version} has no model for {', '.join(lacking)}, which this "
+                "checkout declares: train a version, and compare with that."
+            )
+        name = f"this checkout with the models of version {loaded.version}"
+        return Side(name, declared.pipeline.with_models(models))
+    other = registry.load(declared.name, against)
+    return Side(f"version {other.version}", other.pipeline)
+
+
+def _fields(record: Columns, side: Side) -> Columns:
+    """The fields that a side's own record type declares.
+
+    Raises:
+        LockstepError: It declares a field that the record has not.
+    """
+    names = side.pipeline.record_schema.names
+    lacking = [name for name in names if name not in record]
+    if lacking:
+        raise LockstepError(
+            f"The record of {side.name} has other fields: {', '.join(lacking)} is not in this one."
+        )
+    return {name: record[name] for name in names}
+
+
+def _value(columns: Columns, name: str) -> Any:
+    return plain(columns[name][0]) if name in columns else None

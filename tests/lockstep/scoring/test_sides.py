@@ -1,0 +1,142 @@
+"""Any record is computed by two sides: a version, and its server, the checkout or another one."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assets.orders import ASSETS
+from lockstep.checks.pictures import Cell, divergence_picture, findings_picture
+from lockstep.columns.errors import LockstepError
+from lockstep.scoring.sides import TwoSides, read_record, two_sides
+
+ORDER = {
+    "order_id": "one",
+    "sent_at": "2020-03-01T10:00:00Z",
+    "price": 120.0,
+    "items": 3,
+    "weight": 6.5,
+    "coupons": None,
+    "country": "DE",
+    "gift": False,
+}
+HEAVIER = ("return weight > 5", "return weight > 7")
+
+
+def computed(live, tmp_path: Path, declared=ASSETS, **options: object) -> TwoSides:
+    """The order, computed by the live version and something else."""
+    file = tmp_path / "order.json"
+    file.write_text(json.dumps(ORDER))
+    record = read_record(file, declared.pipeline, None)
+    return two_sides(declared, live.registry, record, **options)
+
+
+def test_a_version_and_its_server_compute_the_same(live, tmp_path: Path) -> None:
+    found = computed(live, tmp_path)
+    assert found.agrees
+    assert found.values["price_per_item"] == (40.0, 40.0)
+    assert found.impact == "No output differs."
+
+
+def test_an_edited_column_is_the_first_to_differ_and_the_outputs_tell_what_it_costs(
+    live, tmp_path: Path, edited_orders
+) -> None:
+    declared = edited_orders(HEAVIER)
+    found = computed(live, tmp_path, declared, against="checkout")
+    first = found.comparison.first
+    assert first is not None
+    assert first.column == "is_heavy"
+    assert first.origin is not None and first.origin.file.endswith("orders.py")
+    assert found.values["is_heavy"] == (True, False)
+    assert "risk" in found.outputs
+    assert found.impact.startswith("Outputs: risk 0.")
+
+
+def test_a_model_that_no_version_has_is_told(live, tmp_path: Path, edited_orders) -> None:
+    another = "@model(learns=came_back, uses=['price'])\ndef spare() -> Any:\n    return LogisticRegression()\n"
+    declared = edited_orders(("PIPELINE = ", f"{another}\n\nPIPELINE = "))
+    with pytest.raises(LockstepError, match="no model for spare"):
+        computed(live, tmp_path, declared, against="checkout")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "key", "said"),
+    [
+        ("a.json", json.dumps({**ORDER, "price": "dear"}), None, "price: 'dear' is text"),
+        ("a.jsonl", "\n".join(json.dumps({**ORDER, "order_id": k}) for k in "ab"), None, "--key a"),
+        ("a.jsonl", json.dumps(ORDER), "two", "holds no record 'two'; it has one"),
+        ("a.json", "[]", None, "holds no record"),
+        ("a.txt", "one", None, "its kind is not known"),
+    ],
+)
+def test_a_file_without_one_such_record_is_told(
+    tmp_path: Path, file: str, text: str, key: str | None, said: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    with pytest.raises(LockstepError, match=said):
+        read_record(tmp_path / file, ASSETS.pipeline, key)
+
+
+def test_a_record_of_a_table_is_found_by_its_key(tmp_path: Path) -> None:
+    lines = [json.dumps({**ORDER, "order_id": key, "items": n}) for n, key in enumerate("abc", 1)]
+    (tmp_path / "orders.jsonl").write_text("\n".join(lines))
+    record = read_record(tmp_path / "orders.jsonl", ASSETS.pipeline, "b")
+    assert record["items"].tolist() == [2]
+
+
+def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
+    live, tmp_path: Path, edited_orders
+) -> None:
+    declared = edited_orders(HEAVIER)
+    found = computed(live, tmp_path, declared, against="checkout")
+    drawn = divergence_picture(
+        declared.pipeline.graph, found.comparison.first, found.values, found.names
+    )
+    assert drawn.count("stroke-width='2.5'") == 1
+    assert "is_heavy: True | False" in drawn
+    assert "weight: 6.5" in drawn
+    assert ">country<" not in drawn  # is_heavy neither comes from it nor goes into it
+
+
+def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
+    from lockstep.columns.graph import Graph
+    from lockstep.columns.nodes import Column
+
+    nodes = [
+        Column(
+            name=f"f{n}",
+            role="feature",
+            inputs=("price",),
+            function=lambda price: price * 2,
+            kind=None,
+        )
+        for n in range(500)
+    ]
+    graph = Graph(nodes, ASSETS.pipeline.record_schema, None)
+    values = {name: (1.0, 1.0) for name in graph.order}
+    first = replace(_divergence(), column="price")
+    drawn = divergence_picture(graph, first, values, ("a", "b"))
+    assert drawn.count("<g>") == 40
+    assert "other columns are not drawn" in drawn
+
+
+def _divergence():
+    from lockstep.parity.divergence import Divergence
+
+    return Divergence("price", False, 0, "field", None)
+
+
+def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
+    days = ["2020-03-01", "2020-03-02"]
+    cells = [
+        Cell("price", days[0], "warned"),
+        Cell("price", days[0], "failed", "<jumped>"),
+        Cell("items", days[1], "passed"),
+    ]
+    drawn = findings_picture(cells, days)
+    assert "price, 2020-03-01: &lt;jumped&gt;" in drawn
+    assert drawn.index(">price<") < drawn.index(">items<")
+    assert "warned</title>" not in drawn
+    assert np.char.count(drawn, "<rect") == 1 + 4 + 4  # paper, cells, legend
