@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _FONT = "font-family='system-ui, sans-serif' font-size='11'"
 _MOST_NODES = 40
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 50, 12
 _LONGEST = 26
+"""Characters of a name that fit into a box."""
 _CELL = 16
 
 
@@ -71,7 +73,9 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
     left = 12 + 6.5 * max((len(one) for one in columns), default=0)
     width = left + _CELL * len(partitions) + 12
     height = 24 + _CELL * len(columns) + 24
-    parts = []
+    parts = (
+        [] if columns else [_text(12, 40, "No column was found to be otherwise than it should.")]
+    )
     for row, column in enumerate(columns):
         y = 24 + _CELL * row
         parts.append(_text(left - 6, y + 12, column, anchor="end"))
@@ -141,6 +145,16 @@ def divergence_picture(
     return _svg(width, height, [head, *lines, *boxes])
 
 
+def in_markdown(svg: str, title: str) -> str:
+    """A picture as Markdown that needs no other file.
+
+    Args:
+        svg: The picture.
+        title: What it shows, for whoever cannot see it.
+    """
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+
+
 def _around(graph: Graph, column: str | None) -> set[str]:
     """A column with what it comes from and what comes from it, the nearest first, so many."""
     if column is None or column not in graph:
@@ -160,20 +174,24 @@ def _box(
     place: tuple[float, float], name: str, value: tuple[Any, Any] | None, is_first: bool
 ) -> str:
     x, y = place
-    one, other = (None, None) if value is None else value
-    differs = value is not None and show(one) != show(other)
+    one, other = map(_brief, value or ("", ""))
+    differs = value is not None and show(value[0]) != show(value[1])
     color = COLORS["failed"] if differs or is_first else _PALE
     fill = "#fbe9e7" if is_first else _PAPER
-    told = f"{show(one, most=_LONGEST)} | {show(other, most=_LONGEST)}" if differs else ""
-    told = told or (show(one, most=_LONGEST) if value is not None else "")
+    told = f"{one} | {other}" if differs else one
     thick = 2.5 if is_first else 1
     return (
         f"<g><rect x='{x:g}' y='{y:g}' width='{_WIDTH}' height='{_HEIGHT}' rx='6' fill='{fill}' "
         f"stroke='{color}' stroke-width='{thick}'/>"
         + _text(x + 8, y + 18, cut(name, _LONGEST), bold=is_first)
-        + _text(x + 8, y + 36, cut(told, 32), color=color if differs else _PALE)
+        + _text(x + 8, y + 36, cut(told, 30), color=color if differs else _PALE)
         + f"<title>{escape(name)}: {escape(told)}</title></g>"
     )
+
+
+def _brief(value: Any) -> str:
+    """A value in a few characters; all digits are in the finding itself."""
+    return f"{value:.6g}" if isinstance(value, float) else str(cut(str(value), 14))
 
 
 def _line(start: tuple[float, float], end: tuple[float, float]) -> str:

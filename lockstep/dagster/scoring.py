@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from lockstep.checks.pictures import findings_picture, in_markdown
 from lockstep.checks.specs import declared_checks
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_lineage, column_schema, version_link
@@ -14,6 +15,7 @@ from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
+from lockstep.scoring.findings import findings, last_partitions
 from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
@@ -100,7 +102,8 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         with _told_upstream(stream, home, work.partition) as fate:
             found = scored_step(work, _live(declared, home, registry))
         figures = {**found.counts, **_version(home, declared, found), **found.figures, **fate}
-        yield _told(context, found, "scored", **figures)
+        picture = {"findings by column and day": _findings(work)}
+        yield _told(context, found, "scored", **figures, **picture)
 
     return scored
 
@@ -161,6 +164,14 @@ def _work(
     """What a run of Dagster's does at one partition."""
     store = Store(home.data / declared.name)
     return Work(declared, store, stream.name, context.partition_key, context.run.run_id)
+
+
+def _findings(work: Work) -> dg.MarkdownMetadataValue:
+    """A picture of what was found of which column in the last partitions."""
+    shown = last_partitions(work.records, work.partition)
+    cells = [cell for one in shown for cell in findings(work.records, one)]
+    drawn = findings_picture(cells, shown)
+    return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
 
 
 def _live(declared: PipelineAssets, home: Home, registry: Registry) -> Live:

@@ -48,15 +48,17 @@ def test_an_edited_column_is_the_first_to_differ_and_the_outputs_tell_what_it_co
     first = found.comparison.first
     assert first is not None
     assert first.column == "is_heavy"
-    assert first.origin is not None and first.origin.file.endswith("orders.py")
+    assert first.origin is not None
+    assert first.origin.file.endswith("orders.py")
     assert found.values["is_heavy"] == (True, False)
     assert "risk" in found.outputs
     assert found.impact.startswith("Outputs: risk 0.")
 
 
 def test_a_model_that_no_version_has_is_told(live, tmp_path: Path, edited_orders) -> None:
-    another = "@model(learns=came_back, uses=['price'])\ndef spare() -> Any:\n    return LogisticRegression()\n"
-    declared = edited_orders(("PIPELINE = ", f"{another}\n\nPIPELINE = "))
+    head = "@model(learns=came_back, uses=['price'])"
+    body = "def spare() -> Any:\n    return LogisticRegression()"
+    declared = edited_orders(("PIPELINE = ", f"{head}\n{body}\n\n\nPIPELINE = "))
     with pytest.raises(LockstepError, match="no model for spare"):
         computed(live, tmp_path, declared, against="checkout")
 
@@ -95,7 +97,7 @@ def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
         declared.pipeline.graph, found.comparison.first, found.values, found.names
     )
     assert drawn.count("stroke-width='2.5'") == 1
-    assert "is_heavy: True | False" in drawn
+    assert ">True | False<" in drawn
     assert "weight: 6.5" in drawn
     assert ">country<" not in drawn  # is_heavy neither comes from it nor goes into it
 
@@ -115,7 +117,7 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
         for n in range(500)
     ]
     graph = Graph(nodes, ASSETS.pipeline.record_schema, None)
-    values = {name: (1.0, 1.0) for name in graph.order}
+    values = dict.fromkeys(graph.order, (1.0, 1.0))
     first = replace(_divergence(), column="price")
     drawn = divergence_picture(graph, first, values, ("a", "b"))
     assert drawn.count("<g>") == 40

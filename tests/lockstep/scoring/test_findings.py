@@ -1,0 +1,29 @@
+"""What was found of which column is told of the last partitions, whatever became of them."""
+
+from datetime import date
+
+from assets.orders import orders_with_fates
+from lockstep.scoring.findings import findings, last_partitions
+
+DAYS = ("2020-03-01", "2020-03-02")
+
+
+def test_days_that_were_blocked_are_among_the_last_ones(scored) -> None:
+    frame = orders_with_fates(date.fromisoformat("2020-03-03")).drop(columns=["returned", "cost"])
+    scored.deliver("2020-03-03", frame.assign(price=frame["price"] * 1000))
+    assert not scored.score("2020-03-03").ok
+    records = scored.records()
+    assert last_partitions(records, "2020-03-03") == [*DAYS, "2020-03-03"]
+    found = list(findings(records, "2020-03-03"))
+    assert "price" in {one.column for one in found if one.result == "failed"}
+
+
+def test_days_after_it_are_no_days_before_it(scored) -> None:
+    assert last_partitions(scored.records(), DAYS[0]) == [DAYS[0]]
+
+
+def test_a_day_whose_record_is_damaged_is_told(scored) -> None:
+    attempt = scored.attempt(DAYS[0])
+    (attempt.folder / "record.json").write_text("{")
+    (found,) = findings(scored.records(), DAYS[0])
+    assert (found.column, found.result) == ("(record)", "failed")
