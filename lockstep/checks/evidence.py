@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
@@ -15,7 +16,6 @@ from lockstep.columns.pipeline import Pipeline, Trace
 if TYPE_CHECKING:
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.comparison import Comparison, ParityReport
 
 
 def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
@@ -31,7 +31,7 @@ def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
 
     sample = locality(pipeline, computed).comparisons
     found = ParityReport((in_other_company(pipeline, computed), *sample))
-    return check_comparison(found, "in every composition of the batch")
+    return check_comparison(found, pipeline.graph, "in every composition of the batch")
 
 
 def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
@@ -44,7 +44,9 @@ def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
     from lockstep.parity.company import in_other_company
 
     return check_comparison(
-        in_other_company(pipeline, computed), "each row computed again among others"
+        in_other_company(pipeline, computed),
+        pipeline.graph,
+        "each row computed again among others",
     )
 
 
@@ -63,40 +65,8 @@ def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
         found = recompute(shipped, stored)
     finally:
         unload(shipped)
-    return check_comparison(found, "computed anew by the code that the version carries")
-
-
-def check_comparison(found: Comparison | ParityReport, how: str) -> CheckResult:
-    """Whether a comparison found every column equal; the first divergent one is named.
-
-    Args:
-        found: The comparison.
-        how: How the rows were computed again, to end a sentence that begins "All columns agree".
-    """
-    first = found.first
-    notes = {}
-    if first is not None and first.reproducer is not None:
-        notes = {
-            "one record": f"```json\n{first.reproducer.record}\n```",
-            "a test that fails while the column differs": (
-                f"```python\n{first.reproducer.test}\n```"
-            ),
-        }
-    return CheckResult(
-        passed=found.ok,
-        summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
-        if found.ok
-        else f"{found.summary} ({how}).",
-        column=first.column if first is not None else None,
-        where=str(first.origin) if first is not None and first.origin is not None else "",
-        keys=tuple(str(example.key) for example in first.examples) if first is not None else (),
-        numbers={
-            "rows": found.rows,
-            "columns": len(found.compared),
-            "divergent": sum(not column.ok for column in found.compared),
-        },
-        table=_examples(found) or [_compared(column) for column in found.compared],
-        notes=notes,
+    return check_comparison(
+        found, shipped.graph, "computed anew by the code that the version carries"
     )
 
 
@@ -124,6 +94,7 @@ def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> Che
     golden = numeric(loaded.golden) if serves_compiled else loaded.golden
     return check_comparison(
         replay(pipeline or loaded.pipeline, golden, version=loaded.version),
+        loaded.pipeline.graph,
         f"replayed here with version {loaded.version}",
     )
 
@@ -143,6 +114,7 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
         return CheckResult.not_judged(said, compiled.reasons)
     found = check_comparison(
         compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version),
+        loaded.pipeline.graph,
         "by compiled predictors and by scikit-learn",
     )
     return replace(
@@ -174,6 +146,7 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)
     return check_comparison(
         replay(pipeline, expected, version=loaded.version),
+        pipeline.graph,
         "sent through the reference path again, in a sample",
     )
 
@@ -260,30 +233,6 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     )
 
 
-def _examples(found: Comparison | ParityReport) -> list[dict[str, Any]]:
-    if found.first is None:
-        return []
-    return [
-        {
-            "column": found.first.column,
-            "key": str(example.key),
-            "expected": str(example.expected),
-            "actual": str(example.actual),
-            "inputs": ", ".join(f"{name}={value}" for name, value in example.inputs.items()),
-        }
-        for example in found.first.examples
-    ]
-
-
-def _compared(column: Any) -> dict[str, Any]:
-    return {
-        "column": f"matrix of {column.column}" if column.is_matrix else column.column,
-        "rows": column.rows,
-        "allowed ulps": column.budget,
-        "largest ulps": column.ulps,
-    }
-
-
 def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
     """What the checkout's code makes of the golden records, with the version's own models."""
     from lockstep.parity.replay import replay
@@ -294,5 +243,7 @@ def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
         return CheckResult(False, f"the version has no model for {', '.join(lacking)}.")
     rebuilt = pipeline.with_models(models)
     return check_comparison(
-        replay(rebuilt, loaded.golden, version=loaded.version), "computed by this checkout's code"
+        replay(rebuilt, loaded.golden, version=loaded.version),
+        rebuilt.graph,
+        "computed by this checkout's code",
     )

@@ -23,7 +23,8 @@ COLORS = {
 """A finding's colour; what passed is the palest that can be told from nothing."""
 _INK, _PALE, _PAPER = "#1f2933", "#6b7785", "#ffffff"
 _FONT = "font-family='system-ui, sans-serif' font-size='11'"
-_MOST_NODES = 40
+_MOST_NODES = 24
+"""Columns that are drawn: the picture of a finding is kept with it."""
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 50, 12
 _LONGEST = 26
 """Characters of a name that fit into a box."""

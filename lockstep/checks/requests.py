@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.drift import check_drift
-from lockstep.checks.evidence import check_comparison
 from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
@@ -52,7 +52,7 @@ def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult
         told = f"No output can be judged: {tell(replayed.unjudged)}."
         return CheckResult.not_judged(told, replayed.unjudged)
     how = f"computed anew by the batch path of version {loaded.version}"
-    found = check_comparison(replayed.comparison, how)
+    found = check_comparison(replayed.comparison, loaded.pipeline.graph, how)
     if loaded.digest != segment.header.manifest:
         found = _of_other_files(found, segment, loaded)
     return replace(

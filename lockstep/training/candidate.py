@@ -20,7 +20,8 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.holdings import count
-from lockstep.checks.evidence import check_comparison, check_compiled, check_training_parity
+from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.evidence import check_compiled, check_training_parity
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -288,7 +289,9 @@ def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
     from lockstep.artifacts.round_trip import replay_in_new_process
 
     loaded = registry.load(version.name, version.version)
-    return check_comparison(replay_in_new_process(loaded), "in a new process")
+    return check_comparison(
+        replay_in_new_process(loaded), loaded.pipeline.graph, "in a new process"
+    )
 
 
 def _check_compiled(registry: Registry, version: Version) -> CheckResult:
@@ -300,4 +303,4 @@ def _check_wire_formats(registry: Registry, version: Version, golden: GoldenReco
 
     loaded = registry.load(version.name, version.version)
     found = wire_formats(loaded.pipeline, golden, version=version.version)
-    return check_comparison(found, "in every wire format")
+    return check_comparison(found, loaded.pipeline.graph, "in every wire format")

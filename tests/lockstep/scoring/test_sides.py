@@ -120,7 +120,7 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
     values = dict.fromkeys(graph.order, (1.0, 1.0))
     first = replace(_divergence(), column="price")
     drawn = divergence_picture(graph, first, values, ("a", "b"))
-    assert drawn.count("<g>") == 40
+    assert drawn.count("<g>") == 24
     assert "other columns are not drawn" in drawn
 
 
