@@ -21,8 +21,9 @@ from lockstep.laws import (
     order,
     relations,
     segments,
+    twins,
 )
-from lockstep.laws.bounds import AtMost, Clocks
+from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.compositions import Composition
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.forms import Digits, Form, Grid
@@ -34,6 +35,7 @@ from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
+from lockstep.laws.twins import Twins
 
 AnyLaw = (
     AtMost
@@ -45,11 +47,14 @@ AnyLaw = (
     | Grid
     | LookUp
     | Mass
+    | NotNegative
     | Relation
     | Segmented
     | Smooth
     | Stuck
     | Together
+    | Twins
+    | Within
 )
 """Every kind of law: a union, by which stored laws are told apart."""
 FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
@@ -63,6 +68,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     order.discover,
     relations.discover,
     segments.discover,
+    twins.discover,
 )
 """What looks for laws in training rows, each for its own kinds."""
 

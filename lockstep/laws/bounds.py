@@ -8,6 +8,8 @@ after days come right up to the bound: where they do not, the next season may pa
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
@@ -22,6 +24,8 @@ TOUCHING = 0.1
 """Share of days that come right up to a bound."""
 MANY = 0.01
 """Share of rows beyond a bound from which on they cannot be what they were."""
+FAR = 2.0
+"""Ranges of the training rows beyond which nothing was ever near."""
 MOST_ROWS = 20_000
 """Training rows on which it is tried what would break a bound."""
 
@@ -41,6 +45,51 @@ class AtMost(Law, frozen=True, kw_only=True, tag="at most"):
         difference = larger - smaller
         known = int(np.count_nonzero(~np.isnan(difference)))
         is_beyond = difference < -_slack(difference)
+        return _broken(self, rows, is_beyond, known, self.says)
+
+
+class NotNegative(Law, frozen=True, kw_only=True, tag="not negative"):
+    """A number that is often 0 and never below."""
+
+    binds: ClassVar[bool] = False
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.columns[0]} is never below 0."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        numbers = glance(rows).numbers(self.columns[0])
+        known = int(np.count_nonzero(~np.isnan(numbers)))
+        return _broken(self, rows, numbers < 0, known, self.says)
+
+
+class Within(Law, frozen=True, kw_only=True, tag="within"):
+    """A number that never lies far outside of what training had.
+
+    Attributes:
+        lowest: The smallest number of training, less twice the range.
+        highest: The largest number of training, and twice the range more.
+    """
+
+    binds: ClassVar[bool] = False
+    lowest: float
+    highest: float
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return (
+            f"{self.columns[0]} is never far outside of what it was: below {self.lowest:.5g} or "
+            f"above {self.highest:.5g}."
+        )
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        numbers = glance(rows).numbers(self.columns[0])
+        known = int(np.count_nonzero(~np.isnan(numbers)))
+        is_beyond = (numbers < self.lowest) | (numbers > self.highest)
         return _broken(self, rows, is_beyond, known, self.says)
 
 
@@ -83,7 +132,7 @@ def _broken(law: Law, rows: Rows, is_beyond: Array, known: int, says: str) -> Br
     )
 
 
-def discover(training: TrainingRows) -> list[AtMost | Clocks]:
+def discover(training: TrainingRows) -> list[AtMost | Clocks | NotNegative | Within]:
     """Find bounds between numbers, and clock times that are the same.
 
     Args:
@@ -96,18 +145,33 @@ def discover(training: TrainingRows) -> list[AtMost | Clocks]:
     chosen = generator.permutation(len(rows))[:MOST_ROWS]
     names = number_columns(rows.schema)
     numbers = {name: rows.columns[name].astype(np.float64, copy=False) for name in names}
-    found: list[AtMost | Clocks] = []
+    found: list[AtMost | Clocks | NotNegative | Within] = []
     for smaller in names:
         for larger in names:
             if smaller != larger:
                 pair = (smaller, larger)
                 law = _at_most(pair, numbers[smaller], numbers[larger], chosen, training)
                 found += [] if law is None else [law]
+    for name in names:
+        known = numbers[name][np.isfinite(numbers[name])]
+        if len(known) and np.ptp(known) > 0:
+            found.append(_within(name, known, training))
+        zeros = np.unique(training.day_of[numbers[name] == 0])
+        if not np.any(numbers[name] < 0) and np.count_nonzero(zeros >= 0) >= (
+            TOUCHING * training.days
+        ):
+            found.append(NotNegative(columns=(name,), days=training.days))
     for one in clock_quantities(rows):
         minutes = one.of(rows)
         if np.all(np.abs(minutes[~np.isnan(minutes)]) < 1) and not np.isnan(minutes).all():
             found.append(Clocks(columns=one.columns, days=training.days, minutes=one))
     return found
+
+
+def _within(column: str, numbers: Floats, training: TrainingRows) -> Within:
+    lowest, highest = float(numbers.min()), float(numbers.max())
+    far = FAR * (highest - lowest)
+    return Within(columns=(column,), days=training.days, lowest=lowest - far, highest=highest + far)
 
 
 def _at_most(

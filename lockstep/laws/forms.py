@@ -241,19 +241,24 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
-        return {
-            f"multiples of {step:g}": _share(rows, self.columns[0], is_it)
-            for step, is_it in _round(rows, self.columns[0]).items()
-        }
+        told = {}
+        for step, is_it in _round(rows, self.columns[0]).items():
+            told[f"multiples of {step:g}"] = _share(rows, self.columns[0], is_it)
+            if len(is_it) >= ENOUGH_VALUES:
+                told[f"multiples of {step:g}{_DIFFERENT}"] = share(is_it.sum(), len(is_it))
+        return told
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
+        step = name.removesuffix(_DIFFERENT)
+        of = "the different values of " if name.endswith(_DIFFERENT) else ""
         return (
-            f"{reading.value:.1%} of {self.columns[0]} are {name}; on training days from "
+            f"{reading.value:.1%} of {of}{self.columns[0]} are {step}; on training days from "
             f"{usual.lowest:.1%} to {usual.highest:.1%}"
         )
 
 
+_DIFFERENT = ", each value counted once"
 _STEPS = (100.0, 10.0, 5.0, 1.0, 0.1, 0.01)
 
 

@@ -27,7 +27,7 @@ MOST_PAIRS = 6
 """Pairs that are kept of each column: the steadiest."""
 WEAKEST = 0.4
 """Share of what they usually show that the weakest training day shows at least, of a kept pair."""
-LEAST = 0.01
+LEAST = 0.02
 """Share of what is shown that tells nothing, however steady it is."""
 LARGEST_RATIO = 3.0
 """Where the logarithm of a ratio is cut, in which few rows tell much."""

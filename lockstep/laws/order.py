@@ -213,7 +213,7 @@ def _roughness(numbers: Floats, codes: Ints) -> Reading | None:
         return None
     steps = np.diff(numbers)[together]
     ratio = float(np.mean(steps * steps)) / variance
-    return Reading(ratio, LEAST_ROUGHNESS + ratio / float(np.sqrt(pairs)))
+    return Reading(ratio, LEAST_ROUGHNESS + min(ratio, 1.0) / float(np.sqrt(pairs)))
 
 
 def discover(training: TrainingRows) -> list[Stuck | Smooth]:
@@ -228,28 +228,37 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
     parts = [Segments(None, ()), *categories(training.rows)]
     names = value_columns(training.rows.schema)
     numbers = [name for name in names if training.rows.columns[name].dtype != object]
-    moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
     smooth = [law for name in numbers for law in _smooth(name, parts, days)]
-    sensors = {(law.columns[0], law.category) for law in smooth}
-    stuck: list[Stuck] = []
-    for name in names:
-        others = [one for one in parts if one.column != name]
-        runs = fitted([_law(Stuck, (name,), one) for one in others], days)
-        stuck += _best(
-            [
-                law
-                for law in runs
-                if law.bands[_RUN].middle <= moves
-                and (law.bands[_RUN].middle >= SHORTEST_USUAL or (name, law.category) in sensors)
-            ],
-            _RUN,
-        )
+    return [*smooth, *_stuck(smooth, names, parts, days)]
+
+
+def _stuck(
+    smooth: list[Smooth], names: tuple[str, ...], parts: list[Segments], days: list[Rows]
+) -> list[Stuck]:
+    """How long values stay the same: of sensors in their segments, alone and all together.
+
+    A number is a sensor's where neighbours in time are alike. A category is judged within the
+    segments that give the shortest runs.
+    """
+    moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
+    places: dict[str, list[Segments]] = {}
+    for one in smooth:
+        places.setdefault(one.columns[0], []).append(Segments(one.category, one.labels))
+    found: list[Stuck] = []
     together: dict[Segments, list[str]] = {}
-    for law in smooth:
-        together.setdefault(Segments(law.category, law.labels), []).append(law.columns[0])
+    for name in names:
+        others = places.get(name, [one for one in parts if one.column != name])
+        runs = fitted([_law(Stuck, (name,), one) for one in others], days)
+        usual = [law for law in runs if law.bands[_RUN].middle <= moves]
+        measured = [law for law in usual if law.bands[_RUN].middle >= SHORTEST_USUAL]
+        if name in places:
+            found += usual
+            for law in measured:
+                together.setdefault(Segments(law.category, law.labels), []).append(name)
+        else:
+            found += _best(measured, _RUN)
     moving = [_law(Stuck, tuple(all_of), one) for one, all_of in together.items() if all_of[1:]]
-    stuck += [law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves]
-    return [*smooth, *stuck]
+    return [*found, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
 
 
 def _smooth(column: str, parts: list[Segments], days: list[Rows]) -> list[Smooth]:

@@ -9,12 +9,10 @@ levels leaves that as it is, while values that were permuted, swapped or frozen 
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Floats, Ints
+from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
 from lockstep.laws.glance import Segments, categories, glance
 from lockstep.laws.quantities import (
@@ -40,7 +38,10 @@ MOST_EVER = 0.8
 LEAST = 0.01
 """Share of the spread that tells nothing, however little is usually left."""
 ENOUGH_ROWS = 30
+WIDER = 0.25
+"""How far beyond the training days' means, in their range, a relation is held to go on."""
 _ALL = "unexplained"
+_OFF = "off"
 
 
 class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
@@ -55,9 +56,10 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         labels: Its segments.
         narrowest: The smallest standard deviation of the target on a training day: where it
             varies less, its relation to others cannot be told.
+        known: The smallest and the largest mean of each term on a training day. Where one lies
+            beyond, the relation may go on another way: how far off the target is, is not judged.
     """
 
-    only_above: ClassVar[bool] = True
     target: Quantity
     terms: tuple[Quantity, ...]
     weights: tuple[float, ...]
@@ -65,6 +67,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
     category: str | None
     labels: tuple[str, ...]
     narrowest: float = 0.0
+    known: tuple[tuple[float, float], ...] = ()
 
     @property
     def says(self) -> str:
@@ -87,7 +90,19 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
                 told[f"{_ALL} in {label}"] = self._unexplained(
                     target[known][is_in], left[known][is_in]
                 )
+        if np.count_nonzero(known) >= ENOUGH_ROWS and self._is_known(rows, known):
+            spread = float(np.std(left[known]))
+            chance = LEAST * float(np.std(target[known])) + spread / np.sqrt(known.sum())
+            told[_OFF] = Reading(float(np.mean(left[known])), float(chance))
         return {name: reading for name, reading in told.items() if reading is not None}
+
+    def _is_known(self, rows: Rows, known: Array) -> bool:
+        """Whether the terms lie where training knew them."""
+        means = (float(np.mean(term.of(rows)[known])) for term in self.terms)
+        return not self.known or all(
+            lowest - WIDER * (highest - lowest) <= mean <= highest + WIDER * (highest - lowest)
+            for mean, (lowest, highest) in zip(means, self.known, strict=True)
+        )
 
     def _unexplained(self, target: Floats, left: Floats) -> Reading | None:
         """The spread that is left over that of the target."""
@@ -101,6 +116,11 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
+        if name == _OFF:
+            return (
+                f"{self.says}: beyond that it is {reading.value:.5g}, on training days from "
+                f"{usual.lowest:.5g} to {usual.highest:.5g}"
+            )
         label = name.partition(" in ")[2]
         where = f" where {self.category} is {label}" if label else ""
         return (
@@ -110,6 +130,8 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
 
     def rows_of(self, rows: Rows, name: str) -> Ints:
         """See `Banded.rows_of`; those that are farther off than usual."""
+        if name == _OFF:
+            return np.empty(0, dtype=np.int64)
         target, left = self._left(rows)
         usual = self.bands[name].highest * np.nanstd(target)
         is_off = np.abs(left - np.nanmedian(left)) > 3 * usual
@@ -177,7 +199,20 @@ def discover(training: TrainingRows) -> list[Relation]:
             )
         )
     laws = _clearest(fitted(candidates, days))
-    return [msgspec.structs.replace(law, narrowest=_narrowest(law, days)) for law in laws]
+    return [
+        msgspec.structs.replace(law, narrowest=_narrowest(law, days), known=_known(law, days))
+        for law in laws
+    ]
+
+
+def _known(law: Relation, days: list[Rows]) -> tuple[tuple[float, float], ...]:
+    """The smallest and the largest mean of each term on a day."""
+    found = []
+    for term in law.terms:
+        numbers = [term.of(day) for day in days]
+        means = [float(np.nanmean(one)) for one in numbers if not np.isnan(one).all()]
+        found.append((min(means), max(means)))
+    return tuple(found)
 
 
 def _narrowest(law: Relation, days: list[Rows]) -> float:
@@ -190,7 +225,9 @@ def _clearest(laws: list[Relation]) -> list[Relation]:
     """Of each target the relation that leaves least, where it always leaves little."""
     found: dict[tuple[str, ...], Relation] = {}
     for law in sorted(laws, key=lambda law: law.bands[_ALL].highest if _ALL in law.bands else 9):
-        clear = {name: one for name, one in law.bands.items() if one.highest <= MOST_EVER}
+        clear = {
+            name: one for name, one in law.bands.items() if name == _OFF or one.highest <= MOST_EVER
+        }
         if _ALL in clear:
             found.setdefault(law.target.columns, msgspec.structs.replace(law, bands=clear))
     return list(found.values())

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
-from lockstep.laws import bounds, forms, joint, mass, order, relations, segments
+from lockstep.laws import bounds, forms, joint, mass, order, relations, segments, twins
 from lockstep.laws.book import Book, discover
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -26,7 +26,7 @@ from tests.lockstep.laws.tables import (
 
 FAMILIES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (bounds, forms, joint, mass, order, relations, segments)
+    for module in (bounds, forms, joint, mass, order, relations, segments, twins)
 }
 LATER_DAYS = (DAYS, 60, 91, 182, 274, 350)
 
@@ -84,6 +84,11 @@ def changed(name: str) -> Columns:
         "frozen flow": {"flow": np.where(late & north, day["flow"][0], day["flow"])},
         "a site in another unit": {"flow": np.where(north, day["flow"] / 2, day["flow"])},
         "from noon on in another unit": {"load": np.where(late, day["load"] * 2, day["load"])},
+        "all frozen": {
+            name: np.where(late & north, day[name][-3], day[name]) for name in ("heat", "chill")
+        },
+        "below 0": {"flow": np.where(late, -999.0, day["flow"])},
+        "later by an hour": {"starts": (day["starts"] + 100) % 2400},
         "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
     }[name]
 
@@ -93,6 +98,8 @@ def changed(name: str) -> Columns:
     [
         ("bounds", "swapped", "chill"),
         ("bounds", "another clock", "starts"),
+        ("bounds", "below 0", "flow"),
+        ("bounds", "later by an hour", "starts"),
         ("forms", "whole numbers", "heat"),
         ("forms", "another unit", "heat"),
         ("forms", "lower case", "unit"),
@@ -106,6 +113,7 @@ def changed(name: str) -> Columns:
         ("mass", "gone for half", "load"),
         ("order", "frozen", "heat"),
         ("order", "heat at other rows", "heat"),
+        ("order", "all frozen", "heat"),
         ("relations", "flow at other rows", "flow"),
         ("relations", "frozen flow", "flow"),
         ("segments", "a site in another unit", "flow"),
@@ -149,7 +157,7 @@ def test_rows_between_the_steps_are_named(laws):
 
 def test_one_odd_row_warns_and_does_not_block(laws):
     chill = reports(DAYS)["chill"]
-    chill[0] = 1_000
+    chill[0] = reports(DAYS)["heat"][0] + 1
 
     (found,) = broken(laws["bounds"], batch(chill=chill))
 
@@ -162,6 +170,40 @@ def test_what_is_no_whole_day_is_never_an_error(laws):
     assert not any(
         one.strict for family in ("mass", "segments") for one in broken(laws[family], few)
     )
+
+
+def by_hour(columns: Columns) -> Columns:
+    """The same days with one heat and one chill an hour and site."""
+    first = np.arange(len(columns["at"])) // 12 * 12 + np.arange(len(columns["at"])) % 3
+    return {**columns, "heat": columns["heat"][first], "chill": columns["chill"][first]}
+
+
+def test_a_site_that_is_given_the_values_of_another_one_is_found():
+    rows = Rows(by_hour(reports(days=DAYS)), SCHEMA)
+    laws = twins.discover(TrainingRows.of(rows))
+    day = by_hour(reports(DAYS))
+    of_another = {
+        name: np.where(day["site"] == "south", np.roll(day[name], 1), day[name])
+        for name in ("heat", "chill")
+    }
+
+    assert broken(laws, Rows(day, SCHEMA)) == []
+    found = broken(laws, Rows({**day, **of_another}, SCHEMA))
+    assert {("heat", "chill", "site"), ("heat", "site")} <= {one.columns for one in found}
+    assert all(one.strict for one in found)
+    assert set(day["site"][found[0].rows]) == {"north", "south"}
+
+
+def test_numbers_that_are_often_0_are_never_below():
+    usage = np.maximum(reports(days=DAYS)["heat"] - 50, 0)
+    (law,) = [
+        law
+        for law in bounds.discover(training(flow=usage))
+        if isinstance(law, bounds.NotNegative) and law.columns == ("flow",)
+    ]
+
+    assert law.find(batch(flow=reports(DAYS)["heat"] + 1)) is None
+    assert law.find(batch(flow=-reports(DAYS)["heat"])).strict
 
 
 def test_rows_of_one_segment_alone_are_not_blamed_for_having_no_others(laws):

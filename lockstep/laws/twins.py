@@ -1,0 +1,167 @@
+"""Twins: segments whose sensors tell the same, though they never did.
+
+Two places have weathers of their own. Where one is given the other's, nothing is wrong with any
+column, any row or any relation within a row: what gives it away is that both agree at every hour.
+What is counted is the share of hours in which two segments of a category agree, in a column and in
+all of the category's columns together; near duplicates of time series are found alike (Hernandez
+and Stolfo, "The merge/purge problem for large databases", SIGMOD 1995, of records).
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import ClassVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Ints
+from lockstep.columns.plain import listed
+from lockstep.laws.bands import Band, Banded, Reading, fitted, share, training_days
+from lockstep.laws.glance import Segments, categories, glance, number_columns
+from lockstep.laws.rows import Rows, TrainingRows
+
+MOST_SEGMENTS = 8
+"""Segments of a category of which each pair is compared."""
+MOST_USUAL = 0.5
+"""Share of the hours in which two segments agree on a usual day at most."""
+ENOUGH_HOURS = 8
+"""Hours that two segments have both, which it takes to tell."""
+ONE_VALUE = 0.95
+"""Share of the hours of a segment in which a column of a sensor has one value in all rows."""
+
+
+class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
+    """How often two segments agree in the same hour.
+
+    Attributes:
+        category: The column that parts the rows.
+        labels: The segments.
+    """
+
+    only_above: ClassVar[bool] = True
+    category: str
+    labels: tuple[str, ...]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"No two {self.category} have the same {listed(self._sensors)} for long."
+
+    @property
+    def _sensors(self) -> tuple[str, ...]:
+        return tuple(name for name in self.columns if name != self.category)
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`."""
+        if not len(rows) or rows.hours is None:
+            return {}
+        hours, values = _by_hour(rows, self.category, self.labels, self._sensors)
+        told = {}
+        for first, second in combinations(range(len(self.labels)), 2):
+            both = _common(hours[first], hours[second])
+            if len(both[0]) < ENOUGH_HOURS:
+                continue
+            one, other = values[first][:, both[0]], values[second][:, both[1]]
+            is_known = ((one >= 0) | (other >= 0)).any(axis=0)
+            agree = int(np.count_nonzero((one == other).all(axis=0) & is_known))
+            if np.count_nonzero(is_known) >= ENOUGH_HOURS:
+                name = f"{self.labels[first]} and {self.labels[second]}"
+                told[name] = share(agree, int(np.count_nonzero(is_known)))
+        return told
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        return (
+            f"{listed(self._sensors)} of {self.category} {name} are the same in "
+            f"{reading.value:.0%} of the hours, on training days in {usual.highest:.0%} at most"
+        )
+
+    def rows_of(self, rows: Rows, name: str) -> Ints:
+        """See `Banded.rows_of`."""
+        seen = glance(rows)
+        codes = Segments(self.category, self.labels).codes(seen)
+        pair = name.split(" and ")
+        return seen.all_positions(np.isin(codes, [self.labels.index(one) for one in pair]))
+
+
+def _by_hour(
+    rows: Rows, category: str, labels: tuple[str, ...], columns: tuple[str, ...]
+) -> tuple[list[Ints], list[Ints]]:
+    """Of each segment its hours, and the first value in each of them: columns by hours."""
+    seen = glance(rows)
+    hours = seen.rows.hours
+    assert hours is not None
+    firsts = seen.rows.once(("hours of", category, labels), lambda: _firsts(rows, category, labels))
+    places = [seen.rows.values(name).places for name in columns]
+    return (
+        [hours[one].astype(np.int64) for one in firsts],
+        [np.array([place[one] for place in places]) for one in firsts],
+    )
+
+
+def _firsts(rows: Rows, category: str, labels: tuple[str, ...]) -> list[Ints]:
+    """Of each segment the position of the first row of each hour."""
+    seen = glance(rows)
+    hours = seen.rows.hours
+    assert hours is not None
+    numbers = hours.astype(np.int64)
+    codes = Segments(category, labels).codes(seen)
+    found = []
+    for code in range(len(labels)):
+        positions = np.flatnonzero((codes == code) & ~np.isnat(hours))
+        found.append(positions[np.unique(numbers[positions], return_index=True)[1]])
+    return found
+
+
+def _common(first: Ints, second: Ints) -> tuple[Ints, Ints]:
+    _, one, other = np.intersect1d(first, second, assume_unique=True, return_indices=True)
+    return one, other
+
+
+def discover(training: TrainingRows) -> list[Twins]:
+    """Find categories whose segments have sensors of their own, and how often these agree.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    if not days or training.rows.schema.event_time is None:
+        return []
+    candidates: list[Twins] = []
+    for one in categories(training.rows):
+        if one.column is None or len(one.labels) > MOST_SEGMENTS:
+            continue
+        sensors = _sensors(training.rows, one)
+        groups = [*((name,) for name in sensors), *([tuple(sensors)] if sensors[1:] else [])]
+        candidates += [
+            Twins(columns=(*group, one.column), days=0, category=one.column, labels=one.labels)
+            for group in groups
+        ]
+    laws = fitted(candidates, days)
+    return [law for law in laws if max(one.middle for one in law.bands.values()) <= MOST_USUAL]
+
+
+def _sensors(rows: Rows, parted: Segments) -> list[str]:
+    """The numbers of which all rows of a segment and an hour have the same, and hours do not."""
+    assert parted.column is not None
+    assert rows.hours is not None
+    place = {label: code for code, label in enumerate(parted.labels)}
+    values = rows.values(parted.column)
+    codes = np.array([*(place.get(str(one), -1) for one in values.found.tolist()), -1])
+    codes = codes[values.places]
+    known = (codes >= 0) & ~np.isnat(rows.hours)
+    groups = np.unique(
+        rows.hours[known].astype(np.int64) * len(parted.labels) + codes[known], return_inverse=True
+    )[1]
+    found = []
+    for name in number_columns(rows.schema):
+        places = rows.values(name).places[known]
+        lowest = np.full(groups.max(initial=0) + 1, np.iinfo(np.int64).max)
+        highest = np.full_like(lowest, -2)
+        np.minimum.at(lowest, groups, places)
+        np.maximum.at(highest, groups, places)
+        is_one = np.mean(lowest == highest)
+        of_segments = len(np.unique(lowest)) > 2 * len(parted.labels)
+        if is_one >= ONE_VALUE and of_segments and len(groups) >= 3 * len(lowest):
+            found.append(name)
+    return found
