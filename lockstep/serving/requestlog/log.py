@@ -15,7 +15,7 @@ from typing import Self
 from lockstep.columns.kinds import Kind
 from lockstep.serving.errors import UnloggedError
 from lockstep.serving.requestlog.blocks import Answered, Layout, sampled
-from lockstep.serving.requestlog.files import ASIDE, Recovered, SegmentFile, recover
+from lockstep.serving.requestlog.files import ASIDE, Recovered, Rest, SegmentFile, recover
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segments import (
     OPEN,
@@ -28,6 +28,8 @@ from lockstep.serving.scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
 """How often open segments are looked at: forced to disk, or sealed for their age."""
+_REST_SECONDS = 0.004
+"""How long the processor is left to others between two pieces of a segment that is sealed."""
 _SWEEP_SECONDS = 60.0
 """How often the folder is looked at: for what killed processes left, and what is kept no longer."""
 
@@ -101,7 +103,7 @@ class Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.set()
+        self._closing.set()  # which ends every rest
         self._wake.set()
         self._keeper.join()
         with self._lock:
@@ -213,7 +215,7 @@ class Log:
             for told in self.on_tick:
                 told(self.counts)
             if time.monotonic() - swept >= _SWEEP_SECONDS:
-                self._sweep()
+                self._sweep(self._rest)
                 swept = time.monotonic()
 
     def tend(self) -> None:
@@ -240,16 +242,20 @@ class Log:
             full, self._full = self._full, []
         for one in full:
             try:
-                sealed = one.file.seal(force=self.settings.flush != "never")
+                sealed = one.file.seal(force=self.settings.flush != "never", rest=self._rest)
             except OSError as error:
                 self._note(error)  # it is recovered later, as one of a killed process
                 continue
             self.counts.sealed += sealed is not None
 
-    def _sweep(self) -> None:
+    def _rest(self) -> None:
+        """Let the requests have the processor, if there are any: not when the log is closed."""
+        self._closing.wait(_REST_SECONDS)
+
+    def _sweep(self, rest: Rest | None = None) -> None:
         """Recover what killed processes left, and remove what is kept no longer."""
         try:
-            for one in recover(self.folder):
+            for one in recover(self.folder, rest):
                 self.counts.recovered += one.requests
                 self.counts.torn_bytes += one.torn
                 _tell(one)

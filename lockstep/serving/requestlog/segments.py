@@ -232,7 +232,12 @@ def read_segment(path: Path) -> Segment:
 
 def digest(data: bytes) -> str:
     """The digest of a segment's bytes, as its name holds it."""
-    return hashlib.sha256(data).hexdigest()[:12]
+    return short(hashlib.sha256(data).hexdigest())
+
+
+def short(sha256: str) -> str:
+    """What of a SHA-256 in hexadecimal digits a segment's name holds."""
+    return sha256[:12]
 
 
 def scan(data: bytes) -> tuple[Header, int, Iterator[tuple[int, Frame]]]:
