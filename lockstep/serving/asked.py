@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
 
 from lockstep.serving.asgi import Scope
 
@@ -25,8 +26,7 @@ Client: TypeAlias = tuple[str, int] | None
 """The address and port that a connection comes from; None where it is not known."""
 
 
-@dataclass(slots=True)
-class Asked:
+class Asked(msgspec.Struct, eq=False):
     """What is known of a request beside its rows.
 
     Attributes:

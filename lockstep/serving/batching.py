@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
+
 from lockstep.columns.errors import LockstepError
 from lockstep.serving.asked import Asked, Client, RequestIds
 from lockstep.serving.errors import BusyError, LateError
@@ -41,24 +43,14 @@ Recording: TypeAlias = Callable[[Any, list[tuple[Asked, "Answer | Exception"]]],
 raises, that is what all of them are answered."""
 
 
-class _Waiting:
+class _Waiting(msgspec.Struct, eq=False):
     """A request that waits."""
 
-    __slots__ = ("answering", "asked", "future", "records", "until")
-
-    def __init__(
-        self,
-        answering: Answering,
-        records: Sequence[Record],
-        asked: Asked,
-        future: asyncio.Future[Answer],
-        until: float,
-    ) -> None:
-        self.answering = answering
-        self.records = records
-        self.asked = asked
-        self.future = future
-        self.until = until
+    answering: Answering
+    records: Sequence[Record]
+    asked: Asked
+    future: asyncio.Future[Answer]
+    until: float
 
 
 class MicroBatches:
