@@ -13,6 +13,7 @@ import pandas as pd
 
 from lockstep.columns.casts import (
     Cast,
+    cast_alike,
     cast_cells,
     cast_chunks,
     cast_series,
@@ -154,12 +155,24 @@ class _Block:
     dtype: np.dtype[Any]
 
 
+_Fields: TypeAlias = tuple[tuple[Field, Convert], ...]
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """A schema's converters, made once."""
+    """A schema's converters, made once.
 
-    fields: tuple[tuple[Field, Convert], ...]
+    Attributes:
+        fields: All fields.
+        blocks: The fields by kind.
+        alike: The fields by what they are declared to hold, which may be cast together.
+        names: Names of the fields.
+        order: The same, in order, as keys.
+    """
+
+    fields: _Fields
     blocks: tuple[_Block, ...]
+    alike: tuple[_Fields, ...]
     names: frozenset[str]
     order: Mapping[str, Any]
 
@@ -172,8 +185,12 @@ def _plan(schema: Schema) -> _Plan:
         converts = tuple((field.name, convert) for field, convert in fields if field.kind is kind)
         if converts:
             blocks.append(_Block(tuple(name for name, _ in converts), converts, kind.dtype))
+    alike: dict[Any, _Fields] = {}
+    for field, convert in fields:
+        key = (field.declared_name, field.missing, field.name if field.is_row_number else None)
+        alike[key] = (*alike.get(key, ()), (field, convert))
     order = dict.fromkeys(schema.names)
-    return _Plan(fields, tuple(blocks), frozenset(schema.names), order)
+    return _Plan(fields, tuple(blocks), tuple(alike.values()), frozenset(schema.names), order)
 
 
 _FIRST_ROW = np.zeros(1, dtype=np.int64)
@@ -197,16 +214,30 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
             pass  # what follows finds all the reasons
         else:
             return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1)
-    getters = [record.get for record in named]
-    casts: dict[str, Cast] = {}
-    for field, convert in plan.fields:
-        name = field.name
-        if field.is_row_number and not any(name in record for record in named):
-            casts[name] = _row_numbers(len(named))
-            continue
-        casts[name] = cast_values(field, convert, [get(name) for get in getters])
+    casts: dict[str, Cast] = dict(plan.order)
+    for fields in plan.alike:
+        casts.update(_cast_fields(fields, named))
     ignored = _extra(named, plan.names)
     return _split(casts, lambda rows: [dict(records[row]) for row in rows], schema, ignored)
+
+
+def _cast_fields(
+    fields: _Fields, records: Sequence[Mapping[str, Any]]
+) -> Iterable[tuple[str, Cast]]:
+    """The arrays of fields that are declared alike, by name: cast together, if that will do."""
+    first, rows = fields[0][0], len(records)
+    if first.is_row_number and all(first.name not in record for record in records):
+        return [(first.name, _row_numbers(rows))]
+    getters = [record.get for record in records]
+    values = [get(field.name) for field, _ in fields for get in getters]
+    together = cast_alike(first, values)
+    if together is not None:
+        arrays = together.reshape(len(fields), rows)
+        return [(field.name, (array, {})) for (field, _), array in zip(fields, arrays, strict=True)]
+    return [
+        (field.name, cast_values(field, convert, values[place * rows : (place + 1) * rows]))
+        for place, (field, convert) in enumerate(fields)
+    ]
 
 
 def _by_field(record: Mapping[str, Any], schema: Schema, source: str) -> Mapping[str, Any]:
@@ -380,7 +411,7 @@ def _split(
         rows = np.delete(rows, bad_rows)
         columns = {name: array[rows] for name, array in columns.items()}
     for array in (rows, *columns.values()):
-        array.flags.writeable = False
+        array.setflags(write=False)
     return Decoded(columns, rows, rejected, ignored, total)
 
 

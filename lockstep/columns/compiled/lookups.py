@@ -8,9 +8,8 @@ about rare, unknown, missing or dropped categories is thereby in the table.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
@@ -30,47 +29,66 @@ from lockstep.columns.kinds import Array, Kind
 _UNKNOWN_TEXT = "\x00 not among the categories"
 
 
-@dataclass(frozen=True)
+T = TypeVar("T")
+
+
+class Known(dict[Any, T]):
+    """What stands for each value of a column, by value; None is a missing one, NaN too.
+
+    Args:
+        known: What stands for the values that are known.
+        other: What stands for any other one.
+        refused: Why any other one is refused; None if it is not.
+    """
+
+    def __init__(self, known: Mapping[Any, T], other: T, refused: str | None) -> None:
+        super().__init__(known)
+        self._other = other
+        self._refused = refused
+
+    def __missing__(self, value: Any) -> T:
+        """What stands for a value that is not among them as it is.
+
+        Raises:
+            ValueError: The value is refused.
+        """
+        if value != value and None in self:
+            return self[None]
+        if self._refused is not None:
+            raise ValueError(self._refused)
+        return self._other
+
+
 class Table:
     """What stands for the values of one column.
 
+    Args:
+        known: By value, the numbers that stand for it.
+        other: Those that stand for any other value.
+        refused: Why any other value is refused; None if it is not.
+
     Attributes:
-        rows: By value, its row of `codes`; None stands for a missing value.
-        codes: Two-dimensional; the last row stands for values that are not in the table.
-        has_nan: Whether missing values are NaN, which equals nothing, rather than None.
-        refused: Why a value that is not in the table is refused; None if it is not.
+        width: How many numbers stand for a value.
+        numbers: By value, the numbers that stand for it.
     """
 
-    rows: dict[Any, int]
-    codes: Array
-    has_nan: bool
-    refused: str | None
-
-    @property
-    def width(self) -> int:
-        """How many numbers stand for a value."""
-        return int(self.codes.shape[1])
+    def __init__(self, known: Mapping[Any, Array], other: Array, refused: str | None) -> None:
+        self.width = len(other)
+        numbers = {value: one.tolist() for value, one in known.items()}
+        self.numbers: Known[list[float]] = Known(numbers, other.tolist(), refused)
+        self._codes = np.array([*known.values(), other])
+        places = {value: place for place, value in enumerate(known)}
+        self._place = Known(places, len(places), refused).__getitem__
 
     def __call__(self, array: Array) -> Array:
         """The numbers of each value: two-dimensional, one row a value.
 
         Raises:
-            ValueError: A value is not in the table, and the encoder refuses such.
+            ValueError: A value is not known, and the encoder refuses such.
         """
-        values: list[Any] = array.tolist()
-        if self.has_nan:
-            values = [value if value == value else None for value in values]
-        unknown = len(self.codes) - 1
-        get = self.rows.get
-        found = [get(value, unknown) for value in values]
-        if self.refused is not None and unknown in found:
-            raise ValueError(self.refused)
-        return self.codes[found]
-
-    def lists(self) -> tuple[dict[Any, list[float]], list[float]]:
-        """The numbers of each value in the table, and those of any other one."""
-        *known, unknown = self.codes.tolist()
-        return {value: known[row] for value, row in self.rows.items()}, unknown
+        places = np.fromiter(map(self._place, array.tolist()), np.intp, len(array))
+        found: Array = self._codes[places]
+        return found
 
 
 def compile_encoder(encoder: Any, given: Layout) -> Step:
@@ -86,23 +104,19 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     parts = [
         (table, slice(end - table.width, end)) for table, end in zip(tables, ends, strict=True)
     ]
-
-    lists = [(*table.lists(), table.refused) for table in tables]
-
-    def encode_row(row: Row) -> Row:
-        found: list[Any] = []
-        for value, (known, unknown, refused) in zip(row, lists, strict=True):
-            codes = known.get(None if value != value else value, unknown)
-            if codes is unknown and refused is not None:
-                raise ValueError(refused)
-            found += codes
-        return found
+    by_column = [table.numbers for table in tables]
 
     def encode(block: Block) -> Block:
         arrays = columns_of(block)
         found = np.empty((len(arrays[0]), ends[-1]))
         for (table, part), array in zip(parts, arrays, strict=True):
             found[:, part] = table(array)
+        return found
+
+    def encode_row(row: Row) -> Row:
+        found: list[float] = []
+        for value, known in zip(row, by_column, strict=True):
+            found += known[value]
         return found
 
     return Step(encode, numbers(ends[-1]), encode_row)
@@ -128,8 +142,7 @@ def _table(encoder: Any, given: Layout, place: int) -> Table:
             raise NotCompiledError(
                 f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
             )
-    rows = {value: row for row, value in enumerate(codes)}
-    return Table(rows, np.array([*codes.values(), last]), kind is Kind.FLOAT, refused)
+    return Table(codes, last, refused)
 
 
 def _values(categories: Array) -> list[Any]:
