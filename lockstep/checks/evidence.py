@@ -128,7 +128,8 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
 def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> CheckResult:
     """Send a sample through the reference path anew: from the wire, in other company and alone.
 
-    The rows are those whose keys have the smallest digests: the same ones at every run.
+    The rows are drawn towards those that are rare or nearly decided otherwise; the others are
+    those whose keys have the smallest digests. They are the same ones at every run.
 
     Args:
         loaded: The version that computed the columns.
@@ -137,10 +138,11 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     """
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.replay import replay
+    from lockstep.parity.selection import choose_sample
 
     pipeline = loaded.pipeline
     digests = fold_of(columns[pipeline.key], 2**32)
-    rows = np.argsort(digests, kind="stable")[:size]
+    rows = choose_sample(pipeline.graph, columns, np.argsort(digests, kind="stable"), size)
     sample = {name: columns[name][rows] for name in pipeline.graph.served}
     raw = {name: sample[name] for name in pipeline.record_schema.names}
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)

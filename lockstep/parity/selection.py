@@ -22,6 +22,8 @@ _CATEGORIES = 60
 """Categories that are sought in one column, the most frequent first."""
 _POOL = 50_000
 """Rows for which every column is computed to choose among them."""
+_SAMPLED = 20_000
+"""Rows of a batch among which those are chosen that are looked at closely."""
 _FLIPS = 3
 """Places that are covered at which one output flips, the closest first."""
 _BESIDE = 3
@@ -87,6 +89,36 @@ def choose_golden(
     records = take_rows(fields, choice.rows)
     trace = pipeline.trace(records, labels=has_outcome, matrices=True)
     return GoldenRecords.of(records, trace, choice.coverage(wishes))
+
+
+def choose_sample(graph: Graph, columns: Columns, order: Array, limit: int) -> Array:
+    """Choose rows of a batch to look at closely: what is rare in it, and what is nearly otherwise.
+
+    At most two thirds are rows with a missing or an extreme value, with a category that few rows
+    have, or on either side of a place where an output flips, the rarest sort first. The others
+    are taken as they come.
+
+    Args:
+        graph: The graph of the columns.
+        columns: All columns of the batch, computed.
+        order: All rows as positions, in the order in which they are preferred.
+        limit: Most rows to choose.
+
+    Returns:
+        The chosen rows, as sorted positions. Of a large batch, those are chosen among the 20,000
+        that are preferred.
+    """
+    pool = np.sort(order[:_SAMPLED])
+    rows = take_rows(columns, pool)
+    fields = {name: rows[name] for name in graph.record.names}
+    wishes = [
+        *(replace(wish, rows=pool[wish.rows]) for wish in _wishes_of_fields(graph.record, fields)),
+        *_wishes_of_columns(graph, rows, pool),
+    ]
+    choice = _Choice(order, limit)
+    choice.grant(sorted(wishes, key=lambda wish: len(wish.rows)), 2 * limit // 3)
+    choice.fill()
+    return choice.rows
 
 
 class _Choice:
