@@ -8,16 +8,18 @@ relies on it counts first.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lockstep.columns.plain import listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.laws.book import Book
+    from lockstep.parity.bands import Bands
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
+    from lockstep.parity.shift import Jumps
 
 ROLES = ("input", "features", "outputs")
 """The suites that every version has, if only one that expects nothing."""
@@ -25,26 +27,43 @@ LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
 
 
-def count(
-    golden: GoldenRecords,
-    profile: Profile,
-    limits: Limits,
-    laws: Book,
-    suites: Mapping[str, Mapping[str, Any]],
-) -> dict[str, int]:
+class Holding(Protocol):
+    """What a version carries that proves it right: of one that is written, or that is loaded."""
+
+    @property
+    def golden(self) -> GoldenRecords: ...  # noqa: D102 - see `LoadedVersion`
+    @property
+    def profile(self) -> Profile: ...  # noqa: D102
+    @property
+    def limits(self) -> Limits: ...  # noqa: D102
+    @property
+    def jumps(self) -> Jumps: ...  # noqa: D102
+    @property
+    def bands(self) -> Bands: ...  # noqa: D102
+    @property
+    def laws(self) -> Book: ...  # noqa: D102
+    @property
+    def suites(self) -> Mapping[str, Mapping[str, Any]]: ...  # noqa: D102
+
+
+def count(held: Holding) -> dict[str, int]:
     """How much a version carries that proves it right, by what it is.
 
     Limits are counted and added up: wider ones, by which nothing would be found, are more.
     """
     return {
-        "golden rows": len(golden),
-        "columns of golden rows": len(golden.trace.columns),
-        "matrices of golden rows": len(golden.trace.matrices),
-        "expectations": sum(len(suite["expectations"]) for suite in suites.values()),
-        "columns of the profile": len(profile.columns),
-        "limits of drift": limits.count,
-        "thousandths of all limits of drift": round(1000 * limits.total),
-        "laws": len(laws.laws),
+        "golden rows": len(held.golden),
+        "columns of golden rows": len(held.golden.trace.columns),
+        "matrices of golden rows": len(held.golden.trace.matrices),
+        "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
+        "columns of the profile": len(held.profile.columns),
+        "limits of drift": held.limits.count,
+        "thousandths of all limits of drift": round(1000 * held.limits.total),
+        "limits of shifts": held.jumps.count,
+        "thousandths of all limits of shifts": round(1000 * held.jumps.total),
+        "bands of quality": len(held.bands.figures),
+        "thousandths of all bands of quality": round(1000 * held.bands.total),
+        "laws": len(held.laws.laws),
     }
 
 
@@ -61,8 +80,7 @@ def losses(loaded: LoadedVersion) -> tuple[str, ...]:
 
 
 def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
-    held = count(loaded.golden, loaded.profile, loaded.limits, loaded.laws, loaded.suites)
-    for what, now in held.items():
+    for what, now in count(loaded).items():
         stored = loaded.counts.get(what)
         if now != stored:
             yield f"it holds {now} {what}, and {stored or 'none'} were stored with it"

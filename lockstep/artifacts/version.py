@@ -24,10 +24,12 @@ from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.laws.book import Book
+from lockstep.parity.bands import Bands
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
+from lockstep.parity.shift import Jumps
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
@@ -49,6 +51,8 @@ class LoadedVersion:
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
             models that were fitted on other rows did.
         limits: How far a batch may be from them.
+        jumps: How far a day may be from the days before it.
+        bands: Where figures of its predictions lie on rows that models did not see.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
@@ -73,6 +77,8 @@ class LoadedVersion:
     golden: GoldenRecords
     profile: Profile
     limits: Limits
+    jumps: Jumps
+    bands: Bands
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -120,6 +126,7 @@ class LoadedVersion:
         with reading(path := directory / PROFILE, "the profile"):
             stored = json.loads(path.read_bytes())
             profile, limits = Profile.from_json(stored), Limits.from_json(stored["limits"])
+            jumps, bands = Jumps.from_json(stored["jumps"]), Bands.from_json(stored["bands"])
         with reading(path := directory / LAWS, "the laws"):
             laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
@@ -135,6 +142,8 @@ class LoadedVersion:
             golden=golden,
             profile=profile,
             limits=limits,
+            jumps=jumps,
+            bands=bands,
             laws=laws,
             suites=suites,
             environment=environment,

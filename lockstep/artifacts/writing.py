@@ -30,10 +30,12 @@ from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from lockstep.laws.book import Book
+    from lockstep.parity.bands import Bands
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
+    from lockstep.parity.shift import Jumps
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Evidence:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
         limits: How far a batch may be from them.
+        jumps: How far a day may be from the days before it.
+        bands: Where figures of its predictions lie on rows that models did not see.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
@@ -56,6 +60,8 @@ class Evidence:
     golden: GoldenRecords
     profile: Profile
     limits: Limits
+    jumps: Jumps
+    bands: Bands
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -117,13 +123,7 @@ def write_artifact(
         "models": models,
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
-        "counts": count(
-            evidence.golden,
-            evidence.profile,
-            evidence.limits,
-            evidence.laws,
-            evidence.suites,
-        ),
+        "counts": count(evidence),
         "files": {name: sha256(path.read_bytes()) for name, path in _files(directory)},
     }
     _write_json(directory / MANIFEST, manifest)
@@ -131,7 +131,12 @@ def write_artifact(
 
 
 def _profile_json(evidence: Evidence) -> dict[str, Any]:
-    return {**evidence.profile.to_json(), "limits": evidence.limits.to_json()}
+    calibrated = {
+        "limits": evidence.limits.to_json(),
+        "jumps": evidence.jumps.to_json(),
+        "bands": evidence.bands.to_json(),
+    }
+    return {**evidence.profile.to_json(), **calibrated}
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

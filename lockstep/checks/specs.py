@@ -67,12 +67,15 @@ INPUT_DRIFT = Check(
 SUDDEN_SHIFT = Check(
     "sudden_shift",
     "No raw column jumped, from one day to the next, further than it ever moves within the "
-    "trailing window: the mark of a changed unit, a swapped column or a lost feed. Days are "
-    "compared with the published days before them, the last ones of the history among them, as "
-    "far back as these follow each other: where two are more than seven times as far apart as "
-    "usual, the window begins anew, and the days after such a gap are published without being "
-    "judged until there are enough of them. A jump that the gap hides is then no jump any more; "
-    "`input_drift` compares with training all the same.",
+    "trailing window: the mark of a changed unit, a swapped column or a lost feed. How much "
+    "further that has to be is calibrated at the fit, column by column, on training days and the "
+    "days before them: by chance one day in a thousand is unusual, which warns; one that is twice "
+    "as far beyond what is usual jumped, and blocks. Days are compared with the published days "
+    "before them, the last ones of the history among them, as far back as these follow each "
+    "other: where two are more than seven times as far apart as usual, the window begins anew, "
+    "and the days after such a gap are published without being judged until there are enough of "
+    "them. A jump that the gap hides is then no jump any more; `input_drift` compares with "
+    "training all the same.",
     "Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
     "then: AGAIN. If the change is real and meant to stay, accept it: "
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
@@ -305,15 +308,19 @@ ARRIVAL = Check(
 LIVE_QUALITY = Check(
     "live_quality",
     "On the rows of the last seven days whose outcome is known by now, every metric still reaches "
-    "its threshold. A day of which too little is known (see `arrival`), or that was published "
-    "again since it was compared, is left out.",
+    "its threshold; and none has begun to be lastingly worse than in the weeks of the training, "
+    "on rows that models did not see, which is told once. A day of which too little is known (see "
+    "`arrival`), or that was published again since it was compared, is left out.",
     "Look at input_drift and prediction_drift of these days; train on newer rows.",
     need=needs.QUALITY,
 )
 CALIBRATION = Check(
     "calibration",
-    "What was predicted agrees on average with what came: probabilities with frequencies, "
-    "amounts with means.",
+    "What was predicted agrees on average with what came, over the last seven days: probabilities "
+    "with frequencies, amounts with means. How biased a week may be is known from those of the "
+    "training, on rows that models did not see; a lasting bias beyond that is told once, when it "
+    "begins, and is a figure from then on. Where training has too few weeks, every bias is told "
+    "that chance alone hardly explains.",
     "The predictions are biased on these days; if it lasts, train on newer rows.",
     need=needs.NUMBERS,
 )

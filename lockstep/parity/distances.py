@@ -1,8 +1,8 @@
 """Distances between two profiles of a column, each of which finds what the others cannot.
 
-All are norms of the difference of two distributions, so that the distance of some rows from *all*
-rows, times N / (N - n), is their distance from the other rows: what it takes to leave out a day of
-the training in turn without profiling the rest of it anew.
+Those in `NORMS` are norms of the difference of two distributions, so that the distance of some
+rows from *all* rows, times N / (N - n), is their distance from the other rows: what it takes to
+leave out a day of the training in turn without profiling the rest of it anew.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import numpy as np
 
 from lockstep.parity.profiles import ColumnProfile
 
-Measure = Literal["missing", "level", "shape", "categories", "new"]
+Measure = Literal["missing", "level", "shape", "categories", "new", "gone"]
 
-SHARES: frozenset[Measure] = frozenset(("missing", "shape", "categories", "new"))
+SHARES: frozenset[Measure] = frozenset(("missing", "shape", "categories", "new", "gone"))
 """The measures that are shares, between 0 and 1."""
+NORMS: frozenset[Measure] = frozenset(("missing", "level", "shape", "categories"))
+"""The measures that are norms of a difference."""
 
 WORDS: dict[Measure, str] = {
     "missing": "another share of missing values",
@@ -24,6 +26,7 @@ WORDS: dict[Measure, str] = {
     "shape": "another distribution",
     "categories": "other shares of categories",
     "new": "new categories",
+    "gone": "a category that is gone",
 }
 
 
@@ -37,6 +40,7 @@ def distances(before: ColumnProfile, now: ColumnProfile) -> dict[Measure, float]
     - categories: total variation distance of the shares of texts and booleans.
     - new: share of the values in categories that were not there before; left out where there were
       too many to list them all.
+    - gone: the largest share before of a category that is not there now; left out likewise.
 
     Args:
         before: The profile to compare with.
@@ -51,6 +55,8 @@ def distances(before: ColumnProfile, now: ColumnProfile) -> dict[Measure, float]
         found["categories"] = _variation(before, now)
         if not before.rest:
             found["new"] = sum(now.shares[name] for name in unseen(before, now)) + now.rest
+        if not now.rest:
+            found["gone"] = before.shares[lost[0]] if (lost := gone(before, now)) else 0.0
         return found
     old, new = np.array(before.quantiles), np.array(now.quantiles)
     values = np.concatenate((old, new))
@@ -74,6 +80,12 @@ def unseen(before: ColumnProfile, now: ColumnProfile) -> list[str]:
     """Categories that there were not before, the most frequent first."""
     found = [name for name in now.shares if name not in before.shares]
     return sorted(found, key=lambda name: -now.shares[name])
+
+
+def gone(before: ColumnProfile, now: ColumnProfile) -> list[str]:
+    """Categories that there are no more, the most frequent first."""
+    found = [name for name in before.shares if name not in now.shares]
+    return sorted(found, key=lambda name: -before.shares[name])
 
 
 def _variation(before: ColumnProfile, now: ColumnProfile) -> float:

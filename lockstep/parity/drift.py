@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
-from lockstep.parity.distances import SHARES, WORDS, Measure, distances, unseen
+from lockstep.parity.distances import SHARES, WORDS, Measure, distances, gone, unseen
 from lockstep.parity.limits import Limit, Limits
 from lockstep.parity.profiles import ColumnProfile, Profile
 
@@ -179,6 +180,9 @@ def _tell(measure: Measure, before: ColumnProfile, now: ColumnProfile) -> str:
     if measure == "new":
         names = ", ".join(unseen(before, now)[:_EXAMPLES])
         return names or "many"
+    if measure == "gone":
+        shares = (f"{name}, in training {before.shares[name]:.2%}" for name in gone(before, now))
+        return "; ".join(islice(shares, _EXAMPLES)) or "none"
     if measure == "categories":
         names_moved = sorted(
             {*before.shares, *now.shares},

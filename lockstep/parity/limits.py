@@ -26,7 +26,7 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.parity.distances import Measure, distances
+from lockstep.parity.distances import NORMS, Measure, distances
 from lockstep.parity.profiles import Profile
 
 RATE = 0.01
@@ -54,6 +54,22 @@ class Spread:
     mean: float
     deviation: float
     most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of a distance's values, one a day."""
+        array = np.array(values)
+        return cls(float(array.mean()), float(array.std(ddof=1)), float(array.max()))
+
+    def limit(self, reach: float, resolution: float) -> Limit:
+        """From where on a distance is not usual; what a training day did always is.
+
+        Args:
+            reach: Standard deviations from the mean to the limit; see `reach_of`.
+            resolution: The least that the distance varies by.
+        """
+        deviation = max(self.deviation, resolution)
+        return Limit(self.mean, max(self.mean + reach * deviation, self.most))
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,7 @@ class Limits:
             if len(values) < ENOUGH_DAYS:
                 continue
             lists = [found.get((name, measure), values) for found in measured]
-            spreads.setdefault(name, {})[measure] = tuple(map(_spread, lists))
+            spreads.setdefault(name, {})[measure] = tuple(map(Spread.of, lists))
         return cls(RATE, len(days), has_days, tuple(sizes), spreads)
 
     def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
@@ -162,7 +178,9 @@ class Limits:
         spreads = self.spreads.get(column, {}).get(measure)
         if not spreads or not rows:
             return None
-        ladder = [self._limit(one, size) for one, size in zip(spreads, self.sizes, strict=True)]
+        ladder = [  # one row of the batch is the least that a share varies by
+            one.limit(self._reach, 1 / size) for one, size in zip(spreads, self.sizes, strict=True)
+        ]
         limits = np.array([(one.usual, one.limit) for one in ladder])
         steps = 1 / np.sqrt(self.sizes)
         step = 1 / math.sqrt(rows)
@@ -180,14 +198,7 @@ class Limits:
 
     @cached_property
     def _reach(self) -> float:
-        """Standard deviations from the mean to the limit, by Gumbel's distribution."""
-        rate = self.rate / max(self.count, 1)
-        return (-math.log(-math.log1p(-rate)) - np.euler_gamma) * math.sqrt(6) / math.pi
-
-    def _limit(self, spread: Spread, rows: int) -> Limit:
-        """The limit at a size; one row of the batch is the least that a share varies by."""
-        deviation = max(spread.deviation, 1 / rows)
-        return Limit(spread.mean, max(spread.mean + self._reach * deviation, spread.most))
+        return reach_of(self.rate, self.count)
 
     @property
     def total(self) -> float:
@@ -215,6 +226,17 @@ class Limits:
             for name, measures in data["spreads"].items()
         }
         return cls(**{**data, "sizes": tuple(data["sizes"]), "spreads": spreads})
+
+
+def reach_of(rate: float, limits: int) -> float:
+    """Standard deviations from the mean to a limit, so that any of some is passed at a rate.
+
+    Args:
+        rate: Share of batches, without any change, that pass any of the limits.
+        limits: How many there are.
+    """
+    tail = -math.log(-math.log1p(-rate / max(limits, 1)))
+    return (tail - float(np.euler_gamma)) * math.sqrt(6) / math.pi
 
 
 def parts_of(times: Array | None, rows: int, timezone: str) -> tuple[Array, bool]:
@@ -263,7 +285,7 @@ def _left_out(
                 once = seen_once[name]
                 measured[name, measure] = sum(now.shares.get(one, 0.0) for one in once)
             else:
-                measured[name, measure] = distance * others
+                measured[name, measure] = distance * (others if measure in NORMS else 1)
     return measured
 
 
@@ -274,8 +296,3 @@ def _seen_once(values: Array, parts: Array) -> frozenset[str]:
     pairs = np.unique(np.stack((codes[known], parts[known])), axis=1)
     days = np.bincount(pairs[0], minlength=len(found))
     return frozenset(str(value) for value in np.asarray(found)[days == 1].tolist())
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    array = np.array(values)
-    return Spread(float(array.mean()), float(array.std(ddof=1)), float(array.max()))

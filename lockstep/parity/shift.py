@@ -7,26 +7,41 @@ margin. So the window itself says how much days differ: weather does from day to
 hardly do, and no column has a threshold of its own. (Distance to the nearest neighbour as the
 mark of an outlier: Ramaswamy, Rastogi and Shim, "Efficient algorithms for mining outliers from
 large data sets", SIGMOD 2000.)
+
+The margin is calibrated at the fit, on how far each training day was beyond the days before it: a
+column whose days are alike needs hardly any. Where training has too few days for that, and as the
+most that a margin may be, there are constants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Floats
+from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
 from lockstep.parity.profiles import ColumnProfile, Profile
 
 MINIMUM_WINDOW = 12
 """Days that it takes to tell how much days differ. With fewer, ordinary weather raises alarms: of
 the 274 days from April to December 2013, on 83 with windows of 3 days, on 8 with 7, on one with
 10 or 11, on none with 12 or more."""
+WINDOW = 14
+"""Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
 MARGIN = 0.2
-"""Share of the rows by which a day must be farther away than the days of the window are."""
+"""Share of the rows by which a day must be farther away than the days of the window are, where that
+is not calibrated; and the most that it may be."""
+JUMP_RATE = 0.001
+"""Share of days without any change on which at least one column is unusually far from the days
+before it, by chance: that warns. One in ten of the days that drift may tell of, since a day is
+looked at more closely here."""
+BLOCKS = 2
+"""How many times as far beyond what is usual as a warning a shift has to be, to block."""
 
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
@@ -66,7 +81,8 @@ class Shift:
         measure: In which way: see `sudden_shift`.
         distance: From the day to the nearest day of the window.
         usual: The largest distance within the window.
-        limit: The distance from which it is a shift.
+        limit: The distance from which it is worth a look.
+        blocks_from: The distance from which the column jumped.
         message: What is different, for a person.
     """
 
@@ -75,10 +91,112 @@ class Shift:
     distance: float
     usual: float
     limit: float
+    blocks_from: float
     message: str
 
+    @property
+    def jumped(self) -> bool:
+        """Whether it is so far that a mistake is likelier than chance or a holiday."""
+        return self.distance >= self.blocks_from
 
-def sudden_shift(window: Sequence[Profile], day: Profile) -> tuple[Shift, ...]:
+    @property
+    def rank(self) -> float:
+        """How far it is beyond what days differ by, to put shifts in order."""
+        return (self.distance - self.usual) / max(self.blocks_from - self.usual, 1e-9)
+
+
+@dataclass(frozen=True)
+class Jumps:
+    """How far training days were from the days before them, beyond what these differed by.
+
+    Attributes:
+        rate: Share of unchanged days that pass any limit.
+        rows: Rows of a day.
+        spreads: By column and measure.
+    """
+
+    rate: float
+    rows: int
+    spreads: Mapping[str, Mapping[Measure, Spread]]
+
+    @classmethod
+    def none(cls) -> Jumps:
+        """Nothing is known of training days."""
+        return cls(JUMP_RATE, 0, {})
+
+    @classmethod
+    def of(cls, days: Sequence[Profile]) -> Jumps:
+        """Measure training days.
+
+        Args:
+            days: Their profiles, the oldest first.
+        """
+        found: dict[tuple[str, Measure], list[float]] = {}
+        for place in range(WINDOW, len(days)):
+            window, day = days[place - WINDOW : place], days[place]
+            for name, column in day.columns.items():
+                before = [one.columns[name] for one in window]
+                for measure, (distance, usual) in _measured(before, column).items():
+                    found.setdefault((name, measure), []).append(distance - usual)
+        spreads: dict[str, dict[Measure, Spread]] = {}
+        for (name, measure), values in found.items():
+            if len(values) >= ENOUGH_DAYS:
+                spreads.setdefault(name, {})[measure] = Spread.of(values)
+        rows = int(np.median([day.rows for day in days])) if days else 0
+        return cls(JUMP_RATE, rows, spreads)
+
+    def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
+        """How far beyond its window a day may be; None where training does not tell.
+
+        Args:
+            column: The column.
+            measure: In which way.
+            rows: Rows of the smallest of the day and its window: what chance does with fewer rows
+                than training days had grows as one over the root of their number.
+        """
+        spread = self.spreads.get(column, {}).get(measure)
+        if spread is None or not rows:
+            return None
+        fewer = max(self.rows / rows, 1.0) ** 0.5
+        return spread.limit(self._reach * fewer, 1 / self.rows)
+
+    @property
+    def count(self) -> int:
+        """How many limits there are."""
+        return sum(map(len, self.spreads.values()))
+
+    @property
+    def total(self) -> float:
+        """All limits together: wider ones are more."""
+        return float(
+            sum(
+                one.limit(self._reach, 1 / self.rows).limit
+                for found in self.spreads.values()
+                for one in found.values()
+            )
+        )
+
+    @cached_property
+    def _reach(self) -> float:
+        return reach_of(self.rate, self.count)
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Jumps:
+        """From what `to_json` gave."""
+        spreads: dict[str, dict[Measure, Spread]] = {
+            name: {measure: Spread(**one) for measure, one in found.items()}
+            for name, found in data["spreads"].items()
+        }
+        return cls(data["rate"], data["rows"], spreads)
+
+
+def sudden_shift(
+    window: Sequence[Profile], day: Profile, jumps: Jumps | None = None
+) -> tuple[Shift, ...]:
     """Find the columns of a day that are unlike every day of the window before it.
 
     The measures, all shares of rows or values between 0 and 1 but for the level:
@@ -100,19 +218,21 @@ def sudden_shift(window: Sequence[Profile], day: Profile) -> tuple[Shift, ...]:
         window: Profiles of the days before, some 14 of them, in any order. Days without rows do
             not count.
         day: The profile of the day.
+        jumps: How far training days were from the days before them; None where that does not fit.
 
     Returns:
-        The shifts, the farthest beyond its limit first; none if the window has fewer than
-        `MINIMUM_WINDOW` days or the day has no rows: callers must say that nothing was compared.
+        The shifts, those that jumped first, then the farthest beyond its limit; none if the window
+        has fewer than `MINIMUM_WINDOW` days or the day has no rows: callers must say that nothing
+        was compared.
     """
     shifts = [
         shift
         for name, column in day.columns.items()
         for shift in _column_shifts(
-            name, [one.columns[name] for one in window if name in one.columns], column
+            name, [one.columns[name] for one in window if name in one.columns], column, jumps
         )
     ]
-    return tuple(sorted(shifts, key=lambda shift: -shift.distance / shift.limit))
+    return tuple(sorted(shifts, key=lambda shift: (not shift.jumped, -shift.rank)))
 
 
 def unjudged_columns(window: Sequence[Profile], day: Profile) -> dict[str, str]:
@@ -169,18 +289,29 @@ def _filled(days: Sequence[ColumnProfile]) -> list[ColumnProfile]:
     return [one for one in days if one.missing < MOST_MISSING]
 
 
-def _column_shifts(name: str, window: Sequence[ColumnProfile], day: ColumnProfile) -> list[Shift]:
+def _column_shifts(
+    name: str, window: Sequence[ColumnProfile], day: ColumnProfile, jumps: Jumps | None
+) -> list[Shift]:
+    shifts = (
+        _shift(name, measure, found, window, day, jumps)
+        for measure, found in _measured(window, day).items()
+    )
+    return [shift for shift in shifts if shift is not None]
+
+
+def _measured(
+    window: Sequence[ColumnProfile], day: ColumnProfile
+) -> dict[Measure, tuple[float, float]]:
+    """The distance of a day, and the largest within its window, by every measure that can tell."""
     days = _comparable(window, day)
     if len(days) < MINIMUM_WINDOW or not day.rows:
-        return []
-    shifts = [_shift(name, "missing", _missing, days, day)]
+        return {}
+    found: dict[Measure, tuple[float, float]] = {"missing": _missing(days, day)}
     filled = _filled(days)
     if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
-        shifts += [
-            _shift(name, measure, _MEASURES[measure], filled, day) for measure in _apt(filled)
-        ]
-        shifts.append(_shift(name, "constant", _constant, filled, day))
-    return [shift for shift in shifts if shift is not None]
+        found |= {measure: _MEASURES[measure](filled, day) for measure in _apt(filled)}
+        found["constant"] = _constant(filled, day)
+    return found
 
 
 def _apt(days: Sequence[ColumnProfile]) -> tuple[Measure, ...]:
@@ -195,16 +326,25 @@ def _apt(days: Sequence[ColumnProfile]) -> tuple[Measure, ...]:
 def _shift(
     name: str,
     measure: Measure,
-    measured: Callable[[Sequence[ColumnProfile], ColumnProfile], tuple[float, float]],
-    days: Sequence[ColumnProfile],
+    measured: tuple[float, float],
+    window: Sequence[ColumnProfile],
     day: ColumnProfile,
+    jumps: Jumps | None,
 ) -> Shift | None:
-    distance, usual = measured(days, day)
+    days = _comparable(window, day)
+    days = days if measure == "missing" else _filled(days)
+    distance, usual = measured
     least = LEAST[measure]
     if measure == "missing":
         least = min(least, _farthest_missing(days))
-    limit = max(least, usual if measure == "level" else usual + MARGIN)
-    if distance < limit:
+    limit = blocks = max(least, usual if measure == "level" else usual + MARGIN)
+    rows = min(one.rows for one in (*days, day))
+    beyond = jumps.at(name, measure, rows) if jumps is not None else None
+    if beyond is not None:
+        limit = min(blocks, usual + beyond.limit)
+        far = beyond.usual + BLOCKS * (beyond.limit - beyond.usual)
+        blocks = min(blocks, max(usual + far, limit))
+    if distance < limit or not distance:
         return None
     tell = _tell_missing if measure == "missing" else _tell_values
     message = (
@@ -212,7 +352,7 @@ def _shift(
         f"{_short(distance)} from the nearest of {len(days)} days, which differ by at most "
         f"{usual:.2f}"
     )
-    return Shift(name, measure, distance, usual, limit, message)
+    return Shift(name, measure, distance, usual, limit, blocks, message)
 
 
 def _short(distance: float) -> str:

@@ -15,11 +15,12 @@ import pandas as pd
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
+from lockstep.parity.shift import WINDOW
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.records import Records
 from lockstep.scoring.store import Store
-from lockstep.scoring.window import WINDOW, profiled
+from lockstep.scoring.window import profiled
 
 CANDIDATE = "candidate"
 """What a training attempts, step by step: a partition of its own, in the words of the records."""

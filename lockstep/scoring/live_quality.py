@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,12 @@ from lockstep.columns.errors import DeclarationError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.tables import is_missing
-from lockstep.project.quality import Quality
+from lockstep.project.quality import METRICS, Quality
 from lockstep.scoring.arrival import Arrival
+
+if TYPE_CHECKING:
+    from lockstep.parity.bands import Bands, Worse
+    from lockstep.parity.changes import Changes
 
 WINDOW_DAYS = 7
 """Days whose rows are measured together: a whole week, since days of the week differ."""
@@ -93,19 +97,105 @@ def where_known(
     )
 
 
+@dataclass(frozen=True)
+class Watch:
+    """What the figures of the last days are held against, beside what a person demands.
+
+    Attributes:
+        bands: Where they lay in the training, on rows that models did not see.
+        changes: Which of them are lastingly outside, after the day.
+        day: The day.
+    """
+
+    bands: Bands
+    changes: Changes
+    day: str
+
+    @classmethod
+    def of(
+        cls,
+        bands: Bands,
+        before: Changes,
+        day: str,
+        qualities: Sequence[Quality],
+        recent: Columns | None,
+    ) -> Watch:
+        """Hold the last days against the bands.
+
+        Args:
+            bands: The bands of the version that scored.
+            before: What was lastingly outside after the day before.
+            day: The day.
+            qualities: What is measured.
+            recent: Labels and predictions of the last days; None where too little is known.
+        """
+        measured = figures(qualities, recent) if recent is not None else {}
+        enough = recent is not None and 2 * max(map(len, recent.values()), default=0) >= bands.rows
+        shares = {
+            name: bands.figures[name].share(value)
+            for name, value in measured.items()
+            if enough and name in bands.figures and not np.isnan(value)
+        }
+        return cls(bands, before.after(day, shares), day)
+
+    def begins(self, figure: str) -> bool:
+        """Whether a figure has begun to be outside its band, lastingly."""
+        return figure in self.changes.beginning(self.day)
+
+    def tell(self, figure: str) -> str:
+        """Since when a figure is outside, and where it was in training; nothing if it is not."""
+        change = self.changes.columns.get(figure)
+        if change is None or change.begun is None:
+            return ""
+        band = self.bands.figures[figure]
+        weeks = f"{self.bands.weeks} weeks of training"
+        return f"outside what {weeks} give ({band}) since {change.since}"
+
+
+def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:
+    """The metrics of predictions, and their bias where they are numbers; NaN where undefined."""
+    found = {quality.title: quality.measure(columns) for quality in qualities}
+    for column, label in dict.fromkeys((one.column, one.label) for one in qualities):
+        pairs = _numbers(columns, column, label)
+        if pairs is not None:
+            truth, predicted = pairs
+            bias = float(np.mean(predicted - truth)) if len(truth) else float("nan")
+            found[bias_of(column)] = bias
+    return found
+
+
+def worse(qualities: Sequence[Quality]) -> dict[str, Worse]:
+    """Which way each figure is worse."""
+    found: dict[str, Worse] = {}
+    for one in qualities:
+        found[one.title] = "lower" if METRICS[one.metric].higher_is_better else "higher"
+        found[bias_of(one.column)] = "either"
+    return found
+
+
+def bias_of(column: str) -> str:
+    """What the bias of a column is called."""
+    return f"bias of {column}"
+
+
 def check_live_quality(
     qualities: tuple[Quality, ...],
     day: Columns,
     recent: Columns,
     lacking: Mapping[str, str] | None = None,
+    watch: Watch | None = None,
 ) -> CheckResult:
     """Whether every metric reaches its threshold over the last days together.
+
+    A metric that meets its threshold, but begins to be worse than chance explains by what it was
+    in training, is told once.
 
     Args:
         qualities: What is demanded.
         day: Labels and predictions of the day.
         recent: Those of the last days up to it.
         lacking: Demands that cannot be measured by what scored the rows, each with the reason.
+        watch: What the figures are held against beside; None where nothing is known.
     """
     unjudged = dict(lacking or {})
     if not qualities and not unjudged:
@@ -116,6 +206,7 @@ def check_live_quality(
             "this day": quality.measure(day),
             "last days": quality.measure(recent),
             "demanded": quality.rule,
+            "in training": _band(watch, quality.title),
         }
         for quality in qualities
     ]
@@ -135,11 +226,12 @@ def check_live_quality(
         (quality, row)
         for quality, row in measured
         if not quality.is_met(float(str(row["last days"])))
+        or (watch is not None and watch.begins(quality.title))
     ]
     shown = "; ".join(
         f"{row['prediction']} is {row['last days']:.4g} over the last {WINDOW_DAYS} days "
-        f"(demanded: {row['demanded']})"
-        for _, row in missed or measured
+        f"(demanded: {row['demanded']}){_outside(watch, quality.title)}"
+        for quality, row in missed or measured
     )
     return CheckResult(
         passed=not missed,
@@ -153,6 +245,16 @@ def check_live_quality(
     )
 
 
+def _band(watch: Watch | None, figure: str) -> str:
+    band = watch.bands.figures.get(figure) if watch is not None else None
+    return str(band) if band is not None else ""
+
+
+def _outside(watch: Watch | None, figure: str) -> str:
+    told = watch.tell(figure) if watch is not None else ""
+    return f", {told}" if told else ""
+
+
 def _why_not_measured(quality: Quality, recent: Columns) -> str:
     """What is lacking of a metric that is not defined."""
     truth, _ = quality.known(recent)
@@ -161,40 +263,69 @@ def _why_not_measured(quality: Quality, recent: Columns) -> str:
     return f"{quality.label} is {truth[0]} in all rows whose outcome is known"
 
 
-def check_calibration(qualities: tuple[Quality, ...], recent: Columns) -> CheckResult:
-    """Whether predictions agree on average with what came, over the last days together."""
+def check_calibration(
+    qualities: tuple[Quality, ...], recent: Columns, watch: Watch | None = None
+) -> CheckResult:
+    """Whether predictions agree on average with what came, over the last days together.
+
+    Where it is known how biased weeks of the training were, a bias is told once: when it begins to
+    be larger, lastingly. Elsewhere it is told whenever chance alone hardly explains it.
+
+    Args:
+        qualities: What is demanded of predictions.
+        recent: Labels and predictions of the last days.
+        watch: What the figures are held against; None where nothing is known.
+    """
     table: list[dict[str, Any]] = []
     biased: list[str] = []
     for column, label in dict.fromkeys((one.column, one.label) for one in qualities):
-        truth, predicted = recent[label], recent[column]
-        if predicted.dtype.kind != "f" or truth.dtype.kind not in "fib":
+        pairs = _numbers(recent, column, label)
+        if pairs is None or len(pairs[0]) < 2:
             continue
-        known = ~(is_missing(truth) | is_missing(predicted))
-        truth, predicted = truth[known].astype(float), predicted[known]
-        if len(truth) < 2:
-            continue
+        truth, predicted = pairs
         bias = float(np.mean(predicted - truth))
-        error = float(np.std(predicted - truth) / np.sqrt(len(truth)))
-        scale = 1.0 if recent[label].dtype == bool else float(np.std(truth))
-        if abs(bias) > _STANDARD_ERRORS * error and abs(bias) > _LEAST_BIAS * scale:
+        if watch is not None and bias_of(column) in watch.bands.figures:
+            if watch.begins(bias_of(column)):
+                biased.append(column)
+        elif _is_beyond_chance(truth, predicted, is_flag=recent[label].dtype == bool):
             biased.append(column)
+        in_training = _band(watch, bias_of(column))
         table += [
-            {"prediction": column, **part, "bias of all": bias}
+            {"prediction": column, **part, "bias of all": bias, "bias in training": in_training}
             for part in _deciles(truth, predicted)
         ]
     if not table:
         return CheckResult.not_judged("No outcome of a measured number is known yet.")
     biases = {str(row["prediction"]): float(row["bias of all"]) for row in table}
-    shown = "; ".join(f"{name} is {bias:+.3g} off on average" for name, bias in biases.items())
+    shown = "; ".join(
+        f"{name} is {bias:+.3g} off on average{_outside(watch, bias_of(name))}"
+        for name, bias in biases.items()
+    )
     return CheckResult(
         passed=not biased,
         summary=f"Over the last {WINDOW_DAYS} days {shown}.",
         severity="WARN",
         column=biased[0] if biased else None,
         where=others(biased),
-        numbers={f"bias of {name}": bias for name, bias in biases.items()},
+        numbers={bias_of(name): bias for name, bias in biases.items()},
         table=table,
     )
+
+
+def _numbers(columns: Columns, column: str, label: str) -> tuple[Array, Array] | None:
+    """True values and predictions that are known; None where these are no numbers."""
+    truth, predicted = columns[label], columns[column]
+    if predicted.dtype.kind != "f" or truth.dtype.kind not in "fib":
+        return None
+    known = ~(is_missing(truth) | is_missing(predicted))
+    return truth[known].astype(float), predicted[known]
+
+
+def _is_beyond_chance(truth: Array, predicted: Array, *, is_flag: bool) -> bool:
+    bias = float(np.mean(predicted - truth))
+    error = float(np.std(predicted - truth) / np.sqrt(len(truth)))
+    scale = 1.0 if is_flag else float(np.std(truth))
+    return abs(bias) > _STANDARD_ERRORS * error and abs(bias) > _LEAST_BIAS * scale
 
 
 def _deciles(truth: Array, predicted: Array, parts: int = 10) -> list[dict[str, float | int]]:

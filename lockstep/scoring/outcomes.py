@@ -30,7 +30,9 @@ from lockstep.scoring.arrival import (
     due,
 )
 from lockstep.scoring.attempts import DamagedError, StepRecord
+from lockstep.scoring.drifting import CHANGES, changes_before
 from lockstep.scoring.live_quality import (
+    Watch,
     check_calibration,
     check_live_quality,
     demands,
@@ -44,7 +46,9 @@ from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 
 if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
     from lockstep.columns.decode import Rejected
+    from lockstep.parity.changes import Changes
     from lockstep.registry.registry import Registry
 
 
@@ -106,7 +110,8 @@ def compare_outcomes(
     at, run = now or datetime.now(UTC), run or str(uuid4())
     records = outcome_records(declared, store)
     records.begin(day, run)  # a run that fails from here on left a trace
-    served = load_scorer(registry, declared.name, published, "scored").pipeline
+    scorer = load_scorer(registry, declared.name, published, "scored")
+    served = scorer.pipeline
     graph, key = served.graph, served.key
     predicted = published.read_columns("scored", {name: graph.kind(name) for name in graph.served})
     arrived = _read(source, served, day, is_due=at >= due(declared, day))
@@ -121,15 +126,24 @@ def compare_outcomes(
         attempt.write("outcomes_quarantine", quarantine_table(delivery.refused))
         days, left_out = days_before(declared, store, day, kinds)
         recent = concat([*days, *([columns] if arrival.is_enough else [])], kinds)
+        watch = Watch.of(
+            scorer.bands,
+            _changes_before(records, day, scorer),
+            day,
+            demanded.measured,
+            recent if arrival.is_enough else None,
+        )
         found = {
             "arrival": carry_out(check_arrival, arrival, delivery, key),
             "live_quality": where_known(
                 arrival,
                 left_out,
-                lambda: check_live_quality(demanded.measured, columns, recent, demanded.lacking),
+                lambda: check_live_quality(
+                    demanded.measured, columns, recent, demanded.lacking, watch
+                ),
             ),
             "calibration": where_known(
-                arrival, left_out, lambda: check_calibration(demanded.measured, recent)
+                arrival, left_out, lambda: check_calibration(demanded.measured, recent, watch)
             ),
         }
         done = attempt.keep(
@@ -149,11 +163,22 @@ def compare_outcomes(
                     "of": published.digest(),
                     "attempt": published.number,
                     "looked_at": at.isoformat(),
+                    CHANGES: watch.changes.to_json(),
                 },
             ),
         )
         records.commit(attempt)
     return Outcomes(path, arrival, done.counts, done.results, recent, demanded.measured)
+
+
+def _changes_before(records: Records, day: str, scorer: LoadedVersion) -> Changes:
+    """What was lastingly outside its band at the look before; nothing where that is damaged."""
+    from lockstep.parity.changes import Changes
+
+    try:
+        return changes_before(records, day, STEP, scorer.digest)
+    except DamagedError:
+        return Changes(scorer.digest)  # the day is told among those that are left out
 
 
 @dataclass(frozen=True)

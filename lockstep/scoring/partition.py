@@ -210,7 +210,7 @@ def ingest_batch(
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(_check_shift, work, profile, accept),
+            "sudden_shift": carry_out(_check_shift, work, live, profile, accept),
             "laws": carry_out(_check_laws, work, live, ingested.columns),
         }
         results = worth_telling(work.declared, "batch", found)
@@ -474,10 +474,13 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
     return follow(work.records, work.partition, "scored", live, now, each=True)
 
 
-def _check_shift(work: Work, profile: Profile, accept: Sequence[str]) -> CheckResult:
+def _check_shift(
+    work: Work, live: LoadedVersion, profile: Profile, accept: Sequence[str]
+) -> CheckResult:
     history = partial(read_days, work.declared, work.store)
     window = trailing_window(work.records, history, work.partition)
-    return check_shift(window, profile, accept)
+    jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
+    return check_shift(window, profile, accept, jumps)
 
 
 def _check_laws(work: Work, live: LoadedVersion, columns: Columns) -> CheckResult:

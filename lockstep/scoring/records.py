@@ -30,6 +30,9 @@ from lockstep.scoring.attempts import RECORD, Attempt, AttemptRecord, DamagedErr
 from lockstep.scoring.lock import Holder, LockedError, holder, locked
 from lockstep.scoring.store import NotStoredError, file_name, partition_of
 
+_OF_DAYS = ("daily", "outcomes")
+"""Streams whose partitions are days."""
+
 
 class BlockedError(LockstepError):
     """A partition was blocked by a check, and is not to go on."""
@@ -90,7 +93,7 @@ class Records:
             DamagedError: It is not known which attempt at one of them counts.
         """
         known = [one for one in self.partitions() if one != partition]
-        if self.stream == "daily":
+        if self.stream in _OF_DAYS:
             return [one for one in known if one < partition]
         own = self.commit_of(partition)
         commits = [commit for one in known if (commit := self.commit_of(one)) is not None]

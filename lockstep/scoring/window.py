@@ -14,14 +14,13 @@ from lockstep.checks.results import CheckResult, others, tell, with_unjudged
 from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Schema
+from lockstep.parity.shift import WINDOW
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Shift
+    from lockstep.parity.shift import Jumps, Shift
 
-WINDOW = 14
-"""Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
 MOST_APART = 7
 """How many times as far as usual two days that follow each other may be apart, so that one is
 compared with the other. Of the days of 2013, clean ones, 1 % at most would be blocked after a gap
@@ -32,6 +31,10 @@ _MOST_TOLD = 3
 _NO_ROWS = (
     "Have the rows delivered; where all were set aside, do what decoding and input_suite say. "
     "Then: AGAIN"
+)
+_UNUSUAL = (
+    "Nothing is held back. If it is no holiday and nobody knows why, ask upstream what changed in "
+    "the named column. If it was a mistake, have it corrected, then: AGAIN"
 )
 _ACCEPTED = (
     "Nothing, if the change is meant to stay. If it was a mistake after all, have it corrected, "
@@ -133,8 +136,17 @@ def _without(profile: Profile, columns: set[str]) -> Profile:
     return replace(profile, columns=kept)
 
 
-def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckResult:
-    """Whether a column jumped, compared with the window; accepted columns only warn."""
+def check_shift(
+    window: Window, day: Profile, accepted: Sequence[str], jumps: Jumps | None = None
+) -> CheckResult:
+    """Whether a column jumped, compared with the window; accepted columns only warn.
+
+    Args:
+        window: The batches before.
+        day: The batch.
+        accepted: Columns whose jump somebody accepted.
+        jumps: How far training days were from those before them; None where that does not fit.
+    """
     from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
 
     if not day.rows:
@@ -146,7 +158,7 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
             f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
             "batches differ."
         )
-    shifts = sudden_shift(window.profiles, day)
+    shifts = sudden_shift(window.profiles, day, jumps)
     shifted = {shift.column for shift in shifts}
     lacking = unjudged_columns(window.profiles, day)
     unjudged = {name: why for name, why in lacking.items() if name not in shifted}
@@ -159,16 +171,20 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
             "distance": shift.distance,
             "usual": shift.usual,
             "limit": shift.limit,
+            "blocks from": shift.blocks_from,
             "accepted": shift.column in accepted,
             "found": shift.message,
         }
         for shift in shifts
     ]
-    blocking = [shift for shift in shifts if shift.column not in accepted]
-    columns = _farthest(blocking or shifts)
+    new = [shift for shift in shifts if shift.column not in accepted]
+    blocking = [shift for shift in new if shift.jumped]
+    columns = _farthest(blocking or new or shifts)
     shown = "; ".join(shift.message for shift in columns[:_MOST_TOLD])
-    if shifts and not blocking:
+    if shifts and not new:
         shown = f"Accepted by a person: {shown}"
+    elif shifts and not blocking:
+        shown = f"Unusual after the days before, if no jump: {shown}"
     said = (
         f"{shown}."
         if shifts
@@ -180,10 +196,18 @@ def check_shift(window: Window, day: Profile, accepted: Sequence[str]) -> CheckR
         severity="ERROR" if blocking else "WARN",
         column=columns[0].column if columns else None,
         where=others([one.column for one in columns]),
-        numbers={"shifts": len(shifts), "columns not judged": len(unjudged)},
+        numbers={
+            "shifts": len(shifts),
+            "jumps": sum(shift.jumped for shift in shifts),
+            "columns not judged": len(unjudged),
+        },
         table=table,
         unjudged=unjudged,
-        todo=_accept_all(shifts) if blocking else _ACCEPTED if shifts else "",
+        todo=_accept_all([one for one in shifts if one.jumped])
+        if blocking
+        else (_UNUSUAL if new else _ACCEPTED)
+        if shifts
+        else "",
     )
 
 

@@ -205,13 +205,15 @@ def _fit(
     fitted = pipeline.unfitted().fit(columns)
     raw = {name: columns[name] for name in pipeline.joint_schema.names}
     golden = choose_golden(fitted, raw)
-    profile, limits = calibrate(declared, fitted, columns, evaluation)
+    calibrated = calibrate(declared, fitted, columns, evaluation)
     metrics, window = _metrics(qualities, evaluation), _training_window(declared, columns)
     plots = {quality.title: quality_plot(quality, evaluation.held_out) for quality in qualities}
     evidence = Evidence(
         golden=golden,
-        profile=profile,
-        limits=limits,
+        profile=calibrated.profile,
+        limits=calibrated.limits,
+        jumps=calibrated.jumps,
+        bands=calibrated.bands,
         laws=discover(raw, pipeline.record_schema, declared.timezone),
         suites=declared.suites_json(),
         environment=Environment.capture(),
@@ -236,8 +238,7 @@ def _fit(
         "slices": carry_out(check_slices, qualities, evaluation),
     }
     results = worth_telling(declared, "candidate", found)
-    counts = count(golden, profile, limits, evidence.laws, evidence.suites)
-    return Candidate(version, rows, metrics, plots, results, counts)
+    return Candidate(version, rows, metrics, plots, results, count(evidence))
 
 
 def _not_fitted(declared: PipelineAssets, rows: int, parity: CheckResult) -> Candidate:

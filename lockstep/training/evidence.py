@@ -71,7 +71,7 @@ def _failures(evidence: TrainingEvidence) -> list[str]:
 
 
 def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
-    held = count(loaded.golden, loaded.profile, loaded.limits, loaded.laws, loaded.suites)
+    held = count(loaded)
     return [
         f"it holds {now} {what}, and {evidence.counts.get(what)} were counted when it was trained"
         for what, now in held.items()

@@ -1,5 +1,7 @@
 """Sudden shifts of a day from the window before it."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
+from lockstep.parity.shift import MINIMUM_WINDOW, Jumps, sudden_shift, unjudged_columns
 
 KINDS = {
     "temp": Kind.FLOAT,  # moves from day to day, measured in tenths of a degree Celsius
@@ -177,3 +179,65 @@ def test_a_shift_that_lasts_becomes_usual():
         for columns in map(day_of, range(20, 35))
     ]
     assert sudden_shift([*WINDOW[1:], celsius[0]], celsius[1]) == ()
+
+
+# Margins that are calibrated on training days
+
+JUMPS = Jumps.of([profile(day_of(seed)) for seed in range(200, 270)])
+
+
+def calibrated(**changes):
+    return sudden_shift(WINDOW, profile(TODAY | changes), JUMPS)
+
+
+def test_of_clean_days_hardly_any_is_unusual_and_none_jumped():
+    days = [profile(day_of(seed)) for seed in range(300, 400)]
+    found = [sudden_shift(days[at - 14 : at], days[at], JUMPS) for at in range(14, 100)]
+    assert sum(map(bool, found)) <= 1
+    assert not any(shift.jumped for shifts in found for shift in shifts)
+
+
+def test_a_column_whose_days_are_alike_jumps_by_less_than_without_calibration():
+    carriers = np.where(np.arange(900) % 4 == 0, "DL", TODAY["carrier"])
+    assert shifts(carrier=carriers) == ()
+    assert [(one.column, one.jumped) for one in calibrated(carrier=carriers)] == [("carrier", True)]
+
+
+def test_a_column_that_moves_from_day_to_day_may_go_on_moving():
+    assert calibrated(temp=TODAY["temp"] + 4) == ()
+
+
+def test_a_little_beyond_what_is_usual_is_unusual_and_no_jump():
+    found = {}
+    for rows in range(0, 300, 10):
+        carriers = TODAY["carrier"].copy()
+        carriers[:rows] = "DL"
+        for one in calibrated(carrier=carriers):
+            found.setdefault(one.jumped, rows)
+    assert found[False] < found[True]
+
+
+def test_whatever_jumped_without_calibration_jumps_with_it():
+    lower = np.array([carrier.lower() for carrier in TODAY["carrier"]], dtype=object)
+    changes = {"carrier": lower, "temp": (TODAY["temp"] - 32) / 1.8, "is_wet": ~TODAY["is_wet"]}
+    for name, values in changes.items():
+        before = {(one.column, one.measure) for one in shifts(**{name: values})}
+        now = {(one.column, one.measure) for one in calibrated(**{name: values}) if one.jumped}
+        assert before
+        assert before <= now
+
+
+def test_days_of_few_rows_are_given_what_chance_does_with_them():
+    days = [
+        profile({name: array[seed::45][:20] for name, array in day_of(seed).items()})
+        for seed in range(20)
+    ]
+    assert sudden_shift(days[:14], days[15], JUMPS) == ()
+
+
+def test_too_few_training_days_calibrate_nothing():
+    assert Jumps.of([profile(day_of(seed)) for seed in range(20)]).count == 0
+
+
+def test_margins_are_read_as_they_were_written():
+    assert Jumps.from_json(json.loads(json.dumps(JUMPS.to_json()))) == JUMPS

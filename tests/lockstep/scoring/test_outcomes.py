@@ -10,10 +10,13 @@ import pytest
 from assets.orders import ASSETS, fates, orders
 from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Columns
+from lockstep.parity.bands import Band, Bands
+from lockstep.parity.changes import Changes
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
-from lockstep.scoring.live_quality import check_calibration, check_live_quality
+from lockstep.scoring.drifting import changes_before
+from lockstep.scoring.live_quality import Watch, check_calibration, check_live_quality
 from lockstep.scoring.looks import STEP, open_days, outcome_records
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
 from lockstep.scoring.status import findings
@@ -379,3 +382,68 @@ def test_every_prediction_that_misses_its_demand_is_named() -> None:
     qualities = (*QUALITIES, Quality("danger", "came_back", "auc", threshold=0.6))
     found = check_live_quality(qualities, columns, columns)
     assert (found.column, found.where) == ("risk", "also danger")
+
+
+# Against what was usual in training
+
+BANDS = Bands(
+    0.01, 12, 100, {"risk auc": Band(0.8, 0.05, "lower"), "bias of risk": Band(0.0, 0.08, "either")}
+)
+
+
+def watched(*weeks: Columns, bands: Bands = BANDS) -> list[tuple[str, str]]:
+    """What live quality and calibration find of the last days, week after week."""
+    changes, found = Changes("v"), []
+    for number, recent in enumerate(weeks):
+        watch = Watch.of(bands, changes, f"day {number}", QUALITIES, recent)
+        changes = watch.changes
+        found.append(
+            (
+                check_live_quality(QUALITIES, recent, recent, watch=watch).result,
+                check_calibration(QUALITIES, recent, watch).result,
+            )
+        )
+    return found
+
+
+def test_a_loss_within_the_demanded_threshold_is_told_once() -> None:
+    worse = predictions()
+    worse["risk"] = np.where(np.arange(500) < 170, worse["risk"][::-1], worse["risk"])
+    results = [quality for quality, _ in watched(predictions(), *[worse] * 4)]
+    assert results == ["passed", "warned", "passed", "passed", "passed"]
+
+
+def test_a_bias_as_large_as_weeks_of_the_training_had_is_none() -> None:
+    assert [bias for _, bias in watched(*[predictions(bias=0.06)] * 5)] == ["passed"] * 5
+
+
+def test_a_lasting_bias_beyond_those_of_the_training_is_told_once_with_its_beginning() -> None:
+    results = [bias for _, bias in watched(*[predictions(bias=0.1)] * 5)]
+    assert sorted(results) == ["passed"] * 4 + ["warned"]
+    watch = Watch.of(BANDS, Changes("v"), "day 1", QUALITIES, predictions(bias=0.3))
+    summary = check_calibration(QUALITIES, predictions(bias=0.3), watch).summary
+    assert "outside what 12 weeks of training give (-0.08 to 0.08) since day 1" in summary
+
+
+def test_a_demand_that_a_person_made_is_missed_every_time() -> None:
+    noise = predictions()
+    noise["risk"] = noise["risk"][::-1]
+    assert [quality for quality, _ in watched(*[noise] * 3)] == ["warned"] * 3
+
+
+def test_far_fewer_rows_than_in_weeks_of_the_training_are_not_held_against_them() -> None:
+    bands = replace(BANDS, rows=100_000)
+    watch = Watch.of(bands, Changes("v"), "day 1", QUALITIES, predictions(bias=0.5))
+    assert watch.changes.columns == {}
+
+
+def test_a_look_keeps_what_is_lastingly_outside_and_starts_from_the_look_at_the_day_before(
+    scored,
+) -> None:
+    for day in (DAY, NEXT):
+        compare(scored, day)
+    records = outcome_records(ASSETS, scored.store)
+    facts = records.demand(DAY).record.steps[STEP].facts
+    version = facts["changes"]["version"]
+    assert changes_before(records, NEXT, STEP, version) == Changes.from_json(facts["changes"])
+    assert changes_before(records, DAY, STEP, version) == Changes(version)

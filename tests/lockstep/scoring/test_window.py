@@ -13,13 +13,12 @@ from assets.orders import ASSETS
 from lockstep.columns.kinds import Columns
 from lockstep.columns.records import EventTime, Key, Record
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import MINIMUM_WINDOW
+from lockstep.parity.shift import MINIMUM_WINDOW, WINDOW, Jumps
 from lockstep.scoring.attempts import DamagedError, StepRecord
 from lockstep.scoring.history import profile_days
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
 from lockstep.scoring.window import (
-    WINDOW,
     Gap,
     Window,
     check_shift,
@@ -325,3 +324,16 @@ def test_a_batch_of_which_no_column_can_be_judged_is_not_judged() -> None:
     single = window(*(profile(seed, rows=1) for seed in range(MINIMUM_WINDOW)))
     found = check_shift(single, profile(99, rows=1, lift=20.0), accepted=[])
     assert (found.result, set(found.unjudged)) == ("not_judged", {"level", "speed"})
+
+
+def test_what_is_unusual_after_the_days_before_warns_and_holds_nothing_back() -> None:
+    jumps = Jumps.of([profile(seed) for seed in range(200, 260)])
+    days = window(*(profile(seed) for seed in range(14)))
+    found = [check_shift(days, profile(50, lift=lift), (), jumps) for lift in np.arange(0, 3, 0.1)]
+    results = [one.result for one in found]
+    assert set(results) == {"passed", "warned", "failed"}
+    assert results == sorted(results, key=["passed", "warned", "failed"].index)
+    unusual = found[results.index("warned")]
+    assert unusual.column == "level"
+    assert "Unusual after the days before" in unusual.summary
+    assert "--accept" not in unusual.todo
