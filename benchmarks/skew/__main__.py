@@ -16,16 +16,29 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks._rounds import HERE, BenchmarkError
 
+if TYPE_CHECKING:
+    from benchmarks.skew.faults import Half
+
 RESULTS = HERE / "benchmarks" / "results"
-PARTS = ("data", "clean")
+PARTS = (
+    "data",
+    "clean",
+    "code",
+    "environment",
+    "artifact",
+    "promotion",
+    "online",
+    "runs",
+    "second",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,37 +58,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Carry out what is asked for, and give all that was found as plain data."""
-    from assets.flight_delay import ASSETS
     from benchmarks.skew.clean import CALENDAR, heard
-    from benchmarks.skew.data import days_of, faults_of, try_faults
+    from benchmarks.skew.data import TABLES, try_faults
     from benchmarks.skew.faults import HALVES, half_of_day
     from benchmarks.skew.platform import BEFORE, build, score_days
     from benchmarks.skew.report import document, tell
+    from benchmarks.skew.scenes import scenes_of
+    from benchmarks.skew.site import prepare, try_scenes
 
     begun = time.monotonic()
+    flights = TABLES["flights"]
     halves = HALVES if asked.final else (asked.half,)
     parts = asked.only.split(",") if asked.only else list(PARTS)
-    platform = build(home, ASSETS, _say)
-    days = {half: days_of(half, asked.days) for half in halves}
-    needed = {
-        day - timedelta(number)
-        for chosen in days.values()
-        for day in chosen
-        for number in range(BEFORE + 1)
-        if "data" in parts
-    }
+    platform = build(home, flights.declared, _say)
+    days = {half: flights.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
+    scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
+    needed = {*CALENDAR[:2]} if scenes else set()  # the days before that of the sites
+    for day in (day for chosen in days.values() for day in chosen):
+        needed |= {day - timedelta(number) for number in range(BEFORE + 1)}
     calendar = [day for day in CALENDAR if "clean" in parts or day in needed]
     scored = score_days(platform, calendar, _say)
     outcomes = []
-    for half in halves:
-        if "data" in parts:
-            faults = [one for one in faults_of(half) if asked.like in one.fault.name]
-            outcomes += try_faults(home, home / "work", half, faults, days[half])
+    if scenes:
+        outcomes += try_scenes(prepare(platform, home / "site"), home / "work", scenes)
+    for half, chosen in days.items() if "data" in parts else ():
+        faults = [one for one in flights.of(half) if asked.like in one.fault.name]
+        outcomes += try_faults("flights", home, home / "work", faults, chosen)
     told = {day: one for day, one in scored.items() if half_of_day(day) in halves}
     clean = heard(told).to_json() if "clean" in parts else {}
-    found = document(outcomes, clean, {"seconds": round(time.monotonic() - begun)}, {})
+    others: dict[str, Any] = {}
+    if "runs" in parts:
+        others["as_runs"] = _as_runs(
+            home, {half: chosen[len(chosen) // 2] for half, chosen in days.items()}
+        )
+    if "second" in parts:
+        others["second_table"] = _second(home / "bikes", asked)
+    seconds = round(time.monotonic() - begun)
+    found = document(outcomes, clean, {**others, "seconds": seconds}, {})
     print(tell(found))
     return found
+
+
+def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
+    """A tenth of the faults of data as runs of Dagster, beside what was judged in process."""
+    from benchmarks.skew.data import TABLES
+    from benchmarks.skew.runs import compare_runs, tenth
+
+    flights = TABLES["flights"]
+    told = []
+    for half, day in days.items():
+        told += compare_runs(home, home / "work", tenth(flights.of(half)), day)
+    _say(f"{sum(one.agrees for one in told)} of {len(told)} runs say what was judged in process.")
+    for one in told:
+        if not one.agrees:
+            _say(f"  {one.fault}: {one.in_process} in process, {one.as_run} as a run")
+    return [one.to_json() for one in told]
+
+
+def _second(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """The same on a table of another kind: its clean days, and faults on all of its halves."""
+    from benchmarks.skew.clean import heard
+    from benchmarks.skew.data import TABLES, try_faults
+    from benchmarks.skew.faults import HALVES
+    from benchmarks.skew.platform import build, score_days
+    from benchmarks.skew.report import document, tell
+    from benchmarks.skew.second import CALENDAR, PACKAGE, install
+
+    install()
+    bikes = TABLES["bikes"]
+    platform = build(home, bikes.declared, _say)
+    scored = score_days(platform, CALENDAR, _say)
+    days = [day for half in HALVES for day in bikes.days(half, max(asked.days // 2, 1))]
+    outcomes = try_faults("bikes", home, home / "work", bikes.faults, days)
+    found = document(outcomes, heard(scored).to_json(), {}, {})
+    print(f"The second table:\n{tell(found)}\n")
+    return {"table": f"Bikeshare of {PACKAGE}", **found}
 
 
 def _parser() -> argparse.ArgumentParser:

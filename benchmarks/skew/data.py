@@ -12,15 +12,51 @@ import pandas as pd
 
 from assets.flight_delay import ASSETS, LAST
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
-from benchmarks.skew.faults import Fault, Half, Outcome, Trial, half_of_day
+from benchmarks.skew.faults import Half, Outcome, Trial, half_of_day
 from benchmarks.skew.judged import Judged, compare
 from benchmarks.skew.platform import Platform
+from benchmarks.skew.second import BIKE_FAULTS, BIKES
+from benchmarks.skew.second import LAST as LAST_HOURS
 from benchmarks.skew.workers import carry_out
+from lockstep.project.declaration import PipelineAssets
 
-FIRST_TRIED = date(2013, 4, 16)
-"""The first day whose window lies in the days that were scored."""
 DAYS = 12
 """Days on which each fault is tried; a few faults change nothing on one or another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table whose deliveries go wrong.
+
+    Attributes:
+        declared: Its pipeline.
+        first: The first day on which a fault is tried: its window lies in days that were scored.
+        last: The day after the last one.
+        faults: What goes wrong.
+    """
+
+    declared: PipelineAssets
+    first: date
+    last: date
+    faults: Sequence[DataFault]
+
+    def days(self, half: Half, count: int = DAYS) -> list[date]:
+        """Days on which the faults of a half are tried, spread over the year."""
+        span = (self.last - self.first).days
+        days = [self.first + timedelta(number) for number in range(span)]
+        known = [day for day in days if half_of_day(day) == half]
+        return [known[(2 * number + 1) * len(known) // (2 * count)] for number in range(count)]
+
+    def of(self, half: Half) -> list[DataFault]:
+        """The faults of a half."""
+        return [one for one in self.faults if one.fault.half == half]
+
+
+TABLES = {
+    "flights": Table(ASSETS, date(2013, 4, 16), LAST, DATA_FAULTS),
+    "bikes": Table(BIKES, date(2011, 7, 16), LAST_HOURS, BIKE_FAULTS),
+}
+"""Flights, which the faults were split by halves for, and a table that nothing was tuned on."""
 
 
 @dataclass(frozen=True)
@@ -28,45 +64,34 @@ class Task:
     """A day, and the faults to try on it.
 
     Attributes:
+        table: Name of the table.
         home: The home of the platform.
         work: Where to work.
         day: The day.
         faults: Names of the faults.
     """
 
+    table: str
     home: Path
     work: Path
     day: date
     faults: tuple[str, ...]
 
 
-def days_of(half: Half, count: int = DAYS) -> list[date]:
-    """Days on which the faults of a half are tried, spread over the year."""
-    span = (LAST - FIRST_TRIED).days
-    days = [FIRST_TRIED + timedelta(number) for number in range(span)]
-    known = [day for day in days if half_of_day(day) == half]
-    return [known[(2 * number + 1) * len(known) // (2 * count)] for number in range(count)]
-
-
-def faults_of(half: Half) -> list[DataFault]:
-    """The faults of a half."""
-    return [one for one in DATA_FAULTS if one.fault.half == half]
-
-
 def try_faults(
-    home: Path, work: Path, half: Half, faults: Sequence[DataFault], days: Sequence[date]
+    table: str, home: Path, work: Path, faults: Sequence[DataFault], days: Sequence[date]
 ) -> list[Outcome]:
-    """Try the faults of a half on its days.
+    """Try faults of a table on some days.
 
     Args:
+        table: Its name.
         home: The home of a platform that has scored the days before each.
         work: Where to work.
-        half: The half.
         faults: The faults.
         days: The days.
     """
     names = tuple(one.fault.name for one in faults)
-    tasks = [Task(home, work / f"{half}-{day}", day, names) for day in days]
+    tasks = [Task(table, home, work / f"{table}-{day}", day, names) for day in days]
     found = carry_out(try_day, tasks, "days with faults of data")
     return [
         Outcome(
@@ -86,11 +111,12 @@ def try_day(task: Task) -> dict[str, Trial]:
 
     A fault that changes nothing on the day is left out.
     """
-    whole = Platform.at(task.home, ASSETS)
+    table = TABLES[task.table]
+    whole = Platform.at(task.home, table.declared)
     first, again = (whole.before(task.day, task.work / name) for name in ("first", "again"))
     delivery = delivery_of(whole, task.day)
     clean = first.judge(task.day, delivery.rows)
-    wanted = [one for one in DATA_FAULTS if one.fault.name in task.faults]
+    wanted = [one for one in table.faults if one.fault.name in task.faults]
     clean_again: Judged | None = None
     if any(one.again for one in wanted):
         again.judge(task.day, delivery.rows, to_publish=True)
@@ -119,8 +145,3 @@ def same_rows(rows: pd.DataFrame, others: pd.DataFrame) -> bool:
     return len(rows) == len(others) and bool(
         rows.reset_index(drop=True).astype(object).equals(others.astype(object))
     )
-
-
-def data_faults() -> list[Fault]:
-    """All faults of data."""
-    return [one.fault for one in DATA_FAULTS]

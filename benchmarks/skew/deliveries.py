@@ -299,7 +299,7 @@ def _rounded(digits: int) -> Callable[[pd.Series], object]:
     return lambda values: values.astype(float).round(digits)
 
 
-def _data(
+def fault_of_data(
     name: str,
     story: str,
     where: tuple[str, ...] | str,
@@ -310,11 +310,24 @@ def _data(
     population: bool = False,
     unfound: str = "",
 ) -> DataFault:
+    """A fault of a delivery.
+
+    Args:
+        name: Its name.
+        story: What happens.
+        where: The columns that may be named for it.
+        change: Gives what is delivered instead.
+        blocks: Whether nothing of it may be published.
+        again: Whether the day was published before as it should be.
+        population: Whether a check of the population is a right one for it, too.
+        unfound: Why nothing can find it.
+    """
     places = (where,) if isinstance(where, str) else where
     checks = (*ABOUT_ROWS, *ABOUT_POPULATION) if population else ABOUT_ROWS
     return DataFault(Fault(name, "data", story, places, checks, blocks, unfound), change, again)
 
 
+_data = fault_of_data
 UNITS = (
     _data("temp_in_celsius", "temp comes in Celsius", "temp", alter("temp", _celsius)),
     _data("dewp_in_celsius", "dewp comes in Celsius", "dewp", alter("dewp", _celsius)),
