@@ -130,8 +130,8 @@ class Banded(Law, frozen=True, kw_only=True):
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """What a statistic of some rows, outside of its band, means for a person."""
 
-    def suspects(self, name: str) -> tuple[str, ...]:
-        """The columns that a statistic is about, the first suspect first."""
+    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
+        """The columns that may be at fault where a statistic is outside of its band."""
         return self.columns
 
     def rows_of(self, rows: Rows, name: str) -> Array:
@@ -162,7 +162,7 @@ class Banded(Law, frozen=True, kw_only=True):
         reading, usual = measured[name], self.bands[name]
         return Broken(
             law=self,
-            columns=self.suspects(name),
+            columns=self.suspects(name, reading, usual),
             message=self.tell(name, reading, usual, rows),
             rows=self.rows_of(rows, name),
             strict=impossible and usual.reach <= IMPOSSIBLE and self._is_a_day(len(rows)),

@@ -155,15 +155,21 @@ def _lacking(training: TrainingRows) -> str:
 
 
 def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken]:
-    """Findings with the suspects first: the columns whose laws are all broken, or most of them.
+    """Findings with the suspects first.
 
-    A column at fault breaks every law that binds it to others. One that shares laws with it, and
-    has others that hold, is cleared by these.
+    What breaks a law that is about it alone is at fault. Otherwise it is the column in most of the
+    broken laws: a column at fault breaks every law that binds it to others; of those as often
+    named, the one whose laws are all broken, since one that shares laws with it, and has others
+    that hold, is cleared by these.
     """
     about = Counter(column for law in laws if law.binds for column in law.columns)
     bound = Counter(column for one in found if one.law.binds for column in one.columns)
     named = Counter(column for one in found for column in one.columns)
-    suspicion = {name: (bound[name] / max(about[name], 1), count) for name, count in named.items()}
+    alone = {one.columns[0] for one in found if one.strict and len(one.columns) == 1}
+    suspicion = {
+        name: (name in alone, count, bound[name] / max(about[name], 1))
+        for name, count in named.items()
+    }
     ordered = [
         replace(one, columns=tuple(sorted(one.columns, key=suspicion.__getitem__, reverse=True)))
         for one in found

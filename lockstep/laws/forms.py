@@ -322,7 +322,7 @@ def _lies(numbers: Floats, step: float, start: float) -> Array:
     return np.abs(places - np.round(places)) <= 1e-3
 
 
-def _grid(column: str, days: list[Rows]) -> Grid | None:
+def _grid(column: str, days: list[Rows], *, is_whole: bool) -> Grid | None:
     found = [day.values(column).found.astype(np.float64) for day in days]
     found = [one[np.isfinite(one)] for one in found]
     everything = np.unique(np.concatenate(found)) if found else np.empty(0)
@@ -335,8 +335,8 @@ def _grid(column: str, days: list[Rows]) -> Grid | None:
     steps = np.array([_divisor(one - start, decimals) for one in found])
     step = int(np.gcd.reduce(steps))
     slots = (everything[-1] - start) * 10**decimals / max(step, 1)
-    if (decimals == 0 and step == 1) or slots > MOST_EMPTY * len(everything):
-        return None  # whole numbers, which may be so by their type; or any number has a place
+    if (is_whole and decimals == 0 and step == 1) or slots > MOST_EMPTY * len(everything):
+        return None  # whole by their type; or any number has a place
     forward = np.gcd.accumulate(np.r_[0, steps[:-1]])
     backward = np.gcd.accumulate(np.r_[0, steps[:0:-1]])[::-1]
     broken = int(np.count_nonzero(np.gcd(forward, backward) != step))
@@ -378,6 +378,6 @@ def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
     schema = training.rows.schema
     numbers = [name for name in number_columns(schema) if schema[name].declared != "bool"]
     forms = [_form(name, training, days) for name in text_columns(schema)]
-    grids = [_grid(name, days) for name in numbers]
+    grids = [_grid(name, days, is_whole=schema[name].declared == "int") for name in numbers]
     digits = fitted([Digits(columns=(name,), days=0) for name in numbers], days)
     return [*(law for law in forms if law), *(law for law in grids if law), *digits]

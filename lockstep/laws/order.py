@@ -46,6 +46,7 @@ class Ordered(Banded, frozen=True, kw_only=True):
     """A law of rows in the order of their event time.
 
     Attributes:
+        measured: The columns that are looked at; `columns` are also those that order them.
         category: The column within whose segments they are ordered; None where all of them are.
         labels: The segments.
     """
@@ -53,6 +54,7 @@ class Ordered(Banded, frozen=True, kw_only=True):
     binds: ClassVar[bool] = False
 
     only_above: ClassVar[bool] = True
+    measured: tuple[str, ...]
     category: str | None
     labels: tuple[str, ...]
 
@@ -68,8 +70,9 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
     @property
     def says(self) -> str:
         """See `Law.says`."""
-        columns = listed([name for name in self.columns if name != self.category])
-        return f"{columns} does not stay in one place for longer than ever{self.within}."
+        return (
+            f"{listed(self.measured)} does not stay in one place for longer than ever{self.within}."
+        )
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
@@ -84,9 +87,8 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
             seen = glance(rows)
             label = self.labels[Segments(self.category, self.labels).codes(seen)[run[1][0]]]
             where = f" where {self.category} is {label}"
-        columns = [name for name in self.columns if name != self.category]
         return (
-            f"{listed(columns)} {'does' if len(columns) == 1 else 'do'} not move for "
+            f"{listed(self.measured)} {'does' if len(self.measured) == 1 else 'do'} not move for "
             f"{reading.value:.1f} hours{where}; on training days for {usual.highest:.1f} at most"
         )
 
@@ -99,13 +101,17 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
             is_in[run[1]] = True
         return seen.all_positions(is_in)
 
+    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
+        """See `Banded.suspects`; rows in other segments, or at other times, do not stay alike."""
+        return self.measured
+
     def _longest(self, rows: Rows) -> tuple[float, Ints] | None:
         """The longest run of one value: hours, and the positions of its rows."""
         seen = glance(rows)
         if seen.order is None:
             return None
         order, codes = _sorted(seen, self.category, self.labels)
-        moving = [seen.rows.values(name).places for name in self.columns if name != self.category]
+        moving = [seen.rows.values(name).places for name in self.measured]
         keep = np.logical_or.reduce([places >= 0 for places in moving])[order]
         if np.count_nonzero(keep) < ENOUGH_ROWS:
             return None
@@ -157,7 +163,9 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
     @property
     def says(self) -> str:
         """See `Law.says`."""
-        return f"Values of {self.columns[0]} are alike that follow each other in time{self.within}."
+        return (
+            f"Values of {self.measured[0]} are alike that follow each other in time{self.within}."
+        )
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
@@ -165,7 +173,7 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
         if seen.order is None:
             return {}
         order, codes = _sorted(seen, self.category, self.labels)
-        numbers = seen.numbers(self.columns[0])[order]
+        numbers = seen.numbers(self.measured[0])[order]
         known = ~np.isnan(numbers)
         numbers, codes = numbers[known], codes[known]
         if len(numbers) < ENOUGH_ROWS or np.std(numbers) < self.narrowest / 2:
@@ -184,7 +192,7 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         return (
-            f"{self.columns[0]} does not follow time as it did: {name.partition(' ')[2]} it moves "
+            f"{self.measured[0]} does not follow time as it did: {name.partition(' ')[2]} it moves "
             f"by {reading.value:.2g} of its variance, on training days by {usual.lowest:.2g} to "
             f"{usual.highest:.2g}; values are at other rows than theirs"
         )
@@ -223,17 +231,22 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
         training: The training rows.
     """
     days = training_days(training)
-    if not days or training.rows.schema.event_time is None:
+    time = training.rows.schema.event_time
+    if not days or time is None:
         return []
     parts = [Segments(None, ()), *categories(training.rows)]
     names = value_columns(training.rows.schema)
     numbers = [name for name in names if training.rows.columns[name].dtype != object]
-    smooth = [law for name in numbers for law in _smooth(name, parts, days)]
-    return [*smooth, *_stuck(smooth, names, parts, days)]
+    smooth = [law for name in numbers for law in _smooth(name, parts, days, time)]
+    return [*smooth, *_stuck(smooth, names, parts, days, time)]
 
 
 def _stuck(
-    smooth: list[Smooth], names: tuple[str, ...], parts: list[Segments], days: list[Rows]
+    smooth: list[Smooth],
+    names: tuple[str, ...],
+    parts: list[Segments],
+    days: list[Rows],
+    time: str,
 ) -> list[Stuck]:
     """How long values stay the same: of sensors in their segments, alone and all together.
 
@@ -243,12 +256,12 @@ def _stuck(
     moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
     places: dict[str, list[Segments]] = {}
     for one in smooth:
-        places.setdefault(one.columns[0], []).append(Segments(one.category, one.labels))
+        places.setdefault(one.measured[0], []).append(Segments(one.category, one.labels))
     found: list[Stuck] = []
     together: dict[Segments, list[str]] = {}
     for name in names:
         others = places.get(name, [one for one in parts if one.column != name])
-        runs = fitted([_law(Stuck, (name,), one) for one in others], days)
+        runs = fitted([_law(Stuck, (name,), one, time) for one in others], days)
         usual = [law for law in runs if law.bands[_RUN].middle <= moves]
         measured = [law for law in usual if law.bands[_RUN].middle >= SHORTEST_USUAL]
         if name in places:
@@ -257,16 +270,18 @@ def _stuck(
                 together.setdefault(Segments(law.category, law.labels), []).append(name)
         else:
             found += _best(measured, _RUN)
-    moving = [_law(Stuck, tuple(all_of), one) for one, all_of in together.items() if all_of[1:]]
+    moving = [
+        _law(Stuck, tuple(all_of), one, time) for one, all_of in together.items() if all_of[1:]
+    ]
     return [*found, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
 
 
-def _smooth(column: str, parts: list[Segments], days: list[Rows]) -> list[Smooth]:
+def _smooth(column: str, parts: list[Segments], days: list[Rows], time: str) -> list[Smooth]:
     """How alike neighbours are in a column, if they are: over all rows, and within segments."""
     others = [one for one in parts if one.column != column]
     alike = [
         law
-        for law in fitted([_law(Smooth, (column,), one) for one in others], days)
+        for law in fitted([_law(Smooth, (column,), one, time) for one in others], days)
         if _ROUGHNESS in law.bands and law.bands[_ROUGHNESS].middle <= ROUGHEST_USUAL
     ]
     known = [
@@ -284,11 +299,12 @@ def _best(laws: list[Kept], statistic: str) -> list[Kept]:
     return over_all + sorted(within, key=lambda law: law.bands[statistic].middle)[:1]
 
 
-def _law(kind: type[Kept], columns: tuple[str, ...], parted: Segments) -> Kept:
+def _law(kind: type[Kept], measured: tuple[str, ...], parted: Segments, time: str) -> Kept:
     category = parted.column
     return kind(
-        columns=(*columns, *([] if category is None or category in columns else [category])),
+        columns=(*measured, *([] if category is None else [category]), time),
         days=0,
+        measured=measured,
         category=category,
         labels=parted.labels,
     )

@@ -29,7 +29,7 @@ MOST_SEGMENTS = 8
 """Segments of a category in each of which relations are judged."""
 MOST_ROWS = 20_000
 """Training rows on which relations are looked for."""
-LEAST_GAIN = 0.1
+LEAST_GAIN = 0.25
 """Share of what is unexplained that a further term has to explain."""
 MOST_UNEXPLAINED = 0.7
 """Share of the standard deviation within a usual day that a relation leaves at most."""

@@ -81,6 +81,11 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     def _where(self, label: str) -> str:
         return f"it is {label}" if self.category is None else f"{self.category} is {label}"
 
+    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
+        """See `Banded.suspects`; where a difference fell, rows may be in other segments too."""
+        is_less = abs(reading.value) < min(abs(usual.lowest), abs(usual.highest))
+        return self.columns if is_less else self.columns[:1]
+
     def rows_of(self, rows: Rows, name: str) -> Array:
         """See `Banded.rows_of`."""
         seen = glance(rows)

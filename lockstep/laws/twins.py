@@ -51,6 +51,10 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
     def _sensors(self) -> tuple[str, ...]:
         return tuple(name for name in self.columns if name != self.category)
 
+    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
+        """See `Banded.suspects`; those that are measured."""
+        return self._sensors
+
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
         if not len(rows) or rows.hours is None:
