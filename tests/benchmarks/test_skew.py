@@ -1,0 +1,117 @@
+"""The skew benchmark: what it does to deliveries, and how it judges what the checks say."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from benchmarks.skew.clean import heard
+from benchmarks.skew.data import TABLES, same_rows
+from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
+from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
+from benchmarks.skew.judged import Judged, compare
+from benchmarks.skew.report import document, markdown
+from benchmarks.skew.scenes import SCENES
+from lockstep.checks.results import CheckResult
+
+FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
+PASSED = CheckResult(True, "All is well.")
+FOUND = CheckResult(False, "temp jumped.", column="temp")
+CLEAN = Judged({"sudden_shift": PASSED}, {"a": (1,), "b": (2,)})
+
+
+@pytest.fixture(scope="module")
+def delivery() -> Delivery:
+    from assets.flight_delay import departures
+
+    days = (departures(date(2013, 7, day)).to_pandas() for day in (10, 9, 11))
+    return Delivery(*days)
+
+
+def test_halves_are_told_by_parity_and_digest() -> None:
+    assert half_of_day(date(2013, 4, 1)) == "unseen"
+    assert half_of_day(date(2013, 4, 2)) == "tuning"
+    assert {half_of_name(name) for name in "abcdefgh"} == {"tuning", "unseen"}
+
+
+def test_days_of_a_half_are_of_that_half() -> None:
+    for table in TABLES.values():
+        days = table.days("unseen", 10)
+        assert len({*days}) == 10
+        assert {half_of_day(day) for day in days} == {"unseen"}
+
+
+def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
+    faults = [*(one.fault for one in DATA_FAULTS), *(one.fault for one in SCENES)]
+    assert len({one.name for one in faults}) == len(faults)
+    counts = {kind: sum(one.kind == kind for one in faults) for kind in {f.kind for f in faults}}
+    assert counts["data"] >= 50
+    assert len(counts) == 6
+    assert min(counts.values()) >= 10
+
+
+@pytest.mark.parametrize("one", DATA_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_changes_the_delivery_and_leaves_what_upstream_has(
+    one: DataFault, delivery: Delivery
+) -> None:
+    before = delivery.rows.copy()
+    changed = one.change(delivery)
+    assert list(changed.columns) == list(before.columns)
+    if one.fault.name != "pressure_filled_with_norm":  # on this day all pressures are known
+        assert not same_rows(changed, before)
+    pd.testing.assert_frame_equal(delivery.rows, before)
+
+
+def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
+    trial = compare(FAULT, CLEAN, Judged({"sudden_shift": FOUND}))
+    assert (trial.detected, trial.located, trial.contained) == (True, True, True)
+    assert trial.by == "sudden_shift"
+
+
+def test_what_fails_without_the_fault_too_does_not_find_it() -> None:
+    clean = Judged({"sudden_shift": FOUND}, CLEAN.out)
+    assert not compare(FAULT, clean, Judged({"sudden_shift": FOUND})).detected
+
+
+def test_a_check_of_another_kind_does_not_find_a_fault() -> None:
+    assert not compare(FAULT, CLEAN, Judged({"input_drift": FOUND})).detected
+
+
+def test_a_finding_that_names_another_column_does_not_locate_it() -> None:
+    other = CheckResult(False, "temp and dewp.", column="dewp_in_part")
+    trial = compare(FAULT, CLEAN, Judged({"laws": other}))
+    assert trial.detected
+    assert not trial.located
+
+
+def test_wrong_rows_that_are_published_are_not_contained() -> None:
+    out = {"a": (1,), "b": (3,)}
+    assert not compare(FAULT, CLEAN, Judged({"laws": FOUND}, out)).contained
+
+
+def test_rows_that_are_set_aside_are_contained() -> None:
+    out, aside = {"a": (1,)}, frozenset("b")
+    assert compare(FAULT, CLEAN, Judged({"laws": FOUND}, out, aside)).contained
+
+
+def test_rows_that_are_lost_are_not_contained() -> None:
+    assert not compare(FAULT, CLEAN, Judged({"laws": FOUND}, {"a": (1,)})).contained
+
+
+def test_a_fault_counts_as_found_where_most_days_find_it() -> None:
+    found, missed = Trial(True, True, True, "laws"), Trial(False, False, True)
+    outcome = Outcome(FAULT, {"1": found, "2": found, "3": missed})
+    assert (outcome.detected, outcome.located, outcome.by) == (True, True, "laws")
+    assert not Outcome(FAULT, {"1": found, "2": missed}).detected
+
+
+def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
+    found, missed = Trial(True, True, True, "laws", "temp jumped."), Trial(False, False, False)
+    other = Fault("year_for_seats", "data", "swapped", ("plane_year",), unfound="No trace.")
+    outcomes = [Outcome(FAULT, {"d": found}), Outcome(other, {"d": missed})]
+    days = {date(2013, 4, 1): Judged({"laws": FOUND}), date(2013, 4, 2): CLEAN}
+    report = document(outcomes, heard(days).to_json(), {}, {})
+    assert (report["total"], report["detected"], report["contained"]) == (2, 1, 1)
+    assert report["clean_days"]["errors"] == 1
+    assert report["clean_days"]["incidents"][0]["said"] == "temp jumped."
+    assert "No trace." in markdown(report)
