@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from graphlib import CycleError as _Circle
 from graphlib import TopologicalSorter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from lockstep.columns.errors import (
     CycleError,
     DuplicateNameError,
     FunctionError,
-    LockstepError,
 )
 from lockstep.columns.kinds import (
     Array,
@@ -22,28 +21,12 @@ from lockstep.columns.kinds import (
     Kind,
     example_array,
     kind_of_dtype,
-    picker,
 )
 from lockstep.columns.nodes import NOTHING, Bound, FieldNode, Node
-from lockstep.columns.returned import are_texts, canonical, raised, writes_to_input
+from lockstep.columns.plans import Plan, plan_of
+from lockstep.columns.returned import canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
-
-
-class _Step(NamedTuple):
-    """What a graph does to have the columns of a node.
-
-    Attributes:
-        node: The node.
-        is_direct: Whether its one column is what its function returns of its inputs.
-        inputs: From columns to those inputs.
-        dtype: The dtype with which an array surely is its column; None where it takes more.
-    """
-
-    node: Node
-    is_direct: bool
-    inputs: Callable[[Columns], Sequence[Array]]
-    dtype: np.dtype[Any] | None
 
 
 class Graph:
@@ -82,7 +65,7 @@ class Graph:
         self.nodes: Mapping[str, Node] = {node.name: node for node in (*fields, *self._sort())}
         check_roles(self)
         check_kinds(self)
-        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], tuple[_Step, ...]] = {}
+        self._plans: dict[tuple[frozenset[str], tuple[str, ...]], Plan] = {}
         self._kinds = {
             name: kind
             for node in self.nodes.values()
@@ -229,41 +212,17 @@ class Graph:
             for name, array in columns.items()
         }
         rows = len(next(iter(found.values()))) if found else 0
-        shape = (rows,)
         with np.errstate(all="ignore"):
-            for node, is_direct, inputs, dtype in self._plan(frozenset(found), tuple(wanted)):
-                try:
-                    if is_direct:
-                        value = node.function(*inputs(found))  # type: ignore[misc]
-                    else:
-                        given = node.compute(found, bound)
-                except LockstepError:
-                    raise
-                except Exception as error:
-                    raise raised(node, error) from error
-                if not is_direct:
-                    for name, one in given.items():
-                        if name not in found:
-                            found[name] = _settled(node, one, self._dtypes[name], rows)
-                elif type(value) is np.ndarray and value.dtype is dtype and value.shape == shape:
-                    # "write", which takes twice as long by its name
-                    value.setflags(False)  # type: ignore[call-arg]
-                    found[node.name] = value
-                else:
-                    found[node.name] = _settled(node, value, self._dtypes[node.name], rows)
+            self._plan(frozenset(found), tuple(wanted))(found, bound, rows)
         return found
 
-    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> tuple[_Step, ...]:
+    def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> Plan:
         plan = self._plans.get((given, wanted))
         if plan is None:
             needed = self._needed(given, wanted)
-            plan = tuple(self._step(node) for node in self.nodes.values() if node in needed)
-            self._plans[(given, wanted)] = plan
+            nodes = [node for node in self.nodes.values() if node in needed]
+            plan = self._plans[(given, wanted)] = plan_of(nodes, self._dtypes)
         return plan
-
-    def _step(self, node: Node) -> _Step:
-        dtype = self._dtypes[node.name]
-        return _Step(node, node.is_direct, picker(node.inputs), None if dtype.hasobject else dtype)
 
     def _needed(self, given: frozenset[str], wanted: Iterable[str]) -> set[Node]:
         needed: set[Node] = set()
@@ -370,20 +329,6 @@ def _givers(nodes: Iterable[Node]) -> dict[str, Node]:
                 )
             givers[name] = node
     return givers
-
-
-def _settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
-    """What a node gave as its column, in canonical form and read-only."""
-    if (
-        type(value) is not np.ndarray
-        or value.dtype != dtype
-        or value.shape != (rows,)
-        or (dtype.hasobject and not are_texts(value))
-    ):
-        value = canonical(node, value, dtype, rows)
-    found: Array = value
-    found.setflags(write=False)
-    return found
 
 
 def _read_only(array: Array) -> Array:

@@ -1,0 +1,110 @@
+"""Plans: the nodes that give some columns, as one function.
+
+A graph is evaluated for every request. What is known of its nodes beforehand (which columns each
+takes, which it gives, and of which dtype) is written down as Python once, a line for each node, so
+that nothing is looked up for a single row that takes as long as computing its columns does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.nodes import Bound, Node
+from lockstep.columns.returned import are_texts, canonical, raised
+
+Dtypes: TypeAlias = Mapping[str, np.dtype[Any]]
+"""By column, the dtype of its array."""
+
+Plan: TypeAlias = Callable[[Columns, Bound, int], None]
+"""Computes columns beside those that are known, of so many rows.
+
+It raises `FunctionError` where a node's function raises, or gives what is no column.
+"""
+
+
+def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
+    """The plan of nodes, each after those that it is computed from.
+
+    Args:
+        nodes: The nodes.
+        dtypes: Of all of their columns.
+    """
+    lines = [line for place, node in enumerate(nodes) for line in _lines(place, node, dtypes)]
+    body = "".join(f"        {line}\n" for line in lines)
+    names: dict[str, Any] = {
+        **{f"node_{place}": node for place, node in enumerate(nodes)},
+        **{f"dtype_{place}": dtypes[node.name] for place, node in enumerate(nodes)},
+        "dtypes": dtypes,
+        "ndarray": np.ndarray,
+        "settled": _settled,
+        "settle": _settle,
+        "raised": raised,
+        "LockstepError": LockstepError,
+    }
+    exec(compile(_FRAME.format(body=body), "<plan>", "exec"), names)  # noqa: S102; of names alone
+    plan: Plan = names["plan"]
+    return plan
+
+
+_FRAME = """\
+def plan(known, bound, rows):
+    shape = (rows,)
+    node = None
+    try:
+{body}
+        return
+    except LockstepError:
+        raise
+    except Exception as error:
+        raise raised(node, error) from error
+"""
+
+
+def _lines(place: int, node: Node, dtypes: Dtypes) -> list[str]:
+    """The lines of a node."""
+    if not node.is_direct:
+        return [
+            f"node = node_{place}",
+            "settle(node, node.compute(known, bound), known, dtypes, rows)",
+        ]
+    given = ", ".join(f"known[{name!r}]" for name in node.inputs)
+    settled = f"settled(node, value, dtype_{place}, rows)"
+    column = f"known[{node.name!r}]"
+    begin = [f"node = node_{place}", f"value = node.function({given})"]
+    if dtypes[node.name].hasobject:  # an array of objects may hold anything
+        return [*begin, f"{column} = {settled}"]
+    return [
+        *begin,
+        f"if type(value) is ndarray and value.dtype is dtype_{place} and value.shape == shape:",
+        "    value.setflags(False)",  # write, which takes twice as long by its name
+        f"    {column} = value",
+        f"else: {column} = {settled}",
+    ]
+
+
+def _settle(
+    node: Node, given: Mapping[str, Any], known: Columns, dtypes: Dtypes, rows: int
+) -> None:
+    """Add the columns that a node gave to those that are known, but for those that were before."""
+    for name, value in given.items():
+        if name not in known:
+            known[name] = _settled(node, value, dtypes[name], rows)
+
+
+def _settled(node: Node, value: Any, dtype: np.dtype[Any], rows: int) -> Array:
+    """What a node gave as its column, in canonical form and read-only."""
+    if (
+        type(value) is not np.ndarray
+        or value.dtype != dtype
+        or value.shape != (rows,)
+        or (dtype.hasobject and not are_texts(value))
+    ):
+        value = canonical(node, value, dtype, rows)
+    found: Array = value
+    found.setflags(write=False)
+    return found
