@@ -48,21 +48,25 @@ class Skops:
     estimators: list[str]
     functions: list[str]
 
-    def knowing(self, data: bytes) -> Any:
-        """The module `skops.io`, with what a stored estimator names on its lists.
+    def learn(self, data: bytes) -> set[str]:
+        """Put what a stored estimator names onto the lists, where it belongs there.
 
         Args:
             data: The estimator as skops stored it.
 
+        Returns:
+            Full names of all types and functions that it asks for.
+
         Raises:
             Exception: It is no such thing, or is damaged.
         """
-        for name in sorted(_names_in(data)):
-            if is_estimator(name) and name not in self.estimators:
+        names = _names_in(data)
+        for name in names:
+            if name not in self.estimators and is_estimator(name):
                 self.estimators.append(name)
-            if is_function(name) and name not in self.functions:
+            if name not in self.functions and is_function(name):
                 self.functions.append(name)
-        return self.io
+        return names
 
 
 def skops() -> Skops:

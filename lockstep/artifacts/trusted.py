@@ -118,7 +118,9 @@ def load_estimator(column: str, data: bytes) -> Any:
     """
     stored = skops()
     try:
-        return stored.knowing(data).loads(data, trusted=list(TRUSTED))
+        names = stored.learn(data)
+        # skops goes through the list for every value of the estimator
+        return stored.io.loads(data, trusted=[name for name in TRUSTED if name in names])
     except stored.io.exceptions.UntrustedTypesFoundException:
         raise UntrustedTypeError(column, _untrusted(data)) from None
     except Exception as error:
@@ -129,5 +131,7 @@ def load_estimator(column: str, data: bytes) -> Any:
 
 
 def _untrusted(data: bytes) -> list[str]:
-    found = skops().knowing(data).get_untrusted_types(data=data)
+    stored = skops()
+    stored.learn(data)
+    found = stored.io.get_untrusted_types(data=data)
     return sorted(set(found) - set(TRUSTED))
