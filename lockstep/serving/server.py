@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -129,7 +130,9 @@ def application_of_environment() -> Application:
     log_to_stderr()
     forget_the_dead()
     settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
-    return served(settings, os.environ.get(TOKEN))
+    application = served(settings, os.environ.get(TOKEN))
+    gc.freeze()  # libraries stay: going through them for garbage would take a tenth of a second
+    return application
 
 
 def served(settings: Settings, token: str | None = None) -> Application:
