@@ -10,22 +10,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
-from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.records import (
-    EventTime,
-    Key,
-    Missing,
-    Named,
-    Outcome,
-    Record,
-    RowNumber,
-    Zone,
-    fields,
-)
-
 if TYPE_CHECKING:
+    from lockstep.columns.decorators import feature, label, model, output
+    from lockstep.columns.kinds import Bools, Floats, Ints, Texts, Times
+    from lockstep.columns.pipeline import Pipeline
+    from lockstep.columns.records import (
+        EventTime,
+        Key,
+        Missing,
+        Named,
+        Outcome,
+        Record,
+        RowNumber,
+        Zone,
+        fields,
+    )
     from lockstep.project.declaration import Calendar, PipelineAssets
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
@@ -67,26 +66,45 @@ __all__ = [
     "output",
 ]
 
-_DECLARATIONS = {
+_HOMES = {
+    "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.canary",
     "CsvSource": "project.sources",
+    "EventTime": "columns.records",
+    "Floats": "columns.kinds",
     "FunctionSource": "project.sources",
+    "Ints": "columns.kinds",
+    "Key": "columns.records",
+    "Missing": "columns.records",
+    "Named": "columns.records",
+    "Outcome": "columns.records",
     "ParquetSource": "project.sources",
+    "Pipeline": "columns.pipeline",
     "PipelineAssets": "project.declaration",
     "Quality": "project.quality",
+    "Record": "columns.records",
     "RequestLog": "serving.requestlog.settings",
+    "RowNumber": "columns.records",
     "Serving": "project.serving",
     "SqlSource": "project.sources",
     "Suites": "suites.suites",
+    "Texts": "columns.kinds",
+    "Times": "columns.kinds",
+    "Zone": "columns.records",
+    "feature": "columns.decorators",
+    "fields": "columns.records",
+    "label": "columns.decorators",
+    "model": "columns.decorators",
+    "output": "columns.decorators",
 }
-"""Names that a stored version's columns have no use for, loaded at their first use: a version
-carries the modules of the columns alone."""
+"""The module of each name, loaded at its first use: the command line needs none to say what it
+can do, and a stored version carries the modules of the columns alone."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _DECLARATIONS:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_DECLARATIONS[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
