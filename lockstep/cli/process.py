@@ -21,7 +21,7 @@ _SETTINGS = {
 }
 
 
-_COLLECT_AFTER = (200_000, 50, 1_000)
+_COLLECT_AFTER = (500_000, 20, 1_000)
 """Objects, and collections of younger ones, after which the garbage collector looks for cycles.
 Loading the libraries makes some millions of objects that stay; by Python's own thresholds the
 collector walks through them over and over, a fifth of the time that loading takes."""

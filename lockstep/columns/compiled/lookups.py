@@ -128,16 +128,15 @@ def _table(encoder: Any, given: Layout, place: int) -> Table:
     if kind in {Kind.FLOAT, Kind.TEXT}:
         values.append(None)
     columns = _columns_of_codes(encoder, place)
-    answers = _answers(encoder, given, place, values, columns)
+    unknown = _unknown(kind, values)
+    answers, answer = _all_answers(encoder, given, place, values, unknown, columns)
     codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
     if not codes:
         raise NotCompiledError(f"{type(encoder).__name__} knows no value of its column {place}")
-    unknown = _unknown(kind, values)
-    answer = _ask(encoder, given, place, [unknown], columns) if unknown is not None else ""
     if isinstance(answer, str):
         refused, last = answer, np.zeros_like(next(iter(codes.values())))
     else:
-        refused, last = None, answer[0]
+        refused, last = None, answer
         if len(codes) < len(values):
             raise NotCompiledError(
                 f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
@@ -164,6 +163,23 @@ def _unknown(kind: Kind, categories: Sequence[Any]) -> Any:
         return next((value for value in (True, False) if value not in known), None)
     highest = max(known, default=0)
     return type(highest)(highest + 1) if np.isfinite(highest) else 0.5
+
+
+def _all_answers(
+    encoder: Any, given: Layout, place: int, values: Sequence[Any], unknown: Any, columns: slice
+) -> tuple[dict[Any, Array | str], Array | str]:
+    """What an encoder makes of each value in one column, and of one that it never saw.
+
+    It is asked about all at once, which takes as long as about one.
+    """
+    if unknown is None:
+        return _answers(encoder, given, place, values, columns), ""
+    together = _ask(encoder, given, place, [*values, unknown], columns)
+    if not isinstance(together, str):
+        return dict(zip(values, together[:-1], strict=True)), together[-1]
+    alone = _ask(encoder, given, place, [unknown], columns)
+    answers = _answers(encoder, given, place, values, columns)
+    return answers, alone if isinstance(alone, str) else alone[0]
 
 
 def _answers(
