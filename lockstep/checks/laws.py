@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.results import CheckResult, others, with_unjudged
@@ -18,12 +20,14 @@ _EXAMPLES = 5
 """Keys that are named of a broken law."""
 
 
-def check_laws(book: Book, rows: Rows) -> CheckResult:
-    """Whether a batch keeps the laws of a version.
+def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckResult:
+    """Whether a batch keeps the laws of a version; where a person accepted that, it only warns.
 
     Args:
         book: The laws.
         rows: The rows of the batch.
+        accepted: Columns of which a person accepted that laws are broken: all laws of which one
+            of them is the first suspect.
     """
     if not book.laws:
         return CheckResult.not_judged(
@@ -32,7 +36,10 @@ def check_laws(book: Book, rows: Rows) -> CheckResult:
         )
     if not len(rows):
         return CheckResult.not_judged("There are no rows.")
-    found = book.find(rows)
+    found = [
+        replace(broken, strict=broken.strict and broken.columns[0] not in accepted)
+        for broken in book.find(rows)
+    ]
     errors = [broken for broken in found if broken.strict]
     told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD

@@ -85,13 +85,18 @@ SUDDEN_SHIFT = Check(
 LAWS = Check(
     "laws",
     "The raw rows keep the laws that were found in the training rows when the version was fitted, "
-    "each with how many training days broke it: which columns are a function of which others, such "
-    "as one temperature for each airport and hour. Laws are found in the data, never by the names "
-    "of columns. What breaks one that no training day broke is an error; what a few of them broke "
-    "is unusual, a warning. The details list each broken law with its columns, rows and figures.",
-    "Look the named rows up upstream: they contradict each other, or what training knew of them. "
-    "The first column is the first suspect: most of the laws about it are broken. Have the rows "
-    "corrected, then: AGAIN. If the world changed, train on newer rows and promote that version.",
+    "each with how many training days broke it: which columns are a function of which others (one "
+    "temperature for each airport and hour), what training knew of a value (one position for each "
+    "destination), which texts hold other columns' values, that keys are new, rows of their day "
+    "and no copies, how many rows a day and each part of it has, and which categories go together. "
+    "Laws are found in the data, never by the names of columns. What breaks one that no training "
+    "day broke is an error; what is unusual, but may be, is a warning. The details list each "
+    "broken law with its columns, rows and figures.",
+    "Look the named rows up upstream: they contradict each other, the batches before, or what "
+    "training knew. The first column is the first suspect: most of the laws about it are broken. "
+    "Have the rows corrected, then: AGAIN. If the change is real and meant to stay, train on newer "
+    "rows and promote that version, or accept it: "
+    "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
     blocking=True,
 )
 COMPUTATION = Check(

@@ -27,7 +27,7 @@ class BatchConfig(dg.Config):
     """What a person decides about a batch.
 
     Attributes:
-        accept: Columns whose sudden shift is real and meant to stay.
+        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
     """
 
     accept: list[str] = []  # noqa: RUF012 - pydantic copies the default

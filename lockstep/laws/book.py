@@ -12,9 +12,11 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.laws import (
     bounds,
+    combinations,
     compositions,
     dependencies,
     forms,
+    identity,
     joint,
     lookups,
     mass,
@@ -22,11 +24,15 @@ from lockstep.laws import (
     relations,
     segments,
     twins,
+    volume,
 )
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
+from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.dependencies import Dependency
+from lockstep.laws.earlier import Earlier
 from lockstep.laws.forms import Digits, Form, Grid
+from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joint import Together
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
@@ -36,6 +42,7 @@ from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
 from lockstep.laws.twins import Twins
+from lockstep.laws.volume import RowsADay, RowsASegment
 
 AnyLaw = (
     AtMost
@@ -45,10 +52,16 @@ AnyLaw = (
     | Digits
     | Form
     | Grid
+    | KnownPairs
     | LookUp
     | Mass
+    | NewContent
+    | NewKeys
     | NotNegative
+    | OwnDay
     | Relation
+    | RowsADay
+    | RowsASegment
     | Segmented
     | Smooth
     | Stuck
@@ -61,6 +74,9 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     dependencies.discover,
     lookups.discover,
     compositions.discover,
+    identity.discover,
+    volume.discover,
+    combinations.discover,
     bounds.discover,
     forms.discover,
     joint.discover,
@@ -102,15 +118,23 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         found = [broken for law in self.laws if (broken := law.find(rows)) is not None]
         return _suspects_first(found, self.laws)
 
-    def rows(self, columns: Columns, schema: Schema, day: str | None = None) -> Rows:
+    def rows(
+        self,
+        columns: Columns,
+        schema: Schema,
+        day: str | None = None,
+        earlier: Sequence[Earlier] = (),
+    ) -> Rows:
         """The rows of a batch, as laws look at them.
 
         Args:
             columns: Its columns.
             schema: What they are declared to hold.
             day: The day that they are to be of, in ISO form; None where they are of no one day.
+            earlier: The batches that were published before, the newest last.
         """
-        return Rows({name: columns[name] for name in schema.names}, schema, self.timezone, day)
+        raw = {name: columns[name] for name in schema.names}
+        return Rows(raw, schema, self.timezone, day, tuple(earlier))
 
     def to_json(self) -> bytes:
         """As JSON."""

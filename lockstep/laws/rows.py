@@ -13,6 +13,7 @@ import pandas as pd
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.laws.earlier import Digests, Earlier, digests_of, digests_of_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,12 +48,14 @@ class Rows:
         schema: What they are declared to hold.
         timezone: Where a day begins and ends.
         day: The day that the rows are to be of, in ISO form; None where they are of no one day.
+        earlier: The batches that were published before, the newest last.
     """
 
     columns: Columns
     schema: Schema
     timezone: str = "UTC"
     day: str | None = None
+    earlier: tuple[Earlier, ...] = ()
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -109,6 +112,44 @@ class Rows:
         """The hour in UTC of each row, datetime64[h]; None where rows have no event time."""
         name = self.schema.event_time
         return None if name is None else self.columns[name].astype("datetime64[h]")
+
+    @cached_property
+    def outside(self) -> Array | None:
+        """Rows that happened on another day than they are to be of; None where that has no sense.
+
+        Those of which it is not known when they happened are of the day.
+        """
+        if self.days is None or self.day is None:
+            return None
+        outside: Array = (self.days != np.datetime64(self.day)) & ~is_missing(self.days)
+        return outside
+
+    @cached_property
+    def key_digests(self) -> Array:
+        """A digest of each row's key: uint64."""
+        assert self.schema.key is not None, "rows that are scored have a key"
+        return digests_of(self.columns[self.schema.key])
+
+    @cached_property
+    def content_digests(self) -> Array:
+        """A digest of each row's values but for its key and event time: uint64."""
+        left_out = (self.schema.key, self.schema.event_time)
+        kept = {name: one for name, one in self.columns.items() if name not in left_out}
+        return digests_of_rows(kept) if kept else np.zeros(len(self), dtype=np.uint64)
+
+    def remembered(self, partition: str) -> Earlier:
+        """What is kept of the rows, for the batches that follow.
+
+        Args:
+            partition: The day or file.
+        """
+        return Earlier(
+            partition=partition,
+            rows=len(self),
+            outside=float(self.outside.mean()) if self.outside is not None and len(self) else None,
+            keys=Digests.of(self.key_digests),
+            contents=Digests.of(self.content_digests),
+        )
 
     def take(self, rows: Array | slice, day: str | None = None) -> Rows:
         """Some of the rows, by position or where a mask is true."""

@@ -12,7 +12,7 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
 from lockstep.laws.rows import Rows, Values
 
-Part = Literal["value", "hour", "time of day"]
+Part = Literal["value", "hour", "time of day", "hour of the day"]
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -20,8 +20,8 @@ class Term(msgspec.Struct, frozen=True):
 
     Attributes:
         column: The field.
-        part: Its value; of an event time the hour that it is in, or the time of day by the clock
-            of the time zone.
+        part: Its value; of an event time the hour that it is in, or the time of day, or the hour
+            of that (a number), by the clock of the time zone.
     """
 
     column: str
@@ -46,7 +46,10 @@ class Term(msgspec.Struct, frozen=True):
         times = rows.local_times
         assert times is not None, "only an event time has parts"
         time_of_day: Array = times - times.astype("datetime64[D]")
-        return time_of_day
+        if self.part == "time of day":
+            return time_of_day
+        hours = time_of_day / np.timedelta64(1, "h")
+        return np.floor(hours)  # NaN where it is not known
 
     def show(self, value: Any) -> str:
         """A value of the term in a sentence."""

@@ -53,6 +53,7 @@ from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.drifting import Followed, follow
+from lockstep.scoring.earlier import earlier_batches, keep_for_later
 from lockstep.scoring.history import read_days
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
@@ -66,6 +67,7 @@ from lockstep.scoring.window import check_shift, profiled, trailing_window
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.laws.rows import Rows as LawRows
     from lockstep.parity.effect import Effect
     from lockstep.parity.profiles import Profile
 
@@ -159,7 +161,7 @@ def score(
         work: The partition; what was published of it before is replaced, if nothing blocks.
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
-        accept: Columns whose sudden shift is real and meant to stay.
+        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
 
     Raises:
         LockstepError: `accept` names no field of the record.
@@ -189,7 +191,7 @@ def ingest_batch(
         work: The partition.
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
-        accept: Columns whose sudden shift is real and meant to stay.
+        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
         now: When it is scored; by the clock if it is not said.
 
     Raises:
@@ -205,19 +207,22 @@ def ingest_batch(
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(rows.columns, profiled(schema))
         drift = _input_drift(work, live, profile, ingested.columns)
+        day = work.partition if work.stream == "daily" else None
+        raw = live.laws.rows(ingested.columns, schema, day)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": drift.result,
             "sudden_shift": carry_out(_check_shift, work, live, profile, accept),
-            "laws": carry_out(_check_laws, work, live, ingested.columns),
+            "laws": carry_out(_check_laws, work, live, raw, accept),
         }
         results = worth_telling(work.declared, "batch", found)
         path = attempt.write_columns("batch", ingested.columns)
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("batch_quarantine", aside)
         attempt.write_json("profile", profile.to_json())
+        keep_for_later(attempt, raw)
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -483,11 +488,12 @@ def _check_shift(
     return check_shift(window, profile, accept, jumps)
 
 
-def _check_laws(work: Work, live: LoadedVersion, columns: Columns) -> CheckResult:
+def _check_laws(
+    work: Work, live: LoadedVersion, raw: LawRows, accept: Sequence[str]
+) -> CheckResult:
     """Whether the accepted rows keep the laws of the version; training had no others either."""
-    day = work.partition if work.stream == "daily" else None
-    rows = live.laws.rows(columns, live.pipeline.record_schema, day)
-    return check_laws(live.laws, rows)
+    earlier = earlier_batches(work.records, work.partition)
+    return check_laws(live.laws, replace(raw, earlier=tuple(earlier)), accept)
 
 
 def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:

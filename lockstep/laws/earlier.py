@@ -1,0 +1,77 @@
+"""Earlier batches: what is kept of a published batch, for the laws of those that follow it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.tables import is_missing
+
+_KEPT = 32_768
+"""Digests that are kept of a batch: the smallest ones, a sample of the same rows in every batch."""
+_ALL = np.uint64(2**64 - 1)
+
+
+class Digests(msgspec.Struct, frozen=True):
+    """Digests of rows, of which a bounded number is kept.
+
+    Attributes:
+        sorted: 64 bits each, little-endian, in order.
+        complete: Whether they are those of all rows; otherwise they are the smallest ones.
+    """
+
+    sorted: bytes
+    complete: bool
+
+    @classmethod
+    def of(cls, digests: Array) -> Digests:
+        """The digests to keep of those of all rows."""
+        found = np.unique(digests)
+        return cls(found[:_KEPT].astype("<u8").tobytes(), len(found) <= _KEPT)
+
+    def hold(self, digests: Array) -> tuple[Array, Array]:
+        """Which digests are among those of the rows, and of which it can be told."""
+        known = np.frombuffer(self.sorted, dtype="<u8")
+        if not len(known):
+            return np.zeros(len(digests), dtype=bool), np.ones(len(digests), dtype=bool)
+        at = np.minimum(np.searchsorted(known, digests), len(known) - 1)
+        return known[at] == digests, digests <= (_ALL if self.complete else known[-1])
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What is kept of a batch.
+
+    Attributes:
+        partition: The day or file.
+        rows: How many rows it has.
+        outside: Share of them that happened on another day; None where that cannot be told.
+        keys: Digests of their keys.
+        contents: Digests of their values but for key and event time.
+    """
+
+    partition: str
+    rows: int
+    outside: float | None
+    keys: Digests
+    contents: Digests
+
+
+def digests_of(array: Array) -> Array:
+    """A digest of each value: uint64, the same in every process; that of a missing value is 0."""
+    missing = is_missing(array)
+    if array.dtype == object:
+        array = np.where(missing, "", array)
+    found: Array = pd.util.hash_array(array, categorize=len(array) > 1_000)
+    found[missing] = 0
+    return found
+
+
+def digests_of_rows(columns: Columns) -> Array:
+    """A digest of the values of each row, in the order of the columns: uint64."""
+    found = np.zeros(len(next(iter(columns.values()), ())), dtype=np.uint64)
+    for array in columns.values():
+        found = (found ^ (found >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
+        found ^= digests_of(array)
+    return found

@@ -1,0 +1,224 @@
+"""Identity: rows that are new, of their day, and no copies of others under other keys."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array
+from lockstep.columns.plain import counted, listed
+from lockstep.columns.tables import is_missing
+from lockstep.laws.earlier import Digests
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows
+
+WINDOW = 14
+"""Days before a day that are looked at for copies of its rows."""
+_FEW = 0.01
+"""Share of a batch's rows of other days, beyond what is usual, that is merely unusual."""
+_ENOUGH_BATCHES = 5
+"""Published batches that it takes to tell what is usual of them."""
+_MOST_USUAL = 0.2
+"""Largest share of copies that training days may have, so that a copy says anything."""
+_TIMES = 3.0
+"""How many times the largest share of training days is beyond all that is usual."""
+
+
+class NewKeys(Law, frozen=True, kw_only=True):
+    """Keys are new: no other batch of the stream was published with them.
+
+    Files may come corrected under another name, so that their keys repeat: that is unusual only.
+
+    Attributes:
+        last_day: The last training day, in ISO form.
+        keys: Digests of the keys of the training rows.
+    """
+
+    binds: ClassVar[bool] = False
+
+    last_day: str
+    keys: Digests
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        return f"each {self.columns[0]} is there once, in all days"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows whose key was published with another batch, or is one of training."""
+        repeated, where = self._in_training(rows), []
+        if repeated.any():
+            where.append("the training rows")
+        for batch in rows.earlier[::-1]:
+            held, _ = batch.keys.hold(rows.key_digests)
+            if held.any():
+                where.append(batch.partition)
+                repeated = repeated | held
+        found = np.flatnonzero(repeated)
+        if not len(found):
+            return None
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{counted(len(found), 'row')} of {len(rows):,} have a {self.columns[0]} that "
+            f"was there before, in {listed(where, 3)}",
+            rows=found,
+            strict=self.is_strict and rows.day is not None,
+            numbers={"rows with old keys": len(found)},
+        )
+
+    def _in_training(self, rows: Rows) -> Array:
+        """Rows later than training whose key is one of training; its own days may come again."""
+        days = rows.days
+        if days is None:
+            return np.zeros(len(rows), dtype=bool)
+        held, _ = self.keys.hold(rows.key_digests)
+        return held & (days > np.datetime64(self.last_day))
+
+
+class OwnDay(Law, frozen=True, kw_only=True):
+    """Rows of a day happened on that day.
+
+    Attributes:
+        first_day: The first training day, in ISO form.
+        last_day: The last one.
+    """
+
+    binds: ClassVar[bool] = False
+
+    first_day: str
+    last_day: str
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        return f"{self.columns[0]} is in the day of the rows"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows of other days, where there are more of them than there ever were."""
+        outside, days = rows.outside, rows.days
+        if outside is None or days is None or not outside.any():
+            return None
+        shares = [batch.outside for batch in rows.earlier if batch.outside is not None]
+        share, usual = float(outside.mean()), max(shares, default=0.0)
+        if share <= _by_chance(usual, len(rows)):
+            return None
+        found, times = np.unique(days[outside], return_counts=True)
+        told = [f"{day} ({count:,})" for day, count in zip(found, times, strict=True)]
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{counted(int(outside.sum()), 'row')} of {len(rows):,} are not of {rows.day} "
+            f"by {self.columns[0]}, but of {listed(told, 3)}; of the {len(shares)} days before, at "
+            f"most {100 * usual:.3g} % were",
+            rows=np.flatnonzero(outside),
+            strict=self.is_strict
+            and share > _TIMES * usual + _FEW
+            and (len(shares) >= _ENOUGH_BATCHES or self._known(found, rows)),
+            numbers={"rows of other days": int(outside.sum())},
+        )
+
+    def _known(self, days: Array, rows: Rows) -> bool:
+        """Whether days had their rows before: as training days, or published."""
+        before = {batch.partition for batch in rows.earlier}
+        return any(
+            self.first_day <= str(day) <= self.last_day or str(day) in before for day in days
+        )
+
+
+class NewContent(Law, frozen=True, kw_only=True):
+    """Rows are no copies of others under another key, but for as many as training days had.
+
+    Attributes:
+        within: Largest share of a training day's rows that are copies of rows before them.
+        across: Largest share that are copies of rows of the days before; None where it was not
+            measured, or is so large that it says nothing.
+    """
+
+    binds: ClassVar[bool] = False
+
+    within: float
+    across: float | None
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        return "rows do not come again under other keys"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows that are copies, where there are more of them than training days ever had."""
+        copies = _repeats(rows.content_digests)
+        within = self._beyond(rows, copies, self.within, "rows before them")
+        if within is not None or self.across is None or not rows.earlier:
+            return within
+        before = np.zeros(len(rows), dtype=bool)
+        for batch in rows.earlier[-WINDOW:]:
+            before |= batch.contents.hold(rows.content_digests)[0]
+        return self._beyond(rows, before, self.across, "rows that were published before")
+
+    def _beyond(self, rows: Rows, copies: Array, usual: float, where: str) -> Broken | None:
+        share = float(copies.mean())
+        if copies.sum() <= 1 or share <= _by_chance(usual, len(rows)):
+            return None
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{counted(int(copies.sum()), 'row')} of {len(rows):,} have, but for key and "
+            f"event time, all values of {where}; on training days at most {100 * usual:.3g} % had",
+            rows=np.flatnonzero(copies),
+            strict=self.is_strict and share > _TIMES * usual + _FEW,
+            numbers={"copies": int(copies.sum())},
+        )
+
+
+def discover(training: TrainingRows) -> list[NewKeys | OwnDay | NewContent]:
+    """What training days say of the identity of rows.
+
+    Args:
+        training: The training rows.
+    """
+    rows, days = training.rows, training.days
+    if not training.has_days or days < ENOUGH_DAYS or rows.days is None:
+        return []
+    key, time = rows.schema.key, rows.schema.event_time
+    assert key is not None, "rows that are scored have a key"
+    assert time is not None, "rows that have days have an event time"
+    known = rows.days[~is_missing(rows.days)]
+    first, last = str(known.min()), str(known.max())
+    found: list[NewKeys | OwnDay | NewContent] = [
+        NewKeys(columns=(key,), days=days, last_day=last, keys=Digests.of(rows.key_digests)),
+        OwnDay(columns=(time,), days=days, first_day=first, last_day=last),
+    ]
+    within, across = _shares_of_copies(training)
+    if within <= _MOST_USUAL:
+        usual = across if across <= _MOST_USUAL else None
+        found.append(NewContent(columns=(key,), days=days, within=within, across=usual))
+    return found
+
+
+def _by_chance(share: float, rows: int) -> float:
+    """The largest share that is still chance, where another is usual: three standard errors."""
+    return share + 3 * sqrt(share / rows)
+
+
+def _repeats(digests: Array) -> Array:
+    """Rows whose digest an earlier row has."""
+    return pd.Series(digests).duplicated().to_numpy()
+
+
+def _shares_of_copies(training: TrainingRows) -> tuple[float, float]:
+    """The largest shares of copies that training days had, among themselves and of days before."""
+    digests, day_of = training.rows.content_digests, training.day_of
+    within, across = 0.0, 0.0
+    seen: list[Array] = []
+    for day in range(training.days):
+        today = digests[day_of == day]
+        within = max(within, float(_repeats(today).mean()))
+        if len(seen) >= WINDOW:
+            before = np.concatenate(seen[-WINDOW:])
+            across = max(across, float(np.isin(today, before).mean()))
+        seen.append(np.unique(today))
+    return within, across

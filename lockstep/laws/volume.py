@@ -1,0 +1,232 @@
+"""Volume: how many rows a day has, and how many of them each hour and each category has."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from statistics import median
+from typing import Any, ClassVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import counted, listed, show
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.terms import Term
+
+_WINDOW = 28
+"""Days before a day that tell how many rows it is to have: each day of the week four times."""
+_LEAST_BEFORE = 3
+"""Days that it takes to tell."""
+_HOLIDAY = 0.8
+"""Share of the usual rows that a day may have for reasons of its own."""
+_HALF = 0.55
+"""Share of the usual rows below which some of them are lost, whatever day it is: public holidays
+had 60 % of a usual day's flights and more."""
+_TWICE = 1.8
+"""Times the usual rows above which a day has the rows of several."""
+_SEGMENTS = 50
+"""Values of a column by which rows are parted into segments."""
+_LEAST_EXPECTED = 10.0
+"""Rows that a segment has on its poorest training day, by its share, so that fewer say anything."""
+_GONE = 0.1
+"""Share of the fewest rows that a segment ever had below which it is gone."""
+_FEW = 0.5
+"""Share of them below which they are unusually few."""
+
+
+class RowsADay(Law, frozen=True, kw_only=True):
+    """A day has about as many rows as the days before it.
+
+    Until enough days are published it is compared with the training days. A history may be a
+    sample, so that only fewer rows than it had say anything then, and not for certain.
+
+    Attributes:
+        by_weekday: Whether it is compared with the same day of other weeks.
+        least: Fewest rows that a training day had, by those usual of it.
+        most: Most rows that one had.
+        last: Rows of the last training days, by day in ISO form.
+    """
+
+    binds: ClassVar[bool] = False
+
+    by_weekday: bool
+    least: float
+    most: float
+    last: dict[str, int]
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        days = "the same day of the weeks before" if self.by_weekday else "the days before"
+        return f"a day has about as many rows as {days}"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """Whether there are far fewer rows than on the days before, or far more."""
+        if rows.day is None:
+            return None
+        published = {batch.partition: batch.rows for batch in rows.earlier}
+        before = _before(rows.day, published, by_weekday=self.by_weekday)
+        enough = len(before) >= _LEAST_BEFORE
+        if not enough:
+            before = _before(rows.day, {**self.last, **published}, by_weekday=self.by_weekday)
+        if len(before) < _LEAST_BEFORE:
+            return None
+        usual = median(before)
+        share = len(rows) / usual if usual else 1.0
+        few, many = self._limit(self.least), 1 / self._limit(1 / self.most)
+        if few <= share and (share <= many or not enough):
+            return None
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"there are {counted(len(rows), 'row')}, {100 * share:.3g} % of the "
+            f"{usual:,.6g} that are usual ({self.says}; training days had "
+            f"{100 * self.least:.3g} to {100 * self.most:.3g} %)",
+            strict=self.is_strict
+            and enough
+            and not _HALF * self.least < share < _TWICE * self.most,
+            numbers={"rows": len(rows), "usual rows": usual},
+        )
+
+    def _limit(self, least: float) -> float:
+        """As far again below the usual as training days were, and a holiday's worth."""
+        return least**2 * _HOLIDAY
+
+
+class RowsASegment(Law, frozen=True, kw_only=True):
+    """Each value of a column, or each hour of the day, has its share of a day's rows.
+
+    Attributes:
+        term: What parts the rows.
+        values: The values that have many rows on every training day.
+        least: The smallest share of a training day's rows that each of them had.
+    """
+
+    binds: ClassVar[bool] = False
+
+    term: Term
+    values: tuple[str | float | bool, ...]
+    least: tuple[float, ...]
+
+    @property
+    def says(self) -> str:
+        """It in a sentence."""
+        return f"each {self.term.says} has its share of the rows"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """Values that have hardly any rows, though they had many on every training day."""
+        counts = _counts(self.term, rows)
+        few = [
+            (counts.get(value, 0) / (share * len(rows)), value, share)
+            for value, share in zip(self.values, self.least, strict=True)
+            if share * len(rows) >= _LEAST_EXPECTED
+            and counts.get(value, 0) < _FEW * share * len(rows)
+        ]
+        if not few:
+            return None
+        few.sort(key=lambda one: one[0])
+        share, value, least = few[0]
+        others = [show(one) for _, one, _ in few[1:]]
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{counted(counts.get(value, 0), 'row')} of {len(rows):,} have {show(value)} "
+            f"as {self.term.says}, where on every training day {100 * least:.3g} % or more had"
+            f"{f'; likewise {listed(others, 3)}' if others else ''}",
+            strict=self.is_strict and share < _GONE,
+            numbers={f"rows of {show(value)}": counts.get(value, 0)},
+        )
+
+
+def discover(training: TrainingRows) -> list[RowsADay | RowsASegment]:
+    """How many rows the training days have, as a whole and by segment.
+
+    Args:
+        training: The training rows.
+    """
+    if training.days < ENOUGH_DAYS:
+        return []
+    return [*_rows_a_day(training), *_rows_a_segment(training)]
+
+
+def _rows_a_day(training: TrainingRows) -> list[RowsADay]:
+    rows, event_time = training.rows, training.rows.schema.event_time
+    if not training.has_days or rows.days is None or event_time is None:
+        return []
+    known = training.day_of >= 0
+    days, counts = np.unique(rows.days[known], return_counts=True)
+    found = dict(zip(days.astype(str).tolist(), counts.tolist(), strict=True))
+    tried = {by: _shares(found, by_weekday=by) for by in (False, True)}
+    shares = {by: one for by, one in tried.items() if len(one) >= ENOUGH_DAYS}
+    if not shares:
+        return []
+    by_weekday = min(shares, key=lambda by: float(np.abs(np.log(shares[by])).mean()))
+    return [
+        RowsADay(
+            columns=(event_time,),
+            days=training.days,
+            by_weekday=by_weekday,
+            least=min(1.0, *shares[by_weekday]),
+            most=max(1.0, *shares[by_weekday]),
+            last=dict(list(found.items())[-_WINDOW:]),
+        )
+    ]
+
+
+def _shares(counts: dict[str, int], *, by_weekday: bool) -> list[float]:
+    """The rows of each day by those usual of it, as the days before it tell."""
+    shares = []
+    for day, count in counts.items():
+        before = _before(day, counts, by_weekday=by_weekday)
+        if len(before) >= _LEAST_BEFORE:
+            shares.append(count / median(before))
+    return shares
+
+
+def _before(day: str, counts: dict[str, int], *, by_weekday: bool) -> list[int]:
+    """The rows of the days before a day with which it is compared."""
+    step = 7 if by_weekday else 1
+    last = date.fromisoformat(day)
+    days = [str(last - timedelta(days=apart)) for apart in range(step, _WINDOW + 1, step)]
+    return [counts[one] for one in days if one in counts]
+
+
+def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
+    rows, schema = training.rows, training.rows.schema
+    terms = [
+        Term(field.name)
+        for field in schema
+        if field.kind in (Kind.TEXT, Kind.BOOL) and field.role == "value"
+    ]
+    if training.has_days and schema.event_time is not None:
+        terms.append(Term(schema.event_time, "hour of the day"))
+    few = [term for term in terms if 1 < len(term.values(rows).found) <= _SEGMENTS]
+    return [law for term in few if (law := _segments(training, term)) is not None]
+
+
+def _segments(training: TrainingRows, term: Term) -> RowsASegment | None:
+    """The values of a term that every training day has, with their smallest shares."""
+    values, day_of = term.values(training.rows), training.day_of
+    counts = np.zeros((training.days, len(values.found)))
+    known = (values.places >= 0) & (day_of >= 0)
+    np.add.at(counts, (day_of[known], values.places[known]), 1)
+    rows = np.bincount(day_of[day_of >= 0], minlength=training.days)
+    shares = (counts / rows[:, None]).min(axis=0)
+    kept = np.flatnonzero(shares > 0)
+    if not len(kept):
+        return None
+    return RowsASegment(
+        columns=(term.column,),
+        days=training.days,
+        term=term,
+        values=tuple(values.found[kept].tolist()),
+        least=tuple(shares[kept].tolist()),
+    )
+
+
+def _counts(term: Term, rows: Rows) -> dict[Any, int]:
+    """How many rows each value has."""
+    values = term.values(rows)
+    counts = np.bincount(values.places[values.places >= 0], minlength=len(values.found))
+    return dict(zip(values.found.tolist(), counts.tolist(), strict=True))

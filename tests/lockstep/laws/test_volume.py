@@ -1,0 +1,115 @@
+"""A day has about as many rows as the days before, and so has each part of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.volume import RowsADay, RowsASegment, discover
+
+SCHEMA = Schema(
+    "Call",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("city", "str"),
+        Field("number", "float"),
+    ),
+)
+START = np.datetime64("2020-01-06", "us")
+WEEK = (200, 200, 200, 200, 200, 60, 40)
+
+
+def calls(first: int, counts: Sequence[int]) -> Columns:
+    """Calls of some days in three cities, at six hours of the day."""
+    day = np.repeat(np.arange(first, first + len(counts)), counts)
+    number = np.arange(len(day))
+    return {
+        "id": np.array([f"{one}" for one in number], dtype=object),
+        "at": START + day.astype("timedelta64[D]") + (number % 6).astype("timedelta64[h]"),
+        "city": np.array(["Ulm", "Ulm", "Köln", "Bonn"], dtype=object)[number % 4],
+        "number": number * 1.0,
+    }
+
+
+def batch(number: int, count: int, before: Sequence[int] = (), **changes: np.ndarray) -> Rows:
+    """A day's calls, after so many published days of so many calls."""
+    first = number - len(before)
+    days = [Rows(calls(first + i, [n]), SCHEMA) for i, n in enumerate(before)]
+    names = [str(START.astype("datetime64[D]") + first + i) for i in range(len(before))]
+    earlier = tuple(rows.remembered(name) for rows, name in zip(days, names, strict=True))
+    day = str(START.astype("datetime64[D]") + number)
+    return Rows({**calls(number, [count]), **changes}, SCHEMA, "UTC", day, earlier)
+
+
+@pytest.fixture(scope="module")
+def laws() -> list[RowsADay | RowsASegment]:
+    return discover(TrainingRows.of(Rows(calls(0, WEEK * 8), SCHEMA)))
+
+
+@pytest.fixture(scope="module")
+def a_day(laws) -> RowsADay:
+    (law,) = [one for one in laws if isinstance(one, RowsADay)]
+    return law
+
+
+@pytest.fixture(scope="module")
+def segments(laws) -> dict[str, RowsASegment]:
+    return {one.term.says: one for one in laws if isinstance(one, RowsASegment)}
+
+
+def test_days_of_the_week_are_told_apart_where_they_differ(a_day) -> None:
+    assert a_day.by_weekday
+    even = discover(TrainingRows.of(Rows(calls(0, [100, 103, 99, 101, 100] * 8), SCHEMA)))
+    assert not even[0].by_weekday
+
+
+def test_a_saturday_of_few_rows_is_usual_and_a_monday_of_so_few_is_an_error(a_day) -> None:
+    before = WEEK * 4
+    assert a_day.find(batch(56 + 5, 60, (*before, *WEEK[:5])[-28:])) is None
+    broken = a_day.find(batch(56, 60, before))
+    assert broken.strict
+    assert "there are 60 rows, 30 % of the 200 that are usual" in broken.message
+
+
+def test_a_holiday_is_usual_and_a_day_between_is_unusual(a_day) -> None:
+    assert a_day.find(batch(56, 165, WEEK * 4)) is None
+    assert not a_day.find(batch(56, 125, WEEK * 4)).strict
+
+
+def test_a_day_of_twice_its_rows_is_an_error(a_day) -> None:
+    assert a_day.find(batch(56, 400, WEEK * 4)).strict
+
+
+def test_until_days_are_published_only_fewer_rows_than_in_training_are_unusual(a_day) -> None:
+    assert not a_day.find(batch(56, 60)).strict
+    assert a_day.find(batch(56, 2_000)) is None
+
+
+def test_a_city_or_an_hour_that_is_gone_is_an_error(segments) -> None:
+    assert set(segments) == {"city", "hour of the day of at"}
+    columns = calls(56, [200])
+    kept = np.flatnonzero(columns["city"] != "Bonn")
+    rows = batch(56, 200).take(kept)
+    broken = segments["city"].find(rows)
+    assert broken.strict
+    assert "0 rows of 150 have 'Bonn' as city" in broken.message
+    at = columns["at"].copy()
+    at[at.astype("datetime64[h]").astype(int) % 24 == 3] += np.timedelta64(1, "h")
+    assert segments["hour of the day of at"].find(batch(56, 200, at=at)).strict
+
+
+def test_a_city_of_a_third_of_its_rows_is_unusual(segments) -> None:
+    city = calls(56, [200])["city"]
+    city[np.flatnonzero(city == "Bonn")[::3]] = "Köln"
+    assert segments["city"].find(batch(56, 200, city=city)) is None
+    city[np.flatnonzero(city == "Bonn")[::2]] = "Köln"
+    assert not segments["city"].find(batch(56, 200, city=city)).strict
+
+
+def test_in_a_small_batch_an_hour_without_rows_says_nothing(segments) -> None:
+    rows = batch(56, 4)
+    assert [law.find(rows) for law in segments.values()] == [None, None]

@@ -1,0 +1,108 @@
+"""The laws of a version, end to end: learnt in training, and kept by what is published."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.columns.decode import decode
+from lockstep.laws.book import discover
+from lockstep.scoring.partition import ScoredPartition, Work, score
+
+FIRST = date(2020, 3, 1)
+
+
+def rows_of(day: date) -> pd.DataFrame:
+    return orders_with_fates(day).drop(columns=["returned", "cost"])
+
+
+@pytest.fixture
+def version(live):
+    return live.registry.load("orders", "live")
+
+
+def scored_day(live, version, day: date, frame: pd.DataFrame, **options) -> ScoredPartition:
+    rows = decode(frame, version.pipeline.record_schema)
+    return score(Work(ASSETS, live.store, "daily", str(day)), version, rows, **options)
+
+
+def test_the_laws_that_training_found_are_those_that_the_version_holds(live, version) -> None:
+    rows = decode(ASSETS.history.read(), ASSETS.pipeline.joint_schema)
+    assert version.laws == discover(rows.columns, ASSETS.pipeline.record_schema, "UTC")
+    assert "the day of sent_at is a part of order_id" in {law.says for law in version.laws.laws}
+
+
+def test_clean_days_keep_all_laws(live, version) -> None:
+    for number in range(6):
+        day = FIRST + timedelta(days=number)
+        found = scored_day(live, version, day, rows_of(day))
+        assert found.results["laws"].passed, found.results["laws"].summary
+
+
+def test_a_row_that_contradicts_itself_is_not_published(live, version) -> None:
+    frame = rows_of(FIRST)
+    frame.loc[7, "order_id"] = "2020-02-27-0007"
+    found = scored_day(live, version, FIRST, frame)
+    assert found.published is None
+    result = found.results["laws"]
+    assert (result.result, result.column) == ("failed", "order_id")
+    assert result.keys == ("2020-02-27-0007",)
+    assert result.table[0]["training days"] == 60
+    assert result.table[0]["of these broke it"] == 0
+
+
+def test_what_a_person_accepts_is_published_with_a_warning(live, version) -> None:
+    frame = rows_of(FIRST)
+    frame.loc[7, "order_id"] = "2020-02-27-0007"
+    found = scored_day(live, version, FIRST, frame, accept=["order_id", "sent_at"])
+    assert found.published is not None
+    assert found.results["laws"].result == "warned"
+
+
+def test_yesterdays_rows_again_are_told_by_keys_and_day(live, version) -> None:
+    for number in range(5):
+        day = FIRST + timedelta(days=number)
+        assert scored_day(live, version, day, rows_of(day)).published is not None
+    today = FIRST + timedelta(days=5)
+    found = scored_day(live, version, today, rows_of(today - timedelta(days=1)))
+    assert found.published is None
+    laws = {row["law"]: row["is"] for row in found.results["laws"].table}
+    assert laws["each order_id is there once, in all days"] == "an error"
+    assert laws["sent_at is in the day of the rows"] == "an error"
+
+
+def test_the_same_rows_under_other_keys_and_times_are_told(live, version) -> None:
+    scored_day(live, version, FIRST, rows_of(FIRST))
+    today = FIRST + timedelta(days=1)
+    frame = rows_of(FIRST)
+    frame["order_id"] = rows_of(today)["order_id"]
+    frame["sent_at"] = rows_of(today)["sent_at"]
+    found = scored_day(live, version, today, frame)
+    (row,) = [one for one in found.results["laws"].table if one["is"] == "an error"]
+    assert row["law"] == "rows do not come again under other keys"
+    assert row["rows"] == 120
+
+
+def test_scoring_a_day_again_is_no_copy_of_itself(live, version) -> None:
+    for _ in range(2):
+        assert scored_day(live, version, FIRST, rows_of(FIRST)).results["laws"].passed
+
+
+def test_a_day_of_half_its_rows_is_not_published(live, version) -> None:
+    for number in range(21):
+        day = FIRST + timedelta(days=number)
+        scored_day(live, version, day, rows_of(day))
+    day = FIRST + timedelta(days=21)
+    found = scored_day(live, version, day, rows_of(day).head(50))
+    (row,) = found.results["laws"].table
+    assert row["law"].startswith("a day has about as many rows as")
+    assert "there are 50 rows, 41.7 % of the 120 that are usual" in row["found"]
+    assert found.published is None
+
+
+def test_a_batch_of_no_rows_is_not_judged(live, version) -> None:
+    found = scored_day(live, version, FIRST, rows_of(FIRST).head(0))
+    assert not found.results["laws"].judged
+    assert np.isnan(found.results["laws"].numbers.get("laws", np.nan))
