@@ -22,6 +22,9 @@ _LOOK_SECONDS = 0.01
 _IDLE_SECONDS = 0.25
 _IDLE_SHARE = 0.2
 """A server is idle if it takes less of a core than this."""
+_KEEPS_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""A server that is started again finds its modules compiled, as those of an installed package are,
+whatever this process's own environment says."""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -160,7 +163,7 @@ def start(command: Command, port: int, core: int, log: Path) -> Server:
         process = subprocess.Popen(
             ["taskset", "-c", str(core), *command.arguments],
             cwd=command.folder,
-            env={**os.environ, **ONE_THREAD, **command.variables},
+            env={**os.environ, **ONE_THREAD, **_KEEPS_BYTECODE, **command.variables},
             stdout=printed,
             stderr=subprocess.STDOUT,
             start_new_session=True,
