@@ -198,3 +198,27 @@ def test_scores_of_a_batch_that_is_not_there_are_refused(live) -> None:
     version = live.registry.load("orders", "live")
     with pytest.raises(BlockedError, match="daily/batch of 2020-03-01 has not been materialized"):
         score_batch(Work(ASSETS, live.store, "daily", DAY), version)
+
+
+def test_a_change_of_the_population_is_told_once_with_what_it_does_to_the_outputs(live) -> None:
+    version = live.registry.load("orders", "live")
+    found = []
+    for day in (DAY, NEXT):
+        frame = rows_of(day)
+        frame["country"] = "NZ"  # which no training row had
+        rows = decode(frame, version.pipeline.record_schema)
+        work = Work(ASSETS, live.store, "daily", day)
+        found.append(score(work, version, rows, accept=["country"]).results["input_drift"])
+    first, second = found
+    assert (first.result, first.column) == ("warned", "country")
+    assert f"since {DAY}" in first.summary
+    assert "Against the mix of the training: " in first.summary
+    assert second.result == "passed"
+    assert f"Drifted before: country since {DAY}" in second.summary
+
+
+def test_the_state_of_drift_is_published_with_the_partition(live) -> None:
+    scored_rows(live, rows_of(DAY))
+    steps = live.attempt(DAY).record.steps
+    digest = live.registry.load("orders", "live").digest
+    assert [steps[name].facts["changes"]["version"] for name in ("batch", "scored")] == [digest] * 2
