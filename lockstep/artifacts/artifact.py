@@ -2,7 +2,7 @@
 
     manifest.json            what the version is, and the SHA-256 of every other file
     models/<column>.skops    fitted estimators
-    source/                  the user's modules, as they were at the fit
+    source/                  the user's modules and their data files, as they were at the fit
     framework.json           Lockstep's own modules that run them, for use without Lockstep
     golden/                  golden records
     profile.json             distributions of the rows that it was fitted on
@@ -87,7 +87,11 @@ class Artifact:
             name: (self.directory / path).read_text(encoding="utf-8")
             for name, path in stored["modules"].items()
         }
-        return Snapshot(stored["module"], modules, tuple(stored["packages"]))
+        data = {
+            name: (self.directory / path).read_bytes()
+            for name, path in stored.get("data", {}).items()
+        }
+        return Snapshot(stored["module"], modules, tuple(stored["packages"]), data)
 
     def pipeline(self) -> Pipeline:
         """The pipeline with its fitted models and the code that it was fitted with.

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -38,11 +39,14 @@ class ModuleSet:
         root: Name of the private package, unique in the process.
         sources: Source by the name that each module has outside.
         elsewhere: For other packages that its modules find under another name: that name.
+        folders: By top-level package or module, the folder in which it is to think that it lies,
+            so that it finds the data files beside it; nowhere on disk where it is not told.
     """
 
     root: str
     sources: Mapping[str, str]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def packages(self) -> frozenset[str]:
@@ -74,13 +78,18 @@ class ModuleSet:
             for name in list(sys.modules):  # other threads may import something meanwhile
                 if name.partition(".")[0] == self.root:
                     del sys.modules[name]
-            for file in list(linecache.cache):
-                if file.startswith(f"{self.root}/"):
-                    del linecache.cache[file]
+            for file in map(self.file, self.sources):
+                linecache.cache.pop(file, None)
 
     def private(self, name: str) -> str:
         """The name under which a module of the set runs."""
         return f"{self.root}.{name}"
+
+    def file(self, name: str) -> str:
+        """The file that a module says it is in."""
+        folder = self.folders.get(name.partition(".")[0], self.root)
+        end = "/__init__.py" if is_package(name, self.sources) else ".py"
+        return f"{folder}/{name.replace('.', '/')}{end}"
 
     def place(self, name: str) -> str:
         """The name under which code of the set gets what it imports by this name."""
@@ -132,9 +141,11 @@ class _SourceLoader(importlib.abc.ExecutionLoader):
         return self.modules.sources[self.name]
 
     def get_filename(self, fullname: str) -> str:
-        path = self.name.replace(".", "/")
-        end = "/__init__.py" if self.is_package(fullname) else ".py"
-        return f"{self.modules.root}/{path}{end}"
+        return self.modules.file(self.name)
+
+    def get_data(self, path: str) -> bytes:
+        """A data file, for `pkgutil.get_data`."""
+        return Path(path).read_bytes()
 
     def exec_module(self, module: ModuleType) -> None:
         module.__dict__["__builtins__"] = {

@@ -8,20 +8,24 @@ import importlib.util
 import inspect
 import itertools
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import metadata
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
 from lockstep.artifacts.errors import SnapshotError
-from lockstep.artifacts.modules import ModuleSet
+from lockstep.artifacts.modules import ModuleSet, is_package
 from lockstep.columns.pipeline import Pipeline
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
 """What runs under a private package, by its name."""
+_data: dict[str, tempfile.TemporaryDirectory[str]] = {}
+"""Folders with the data files of what runs, by the name of its private package."""
 _numbers = itertools.count(1)
 
 
@@ -31,27 +35,33 @@ class Snapshot:
 
     A module belongs to the snapshot if the pipeline's module imports it, at whatever remove and
     wherever in the code, and it lies in one of the project's packages, whether these are in the
-    project's folder or installed. Data files that a module reads, and modules that it imports by
-    a computed name, are not carried.
+    project's folder or installed. Modules that it imports by a computed name are not carried, and
+    data files only those that lie in these packages and are read when it is imported.
 
     Attributes:
         module: Name of the pipeline's module.
         modules: Source by module name, in order of the names, with Unix line ends.
         packages: The project's packages, in which modules were looked for.
+        data: Data files that the modules read beside themselves, by their path from the folder that
+            the packages lie in, such as `transforms/rates.csv`.
     """
 
     module: str
     modules: Mapping[str, str]
     packages: tuple[str, ...] = ()
+    data: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, pipeline: Pipeline, packages: Iterable[str] = ()) -> Snapshot:
+    def of(
+        cls, pipeline: Pipeline, packages: Iterable[str] = (), data: Iterable[str] = ()
+    ) -> Snapshot:
         """Collect the source of a pipeline from its files.
 
         Args:
             pipeline: The pipeline.
             packages: The project's packages (`Project.packages`); the one that the pipeline
                 itself lies in always belongs to them. The top-level package of each counts.
+            data: Data files that belong to it; one that is not there is left out.
 
         Raises:
             SnapshotError: A module has no Python source, its file is no longer the code that is
@@ -61,12 +71,35 @@ class Snapshot:
             return known[0]
         packages = tuple(packages)
         modules = _collect(pipeline.module, {_top(name) for name in (pipeline.module, *packages)})
-        return cls(pipeline.module, {name: modules[name] for name in sorted(modules)}, packages)
+        sources = {name: modules[name] for name in sorted(modules)}
+        found = {name: read for name in sorted(data) if (read := _read_data(name, sources))}
+        return cls(pipeline.module, sources, packages, found)
+
+    def with_data(self) -> Snapshot:
+        """The same with the data files that its modules read when they are imported.
+
+        They are read where they lie beside the modules' files. A source that does not run has
+        none; whoever loads it learns why.
+        """
+        from lockstep.artifacts.outside import watching
+
+        folders = _folders(self.modules)
+        if self.data or not folders:
+            return self
+        try:
+            with watching() as readings:
+                unload(self._load(folders))
+        except SnapshotError:
+            return self
+        paths = {one.name for one in readings if one.what == "file"}
+        names = {name for path in paths if (name := _name_of_data(path, self.modules))}
+        found = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
+        return replace(self, data=found)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the names and sources."""
-        return digest_of(self.modules)
+        """SHA-256 of the names and sources, and of the data files."""
+        return digest_of({**self.modules, **self.data})
 
     def load(self) -> Pipeline:
         """Run the sources under a private name of their own; see `unload`.
@@ -80,7 +113,19 @@ class Snapshot:
         Raises:
             SnapshotError: A module raises when it is imported, or defines no pipeline.
         """
-        modules = ModuleSet(self._root(), self.modules, {"lockstep": _framework})
+        if not self.data:
+            return self._load({})
+        folder = tempfile.TemporaryDirectory(prefix="lockstep-data-")
+        for name, content in self.data.items():
+            path = Path(folder.name, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        pipeline = self._load({_top(name): folder.name for name in self.modules})
+        _data[pipeline.module.partition(".")[0]] = folder
+        return pipeline
+
+    def _load(self, folders: Mapping[str, str]) -> Pipeline:
+        modules = ModuleSet(self._root(), self.modules, {"lockstep": _framework}, folders)
         try:
             module = modules.load(self.module)
             pipeline = _pipeline_in(module, self.module)
@@ -111,16 +156,25 @@ def unload(pipeline: Pipeline) -> None:
     Nothing but the caller holds it any more then. It should not be used either: a function that
     imports something when it is called does not find it.
     """
-    if known := _running.pop(pipeline.module.partition(".")[0], None):
+    root = pipeline.module.partition(".")[0]
+    if known := _running.pop(root, None):
         known[1].unload()
+    if folder := _data.pop(root, None):
+        folder.cleanup()
 
 
-def digest_of(sources: Mapping[str, str]) -> str:
-    """SHA-256 of module names and their sources, whatever their order."""
+def data_folder(pipeline: Pipeline) -> str | None:
+    """Where a pipeline that `Snapshot.load` made finds its data files; None if it has none."""
+    folder = _data.get(pipeline.module.partition(".")[0])
+    return folder.name if folder is not None else None
+
+
+def digest_of(sources: Mapping[str, str | bytes]) -> str:
+    """SHA-256 of module names and their sources, whatever their order; of other files too."""
     digest = hashlib.sha256()
     for name in sorted(sources):
-        for text in (name, sources[name]):
-            data = text.encode()
+        for content in (name, sources[name]):
+            data = content.encode() if isinstance(content, str) else content
             digest.update(len(data).to_bytes(8, "big"))
             digest.update(data)
     return digest.hexdigest()
@@ -140,6 +194,39 @@ def source_of(name: str) -> str:
             "file, and so is everything of the project's packages that it imports."
         )
     return str(source).rstrip() + "\n"
+
+
+def _folders(modules: Iterable[str]) -> dict[str, str]:
+    """The folders in which the packages of modules lie; none of those that no file is known of."""
+    found = {}
+    for name in modules:
+        spec = _spec(name)
+        if spec is not None and spec.has_location and spec.origin is not None:
+            depth = name.count(".") + (spec.submodule_search_locations is not None)
+            found[_top(name)] = str(Path(spec.origin).resolve().parents[depth])
+    return found
+
+
+def _name_of_data(path: str, modules: Mapping[str, str]) -> str | None:
+    """The name of a data file in a package of the modules, or beside a module without one."""
+    file = Path(path)
+    for top, folder in _folders(modules).items():
+        if file.suffix != ".py" and file.is_relative_to(folder):
+            name = file.relative_to(folder)
+            if top in modules and not is_package(top, modules) and len(name.parts) == 1:
+                return name.as_posix()
+            if name.parts[0] == top:
+                return name.as_posix()
+    return None
+
+
+def _read_data(name: str, modules: Mapping[str, str]) -> bytes | None:
+    """A data file beside the modules; None if there is none."""
+    folders = _folders(modules)
+    top = name.partition("/")[0]
+    folder = folders.get(top) or next(iter(folders.values()), None)
+    path = Path(folder, name) if folder is not None else None
+    return path.read_bytes() if path is not None and path.is_file() else None
 
 
 def _collect(module: str, packages: set[str]) -> dict[str, str]:

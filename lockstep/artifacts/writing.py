@@ -95,6 +95,9 @@ def write_artifact(
     modules = {name: _path_of(name, snapshot) for name in snapshot.modules}
     for name, path in modules.items():
         _write(directory / path, snapshot.modules[name].encode())
+    data = {name: f"source/{name}" for name in snapshot.data}
+    for name, path in data.items():
+        _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
     _write_json(directory / PROFILE, _profile_json(evidence))
@@ -113,6 +116,7 @@ def write_artifact(
             "packages": snapshot.packages,
             "digest": snapshot.digest,
             "modules": modules,
+            "data": data,
         },
         "rows": evidence.rows,
         "trained_until": until.isoformat() if until is not None else None,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +15,14 @@ from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import listed
+from lockstep.columns.tables import take_rows
 
 if TYPE_CHECKING:
+    from lockstep.artifacts.outside import Reading
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.code import Change
 
 
 def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
@@ -53,20 +60,47 @@ def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
     """Whether the code that a version will carry computes the columns that it is fitted to.
 
+    Nor may it read what the version does not carry: a file elsewhere than beside its modules, an
+    environment variable, the network, another program.
+
     Args:
         source: That code; it is run from its source, as it is when the version is loaded.
         stored: The training set as it was stored.
     """
-    from lockstep.artifacts.snapshot import unload
+    from lockstep.artifacts.outside import watching
+    from lockstep.artifacts.snapshot import data_folder, unload
     from lockstep.parity.recomputation import recompute
 
-    shipped = source.load()
-    try:
-        found = recompute(shipped, stored)
-    finally:
-        unload(shipped)
-    return check_comparison(
-        found, shipped.graph, "computed anew by the code that the version carries"
+    # The last row first: what a function remembers of the rows before is another thing then.
+    turned = take_rows(stored, np.arange(len(next(iter(stored.values()))))[::-1])
+    with watching() as readings:
+        shipped = source.load()
+        try:
+            found = recompute(shipped, turned)
+            carried = data_folder(shipped)
+        finally:
+            unload(shipped)
+    outside = [one for one in readings if carried is None or not one.is_in(carried)]
+    how = "computed anew by the code that the version carries"
+    result = check_comparison(found, shipped.graph, how)
+    return result if result.is_error or not outside else _from_outside(outside)
+
+
+def _from_outside(readings: list[Reading]) -> CheckResult:
+    """The result of code that reads from outside what no version carries."""
+    first = readings[0]
+    more = f", and there are {len(readings) - 1} more" if len(readings) > 1 else ""
+    return CheckResult(
+        False,
+        f"{first}, which is no part of the version: it may be another one wherever that serves"
+        f"{more}.",
+        column=first.function or None,
+        where=first.where,
+        table=[
+            {"what": one.what, "name": one.name, "where": one.where, "function": one.function}
+            for one in readings
+        ],
+        todo=f"{first.remedy} Then: AGAIN",
     )
 
 
@@ -153,35 +187,53 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     )
 
 
-def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> CheckResult:
-    """Compare the columns' code and, where it differs, what it computes of the golden records.
+def check_code(
+    pipeline: Pipeline,
+    loaded: LoadedVersion,
+    *,
+    proven: bool,
+    suites: Callable[[], Mapping[str, Mapping[str, Any]]] | None = None,
+) -> CheckResult:
+    """Compare the code and, where it differs, what it computes of the golden records.
+
+    All of it counts: the columns' functions with what they reach, whatever else the modules of the
+    snapshot say (one may be imported for what it does then), the data files that they read, and
+    the suites.
 
     Args:
         pipeline: The pipeline as this checkout defines it.
         loaded: The version.
         proven: Whether the version has passed the gate before: it is served with its own code, so
             that a difference is no more than worth knowing.
+        suites: Makes the suites as this checkout defines them; None where they are not compared.
     """
     from lockstep.artifacts.framework import framework_digest
     from lockstep.artifacts.snapshot import Snapshot
-    from lockstep.parity.code import changed_columns
 
-    here = Snapshot.of(pipeline, loaded.snapshot.packages)
-    before = _code_digests(loaded.pipeline, loaded.snapshot)
-    after = _code_digests(pipeline, here)
-    changed = changed_columns(before, after)
-    version = loaded.version
-    if not changed and framework_digest() != loaded.framework:
+    here = Snapshot.of(pipeline, loaded.snapshot.packages, loaded.snapshot.data)
+    columns = _changed_code(pipeline, here, loaded)
+    others = _changed_beside(here, loaded.snapshot)
+    if suites is not None:
+        others |= _changed_suites(loaded.suites, suites())
+    version, count = loaded.version, len(pipeline.graph.order)
+    if not columns and not others:
+        if framework_digest() == loaded.framework:
+            return CheckResult(True, f"All {count} columns have the code of version {version}.")
         return CheckResult(
             False,
-            f"All {len(before)} columns have the code of version {version}, but Lockstep's own "
+            f"All {count} columns have the code of version {version}, but Lockstep's own "
             "modules that evaluate them have changed since the fit; golden_replay tells whether "
             "that matters.",
             severity="WARN",
         )
-    if not changed:
-        return CheckResult(True, f"All {len(before)} columns have the code of version {version}.")
-    listed = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
+    changed = columns or others
+    named = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
+    said = (
+        f"The code of {named} is not that of version {version}."
+        if columns
+        else f"The columns' own functions are those of version {version}, but beside them {named} "
+        "is not."
+    )
     consequence = (
         f"Version {version} has been proven before and goes on with its own code."
         if proven
@@ -189,16 +241,68 @@ def check_code(pipeline: Pipeline, loaded: LoadedVersion, *, proven: bool) -> Ch
         "train a new version, or take the change back."
     )
     effect = _effect(pipeline, loaded)
+    column = effect.column or next(iter(columns), None)
     return CheckResult(
         passed=False,
-        summary=f"The code of {listed} is not that of version {version}. {consequence} Its effect: "
-        f"{effect.summary}",
+        summary=f"{said} {consequence} Its effect: {effect.summary}",
         severity="WARN" if proven else "ERROR",
-        column=(column := effect.column or next(iter(changed))),
-        where=_location(pipeline, column),
-        table=[{"column": name, "change": str(change)} for name, change in changed.items()],
+        column=column,
+        where=_location(pipeline, column) if column is not None else listed(others, 3),
+        table=[
+            {"what": name, "change": str(change)} for name, change in {**columns, **others}.items()
+        ],
         notes=effect.notes,
     )
+
+
+def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> dict[str, Change]:
+    """Fields whose declaration, and columns whose code is not that of a version."""
+    from lockstep.parity.code import changed_columns, column_digests, field_digests
+
+    def digests(one: Pipeline, source: Snapshot) -> dict[str, str]:
+        return column_digests(source.modules, source.module, one.graph.columns)
+
+    before, after = loaded.pipeline, pipeline
+    fields = changed_columns(field_digests(before.joint_schema), field_digests(after.joint_schema))
+    if here.digest == loaded.snapshot.digest:
+        return fields
+    return fields | changed_columns(digests(before, loaded.snapshot), digests(after, here))
+
+
+def _changed_beside(here: Snapshot, stored: Snapshot) -> dict[str, Change]:
+    """Modules of a snapshot that are not those that were stored."""
+    from lockstep.parity.code import changed_columns, module_digests
+
+    if here.digest == stored.digest:
+        return {}
+    modules = changed_columns(module_digests(stored.modules), module_digests(here.modules))
+    data = changed_columns(_data_digests(stored), _data_digests(here))
+    return {
+        **{f"module {name}": change for name, change in modules.items()},
+        **{f"data file {name}": change for name, change in data.items()},
+    }
+
+
+def _data_digests(source: Snapshot) -> dict[str, str]:
+    return {name: sha256(content).hexdigest() for name, content in source.data.items()}
+
+
+def _changed_suites(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Change]:
+    """Expectations that are not those that were stored."""
+    from lockstep.parity.code import changed_columns
+
+    def digests(suites: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        found: dict[str, list[str]] = {}
+        for role, suite in suites.items():
+            for one in suite["expectations"]:
+                about = one["kwargs"].get("column", "the whole batch")
+                title = f"{one['type']} of {about} in the suite of {role}"
+                found.setdefault(title, []).append(json.dumps(one, sort_keys=True))
+        return {title: "\n".join(texts) for title, texts in found.items()}
+
+    return changed_columns(digests(before), digests(after))
 
 
 def _location(pipeline: Pipeline, column: str) -> str:
@@ -207,14 +311,6 @@ def _location(pipeline: Pipeline, column: str) -> str:
 
     origin = Origin.of(pipeline.graph, column)
     return str(origin) if origin is not None else ""
-
-
-def _code_digests(pipeline: Pipeline, snapshot: Snapshot) -> dict[str, str]:
-    """Digests of the declarations of fields and of the code of columns."""
-    from lockstep.parity.code import column_digests, field_digests
-
-    columns = column_digests(snapshot.modules, snapshot.module, pipeline.graph.columns)
-    return field_digests(pipeline.joint_schema) | columns
 
 
 def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:

@@ -144,19 +144,27 @@ ROW_LOCALITY = Check(
 TRAINING_PARITY = Check(
     "training_parity",
     "Features and labels of the stored training set, all rows of it, are what the code computes "
-    "that the version carries: the model is fitted to the very values that serving will give it. "
-    "Where they differ, nothing is fitted.",
-    "The training set was computed by other code than this: run `lockstep train PIPELINE`, or "
-    "materialize training_set and then candidate. If that does not help, something outside the "
-    "code decides the value: a file, an environment variable, the time.",
+    "that the version carries, run anew with the last row first: the model is fitted to the very "
+    "values that serving will give it. Meanwhile it is seen what that code reads from outside, "
+    "when it is imported and when it computes: files and folders, environment variables, the "
+    "network, other programs. A data file that lies in the project's packages and is read by the "
+    "module's own place (`Path(__file__).with_name(...)`) is carried by the version; anything else "
+    "is an error that names the line. Where there is an error, nothing is fitted.",
+    "Where values differ, the training set was computed by other code than this: run `lockstep "
+    "train PIPELINE`, or materialize training_set and then candidate. If that does not help, a "
+    "function remembers rows that it has seen, or something outside the code decides. What is read "
+    "from outside, write into the module, put beside it, or have delivered as a field.",
     blocking=True,
 )
 ROUND_TRIP = Check(
     "round_trip",
     "The stored version, loaded in a new process, gives the golden records the very values that "
-    "it gave when it was fitted.",
-    "The first divergent column is named. Something outside the stored version decides its "
-    "value: a file, an environment variable, the time, a random number.",
+    "it gave when it was fitted. In that process the clock is 400 days ahead, strings are hashed "
+    "by another seed, time zone, locale and working directory are others, and the records come in "
+    "another order. Where a value differs, each of these is tried by itself, and the message says "
+    "with which one it differs.",
+    "The first divergent column is named, and on what it depends: the time, the order of a set, "
+    "the time zone, a random number. Have the function depend on its inputs alone.",
     blocking=True,
 )
 WIRE_FORMATS = Check(
@@ -229,7 +237,10 @@ GOLDEN_REPLAY = Check(
 )
 CODE_PARITY = Check(
     "code_parity",
-    "The columns' code in this checkout is the code that the version was fitted with. Of a "
+    "The columns' code in this checkout is the code that the version was fitted with: their "
+    "functions with all that these reach, and whatever else the modules say that are imported, "
+    "were it only for what they do then; the data files that they read; and, of a champion, the "
+    "expectations. Comments, docstrings and layout make no difference. Of a "
     "champion that was never live it decides whether the version goes live: a difference is an "
     "error, which keeps `@live` where it is. Of one that was, and of a batch, it only tells: the "
     "version goes on with its own code, and the difference is a warning.",

@@ -78,8 +78,26 @@ def column_digests(
     return digests
 
 
+def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of all that each module of a snapshot says, but for comments, docstrings and layout.
+
+    What no column reaches counts here too: a module may be imported for what it does then.
+
+    Args:
+        sources: Source text by module name.
+
+    Raises:
+        SourceError: A source is not valid Python.
+    """
+    packages = frozenset(name.partition(".")[0] for name in sources)
+    return {
+        name: _sha256(one.text for one in _statements(name, source, packages))
+        for name, source in sources.items()
+    }
+
+
 def changed_columns(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Change]:
-    """Compare two results of `column_digests` or `field_digests`.
+    """Compare two results of `column_digests`, `field_digests` or `module_digests`.
 
     Returns:
         What became of each column that is not the same: first those that there are, in their

@@ -196,7 +196,7 @@ def _fit(
 
     pipeline = declared.pipeline
     qualities, rows = tuple(declared.quality), len(next(iter(columns.values())))
-    source = Snapshot.of(pipeline, packages)
+    source = Snapshot.of(pipeline, packages).with_data()
     parity = carry_out(check_training_parity, source, columns)
     if parity.is_error:
         return _not_fitted(declared, rows, parity)
@@ -290,9 +290,8 @@ def _check_round_trip(registry: Registry, version: Version) -> CheckResult:
     from lockstep.artifacts.round_trip import replay_in_new_process
 
     loaded = registry.load(version.name, version.version)
-    return check_comparison(
-        replay_in_new_process(loaded), loaded.pipeline.graph, "in a new process"
-    )
+    found = replay_in_new_process(loaded)
+    return check_comparison(found, loaded.pipeline.graph, f"computed {found.setting}")
 
 
 def _check_compiled(registry: Registry, version: Version) -> CheckResult:

@@ -138,7 +138,9 @@ def _results(
         "evidence": carry_out(check_evidence, wanted, loaded),
         "golden_replay": carry_out(check_replay, loaded),
         "compiled_parity": carry_out(check_compiled, loaded),
-        "code_parity": carry_out(check_code, declared.pipeline, loaded, proven=proven),
+        "code_parity": carry_out(
+            check_code, declared.pipeline, loaded, proven=proven, suites=declared.suites_json
+        ),
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
         "staleness": carry_out(_check_staleness, declared, wanted, store),
     }

@@ -234,12 +234,15 @@ def test_a_promotion_with_changed_code_fails_and_leaves_live_where_it_was(
     assert "is_heavy" in found.stdout
 
 
-FROM_OUTSIDE = ("return weight > 5", 'return weight > float(os.environ.get("HEAVY", "5"))')
+FROM_OUTSIDE = ("return weight > 5", 'return weight > (3 if os.path.exists("heavier") else 5)')
 
 
 @pytest.fixture(scope="module")
-def reads_the_environment(tmp_path_factory: pytest.TempPathFactory, checkouts):
-    """A checkout in which a feature reads an environment variable; version 1 is live."""
+def looks_for_a_file(tmp_path_factory: pytest.TempPathFactory, checkouts):
+    """A checkout in which a feature asks whether a file is there; version 1 is live.
+
+    No version carries that, and nothing tells of it while it is asked.
+    """
     checkout = checkouts(tmp_path_factory.mktemp("outside"))
     checkout.edit("transforms/orders.py", *FROM_OUTSIDE)
     checkout.edit(
@@ -247,30 +250,44 @@ def reads_the_environment(tmp_path_factory: pytest.TempPathFactory, checkouts):
     )
     assert checkout.lockstep("train", "orders").returncode == 0
     assert checkout.lockstep("promote", "orders").returncode == 0
+    (checkout.folder / "heavier").touch()
     return checkout
 
 
 def test_what_decides_from_outside_is_caught_by_the_golden_replay_and_nothing_is_published(
-    reads_the_environment,
+    looks_for_a_file,
 ) -> None:
-    command = ("score", "orders", "--day", "2020-03-01")
-    found = reads_the_environment.lockstep(*command, HEAVY="3")
+    found = looks_for_a_file.lockstep("score", "orders", "--day", "2020-03-01")
     assert found.returncode == 1
     line = next(line for line in found.stdout.splitlines() if "golden_replay" in line)
     assert line.startswith("FAILED")
     assert "is_heavy" in found.stdout
-    data = reads_the_environment.home / "data" / "orders" / "daily"
+    data = looks_for_a_file.home / "data" / "orders" / "daily"
     assert not (data / "published" / "2020-03-01.parquet").exists()
 
 
 def test_a_promotion_where_something_outside_decides_fails_by_the_columns_name(
-    reads_the_environment,
+    looks_for_a_file,
 ) -> None:
-    found = reads_the_environment.lockstep("promote", "orders", "--json", HEAVY="3")
+    found = looks_for_a_file.lockstep("promote", "orders", "--json")
     assert found.returncode == 1
     (run,) = json.loads(found.stdout)["runs"]
     replay = next(check for check in run["checks"] if check["check"] == "golden_replay")
     assert (replay["result"], replay["column"]) == ("failed", "is_heavy")
+
+
+def test_nothing_is_fitted_where_a_column_reads_an_environment_variable(checkout) -> None:
+    reads = 'return weight > float(os.environ.get("HEAVY", "5"))'
+    checkout.edit("transforms/orders.py", FROM_OUTSIDE[0], reads)
+    checkout.edit(
+        "transforms/orders.py", "from typing import Any", "import os\nfrom typing import Any"
+    )
+    found = checkout.lockstep("train", "orders")
+    assert found.returncode == 1
+    assert "training_parity" in found.stdout
+    assert "is_heavy" in found.stdout
+    assert "reads the environment variable HEAVY" in found.stdout
+    assert "Write what it decides as a constant into the module" in found.stdout
 
 
 def challenged(workplace, version: int) -> Gate:

@@ -1,0 +1,169 @@
+"""Circumstances: what is another in the process in which a version is tried, and must not matter.
+
+A version is computed with at one time and place, and served at another: the clock goes on, strings
+are hashed by another seed in each process, and time zone, locale and working directory are those
+of whoever starts it.
+"""
+
+from __future__ import annotations
+
+import datetime as datetimes
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_AHEAD = datetimes.timedelta(days=400, hours=7, minutes=13)
+"""How far a shifted clock is ahead: another year, month, weekday, hour and minute."""
+_ZONES = ("LSA-13:30", "LSB+09:30")
+"""Time zones that need no data: in one of them it is another day than anywhere else."""
+_LOCALES = ("tr_TR.utf8", "de_DE.utf8", "fr_FR.utf8", "ja_JP.utf8", "C.utf8", "POSIX")
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """In what a process differs from this one.
+
+    Attributes:
+        words: How that is told, to go after "computed".
+        clock: Whether its clock is ahead.
+        hash_seed: Whether its strings are hashed by another seed.
+        place: Whether time zone and locale are others.
+    """
+
+    words: str
+    clock: bool = False
+    hash_seed: bool = False
+    place: bool = False
+
+    def environment(self, here: Mapping[str, str]) -> dict[str, str]:
+        """The environment variables of the process, made of those that there are here."""
+        found = dict(here)
+        if self.hash_seed:
+            found["PYTHONHASHSEED"] = "8" if here.get("PYTHONHASHSEED") != "8" else "9"
+        if self.place:
+            found["TZ"] = _ZONES[here.get("TZ") == _ZONES[0]]
+            found["LC_ALL"] = _another_locale(here)
+        return found
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which its clock is ahead."""
+        return _AHEAD.total_seconds() if self.clock else 0.0
+
+
+USUAL = Circumstances("in a new process")
+STRANGE = Circumstances(
+    "in a new process, at another time and place", clock=True, hash_seed=True, place=True
+)
+ONE_BY_ONE = (
+    USUAL,
+    Circumstances("with another hash seed (PYTHONHASHSEED)", hash_seed=True),
+    Circumstances(f"with a clock that is {_AHEAD.days} days ahead", clock=True),
+    Circumstances("in another time zone and locale (TZ, LC_ALL)", place=True),
+)
+"""What to try where `STRANGE` gives other values, to tell what they depend on."""
+
+
+def _another_locale(here: Mapping[str, str]) -> str:
+    """A locale that this system has, and that is not the one that is set."""
+    now = next((here[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if here.get(name)), "C")
+    try:
+        listed = subprocess.run(["locale", "-a"], capture_output=True, text=True, check=False)
+        known = set(listed.stdout.split())
+    except OSError:  # a system without that program
+        known = set()
+    others = (name for name in _LOCALES if name in known and name != now)
+    return next(others, "POSIX" if now in ("C", "POSIX") else "C")
+
+
+def shift_clock(seconds: float, *, numpy_too: bool) -> None:
+    """Set what Python tells of the time ahead, in this process and for good.
+
+    To be called when all libraries are imported: these keep what they have taken by name.
+
+    Args:
+        seconds: By how much.
+        numpy_too: Whether what NumPy takes for now is shifted too. Another class takes the place of
+            its `datetime64` then, which not every use of that bears.
+    """
+    ahead = datetimes.timedelta(seconds=seconds)
+    _shift_time(seconds)
+    _shift_datetime(ahead)
+    _shift_pandas(ahead)
+    if numpy_too:
+        _shift_numpy(ahead)
+
+
+def _shift_time(seconds: float) -> None:
+    now, now_ns = time.time, time.time_ns
+    time.time = lambda: now() + seconds  # `date.today` asks it too
+    time.time_ns = lambda: now_ns() + int(seconds * 1e9)
+    for name in ("localtime", "gmtime", "ctime"):
+        _default(name, time.time)
+    for name, default in (("asctime", 0), ("strftime", 1)):
+        _default(name, time.localtime, at=default)
+
+
+def _default(name: str, value: Any, at: int = 0) -> None:
+    """Give a function of `time` what it takes where its argument is left out."""
+    real = getattr(time, name)
+
+    def shifted(*args: Any) -> Any:
+        is_out = len(args) <= at or args[at] is None
+        return real(*args[:at], value()) if is_out else real(*args)
+
+    setattr(time, name, shifted)
+
+
+def _shift_datetime(ahead: datetimes.timedelta) -> None:
+    real = datetimes.datetime
+    methods = {
+        "now": classmethod(lambda cls, tz=None: real.now(tz) + ahead),
+        "utcnow": classmethod(lambda cls: real.now(datetimes.UTC).replace(tzinfo=None) + ahead),
+    }
+    setattr(datetimes, "datetime", _in_place_of(real, methods))  # noqa: B010  mypy knows its type
+
+
+def _shift_numpy(ahead: datetimes.timedelta) -> None:
+    real = np.datetime64
+
+    def new(cls: type, *args: Any) -> Any:
+        found: Any = real(*args)
+        if not args or args[0] not in ("now", "today"):
+            return found
+        return (found + np.timedelta64(ahead)).astype(found.dtype)
+
+    setattr(np, "datetime64", _in_place_of(real, {"__new__": new}))  # noqa: B010
+
+
+def _shift_pandas(ahead: datetimes.timedelta) -> None:
+    timestamp: Any = pd.Timestamp
+    for name in ("now", "today", "utcnow"):
+        real = getattr(timestamp, name)
+        setattr(timestamp, name, classmethod(lambda cls, *tz, real=real: real(*tz) + ahead))
+    parsed: Any = pd.to_datetime
+
+    def to_datetime(arg: Any, *args: Any, **options: Any) -> Any:
+        found = parsed(arg, *args, **options)
+        return found + ahead if isinstance(arg, str) and arg in ("now", "today") else found
+
+    setattr(pd, "to_datetime", to_datetime)  # noqa: B010
+
+
+def _in_place_of(real: type, methods: Mapping[str, Any]) -> type:
+    """A subclass with other methods, whose instances and subclasses are all those of the class."""
+    like = type(
+        "Like",
+        (type(real),),
+        {
+            "__instancecheck__": lambda cls, one: isinstance(one, real),
+            "__subclasscheck__": lambda cls, one: issubclass(one, real),
+        },
+    )
+    found: type = like(real.__name__, (real,), dict(methods))
+    return found

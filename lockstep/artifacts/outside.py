@@ -1,0 +1,236 @@
+"""What a pipeline's code reads from outside, seen while it is imported and computes.
+
+Files, environment variables, the network and other programs may be different wherever a version is
+served: what comes from there is no part of it. Python tells of most of it by audit events (PEP
+578), and of environment variables by the object that holds them. What counts is what the
+pipeline's own modules do, by themselves or by what they call; what a library reads of its own, such
+as its settings or the time zones, belongs to the environment, which is compared by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+import threading
+import zoneinfo
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from types import FrameType
+from typing import Any, Literal
+
+What = Literal["file", "folder", "variable", "network", "program"]
+
+_EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
+    "open": ("file", lambda args: args[0]),
+    "sqlite3.connect": ("file", lambda args: args[0]),
+    "os.listdir": ("folder", lambda args: args[0] or "."),
+    "os.scandir": ("folder", lambda args: args[0] or "."),
+    "socket.connect": ("network", lambda args: args[1]),
+    "socket.getaddrinfo": ("network", lambda args: args[0]),
+    "socket.gethostbyname": ("network", lambda args: args[0]),
+    "socket.gethostname": ("network", lambda args: "this machine's name"),
+    "urllib.Request": ("network", lambda args: args[0]),
+    "subprocess.Popen": ("program", lambda args: args[0] or args[1]),
+    "os.system": ("program", lambda args: args[0]),
+    "os.posix_spawn": ("program", lambda args: args[0]),
+    "os.exec": ("program", lambda args: args[0]),
+}
+"""Audit events that tell of something outside, and what of their arguments names it."""
+_IMPORTS = ("importlib", "_frozen_importlib", "zipimport")
+_HOLDERS = ("os", "_collections_abc", "collections.abc")
+"""Modules between whoever reads an environment variable and the object that holds it."""
+_SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
+_MOST = 50
+"""Readings that are kept."""
+
+
+_FILE = (
+    "Put it beside the module, in a package of the project's, and have the module read it when it "
+    "is imported, by its own place: `Path(__file__).with_name(...)`; then a version carries it. Or "
+    "have upstream deliver what it says as a field."
+)
+_FIELD = "Have upstream deliver what it tells as a field of the record."
+_REMEDIES: Mapping[What, str] = {
+    "file": _FILE,
+    "folder": _FILE,
+    "variable": "Write what it decides as a constant into the module, so that another value is "
+    "another version; or have upstream deliver it as a field of the record.",
+    "network": _FIELD,
+    "program": _FIELD,
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Something that code read from outside.
+
+    Attributes:
+        what: What sort of thing it is.
+        name: Its name: a path, a variable, an address, a command.
+        where: The line that read it, such as `transforms/flights.py:12`.
+        function: The function that line is in; empty for one at a module's top level.
+    """
+
+    what: What
+    name: str
+    where: str
+    function: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return _REMEDIES[self.what]
+
+    def is_in(self, folder: str) -> bool:
+        """Whether it is a file or folder in this folder."""
+        inside = os.path.realpath(folder)
+        return self.what in ("file", "folder") and (self.name + "/").startswith(inside + "/")
+
+    def __str__(self) -> str:
+        kinds = {"variable": "environment variable"}
+        by = f"{self.function} ({self.where})" if self.function else f"{self.where}, when imported,"
+        verb = {"program": "runs the", "network": "asks the"}.get(self.what, "reads the")
+        return f"{by} {verb} {kinds.get(self.what, self.what)} {self.name}"
+
+
+@contextmanager
+def watching() -> Iterator[list[Reading]]:
+    """See what the code of versions reads from outside, in this thread, as long as this lasts.
+
+    Yields:
+        What was read so far, each once.
+    """
+    _install()
+    found: dict[Reading, None] = {}
+    before = getattr(_watch, "found", None)
+    _watch.found = found
+    readings: list[Reading] = []
+    with _variables_watched():
+        try:
+            yield readings
+        finally:
+            _watch.found = before
+            readings += found
+
+
+_watch = threading.local()
+_lock = threading.Lock()
+_watchers: list[None] = []
+"""One for each that watches the environment variables now."""
+
+
+@cache
+def _install() -> None:
+    """Ask Python for its audit events, once and for good; a thread that watches nothing is left."""
+    sys.addaudithook(_audit)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event not in _EVENTS or getattr(_watch, "found", None) is None:
+        return
+    what, name_of = _EVENTS[event]
+    name = name_of(args)
+    if what in ("file", "folder"):
+        name = _path(name)
+        if name is None or _belongs_to_environment(name):
+            return
+    _note(what, name, _user_frame(sys._getframe(1)))
+
+
+@contextmanager
+def _variables_watched() -> Iterator[None]:
+    """Have the object that holds the environment variables tell who reads them."""
+    with _lock:
+        _watchers.append(None)
+        for held in _VARIABLES:
+            held.__class__ = _Environ
+    try:
+        yield
+    finally:
+        with _lock:
+            _watchers.pop()
+            for held in _VARIABLES if not _watchers else ():
+                held.__class__ = _Plain
+
+
+_Plain = type(os.environ)
+_VARIABLES: tuple[Any, ...] = (os.environ, *([os.environb] if os.supports_bytes_environ else []))
+"""What holds the environment variables, as texts and as bytes."""
+
+
+class _Environ(_Plain):  # type: ignore[misc, valid-type]
+    """The environment variables, telling of who reads them."""
+
+    def __getitem__(self, key: Any) -> Any:
+        _note_variable(os.fsdecode(key))
+        return super().__getitem__(key)
+
+    def __iter__(self) -> Iterator[str]:
+        _note_variable("(all of them)")
+        yield from super().__iter__()
+
+
+def _note_variable(name: str) -> None:
+    if getattr(_watch, "found", None) is None:
+        return
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _module(frame) in _HOLDERS:
+        frame = frame.f_back
+    if frame is not None and _is_users(_module(frame)):
+        _note("variable", name, frame)
+
+
+def _note(what: What, name: Any, frame: FrameType | None) -> None:
+    found: dict[Reading, None] | None = getattr(_watch, "found", None)
+    if frame is None or found is None or len(found) >= _MOST:
+        return
+    code = frame.f_code
+    where = f"{'/'.join(code.co_filename.replace(chr(92), '/').split('/')[-2:])}:{frame.f_lineno}"
+    function = "" if code.co_name == "<module>" else code.co_name
+    found[Reading(what, str(name), where, function)] = None
+
+
+def _user_frame(frame: FrameType | None) -> FrameType | None:
+    """The innermost frame of a version's own code, if what happens does so on its behalf."""
+    while frame is not None:
+        module = _module(frame)
+        if _is_users(module):
+            return frame
+        if module.partition(".")[0] in (*_IMPORTS, "lockstep") or module.startswith("linecache"):
+            return None
+        frame = frame.f_back
+    return None
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _is_users(module: str) -> bool:
+    """Whether a module is one of a version's own, which run under a private name."""
+    return module.startswith("_lockstep_") and "." in module
+
+
+def _path(given: Any) -> str | None:
+    """Where a file is; None for one that is open already."""
+    if not isinstance(given, str | bytes | os.PathLike):
+        return None
+    path = os.fsdecode(given)
+    return None if path.startswith((":memory:", "file:")) else os.path.realpath(path)
+
+
+def _belongs_to_environment(path: str) -> bool:
+    """Whether a file is Python's, an installed library's or the system's own."""
+    return path.startswith(_SYSTEM) or path.endswith(".pyc") or path.startswith(_installed())
+
+
+@cache
+def _installed() -> tuple[str, ...]:
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    libraries = (sysconfig.get_path(name) for name in names)
+    places = {*libraries, *site.getsitepackages(), *zoneinfo.TZPATH}
+    return tuple(os.path.realpath(place).rstrip("/") + "/" for place in places if place)

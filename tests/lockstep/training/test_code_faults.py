@@ -1,0 +1,476 @@
+"""Faults of a pipeline's code, each tried on what training does with it until something is found.
+
+What is found is an error that names the column and its line, before anything can serve.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lockstep.artifacts import round_trip
+from lockstep.artifacts.round_trip import replay_in_new_process
+from lockstep.artifacts.snapshot import Snapshot
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.artifacts.writing import Evidence, write_artifact
+from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.evidence import (
+    check_code,
+    check_locality,
+    check_replay,
+    check_training_parity,
+)
+from lockstep.checks.results import CheckResult
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.laws.book import discover
+from lockstep.parity.bands import Bands
+from lockstep.parity.environment import Environment
+from lockstep.parity.limits import Limits
+from lockstep.parity.profiles import Profile
+from lockstep.parity.selection import choose_golden
+from lockstep.parity.shift import Jumps
+
+SOURCE = '''"""Parcels: what will one cost to send?"""
+
+import numpy as np
+from sklearn.linear_model import LinearRegression
+
+from lockstep import (
+    EventTime, Floats, Key, Outcome, Pipeline, Record, Texts, Times, feature, label, model, output,
+)
+
+
+class Parcel(Record):
+    parcel: Key[str]
+    sent_at: EventTime
+    country: str
+    weight: float
+
+
+class Bill(Outcome):
+    paid: float
+
+
+# at the top
+
+
+@feature
+def load(weight: Floats, country: Texts, sent_at: Times) -> Floats:
+    """Kilograms that count."""
+    return weight * 1.0
+
+
+@label
+def price(paid: Floats) -> Floats:
+    """Euros."""
+    return paid
+
+
+@model(learns=price, uses=[load], ulps=64)
+def cost():
+    """Euros."""
+    return LinearRegression()
+
+
+@output
+def estimate(cost: Floats) -> Floats:
+    """Euros."""
+    return cost
+
+
+PIPELINE = Pipeline(__name__, record=Parcel, outcome=Bill)
+'''
+ROWS = 400
+_numbers = count()
+
+
+def parcels() -> Columns:
+    """Parcels with their bills, in canonical form."""
+    random = np.random.default_rng(0)
+    weight = np.round(random.gamma(2.0, 3.0, ROWS), 2)
+    start = np.datetime64("2024-01-01T00:00:00.000000")
+    return {
+        "parcel": np.array([f"P{row:04}" for row in range(ROWS)], dtype=object),
+        "sent_at": start + np.arange(ROWS) * np.timedelta64(3, "h"),
+        "country": random.choice(np.array(["DE", "FR", "US", "JP", "IS"], dtype=object), ROWS),
+        "weight": weight,
+        "paid": weight * 2 + random.normal(size=ROWS),
+    }
+
+
+class Checkout:
+    """A package of a module with the pipeline, and whatever else lies there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = f"freight_{next(_numbers)}"
+        self.folder = folder / self.name
+        self.folder.mkdir()
+        (self.folder / "__init__.py").touch()
+
+    def pipeline(self, body: str = "return weight * 1.0", top: str = "") -> Pipeline:
+        """The pipeline, whose column `load` is computed by some lines."""
+        lines = body.replace("\n", "\n    ")
+        source = SOURCE.replace("return weight * 1.0", lines).replace("# at the top", top)
+        (self.folder / "parcels.py").write_text(source)
+        for name in [one for one in sys.modules if one.startswith(self.name)]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        pipeline: Pipeline = importlib.import_module(f"{self.name}.parcels").PIPELINE
+        return pipeline
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Checkout]:
+    """A package that can be imported, in the working directory."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    made = Checkout(tmp_path)
+    yield made
+    for name in [one for one in sys.modules if one.startswith(made.name)]:
+        del sys.modules[name]
+
+
+def computed_of(pipeline: Pipeline) -> Columns:
+    graph = pipeline.graph
+    return dict(graph.evaluate(parcels(), (*graph.model_free, *graph.labels)))
+
+
+def before_the_fit(pipeline: Pipeline) -> dict[str, CheckResult]:
+    """What the checks find that look at a training set before anything is fitted to it."""
+    computed = computed_of(pipeline)
+    source = Snapshot.of(pipeline).with_data()
+    return {
+        "row_locality": check_locality(pipeline, computed),
+        "training_parity": check_training_parity(source, computed),
+    }
+
+
+def version_of(pipeline: Pipeline, directory: Path) -> LoadedVersion:
+    """A version of the pipeline as training stores it."""
+    columns = parcels()
+    fitted = pipeline.unfitted().fit(columns)
+    raw = {name: columns[name] for name in pipeline.record_schema.names}
+    graph = pipeline.graph
+    profiled = {name: graph.kind(name) for name in graph.served if name != pipeline.key}
+    served = fitted.evaluate(raw)
+    profile = Profile.of(served, profiled)
+    empty: dict[str, Any] = {"expectations": []}
+    evidence = Evidence(
+        golden=choose_golden(fitted, columns),
+        profile=profile,
+        limits=Limits.of(profile, served, profiled, np.arange(ROWS) // 8),
+        jumps=Jumps.none(),
+        bands=Bands.none(),
+        laws=discover(raw, pipeline.record_schema),
+        suites={role: {"name": role, **empty} for role in ("input", "features", "outputs")},
+        environment=Environment.capture(),
+        metrics={},
+        rows=ROWS,
+    )
+    digest = write_artifact(directory, fitted, Snapshot.of(pipeline).with_data(), evidence)
+    return LoadedVersion.open(directory, digest, name=pipeline.name, version=1)
+
+
+def after_the_fit(pipeline: Pipeline, directory: Path) -> CheckResult:
+    found = replay_in_new_process(version_of(pipeline, directory))
+    return check_comparison(found, pipeline.graph, f"computed {found.setting}")
+
+
+def assert_load_is_named(result: CheckResult, column: str = "load") -> None:
+    assert result.is_error
+    assert "parcels.py:" in result.where + result.summary
+    assert result.column in (column, None)
+
+
+def test_a_sound_pipeline_passes(checkout: Checkout, tmp_path: Path) -> None:
+    pipeline = checkout.pipeline()
+    found = before_the_fit(pipeline)
+    assert all(one.passed for one in found.values()), found
+    result = after_the_fit(pipeline, tmp_path / "version")
+    assert result.passed, result.summary
+
+
+OUTSIDE = {
+    "a file by the working directory": "with open('rates.json') as file:\n"
+    "    return weight * len(file.read())",
+    "a file by its whole path": "return weight * len(Path(RATES).read_text())",
+    "a file by pandas": "return weight * len(pd.read_csv(RATES))",
+    "a file by NumPy": "return weight * len(np.fromfile(RATES, dtype=np.uint8))",
+    "a database": "return weight * (sqlite3.connect(RATES + '.db') is not None)",
+    "a folder": "return weight * len(os.listdir('.'))",
+    "a folder by pathlib": "return weight * len(list(Path('.').iterdir()))",
+    "a variable": 'return weight * float(os.environ.get("RATE", "1"))',
+    "a variable by getenv": 'return weight * float(os.getenv("RATE", "1"))',
+    "a variable as bytes": 'return weight * float(os.environb.get(b"RATE", b"1"))',
+    "a variable by its presence": 'return weight * (2.0 if "RATE" in os.environ else 1.0)',
+    "all variables": "return weight * len(dict(os.environ))",
+    "the name of the machine": "return weight * len(socket.gethostname())",
+    "the network": """try:
+    socket.create_connection(("127.0.0.1", 9), timeout=0.01)
+except OSError:
+    pass
+return weight * 1.0""",
+    "another program": "return weight * len(subprocess.check_output(['true']) + b'1')",
+    "a file for few rows": "return weight * (len(Path(RATES).read_text()) "
+    "if weight.max() > 20 else 1)",
+}
+TOP = """import os
+import socket
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+
+RATES = {path!r}"""
+
+
+@pytest.mark.parametrize("fault", OUTSIDE)
+def test_what_a_column_reads_from_outside_is_named_with_its_line(
+    checkout: Checkout, tmp_path: Path, fault: str
+) -> None:
+    (tmp_path / "rates.json").write_text("1")
+    pipeline = checkout.pipeline(OUTSIDE[fault], TOP.format(path=str(tmp_path / "rates.json")))
+    result = before_the_fit(pipeline)["training_parity"]
+    assert_load_is_named(result)
+    assert result.column == "load"
+    assert "no part of the version" in result.summary
+    assert result.todo
+
+
+AT_IMPORT = {
+    "a variable": 'RATE = float(os.environ.get("RATE", "1"))',
+    "a file": "RATE = float(Path(RATES).read_text())",
+    "another program": "RATE = len(subprocess.check_output(['true'])) + 1.0",
+    "the name of the machine": "RATE = float(len(socket.gethostname()))",
+}
+
+
+@pytest.mark.parametrize("fault", AT_IMPORT)
+def test_what_a_module_reads_from_outside_when_it_is_imported_is_named(
+    checkout: Checkout, tmp_path: Path, fault: str
+) -> None:
+    (tmp_path / "rates.json").write_text("1")
+    top = f"{TOP.format(path=str(tmp_path / 'rates.json'))}\n{AT_IMPORT[fault]}"
+    result = before_the_fit(checkout.pipeline("return weight * RATE", top))["training_parity"]
+    assert_load_is_named(result)
+    assert "when imported" in result.summary
+
+
+def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout) -> None:
+    helper = 'import os\n\n\ndef rate():\n    return float(os.environ.get("RATE", "1"))\n'
+    (checkout.folder / "rates.py").write_text(helper)
+    top = f"from {checkout.name}.rates import rate"
+    result = before_the_fit(checkout.pipeline("return weight * rate()", top))["training_parity"]
+    assert result.is_error
+    assert "rates.py:5" in result.where
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import zoneinfo\nreturn weight * (zoneinfo.ZoneInfo('Europe/Berlin') is not None)",
+        "import pandas as pd\n"
+        "return weight * (pd.Timestamp('2024-01-01', tz='Asia/Tokyo').hour + 1)",
+        "import scipy.special\nreturn scipy.special.gamma(weight) * 0 + weight",
+        "import decimal\nreturn weight * float(decimal.Decimal('1.0'))",
+    ],
+)
+def test_what_libraries_read_of_their_own_is_none_of_it(checkout: Checkout, body: str) -> None:
+    found = before_the_fit(checkout.pipeline(body))
+    assert found["training_parity"].passed, found["training_parity"].summary
+
+
+BEFORE_THE_FIT = {
+    "chance in a column": "return weight + np.random.default_rng().normal(size=len(weight)) / 1e9",
+    "a clock in a column": "import time\nreturn weight + time.time() * 0",
+    "the order of first sight": "return np.array([SEEN.setdefault(one, len(SEEN)) "
+    "for one in country], dtype=float)",
+    "a count of calls": "CALLS.append(1)\nreturn weight * (len(CALLS) > 3)",
+    "a sum that goes on": "TOTAL.append(sum(TOTAL[-1:]) + weight.sum())\nreturn weight + TOTAL[-1]",
+    "the last batch": "found = weight + LAST.get('mean', 0.0)\n"
+    "LAST['mean'] = weight.mean()\nreturn found",
+    "chance of the import": "return weight + SALT",
+    "a key of the import": "return weight + KEY",
+}
+STATE = """import random
+import uuid
+
+SEEN, CALLS, TOTAL, LAST = {}, [], [], {}
+SALT = random.random()
+KEY = float(uuid.uuid4().int % 1000)"""
+
+
+@pytest.mark.parametrize("fault", BEFORE_THE_FIT)
+def test_what_a_function_remembers_or_draws_is_found_before_the_fit(
+    checkout: Checkout, fault: str
+) -> None:
+    found = before_the_fit(checkout.pipeline(BEFORE_THE_FIT[fault], STATE))
+    failed = [one for one in found.values() if one.is_error]
+    assert failed
+    assert_load_is_named(failed[0])
+
+
+AFTER_THE_FIT = {
+    "date": "date.today().toordinal()",
+    "hour": "float(datetime.now().hour)",
+    "seconds": "time.time() // 86400",
+    "nanoseconds": "float(time.time_ns() // 10**15)",
+    "local_time": "float(time.localtime().tm_yday)",
+    "year_as_text": "float(time.strftime('%Y'))",
+    "numpys_day": 'np.datetime64("today").astype(int) * 1.0',
+    "pandas_year": "float(pd.Timestamp.now().year)",
+    "pandas_parsed": 'float(pd.to_datetime("now").year)',
+    "hash_of_text": "float(hash('DE') % 1000)",
+    "order_of_set": "float(list({'DE', 'FR', 'US', 'JP', 'IS', 'NO', 'SE', 'FI'}).index('DE'))",
+    "time_zone": "float(time.timezone)",
+    "local_clock": "float(datetime.fromtimestamp(1_700_000_000).hour)",
+    "process": "float(os.getpid())",
+    "working_directory": "float(len(os.getcwd()))",
+}
+CLOCKS = """import os
+import time
+from datetime import date, datetime
+
+import pandas as pd
+"""
+FEATURE = '''
+
+VALUE_{name} = {value}
+
+
+@feature
+def {name}(weight: Floats) -> Floats:
+    """What it is that depends on time, place or process."""
+    return weight + VALUE_{name}
+'''
+
+
+def test_what_depends_on_time_place_or_process_is_found_by_the_round_trip(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(round_trip, "ONE_BY_ONE", ())  # it is enough that they are found
+    faults = (FEATURE.format(name=name, value=value) for name, value in AFTER_THE_FIT.items())
+    pipeline = checkout.pipeline(top=CLOCKS + "".join(faults))
+    found = replay_in_new_process(version_of(pipeline, tmp_path / "version"))
+    assert {one.column for one in found.divergent} == set(AFTER_THE_FIT)
+    assert_load_is_named(check_comparison(found, pipeline.graph, "anew"), column="date")
+
+
+def test_what_it_depends_on_is_told(checkout: Checkout, tmp_path: Path) -> None:
+    top = "from datetime import date\nTODAY = date.today().toordinal()"
+    result = after_the_fit(checkout.pipeline("return weight + TODAY", top), tmp_path / "version")
+    assert "with a clock that is 400 days ahead" in result.summary
+
+
+# Data files
+
+
+READS = "import json\nfrom pathlib import Path\n\n"
+RATES = READS + 'RATES = json.loads(Path(__file__).with_name("rates.json").read_text())'
+BY_RATE = "return weight * np.array([RATES.get(one, 1.0) for one in country])"
+
+
+def test_a_data_file_beside_the_module_is_part_of_the_version(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (checkout.folder / "rates.json").write_text('{"DE": 2.0, "IS": 9.0}')
+    pipeline = checkout.pipeline(BY_RATE, RATES)
+    assert all(one.passed for one in before_the_fit(pipeline).values())
+    version = version_of(pipeline, tmp_path / "version")
+    assert list(version.snapshot.data) == [f"{checkout.name}/rates.json"]
+    (checkout.folder / "rates.json").unlink()
+    found = replay_in_new_process(version)
+    assert found.ok, found.summary
+    version.unload()
+
+
+@pytest.mark.parametrize("change", ['{"DE": 2.0, "IS": 9.5}', "{}", None])
+def test_a_data_file_in_which_a_rare_key_changed_is_another_code_than_the_versions(
+    checkout: Checkout, tmp_path: Path, change: str | None
+) -> None:
+    rates = checkout.folder / "rates.json"
+    rates.write_text('{"DE": 2.0, "IS": 9.0}')
+    pipeline = checkout.pipeline(BY_RATE, RATES)
+    version = version_of(pipeline, tmp_path / "version")
+    assert check_code(pipeline, version, proven=False).passed
+    if change is None:
+        rates.unlink()
+    else:
+        rates.write_text(change)
+    result = check_code(pipeline, version, proven=False)
+    assert result.is_error
+    assert f"data file {checkout.name}/rates.json" in result.summary
+    assert not check_code(pipeline, version, proven=True).is_error
+
+
+def test_a_data_file_that_is_read_by_another_path_is_refused(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (checkout.folder / "rates.json").write_text('{"DE": 2.0}')
+    top = f'{READS}RATES = json.loads(Path("{checkout.name}/rates.json").read_text())'
+    result = before_the_fit(checkout.pipeline(BY_RATE, top))["training_parity"]
+    assert result.is_error
+    assert "rates.json" in result.summary
+    assert "with_name" in result.todo
+
+
+def test_a_module_that_is_imported_for_what_it_does_counts_as_code(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    effect = checkout.folder / "effect.py"
+    effect.write_text("import numpy as np\n\nnp.seterr(all='ignore')\n")
+    pipeline = checkout.pipeline(top=f"import {checkout.name}.effect")
+    version = version_of(pipeline, tmp_path / "version")
+    assert check_code(pipeline, version, proven=False).passed
+    effect.write_text("import numpy as np\n\n# louder\nnp.seterr(all='ignore')\n")
+    assert check_code(pipeline, version, proven=False).passed
+    effect.write_text("import numpy as np\n\nnp.set_printoptions(precision=3)\n")
+    result = check_code(pipeline, version, proven=False)
+    assert result.is_error
+    assert "effect" in result.summary
+
+
+def test_golden_records_replay_where_data_files_are_carried(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (checkout.folder / "rates.json").write_text('{"DE": 2.0, "IS": 9.0}')
+    version = version_of(checkout.pipeline(BY_RATE, RATES), tmp_path / "version")
+    assert check_replay(version).passed
+
+
+Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+BETWEEN = {
+    "type": "expect_column_values_to_be_between",
+    "kwargs": {"column": "weight", "min_value": 0, "max_value": 50},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda expected: [],
+        lambda expected: [{**BETWEEN, "kwargs": {**BETWEEN["kwargs"], "max_value": 1e9}}],
+        lambda expected: [*expected, BETWEEN],
+    ],
+)
+def test_expectations_that_are_not_those_of_the_version_count_as_code_at_the_gate(
+    checkout: Checkout, tmp_path: Path, change: Change
+) -> None:
+    pipeline = checkout.pipeline()
+    version = version_of(pipeline, tmp_path / "version")
+    suites = {**version.suites, "input": {"name": "input", "expectations": [BETWEEN]}}
+    here = {**suites, "input": {"name": "input", "expectations": change([BETWEEN])}}
+    held = type(version)(**{**vars(version), "suites": suites})
+    assert check_code(pipeline, held, proven=False, suites=lambda: suites).passed
+    result = check_code(pipeline, held, proven=False, suites=lambda: here)
+    assert result.is_error
+    assert "expect_column_values_to_be_between of weight" in result.summary
