@@ -25,8 +25,11 @@ UNUSUAL = 1.5
 """Half widths outside of its band from which on a statistic is unusual."""
 IMPOSSIBLE = 2.2
 """Half widths outside of its band, and beyond what any training day was, that cannot be."""
-LIKE = 3.0
-"""How many times as many rows as a usual day, or as few, a batch has that is held to be one."""
+LIKE = 1.3
+"""How many times as many rows as the largest training day a day may have, or as the smallest as
+few, to be compared with them."""
+MOST_DAYS = 16
+"""Days of a batch that are judged, spread evenly over it."""
 _NARROWEST = 1e-12
 
 
@@ -76,7 +79,7 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
 
     def is_impossible(self, beyond: float) -> bool:
         """Whether that is so far outside that it cannot be."""
-        return beyond > IMPOSSIBLE + 2 * self.reach
+        return self.reach <= IMPOSSIBLE and beyond > IMPOSSIBLE + 2 * self.reach
 
 
 def _width(half: float, chance: float) -> float:
@@ -112,13 +115,11 @@ class Banded(Law, frozen=True, kw_only=True):
 
     Attributes:
         bands: The band of each statistic, by its name.
-        size: Rows of a usual training day. What is far larger or smaller is no such day: it is
-            unusual at most.
+        size: Rows of the smallest and of the largest training day.
     """
 
     bands: dict[str, Band] = msgspec.field(default_factory=dict)
-    size: int = 0
-
+    size: tuple[int, int] = (0, 0)
     only_above: ClassVar[bool] = False
     """Whether only what lies above a band is outside of it."""
 
@@ -138,36 +139,84 @@ class Banded(Law, frozen=True, kw_only=True):
         """Positions of the rows that put a statistic outside of its band; none where all do."""
         return np.empty(0, dtype=np.int64)
 
-    def _is_a_day(self, rows: int) -> bool:
-        return self.days >= ENOUGH_DAYS and 1 / LIKE <= rows / max(self.size, 1) <= LIKE
-
     def find(self, rows: Rows) -> Broken | None:
-        """The statistic that is farthest outside of its band; see `Law.find`."""
-        if not len(rows):
-            return None
-        measured = self.measure(rows)
-        worst: tuple[bool, float, str] | None = None
-        for name, usual in self.bands.items():
-            if name not in measured:
-                continue
-            if self.only_above and measured[name].value <= usual.highest:
-                continue
-            beyond = usual.beyond(measured[name])
-            if usual.is_unusual(beyond):
-                found = (usual.is_impossible(beyond), beyond - usual.reach, name)
-                worst = found if worst is None else max(worst, found)
+        """The statistic that is farthest outside of its band; see `Law.find`.
+
+        Each day of a batch is judged by itself.
+        """
+        worst: tuple[tuple[bool, float], str, Reading, Part] | None = None
+        for part in days_like(rows, self.size):
+            found = self._worst(part.rows)
+            if found is not None and (worst is None or found[0] > worst[0]):
+                worst = (*found, part)
         if worst is None:
             return None
-        impossible, _, name = worst
-        reading, usual = measured[name], self.bands[name]
+        (impossible, _), name, reading, part = worst
+        usual = self.bands[name]
+        positions = self.rows_of(part.rows, name)
         return Broken(
             law=self,
             columns=self.suspects(name, reading, usual),
-            message=self.tell(name, reading, usual, rows),
-            rows=self.rows_of(rows, name),
-            strict=impossible and usual.reach <= IMPOSSIBLE and self._is_a_day(len(rows)),
+            message=self.tell(name, reading, usual, part.rows),
+            rows=positions if part.positions is None else part.positions[positions],
+            strict=impossible and self.days >= ENOUGH_DAYS,
             numbers={name: reading.value},
         )
+
+    def _worst(self, rows: Rows) -> tuple[tuple[bool, float], str, Reading] | None:
+        """The statistic of a day that is farthest outside of its band, if any is unusual."""
+        measured = self.measure(rows)
+        worst: tuple[tuple[bool, float], str, Reading] | None = None
+        for name, usual in self.bands.items():
+            reading = measured.get(name)
+            if reading is None or (self.only_above and reading.value <= usual.highest):
+                continue
+            beyond = usual.beyond(reading)
+            if usual.is_unusual(beyond):
+                rank = (usual.is_impossible(beyond), beyond - usual.reach)
+                if worst is None or rank > worst[0]:
+                    worst = (rank, name, reading)
+        return worst
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a batch that are judged as a day.
+
+    Attributes:
+        rows: The rows.
+        positions: Where they are in the batch; None where they are all of it.
+    """
+
+    rows: Rows
+    positions: Array | None = None
+
+
+def days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
+    """The days of a batch that have about as many rows as training days, some of them if many.
+
+    Rows without an event time are parted into blocks.
+
+    Args:
+        rows: The batch.
+        size: Rows of the smallest and of the largest training day.
+    """
+    return rows.once(("days like", size), lambda: _days_like(rows, size))
+
+
+def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
+    if not len(rows):
+        return ()
+    parted = TrainingRows.of(rows, max(size[1], 1))
+    counts = np.bincount(parted.day_of[parted.day_of >= 0], minlength=parted.days)
+    alike = np.flatnonzero((counts >= size[0] / LIKE) & (counts <= size[1] * LIKE))
+    if not len(alike):
+        return ()
+    if len(alike) == 1 and counts[alike[0]] == len(rows):
+        return (Part(rows),)
+    chosen = alike[np.unique(np.linspace(0, len(alike) - 1, MOST_DAYS).astype(np.int64))]
+    places = [np.flatnonzero(parted.day_of == day) for day in chosen]
+    return tuple(Part(rows.take(one), one) for one in places)
 
 
 Kept = TypeVar("Kept", bound=Banded)
@@ -212,7 +261,7 @@ def with_bands(
         bands=bands,
         days=len(days),
         broken=len(broken),
-        size=int(np.median([len(day) for day in days])),
+        size=(min(map(len, days)), max(map(len, days))),
     )
 
 

@@ -26,8 +26,8 @@ _TOLD = {
     "missing": "are missing",
     "zero": "are 0",
     "commonest": "have one and the same value, {value}",
-    "smallest": "have the smallest value, {value}",
-    "largest": "have the largest value, {value}",
+    "smallest": "have {value}, the smallest value",
+    "largest": "have {value}, the largest value",
 }
 
 
@@ -51,7 +51,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
         grown = _most_grown(rows, self.columns[0], self.highest)
-        counted = _counted(rows, self.columns[0])
+        counted = _counted(rows, self.columns[0], self.highest)
         return counted if grown is None else {**counted, _MORE: grown[1]}
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
@@ -108,7 +108,11 @@ def _find_shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:
     return {str(found[place]): (place, float(counts[place]) / len(seen)) for place in places}
 
 
-def _counted(rows: Rows, column: str) -> dict[str, Reading]:
+def _counted(rows: Rows, column: str, highest: Mapping[str, float]) -> dict[str, Reading]:
+    """Shares of the rows; of the smallest and the largest value where it never had as large a one.
+
+    Which value is the smallest depends on whether a rarer one happens to be there.
+    """
     seen = glance(rows)
     total = len(seen)
     found, counts = seen.rows.values(column).found, seen.counts(column)
@@ -119,8 +123,10 @@ def _counted(rows: Rows, column: str) -> dict[str, Reading]:
     told["commonest"] = share(float(counts.max()), total)
     if column in number_columns(rows.schema):
         told["zero"] = share(float(counts[found == 0].sum()), total)
-        told["smallest"] = share(float(counts[found.argmin()]), known)
-        told["largest"] = share(float(counts[found.argmax()]), known)
+        for name, place in (("smallest", found.argmin()), ("largest", found.argmax())):
+            own = share(float(counts[place]), known)
+            if own.value > highest.get(str(found[place]), 0.0):
+                told[name] = own
     return told
 
 
@@ -167,7 +173,7 @@ def _mass(column: str, days: list[Rows]) -> Mass | None:
             for value, (_, part) in one.items()
         }
         grown = _most_grown(day, column, of_others)
-        counted = _counted(day, column)
+        counted = _counted(day, column, {})
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
     highest = {value: float(f"{part:.4g}") for value, part in first.items()}
     return with_bands(Mass(columns=(column,), days=0, highest=highest), measured, days)

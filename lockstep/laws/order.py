@@ -238,42 +238,25 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
     names = value_columns(training.rows.schema)
     numbers = [name for name in names if training.rows.columns[name].dtype != object]
     smooth = [law for name in numbers for law in _smooth(name, parts, days, time)]
-    return [*smooth, *_stuck(smooth, names, parts, days, time)]
+    return [*smooth, *_stuck(smooth, days, time)]
 
 
-def _stuck(
-    smooth: list[Smooth],
-    names: tuple[str, ...],
-    parts: list[Segments],
-    days: list[Rows],
-    time: str,
-) -> list[Stuck]:
-    """How long values stay the same: of sensors in their segments, alone and all together.
+def _stuck(smooth: list[Smooth], days: list[Rows], time: str) -> list[Stuck]:
+    """How long sensors stay the same in their segments, each alone and all of them together.
 
-    A number is a sensor's where neighbours in time are alike. A category is judged within the
-    segments that give the shortest runs.
+    A number is a sensor's where neighbours in time are alike.
     """
     moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
-    places: dict[str, list[Segments]] = {}
-    for one in smooth:
-        places.setdefault(one.measured[0], []).append(Segments(one.category, one.labels))
-    found: list[Stuck] = []
-    together: dict[Segments, list[str]] = {}
-    for name in names:
-        others = places.get(name, [one for one in parts if one.column != name])
-        runs = fitted([_law(Stuck, (name,), one, time) for one in others], days)
-        usual = [law for law in runs if law.bands[_RUN].middle <= moves]
-        measured = [law for law in usual if law.bands[_RUN].middle >= SHORTEST_USUAL]
-        if name in places:
-            found += usual
-            for law in measured:
-                together.setdefault(Segments(law.category, law.labels), []).append(name)
-        else:
-            found += _best(measured, _RUN)
-    moving = [
-        _law(Stuck, tuple(all_of), one, time) for one, all_of in together.items() if all_of[1:]
+    candidates = [
+        _law(Stuck, law.measured, Segments(law.category, law.labels), time) for law in smooth
     ]
-    return [*found, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
+    alone = [law for law in fitted(candidates, days) if law.bands[_RUN].middle <= moves]
+    together: dict[Segments, list[str]] = {}
+    for law in alone:
+        if law.bands[_RUN].middle >= SHORTEST_USUAL:
+            together.setdefault(Segments(law.category, law.labels), []).extend(law.measured)
+    moving = [_law(Stuck, tuple(some), one, time) for one, some in together.items() if some[1:]]
+    return [*alone, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
 
 
 def _smooth(column: str, parts: list[Segments], days: list[Rows], time: str) -> list[Smooth]:

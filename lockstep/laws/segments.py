@@ -37,12 +37,15 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     Attributes:
         category: The column that parts the rows; None for the quarters of the day.
         labels: The segments.
+        always: Those that had enough rows on every training day. A batch without one of them has
+            other rows to compare with.
     """
 
     binds: ClassVar[bool] = False
 
     category: str | None
     labels: tuple[str, ...]
+    always: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
@@ -57,6 +60,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         seen, column = glance(rows), self.columns[0]
         parted = Segments(self.category, self.labels)
         if self.category is None and seen.quarter is None:
+            return {}
+        if not all(_sizes(seen, parted)[self.labels.index(one)] for one in self.always):
             return {}
         told = seen.rows.once(
             ("segments", self.category, self.labels), lambda: _measured(seen, parted)
@@ -91,6 +96,17 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         seen = glance(rows)
         place = self.labels.index(name.partition(" of ")[2])
         return seen.all_positions(Segments(self.category, self.labels).codes(seen) == place)
+
+
+def _sizes(seen: Glance, parted: Segments) -> list[bool]:
+    """Which segments have enough rows."""
+    return seen.rows.once(("enough of", parted), lambda: _count(seen, parted))
+
+
+def _count(seen: Glance, parted: Segments) -> list[bool]:
+    codes = parted.codes(seen)
+    size = np.bincount(codes[codes >= 0], minlength=len(parted.labels))
+    return [bool(one) for one in size >= ENOUGH_ROWS]
 
 
 def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, Reading]]:
@@ -156,9 +172,15 @@ def discover(training: TrainingRows) -> list[Segmented]:
             days=0,
             category=one.column,
             labels=one.labels,
+            always=_always(one, days),
         )
         for one in parts
         for column in value_columns(training.rows.schema)
         if column != one.column
     ]
     return fitted(candidates, days)
+
+
+def _always(parted: Segments, days: list[Rows]) -> tuple[str, ...]:
+    enough = np.all([_sizes(glance(day), parted) for day in days], axis=0)
+    return tuple(label for label, is_it in zip(parted.labels, enough, strict=True) if is_it)

@@ -164,12 +164,20 @@ def test_one_odd_row_warns_and_does_not_block(laws):
     assert not found.strict
 
 
-def test_what_is_no_whole_day_is_never_an_error(laws):
+def test_what_is_no_whole_day_is_not_compared_with_days(laws):
     few = batch(**changed("filled with 0")).take(slice(0, 60))
 
-    assert not any(
-        one.strict for family in ("mass", "segments") for one in broken(laws[family], few)
-    )
+    assert broken(laws["mass"] + laws["segments"] + laws["order"] + laws["joint"], few) == []
+
+
+def test_each_day_of_a_batch_of_several_is_judged_by_itself(laws):
+    healthy, faulty = reports(DAYS, days=2), {**reports(DAYS + 2), **changed("clipped")}
+    rows = Rows({name: np.concatenate([healthy[name], faulty[name]]) for name in healthy}, SCHEMA)
+
+    assert broken(laws["mass"] + laws["order"], Rows(healthy, SCHEMA)) == []
+    (found,) = [one for one in broken(laws["mass"], rows) if one.columns == ("load",)]
+    assert found.strict
+    assert found.rows.min() >= 2 * 288
 
 
 def by_hour(columns: Columns) -> Columns:
