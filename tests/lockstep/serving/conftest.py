@@ -79,7 +79,7 @@ def stored(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], ListedVersi
         shutil.copytree(loaded.directory, directory)
         path = directory / "manifest.json"
         manifest = json.loads(path.read_bytes())
-        path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + number}))
+        path.write_text(json.dumps({**manifest, "metrics": {"copy": number}}))
         return ListedVersion(
             loaded.name, number, directory, sha256(path.read_bytes()), datetime.now(UTC)
         )
@@ -89,12 +89,12 @@ def stored(loaded: LoadedVersion, tmp_path: Path) -> Callable[[int], ListedVersi
 
 @pytest.fixture
 def other(loaded: LoadedVersion, tmp_path: Path) -> LivePointer:
-    """Version 2, of other bytes: its manifest says that it was fitted on one row more."""
+    """Version 2, of other bytes: its manifest tells another quality."""
     directory = tmp_path / "version 2"
     shutil.copytree(loaded.directory, directory)
     path = directory / "manifest.json"
     manifest = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**manifest, "rows": manifest["rows"] + 1}))
+    path.write_text(json.dumps({**manifest, "metrics": {"copy": 2}}))
     return LivePointer(loaded.name, 2, directory, sha256(path.read_bytes()))
 
 
