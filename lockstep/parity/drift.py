@@ -16,6 +16,7 @@ _EXAMPLES = 5
 _FAR = 1_000_000
 """A number from which on digits after the point tell nothing."""
 _BARS = "▁▂▃▄▅▆▇█"
+"""Bars of a histogram; the first stands for nothing, since pages leave out spaces."""
 _PARTS = 12
 """Parts of a histogram."""
 
@@ -169,8 +170,8 @@ def _bars(shares: np.ndarray) -> str:
     top = shares.max(initial=0.0)
     if not top:
         return ""
-    heights = np.ceil(shares / top * len(_BARS)).astype(int)
-    return "".join(_BARS[height - 1] if height else " " for height in heights)
+    heights = np.ceil(shares / top * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)
 
 
 def _tell(measure: Measure, before: ColumnProfile, now: ColumnProfile) -> str:

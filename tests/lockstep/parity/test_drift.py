@@ -193,4 +193,4 @@ def test_histograms_of_training_and_of_the_batch_share_their_parts():
 def test_a_histogram_of_categories_shows_one_that_is_gone():
     carriers = np.full(10, "UA", dtype=object)
     now = Profile.of({"carrier": carriers}, {"carrier": Kind.TEXT}).columns["carrier"]
-    assert histograms(PROFILE.columns["carrier"], now) == ("█▆▅▃ ", "█    ")
+    assert histograms(PROFILE.columns["carrier"], now) == ("█▇▅▃▁", "█▁▁▁▁")
