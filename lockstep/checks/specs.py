@@ -189,8 +189,9 @@ COMPILED_PARITY = Check(
 QUALITY = Check(
     "quality",
     "On the newest rows of the history, on which a fit to the older ones is evaluated, every "
-    "metric reaches its threshold.",
-    "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it.",
+    "metric reaches its threshold. A threshold that no prediction could miss is a warning.",
+    "Compare the runs in MLflow; look at what changed in data or columns. Do not promote it. Where "
+    "a threshold demands nothing, declare one that does.",
     need=needs.QUALITY,
 )
 BASELINE = Check(

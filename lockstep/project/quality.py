@@ -57,6 +57,10 @@ METRICS = {
 """Metrics by name: area under the ROC curve, logarithmic loss, Brier score (Brier 1950), share
 of right classes, mean absolute error and root mean square error (in the label's unit)."""
 
+_WORST = {"auc": 0.0, "log_loss": -np.log(np.finfo(np.float64).eps), "brier": 1.0, "accuracy": 0.0}
+"""What metrics give of predictions that are as wrong as can be; scikit-learn's logarithmic loss
+takes no probability nearer to 0 than this."""
+
 _LABELS: Mapping[Measured, tuple[Kind, ...]] = {
     "scores": (Kind.BOOL,),
     "probabilities": (Kind.BOOL,),
@@ -152,6 +156,18 @@ class Quality:
     def is_met(self, value: float) -> bool:
         """Whether a measured value reaches the threshold; NaN does not."""
         return self.is_no_worse(value, self.threshold)
+
+    def can_be_missed(self, columns: Columns) -> bool:
+        """Whether predictions as wrong as they can be would miss the threshold.
+
+        Args:
+            columns: The label, in rows that are measured.
+        """
+        truth = columns[self.label]
+        known = truth[~is_missing(truth)]
+        if METRICS[self.metric].measures == "amounts":
+            return not (len(known) and self.is_met(float(np.ptp(known.astype(float)))))
+        return not self.is_met(_WORST[self.metric])
 
     def is_no_worse(self, value: float, other: float) -> bool:
         """Whether one measured value is at least as good as another; NaN is not."""

@@ -15,7 +15,7 @@ _WORSE_SLICE = 0.1
 
 
 def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> CheckResult:
-    """Whether every metric reaches its threshold on the held-out rows."""
+    """Whether every metric reaches its threshold on the held-out rows, and could have missed it."""
     if not qualities:
         return NOTHING_DEMANDED
     table = [
@@ -24,14 +24,21 @@ def check_quality(qualities: tuple[Quality, ...], evaluation: Evaluation) -> Che
             "measured": value,
             "demanded": quality.rule,
             "met": quality.is_met(value),
+            "can be missed": quality.can_be_missed(evaluation.held_out),
         }
         for quality, value in zip(qualities, evaluation.measured, strict=True)
     ]
     missed = [row for row in table if not row["met"]]
+    empty = [row for row in table if not row["can be missed"]]
+    said = f"{_measured(missed or table)} on {_count(evaluation)} held-out rows, fitted on "
+    said += f"{evaluation.fitted_on:,}."
+    if empty:
+        names = ", ".join(f"{row['prediction']} ({row['demanded']})" for row in empty)
+        said += f" No prediction could miss what is demanded of {names}: demand more."
     return CheckResult(
-        passed=not missed,
-        summary=_measured(missed or table)
-        + f" on {_count(evaluation)} held-out rows, fitted on {evaluation.fitted_on:,}.",
+        passed=not missed and not empty,
+        summary=said,
+        severity="ERROR" if missed else "WARN",
         column=_column(qualities, table),
         numbers={
             quality.title: v for quality, v in zip(qualities, evaluation.measured, strict=True)
@@ -143,7 +150,12 @@ def _measured(rows: list[dict[str, Any]]) -> str:
 
 
 def _column(qualities: tuple[Quality, ...], table: list[dict[str, Any]]) -> str | None:
-    return next((q.column for q, row in zip(qualities, table, strict=True) if not row["met"]), None)
+    failing = (
+        quality.column
+        for quality, row in zip(qualities, table, strict=True)
+        if not row["met"] or not row["can be missed"]
+    )
+    return next(failing, None)
 
 
 def _count(evaluation: Evaluation) -> str:

@@ -1,9 +1,17 @@
 """A candidate beside a simpler model and the champion, where they cannot be measured."""
 
+from dataclasses import replace
 from math import nan
 
+import numpy as np
+import pytest
+
 from lockstep.project.quality import Quality
-from lockstep.training.checks import check_against_baseline, check_against_champion
+from lockstep.training.checks import (
+    check_against_baseline,
+    check_against_champion,
+    check_quality,
+)
 from lockstep.training.holdout import Evaluation
 
 QUALITIES = (
@@ -30,3 +38,33 @@ def test_where_one_prediction_cannot_be_compared_the_others_are() -> None:
 
 def test_without_a_champion_nothing_is_compared() -> None:
     assert check_against_champion(QUALITIES, evaluation(0.5, 4.0), None).result == "not_judged"
+
+
+def held_out(rows: int = 100) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {"came_back": random.random(rows) < 0.3, "cost": random.uniform(0, 20, rows)}
+
+
+def test_demands_that_are_met_and_could_be_missed_pass() -> None:
+    assert check_quality(QUALITIES, replace(evaluation(), held_out=held_out())).passed
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "threshold"),
+    [
+        ("auc", "came_back", 0.0),
+        ("accuracy", "came_back", -1.0),
+        ("brier", "came_back", 1.0),
+        ("log_loss", "came_back", 1e6),
+        ("mae", "cost", 1e9),
+        ("rmse", "cost", 20.0),
+    ],
+)
+def test_a_threshold_that_nothing_could_miss_is_noticed(
+    metric: str, label: str, threshold: float
+) -> None:
+    empty = Quality("made", label, metric, threshold)
+    measured = replace(evaluation(), held_out=held_out(), measured=(0.7,))
+    found = check_quality((empty,), measured)
+    assert (found.result, found.column) == ("warned", "made")
+    assert f"No prediction could miss what is demanded of made {metric}" in found.summary
