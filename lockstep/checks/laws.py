@@ -44,6 +44,9 @@ def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckRes
     told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
     said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book)
+    looked_at = [law.looks_at(rows) for law in book.laws]
+    idle, sampled = looked_at.count(0), [one for one in looked_at if 0 < one < len(rows)]
+    said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     return CheckResult(
         passed=not found,
@@ -57,6 +60,8 @@ def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckRes
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),
             "columns not judged": len(book.unjudged),
+            "laws with nothing to compare": idle,
+            "rows looked at least": min((one for one in looked_at if one), default=0),
         },
         table=[_told(broken, rows) for broken in found],
         unjudged=book.unjudged,
@@ -67,6 +72,19 @@ def _kept(book: Book) -> str:
     return (
         f"All {counted(len(book.laws), 'law')} are kept; training never broke {book.strict} of them"
     ) + "."
+
+
+def _coverage(idle: int, sampled: int, fewest: int, rows: int) -> str:
+    """What was not compared, if anything was not."""
+    said = ""
+    if idle:
+        said += (
+            f" {counted(idle, 'law')} compare days, of which the batch has none as large as those "
+            "of training."
+        )
+    if sampled:
+        said += f" {counted(sampled, 'law')} looked at {fewest:,} or more of the {rows:,} rows."
+    return said
 
 
 def _told(broken: Broken, rows: Rows) -> dict[str, Any]:

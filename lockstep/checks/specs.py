@@ -88,7 +88,9 @@ LAWS = Check(
     "each with how many training days broke it: which columns are a function of which others (one "
     "temperature for each airport and hour), what training knew of a value (one position for each "
     "destination), which texts hold other columns' values, that keys are new, rows of their day "
-    "and no copies, how many rows a day and each part of it has, and which categories go together. "
+    "and no copies, how many rows a day and each part of it has, and which categories go together; "
+    "then bounds and relations between numbers, the joint shape of columns, mass at one value, how "
+    "segments differ, order over time, and the forms of texts and numbers, day by day. "
     "Laws are found in the data, never by the names of columns. What breaks one that no training "
     "day broke is an error; what is unusual, but may be, is a warning. The details list each "
     "broken law with its columns, rows and figures.",

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
+from lockstep.laws.glance import MOST_ROWS
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -162,6 +163,10 @@ class Banded(Law, frozen=True, kw_only=True):
             strict=impossible and self.days >= ENOUGH_DAYS,
             numbers={name: reading.value},
         )
+
+    def looks_at(self, rows: Rows) -> int:
+        """See `Law.looks_at`; the rows of days, of each of them a sample where it has many."""
+        return sum(min(len(part.rows), MOST_ROWS) for part in days_like(rows, self.size))
 
     def _worst(self, rows: Rows) -> tuple[tuple[bool, float], str, Reading] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
-from lockstep.laws.glance import glance, number_columns
+from lockstep.laws.glance import Glancing, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.quantities import Quantity, clock_quantities
 from lockstep.laws.rows import Rows, TrainingRows
@@ -30,7 +30,7 @@ MOST_ROWS = 20_000
 """Training rows on which it is tried what would break a bound."""
 
 
-class AtMost(Law, frozen=True, kw_only=True, tag="at most"):
+class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
     """A number that is never above another."""
 
     @property
@@ -48,7 +48,7 @@ class AtMost(Law, frozen=True, kw_only=True, tag="at most"):
         return _broken(self, rows, is_beyond, known, self.says)
 
 
-class NotNegative(Law, frozen=True, kw_only=True, tag="not negative"):
+class NotNegative(Glancing, frozen=True, kw_only=True, tag="not negative"):
     """A number that is often 0 and never below."""
 
     binds: ClassVar[bool] = False
@@ -65,7 +65,7 @@ class NotNegative(Law, frozen=True, kw_only=True, tag="not negative"):
         return _broken(self, rows, numbers < 0, known, self.says)
 
 
-class Within(Law, frozen=True, kw_only=True, tag="within"):
+class Within(Glancing, frozen=True, kw_only=True, tag="within"):
     """A number that never lies far outside of what training had.
 
     Attributes:
@@ -93,7 +93,7 @@ class Within(Law, frozen=True, kw_only=True, tag="within"):
         return _broken(self, rows, is_beyond, known, self.says)
 
 
-class Clocks(Law, frozen=True, kw_only=True, tag="clocks"):
+class Clocks(Glancing, frozen=True, kw_only=True, tag="clocks"):
     """Two clock times that are the same on every row.
 
     Attributes:

@@ -27,8 +27,8 @@ from lockstep.laws.bands import (
     training_days,
     with_bands,
 )
-from lockstep.laws.glance import glance, number_columns, text_columns
-from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.glance import Glancing, glance, number_columns, text_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_PATTERNS = 200
@@ -272,7 +272,7 @@ def _is_whole(numbers: Floats) -> Array:
     return np.abs(numbers - np.round(numbers)) <= 1e-9 * np.maximum(1.0, np.abs(numbers))
 
 
-class Grid(Law, frozen=True, kw_only=True, tag="grid"):
+class Grid(Glancing, frozen=True, kw_only=True, tag="grid"):
     """The steps in which numbers of a column lie.
 
     Attributes:

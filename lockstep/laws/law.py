@@ -76,3 +76,11 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
         Args:
             rows: The rows of the batch, each of them with all fields.
         """
+
+    def looks_at(self, rows: Rows) -> int:
+        """How many rows of a batch it looks at; 0 where the batch has nothing to compare.
+
+        Args:
+            rows: The rows of the batch.
+        """
+        return len(rows)

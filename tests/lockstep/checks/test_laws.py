@@ -1,0 +1,52 @@
+"""The check of laws tells what a batch breaks, and how much of it was looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lockstep.checks.laws import check_laws
+from lockstep.laws.book import Book, discover
+from lockstep.laws.rows import Rows
+from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return discover(reports(days=DAYS), SCHEMA)
+
+
+def test_a_later_day_passes_and_all_laws_look_at_it(book):
+    result = check_laws(book, batch())
+
+    assert result.passed
+    assert result.numbers["laws with nothing to compare"] == 0
+    assert result.numbers["rows looked at least"] == len(batch())
+
+
+def test_a_fault_is_an_error_that_names_column_and_keys(book):
+    heat = reports(DAYS)["heat"]
+    rows = batch(heat=np.where(np.arange(len(heat)) < 100, heat + 0.05, heat))
+
+    result = check_laws(book, rows)
+
+    assert result.is_error
+    assert result.column == "heat"
+    assert set(result.keys) <= set(rows.columns["id"][:100])
+
+
+def test_a_batch_that_is_no_day_says_which_laws_had_nothing_to_compare(book):
+    result = check_laws(book, batch().take(slice(0, 20)))
+
+    assert result.numbers["laws with nothing to compare"] > 0
+    assert "compare days, of which the batch has none" in result.summary
+
+
+def test_a_large_batch_says_that_only_some_rows_were_looked_at(book):
+    days = reports(DAYS, days=200)
+    rows = Rows(days, SCHEMA)
+
+    result = check_laws(book, rows)
+
+    assert 0 < result.numbers["rows looked at least"] < len(rows)
+    assert f"or more of the {len(rows):,} rows" in result.summary
