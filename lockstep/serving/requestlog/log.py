@@ -94,6 +94,7 @@ class Log:
         self._lock = Lock()
         self._open: dict[Key, _Open] = {}
         self._full: list[_Open] = []
+        self._flushed = float("-inf")
         self._wake, self._closing = Event(), Event()
         self._keeper = Thread(target=self._keep, name="request-log", daemon=True)
 
@@ -220,15 +221,21 @@ class Log:
 
     def tend(self) -> None:
         """Force to disk what is to be, and seal the segments that are full or old."""
+        self._flush()
         oldest = time.monotonic() - self.settings.segment_age.total_seconds()
         with self._lock:
             for key, one in list(self._open.items()):
                 if one.since <= oldest:
                     self._retire(key)
-            dirty = [one for one in self._open.values() if one.is_dirty]
         self._seal_full()
+
+    def _flush(self) -> None:
+        """Force to disk what was written since the last time, if that is to be once a second."""
+        self._flushed = time.monotonic()
         if self.settings.flush != "interval":
             return
+        with self._lock:
+            dirty = [one for one in (*self._open.values(), *self._full) if one.is_dirty]
         for one in dirty:
             one.is_dirty = False
             try:
@@ -238,9 +245,11 @@ class Log:
                 self._note(error)
 
     def _seal_full(self) -> None:
-        with self._lock:
-            full, self._full = self._full, []
-        for one in full:
+        while True:
+            with self._lock:
+                if not self._full:
+                    return
+                one = self._full.pop(0)
             try:
                 sealed = one.file.seal(force=self.settings.flush != "never", rest=self._rest)
             except OSError as error:
@@ -249,8 +258,13 @@ class Log:
             self.counts.sealed += sealed is not None
 
     def _rest(self) -> None:
-        """Let the requests have the processor, if there are any: not when the log is closed."""
+        """Let requests have the processor, until the log is closed.
+
+        What they write is forced to disk in time all the same.
+        """
         self._closing.wait(_REST_SECONDS)
+        if time.monotonic() - self._flushed >= _TICK_SECONDS:
+            self._flush()
 
     def _sweep(self, rest: Rest | None = None) -> None:
         """Recover what killed processes left, and remove what is kept no longer."""

@@ -217,6 +217,31 @@ def test_a_sealed_segment_is_on_disk_as_a_whole(
     assert path.stat().st_size in forced
 
 
+def test_what_is_written_while_a_segment_is_sealed_is_forced_to_disk_in_time(
+    scorer: Scorer,
+    orders: Records,
+    tmp_path: Path,
+    forced: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lockstep.serving.requestlog.files._PIECE_BYTES", 256)
+    monkeypatch.setattr("lockstep.serving.requestlog.log._TICK_SECONDS", 0.0)
+    log = Log(tmp_path, RequestLog(flush="interval", segment_bytes=5_000))
+    ask(log, scorer, orders)  # which fills a segment
+    real, written = os.fsync, list[str]()
+
+    def sealing(handle: int) -> None:
+        written.extend([] if written else ask(log, scorer, orders[:1]))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", sealing)
+    log.tend()
+
+    assert written
+    (path,) = tmp_path.glob("*.open")
+    assert path.stat().st_size in forced
+
+
 # A disk that is full
 
 
