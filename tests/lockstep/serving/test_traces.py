@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
+from msgspec import structs
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.live import open_live
@@ -18,7 +19,7 @@ from lockstep.columns.pipeline import Trace
 from lockstep.parity.comparison import compare
 from lockstep.scoring.trace import TracedRow, trace_row
 from lockstep.serving.proving import prove
-from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.scorer import Answer, Scored, Scorer
 from lockstep.serving.traces import trace_of
 from tests.fixtures.asgi import Client
 from tests.fixtures.orders import Workplace
@@ -170,7 +171,8 @@ def test_a_column_that_fails_is_told_with_its_place_and_so_is_what_depends_on_it
     node = scorer.pipeline.graph.nodes["price_per_item"]
     monkeypatch.setitem(vars(node), "function", lambda price, items: 1 / 0)
 
-    found = trace_of(scorer, replace(answer, scored=replace(answer.scored, computed=fields)))
+    scored = Scored(answer.scored.names, fields)
+    found = trace_of(scorer, structs.replace(answer, scored=scored))
     columns = {one["column"]: one for one in found["columns"]}
 
     assert columns["price_per_item"]["failed"].startswith("Feature price_per_item (")
