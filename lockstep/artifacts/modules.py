@@ -99,6 +99,17 @@ class ModuleSet:
         return f"{self.elsewhere.get(top, top)}{dot}{rest}"
 
 
+def is_of_running_set(name: str, private: str) -> bool:
+    """Whether a module belongs to the set that a running module is of, by the name it has outside.
+
+    Args:
+        name: Name of the module.
+        private: The name under which the running module runs.
+    """
+    modules = _running.get(private.partition(".")[0])
+    return modules is not None and name.partition(".")[0] in modules.packages
+
+
 def is_package(name: str, sources: Mapping[str, str]) -> bool:
     """Whether there are modules below this name."""
     return any(other.startswith(f"{name}.") for other in sources)

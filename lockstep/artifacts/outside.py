@@ -9,6 +9,8 @@ as its settings or the time zones, belongs to the environment, which is compared
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import os
 import site
 import sys
@@ -19,10 +21,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Literal
 
-What = Literal["file", "folder", "variable", "network", "program"]
+from lockstep.artifacts.modules import is_of_running_set
+
+What = Literal["file", "folder", "variable", "network", "program", "module"]
 
 _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
     "open": ("file", lambda args: args[0]),
@@ -61,6 +65,7 @@ _REMEDIES: Mapping[What, str] = {
     "another version; or have upstream deliver it as a field of the record.",
     "network": _FIELD,
     "program": _FIELD,
+    "module": "Import it by a statement (`from ... import ...`), so that a version carries it.",
 }
 
 
@@ -93,7 +98,8 @@ class Reading:
     def __str__(self) -> str:
         kinds = {"variable": "environment variable"}
         by = f"{self.function} ({self.where})" if self.function else f"{self.where}, when imported,"
-        verb = {"program": "runs the", "network": "asks the"}.get(self.what, "reads the")
+        verbs = {"program": "runs the", "network": "asks the", "module": "imports by its name the"}
+        verb = verbs.get(self.what, "reads the")
         return f"{by} {verb} {kinds.get(self.what, self.what)} {self.name}"
 
 
@@ -109,7 +115,7 @@ def watching() -> Iterator[list[Reading]]:
     before = getattr(_watch, "found", None)
     _watch.found = found
     readings: list[Reading] = []
-    with _variables_watched():
+    with _objects_watched():
         try:
             yield readings
         finally:
@@ -120,7 +126,7 @@ def watching() -> Iterator[list[Reading]]:
 _watch = threading.local()
 _lock = threading.Lock()
 _watchers: list[None] = []
-"""One for each that watches the environment variables now."""
+"""One for each that watches now."""
 
 
 @cache
@@ -142,19 +148,34 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def _variables_watched() -> Iterator[None]:
-    """Have the object that holds the environment variables tell who reads them."""
+def _objects_watched() -> Iterator[None]:
+    """Have what holds the environment variables, and what imports by a name, tell who uses it."""
     with _lock:
         _watchers.append(None)
         for held in _VARIABLES:
             held.__class__ = _Environ
+        importlib.import_module = _import_module
     try:
         yield
     finally:
         with _lock:
             _watchers.pop()
-            for held in _VARIABLES if not _watchers else ():
-                held.__class__ = _Plain
+            if not _watchers:
+                importlib.import_module = _plain_import
+                for held in _VARIABLES:
+                    held.__class__ = _Plain
+
+
+_plain_import = importlib.import_module
+
+
+def _import_module(name: str, package: str | None = None) -> ModuleType:
+    """`importlib.import_module`, telling of modules that a version would not get of its own."""
+    frame = sys._getframe(1)
+    full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
+    if _is_users(_module(frame)) and is_of_running_set(full, _module(frame)):
+        _note("module", full, frame)
+    return _plain_import(name, package)
 
 
 _Plain = type(os.environ)

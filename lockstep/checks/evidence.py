@@ -36,8 +36,9 @@ def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
     from lockstep.parity.comparison import ParityReport
     from lockstep.parity.locality import locality
 
-    sample = locality(pipeline, computed).comparisons
-    found = ParityReport((in_other_company(pipeline, computed), *sample))
+    whole, sample = in_other_company(pipeline, computed), locality(pipeline, computed)
+    has_functions = whole.compared or whole.first is not None
+    found = ParityReport((whole, *sample.comparisons)) if has_functions else sample
     return check_comparison(found, pipeline.graph, "in every composition of the batch")
 
 
@@ -50,11 +51,12 @@ def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:
     """
     from lockstep.parity.company import in_other_company
 
-    return check_comparison(
-        in_other_company(pipeline, computed),
-        pipeline.graph,
-        "each row computed again among others",
-    )
+    found = in_other_company(pipeline, computed)
+    if not found.compared and found.first is None:
+        return CheckResult.not_judged(
+            "No function of the pipeline computes a column of these rows."
+        )
+    return check_comparison(found, pipeline.graph, "each row computed again among others")
 
 
 def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:

@@ -136,8 +136,8 @@ ROW_LOCALITY = Check(
     "is computed once more, in another order and in parts of a few rows to a thousand, and gives "
     "the same values; a sample of the training set is also computed one row at a time. A feature "
     "that uses a batch's mean, rank or order would differ between training and serving, be it in "
-    "one row of ten thousand or only where a batch is large. Of a batch, outputs are computed "
-    "again too, and models are left to `reference_sample`.",
+    "one row of ten thousand or only where a batch is large. Of a batch, and of the rows held out "
+    "in training, outputs are computed again too; models are left to `reference_sample`.",
     "Rewrite the named feature so that it reads its own row only. What needs other rows is "
     "computed upstream, or fitted inside a model's scikit-learn pipeline. Then train anew and "
     "promote that.",
@@ -367,6 +367,7 @@ HISTORY_CHECKS = (DECODING, INPUT_SUITE)
 TRAINING_SET_CHECKS = (FEATURE_SUITE, ROW_LOCALITY)
 CANDIDATE_CHECKS = (
     TRAINING_PARITY,
+    ROW_LOCALITY,
     ROUND_TRIP,
     WIRE_FORMATS,
     COMPILED_PARITY,

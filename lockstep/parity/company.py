@@ -46,7 +46,8 @@ def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:
         computed: All rows with their columns, as one batch gave them.
 
     Returns:
-        A comparison of all columns of functions; the first that differs is explained.
+        A comparison of all columns of functions; the first that differs is explained. Where there
+        are none, nothing is compared.
     """
     subject = _subject(pipeline, computed)
     found = _Found(subject.graph, computed)

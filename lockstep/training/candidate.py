@@ -21,7 +21,7 @@ import numpy as np
 
 from lockstep.artifacts.holdings import count
 from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.evidence import check_compiled, check_training_parity
+from lockstep.checks.evidence import check_company, check_compiled, check_training_parity
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -227,6 +227,7 @@ def _fit(
     version = registry.log(fitted, source, evidence, tags=tags, plots=plots)
     found = {
         "training_parity": parity,
+        "row_locality": carry_out(check_company, pipeline, evaluation.held_out),
         "round_trip": carry_out(_check_round_trip, registry, version),
         "wire_formats": carry_out(_check_wire_formats, registry, version, golden),
         "compiled_parity": carry_out(_check_compiled, registry, version),

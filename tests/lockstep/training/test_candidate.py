@@ -174,6 +174,22 @@ def test_a_feature_that_is_not_row_local_never_becomes_a_version(workplace, edit
     assert [one.version for one in workplace.registry.versions("orders")] == [1]
 
 
+def test_an_output_that_looks_at_few_other_rows_is_an_error_of_the_candidate(
+    workplace, edited_orders
+) -> None:
+    by_batch = edited_orders(
+        (
+            "return return_probability >= 0.5",
+            "return return_probability >= max(0.5, np.quantile(return_probability, 0.99))",
+        )
+    )
+    found = trained(workplace, by_batch).candidate
+    result = found.results["row_locality"]
+    assert (result.is_error, result.column) == (True, "will_return")
+    version = version_of(workplace, found.version.version)
+    assert "row_locality" in read_evidence(version).failed
+
+
 def test_a_training_set_whose_file_was_changed_is_not_fitted_to(workplace) -> None:
     (path,) = workplace.store.root.glob("training/attempts/*/*/training_set.parquet")
     path.write_bytes(path.read_bytes()[:-1])

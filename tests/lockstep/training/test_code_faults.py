@@ -275,8 +275,24 @@ def test_what_a_helper_reads_in_another_module_is_named_there(checkout: Checkout
 
 
 @pytest.mark.parametrize(
+    "top",
+    [
+        "import importlib\nget = importlib.import_module",
+        "from importlib import import_module as get",
+    ],
+)
+def test_a_module_that_is_imported_by_its_name_is_named(checkout: Checkout, top: str) -> None:
+    (checkout.folder / "rates.py").write_text("RATE = 2.0\n")
+    top += f"\nRATES = get('{checkout.name}.' + 'rates')"
+    result = before_the_fit(checkout.pipeline("return weight * RATES.RATE", top))["training_parity"]
+    assert_load_is_named(result)
+    assert f"imports by its name the module {checkout.name}.rates" in result.summary
+
+
+@pytest.mark.parametrize(
     "body",
     [
+        "import importlib\nreturn weight * (importlib.import_module('json') is not None)",
         "import zoneinfo\nreturn weight * (zoneinfo.ZoneInfo('Europe/Berlin') is not None)",
         "import pandas as pd\n"
         "return weight * (pd.Timestamp('2024-01-01', tz='Asia/Tokyo').hour + 1)",
