@@ -101,6 +101,25 @@ LAWS = Check(
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
     blocking=True,
 )
+RESTATED = Check(
+    "restated",
+    "Where a day or file is scored that is published already, its rows came again with the raw "
+    "values that they had. Rows with others are listed by column. That is upstream's right, and "
+    "what came last is published: so it only warns, since whoever read the rows before has others.",
+    "Ask upstream why the named column was corrected, and tell whoever uses what was published. "
+    "If it was a mistake, have the rows delivered as they were, then: AGAIN",
+)
+RESCORED = Check(
+    "rescored",
+    "Rows of a day or file that is published already, and that came again with the same raw "
+    "values, have the columns that they had. By the same version any other value is an error: "
+    "something outside the record decides it. By another version it is told which columns have "
+    "others, and in how many rows.",
+    "The first divergent column is named with its function, examples and a record to try. "
+    "Something outside the stored version decides its value: a file, an environment variable, the "
+    "time, a random number, other rows.",
+    blocking=True,
+)
 COMPUTATION = Check(
     "computation",
     "Every column of every row could be computed. Rows on which a function fails are quarantined "
@@ -384,7 +403,16 @@ CHAMPION_CHECKS = (
     ENVIRONMENT_PARITY,
     STALENESS,
 )
-BATCH_CHECKS = (LIVE_VERSION, LIVE_AGE, DECODING, INPUT_SUITE, INPUT_DRIFT, SUDDEN_SHIFT, LAWS)
+BATCH_CHECKS = (
+    LIVE_VERSION,
+    LIVE_AGE,
+    DECODING,
+    INPUT_SUITE,
+    INPUT_DRIFT,
+    SUDDEN_SHIFT,
+    LAWS,
+    RESTATED,
+)
 SCORED_CHECKS = (
     GOLDEN_REPLAY,
     ROW_LOCALITY,
@@ -394,6 +422,7 @@ SCORED_CHECKS = (
     OUTPUT_SUITE,
     PREDICTION_DRIFT,
     ROW_CONSERVATION,
+    RESCORED,
     CODE_PARITY,
     ENVIRONMENT_PARITY,
 )

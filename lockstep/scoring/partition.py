@@ -59,6 +59,7 @@ from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
 from lockstep.scoring.quarantine import quarantine_table
 from lockstep.scoring.records import BlockedError, Records, blocking
+from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
@@ -216,6 +217,9 @@ def ingest_batch(
             "input_drift": drift.result,
             "sudden_shift": carry_out(_check_shift, work, live, profile, accept),
             "laws": carry_out(_check_laws, work, live, raw, accept),
+            "restated": carry_out(
+                check_restated, work.records, work.partition, ingested.columns, schema
+            ),
         }
         results = worth_telling(work.declared, "batch", found)
         path = attempt.write_columns("batch", ingested.columns)
@@ -414,6 +418,7 @@ def _scored_checks(
         "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
         "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
+        "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }

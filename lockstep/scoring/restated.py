@@ -1,0 +1,179 @@
+"""Restated data: a partition that is published already, and comes again.
+
+What changed of it is told apart: rows whose raw values are others than they were, which is
+upstream's doing, and rows whose raw values are the same and whose columns are not, which is the
+platform's: by another version that is meant, by the same one it cannot be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lockstep.checks.comparisons import check_comparison
+from lockstep.checks.results import CheckResult, others
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Trace
+from lockstep.columns.plain import counted, show
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.parity.exactness import difference
+from lockstep.scoring.attempts import Attempt, DamagedError
+from lockstep.scoring.records import Records
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+
+_EXAMPLES = 5
+"""Keys that are named."""
+_FIRST = "No rows of it are published yet."
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """The rows of a partition that were published before and came again.
+
+    Attributes:
+        before: What they were, a row each.
+        now: What they are, in the same order.
+        new: How many other rows there are now.
+    """
+
+    before: Columns
+    now: Columns
+    new: int
+
+    @classmethod
+    def of(cls, before: Columns, now: Columns, key: str) -> Again:
+        """Match rows by key; each key is there once on either side."""
+        places = pd.Index(before[key]).get_indexer(pd.Index(now[key]))
+        known = np.flatnonzero(places >= 0)
+        shared = {name: now[name] for name in now if name in before}
+        return cls(
+            take_rows({name: before[name] for name in shared}, places[known]),
+            take_rows(shared, known),
+            len(places) - len(known),
+        )
+
+    def changed(self, names: tuple[str, ...]) -> dict[str, Array]:
+        """The rows in which columns hold another value than before, by column."""
+        found = {
+            name: difference(self.before[name], self.now[name]).rows
+            for name in names
+            if name in self.now
+        }
+        return {name: np.flatnonzero(rows) for name, rows in found.items()}
+
+
+def check_restated(records: Records, partition: str, raw: Columns, schema: Schema) -> CheckResult:
+    """Whether the rows of a partition that is published came again as they were.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        raw: Its accepted rows, as they came now.
+        schema: What they are declared to hold.
+    """
+    key = schema.key
+    assert key is not None, "rows that are scored have a key"
+    try:
+        before = _published(records, partition, "batch")
+    except DamagedError as error:
+        return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
+    if before is None:
+        return CheckResult.not_judged(_FIRST)
+    again = Again.of(before, raw, key)
+    changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
+    columns = sorted(changed, key=lambda name: -len(changed[name]))
+    rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
+    count = len(again.now[key])
+    told = ", ".join(f"{name} ({len(changed[name]):,})" for name in columns[:_EXAMPLES])
+    return CheckResult(
+        passed=not columns,
+        summary=f"{counted(len(rows), 'row')} of the {count:,} that are published of {partition} "
+        f"came with other values this time: {told}."
+        if columns
+        else f"All {counted(count, 'row')} that are published of {partition} came again as they "
+        "were.",
+        severity="WARN",
+        column=columns[0] if columns else None,
+        where=others(columns),
+        keys=tuple(str(one) for one in again.now[key][rows[:_EXAMPLES]]),
+        numbers={"restated rows": len(rows), "rows as before": count - len(rows), "new": again.new},
+        table=[_example(again, name, changed[name], key) for name in columns],
+    )
+
+
+def check_rescored(
+    records: Records, partition: str, columns: Columns, live: LoadedVersion
+) -> CheckResult:
+    """Whether rows whose raw values are as they were have the columns that they had.
+
+    Where another version scored them before, it is told how many have others.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        columns: All columns of its rows, as they were computed now.
+        live: The version that computed them.
+    """
+    from lockstep.parity.comparison import compare
+
+    pipeline = live.pipeline
+    try:
+        before, published = _published(records, partition, "scored"), records.committed(partition)
+    except DamagedError as error:
+        return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
+    if before is None or published is None:
+        return CheckResult.not_judged(_FIRST)
+    again = Again.of(before, columns, pipeline.key)
+    same = np.ones(len(again.now[pipeline.key]), dtype=bool)
+    for rows in again.changed(pipeline.record_schema.names).values():
+        same[rows] = False
+    if not same.any():
+        return CheckResult.not_judged("No row came again as it was.")
+    was, now = take_rows(again.before, same), take_rows(again.now, same)
+    scored = published.record.steps["scored"]
+    graph, scales = pipeline.graph, live.golden.scales
+    traces = Trace(was[pipeline.key], was, {}), Trace(now[pipeline.key], now, {})
+    if scored.manifest == live.digest:
+        found = compare(*traces, graph, scales=scales, version=live.version)
+        return check_comparison(found, graph, f"scored again by version {live.version}")
+    computed = tuple(name for name in graph.served if name not in pipeline.record_schema)
+    other = {name: rows for name, rows in Again(was, now, 0).changed(computed).items() if len(rows)}
+    rows = np.unique(np.concatenate([*other.values(), np.empty(0, dtype=np.int64)]))
+    return CheckResult(
+        True,
+        f"{counted(len(rows), 'row')} of the {int(same.sum()):,} that came again as they were have "
+        f"other columns than by version {scored.version}"
+        f"{f', the first of them {next(iter(other))}' if other else ''}.",
+        numbers={"rows": int(same.sum()), "rows with other columns": len(rows)},
+        table=[
+            _example(Again(was, now, 0), name, rows, pipeline.key) for name, rows in other.items()
+        ],
+    )
+
+
+def _published(records: Records, partition: str, name: str) -> Columns | None:
+    """The columns of a step of the attempt that is published; None if none is."""
+    attempt: Attempt | None = records.committed(partition)
+    if attempt is None:
+        return None
+    table = attempt.read(name)
+    return from_arrow(table, kinds_of(table))
+
+
+def _example(again: Again, name: str, rows: Array, key: str) -> dict[str, Any]:
+    """How many rows of a column changed, and the first of them."""
+    row = int(rows[0])
+    return {
+        "column": name,
+        "rows": len(rows),
+        "of": len(again.now[key]),
+        "key": str(again.now[key][row]),
+        "before": show(again.before[name][row]),
+        "now": show(again.now[name][row]),
+    }

@@ -1,0 +1,85 @@
+"""A day that comes again: what upstream changed is told apart from what the platform changed."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.columns.decode import decode
+from lockstep.scoring.partition import ScoredPartition, Work, score
+
+DAY = "2020-03-01"
+ROWS = orders_with_fates(pd.Timestamp(DAY).date()).drop(columns=["returned", "cost"])
+
+
+@pytest.fixture
+def version(live):
+    return live.registry.load("orders", "live")
+
+
+def scored(live, version, frame: pd.DataFrame = ROWS) -> ScoredPartition:
+    rows = decode(frame, version.pipeline.record_schema)
+    return score(Work(ASSETS, live.store, "daily", DAY), version, rows)
+
+
+def dearer(version):
+    """The version with a model that expects one euro more."""
+    models = deepcopy(version.pipeline.models_)
+    models["expected_cost"].intercept_ += 1.0
+    return replace(version, pipeline=version.pipeline.with_models(models))
+
+
+def test_a_day_that_comes_for_the_first_time_restates_nothing(live, version) -> None:
+    found = scored(live, version).results
+    assert (found["restated"].judged, found["rescored"].judged) == (False, False)
+
+
+def test_a_day_that_comes_again_as_it_was_has_the_columns_that_it_had(live, version) -> None:
+    scored(live, version)
+    shuffled = ROWS.sample(frac=1, random_state=0)
+    found = scored(live, version, shuffled).results
+    assert (found["restated"].result, found["rescored"].result) == ("passed", "passed")
+    assert found["rescored"].numbers["rows"] == 120
+
+
+def test_rows_with_other_raw_values_are_listed_by_column_and_published(live, version) -> None:
+    scored(live, version)
+    frame = ROWS.copy()
+    frame.loc[[3, 4, 5], "weight"] = [1.25, np.nan, 2.5]
+    frame.loc[4, "country"] = None if frame.loc[4, "country"] is not None else "DE"
+    found = scored(live, version, frame)
+    result = found.results["restated"]
+    assert (result.result, result.column) == ("warned", "weight")
+    assert [row["column"] for row in result.table] == ["weight", "country"]
+    assert result.numbers == {"restated rows": 3, "rows as before": 117, "new": 0}
+    assert result.keys == tuple(ROWS["order_id"][3:6])
+    assert found.published is not None
+    assert found.results["rescored"].numbers["rows"] == 117
+
+
+def test_new_rows_are_counted_and_restate_nothing(live, version) -> None:
+    scored(live, version, ROWS.head(100))
+    result = scored(live, version).results["restated"]
+    assert result.passed
+    assert result.numbers["new"] == 20
+
+
+def test_other_columns_of_the_same_rows_by_the_same_version_are_an_error(live, version) -> None:
+    scored(live, version)
+    found = scored(live, dearer(version))
+    result = found.scored.results["rescored"]
+    assert (result.result, result.column) == ("failed", "expected_cost")
+    assert "rescored" in found.scored.blocked_by
+    assert found.published is None
+
+
+def test_another_version_may_give_the_same_rows_other_columns(live, version) -> None:
+    scored(live, version)
+    found = scored(live, replace(dearer(version), digest="of another version", version=2))
+    result = found.scored.results["rescored"]
+    assert result.passed
+    assert result.table[0]["column"] == "expected_cost"
+    assert result.numbers == {"rows": 120, "rows with other columns": 120}
