@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockstep import Bools, Floats, Key, Pipeline, Record, feature, output
 from lockstep.columns.kinds import Kind
 from lockstep.parity.distances import distances
-from lockstep.parity.effect import with_mix
+from lockstep.parity.effect import MOST_ROWS, Effect, effects, with_mix
 from lockstep.parity.profiles import Profile
 
 RANDOM = np.random.default_rng(3)
@@ -55,3 +56,53 @@ def test_flags_stay_flags():
 
 def test_whole_numbers_stay_whole():
     assert with_mix(np.arange(9), profile(np.arange(100), Kind.INT)).dtype == np.int64
+
+
+class Reading(Record):
+    name: Key[str]
+    level: float
+
+
+SIZES: list[int] = []
+
+
+@feature
+def double(level: Floats) -> Floats:
+    """Twice the level."""
+    SIZES.append(len(level))
+    return 2 * level
+
+
+@output
+def is_high(double: Floats) -> Bools:
+    """Whether that is above 0."""
+    return double > 0
+
+
+@output
+def height(double: Floats) -> Floats:
+    """The double."""
+    return double + 0.0
+
+
+def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():
+    pipeline = Pipeline(__name__, record=Reading)
+    level = np.linspace(-1, 1, 1000)
+    before = Profile.of({"level": level}, {"level": Kind.FLOAT})
+    names = np.array([str(row) for row in range(1000)], dtype=object)
+    found = effects(pipeline, {"name": names, "level": level + 0.5}, before, ["level"])
+    by_output = {one.output: one for one in found}
+    assert by_output["is_high"].flipped == pytest.approx(0.25, abs=0.01)
+    assert by_output["height"].moved == pytest.approx(1.0, abs=0.02)
+    assert str(Effect("is_high", 0.25, None)) == "25.0% of is_high are other decisions"
+
+
+def test_of_a_large_batch_some_rows_are_computed():
+    pipeline = Pipeline(__name__, record=Reading)
+    rows = 3 * MOST_ROWS
+    level = np.arange(rows) * 1.0
+    before = Profile.of({"level": level}, {"level": Kind.FLOAT})
+    SIZES.clear()
+    effects(pipeline, {"name": level.astype(object), "level": level}, before, ["level"])
+    assert SIZES
+    assert max(SIZES) <= MOST_ROWS
