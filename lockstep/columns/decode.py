@@ -229,11 +229,12 @@ def _cast_fields(
     if first.is_row_number and all(first.name not in record for record in records):
         return [(first.name, _row_numbers(rows))]
     getters = [record.get for record in records]
-    values = [get(field.name) for field, _ in fields for get in getters]
+    names = [field.name for field, _ in fields]
+    values = [get(name) for name in names for get in getters]
     together = cast_alike(first, values)
     if together is not None:
         arrays = together.reshape(len(fields), rows)
-        return [(field.name, (array, {})) for (field, _), array in zip(fields, arrays, strict=True)]
+        return [(name, (array, {})) for name, array in zip(names, arrays, strict=True)]
     return [
         (field.name, cast_values(field, convert, values[place * rows : (place + 1) * rows]))
         for place, (field, convert) in enumerate(fields)
