@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from assets.flight_delay import ASSETS, LAST
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import Half, Outcome, Trial, half_of_day
-from benchmarks.skew.judged import Judged, compare
+from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.second import BIKE_FAULTS, BIKES
 from benchmarks.skew.second import LAST as LAST_HOURS
@@ -126,10 +127,9 @@ def try_day(task: Task) -> dict[str, Trial]:
         rows = one.change(delivery)
         if same_rows(rows, delivery.rows):
             continue
-        if one.again and clean_again is not None:
-            trials[one.fault.name] = compare(one.fault, clean_again, again.judge(task.day, rows))
-        else:
-            trials[one.fault.name] = compare(one.fault, clean, first.judge(task.day, rows))
+        place, without = (again, clean_again) if one.again and clean_again else (first, clean)
+        faulted = judged(partial(place.judge, task.day, rows))
+        trials[one.fault.name] = compare(one.fault, without, faulted)
     shutil.rmtree(task.work)
     return trials
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.skew.faults import Fault, Trial
 from lockstep.checks.results import CheckResult
+from lockstep.columns.errors import LockstepError
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,28 @@ class Judged:
     out: Mapping[str, Any] = field(default_factory=dict)
     aside: frozenset[str] = frozenset()
     seconds: float = 0.0
+
+
+BROKEN = "broken"
+"""Stands for a check where a fault ends in an error that nothing caught: that is no finding."""
+
+
+def judged(judge: Callable[[], Judged]) -> Judged:
+    """What the checks said; or the error in which all of it ended, told as what it is.
+
+    Args:
+        judge: Carries out the checks.
+    """
+    try:
+        return judge()
+    except LockstepError as error:
+        return Judged({REFUSAL: CheckResult(False, str(error))})
+    except Exception as error:  # noqa: BLE001 - recorded as not found, with its cause
+        return Judged({BROKEN: CheckResult(False, f"{type(error).__name__}: {error}")})
+
+
+REFUSAL = "refusal"
+"""Stands for a check where Lockstep refuses to go on, and says why."""
 
 
 def compare(fault: Fault, clean: Judged, faulted: Judged) -> Trial:
@@ -48,7 +71,7 @@ def compare(fault: Fault, clean: Judged, faulted: Judged) -> Trial:
         located=bool(naming),
         contained=not fault.blocks or not _wrong(clean, faulted),
         by=by,
-        said=found[by].summary if by else "",
+        said=found[by].summary if by else _error(faulted),
         seconds=faulted.seconds,
     )
 
@@ -62,6 +85,12 @@ def names(result: CheckResult, where: tuple[str, ...]) -> bool:
     """Whether a finding names one of these columns, functions or files."""
     told = f"{result.where} {result.column or result.summary}"
     return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", told) for name in where)
+
+
+def _error(faulted: Judged) -> str:
+    """The error in which it ended, if it did."""
+    broken = faulted.results.get(BROKEN)
+    return "" if broken is None else broken.summary
 
 
 def _failed(result: CheckResult | None) -> bool:

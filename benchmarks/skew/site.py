@@ -7,10 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +22,7 @@ from pyarrow import compute
 from assets.flight_delay import ASSETS, history
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.faults import Fault, Outcome
-from benchmarks.skew.judged import Judged, compare
+from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.platform import Platform, copy_home
 from benchmarks.skew.workers import carry_out
 from lockstep import FunctionSource
@@ -31,7 +31,6 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.wire import wire_record
@@ -226,14 +225,6 @@ class Site:
         live = self.platform.live.state().version
         return {"live": live} if live != 1 else {}
 
-    @contextmanager
-    def refusals_told(self, told: dict[str, CheckResult]) -> Iterator[None]:
-        """Take an error of Lockstep's for what it is: a refusal that says why."""
-        try:
-            yield
-        except LockstepError as error:
-            told["refusal"] = CheckResult(False, str(error))
-
 
 def reported(text: str) -> dict[str, CheckResult]:
     """What the checks of the runs of a command found, from its JSON.
@@ -340,8 +331,8 @@ def try_scenes(template: Path, work: Path, scenes: Sequence[Scene]) -> list[Outc
     found = carry_out(_play, tasks, "faults at sites of their own")
     clean = dict(zip(firsts, found[: len(firsts)], strict=True))
     return [
-        Outcome(one.fault, {"once": compare(one.fault, clean[one.clean], judged)})
-        for one, judged in zip(scenes, found[len(firsts) :], strict=True)
+        Outcome(one.fault, {"once": compare(one.fault, clean[one.clean], faulted)})
+        for one, faulted in zip(scenes, found[len(firsts) :], strict=True)
     ]
 
 
@@ -352,9 +343,6 @@ SCENES: dict[str, Scene] = {}
 def _play(task: _Task) -> Judged:
     copy_home(task.template, task.folder)
     site, scene = Site.at(task.folder), SCENES[task.name]
-    told: dict[str, CheckResult] = {}
-    judged = Judged(told)
-    with site.refusals_told(told):
-        judged = (scene.clean if task.is_clean else scene.faulted)(site)
+    found = scene.clean(site) if task.is_clean else judged(partial(scene.faulted, site))
     shutil.rmtree(task.folder)
-    return judged
+    return found

@@ -9,7 +9,7 @@ from benchmarks.skew.clean import heard
 from benchmarks.skew.data import TABLES, same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
-from benchmarks.skew.judged import Judged, compare
+from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
 from lockstep.checks.results import CheckResult
@@ -115,3 +115,12 @@ def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
     assert report["clean_days"]["errors"] == 1
     assert report["clean_days"]["incidents"][0]["said"] == "temp jumped."
     assert "No trace." in markdown(report)
+
+
+def test_an_error_that_nothing_caught_is_no_finding_and_is_told() -> None:
+    def broken() -> Judged:
+        raise KeyError("temp")
+
+    trial = compare(FAULT, CLEAN, judged(broken))
+    assert not trial.detected
+    assert "KeyError" in trial.said
