@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -93,18 +93,14 @@ def try_faults(
     """
     names = tuple(one.fault.name for one in faults)
     tasks = [Task(table, home, work / f"{table}-{day}", day, names) for day in days]
-    found = carry_out(try_day, tasks, "days with faults of data")
-    return [
-        Outcome(
-            one.fault,
-            {
-                day.isoformat(): trials[one.fault.name]
-                for day, trials in zip(days, found, strict=True)
-                if one.fault.name in trials
-            },
-        )
-        for one in faults
-    ]
+    found = dict(zip(days, carry_out(try_day, tasks, "days with faults of data"), strict=True))
+    outcomes = (Outcome(one.fault, _trials(one.fault.name, found)) for one in faults)
+    return [one for one in outcomes if one.trials]
+
+
+def _trials(name: str, found: Mapping[date, Mapping[str, Trial]]) -> dict[str, Trial]:
+    """What came of a fault by day, the days left out on which it changes nothing."""
+    return {day.isoformat(): trials[name] for day, trials in found.items() if name in trials}
 
 
 def try_day(task: Task) -> dict[str, Trial]:

@@ -215,10 +215,18 @@ def copy_home(source: Path, target: Path) -> None:
 
 
 def _by_key(scored: Stage, columns: tuple[str, ...]) -> Mapping[str, tuple[object, ...]]:
-    """The outputs of the scored rows, by key."""
+    """The outputs of the scored rows, by key.
+
+    Numbers are rounded: the last digits of a linear model depend on how many rows come together.
+    """
     table = parquet.read_table(scored.path, columns=list(columns))
     key, *values = (table.column(name).to_pylist() for name in columns)
-    return dict(zip(map(str, key), zip(*values, strict=True), strict=True))
+    rows = ([_rounded(one) for one in row] for row in zip(*values, strict=True))
+    return dict(zip(map(str, key), map(tuple, rows), strict=True))
+
+
+def _rounded(value: object) -> object:
+    return round(value, 9) if isinstance(value, float) else value
 
 
 def _link(source: str, target: str) -> str:
