@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array
 from lockstep.columns.tables import is_missing
 
 _KEPT = 32_768
@@ -28,8 +30,9 @@ class Digests(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, digests: Array) -> Digests:
         """The digests to keep of those of all rows."""
-        found = np.unique(digests)
-        return cls(found[:_KEPT].astype("<u8").tobytes(), len(found) <= _KEPT)
+        complete = len(digests) <= _KEPT
+        kept = digests if complete else np.partition(digests, _KEPT - 1)[:_KEPT]
+        return cls(np.unique(kept).astype("<u8").tobytes(), complete)
 
     def hold(self, digests: Array) -> tuple[Array, Array]:
         """Which digests are among those of the rows, and of which it can be told."""
@@ -63,15 +66,20 @@ def digests_of(array: Array) -> Array:
     missing = is_missing(array)
     if array.dtype == object:
         array = np.where(missing, "", array)
-    found: Array = pd.util.hash_array(array, categorize=len(array) > 1_000)
+    found: Array = pd.util.hash_array(array, categorize=False)
     found[missing] = 0
     return found
 
 
-def digests_of_rows(columns: Columns) -> Array:
-    """A digest of the values of each row, in the order of the columns: uint64."""
-    found = np.zeros(len(next(iter(columns.values()), ())), dtype=np.uint64)
-    for array in columns.values():
+def mixed(digests: Iterable[Array], rows: int) -> Array:
+    """A digest of each row's digests, in their order: uint64.
+
+    Args:
+        digests: Digests of the values of a column each.
+        rows: How many rows there are.
+    """
+    found = np.zeros(rows, dtype=np.uint64)
+    for one in digests:
         found = (found ^ (found >> np.uint64(29))) * np.uint64(0x9E3779B97F4A7C15)
-        found ^= digests_of(array)
+        found ^= one
     return found

@@ -13,7 +13,7 @@ import pandas as pd
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.laws.earlier import Digests, Earlier, digests_of, digests_of_rows
+from lockstep.laws.earlier import Digests, Earlier, digests_of, mixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -134,8 +134,13 @@ class Rows:
     def content_digests(self) -> Array:
         """A digest of each row's values but for its key and event time: uint64."""
         left_out = (self.schema.key, self.schema.event_time)
-        kept = {name: one for name, one in self.columns.items() if name not in left_out}
-        return digests_of_rows(kept) if kept else np.zeros(len(self), dtype=np.uint64)
+        kept = [name for name in self.columns if name not in left_out]
+        return mixed((self._digests(name) for name in kept), len(self))
+
+    def _digests(self, name: str) -> Array:
+        """A digest of each value of a column, made of each different one once."""
+        values = self.values(name)
+        return np.append(digests_of(values.found), np.uint64(0))[values.places]
 
     def remembered(self, partition: str) -> Earlier:
         """What is kept of the rows, for the batches that follow.
