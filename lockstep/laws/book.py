@@ -181,7 +181,8 @@ def _lacking(training: TrainingRows) -> str:
 def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken]:
     """Findings with the suspects first.
 
-    What breaks a law that is about it alone is at fault. Otherwise it is the column in most of the
+    What breaks a law that is about it alone is at fault. What belongs to another column row by
+    row, as ever, is not, while there are others. Otherwise it is the column in most of the
     broken laws: a column at fault breaks every law that binds it to others; of those as often
     named, the one whose laws are all broken, since one that shares laws with it, and has others
     that hold, is cleared by these.
@@ -190,8 +191,11 @@ def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken
     bound = Counter(column for one in found if one.law.binds for column in one.columns)
     named = Counter(column for one in found for column in one.columns)
     alone = {one.columns[0] for one in found if one.strict and len(one.columns) == 1}
+    broken = {id(one.law) for one in found}
+    lost = {name for law in laws if law.pins and id(law) in broken for name in law.columns}
+    kept = {name for law in laws if law.pins and id(law) not in broken for name in law.columns}
     suspicion = {
-        name: (name in alone, count, bound[name] / max(about[name], 1))
+        name: (name in alone, name not in kept - lost, count, bound[name] / max(about[name], 1))
         for name, count in named.items()
     }
     ordered = [

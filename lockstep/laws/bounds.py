@@ -100,6 +100,7 @@ class Clocks(Glancing, frozen=True, kw_only=True, tag="clocks"):
         minutes: What passes from one to the other.
     """
 
+    pins: ClassVar[bool] = True
     minutes: Quantity
 
     @property

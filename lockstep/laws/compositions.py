@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class Composition(Law, frozen=True, kw_only=True):
         form: How the value is written.
     """
 
+    pins: ClassVar[bool] = True
     text: str
     part: str
     signs: tuple[str, ...]

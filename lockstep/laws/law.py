@@ -55,6 +55,10 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     binds: ClassVar[bool] = True
     """Whether any of its columns, with its values at other rows, breaks it."""
 
+    pins: ClassVar[bool] = False
+    """Whether it tells of each row by itself that its columns belong together: while it is kept,
+    none of them is at fault."""
+
     columns: tuple[str, ...]
     days: int
     broken: int = 0

@@ -27,6 +27,8 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_ROWS = 10
 """Rows of a segment, and of the others, that a difference between them takes."""
+GONE = 0.1
+"""Difference between missing shares, beyond all that there were, that a column makes by itself."""
 _LEVEL = "level of "
 _MISSING = "missing of "
 
@@ -87,9 +89,10 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         return f"it is {label}" if self.category is None else f"{self.category} is {label}"
 
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
-        """See `Banded.suspects`; where a difference fell, rows may be in other segments too."""
-        is_less = abs(reading.value) < min(abs(usual.lowest), abs(usual.highest))
-        return self.columns if is_less else self.columns[:1]
+        """See `Banded.suspects`; what is gone is not gone for being in another segment."""
+        ever = max(abs(usual.lowest), abs(usual.highest))
+        is_gone = name.startswith(_MISSING) and reading.value > ever + GONE
+        return self.columns[:1] if is_gone else self.columns
 
     def rows_of(self, rows: Rows, name: str) -> Array:
         """See `Banded.rows_of`."""

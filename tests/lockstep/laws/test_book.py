@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lockstep.laws.book import Book, discover
+from tests.lockstep.laws import tables
 from tests.lockstep.laws.test_dependencies import SCHEMA, readings
 
 
@@ -52,3 +53,14 @@ def test_a_column_that_others_clear_is_suspected_last(book) -> None:
     found, *_ = [one for one in book.find(book.rows(columns, SCHEMA)) if one.strict]
     assert found.columns[0] == "level"
     assert found.columns[-1] == "place"
+
+
+def test_a_column_that_belongs_to_another_as_ever_is_not_suspected_first() -> None:
+    book = discover(tables.reports(days=tables.DAYS), tables.SCHEMA)
+    day = tables.reports(tables.DAYS)
+    moved = {name: np.roll(day[name], 7) for name in ("heat", "chill", "flow", "load")}
+
+    found = book.find(book.rows({**day, **moved}, tables.SCHEMA))
+
+    assert found
+    assert not {one.columns[0] for one in found if one.strict} & {"at", "starts"}
