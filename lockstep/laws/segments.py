@@ -75,8 +75,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         what, _, label = name.partition(" of ")
         if what == "missing":
             return (
-                f"Where {self._where(label)}, {self.columns[0]} is missing {reading.value:+.1%} "
-                f"as often as in the other rows of the day; on training days by "
+                f"Where {self._where(label)}, the share of {self.columns[0]} that is missing is "
+                f"that of the other rows of the day {reading.value:+.1%}; on training days "
                 f"{usual.lowest:+.1%} to {usual.highest:+.1%}"
             )
         return (
