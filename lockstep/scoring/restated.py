@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 5
 """Keys that are named."""
-_FIRST = "No rows of it are published yet."
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ def check_restated(records: Records, partition: str, raw: Columns, schema: Schem
     except DamagedError as error:
         return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
     if before is None:
-        return CheckResult.not_judged(_FIRST)
+        return _first(partition)
     again = Again.of(before, raw, key)
     changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
     columns = sorted(changed, key=lambda name: -len(changed[name]))
@@ -128,7 +127,7 @@ def check_rescored(
     except DamagedError as error:
         return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
     if before is None or published is None:
-        return CheckResult.not_judged(_FIRST)
+        return _first(partition)
     again = Again.of(before, columns, pipeline.key)
     same = np.ones(len(again.now[pipeline.key]), dtype=bool)
     for rows in again.changed(pipeline.record_schema.names).values():
@@ -155,6 +154,11 @@ def check_rescored(
             _example(Again(was, now, 0), name, rows, pipeline.key) for name, rows in other.items()
         ],
     )
+
+
+def _first(partition: str) -> CheckResult:
+    """Of a partition that is not published yet the records tell so: nothing can have changed."""
+    return CheckResult(True, f"{partition} is not published yet: nothing of it can have changed.")
 
 
 def _published(records: Records, partition: str, name: str) -> Columns | None:

@@ -346,7 +346,7 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
     assert scored.out.splitlines() == [
         f"{DAY}: 120 rows scored, 0 quarantined, published: {published(live, DAY)}",
         f"2020-03-02: 120 rows scored, 0 quarantined, published: {published(live, '2020-03-02')}",
-        "30 checks passed",
+        "38 checks passed",
     ]
     rolled_back = lockstep("rollback", "orders")
     assert rolled_back.status == 0
