@@ -149,7 +149,7 @@ class Platform:
         shutil.copytree(source / "training", target / "training", copy_function=_link)
         for part in ("records", "attempts", "published"):
             (target / "daily" / part).mkdir(parents=True)
-            for path in (source / "daily" / part).iterdir():
+            for path in (source / "daily" / part).glob("*"):  # none where no day was published
                 if path.name.split(".")[0] not in days:
                     continue
                 if path.is_dir():
