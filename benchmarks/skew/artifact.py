@@ -20,7 +20,7 @@ from lockstep.columns.tables import take_rows
 from lockstep.parity.golden import GoldenRecords
 
 MODEL = "models/boosted_late.skops"
-CHECKS = ("live_version", "evidence", "golden_replay", "laws", "refusal")
+CHECKS = ("live_version", "evidence", "golden_replay", "code_parity", "laws", "refusal")
 
 Damage = Callable[[Path], None]
 

@@ -75,6 +75,6 @@ ENVIRONMENT_SCENES: tuple[Scene, ...] = (
     ),
     _environment(
         "simd", "NumPy may not use the processor's vectors", ("instructions",),
-        promoted_with(NPY_DISABLE_CPU_FEATURES="AVX2 FMA3 AVX512F AVX512_SKX"),
+        promoted_with(NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL"),
     ),
 )  # fmt: skip
