@@ -10,6 +10,7 @@ unit, a rounding or a mean leaves that grid, or falls on a coarser one far more 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -217,16 +218,22 @@ def _without_day(
     column: str,
     values: list[list[str]],
 ) -> None:
-    """Add to each day's statistics the share of what no other day had."""
+    """Add to each day's statistics the share of what training would not have known of it.
+
+    That is what no day before it had, since what is new comes with time, as a month that begins;
+    of the first days, before which there are too few, what no other day had.
+    """
     if not known:
         return
-    occurs: dict[str, int] = {}
-    for one in values:
-        for value in set(one):
-            occurs[value] = occurs.get(value, 0) + 1
-    for told, day, one in zip(measured, days, values, strict=True):
-        is_new = np.array([occurs[value] == 1 for value in one], dtype=bool)
+    occurs = Counter(value for one in values for value in set(one))
+    before: set[str] = set()
+    for place, (told, day, one) in enumerate(zip(measured, days, values, strict=True)):
+        is_new = np.array(
+            [value not in before if place >= ENOUGH_DAYS else occurs[value] == 1 for value in one],
+            dtype=bool,
+        )
         told[name] = _share(day, column, is_new)
+        before.update(one)
 
 
 class Digits(Banded, frozen=True, kw_only=True, tag="digits"):

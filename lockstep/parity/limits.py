@@ -49,17 +49,20 @@ class Spread:
         mean: Its mean.
         deviation: Its standard deviation.
         most: The largest.
+        again: The second largest: what more than one day did is no incident.
     """
 
     mean: float
     deviation: float
     most: float
+    again: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
         """The spread of a distance's values, one a day."""
         array = np.array(values)
-        return cls(float(array.mean()), float(array.std(ddof=1)), float(array.max()))
+        again, most = np.sort(array)[-2:].tolist()
+        return cls(float(array.mean()), float(array.std(ddof=1)), most, again)
 
     def limit(self, reach: float, resolution: float) -> Limit:
         """From where on a distance is not usual; what a training day did always is.

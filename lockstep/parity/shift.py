@@ -10,11 +10,13 @@ large data sets", SIGMOD 2000.)
 
 The margin is calibrated at the fit, on how far each training day was beyond the days before it: a
 column whose days are alike needs hardly any. Where training has too few days for that, and as the
-most that a margin may be, there are constants.
+most that a margin may be, there are constants; only what training days did more than once, such as
+a month that begins, is no shift however far it is.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -159,6 +161,16 @@ class Jumps:
             return None
         fewer = max(self.rows / rows, 1.0) ** 0.5
         return spread.limit(self._reach * fewer, 1 / self.rows)
+
+    def repeated(self, column: str, measure: Measure) -> float:
+        """How far beyond its window more than one training day was.
+
+        Args:
+            column: The column.
+            measure: In which way.
+        """
+        spread = self.spreads.get(column, {}).get(measure)
+        return spread.again if spread is not None else -math.inf
 
     @property
     def count(self) -> int:
@@ -344,7 +356,8 @@ def _shift(
         limit = min(blocks, usual + beyond.limit)
         far = beyond.usual + BLOCKS * (beyond.limit - beyond.usual)
         blocks = min(blocks, max(usual + far, limit))
-    if distance < limit or not distance:
+    repeated = usual + jumps.repeated(name, measure) if jumps is not None else 0.0
+    if distance < limit or distance <= max(repeated, 0.0):
         return None
     tell = _tell_missing if measure == "missing" else _tell_values
     message = (

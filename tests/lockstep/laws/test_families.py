@@ -260,3 +260,16 @@ def test_a_pattern_holds_no_letter_or_digit_of_the_text(text):
 
     assert len(found) == len(text)
     assert all(one in "Aa9" for one in found if one.isascii() and one.isalnum())
+
+
+def test_a_text_that_is_another_one_every_week_may_be_a_new_one():
+    def of_weeks(first: int, days: int = 1) -> Rows:
+        rows = reports(first, days)
+        weeks = (np.arange(len(rows["id"])) // 288 + first) // 7
+        week = np.array([f"{chr(ord('a') + one) * 3}" for one in weeks], dtype=object)
+        return Rows({**rows, "unit": week}, SCHEMA)
+
+    learnt = of_weeks(0, DAYS)
+    book = discover(learnt.columns, SCHEMA)
+
+    assert book.find(of_weeks(35)) == []

@@ -227,6 +227,26 @@ def test_whatever_jumped_without_calibration_jumps_with_it():
         assert before <= now
 
 
+TEXT = {"carrier": Kind.TEXT}
+
+
+def months(jumps_in_training: int) -> tuple[list[Profile], Profile]:
+    """Days of which each has one text, which was another one so many times; and a day of a new one.
+
+    The day is the first of its month.
+    """
+    length = 120 // (jumps_in_training + 1)
+    texts = [f"month {day // length}" for day in range(120)]
+    days = [Profile.of({"carrier": np.array([text] * 50, dtype=object)}, TEXT) for text in texts]
+    return days, Profile.of({"carrier": np.array(["new month"] * 50, dtype=object)}, TEXT)
+
+
+@pytest.mark.parametrize(("jumps", "is_shift"), [(0, True), (1, True), (2, False), (4, False)])
+def test_what_training_days_did_more_than_once_is_no_shift(jumps: int, *, is_shift: bool) -> None:
+    days, day = months(jumps)
+    assert bool(sudden_shift(days[-14:], day, Jumps.of(days))) is is_shift
+
+
 def test_days_of_few_rows_are_given_what_chance_does_with_them():
     days = [
         profile({name: array[seed::45][:20] for name, array in day_of(seed).items()})
