@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from benchmarks._environments import environment_of, pinned
 from benchmarks._rounds import HERE, Checkout
 from benchmarks.run import lockstep
-from benchmarks.serving.environments import environment_of, pinned
 from benchmarks.serving.peers.reference import POINTER, PORT
 from benchmarks.serving.processes import Command
 from benchmarks.serving.setting import PIPELINE, Setting
@@ -19,6 +19,10 @@ from benchmarks.serving.setting import PIPELINE, Setting
 NOOP = "noop"
 OURS = "lockstep"
 MLFLOW = "mlflow"
+BENTOML, LITSERVE = (
+    Path(__file__).with_name("peers") / f"{name}.txt" for name in ("bentoml", "litserve")
+)
+"""What the peers need that have environments of their own."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def _bentoml(setting: Setting, port: int) -> Command:
     return _command(
         setting,
         [
-            *(str(environment_of("bentoml")), "-m", "bentoml", "serve", service),
+            *(str(environment_of(BENTOML)), "-m", "bentoml", "serve", service),
             *("--host", "127.0.0.1", "--port", str(port), "--working-dir", str(HERE)),
         ],
         {
@@ -86,7 +90,7 @@ def _bentoml(setting: Setting, port: int) -> Command:
 
 def _litserve(setting: Setting, port: int) -> Command:
     script = "benchmarks.serving.peers.litserve_server"
-    return _command(setting, [str(environment_of("litserve")), "-m", script], {PORT: str(port)})
+    return _command(setting, [str(environment_of(LITSERVE)), "-m", script], {PORT: str(port)})
 
 
 def _starlette(setting: Setting, port: int) -> Command:
@@ -135,7 +139,7 @@ CANDIDATES = (
     Candidate(
         "bentoml",
         "/invocations",
-        pinned("bentoml"),
+        pinned(BENTOML),
         "one service, its adaptive batching on (up to 128), access log and metrics off: the "
         "version's pipeline predicts the outputs with scikit-learn",
         _bentoml,
@@ -143,7 +147,7 @@ CANDIDATES = (
     Candidate(
         "litserve",
         "/invocations",
-        pinned("litserve"),
+        pinned(LITSERVE),
         "one worker process beside its HTTP process, batches of up to 128 within 1 ms: the "
         "version's pipeline predicts the outputs with scikit-learn",
         _litserve,

@@ -2,6 +2,7 @@
 
     python -m benchmarks.skew --half tuning --only data     faults of data, the half to tune on
     python -m benchmarks.skew --only clean                  the clean days to tune on
+    python -m benchmarks.skew --only peers                  other tools on the same
     python -m benchmarks.skew --final                       everything; the other half too
 
 With `--home FOLDER` the platform is kept there and used again as it is; it has to be made anew when
@@ -38,6 +39,7 @@ PARTS = (
     "online",
     "runs",
     "second",
+    "peers",
 )
 
 
@@ -70,6 +72,10 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     flights = TABLES["flights"]
     halves = HALVES if asked.final else (asked.half,)
     parts = asked.only.split(",") if asked.only else list(PARTS)
+    if parts == ["peers"]:  # they need no platform
+        found = document([], {}, {}, _peers(home, halves, asked))
+        print(tell(found))
+        return found
     platform = build(home, flights.declared, _say)
     days = {half: flights.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
     scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
@@ -93,8 +99,9 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
         )
     if "second" in parts:
         others["second_table"] = _second(home / "bikes", asked)
+    peers = _peers(home, halves, asked) if "peers" in parts else {}
     seconds = round(time.monotonic() - begun)
-    found = document(outcomes, clean, {**others, "seconds": seconds}, {})
+    found = document(outcomes, clean, {**others, "seconds": seconds}, peers)
     print(tell(found))
     return found
 
@@ -133,6 +140,19 @@ def _second(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     found = document(outcomes, heard(scored).to_json(), {}, {})
     print(f"The second table:\n{tell(found)}\n")
     return {"table": f"Bikeshare of {PACKAGE}", **found}
+
+
+def _peers(home: Path, halves: Sequence[Half], asked: argparse.Namespace) -> dict[str, Any]:
+    """The same faults of data and the same clean days, given to other tools."""
+    from benchmarks.skew.clean import CALENDAR
+    from benchmarks.skew.compared import try_tools
+    from benchmarks.skew.data import TABLES
+    from benchmarks.skew.faults import half_of_day
+
+    flights = TABLES["flights"]
+    days = {half: flights.days(half, asked.days) for half in halves}
+    clean = [day for day in CALENDAR if half_of_day(day) in halves]
+    return try_tools(flights, home, home / "work" / "peers", days, clean, _say)
 
 
 def _parser() -> argparse.ArgumentParser:

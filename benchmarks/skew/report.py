@@ -84,6 +84,7 @@ def tell(found: Mapping[str, Any]) -> str:
             f"{clean['days']} clean days: errors on {clean['errors']}, warnings on "
             f"{clean['warnings']}, events on {clean['events']}: {clean['by_check']}"
         )
+    lines += [_peer(name, one) for name, one in found["peers"].items()]
     faults = found["faults"]
     short_of = {
         "not detected": [one for one in faults if not one["detected"]],
@@ -102,6 +103,16 @@ def _line(title: str, sums: Mapping[str, Any]) -> str:
         f"{title}: {sums['total']} faults, {sums['detected']} detected, {sums['located']} located, "
         f"{sums['contained']} of {sums['to_contain']} contained "
         f"({sums['tries_detected']} of {sums['tries']} tries detected)"
+    )
+
+
+def _peer(name: str, one: Mapping[str, Any]) -> str:
+    if "failure" in one:
+        return f"{name}: could not be run"
+    return (
+        f"{name}: {one['detected']} of {one['of']} detected, {one['by_column']} by a column that "
+        f"was silent, {one['located']} located; alarms on {one['false_alarm_days']} of "
+        f"{one['of_days']} clean days"
     )
 
 
@@ -167,11 +178,25 @@ def _clean(clean: Mapping[str, Any]) -> list[str]:
 
 
 def _peers(peers: Mapping[str, Any]) -> list[str]:
+    """What other tools found, and what is to be known of it."""
+    ran = {name: one for name, one in peers.items() if "failure" not in one}
+    remarks = {name.partition(",")[0]: one["remark"] for name, one in peers.items()}
     return [
-        "| tool | detected | days with false alarms |",
-        "|---|--:|--:|",
+        "Other tools, on the same faults of data and the same clean days (a sample of them for "
+        "each). *Detected* as ours: an alarm on the faulted day, and none on the same day without "
+        "the fault. Who alarms every day can detect nothing so; therefore the next column counts "
+        "alarms on a column that was silent without the fault, and *located* those that name the "
+        "right one.",
+        "",
+        "| tool | detected | a column alarms that did not | located | clean days with an alarm |",
+        "|---|--:|--:|--:|--:|",
         *(
-            f"| {name} | {one['detected']} of {one['of']} | {one['false_alarm_days']} |"
-            for name, one in peers.items()
+            f"| {name} | {_share(one['detected'], one['of'])} | "
+            f"{_share(one['by_column'], one['of'])} | {_share(one['located'], one['of'])} | "
+            f"{_share(one['false_alarm_days'], one['of_days'])} |"
+            for name, one in ran.items()
         ),
+        "",
+        *(f"- {tool}: {remark}." for tool, remark in remarks.items()),
+        *(f"- {name} could not be run." for name in peers if name not in ran),
     ]

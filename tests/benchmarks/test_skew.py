@@ -1,15 +1,18 @@
 """The skew benchmark: what it does to deliveries, and how it judges what the checks say."""
 
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from benchmarks.skew.clean import heard
+from benchmarks.skew.compared import judge, spread, write_rows
 from benchmarks.skew.data import TABLES, same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
 from benchmarks.skew.judged import Judged, compare, judged
+from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
 from lockstep.checks.results import CheckResult
@@ -124,3 +127,80 @@ def test_an_error_that_nothing_caught_is_no_finding_and_is_told() -> None:
     trial = compare(FAULT, CLEAN, judged(broken))
     assert not trial.detected
     assert "KeyError" in trial.said
+
+
+DAYS = [date(2013, 7, day) for day in range(1, 8)]
+
+
+def said_of(days: dict[date, tuple[list[str], list[str]]]) -> dict[str, list[str]]:
+    """What a tool alarms on: of days as they were, and with the fault."""
+    clean = {f"clean/{day}": columns for day, (columns, _) in days.items()}
+    return clean | {f"{FAULT.name}/{day}": columns for day, (_, columns) in days.items()}
+
+
+def test_a_tool_that_alarms_without_the_fault_too_has_not_detected_it() -> None:
+    alarms = said_of({day: (["dewp"], ["dewp", "temp"]) for day in DAYS[:3]})
+    found = judge([(FAULT, day) for day in DAYS[:3]], alarms)
+    assert (found["detected"], found["by_column"], found["located"]) == (0, 1, 1)
+    assert (found["false_alarm_days"], found["of_days"]) == (3, 3)
+
+
+def test_a_tool_has_detected_what_it_alarms_on_most_days_of_and_located_what_it_names() -> None:
+    silent: list[str] = []
+    alarms = said_of({DAYS[0]: (silent, ["dewp"]), DAYS[1]: (silent, ["temp"])})
+    alarms |= said_of({DAYS[2]: (silent, silent)})
+    tried = [(FAULT, day) for day in DAYS[:3]]
+    found = judge(tried, alarms)
+    assert (found["detected"], found["by_column"], found["located"]) == (1, 1, 0)
+    assert found["false_alarm_days"] == 0
+    assert judge(tried[1:], alarms)["detected"] == 0
+
+
+def test_fewer_days_are_spread_and_are_among_those_of_more() -> None:
+    assert spread(DAYS, 1) == [DAYS[3]]
+    assert spread(DAYS, 9) == DAYS
+    twelve = [date(2013, 7, day) for day in range(1, 13)]
+    assert {*spread(twelve, 1)} <= {*spread(twelve, 3)}
+
+
+def test_a_tool_that_cannot_be_run_is_told_of_instead_of_figures() -> None:
+    failed = {"Other": {"failure": "No compiler.", "remark": "It is not made for this"}}
+    text = markdown(document([], {}, {}, failed))
+    assert "Other could not be run" in text
+    assert "It is not made for this" in text
+
+
+@pytest.fixture
+def batches(tmp_path: Path, delivery: Delivery) -> Batches:
+    found = Batches(tmp_path)
+    write_rows(delivery.rows, found.path("training"))
+    return found
+
+
+def test_tools_get_rows_as_parquet_whatever_a_fault_has_put_into_a_column(
+    batches: Batches, delivery: Delivery
+) -> None:
+    rows = delivery.rows.head(3).assign(dest=[1.5, "1.5 F", None])
+    write_rows(rows, batches.path("mixed/2013-07-10"))
+    read = batches.rows("mixed/2013-07-10")["dest"]
+    assert read.tolist()[:2] == ["1.5", "1.5 F"]
+    assert read.isna().tolist() == [False, False, True]
+
+
+def test_a_column_of_floats_is_one_for_tools_on_a_day_without_anything_missing(
+    batches: Batches, delivery: Delivery
+) -> None:
+    for values in (180, None):
+        write_rows(delivery.rows.assign(wind_dir=values), batches.path("clean/2013-07-10"))
+        assert batches.rows("clean/2013-07-10")["wind_dir"].dtype == float
+
+
+@pytest.mark.parametrize("one", DATA_FAULTS, ids=lambda one: one.fault.name)
+def test_a_faulty_delivery_reaches_tools_with_all_its_rows_and_columns(
+    one: DataFault, batches: Batches, delivery: Delivery
+) -> None:
+    changed = one.change(delivery)
+    write_rows(changed, batches.path("fault/2013-07-10"))
+    read = batches.rows("fault/2013-07-10")
+    assert read.shape == changed.shape
+    assert list(read.columns) == list(changed.columns)
