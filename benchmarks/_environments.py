@@ -29,7 +29,7 @@ def environment_of(requirements: Path) -> Path:
     wanted = requirements.read_text()
     if stamp.is_file() and stamp.read_text() == wanted:
         return python
-    print(f"Installing {peer} into {folder.relative_to(HERE)}: some minutes, once.", flush=True)
+    print(f"Installing {peer} into {FOLDER.name}/{peer}: some minutes, once.", flush=True)
     venv.create(folder, clear=True, with_pip=True)
     install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(

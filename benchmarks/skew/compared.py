@@ -36,15 +36,29 @@ _QUIET = {
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
+    """Deliveries for a tool to judge.
+
+    Attributes:
+        tool: The tool.
+        folder: Where they are.
+        batches: Their names.
+    """
+
     tool: Tool
     folder: Path
     batches: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What a tool said, by its set-ups; or why it cannot be run."""
+class Said:
+    """What a tool said.
+
+    Attributes:
+        alarms: What it alarmed on, by its set-ups.
+        seconds: How long it took.
+        failure: Why it cannot be run; empty if it was.
+    """
 
     alarms: Mapping[str, Alarms]
     seconds: float
@@ -87,19 +101,18 @@ def try_tools(
         day = date.fromisoformat(name.partition("/")[2])
         write_rows(platform.rows(day), batches.path(name))
     _write_training(table, batches)
-    tasks = [_Task(tool, folder, _wanted(tool, tried, days, clean)) for tool in TOOLS]
+    tasks = [Task(tool, folder, _wanted(tool, tried, days, clean)) for tool in TOOLS]
     found: dict[str, dict[str, Any]] = {}
-    for task, said in zip(tasks, carry_out(_ask, tasks, "other tools"), strict=True):
+    for task, said in zip(tasks, carry_out(ask, tasks, "other tools"), strict=True):
         if said.failure:
             say(f"{task.tool.name} is left out. {said.failure}")
-            found[task.tool.name] = {"failure": said.failure, "remark": task.tool.remark}
+            found[task.tool.name] = {"failure": said.failure, **_about(task.tool)}
         asked = [one for one in tried if _name(*one) in {*task.batches}]
         for set_up, alarms in said.alarms.items():
             found[f"{task.tool.name}, {set_up}"] = {
                 **judge(asked, alarms),
-                "version": task.tool.version,
                 "seconds": round(said.seconds),
-                "remark": task.tool.remark,
+                **_about(task.tool),
             }
     shutil.rmtree(folder)
     return found
@@ -141,6 +154,10 @@ def judge(tried: Iterable[tuple[Fault, date]], alarms: Alarms) -> dict[str, Any]
     }
 
 
+def _about(tool: Tool) -> dict[str, str]:
+    return {"version": tool.version, "remark": tool.remark}
+
+
 def _name(fault: Fault, day: date) -> str:
     return f"{fault.name}/{day}"
 
@@ -164,14 +181,14 @@ def spread(days: Sequence[date], count: int) -> list[date]:
     return [days[(2 * number + 1) * len(days) // (2 * count)] for number in range(count)]
 
 
-def _ask(task: _Task) -> _Said:
+def ask(task: Task) -> Said:
     """Have a tool judge deliveries, in a process of its environment."""
     wanted = task.folder / f"{task.tool.script}.json"
     wanted.write_text(json.dumps(task.batches))
     try:
         python = task.tool.python()
     except BenchmarkError as error:
-        return _Said({}, 0.0, str(error))
+        return Said({}, 0.0, str(error))
     begun = time.monotonic()
     module = f"benchmarks.skew.peers.{task.tool.script}"
     done = subprocess.run(
@@ -184,8 +201,8 @@ def _ask(task: _Task) -> _Said:
     )
     if done.returncode != 0:
         printed = done.stderr.strip()[-600:]
-        return _Said({}, 0.0, f"It exited with status {done.returncode}: {printed}")
-    return _Said(json.loads(done.stdout.splitlines()[-1]), time.monotonic() - begun)
+        return Said({}, 0.0, f"It exited with status {done.returncode}: {printed}")
+    return Said(json.loads(done.stdout.splitlines()[-1]), time.monotonic() - begun)
 
 
 def _write_faults(

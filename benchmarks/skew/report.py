@@ -180,7 +180,9 @@ def _clean(clean: Mapping[str, Any]) -> list[str]:
 def _peers(peers: Mapping[str, Any]) -> list[str]:
     """What other tools found, and what is to be known of it."""
     ran = {name: one for name, one in peers.items() if "failure" not in one}
-    remarks = {name.partition(",")[0]: one["remark"] for name, one in peers.items()}
+    remarks = {
+        f"{name.partition(',')[0]} {one['version']}": one["remark"] for name, one in peers.items()
+    }
     return [
         "Other tools, on the same faults of data and the same clean days (a sample of them for "
         "each). *Detected* as ours: an alarm on the faulted day, and none on the same day without "

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.skew.clean import heard
-from benchmarks.skew.compared import judge, spread, write_rows
+from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
 from benchmarks.skew.data import TABLES, same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
@@ -15,6 +15,7 @@ from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
+from benchmarks.skew.tools import Tool
 from lockstep.checks.results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
@@ -164,10 +165,23 @@ def test_fewer_days_are_spread_and_are_among_those_of_more() -> None:
 
 
 def test_a_tool_that_cannot_be_run_is_told_of_instead_of_figures() -> None:
-    failed = {"Other": {"failure": "No compiler.", "remark": "It is not made for this"}}
+    failed = {"Other": {"failure": "No compiler.", "version": "1.0", "remark": "It is for types"}}
     text = markdown(document([], {}, {}, failed))
     assert "Other could not be run" in text
-    assert "It is not made for this" in text
+    assert "Other 1.0: It is for types" in text
+
+
+def test_a_tool_that_cannot_be_installed_is_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks._environments.FOLDER", tmp_path / "environments")
+    requirements = tmp_path / "nowhere.txt"
+    requirements.write_text("--no-index\nnowhere==1.0\n")
+    tool = Tool("Nowhere", "1.0", "mlflow_signature", requirements, 1, 1, "It is nowhere to be had")
+    said = ask(Task(tool, tmp_path, ()))
+    assert said.failure.startswith("nowhere cannot be installed")
+    assert "nowhere==1.0" in said.failure
+    assert not said.alarms
 
 
 @pytest.fixture
