@@ -185,10 +185,10 @@ def _peers(peers: Mapping[str, Any]) -> list[str]:
     }
     return [
         "Other tools, on the same faults of data and the same clean days (a sample of them for "
-        "each). *Detected* as ours: an alarm on the faulted day, and none on the same day without "
-        "the fault. Who alarms every day can detect nothing so; therefore the next column counts "
-        "alarms on a column that was silent without the fault, and *located* those that name the "
-        "right one.",
+        "each). *Detected*: an alarm on the faulted day, and none on the same day without the "
+        "fault, all of a tool taken for one check; who alarms every day can detect nothing so. "
+        "Ours are judged check by check, to which the next column is nearer: an alarm on a column "
+        "that was silent without the fault. *Located* are those that name the right one.",
         "",
         "| tool | detected | a column alarms that did not | located | clean days with an alarm |",
         "|---|--:|--:|--:|--:|",
