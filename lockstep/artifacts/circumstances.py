@@ -156,13 +156,19 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
 
 
 def _in_place_of(real: type, methods: Mapping[str, Any]) -> type:
-    """A subclass with other methods, whose instances and subclasses are all those of the class."""
+    """A subclass with other methods, whose instances and subclasses are all those of the class.
+
+    It is equal to the class too: who looks up what a type means, such as that of a declared field,
+    finds the same.
+    """
     like = type(
         "Like",
         (type(real),),
         {
             "__instancecheck__": lambda cls, one: isinstance(one, real),
             "__subclasscheck__": lambda cls, one: issubclass(one, real),
+            "__eq__": lambda cls, other: other is cls or other is real,
+            "__hash__": lambda cls: hash(real),
         },
     )
     found: type = like(real.__name__, (real,), dict(methods))

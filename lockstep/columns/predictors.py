@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lockstep.columns.nodes import Model, Node
 
 
+_NO_STEP = (None, "passthrough")
+"""What stands in a scikit-learn pipeline for a step that does nothing."""
+
+
 class Predictor(Protocol):
     """A fitted model. What is compared with golden records is the very object that serves."""
 
@@ -60,13 +64,18 @@ class ReferencePredictor:
 
     def _given(self, columns: Columns) -> Any:
         """What the final estimator gets of some rows: with transformers before it, a matrix."""
-        frame = matrix(self.model, columns)
+        given: Any = matrix(self.model, columns)
         if not self._has_transformers:
-            return frame
-        if not len(frame):  # transformers refuse that
+            return given
+        if not len(given):  # transformers refuse that
             return np.empty((0, self._final.n_features_in_))
-        with openmp_threads_for(len(frame)):
-            return self.estimator[:-1].transform(frame)
+        with openmp_threads_for(len(given)):
+            # One after the other, as a pipeline does that predicts: asked to transform, it demands
+            # of its last transformer that it was fitted, which one without a state does not tell.
+            for _, transformer in self.estimator.steps[:-1]:
+                if transformer not in _NO_STEP:
+                    given = transformer.transform(given)
+        return given
 
     def _answer(self, given: Any) -> Columns:
         """The model's columns, as the final estimator says."""

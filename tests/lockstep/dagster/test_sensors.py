@@ -334,14 +334,15 @@ def some_orders(day: int) -> pd.DataFrame:
 
 
 def test_files_of_each_kind_are_scored_and_published_alike(inbox: Inbox) -> None:
-    frame = some_orders(1)
-    for suffix in ("csv", "parquet", "jsonl"):
+    frames = {suffix: some_orders(day) for day, suffix in enumerate(("csv", "jsonl", "parquet"), 1)}
+    for suffix, frame in frames.items():
         inbox.drop(f"{suffix}.{suffix}", frame)
     partitions = inbox.tick()
     assert [partition.partition("-")[0] for partition in partitions] == ["csv", "jsonl", "parquet"]
     assert all(inbox.score(partition).ok for partition in partitions)
-    expected = inbox.workplace.home.registry().load("orders", "live").pipeline.predict(frame)
+    pipeline = inbox.workplace.home.registry().load("orders", "live").pipeline
     for partition in partitions:
+        expected = pipeline.predict(frames[partition.partition("-")[0]])
         published = parquet.read_table(inbox.workplace.records("inbox").export_path(partition))
         assert published.column("risk").to_pylist() == expected["risk"].tolist()
 

@@ -1,0 +1,33 @@
+"""A process whose clock is ahead runs what a pipeline's module may hold."""
+
+import subprocess
+import sys
+
+import pytest
+
+DECLARED = """
+import datetime
+from lockstep import Key, Record
+
+class Row(Record):
+    key: Key[str]
+    sent_on: datetime.datetime | None
+
+assert Row.schema()["sent_on"].declared == "datetime"
+"""
+LOOKED_UP = "import datetime; assert {REAL: 1}[datetime.datetime] == 1"
+TOLD = "import datetime; assert isinstance(datetime.datetime.now(), REAL)"
+AHEAD = "import datetime; assert datetime.datetime.now().timestamp() > THEN + 5e8"
+
+
+@pytest.mark.parametrize("code", [DECLARED, LOOKED_UP, TOLD, AHEAD])
+def test_times_are_declared_looked_up_and_told_with_a_clock_that_is_ahead(code: str) -> None:
+    program = (
+        "import datetime, time; REAL = datetime.datetime; THEN = time.time()\n"
+        "from lockstep.artifacts.circumstances import shift_clock\n"
+        f"shift_clock(6e8, numpy_too=True)\n{code}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
