@@ -90,12 +90,8 @@ def life_with_file(before: str, after: str) -> Play:
             ),
         )
         edited = site.declaring(site.edited(*edits))
-        results, version = edited.platform.train()
-        if version is None:
-            return Judged(results)
-        gate = edited.platform.promote(version)
-        results |= gate.results
-        if gate.live != version:
+        results, is_live = edited.go_live()
+        if not is_live:
             return Judged(results)
         clean = edited.score()
         shutil.rmtree(edited.platform.store.root / "daily" / "attempts" / "2013-04-03")

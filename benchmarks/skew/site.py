@@ -115,17 +115,21 @@ class Site:
         """The same site, with the columns of another checkout."""
         return Site.at(self.home, replace(DECLARED, pipeline=pipeline))
 
+    def go_live(self) -> tuple[dict[str, CheckResult], bool]:
+        """Train and promote; what the checks found, and whether the version went live."""
+        results, version = self.platform.train()
+        if version is None:
+            return results, False
+        gate = self.platform.promote(version)
+        return {**results, **gate.results}, gate.live == version
+
     def life(self) -> Judged:
         """Train, promote and score, as far as the checks let it.
 
         What gets out is a published day of the version that was trained.
         """
-        results, version = self.platform.train()
-        if version is None:
-            return Judged(results)
-        gate = self.platform.promote(version)
-        results |= gate.results
-        if gate.live != version:
+        results, is_live = self.go_live()
+        if not is_live:
             return Judged(results)
         scored = self.score()
         return replace(scored, results={**results, **scored.results})

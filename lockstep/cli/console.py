@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +24,7 @@ from lockstep.columns.plain import cut, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
+    from lockstep.parity.comparison import Comparison
     from lockstep.scoring.sides import TwoSides
     from lockstep.scoring.trace import TracedAside, TracedRow
 
@@ -113,42 +114,41 @@ def show_errors(reports: Sequence[RunReport]) -> None:
 
 
 def show_trace(row: TracedRow) -> None:
-    """One row, a line a column; where it was computed otherwise than now, both values.
-
-    A difference within the digits that the column is allowed is not marked.
-    """
-    divergent = {one.column for one in row.comparison.compared if not one.ok}
-    table = Table(box=None, pad_edge=False)
-    for title in ("column", "role", "stored", "computed now"):
-        table.add_column(title)
-    for name, stored in row.stored.items():
-        computed = row.computed[name]
-        now = "same" if computed == stored else str(computed)
-        table.add_row(
-            *(Text(cell) for cell in (name, row.roles[name], str(stored))),
-            Text(now, "red" if name in divergent else ""),
-        )
+    """One row, a line a column; where it was computed otherwise than now, both values."""
+    values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
-    OUT.print(table)
-    say(row.comparison.summary)
+    _show_both(("stored", "computed now"), values, row.roles, row.comparison)
 
 
 def show_sides(record: TwoSides) -> None:
     """One record by two sides, a line a column; of equal values one is shown."""
-    divergent = {one.column for one in record.comparison.divergent}
+    say(record.key)
+    _show_both(record.names, record.values, record.roles, record.comparison)
+    say(record.impact)
+
+
+def _show_both(
+    titles: tuple[str, str],
+    values: Mapping[str, tuple[Any, Any]],
+    roles: Mapping[str, str],
+    comparison: Comparison,
+) -> None:
+    """Columns with both of their values, and what their comparison says.
+
+    A difference within the digits that a column is allowed is not marked.
+    """
+    divergent = {one.column for one in comparison.divergent}
     table = Table(box=None, pad_edge=False)
-    for title in ("column", "role", *record.names):
+    for title in ("column", "role", *titles):
         table.add_column(title)
-    for name, (first, second) in record.values.items():
+    for name, (first, second) in values.items():
         other = "same" if first == second else str(second)
         table.add_row(
-            *(Text(cell) for cell in (name, record.roles[name], str(first))),
+            *(Text(cell) for cell in (name, roles[name], str(first))),
             Text(other, "red" if name in divergent else ""),
         )
-    say(record.key)
     OUT.print(table)
-    say(record.comparison.summary)
-    say(record.impact)
+    say(comparison.summary)
 
 
 def show_aside(row: TracedAside) -> None:

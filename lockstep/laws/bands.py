@@ -9,7 +9,7 @@ others (the jackknife+ of Barber et al., "Predictive inference with the jackknif
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot
 from typing import ClassVar, TypeVar
@@ -274,6 +274,21 @@ def training_days(training: TrainingRows) -> list[Rows]:
     """The training days that are large enough to be compared with each other; none if too few."""
     days = [day for day in training.each() if len(day)]
     return days if len(days) >= ENOUGH_DAYS else []
+
+
+def had_before(values: Iterable[Iterable[str]]) -> Iterator[frozenset[str] | None]:
+    """What the training days before each day had; None of a day before which there are too few.
+
+    What is new comes with time, as the name of a month that begins, and may be frequent from then
+    on. Held against later days too, no training day would ever have had anything new.
+
+    Args:
+        values: What each day had, the oldest first.
+    """
+    before: set[str] = set()
+    for number, one in enumerate(values):
+        yield frozenset(before) if number >= ENOUGH_DAYS else None
+        before.update(one)
 
 
 def share(count: float, rows: int) -> Reading:

@@ -24,6 +24,7 @@ from lockstep.laws.bands import (
     Banded,
     Reading,
     fitted,
+    had_before,
     share,
     training_days,
     with_bands,
@@ -220,20 +221,19 @@ def _without_day(
 ) -> None:
     """Add to each day's statistics the share of what training would not have known of it.
 
-    That is what no day before it had, since what is new comes with time, as a month that begins;
-    of the first days, before which there are too few, what no other day had.
+    That is what no day before it had (see `had_before`); of the first days, before which there are
+    too few, what no other day had.
     """
     if not known:
         return
     occurs = Counter(value for one in values for value in set(one))
-    before: set[str] = set()
-    for place, (told, day, one) in enumerate(zip(measured, days, values, strict=True)):
-        is_new = np.array(
-            [value not in before if place >= ENOUGH_DAYS else occurs[value] == 1 for value in one],
-            dtype=bool,
-        )
+    known_before = had_before(values)
+    for told, day, one, before in zip(measured, days, values, known_before, strict=True):
+        if before is not None:
+            is_new = _are_not(one, before)
+        else:
+            is_new = np.array([occurs[value] == 1 for value in one], dtype=bool)
         told[name] = _share(day, column, is_new)
-        before.update(one)
 
 
 class Digits(Banded, frozen=True, kw_only=True, tag="digits"):

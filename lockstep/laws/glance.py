@@ -100,18 +100,22 @@ class Glance:
             column: A column.
             labels: The values, as text.
         """
-        return self.rows.once(("codes", column, labels), lambda: self._codes(column, labels))
-
-    def _codes(self, column: str, labels: tuple[str, ...]) -> Ints:
-        values = self.rows.values(column)
-        place = {label: code for code, label in enumerate(labels)}
-        codes = [place.get(str(value), -1) for value in values.found.tolist()]
-        return np.array([*codes, -1], dtype=np.int64)[values.places]
+        return self.rows.once(
+            ("codes", column, labels), lambda: codes_of(self.rows, column, labels)
+        )
 
     def all_positions(self, mask: Array) -> Ints:
         """Positions among all rows of those in the sample where a mask is true."""
         found = np.flatnonzero(mask)
         return found if self.positions is None else self.positions[found]
+
+
+def codes_of(rows: Rows, column: str, labels: tuple[str, ...]) -> Ints:
+    """Which of some values each row has, of all rows: see `Glance.codes`."""
+    values = rows.values(column)
+    place = {label: code for code, label in enumerate(labels)}
+    codes = [place.get(str(value), -1) for value in values.found.tolist()]
+    return np.array([*codes, -1], dtype=np.int64)[values.places]
 
 
 def glance(rows: Rows) -> Glance:

@@ -15,9 +15,16 @@ import numpy as np
 
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
-from lockstep.laws.bands import Band, Banded, Reading, share, training_days, with_bands
+from lockstep.laws.bands import (
+    Band,
+    Banded,
+    Reading,
+    had_before,
+    share,
+    training_days,
+    with_bands,
+)
 from lockstep.laws.glance import glance, number_columns, value_columns
-from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.rows import Rows, TrainingRows
 
 RARE = 0.01
@@ -168,15 +175,12 @@ def _mass(column: str, days: list[Rows]) -> Mass | None:
             elif part > second.get(value, RARE):
                 second[value] = part
     measured = []
-    before: set[str] = set()
-    for number, (day, one) in enumerate(zip(days, shares, strict=True)):
+    for day, one, before in zip(days, shares, had_before(shares), strict=True):
         of_others = {
             value: second.get(value, RARE) if part >= first.get(value, RARE) else first[value]
             for value, (_, part) in one.items()
-            # What is new when it comes may be frequent from then on, as the name of a month.
-            if number < ENOUGH_DAYS or value in before
+            if before is None or value in before
         }
-        before.update(one)
         grown = _most_grown(day, column, of_others)
         counted = _counted(day, column, {})
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})

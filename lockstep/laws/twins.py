@@ -17,7 +17,7 @@ import numpy as np
 from lockstep.columns.kinds import Ints
 from lockstep.columns.plain import listed
 from lockstep.laws.bands import Band, Banded, Reading, fitted, share, training_days
-from lockstep.laws.glance import Segments, categories, glance, number_columns
+from lockstep.laws.glance import Segments, categories, codes_of, glance, number_columns
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_SEGMENTS = 8
@@ -149,10 +149,7 @@ def _sensors(rows: Rows, parted: Segments) -> list[str]:
     """The numbers of which all rows of a segment and an hour have the same, and hours do not."""
     assert parted.column is not None
     assert rows.hours is not None
-    place = {label: code for code, label in enumerate(parted.labels)}
-    values = rows.values(parted.column)
-    codes = np.array([*(place.get(str(one), -1) for one in values.found.tolist()), -1])
-    codes = codes[values.places]
+    codes = codes_of(rows, parted.column, parted.labels)
     known = (codes >= 0) & ~np.isnat(rows.hours)
     groups = np.unique(
         rows.hours[known].astype(np.int64) * len(parted.labels) + codes[known], return_inverse=True

@@ -11,6 +11,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import from_arrow
+from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.scoring.attempts import Attempt
@@ -175,7 +176,7 @@ def _traced(
         version=loaded.version,
         stored=_values(stored),
         computed=_values(computed.columns),
-        roles={name: _role(declared, name) for name in graph.served},
+        roles={name: role_of(declared.pipeline.graph, name) for name in graph.served},
         comparison=compare(
             expected,
             computed,
@@ -195,7 +196,7 @@ def _traced_aside(
     if aside.step == "scored" and version is not None:
         scorer = load_scorer(registry, declared.name, attempt, aside.step)
         columns = _computed(scorer.pipeline, attempt, aside)
-    roles = {name: _role(declared, name) for name in columns}
+    roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
     return TracedAside(aside, attempt.number, version, columns, roles)
 
 
@@ -239,8 +240,3 @@ def _candidates(records: Records, partition: str, number: int | None) -> Iterabl
 
 def _values(columns: Columns) -> dict[str, Any]:
     return {name: plain(array[0]) for name, array in columns.items()}
-
-
-def _role(declared: PipelineAssets, name: str) -> str:
-    node = declared.pipeline.graph.node(name)
-    return node.role if node is not None else "column"
