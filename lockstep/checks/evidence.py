@@ -115,7 +115,7 @@ def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> Che
             not given.
     """
     from lockstep.artifacts.holdings import losses
-    from lockstep.parity.compiled import numeric
+    from lockstep.parity.compiled import as_computed_by
     from lockstep.parity.replay import replay
 
     if lost := losses(loaded):
@@ -126,10 +126,9 @@ def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> Che
             todo="Restore its files, have another version serve (`lockstep rollback PIPELINE`), or "
             "train and promote a version anew: `lockstep train PIPELINE`.",
         )
-    serves_compiled = pipeline is not None and pipeline is not loaded.pipeline
-    golden = numeric(loaded.golden) if serves_compiled else loaded.golden
+    serving = pipeline or loaded.pipeline
     return check_comparison(
-        replay(pipeline or loaded.pipeline, golden, version=loaded.version),
+        replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version),
         loaded.pipeline.graph,
         f"replayed here with version {loaded.version}",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.predictors import Predictor
+from lockstep.columns.predictors import Predictor, ReferencePredictor
 from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.golden import GoldenRecords
@@ -49,7 +49,7 @@ def compiled_parity(
         golden: Golden records of the pipeline.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
-    replayed = replay(compiled.pipeline, numeric(golden), version=version)
+    replayed = replay(compiled.pipeline, as_computed_by(compiled.pipeline, golden), version=version)
     edges = [
         comparison
         for name in compiled.models
@@ -58,15 +58,21 @@ def compiled_parity(
     return ParityReport((*replayed.comparisons, *edges))
 
 
-def numeric(golden: GoldenRecords) -> GoldenRecords:
-    """Golden records whose matrices of numbers are of float64, as compiled models make them.
+def as_computed_by(pipeline: Pipeline, golden: GoldenRecords) -> GoldenRecords:
+    """Golden records, the matrices of its compiled models of float64, as these make them.
 
     scikit-learn makes a matrix of objects where numbers of several kinds lie side by side.
 
     Args:
+        pipeline: What computes: some of its models, all or none may be compiled.
         golden: Golden records as they were computed at the fit.
     """
-    matrices = {name: _as_numbers(matrix) for name, matrix in golden.trace.matrices.items()}
+    matrices = {
+        name: matrix
+        if isinstance(pipeline.bound.get(name), ReferencePredictor)
+        else _as_numbers(matrix)
+        for name, matrix in golden.trace.matrices.items()
+    }
     return replace(golden, trace=replace(golden.trace, matrices=matrices))
 
 

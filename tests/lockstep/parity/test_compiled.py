@@ -10,8 +10,9 @@ from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import Predictor
-from lockstep.parity.compiled import compiled_parity, edge_rows
+from lockstep.parity.compiled import as_computed_by, compiled_parity, edge_rows
 from lockstep.parity.golden import GoldenRecords
+from lockstep.parity.replay import replay
 from lockstep.parity.selection import choose_golden
 
 
@@ -64,6 +65,15 @@ def test_columns_matrices_and_edges_agree(
     edges = [one for one in found.comparisons if one.setting.startswith("on missing")]
     assert len(edges) == 4  # of two models, together and each row alone
     assert all(one.rows > 16 for one in edges)
+
+
+@pytest.mark.parametrize("names", [(), ("chance",), ("wait",), ("chance", "wait")])
+def test_golden_records_agree_whichever_models_are_compiled(
+    pipeline: Pipeline, compiled: Compiled, golden: GoldenRecords, names: tuple[str, ...]
+) -> None:
+    some = pipeline.bind({name: compiled.pipeline.bound[name] for name in names})
+    found = replay(some, as_computed_by(some, golden))
+    assert found.ok, found.summary
 
 
 def test_a_difference_in_golden_records_is_named_by_its_column(
