@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,16 +15,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-_STOP_SECONDS = 2.0
-"""How long they are given to end by themselves."""
+from lockstep.cli.guard import STOP_SECONDS, Guard, signal_group
+
 _LAST_WORDS_SECONDS = 0.3
 """How long it is waited for what they said last; what they started may hold their output open."""
 _LOG_BYTES = 5_000_000
 _LOG_FILES = 3
 """Older files that are kept of each log."""
-_SIGNAL_AT_PARENTS_END = 1
-"""`PR_SET_PDEATHSIG` of Linux."""
-_LIBC = ctypes.CDLL(None)
 _LAST_LINES = 15
 
 
@@ -58,10 +52,11 @@ class Processes:
     Args:
         environment: The environment that they run in.
         root: The folder that they run in.
+        guard: What ends them when this process is killed.
     """
 
-    def __init__(self, environment: Mapping[str, str], root: Path) -> None:
-        self._environment, self._root = environment, root
+    def __init__(self, environment: Mapping[str, str], root: Path, guard: Guard) -> None:
+        self._environment, self._root, self._guard = environment, root, guard
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._keepers: dict[str, threading.Thread] = {}
 
@@ -69,8 +64,18 @@ class Processes:
         """Start a program; of one that ran before, what it has left ends first."""
         before = self._running.get(program.name)
         if before is not None:
-            _signal_group(before, signal.SIGKILL)
-        process = _start(program.command, self._environment, self._root)
+            signal_group(before.pid, signal.SIGKILL)
+            self._guard.leave(before.pid)
+        process = subprocess.Popen(
+            program.command,
+            cwd=self._root,
+            env=self._environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=self._guard.enter,  # noqa: PLW1509 - one system call, which takes no lock of another thread
+        )
         self._running[program.name] = process
         self._keepers[program.name] = _keep(process, program.log)
 
@@ -86,13 +91,13 @@ class Processes:
         """Interrupt all of them, and kill what is left of them after some time."""
         running = self._running.values()
         for process in running:
-            _signal_group(process, signal.SIGINT)
-        deadline = time.monotonic() + _STOP_SECONDS
+            signal_group(process.pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
         for process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
         for process in running:
-            _signal_group(process, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             process.wait()
         deadline = time.monotonic() + _LAST_WORDS_SECONDS
         for keeper in self._keepers.values():
@@ -103,14 +108,15 @@ class Processes:
 def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Processes]:
     """Processes to be started meanwhile, all of which end at the end.
 
-    SIGINT and SIGTERM interrupt what is done meanwhile. On Linux the processes end also when this
-    one is killed.
+    SIGINT and SIGTERM interrupt what is done meanwhile. The processes end also when this one is
+    killed.
 
     Args:
         environment: The environment that they run in.
         root: The folder that they run in.
     """
-    processes = Processes(environment, root)
+    guard = Guard()
+    processes = Processes(environment, root, guard)
     # A shell starts what it runs in the background with SIGINT ignored.
     with _handled(_interrupt):
         try:
@@ -118,26 +124,7 @@ def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Proc
         finally:
             with _handled(signal.SIG_IGN):  # one who is impatient would leave some behind
                 processes.end()
-
-
-def _start(
-    command: Sequence[str], environment: Mapping[str, str], root: Path
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        start_new_session=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - one system call, which takes no lock of another thread
-    )
-
-
-def _end_with_parent() -> None:
-    """Have Linux end this process when the one that started it is gone, however that ended."""
-    _LIBC.prctl(_SIGNAL_AT_PARENTS_END, signal.SIGTERM)
+                guard.close()
 
 
 def _keep(process: subprocess.Popen[bytes], file: Path) -> threading.Thread:
@@ -156,11 +143,6 @@ def _copy_lines(said: IO[bytes], file: Path) -> None:
             text = line.decode(errors="replace").rstrip("\n")
             log.emit(logging.makeLogRecord({"msg": text}))
     log.close()
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
 
 
 @contextmanager

@@ -119,9 +119,13 @@ def test_what_becomes_of_a_file_is_told_while_it_runs(
 
 def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
     read_until(up, "Ctrl-C stops them.")
-    servers = settled(up.pid)
+    groups = groups_below(up.pid)
     os.kill(up.pid, signal.SIGKILL)
-    assert wait_for_end(servers) == set()
+    up.wait()
+    deadline = time.monotonic() + SECONDS
+    while left := running_in(groups):
+        assert time.monotonic() < deadline, list(map(command_of, left))
+        time.sleep(0.1)
 
 
 def test_a_project_without_a_workspace_file_is_served_with_all_its_pipelines(checkout) -> None:
@@ -211,15 +215,19 @@ def is_running(process: int) -> bool:
     return state != "" and not state.startswith("Z")
 
 
-def settled(pid: int) -> set[int]:
-    """All that a process has started, once that has been the same for a while."""
-    found, since = descendants(pid), time.monotonic()
-    while time.monotonic() < since + 5:
-        time.sleep(0.5)
-        now = descendants(pid)
-        if now != found:
-            found, since = now, time.monotonic()
-    return found
+def groups_below(process: int) -> set[int]:
+    """The groups of processes whose heads a process has started."""
+    command = ["ps", "-o", "pgid=", "--ppid", str(process)]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return set(map(int, listed.split()))
+
+
+def running_in(groups: set[int]) -> set[int]:
+    """The processes of some groups that run, whoever started them."""
+    command = ["ps", "-e", "-o", "pid=,pgid=,stat="]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split() for line in table.splitlines()]
+    return {int(pid) for pid, group, stat in rows if int(group) in groups and stat[0] != "Z"}
 
 
 def wait_for_end(processes: set[int]) -> set[int]:
