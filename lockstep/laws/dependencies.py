@@ -1,4 +1,4 @@
-"""Functional dependencies: columns that are a function of others, within a batch.
+"""Functional dependencies: columns that are a function of others, within a day.
 
 In all rows of a day that agree in some columns (an origin, and the hour of the event), another one
 (the temperature) has one value. They are found level by level, one determinant and then two, what
@@ -21,7 +21,7 @@ from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Part, Term, grouped, told
+from lockstep.laws.terms import Part, Term, grouped, grouped_by_day, told
 
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
@@ -37,7 +37,7 @@ _MOST_DETERMINANTS = 2
 
 
 class Dependency(Law, frozen=True, kw_only=True):
-    """Rows of a batch that agree in some terms agree in another.
+    """Rows of a day that agree in some terms agree in another.
 
     Attributes:
         determinants: What they agree in.
@@ -57,7 +57,7 @@ class Dependency(Law, frozen=True, kw_only=True):
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows that differ from most of the rows with which they should agree."""
-        groups, values = grouped(rows, self.determinants), self.dependent.values(rows)
+        groups, values = grouped_by_day(rows, self.determinants), self.dependent.values(rows)
         if not len(groups) or not rows_differ(groups, values.places, missing=self.missing).any():
             return None
         odd, group = _odd(groups, values.places, missing=self.missing)

@@ -75,6 +75,29 @@ def grouped(rows: Rows, terms: tuple[Term, ...]) -> Array:
     return rows.once(terms, lambda: _pairs(rows, terms))
 
 
+def grouped_by_day(rows: Rows, terms: tuple[Term, ...]) -> Array:
+    """Which rows of a day agree in all terms: as `grouped`, rows of different days apart.
+
+    Rows without event times are all taken to be of one day.
+    """
+    if any(term.part == "hour" for term in terms):  # no two days share one
+        return grouped(rows, terms)
+    return rows.once(("by day", terms), lambda: _parted(rows, grouped(rows, terms)))
+
+
+def _parted(rows: Rows, groups: Array) -> Array:
+    days = rows.days
+    if days is None:
+        return groups
+    day = rows.derived(f"day of {rows.schema.event_time}", lambda: days)
+    if len(day.found) < 2:
+        return groups
+    known = (groups >= 0) & (day.places >= 0)
+    found = np.full(len(groups), -1)
+    found[known] = pd.factorize(groups[known] * len(day.found) + day.places[known])[0]
+    return found
+
+
 def _pairs(rows: Rows, terms: tuple[Term, ...]) -> Array:
     first, *others = (term.values(rows) for term in terms)
     found, known = first.places.copy(), first.places >= 0

@@ -28,7 +28,8 @@ _TWICE = 1.8
 _SEGMENTS = 50
 """Values of a column by which rows are parted into segments."""
 _LEAST_EXPECTED = 10.0
-"""Rows that a segment has on its poorest training day, by its share, so that fewer say anything."""
+"""Rows that a segment has by its smallest share on a training day, so that fewer say anything: of
+a batch, and of the largest training day, or its share is known of too few rows."""
 _GONE = 0.1
 """Share of the fewest rows that a segment ever had below which it is gone."""
 _FEW = 0.5
@@ -206,14 +207,14 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
 
 
 def _segments(training: TrainingRows, term: Term) -> RowsASegment | None:
-    """The values of a term that every training day has, with their smallest shares."""
+    """The values of which every training day has many rows, with their smallest shares."""
     values, day_of = term.values(training.rows), training.day_of
     counts = np.zeros((training.days, len(values.found)))
     known = (values.places >= 0) & (day_of >= 0)
     np.add.at(counts, (day_of[known], values.places[known]), 1)
     rows = np.bincount(day_of[day_of >= 0], minlength=training.days)
     shares = (counts / rows[:, None]).min(axis=0)
-    kept = np.flatnonzero(shares > 0)
+    kept = np.flatnonzero(shares * rows.max() >= _LEAST_EXPECTED)
     if not len(kept):
         return None
     return RowsASegment(

@@ -109,6 +109,20 @@ def test_a_day_that_broke_it_in_training_leaves_no_law() -> None:
     assert set(found(columns)) == {"one height for each place"}
 
 
+def test_rows_of_different_days_need_not_agree_in_what_depends_on_the_day() -> None:
+    def told_daily(columns: Columns) -> Columns:
+        day = columns["at"].astype("datetime64[D]").astype(int)
+        return {**columns, "noise": day * 10.0 + [int(place[1]) for place in columns["place"]]}
+
+    law = found(told_daily(readings()))["one noise for each place"]
+    batch = told_daily(readings(7, days=3))
+    assert law.find(Rows(batch, SCHEMA)) is None
+    batch["noise"][3] += 1
+    broken = law.find(Rows(batch, SCHEMA))
+    assert broken is not None
+    assert broken.rows.tolist() == [3]
+
+
 def test_a_column_of_one_value_depends_on_nothing() -> None:
     columns = readings()
     columns["height"][:] = 3.0
