@@ -104,8 +104,9 @@ LAWS = Check(
 RESTATED = Check(
     "restated",
     "Where a day or file is scored that is published already, its rows came again with the raw "
-    "values that they had. Rows with others are listed by column. That is upstream's right, and "
-    "what came last is published: so it only warns, since whoever read the rows before has others.",
+    "values that they had. Rows with others are listed by column, rows that come no more by their "
+    "key. That is upstream's right, and what came last is published: so it only warns, since "
+    "whoever read the rows before has others.",
     "Ask upstream why the named column was corrected, and tell whoever uses what was published. "
     "If it was a mistake, have the rows delivered as they were, then: AGAIN",
 )

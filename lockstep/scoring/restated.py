@@ -1,8 +1,8 @@
 """Restated data: a partition that is published already, and comes again.
 
-What changed of it is told apart: rows whose raw values are others than they were, which is
-upstream's doing, and rows whose raw values are the same and whose columns are not, which is the
-platform's: by another version that is meant, by the same one it cannot be.
+What changed of it is told apart: rows whose raw values are others than they were, and rows that
+come no more, which is upstream's doing; and rows whose raw values are the same and whose columns
+are not, which is the platform's: by another version that is meant, by the same one it cannot be.
 """
 
 from __future__ import annotations
@@ -39,22 +39,26 @@ class Again:
         before: What they were, a row each.
         now: What they are, in the same order.
         new: How many other rows there are now.
+        gone: Keys of the rows that were published and are not among those of now.
     """
 
     before: Columns
     now: Columns
     new: int
+    gone: Array
 
     @classmethod
     def of(cls, before: Columns, now: Columns, key: str) -> Again:
         """Match rows by key; each key is there once on either side."""
-        places = pd.Index(before[key]).get_indexer(pd.Index(now[key]))
+        keys = pd.Index(before[key])
+        places = keys.get_indexer(pd.Index(now[key]))
         known = np.flatnonzero(places >= 0)
         shared = {name: now[name] for name in now if name in before}
         return cls(
             take_rows({name: before[name] for name in shared}, places[known]),
             take_rows(shared, known),
             len(places) - len(known),
+            keys.delete(places[known]).to_numpy(),
         )
 
     def changed(self, names: tuple[str, ...]) -> dict[str, Array]:
@@ -88,22 +92,45 @@ def check_restated(records: Records, partition: str, raw: Columns, schema: Schem
     changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
     columns = sorted(changed, key=lambda name: -len(changed[name]))
     rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
+    named = (*([key] if len(again.gone) else []), *columns)
     count = len(again.now[key])
-    told = ", ".join(f"{name} ({len(changed[name]):,})" for name in columns[:_EXAMPLES])
     return CheckResult(
-        passed=not columns,
-        summary=f"{counted(len(rows), 'row')} of the {count:,} that are published of {partition} "
-        f"came with other values this time: {told}."
-        if columns
-        else f"All {counted(count, 'row')} that are published of {partition} came again as they "
-        "were.",
+        passed=not named,
+        summary=_told(again, partition, {name: changed[name] for name in columns}, len(rows), key),
         severity="WARN",
-        column=columns[0] if columns else None,
-        where=others(columns),
-        keys=tuple(str(one) for one in again.now[key][rows[:_EXAMPLES]]),
-        numbers={"restated rows": len(rows), "rows as before": count - len(rows), "new": again.new},
+        column=named[0] if named else None,
+        where=others(named),
+        keys=tuple(str(one) for one in (*again.gone, *again.now[key][rows])[:_EXAMPLES]),
+        numbers={
+            "restated rows": len(rows),
+            "rows as before": count - len(rows),
+            "new": again.new,
+            "withdrawn": len(again.gone),
+        },
         table=[_example(again, name, changed[name], key) for name in columns],
     )
+
+
+def _told(again: Again, partition: str, changed: dict[str, Array], restated: int, key: str) -> str:
+    """What came of the published rows in a sentence."""
+    count, gone = len(again.now[key]), len(again.gone)
+    said = []
+    if gone:
+        said.append(
+            f"{counted(gone, 'row')} of the {count + gone:,} that are published of {partition} "
+            f"came no more, such as {key} {show(again.gone[0])}"
+        )
+    if changed:
+        told = ", ".join(f"{name} ({len(rows):,})" for name, rows in [*changed.items()][:_EXAMPLES])
+        said.append(
+            f"{counted(restated, 'row')} of the {count:,} that are published of {partition} came "
+            f"with other values this time: {told}"
+        )
+    if not said:
+        said.append(
+            f"All {counted(count, 'row')} that are published of {partition} came again as they were"
+        )
+    return f"{'; '.join(said)}."
 
 
 def check_rescored(
@@ -142,7 +169,8 @@ def check_rescored(
         found = compare(*traces, graph, scales=scales, version=live.version)
         return check_comparison(found, graph, f"scored again by version {live.version}")
     computed = tuple(name for name in graph.served if name not in pipeline.record_schema)
-    other = {name: rows for name, rows in Again(was, now, 0).changed(computed).items() if len(rows)}
+    alike = Again.of(was, now, pipeline.key)
+    other = {name: rows for name, rows in alike.changed(computed).items() if len(rows)}
     rows = np.unique(np.concatenate([*other.values(), np.empty(0, dtype=np.int64)]))
     return CheckResult(
         True,
@@ -150,9 +178,7 @@ def check_rescored(
         f"other columns than by version {scored.version}"
         f"{f', the first of them {next(iter(other))}' if other else ''}.",
         numbers={"rows": int(same.sum()), "rows with other columns": len(rows)},
-        table=[
-            _example(Again(was, now, 0), name, rows, pipeline.key) for name, rows in other.items()
-        ],
+        table=[_example(alike, name, rows, pipeline.key) for name, rows in other.items()],
     )
 
 

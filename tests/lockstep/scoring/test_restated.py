@@ -56,7 +56,7 @@ def test_rows_with_other_raw_values_are_listed_by_column_and_published(live, ver
     result = found.results["restated"]
     assert (result.result, result.column) == ("warned", "weight")
     assert [row["column"] for row in result.table] == ["weight", "country"]
-    assert result.numbers == {"restated rows": 3, "rows as before": 117, "new": 0}
+    assert result.numbers == {"restated rows": 3, "rows as before": 117, "new": 0, "withdrawn": 0}
     assert result.keys == tuple(ROWS["order_id"][3:6])
     assert found.published is not None
     assert found.results["rescored"].numbers["rows"] == 117
@@ -67,6 +67,14 @@ def test_new_rows_are_counted_and_restate_nothing(live, version) -> None:
     result = scored(live, version).results["restated"]
     assert result.passed
     assert result.numbers["new"] == 20
+
+
+def test_rows_that_come_no_more_are_named_by_key(live, version) -> None:
+    scored(live, version)
+    result = scored(live, version, ROWS.drop(index=[3, 7])).results["restated"]
+    assert (result.result, result.column) == ("warned", "order_id")
+    assert result.keys == tuple(ROWS["order_id"][[3, 7]])
+    assert result.numbers["withdrawn"] == 2
 
 
 def test_other_columns_of_the_same_rows_by_the_same_version_are_an_error(live, version) -> None:
