@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.pictures import divergence_picture, in_markdown
-from lockstep.checks.results import CheckResult
+from lockstep.checks.impacts import impact_figures
+from lockstep.checks.pictures import divergence_picture
+from lockstep.checks.results import CheckResult, coverage
+from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
-from lockstep.columns.kinds import Kind
 
 if TYPE_CHECKING:
     from lockstep.parity.comparison import ColumnComparison, Comparison, ParityReport
@@ -22,57 +23,53 @@ def check_comparison(found: Comparison | ParityReport, graph: Graph, how: str) -
         graph: The graph whose columns were compared.
         how: How the rows were computed again, to end a sentence that begins "All columns agree".
     """
-    first, outputs = found.first, _outputs(found, graph)
+    first = found.first
+    unjudged = {name: why for name, why in found.skipped.items() if name in graph.served}
     return CheckResult(
         passed=found.ok,
         summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
         if found.ok
-        else f"{found.summary} ({how}). {_impact(outputs, graph)}",
+        else f"{found.summary} ({how}). {_impact(found, graph)}",
         column=first.column if first is not None else None,
         where=str(first.origin) if first is not None and first.origin is not None else "",
         keys=tuple(str(example.key) for example in first.examples) if first is not None else (),
         numbers={
-            "rows": found.rows,
-            "columns": len(found.compared),
+            **coverage(found.rows, len(found.compared), unjudged),
             "divergent": sum(not column.ok for column in found.compared),
-            **{f"{one.column}: rows that differ": one.differing for one in outputs},
+            **impact_figures(found.effects),
         },
         table=_examples(found) or [_compared(column) for column in found.compared],
         notes=_notes(first, graph) if first is not None else {},
+        unjudged=unjudged,
     )
 
 
-def _outputs(found: Comparison | ParityReport, graph: Graph) -> list[ColumnComparison]:
-    """How the outputs compared, as far as they differ."""
-    outputs = set(graph.outputs)
-    return [
-        one for one in found.compared if one.column in outputs and not one.is_matrix and not one.ok
-    ]
-
-
-def _impact(outputs: list[ColumnComparison], graph: Graph) -> str:
+def _impact(found: Comparison | ParityReport, graph: Graph) -> str:
     """What a divergence does to the outputs: scores that move, and decisions that flip."""
-    if not outputs:
-        return "No output that was compared differs."
-    return f"Outputs: {'; '.join(_change(one, graph) for one in outputs)}."
+    if found.effects:
+        return f"Outputs: {'; '.join(map(str, found.effects))}."
+    compared = {one.column for one in found.compared if not one.is_matrix}
+    if found.first is not None and _is_hidden(found.first.column, compared, graph):
+        return "What it does to the outputs is not known: not all columns up to them were computed."
+    return "No output that was compared differs."
 
 
-def _change(one: ColumnComparison, graph: Graph) -> str:
-    rows = f"in {one.differing:,} of {one.rows:,} rows"
-    if graph.kind(one.column) is not Kind.FLOAT:
-        return f"{one.column} flips {rows}"
-    moved = f" by up to {one.largest:.4g}" if one.largest is not None else ""
-    return f"{one.column} moves{moved} {rows}"
+def _is_hidden(column: str, compared: set[str], graph: Graph) -> bool:
+    """Whether an output comes from a column by way of one that was not computed again."""
+    return any(
+        column in graph.ancestors(name)
+        for output in graph.outputs
+        for name in (*graph.ancestors(output), output)
+        if name not in compared
+    )
 
 
 def _notes(first: Divergence, graph: Graph) -> dict[str, str]:
     """A picture of the graph around the first divergence and, if there is one, its reproducer."""
     notes = {}
-    if first.examples and not first.is_matrix:
-        example = first.examples[0]
-        values = {name: (value, value) for name, value in example.inputs.items()}
-        values[first.column] = (example.expected, example.actual)
-        drawn = divergence_picture(graph, first, values, ("expected", "actual"))
+    if first.examples:
+        key = first.examples[0].key
+        drawn = divergence_picture(graph, first, first.sides, ("expected", "actual"), str(key))
         notes["the columns around it"] = in_markdown(drawn, f"{first.column} in the graph")
     if first.reproducer is not None:
         notes["one record"] = f"```json\n{first.reproducer.record}\n```"

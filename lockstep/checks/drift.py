@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult, others, tell, with_unjudged
-from lockstep.columns.errors import LockstepError
+from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.results import CheckResult, coverage, others, tell, with_unjudged
 
 if TYPE_CHECKING:
     from lockstep.parity.changes import Change, Changes
+    from lockstep.parity.counterfactuals import Impact
     from lockstep.parity.drift import Drift
     from lockstep.parity.effect import Effect
     from lockstep.parity.limits import Limits
@@ -45,7 +47,7 @@ def check_changes(
     changes: Changes,
     batch: str,
     *,
-    effects: Callable[[Sequence[str]], Sequence[Effect]] | None = None,
+    ask: Callable[[Sequence[str]], Impact] | None = None,
     each: bool = False,
 ) -> CheckResult:
     """Whether a lasting change from the training begins with a batch.
@@ -55,7 +57,7 @@ def check_changes(
         limits: Their limits.
         changes: The changes that are under way after the batch.
         batch: The day or file.
-        effects: Tells what columns do to the outputs; asked for those whose change begins.
+        ask: Tells what columns do to the outputs; asked of those whose change begins.
         each: Whether each batch that is far counts by itself, as of decisions.
     """
     lacking = _nothing_judged(found)
@@ -68,8 +70,9 @@ def check_changes(
     counted = [name for name in far if each and name not in begun]
     parts = [_begun(by_name[name], changes.columns[name]) for name in begun[:_MOST_TOLD]]
     parts += [f"{name} has {by_name[name].message}" for name in counted[:_MOST_TOLD]]
-    if begun and effects is not None:
-        parts.append(_effect(effects, begun))
+    impact = impact_of(partial(ask, begun)) if begun and ask is not None else None
+    if impact is not None:
+        parts.append(str(impact))
     if not parts:
         parts.append(f"No lasting change from training begins, {_how(limits)}")
     if goes_on := [name for name in changes.lasting if name not in begun]:
@@ -82,6 +85,7 @@ def check_changes(
         warned=[*begun, *counted],
         changes=changes,
         begun=len(begun),
+        effects=impact.effects if impact is not None else (),
     )
 
 
@@ -92,6 +96,7 @@ def _result(
     warned: Sequence[str],
     changes: Changes | None = None,
     begun: int | None = None,
+    effects: Sequence[Effect] = (),
 ) -> CheckResult:
     unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
     order = {name: place for place, name in enumerate(warned)}
@@ -104,10 +109,11 @@ def _result(
         column=warned[0] if warned else None,
         where=others(list(warned)),
         numbers={
+            **coverage(max(one.now.rows for one in found), _judged(found), unjudged),
             "far": len(_far(found)),
             **({"beginning": begun} if begun is not None else {}),
             **lasting,
-            "columns not judged": len(unjudged),
+            **impact_figures(effects),
             **{f"{one.column}, of its limit": one.share for one in found if one.limits},
         },
         table=[_row(one, changes) for one in rows],
@@ -165,14 +171,6 @@ def _begun(one: Drift, change: Change) -> str:
         f"{one.column} has drifted from training since {change.since} ({batches}, up to "
         f"{change.farthest:.2g} times its limit): {one.message}"
     )
-
-
-def _effect(effects: Callable[[Sequence[str]], Sequence[Effect]], begun: Sequence[str]) -> str:
-    try:
-        found = effects(begun)
-    except LockstepError as error:
-        return f"Its effect on the outputs is not known: {error}"
-    return f"Against the mix of the training: {', '.join(map(str, found))}"
 
 
 def _since(names: Sequence[str], changes: Changes) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult, others, with_unjudged
+from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.results import CheckResult, coverage, others, with_unjudged
+from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 
 if TYPE_CHECKING:
     from lockstep.laws.book import Book
     from lockstep.laws.law import Broken
     from lockstep.laws.rows import Rows
+    from lockstep.parity.counterfactuals import Impact
 
 _MOST_TOLD = 3
 """Broken laws that a summary tells of."""
@@ -20,7 +24,12 @@ _EXAMPLES = 5
 """Keys that are named of a broken law."""
 
 
-def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckResult:
+def check_laws(
+    book: Book,
+    rows: Rows,
+    accepted: Sequence[str] = (),
+    ask: Callable[[str, Array], Impact] | None = None,
+) -> CheckResult:
     """Whether a batch keeps the laws of a version; where a person accepted that, it only warns.
 
     Args:
@@ -28,6 +37,8 @@ def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckRes
         rows: The rows of the batch.
         accepted: Columns of which a person accepted that laws are broken: all laws of which one
             of them is the first suspect.
+        ask: Tells what the values of a column in some rows do to the outputs; asked of the first
+            suspects of the laws that are told of.
     """
     if not book.laws:
         return CheckResult.not_judged(
@@ -41,11 +52,13 @@ def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckRes
         for broken in book.find(rows)
     ]
     errors = [broken for broken in found if broken.strict]
+    impacts = _impacts(found, ask)
     told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
     said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book)
     looked_at = [law.looks_at(rows) for law in book.laws]
     idle, sampled = looked_at.count(0), [one for one in looked_at if 0 < one < len(rows)]
+    said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     return CheckResult(
@@ -56,14 +69,15 @@ def check_laws(book: Book, rows: Rows, accepted: Sequence[str] = ()) -> CheckRes
         where=others(columns),
         keys=tuple(_keys(found[0], rows)) if found else (),
         numbers={
+            **coverage(len(rows), len(rows.columns) - len(book.unjudged), book.unjudged),
             "laws": len(book.laws),
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),
-            "columns not judged": len(book.unjudged),
             "laws with nothing to compare": idle,
             "rows looked at least": min((one for one in looked_at if one), default=0),
+            **impact_figures(effect for one in impacts[:1] if one for effect in one.effects),
         },
-        table=[_told(broken, rows) for broken in found],
+        table=[_told(*one, rows) for one in zip(found, impacts, strict=True)],
         unjudged=book.unjudged,
     )
 
@@ -87,13 +101,32 @@ def _coverage(idle: int, sampled: int, fewest: int, rows: int) -> str:
     return said
 
 
-def _told(broken: Broken, rows: Rows) -> dict[str, Any]:
+def _impacts(
+    found: Sequence[Broken], ask: Callable[[str, Array], Impact] | None
+) -> list[Impact | None]:
+    """What broken laws do to the outputs by their first suspects; of those that are told of."""
+    if ask is None:
+        return [None] * len(found)
+    known: dict[tuple[str, bytes], Impact] = {}
+    for broken in found[:_MOST_TOLD]:
+        if _suspect(broken) not in known:
+            known[_suspect(broken)] = impact_of(partial(ask, broken.columns[0], broken.rows))
+    return [known.get(_suspect(broken)) for broken in found]
+
+
+def _suspect(broken: Broken) -> tuple[str, bytes]:
+    """The first suspect of a broken law, in its rows."""
+    return broken.columns[0], broken.rows.tobytes()
+
+
+def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:
     law = broken.law
     return {
-        "law": law.says,
         "columns": ", ".join(broken.columns),
         "is": "an error" if broken.strict else "unusual",
         "found": broken.message,
+        "decisions": "" if impact is None else str(impact),
+        "law": law.says,
         "rows": len(broken.rows),
         "keys": ", ".join(_keys(broken, rows)),
         "training days": law.days,

@@ -1,13 +1,18 @@
-"""Pictures of findings, as SVG: columns and days by what was found, and a graph around a column."""
+"""Pictures of findings, as SVG: columns and days by what was found, and a graph around a column.
+
+Dagster shows them as images, in which nobody can point at anything: what is to be known is written
+in them.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
+from lockstep.checks.svg import CHARACTER, PALE, PAPER, drawing, rectangle, text
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import cut, show
 
@@ -18,17 +23,18 @@ COLORS = {
     "failed": "#c0392b",
     "warned": "#e9a23b",
     "not_judged": "#c9ced6",
-    "passed": "#8fc1a0",
+    "passed": "#cfe6d8",
 }
-"""A finding's colour; what passed is the palest that can be told from nothing."""
-_INK, _PALE, _PAPER = "#1f2933", "#6b7785", "#ffffff"
-_FONT = "font-family='system-ui, sans-serif' font-size='11'"
+"""A finding's colour, the worst first; what passed is the palest that can be told from nothing."""
+_RANKS = list(COLORS)
+_CELL = 16
+_MOST_ROWS = 40
+"""Columns that are drawn, those with findings first: a picture is kept with each partition."""
+_LONGEST = 26
+"""Characters of a name that are written."""
 _MOST_NODES = 24
 """Columns that are drawn: the picture of a finding is kept with it."""
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 50, 12
-_LONGEST = 26
-"""Characters of a name that fit into a box."""
-_CELL = 16
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 36, 10
 
 
 @dataclass(frozen=True)
@@ -39,67 +45,122 @@ class Cell:
         column: The column.
         partition: The day or file.
         result: `failed`, `warned`, `not_judged` or `passed`.
-        told: What was found, for whoever points at it.
+        check: The check that found it; empty where no check found anything.
     """
 
     column: str
     partition: str
     result: str
-    told: str = ""
+    check: str = ""
 
 
 def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
     """Columns by partitions, each coloured by the worst that was found of it.
 
-    Columns come in the order of their worst finding, then by name.
+    Columns come in the order of their worst finding, then of their last one, then as they are
+    given. Beside a column with findings is written when the last one was, and by which checks.
 
     Args:
         cells: What was found; the worst of several of one column and partition is shown.
         partitions: All partitions to show, the oldest first.
     """
-    ranks = list(COLORS)
-    worst: dict[tuple[str, str], Cell] = {}
+    rows = sorted(_rows(cells), key=lambda row: row.rank(partitions))
+    shown, hidden = rows[:_MOST_ROWS], rows[_MOST_ROWS:]
+    left = 12 + CHARACTER * max((len(row.label) for row in shown), default=0)
+    right = left + _CELL * len(partitions)
+    parts = [*_scale(left, partitions)]
+    for place, row in enumerate(shown):
+        parts += row.drawn(left, 24 + _CELL * place, partitions)
+    foot = 24 + _CELL * len(shown)
+    lines = range(1, len(partitions))
+    parts += [rectangle(left + _CELL * one - 2, 22, 2, foot - 22, PAPER) for one in lines]
+    if hidden:
+        more = f"{len(hidden)} other columns: {hidden[0].worst.replace('_', ' ')} at worst"
+        parts.append(text(left, foot + 12, more, color=PALE))
+        foot += _CELL
+    last = max((len(row.last(partitions)) for row in shown), default=0)
+    width = max(right + 12 + CHARACTER * last, left + 260)
+    return drawing(width, foot + 30, [*parts, *_legend(left, foot + 13)])
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A column of the picture.
+
+    Attributes:
+        column: Its name.
+        found: What was found of it, by partition.
+    """
+
+    column: str
+    found: Mapping[str, Sequence[Cell]]
+
+    @property
+    def label(self) -> str:
+        return cut(self.column, _LONGEST)
+
+    def result(self, partition: str) -> str | None:
+        """The worst that was found of it in a partition; None where nothing was looked at."""
+        cells = self.found.get(partition, ())
+        return min((cell.result for cell in cells), key=_RANKS.index, default=None)
+
+    @property
+    def worst(self) -> str:
+        """The worst that was found of it at all."""
+        return min(
+            (cell.result for cells in self.found.values() for cell in cells), key=_RANKS.index
+        )
+
+    def rank(self, partitions: Sequence[str]) -> tuple[int, int]:
+        """Where it comes among the others."""
+        named = [place for place, one in enumerate(partitions) if self._checks(one)]
+        return _RANKS.index(self.worst), -max(named, default=-1)
+
+    def last(self, partitions: Sequence[str]) -> str:
+        """When something was found of it last, and by which checks; empty if never."""
+        for partition in reversed(partitions):
+            if checks := self._checks(partition):
+                return f"{cut(partition, 12)}: {', '.join(checks)}"
+        return ""
+
+    def _checks(self, partition: str) -> list[str]:
+        return list(dict.fromkeys(one.check for one in self.found.get(partition, ()) if one.check))
+
+    def drawn(self, left: float, y: float, partitions: Sequence[str]) -> Iterable[str]:
+        """Its name, a rectangle for partitions side by side with one result, and the last one."""
+        yield text(left - 6, y + 12, self.label, anchor="end")
+        start = 0
+        for result, same in groupby(map(self.result, partitions)):
+            count = len(list(same))
+            color = COLORS[result] if result is not None else "#f4f6f8"
+            yield rectangle(left + _CELL * start, y, _CELL * count - 2, _CELL - 2, color)
+            start += count
+        yield text(left + _CELL * start + 6, y + 12, self.last(partitions), color=PALE)
+
+
+def _rows(cells: Iterable[Cell]) -> list[_Row]:
+    found: dict[str, dict[str, list[Cell]]] = {}
     for cell in cells:
-        place = cell.column, cell.partition
-        known = worst.get(place)
-        if known is None or ranks.index(cell.result) < ranks.index(known.result):
-            worst[place] = cell
-    columns = sorted(
-        {column for column, _ in worst},
-        key=lambda one: (
-            min(ranks.index(cell.result) for (name, _), cell in worst.items() if name == one),
-            one,
-        ),
-    )
-    left = 12 + 6.5 * max((len(one) for one in columns), default=0)
-    width = left + _CELL * len(partitions) + 12
-    height = 24 + _CELL * len(columns) + 24
-    parts = (
-        [] if columns else [_text(12, 40, "No column was found to be otherwise than it should.")]
-    )
-    for row, column in enumerate(columns):
-        y = 24 + _CELL * row
-        parts.append(_text(left - 6, y + 12, column, anchor="end"))
-        for day, partition in enumerate(partitions):
-            found = worst.get((column, partition))
-            color = COLORS[found.result] if found is not None else "#eef1f4"
-            said = f"{column}, {partition}: {found.told or found.result}" if found else partition
-            parts.append(
-                f"<rect x='{left + _CELL * day:g}' y='{y}' width='{_CELL - 2}' "
-                f"height='{_CELL - 2}' rx='2' fill='{color}'><title>{escape(said)}</title></rect>"
-            )
-    if partitions:
-        parts.append(_text(left, 14, partitions[0], color=_PALE))
-        end = left + _CELL * len(partitions)
-        if len(partitions) * _CELL > 150:
-            parts.append(_text(end, 14, partitions[-1], anchor="end", color=_PALE))
-    legend, x = [], left
+        found.setdefault(cell.column, {}).setdefault(cell.partition, []).append(cell)
+    return [_Row(column, by_partition) for column, by_partition in found.items()]
+
+
+def _scale(left: float, partitions: Sequence[str]) -> Iterable[str]:
+    """The names of the partitions above their cells, as many as there is room for."""
+    free = left
+    for place, name in enumerate(partitions):
+        said, x = cut(name, 12), left + _CELL * place
+        if x >= free:
+            yield text(x, 14, said, color=PALE)
+            free = x + CHARACTER * (len(said) + 1)
+
+
+def _legend(x: float, y: float) -> Iterable[str]:
     for result, color in COLORS.items():
         word = result.replace("_", " ")
-        legend.append(f"<rect x='{x:g}' y='{height - 17}' width='10' height='10' fill='{color}'/>")
-        legend.append(_text(x + 14, height - 8, word, color=_PALE))
-        x += 26 + 6.5 * len(word)
-    return _svg(max(width, x), height, [*parts, *legend])
+        yield rectangle(x, y, 10, 10, color)
+        yield text(x + 14, y + 9, word, color=PALE)
+        x += 26 + CHARACTER * len(word)
 
 
 def divergence_picture(
@@ -107,6 +168,7 @@ def divergence_picture(
     first: Divergence | None,
     values: Mapping[str, tuple[Any, Any]],
     sides: tuple[str, str],
+    key: str,
 ) -> str:
     """The columns that a column comes from and those that come from it, with both sides' values.
 
@@ -118,42 +180,42 @@ def divergence_picture(
         first: The first divergence; None where there is none.
         values: By column, its value by each side.
         sides: What to call the sides.
+        key: Key of the record that has these values.
     """
-    shown = _around(graph, first.column if first is not None else None)
+    column = first.column if first is not None else None
+    shown = _around(graph, column)
     layers: dict[int, list[str]] = {}
     for name in graph.order:
         if name in shown:
             layers.setdefault(graph.depths[name], []).append(name)
-    places: dict[str, tuple[float, float]] = {}
-    for x, depth in enumerate(sorted(layers)):
-        for y, name in enumerate(layers[depth]):
-            places[name] = 10 + x * (_WIDTH + _GAP_X), 34 + y * (_HEIGHT + _GAP_Y)
+    places = {
+        name: (10 + x * (_WIDTH + _GAP_X), 56 + y * (_HEIGHT + _GAP_Y))
+        for x, depth in enumerate(sorted(layers))
+        for y, name in enumerate(layers[depth])
+    }
     lines = [
         _line(places[one], places[name])
         for name in places
         for one in graph.inputs(name)
         if one in places
     ]
-    boxes = [
-        _box(places[name], name, values.get(name), first is not None and name == first.column)
-        for name in places
-    ]
+    boxes = [_box(place, name, values.get(name), name == column) for name, place in places.items()]
     hidden = len(graph.order) - len(places)
-    more = f"; {hidden} other columns are not drawn" if hidden else ""
-    head = _text(10, 18, f"{sides[0]} | {sides[1]}{more}", color=_PALE)
+    more = f" {hidden} other columns are not drawn." if hidden else ""
+    marked = " Thick: the first column that differs." if first is not None else ""
+    head = [
+        text(10, 18, f"Record {cut(key, 60)}", bold=True),
+        text(
+            10,
+            36,
+            f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from "
+            f"those to its left.{more}",
+            color=PALE,
+        ),
+    ]
     width = 20 + len(layers) * (_WIDTH + _GAP_X)
-    height = 44 + max((len(one) for one in layers.values()), default=0) * (_HEIGHT + _GAP_Y)
-    return _svg(width, height, [head, *lines, *boxes])
-
-
-def in_markdown(svg: str, title: str) -> str:
-    """A picture as Markdown that needs no other file.
-
-    Args:
-        svg: The picture.
-        title: What it shows, for whoever cannot see it.
-    """
-    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
+    height = 66 + max((len(one) for one in layers.values()), default=0) * (_HEIGHT + _GAP_Y)
+    return drawing(max(width, 640), height, [*head, *lines, *boxes])
 
 
 def _around(graph: Graph, column: str | None) -> set[str]:
@@ -177,15 +239,15 @@ def _box(
     x, y = place
     one, other = map(_brief, value or ("", ""))
     differs = value is not None and show(value[0]) != show(value[1])
-    color = COLORS["failed"] if differs or is_first else _PALE
-    fill = "#fbe9e7" if is_first else _PAPER
-    told = f"{one} | {other}" if differs else one
+    color = COLORS["failed"] if differs or is_first else PALE
+    fill = "#fbe9e7" if is_first else PAPER
+    told = f"{one} → {other}" if differs else one
     thick = 2.5 if is_first else 1
     return (
-        f"<g><rect x='{x:g}' y='{y:g}' width='{_WIDTH}' height='{_HEIGHT}' rx='6' fill='{fill}' "
-        f"stroke='{color}' stroke-width='{thick}'/>"
-        + _text(x + 8, y + 18, cut(name, _LONGEST), bold=is_first)
-        + _text(x + 8, y + 36, cut(told, 30), color=color if differs else _PALE)
+        "<g>"
+        + rectangle(x, y, _WIDTH, _HEIGHT, fill, f" rx='6' stroke='{color}' stroke-width='{thick}'")
+        + text(x + 8, y + 18, cut(name, _LONGEST), bold=is_first)
+        + text(x + 8, y + 36, cut(told, 30), color=color if differs else PALE)
         + f"<title>{escape(name)}: {escape(told)}</title></g>"
     )
 
@@ -202,23 +264,4 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
     return (
         f"<path d='M{x1:g} {y1:g} C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}' "
         f"fill='none' stroke='#b8c1cc'/>"
-    )
-
-
-def _text(
-    x: float, y: float, text: str, *, anchor: str = "start", color: str = _INK, bold: bool = False
-) -> str:
-    weight = " font-weight='600'" if bold else ""
-    return (
-        f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' fill='{color}'{weight}>"
-        f"{escape(text)}</text>"
-    )
-
-
-def _svg(width: float, height: float, parts: Iterable[str]) -> str:
-    body = "\n".join(parts)
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "
-        f"viewBox='0 0 {width:g} {height:g}' {_FONT}>\n"
-        f"<rect width='100%' height='100%' fill='{_PAPER}'/>\n{body}\n</svg>\n"
     )

@@ -122,6 +122,17 @@ def with_unjudged(said: str, unjudged: Mapping[str, str]) -> str:
     return f"{said} Not judged: {tell(unjudged)}." if unjudged else said
 
 
+def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:
+    """How much of a batch a check looked at, as its first figures.
+
+    Args:
+        rows: Rows that were compared.
+        columns: Columns that were.
+        unjudged: Columns that could not be, each with what was lacking.
+    """
+    return {"rows": rows, "columns": columns, "columns not judged": len(unjudged)}
+
+
 def carry_out(
     check: Callable[Arguments, CheckResult],
     *arguments: Arguments.args,

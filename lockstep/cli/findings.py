@@ -132,7 +132,7 @@ def _trace_record(
     found = two_sides(declared, context.registry(), row, which, other)
     if picture is not None:
         drawn = divergence_picture(
-            declared.pipeline.graph, found.comparison.first, found.values, found.names
+            declared.pipeline.graph, found.comparison.first, found.values, found.names, found.key
         )
         picture.write_text(drawn, encoding="utf-8")
     if as_json:

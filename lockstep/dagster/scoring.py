@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from lockstep.checks.pictures import findings_picture, in_markdown
+from lockstep.checks.pictures import findings_picture
 from lockstep.checks.specs import declared_checks
+from lockstep.checks.svg import in_markdown
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.metadata import column_lineage, column_schema, version_link
 from lockstep.dagster.partitions import stream_partitions
@@ -169,7 +170,8 @@ def _work(
 def _findings(work: Work) -> dg.MarkdownMetadataValue:
     """A picture of what was found of which column in the last partitions."""
     shown = last_partitions(work.records, work.partition)
-    cells = [cell for one in shown for cell in findings(work.records, one)]
+    graph = work.declared.pipeline.graph
+    cells = [cell for one in shown for cell in findings(work.records, one, graph)]
     drawn = findings_picture(cells, shown)
     return dg.MetadataValue.md(in_markdown(drawn, "what was found of which column, by day"))
 

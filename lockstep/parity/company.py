@@ -21,6 +21,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import ColumnComparison, Comparison, compare
 from lockstep.parity.divergence import raising
+from lockstep.parity.effect import Effect
 from lockstep.parity.exactness import difference
 from lockstep.parity.locality import Subject
 from lockstep.parity.scales import Scales
@@ -117,7 +118,12 @@ def _explained(subject: Subject, found: _Found) -> Comparison:
     first = compare(expected, actual, subject.graph, scales=subject.scales).first
     assert first is not None, "rows that are kept differ"
     first = replace(first, rows=found.differing[first.column], compared=count)
-    return subject.reproducing(replace(whole, first=first), first)
+    effects = tuple(
+        Effect(name, count, found.differing[name])
+        for name in subject.graph.outputs
+        if found.differing[name]
+    )
+    return subject.reproducing(replace(whole, first=first, effects=effects), first)
 
 
 def _subject(pipeline: Pipeline, computed: Columns) -> Subject:

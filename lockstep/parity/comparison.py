@@ -14,6 +14,7 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import plain, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
+from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.exactness import BEYOND, Difference, difference
 from lockstep.parity.reproducer import Reproducer, matrix_reproducer, value_reproducer
 from lockstep.parity.scales import Scales
@@ -105,6 +106,7 @@ class Comparison:
         only_actual: Keys that the expected trace lacks; they do no harm.
         repeated: Keys that one of the traces has more than once: their rows can't be matched.
         first: The first divergence in graph order.
+        effects: What the differences do to the outputs that differ.
         setting: How the actual trace was computed, where several ways are compared.
         failure: What went wrong besides the values, such as records that were refused.
     """
@@ -117,6 +119,7 @@ class Comparison:
     only_actual: Keys = Keys()
     repeated: Keys = Keys()
     first: Divergence | None = None
+    effects: tuple[Effect, ...] = ()
     setting: str = ""
     failure: str | None = None
 
@@ -169,6 +172,7 @@ class Comparison:
             "only_actual": self.only_actual.to_json(),
             "repeated": self.repeated.to_json(),
             "first": self.first.to_json() if self.first is not None else None,
+            "effects": [str(effect) for effect in self.effects],
             "failure": self.failure,
         }
 
@@ -219,6 +223,15 @@ class ParityReport:
             known = worst.setdefault((one.column, one.is_matrix), one)
             if (one.differing, one.ulps or 0) > (known.differing, known.ulps or 0):
                 worst[(one.column, one.is_matrix)] = one
+        return tuple(worst.values())
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What the differences do to each output, in the way in which most of it differs."""
+        worst: dict[str, Effect] = {}
+        for one in (effect for comparison in self.comparisons for effect in comparison.effects):
+            if one.output not in worst or one.differing > worst[one.output].differing:
+                worst[one.output] = one
         return tuple(worst.values())
 
     @property
@@ -297,6 +310,7 @@ def compare(
     skipped: dict[str, str] = {}
     lacking: dict[str, str] = {}
     first: Divergence | None = None
+    others: dict[str, Array] = {}
     for part in _parts(expected, actual, graph, required or ()):
         if required is not None and part.column not in required:
             skipped[part.label] = "not asked for"
@@ -306,8 +320,12 @@ def compare(
         else:
             result, differing = _compare_part(part, matched, norm)
             compared.append(result)
-            if first is None and not result.ok:
+            if result.ok:
+                continue
+            if first is None:
                 first = _divergence(part, result, differing, matched, norm)
+            if part.column in graph.outputs and not part.is_matrix:
+                others[part.column] = differing.rows
     return Comparison(
         rows=len(matched.expected.keys),
         compared=tuple(compared),
@@ -317,6 +335,7 @@ def compare(
         only_actual=matched.only_actual,
         repeated=matched.repeated,
         first=first,
+        effects=effects_of(matched.expected.columns, matched.actual.columns, graph.record, others),
     )
 
 
@@ -454,8 +473,19 @@ def _divergence(
         budget=result.budget,
         forms=result.forms,
         examples=tuple(_example(part, row, found, matched, inputs) for row in rows[:_EXAMPLES]),
+        sides=_sides(int(rows[0]), matched, graph),
         reproducer=norm.reproducer(part, matched.expected.take(rows[:1])),
     )
+
+
+def _sides(row: int, matched: _Matched, graph: Graph) -> dict[str, tuple[Any, Any]]:
+    """Every column that both traces have, at one row."""
+    expected, actual = matched.expected.columns, matched.actual.columns
+    return {
+        name: (python_value(expected[name][row]), python_value(actual[name][row]))
+        for name in graph.order
+        if name in expected and name in actual
+    }
 
 
 def _agrees(column: str, matched: _Matched, norm: _Norm) -> bool | None:

@@ -123,6 +123,7 @@ class Divergence:
         budget: Ulps that are allowed.
         forms: What the two arrays hold where that differs, such as `("int64", "float64")`.
         examples: A few of the rows.
+        sides: Every column of the first of them, as expected and as it is, in graph order.
         failure: What its function does wrong where that is more than a value, such as raising.
         reproducer: One record, and a test that fails as long as the column differs; None where
             none can be written.
@@ -141,6 +142,7 @@ class Divergence:
     budget: int = 0
     forms: tuple[str, str] | None = None
     examples: tuple[Example, ...] = ()
+    sides: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
     failure: str | None = None
     reproducer: Reproducer | None = None
 

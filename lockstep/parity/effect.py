@@ -1,98 +1,132 @@
-"""Effects of drift: what a drifted column makes of the outputs, against the mix of the training."""
+"""Effects: what a difference does to an output: decisions that flip, scores that move, where."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.tables import is_missing, take_rows
-from lockstep.parity.profiles import ColumnProfile, Profile
+from lockstep.columns.schema import Schema
+from lockstep.parity.exactness import difference
+from lockstep.parity.segments import Segment, segments
 
-MOST_ROWS = 10_000
-"""Rows of a batch that are computed once more, spread evenly over it: shares are then known to one
-percent (95 % of the time, by the binomial distribution)."""
+_NUMBERS = "fi"
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The segment of the rows in which an output differs most.
+
+    Attributes:
+        segment: Which rows these are, such as `origin is JFK`.
+        rows: How many there are.
+        differing: In how many of them the output differs.
+        moved: How much more a number is on average in them; None for decisions.
+    """
+
+    segment: str
+    rows: int
+    differing: int
+    moved: float | None
+
+    def __str__(self) -> str:
+        told = (
+            f"{self.differing:,} of {self.rows:,}" if self.moved is None else f"{self.moved:+.3g}"
+        )
+        return f"most where {self.segment} ({told})"
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What the values of some columns make of one output.
+    """What a difference does to one output.
 
     Attributes:
         output: The output.
-        flipped: Share of its decisions (texts, booleans) that would be others with the values of
-            the training; None for numbers.
-        moved: How much more it is on average, for numbers; None for decisions.
+        rows: Rows that were compared.
+        differing: Those in which it is another: decisions that flip, scores that move.
+        moved: How much more a number is on average over all rows; None for decisions (texts,
+            booleans), and where it is not known.
+        largest: The largest absolute difference of a number; None likewise.
+        worst: Where it differs most; None where no category parts the rows.
     """
 
     output: str
-    flipped: float | None
-    moved: float | None
+    rows: int
+    differing: int
+    moved: float | None = None
+    largest: float | None = None
+    worst: Worst | None = None
+
+    @classmethod
+    def of(
+        cls,
+        output: str,
+        before: Array,
+        after: Array,
+        among: Sequence[Segment],
+        differs: Array | None = None,
+    ) -> Effect:
+        """Compare the values of an output.
+
+        Args:
+            output: The output.
+            before: What it was, or would be.
+            after: What it is, row by row.
+            among: Segments of the rows.
+            differs: In which rows it counts as another; where it is any other, if not given.
+        """
+        unlike = difference(before, after).rows if differs is None else differs
+        moves = None
+        if before.dtype.kind in _NUMBERS and after.dtype.kind in _NUMBERS:
+            moves = after.astype(np.float64) - before.astype(np.float64)
+            moves = np.where(np.isfinite(moves), moves, 0.0)
+        return cls(
+            output=output,
+            rows=len(after),
+            differing=int(np.count_nonzero(unlike)),
+            moved=None if moves is None else float(moves.mean()) if len(moves) else 0.0,
+            largest=None if moves is None else float(np.abs(moves).max(initial=0.0)),
+            worst=_worst(unlike, moves, among) if unlike.any() else None,
+        )
 
     def __str__(self) -> str:
-        if self.flipped is not None:
-            return f"{self.flipped:.1%} of {self.output} are other decisions"
-        return f"{self.output} is {self.moved:+.3g} on average"
+        verb = "flips" if self.moved is None else "moves"
+        some = f"{self.differing:,}" if self.differing else "none"
+        said = f"{self.output} {verb} in {some} of {self.rows:,} rows"
+        if self.differing and self.moved is not None and self.largest is not None:
+            said += f", by {self.moved:+.3g} on average and up to {self.largest:.3g}"
+        return f"{said}, {self.worst}" if self.worst is not None else said
 
 
-def effects(
-    pipeline: Pipeline, raw: Columns, profile: Profile, columns: Iterable[str]
+def effects_of(
+    before: Columns, after: Columns, schema: Schema, differs: Mapping[str, Array | None]
 ) -> tuple[Effect, ...]:
-    """What drifted columns make of a batch's outputs: as they are, against the training's mix.
-
-    Of each column the values are replaced by those of the training of the same rank (numbers), or
-    as few of them as give the categories the shares that they had. What is missing stays so.
+    """What a difference does to some outputs.
 
     Args:
-        pipeline: What computes.
-        raw: The batch.
-        profile: The profile of the training.
-        columns: The drifted columns.
-
-    Raises:
-        FunctionError: A column's function fails.
+        before: The outputs as they were or would be.
+        after: The outputs as they are, and the record's fields, of the same rows.
+        schema: What the fields are declared to hold.
+        differs: The outputs, each with the rows in which it counts as another; None where any
+            other value does.
     """
-    count = len(raw[pipeline.key])
-    rows = take_rows(raw, np.unique(np.linspace(0, count - 1, MOST_ROWS).astype(np.int64)))
-    replaced = {name: with_mix(rows[name], profile.columns[name]) for name in columns}
-    names = pipeline.graph.outputs
-    now, then = (
-        pipeline.graph.evaluate(one, names, pipeline.bound) for one in (rows, {**rows, **replaced})
+    among = segments(after, schema) if differs else ()
+    return tuple(
+        Effect.of(name, before[name], after[name], among, rows) for name, rows in differs.items()
     )
-    return tuple(_effect(name, now[name], then[name]) for name in names)
 
 
-def with_mix(values: Array, before: ColumnProfile) -> Array:
-    """The values of a column, with the distribution that they had before."""
-    known = np.flatnonzero(~is_missing(values))
-    mixed = values.copy()
-    if not len(known):
-        return mixed
-    if before.holds == "numbers":
-        if not before.quantiles:
-            return mixed
-        ranks = np.argsort(np.argsort(values[known], kind="stable"), kind="stable")
-        places = np.rint((ranks + 0.5) / len(known) * (len(before.quantiles) - 1)).astype(np.int64)
-        mixed[known] = np.array(before.quantiles)[places].astype(values.dtype)
-        return mixed
-    texts = [str(one) for one in values[known].tolist()]
-    room = {name: round(share * len(known)) for name, share in before.shares.items()}
-    surplus: list[int] = []
-    for place, text in zip(known.tolist(), texts, strict=True):
-        if room.get(text, 0):
-            room[text] -= 1
-        elif not before.rest or text in before.shares:
-            surplus.append(place)
-    lacking = (name for name, count in room.items() for _ in range(count))
-    for place, name in zip(surplus, lacking, strict=False):
-        mixed[place] = name == "True" if values.dtype == bool else name
-    return mixed
-
-
-def _effect(name: str, now: Array, then: Array) -> Effect:
-    if now.dtype.kind in "fi":
-        return Effect(name, None, float(np.nanmean(now.astype(float) - then.astype(float))))
-    return Effect(name, float(np.mean(now != then)), None)
+def _worst(unlike: Array, moves: Array | None, among: Sequence[Segment]) -> Worst | None:
+    """The segment with the largest share of rows that differ; of numbers, that moves most."""
+    much = unlike if moves is None else np.abs(moves)
+    worst = max(among, key=lambda one: float(much[one.rows].mean()), default=None)
+    if worst is None:
+        return None
+    return Worst(
+        segment=str(worst),
+        rows=int(np.count_nonzero(worst.rows)),
+        differing=int(np.count_nonzero(unlike[worst.rows])),
+        moved=None if moves is None else float(moves[worst.rows].mean()),
+    )

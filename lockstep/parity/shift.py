@@ -74,9 +74,9 @@ _WORDS: dict[Measure, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shift:
-    """One way in which a column of a day is unlike the window.
+    """How far a column of a day is from the window, in one way: a shift, if that is too far.
 
     Attributes:
         column: The column.
@@ -85,7 +85,9 @@ class Shift:
         usual: The largest distance within the window.
         limit: The distance from which it is worth a look.
         blocks_from: The distance from which the column jumped.
-        message: What is different, for a person.
+        farthest: The distance up to which more than one training day was.
+        before: Its profiles on the days of the window that count.
+        now: Its profile on the day.
     """
 
     column: str
@@ -94,12 +96,29 @@ class Shift:
     usual: float
     limit: float
     blocks_from: float
-    message: str
+    farthest: float
+    before: tuple[ColumnProfile, ...]
+    now: ColumnProfile
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether it is too far."""
+        return self.distance >= self.limit and self.distance > self.farthest
 
     @property
     def jumped(self) -> bool:
         """Whether it is so far that a mistake is likelier than chance or a holiday."""
-        return self.distance >= self.blocks_from
+        return self.is_shift and self.distance >= self.blocks_from
+
+    @property
+    def message(self) -> str:
+        """What is different, for a person."""
+        tell = _tell_missing if self.measure == "missing" else _tell_values
+        return (
+            f"{self.column} has {_WORDS[self.measure]}: {tell([self.now])}, before "
+            f"{tell(self.before)}; {_short(self.distance)} from the nearest of "
+            f"{len(self.before)} days, which differ by at most {self.usual:.2f}"
+        )
 
     @property
     def rank(self) -> float:
@@ -237,14 +256,30 @@ def sudden_shift(
         has fewer than `MINIMUM_WINDOW` days or the day has no rows: callers must say that nothing
         was compared.
     """
-    shifts = [
-        shift
+    return tuple(one for one in measured(window, day, jumps) if one.is_shift)
+
+
+def measured(
+    window: Sequence[Profile], day: Profile, jumps: Jumps | None = None
+) -> tuple[Shift, ...]:
+    """Measure how far every column of a day is from the window, by all that can tell.
+
+    Args:
+        window: As for `sudden_shift`.
+        day: As for `sudden_shift`.
+        jumps: As for `sudden_shift`.
+
+    Returns:
+        Those that jumped first, then other shifts, each the farthest beyond what is usual first.
+    """
+    found = [
+        one
         for name, column in day.columns.items()
-        for shift in _column_shifts(
+        for one in _column_shifts(
             name, [one.columns[name] for one in window if name in one.columns], column, jumps
         )
     ]
-    return tuple(sorted(shifts, key=lambda shift: (not shift.jumped, -shift.rank)))
+    return tuple(sorted(found, key=lambda one: (not one.jumped, not one.is_shift, -one.rank)))
 
 
 def unjudged_columns(window: Sequence[Profile], day: Profile) -> dict[str, str]:
@@ -304,11 +339,10 @@ def _filled(days: Sequence[ColumnProfile]) -> list[ColumnProfile]:
 def _column_shifts(
     name: str, window: Sequence[ColumnProfile], day: ColumnProfile, jumps: Jumps | None
 ) -> list[Shift]:
-    shifts = (
+    return [
         _shift(name, measure, found, window, day, jumps)
         for measure, found in _measured(window, day).items()
-    )
-    return [shift for shift in shifts if shift is not None]
+    ]
 
 
 def _measured(
@@ -342,7 +376,7 @@ def _shift(
     window: Sequence[ColumnProfile],
     day: ColumnProfile,
     jumps: Jumps | None,
-) -> Shift | None:
+) -> Shift:
     days = _comparable(window, day)
     days = days if measure == "missing" else _filled(days)
     distance, usual = measured
@@ -357,15 +391,10 @@ def _shift(
         far = beyond.usual + BLOCKS * (beyond.limit - beyond.usual)
         blocks = min(blocks, max(usual + far, limit))
     repeated = usual + jumps.repeated(name, measure) if jumps is not None else 0.0
-    if distance < limit or distance <= max(repeated, 0.0):
-        return None
-    tell = _tell_missing if measure == "missing" else _tell_values
-    message = (
-        f"{name} has {_WORDS[measure]}: {tell([day])}, before {tell(days)}; "
-        f"{_short(distance)} from the nearest of {len(days)} days, which differ by at most "
-        f"{usual:.2f}"
+    farthest = max(repeated, 0.0)
+    return Shift(
+        name, measure, distance, usual, limit, blocks, farthest, before=tuple(days), now=day
     )
-    return Shift(name, measure, distance, usual, limit, blocks, message)
 
 
 def _short(distance: float) -> str:

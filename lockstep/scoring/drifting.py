@@ -19,7 +19,7 @@ from lockstep.scoring.records import Records
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.changes import Changes
-    from lockstep.parity.effect import Effect
+    from lockstep.parity.counterfactuals import Impact
     from lockstep.parity.profiles import Profile
 
 CHANGES = "changes"
@@ -46,7 +46,7 @@ def follow(
     live: LoadedVersion,
     now: Profile,
     *,
-    effects: Callable[[Sequence[str]], Sequence[Effect]] | None = None,
+    ask: Callable[[Sequence[str]], Impact] | None = None,
     each: bool = False,
 ) -> Followed:
     """Measure how far a partition's rows are from training, and go on from the one before it.
@@ -57,7 +57,7 @@ def follow(
         step: The step that looks at the rows.
         live: The version that serves.
         now: The profile of the rows.
-        effects: Tells what columns do to the outputs.
+        ask: Tells what columns do to the outputs.
         each: Whether each batch that is far counts by itself.
     """
     facts: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def follow(
         before = changes_before(records, partition, step, live.digest)
         changes = before.after(partition, shares)
         facts[CHANGES] = changes.to_json()
-        return check_changes(found, live.limits, changes, partition, effects=effects, each=each)
+        return check_changes(found, live.limits, changes, partition, ask=ask, each=each)
 
     return Followed(carry_out(check), facts)
 

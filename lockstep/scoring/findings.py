@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lockstep.checks.pictures import Cell
-from lockstep.checks.results import CheckResult
+from lockstep.columns.graph import Graph
 from lockstep.scoring.attempts import DamagedError
 from lockstep.scoring.records import Records
 
@@ -23,27 +23,28 @@ def last_partitions(records: Records, partition: str) -> list[str]:
     return [one for one in records.attempted() if one <= partition][-PARTITIONS:]
 
 
-def findings(records: Records, partition: str) -> Iterator[Cell]:
-    """What the last attempt at a partition found, a finding a column.
+def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
+    """What the last attempt at a partition found of each column.
 
-    A finding that names no column stands under the name of its check in brackets. Checks that
-    passed, and those that were not judged, are left out.
+    Fields and outputs of which no check found anything have passed, where any check looked at
+    them. A finding that names no column stands under the name of its check in brackets.
 
     Args:
         records: The stream's.
         partition: The partition.
+        graph: The columns of the pipeline.
     """
     try:
         attempt = next(records.newest_first(partition), None)
-    except DamagedError as error:
-        yield Cell("(record)", partition, "failed", str(error))
+    except DamagedError:
+        yield Cell("(record)", partition, "failed", "damaged record")
         return
-    steps = attempt.record.steps.values() if attempt is not None else ()
-    for step in steps:
+    steps = attempt.record.steps if attempt is not None else {}
+    for name, columns in (("batch", graph.record.names), ("scored", graph.outputs)):
+        results = steps[name].results.values() if name in steps else ()
+        looked = any(one.judged for one in results)
+        yield from (Cell(one, partition, "passed" if looked else "not_judged") for one in columns)
+    for step in steps.values():
         for check, found in step.results.items():
             if found.judged and not found.passed:
-                yield _cell(check, partition, found)
-
-
-def _cell(check: str, partition: str, found: CheckResult) -> Cell:
-    return Cell(found.column or f"({check})", partition, found.result, f"{check}: {found.summary}")
+                yield Cell(found.column or f"({check})", partition, found.result, check)

@@ -12,7 +12,7 @@ orchestrator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockstep.laws.rows import Rows as LawRows
-    from lockstep.parity.effect import Effect
+    from lockstep.parity.counterfactuals import Counterfactuals
     from lockstep.parity.profiles import Profile
 
 _EXAMPLES = 5
@@ -207,7 +207,8 @@ def ingest_batch(
         ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(rows.columns, profiled(schema))
-        drift = _input_drift(work, live, profile, ingested.columns)
+        otherwise = partial(_otherwise, live, ingested.columns)
+        drift = _input_drift(work, live, profile, otherwise)
         day = work.partition if work.stream == "daily" else None
         raw = live.laws.rows(ingested.columns, schema, day)
         found = {
@@ -215,10 +216,15 @@ def ingest_batch(
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(check_input_suite, ingested),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(_check_shift, work, live, profile, accept),
-            "laws": carry_out(_check_laws, work, live, raw, accept),
+            "sudden_shift": carry_out(_check_shift, work, live, profile, accept, otherwise),
+            "laws": carry_out(_check_laws, work, live, raw, accept, otherwise),
             "restated": carry_out(
-                check_restated, work.records, work.partition, ingested.columns, schema
+                check_restated,
+                work.records,
+                work.partition,
+                ingested.columns,
+                schema,
+                lambda *values: otherwise().otherwise(*values),
             ),
         }
         results = worth_telling(work.declared, "batch", found)
@@ -463,16 +469,26 @@ def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
     return check_live(live, work.live, last_published(work.declared, work.store))
 
 
-def _input_drift(work: Work, live: LoadedVersion, now: Profile, accepted: Columns) -> Followed:
+def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
+    """What the outputs of the accepted rows would be, had they other values."""
+    from lockstep.parity.counterfactuals import Counterfactuals
+
+    serving = live.fastest(len(accepted[live.pipeline.key]))
+    return Counterfactuals(serving, accepted, live.profile)
+
+
+def _input_drift(
+    work: Work, live: LoadedVersion, now: Profile, otherwise: Callable[[], Counterfactuals]
+) -> Followed:
     """The drift of the rows as they came; its effect is that on the accepted ones."""
-
-    def effects_of(columns: Sequence[str]) -> Sequence[Effect]:
-        from lockstep.parity.effect import effects
-
-        count = len(accepted[live.pipeline.key])
-        return effects(live.fastest(count), accepted, live.profile, columns) if count else ()
-
-    return follow(work.records, work.partition, "batch", live, now, effects=effects_of)
+    return follow(
+        work.records,
+        work.partition,
+        "batch",
+        live,
+        now,
+        ask=lambda columns: otherwise().mixed(columns),
+    )
 
 
 def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
@@ -485,20 +501,33 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
 
 
 def _check_shift(
-    work: Work, live: LoadedVersion, profile: Profile, accept: Sequence[str]
+    work: Work,
+    live: LoadedVersion,
+    profile: Profile,
+    accept: Sequence[str],
+    otherwise: Callable[[], Counterfactuals],
 ) -> CheckResult:
     history = partial(read_days, work.declared, work.store)
     window = trailing_window(work.records, history, work.partition)
     jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
-    return check_shift(window, profile, accept, jumps)
+    return check_shift(window, profile, accept, jumps, lambda columns: otherwise().mixed(columns))
 
 
 def _check_laws(
-    work: Work, live: LoadedVersion, raw: LawRows, accept: Sequence[str]
+    work: Work,
+    live: LoadedVersion,
+    raw: LawRows,
+    accept: Sequence[str],
+    otherwise: Callable[[], Counterfactuals],
 ) -> CheckResult:
     """Whether the accepted rows keep the laws of the version; training had no others either."""
     earlier = earlier_batches(work.records, work.partition)
-    return check_laws(live.laws, replace(raw, earlier=tuple(earlier)), accept)
+    return check_laws(
+        live.laws,
+        replace(raw, earlier=tuple(earlier)),
+        accept,
+        lambda column, rows: otherwise().typical([column], rows),
+    )
 
 
 def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:

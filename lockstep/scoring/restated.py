@@ -7,14 +7,17 @@ are not, which is the platform's: by another version that is meant, by the same 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.results import CheckResult, others
+from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.results import CheckResult, coverage, others
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, show
@@ -26,6 +29,7 @@ from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.counterfactuals import Impact
 
 _EXAMPLES = 5
 """Keys that are named."""
@@ -38,12 +42,14 @@ class Again:
     Attributes:
         before: What they were, a row each.
         now: What they are, in the same order.
+        places: Where they are among all rows now.
         new: How many other rows there are now.
         gone: Keys of the rows that were published and are not among those of now.
     """
 
     before: Columns
     now: Columns
+    places: Array
     new: int
     gone: Array
 
@@ -57,6 +63,7 @@ class Again:
         return cls(
             take_rows({name: before[name] for name in shared}, places[known]),
             take_rows(shared, known),
+            known,
             len(places) - len(known),
             keys.delete(places[known]).to_numpy(),
         )
@@ -71,7 +78,13 @@ class Again:
         return {name: np.flatnonzero(rows) for name, rows in found.items()}
 
 
-def check_restated(records: Records, partition: str, raw: Columns, schema: Schema) -> CheckResult:
+def check_restated(
+    records: Records,
+    partition: str,
+    raw: Columns,
+    schema: Schema,
+    ask: Callable[[Columns, Array, str], Impact] | None = None,
+) -> CheckResult:
     """Whether the rows of a partition that is published came again as they were.
 
     Args:
@@ -79,6 +92,8 @@ def check_restated(records: Records, partition: str, raw: Columns, schema: Schem
         partition: The day or file.
         raw: Its accepted rows, as they came now.
         schema: What they are declared to hold.
+        ask: Tells what rows (by position) would come to, had they other values (of some columns);
+            what these are is told last.
     """
     key = schema.key
     assert key is not None, "rows that are scored have a key"
@@ -94,18 +109,25 @@ def check_restated(records: Records, partition: str, raw: Columns, schema: Schem
     rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
     named = (*([key] if len(again.gone) else []), *columns)
     count = len(again.now[key])
+    said = _told(again, partition, {name: changed[name] for name in columns}, len(rows), key)
+    impact = None
+    if columns and ask is not None:
+        were = {name: again.before[name][rows] for name in columns}
+        impact = impact_of(partial(ask, were, again.places[rows], "the values as they were"))
     return CheckResult(
         passed=not named,
-        summary=_told(again, partition, {name: changed[name] for name in columns}, len(rows), key),
+        summary=said if impact is None else f"{said} {impact}.",
         severity="WARN",
         column=named[0] if named else None,
         where=others(named),
         keys=tuple(str(one) for one in (*again.gone, *again.now[key][rows])[:_EXAMPLES]),
         numbers={
+            **coverage(count, len(schema.names), {}),
             "restated rows": len(rows),
             "rows as before": count - len(rows),
             "new": again.new,
             "withdrawn": len(again.gone),
+            **impact_figures(impact.effects if impact is not None else ()),
         },
         table=[_example(again, name, changed[name], key) for name in columns],
     )

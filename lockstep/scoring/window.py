@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult, others, tell, with_unjudged
+from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.results import CheckResult, coverage, others, tell, with_unjudged
 from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Schema
@@ -18,6 +20,7 @@ from lockstep.parity.shift import WINDOW
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
+    from lockstep.parity.counterfactuals import Impact
     from lockstep.parity.profiles import Profile
     from lockstep.parity.shift import Jumps, Shift
 
@@ -137,7 +140,11 @@ def _without(profile: Profile, columns: set[str]) -> Profile:
 
 
 def check_shift(
-    window: Window, day: Profile, accepted: Sequence[str], jumps: Jumps | None = None
+    window: Window,
+    day: Profile,
+    accepted: Sequence[str],
+    jumps: Jumps | None = None,
+    ask: Callable[[Sequence[str]], Impact] | None = None,
 ) -> CheckResult:
     """Whether a column jumped, compared with the window; accepted columns only warn.
 
@@ -146,8 +153,9 @@ def check_shift(
         day: The batch.
         accepted: Columns whose jump somebody accepted.
         jumps: How far training days were from those before them; None where that does not fit.
+        ask: Tells what columns do to the outputs; asked of those that shifted.
     """
-    from lockstep.parity.shift import MINIMUM_WINDOW, sudden_shift, unjudged_columns
+    from lockstep.parity.shift import MINIMUM_WINDOW, measured, unjudged_columns
 
     if not day.rows:
         return CheckResult(
@@ -158,25 +166,13 @@ def check_shift(
             f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
             "batches differ."
         )
-    shifts = sudden_shift(window.profiles, day, jumps)
+    found = measured(window.profiles, day, jumps)
+    shifts = [one for one in found if one.is_shift]
     shifted = {shift.column for shift in shifts}
     lacking = unjudged_columns(window.profiles, day)
     unjudged = {name: why for name, why in lacking.items() if name not in shifted}
     if len(unjudged) == len(day.columns):
         return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
-    table = [
-        {
-            "column": shift.column,
-            "what": shift.measure,
-            "distance": shift.distance,
-            "usual": shift.usual,
-            "limit": shift.limit,
-            "blocks from": shift.blocks_from,
-            "accepted": shift.column in accepted,
-            "found": shift.message,
-        }
-        for shift in shifts
-    ]
     new = [shift for shift in shifts if shift.column not in accepted]
     blocking = [shift for shift in new if shift.jumped]
     columns = _farthest(blocking or new or shifts)
@@ -185,6 +181,10 @@ def check_shift(
         shown = f"Accepted by a person: {shown}"
     elif shifts and not blocking:
         shown = f"Unusual after the days before, if no jump: {shown}"
+    impact = None
+    if shifts and ask is not None:
+        impact = impact_of(partial(ask, [one.column for one in _farthest(shifts)]))
+        shown = f"{shown}. {impact}"
     said = (
         f"{shown}."
         if shifts
@@ -197,11 +197,12 @@ def check_shift(
         column=columns[0].column if columns else None,
         where=others([one.column for one in columns]),
         numbers={
+            **coverage(day.rows, len(day.columns) - len(unjudged), unjudged),
             "shifts": len(shifts),
             "jumps": sum(shift.jumped for shift in shifts),
-            "columns not judged": len(unjudged),
+            **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=table,
+        table=[_row(one, accepted) for one in (*shifts, *_farthest(_others(found, shifted)))],
         unjudged=unjudged,
         todo=_accept_all([one for one in shifts if one.jumped])
         if blocking
@@ -209,6 +210,31 @@ def check_shift(
         if shifts
         else "",
     )
+
+
+def _others(found: Sequence[Shift], shifted: Collection[str]) -> list[Shift]:
+    """What was measured of the columns that did not shift."""
+    return [one for one in found if one.column not in shifted]
+
+
+def _row(one: Shift, accepted: Collection[str]) -> dict[str, Any]:
+    """How far a column is in one way, beside its limits and both histograms."""
+    from lockstep.parity.drift import histograms
+    from lockstep.parity.profiles import pooled
+
+    before, now = histograms(pooled(one.before), one.now)
+    return {
+        "column": one.column,
+        "is": "a jump" if one.jumped else "unusual" if one.is_shift else "",
+        "by": one.measure,
+        "distance": one.distance,
+        "warns from": max(one.limit, one.farthest),
+        "blocks from": max(one.blocks_from, one.farthest),
+        "days before": before,
+        "this day": now,
+        "accepted": one.is_shift and one.column in accepted,
+        "found": one.message if one.is_shift else "",
+    }
 
 
 def _farthest(shifts: Sequence[Shift]) -> list[Shift]:

@@ -46,8 +46,9 @@ def test_decisions_that_flip_and_scores_that_move_are_told(fitted) -> None:
     moved[0] += 0.25
     found = checked(fitted, will_return=flipped, risk=moved)
     count = len(flipped)
-    assert f"risk moves by up to 0.25 in 1 of {count} rows" in found.summary
-    assert f"will_return flips in 2 of {count} rows" in found.summary
+    assert f"risk moves in 1 of {count} rows, by +" in found.summary
+    assert "on average and up to 0.25, most where gift is " in found.summary
+    assert f"will_return flips in 2 of {count} rows, most where gift is " in found.summary
     assert found.numbers["will_return: rows that differ"] == 2
 
 
@@ -61,7 +62,7 @@ def test_the_first_divergence_is_drawn_with_both_values_and_small_enough_to_be_k
     found = checked(fitted, is_heavy=~fitted[1]["is_heavy"])
     picture = found.notes["the columns around it"]
     drawn = b64decode(picture.partition("base64,")[2].rstrip(")")).decode()
-    assert ">False | True<" in drawn or ">True | False<" in drawn
+    assert ">False → True<" in drawn or ">True → False<" in drawn
     assert found.to_json()["notes"]["the columns around it"] == picture
 
 

@@ -9,6 +9,7 @@ from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.parity.changes import Changes
+from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.drift import drift
 from lockstep.parity.effect import Effect
 from lockstep.parity.limits import Limits
@@ -100,25 +101,25 @@ def test_every_limit_is_shown_beside_its_distance() -> None:
 def test_what_a_change_does_to_the_outputs_is_told_once() -> None:
     asked: list[Sequence[str]] = []
 
-    def effects(columns: Sequence[str]) -> Sequence[Effect]:
+    def ask(columns: Sequence[str]) -> Impact:
         asked.append(columns)
-        return [Effect("is_high", 0.25, None)]
+        return Impact("the mix of the training", (Effect("is_high", ROWS, 50),), ROWS)
 
     found = drift(PROFILE, LIMITS, Profile.of(readings(1, lift=3.0), KINDS))
     shares = {one.column: one.share for one in found}
     changes = Changes("v").after("day 1", shares)
-    result = check_changes(found, LIMITS, changes, "day 1", effects=effects)
-    assert "25.0% of is_high are other decisions" in result.summary
-    again = check_changes(found, LIMITS, changes.after("day 2", shares), "day 2", effects=effects)
+    result = check_changes(found, LIMITS, changes, "day 1", ask=ask)
+    assert "Against the mix of the training: is_high flips in 50 of 200 rows" in result.summary
+    again = check_changes(found, LIMITS, changes.after("day 2", shares), "day 2", ask=ask)
     assert (again.result, asked) == ("passed", [["level"]])
 
 
 def test_a_change_is_told_even_where_its_effect_cannot_be_computed() -> None:
-    def effects(columns: Sequence[str]) -> Sequence[Effect]:
+    def ask(columns: Sequence[str]) -> Impact:
         raise LockstepError("speed cannot be computed")
 
     found = drift(PROFILE, LIMITS, Profile.of(readings(1, lift=3.0), KINDS))
     changes = Changes("v").after("day 1", {one.column: one.share for one in found})
-    result = check_changes(found, LIMITS, changes, "day 1", effects=effects)
+    result = check_changes(found, LIMITS, changes, "day 1", ask=ask)
     assert result.result == "warned"
     assert "not known: speed cannot be computed" in result.summary

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from lockstep.checks.laws import check_laws
+from lockstep.columns.kinds import Array
 from lockstep.laws.book import Book, discover
 from lockstep.laws.rows import Rows
+from lockstep.parity.counterfactuals import Impact
+from lockstep.parity.effect import Effect
 from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
 
 
@@ -33,6 +36,24 @@ def test_a_fault_is_an_error_that_names_column_and_keys(book):
     assert result.is_error
     assert result.column == "heat"
     assert set(result.keys) <= set(rows.columns["id"][:100])
+
+
+def test_what_the_suspect_does_to_decisions_is_told_beside_the_finding(book):
+    heat = reports(DAYS)["heat"]
+    rows = batch(heat=np.where(np.arange(len(heat)) < 100, heat + 0.05, heat))
+    asked = []
+
+    def ask(column: str, places: Array) -> Impact:
+        asked.append((column, len(places)))
+        return Impact("typical values", (Effect("is_hot", len(places), 7),), len(places))
+
+    result = check_laws(book, rows, ask=ask)
+
+    assert asked[0] == ("heat", 100)
+    assert len(asked) == len(set(asked))
+    assert "Against typical values: is_hot flips in 7 of 100 rows." in result.summary
+    assert result.table[0]["decisions"] == "Against typical values: is_hot flips in 7 of 100 rows"
+    assert result.numbers["is_hot: rows that differ"] == 7
 
 
 def test_a_batch_that_is_no_day_says_which_laws_had_nothing_to_compare(book):

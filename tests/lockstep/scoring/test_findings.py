@@ -2,9 +2,10 @@
 
 from datetime import date
 
-from assets.orders import orders_with_fates
+from assets.orders import ASSETS, orders_with_fates
 from lockstep.scoring.findings import findings, last_partitions
 
+GRAPH = ASSETS.pipeline.graph
 DAYS = ("2020-03-01", "2020-03-02")
 
 
@@ -14,8 +15,10 @@ def test_days_that_were_blocked_are_among_the_last_ones(scored) -> None:
     assert not scored.score("2020-03-03").ok
     records = scored.records()
     assert last_partitions(records, "2020-03-03") == [*DAYS, "2020-03-03"]
-    found = list(findings(records, "2020-03-03"))
+    found = list(findings(records, "2020-03-03", GRAPH))
     assert "price" in {one.column for one in found if one.result == "failed"}
+    outputs = {one.result for one in found if one.column in GRAPH.outputs}
+    assert outputs == {"not_judged"}
 
 
 def test_days_after_it_are_no_days_before_it(scored) -> None:
@@ -25,5 +28,5 @@ def test_days_after_it_are_no_days_before_it(scored) -> None:
 def test_a_day_whose_record_is_damaged_is_told(scored) -> None:
     attempt = scored.attempt(DAYS[0])
     (attempt.folder / "record.json").write_text("{")
-    (found,) = findings(scored.records(), DAYS[0])
+    (found,) = findings(scored.records(), DAYS[0], GRAPH)
     assert (found.column, found.result) == ("(record)", "failed")

@@ -4,11 +4,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.pictures import Cell, divergence_picture, findings_picture
+from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_picture
 from lockstep.columns.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
 
@@ -94,10 +93,10 @@ def test_the_first_divergent_column_is_marked_with_the_values_of_both_sides(
     declared = edited_orders(HEAVIER)
     found = computed(live, tmp_path, declared, against="checkout")
     drawn = divergence_picture(
-        declared.pipeline.graph, found.comparison.first, found.values, found.names
+        declared.pipeline.graph, found.comparison.first, found.values, found.names, found.key
     )
     assert drawn.count("stroke-width='2.5'") == 1
-    assert ">True | False<" in drawn
+    assert ">True → False<" in drawn
     assert "weight: 6.5" in drawn
     assert ">country<" not in drawn  # is_heavy neither comes from it nor goes into it
 
@@ -119,7 +118,7 @@ def test_a_picture_of_a_wide_graph_is_of_bounded_size() -> None:
     graph = Graph(nodes, ASSETS.pipeline.record_schema, None)
     values = dict.fromkeys(graph.order, (1.0, 1.0))
     first = replace(_divergence(), column="price")
-    drawn = divergence_picture(graph, first, values, ("a", "b"))
+    drawn = divergence_picture(graph, first, values, ("a", "b"), "one")
     assert drawn.count("<g>") == 24
     assert "other columns are not drawn" in drawn
 
@@ -131,14 +130,25 @@ def _divergence():
 
 
 def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
-    days = ["2020-03-01", "2020-03-02"]
+    days = ["2020-03-01", "2020-03-02", "2020-03-03"]
     cells = [
-        Cell("price", days[0], "warned"),
-        Cell("price", days[0], "failed", "<jumped>"),
+        Cell("items", days[0], "passed"),
         Cell("items", days[1], "passed"),
+        Cell("price", days[0], "warned", "input_drift"),
+        Cell("price", days[0], "failed", "<jumped>"),
     ]
     drawn = findings_picture(cells, days)
-    assert "price, 2020-03-01: &lt;jumped&gt;" in drawn
+    assert "2020-03-01: input_drift, &lt;jumped&gt;" in drawn
     assert drawn.index(">price<") < drawn.index(">items<")
-    assert "warned</title>" not in drawn
-    assert np.char.count(drawn, "<rect") == 1 + 4 + 4  # paper, cells, legend
+    assert drawn.count(COLORS["warned"]) == 1  # in the legend
+    assert drawn.count(COLORS["passed"]) == 2  # days side by side are one piece
+
+
+def test_of_many_columns_those_with_findings_are_drawn_first() -> None:
+    cells = [Cell(f"c{number}", "2020-03-01", "passed") for number in range(2000)]
+    drawn = findings_picture(
+        [*cells, Cell("c1999", "2020-03-01", "warned", "laws")], ["2020-03-01"]
+    )
+    assert drawn.index(">c1999<") < drawn.index(">c0<")
+    assert "1960 other columns: passed at worst" in drawn
+    assert len(drawn) < 10_000

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lockstep import Bools, Floats, Key, Pipeline, Record, feature, output
 from lockstep.columns.kinds import Kind
+from lockstep.parity.counterfactuals import MOST_ROWS, Counterfactuals, typical, with_mix
 from lockstep.parity.distances import distances
-from lockstep.parity.effect import MOST_ROWS, Effect, effects, with_mix
 from lockstep.parity.profiles import Profile
 
 RANDOM = np.random.default_rng(3)
@@ -58,11 +58,22 @@ def test_whole_numbers_stay_whole():
     assert with_mix(np.arange(9), profile(np.arange(100), Kind.INT)).dtype == np.int64
 
 
+def test_what_is_typical_is_the_median_and_the_commonest_category():
+    assert set(typical(np.array([1.0, np.nan]), profile(np.arange(101.0), Kind.FLOAT))) == {50.0}
+    texts = profile(np.array(["a", "b", "b"], dtype=object), Kind.TEXT)
+    assert typical(np.array(["z", None], dtype=object), texts).tolist() == ["b", "b"]
+    flags = typical(np.zeros(2, dtype=bool), profile(np.arange(3) > 0, Kind.BOOL))
+    assert (flags.dtype, flags.tolist()) == (bool, [True, True])
+
+
 class Reading(Record):
     name: Key[str]
+    place: str
     level: float
+    remark: str
 
 
+LEVEL = np.linspace(-1, 0.9, 1000)
 SIZES: list[int] = []
 
 
@@ -85,24 +96,53 @@ def height(double: Floats) -> Floats:
     return double + 0.0
 
 
-def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():
-    pipeline = Pipeline(__name__, record=Reading)
-    level = np.linspace(-1, 1, 1000)
+def readings(level, rise):
+    """Rows of which each second one, those at sea, is higher than in training."""
+    at_sea = np.arange(len(level)) % 2 == 1
+    raw = {
+        "name": np.array([str(row) for row in range(len(level))], dtype=object),
+        "place": np.where(at_sea, "sea", "land").astype(object),
+        "level": level + rise * at_sea,
+        "remark": np.full(len(level), "none", dtype=object),
+    }
     before = Profile.of({"level": level}, {"level": Kind.FLOAT})
-    names = np.array([str(row) for row in range(1000)], dtype=object)
-    found = effects(pipeline, {"name": names, "level": level + 0.5}, before, ["level"])
-    by_output = {one.output: one for one in found}
-    assert by_output["is_high"].flipped == pytest.approx(0.25, abs=0.01)
-    assert by_output["height"].moved == pytest.approx(1.0, abs=0.02)
-    assert str(Effect("is_high", 0.25, None)) == "25.0% of is_high are other decisions"
+    return Counterfactuals(Pipeline(__name__, record=Reading), raw, before)
+
+
+def effects(impact):
+    return {one.output: one for one in impact.effects}
+
+
+def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():
+    found = effects(readings(LEVEL, 0.5).typical(["level"], np.arange(1000)))
+    assert found["is_high"].differing == pytest.approx(605, abs=5)
+    assert found["height"].moved == pytest.approx(0.5, abs=0.02)
+    assert found["height"].largest == pytest.approx(2.9, abs=0.02)
+
+
+def test_the_segment_in_which_most_decisions_flip_is_named():
+    impact = readings(LEVEL, 0.5).typical(["level"], np.arange(1000))
+    assert impact.effects
+    assert all(one.worst.segment == "place is sea" for one in impact.effects)
+    assert "is_high flips in " in str(impact)
+    assert "most where place is sea (" in str(impact)
+
+
+def test_rows_in_question_alone_are_looked_at():
+    rows = np.flatnonzero(LEVEL > 0.5)
+    impact = readings(LEVEL, 0.0).typical(["level"], rows)
+    assert impact.rows == len(rows)
+    assert effects(impact)["is_high"].differing == len(rows)
+
+
+def test_what_goes_into_no_output_does_nothing():
+    impact = readings(LEVEL[:10], 0.0).typical(["remark"], np.arange(10))
+    assert (impact.effects, str(impact)) == ((), "No output comes from remark.")
 
 
 def test_of_a_large_batch_some_rows_are_computed():
-    pipeline = Pipeline(__name__, record=Reading)
-    rows = 3 * MOST_ROWS
-    level = np.arange(rows) * 1.0
-    before = Profile.of({"level": level}, {"level": Kind.FLOAT})
+    found = readings(np.arange(3.0 * MOST_ROWS), 1.0)
     SIZES.clear()
-    effects(pipeline, {"name": level.astype(object), "level": level}, before, ["level"])
+    found.mixed(["level"])
     assert SIZES
     assert max(SIZES) <= MOST_ROWS

@@ -1,0 +1,72 @@
+"""Drawings as SVG: text and boxes that need no style sheet and no other file."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
+
+INK, PALE, PAPER = "#1f2933", "#6b7785", "#ffffff"
+CHARACTER = 6.5
+"""How wide a character is, about."""
+_FONT = "font-family='system-ui, sans-serif' font-size='11'"
+
+
+def text(
+    x: float, y: float, said: str, *, anchor: str = "start", color: str = INK, bold: bool = False
+) -> str:
+    """A line of text.
+
+    Args:
+        x: Where it begins, or ends or has its middle.
+        y: Its foot.
+        said: The text.
+        anchor: `start`, `middle` or `end`.
+        color: Its colour.
+        bold: Whether it stands out.
+    """
+    weight = " font-weight='600'" if bold else ""
+    return (
+        f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' fill='{color}'{weight}>"
+        f"{escape(said)}</text>"
+    )
+
+
+def rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:
+    """A rectangle.
+
+    Args:
+        x: Its left edge.
+        y: Its upper edge.
+        width: Its width.
+        height: Its height.
+        fill: Its colour.
+        more: Other attributes.
+    """
+    return f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' fill='{fill}'{more}/>"
+
+
+def drawing(width: float, height: float, parts: Iterable[str]) -> str:
+    """A whole drawing.
+
+    Args:
+        width: Its width.
+        height: Its height.
+        parts: What is in it, from the back to the front.
+    """
+    body = "\n".join(parts)
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' width='{width:g}' height='{height:g}' "
+        f"viewBox='0 0 {width:g} {height:g}' {_FONT}>\n"
+        f"<rect width='100%' height='100%' fill='{PAPER}'/>\n{body}\n</svg>\n"
+    )
+
+
+def in_markdown(svg: str, title: str) -> str:
+    """A drawing as Markdown that needs no other file.
+
+    Args:
+        svg: The drawing.
+        title: What it shows, for whoever cannot see it.
+    """
+    return f"![{title}](data:image/svg+xml;base64,{b64encode(svg.encode()).decode()})"
