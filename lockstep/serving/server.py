@@ -18,6 +18,7 @@ from lockstep.serving.access import TOKEN, Guarded, Local, demand_free, demand_s
 from lockstep.serving.asgi import Application
 from lockstep.serving.canary import Canary
 from lockstep.serving.draining import draining
+from lockstep.serving.libraries import import_libraries
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
 from lockstep.serving.metrics import counted_together, forget_the_dead
@@ -127,6 +128,7 @@ def serve(settings: Settings) -> None:
 
 def application_of_environment() -> Application:
     """The application of this worker process, by the settings in its environment."""
+    import_libraries()
     log_to_stderr()
     forget_the_dead()
     settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
