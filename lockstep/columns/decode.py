@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,7 +23,7 @@ from lockstep.columns.casts import (
     values_of,
 )
 from lockstep.columns.errors import FunctionError, UnreadableError
-from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.values import Convert, RefusedError, converter
@@ -168,6 +170,7 @@ class _Plan:
         alike: The fields by what they are declared to hold, which may be cast together.
         names: Names of the fields.
         order: The same, in order, as keys.
+        pick: The values of all fields, in order, of a record that has them all.
     """
 
     fields: _Fields
@@ -175,6 +178,7 @@ class _Plan:
     alike: tuple[_Fields, ...]
     names: frozenset[str]
     order: Mapping[str, Any]
+    pick: Callable[[Any], Sequence[Any]]
 
 
 @lru_cache(maxsize=256)
@@ -190,7 +194,9 @@ def _plan(schema: Schema) -> _Plan:
         key = (field.declared_name, field.missing, field.name if field.is_row_number else None)
         alike[key] = (*alike.get(key, ()), (field, convert))
     order = dict.fromkeys(schema.names)
-    return _Plan(fields, tuple(blocks), tuple(alike.values()), frozenset(schema.names), order)
+    names = frozenset(schema.names)
+    pick = picker(schema.names)
+    return _Plan(fields, tuple(blocks), tuple(alike.values()), names, order, pick)
 
 
 _FIRST_ROW = np.zeros(1, dtype=np.int64)
@@ -199,13 +205,7 @@ _FIRST_ROW.flags.writeable = False
 
 def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source: str) -> Decoded:
     plan = _plan(schema)
-    for position, record in enumerate(records):
-        if type(record) is not dict and not isinstance(record, Mapping):
-            raise UnreadableError(
-                f"{source}: row {position} is {type(record).__name__}, not a record (an object "
-                "with named fields).",
-                where=f"{source}, row {position}",
-            )
+    _demand_records(records, source)
     named = [_by_field(record, schema, source) for record in records] if schema.aliases else records
     if len(named) == 1:
         try:
@@ -214,30 +214,63 @@ def _decode_records(records: Sequence[Mapping[str, Any]], schema: Schema, source
             pass  # what follows finds all the reasons
         else:
             return Decoded(columns, _FIRST_ROW, (), _extra(named, plan.names), 1)
+    values, ignored = _values(named, plan)
+    rows = len(named)
     casts: dict[str, Cast] = dict(plan.order)
     for fields in plan.alike:
-        casts.update(_cast_fields(fields, named))
-    ignored = _extra(named, plan.names)
+        first = fields[0][0]
+        if first.is_row_number and all(first.name not in record for record in named):
+            casts[first.name] = _row_numbers(rows)
+        else:
+            casts.update(_cast_fields(fields, values, rows))
     return _split(casts, lambda rows: [dict(records[row]) for row in rows], schema, ignored)
 
 
+def _demand_records(records: Sequence[Any], source: str) -> None:
+    """Check that all are records.
+
+    Raises:
+        UnreadableError: One is not.
+    """
+    if set(map(type, records)) == {dict}:
+        return
+    for position, record in enumerate(records):
+        if not isinstance(record, Mapping):
+            raise UnreadableError(
+                f"{source}: row {position} is {type(record).__name__}, not a record (an object "
+                "with named fields).",
+                where=f"{source}, row {position}",
+            )
+
+
+def _values(
+    records: Sequence[Mapping[str, Any]], plan: _Plan
+) -> tuple[dict[str, Sequence[Any]], tuple[str, ...]]:
+    """The values of each field, None where a record leaves it out; and what is not declared."""
+    if set(map(type, records)) == {dict} and set(map(len, records)) == {len(plan.names)}:
+        with suppress(KeyError):  # each has all of the fields and nothing else, or lacks one
+            return _transposed(map(plan.pick, records), plan), ()
+    rows = [[record.get(name) for name in plan.order] for record in records]
+    return _transposed(rows, plan), _extra(records, plan.names)
+
+
+def _transposed(rows: Iterable[Sequence[Any]], plan: _Plan) -> dict[str, Sequence[Any]]:
+    """The values of each field out of those of each row."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(plan.order)
+    return dict(zip(plan.order, columns, strict=True))
+
+
 def _cast_fields(
-    fields: _Fields, records: Sequence[Mapping[str, Any]]
+    fields: _Fields, values: Mapping[str, Sequence[Any]], rows: int
 ) -> Iterable[tuple[str, Cast]]:
     """The arrays of fields that are declared alike, by name: cast together, if that will do."""
-    first, rows = fields[0][0], len(records)
-    if first.is_row_number and all(first.name not in record for record in records):
-        return [(first.name, _row_numbers(rows))]
-    getters = [record.get for record in records]
     names = [field.name for field, _ in fields]
-    values = [get(name) for name in names for get in getters]
-    together = cast_alike(first, values)
+    together = cast_alike(fields[0][0], list(chain.from_iterable([values[name] for name in names])))
     if together is not None:
         arrays = together.reshape(len(fields), rows)
         return [(name, (array, {})) for name, array in zip(names, arrays, strict=True)]
     return [
-        (field.name, cast_values(field, convert, values[place * rows : (place + 1) * rows]))
-        for place, (field, convert) in enumerate(fields)
+        (field.name, cast_values(field, convert, values[field.name])) for field, convert in fields
     ]
 
 

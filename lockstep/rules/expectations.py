@@ -17,7 +17,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.tables import is_missing
 from lockstep.columns.values import EXACT_INTEGERS
-from lockstep.rules.rowtests import NUMBERS, Mask, NoRowTestError, PairTest, ValueTest
+from lockstep.rules.rowtests import NUMBERS, Interval, Mask, NoRowTestError, PairTest, ValueTest
 from lockstep.rules.wording import Kwargs
 
 ByKind = Callable[[Kind], ValueTest]
@@ -56,7 +56,8 @@ def _between(kwargs: Kwargs) -> ByKind:
             return ValueTest(accepts, _outside(kwargs, _moment(low), _moment(high)))
         if kind is Kind.INT:  # NumPy compares an integer with a float as floats, Python exactly
             return ValueTest(lambda value: accepts(float(value)), _outside(kwargs, low, high))
-        return ValueTest(accepts, _outside(kwargs, low, high))
+        interval = _interval(kwargs, low, high) if kind is Kind.FLOAT else None
+        return ValueTest(accepts, _outside(kwargs, low, high), interval=interval)
 
     return test
 
@@ -93,6 +94,16 @@ def _outside(kwargs: Kwargs, low: Any, high: Any) -> Callable[[Array], Mask]:
         return outside
 
     return refused
+
+
+def _interval(kwargs: Kwargs, low: Any, high: Any) -> Interval:
+    """The floats within the bounds."""
+    first = -math.inf if low is None else float(low)
+    last = math.inf if high is None else float(high)
+    return (
+        math.nextafter(first, math.inf) if kwargs.get("strict_min") and low is not None else first,
+        math.nextafter(last, -math.inf) if kwargs.get("strict_max") and high is not None else last,
+    )
 
 
 def _microseconds(written: str | None) -> int | None:

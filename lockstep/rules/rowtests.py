@@ -7,7 +7,7 @@ to leave out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,12 @@ from lockstep.columns.kinds import Array, Kind
 Mask = NDArray[np.bool_]
 
 NUMBERS = frozenset({Kind.FLOAT, Kind.INT, Kind.BOOL})
+
+Interval = tuple[float, float]
+"""The least and the largest number that pass; NaN passes too."""
+
+_TOGETHER = 1024
+"""Rows of several columns that are tested together: they are copied, and stay in the cache."""
 
 _NAT = int(np.datetime64("NaT", "us").astype(np.int64))
 
@@ -35,11 +41,13 @@ class ValueTest:
         accepts: Whether a value passes (truthy), of one that is not missing; None if all pass.
         refused: Which values of an array do not pass.
         refuses_missing: Whether a missing value does not pass.
+        interval: Which floats pass, where that is all that is asked of them.
     """
 
     accepts: Callable[[Any], object] | None
     refused: Callable[[Array], Mask]
     refuses_missing: bool = False
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,29 @@ class PairTest:
 
     accepts: Callable[[Any, Any], object]
     refused: Callable[[Array, Array], Mask]
+
+
+class Intervals:
+    """The intervals of several columns of floats, tested together.
+
+    Args:
+        intervals: One a column.
+    """
+
+    def __init__(self, intervals: Sequence[Interval]) -> None:
+        self._low, self._high = (
+            np.array(intervals, dtype=np.float64).reshape(-1, 2, 1).swapaxes(0, 1)
+        )
+
+    def refused(self, *arrays: Array) -> Mask:
+        """In which rows of the columns any value is outside."""
+        found = np.zeros(len(arrays[0]), dtype=np.bool_)
+        for start in range(0, len(found), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            values = np.array([array[part] for array in arrays])
+            outside = (values < self._low) | (values > self._high)
+            found[part] = np.logical_or.reduce(outside, axis=0)
+        return found
 
 
 def value_at(array: Array, row: int) -> Any:

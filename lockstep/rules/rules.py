@@ -17,7 +17,15 @@ from lockstep.columns.decode import Reason
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
-from lockstep.rules.rowtests import Mask, NoRowTestError, PairTest, ValueTest, value_at
+from lockstep.rules.rowtests import (
+    Interval,
+    Intervals,
+    Mask,
+    NoRowTestError,
+    PairTest,
+    ValueTest,
+    value_at,
+)
 from lockstep.rules.wording import Kwargs, Wording, quoted, row_wording
 
 Test = ValueTest | PairTest
@@ -75,12 +83,14 @@ class _Plan:
         values: By column (its position): what a value must pass, and whether it must be there.
         pairs: By two columns: what their values must pass.
         times: The columns that hold times.
+        refused: What tells which rows are refused, and the columns that it is given.
     """
 
     tests: tuple[Test, ...]
     values: tuple[tuple[int, tuple[Callable[[Any], object], ...], bool], ...]
     pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]
     times: tuple[int, ...]
+    refused: tuple[tuple[Callable[..., Mask], tuple[int, ...]], ...]
 
 
 class Refusals:
@@ -102,7 +112,7 @@ class Refusals:
         """Positions of the rows that are refused, in order."""
         if self.mask is _ACCEPTED:  # what most single rows are
             return []
-        return np.flatnonzero(self.mask).tolist()
+        return self.mask.nonzero()[0].tolist()
 
     def reasons(self, row: int) -> tuple[Reason, ...]:
         """All that is wrong with a row, in the order of the suite; empty for an accepted one."""
@@ -143,7 +153,7 @@ class RowRules:
         if rows == 1:
             mask = _REFUSED if _refuses(plan, _values(plan, arrays)) else _ACCEPTED
         else:
-            mask = self._mask(plan, arrays, rows)
+            mask = _mask(plan, arrays, rows)
         return Refusals(mask, self, columns)
 
     def counts(self, columns: Columns) -> tuple[int, ...]:
@@ -195,8 +205,10 @@ class RowRules:
         tests: list[Test] = []
         values: dict[int, list[ValueTest]] = {}
         pairs = []
+        intervals: list[tuple[int, Interval]] = []
+        refused: list[tuple[Callable[..., Mask], tuple[int, ...]]] = []
         for rule in self.rules:
-            positions = [self._position[name] for name in rule.columns]
+            positions = tuple(self._position[name] for name in rule.columns)
             try:
                 test = rule.test(*(kinds[position] for position in positions))
             except NoRowTestError as error:
@@ -209,6 +221,13 @@ class RowRules:
                 pairs.append((positions[0], positions[1], test.accepts))
             else:
                 values.setdefault(positions[0], []).append(test)
+            if isinstance(test, ValueTest) and test.interval is not None:
+                intervals.append((positions[0], test.interval))
+            else:
+                refused.append((test.refused, positions))
+        if intervals:
+            columns, bounds = zip(*intervals, strict=True)
+            refused.append((Intervals(bounds).refused, columns))
         return _Plan(
             tests=tuple(tests),
             values=tuple(
@@ -221,13 +240,8 @@ class RowRules:
             ),
             pairs=tuple(pairs),
             times=tuple(place for place, kind in enumerate(kinds) if kind is Kind.TIME),
+            refused=tuple(refused),
         )
-
-    def _mask(self, plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
-        refused = np.zeros(rows, dtype=np.bool_)
-        for mask in self._masks(plan, arrays):
-            refused |= mask
-        return refused
 
     def _masks(self, plan: _Plan, arrays: Sequence[Array]) -> Iterator[Mask]:
         """Which rows each rule refuses."""
@@ -292,6 +306,14 @@ def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
             "records first."
         )
     return kind
+
+
+def _mask(plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
+    """Which rows any rule refuses."""
+    refused = np.zeros(rows, dtype=np.bool_)
+    for test, positions in plan.refused:
+        refused |= test(*[arrays[position] for position in positions])
+    return refused
 
 
 def _values(plan: _Plan, arrays: Sequence[Array]) -> list[Any]:

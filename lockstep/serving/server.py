@@ -42,6 +42,9 @@ _PARENT_SECONDS = 1.0
 """How often a worker looks whether the process that started it is still there."""
 _MEASURE_SECONDS = 1.0
 """How often a worker beside others writes down how things stand in it."""
+_GARBAGE = 50_000
+"""How many more objects there are before garbage is looked for: many requests that wait at once are
+some ten thousand, and none of them is any. Each look takes as long as a tenth of a request."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,7 @@ def application_of_environment() -> Application:
     settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
     application = served(settings, os.environ.get(TOKEN))
     gc.freeze()  # libraries stay: going through them for garbage would take a tenth of a second
+    gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
     return application
 
 
