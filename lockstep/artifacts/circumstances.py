@@ -8,14 +8,20 @@ of whoever starts it.
 from __future__ import annotations
 
 import datetime as datetimes
+import os
+import platform
 import subprocess
+import threading
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from lockstep.artifacts.outside import noting
 
 _AHEAD = datetimes.timedelta(days=400, hours=7, minutes=13)
 """How far a shifted clock is ahead: another year, month, weekday, hour and minute."""
@@ -81,6 +87,36 @@ def _another_locale(here: Mapping[str, str]) -> str:
     return next(others, "POSIX" if now in ("C", "POSIX") else "C")
 
 
+_SYSTEM = (
+    (os, ("uname", "getlogin", "getuid", "cpu_count")),
+    (platform, ("uname",)),
+    (threading, ("current_thread", "main_thread")),
+    (uuid, ("getnode",)),
+)
+"""Functions that tell of the machine, the user and the process."""
+_TICKS = (
+    *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
+    *("process_time", "process_time_ns"),
+)
+"""Functions of `time` that tell it."""
+
+
+def note_questions() -> None:
+    """Have Python tell who asks for the time, the machine or whether a file is there, for good.
+
+    It tells of none of these by an audit event. See `lockstep.artifacts.outside.watching`; to be
+    called after `shift_clock`.
+    """
+    for module, names in _SYSTEM:
+        for name in names:
+            if (function := getattr(module, name, None)) is not None:  # not on every system
+                setattr(module, name, noting("system", function, f"for `{name}`"))
+    for name in ("stat", "lstat", "access"):
+        setattr(os, name, noting("file", getattr(os, name), lambda path, *_, **__: path))
+    for name in _TICKS:
+        setattr(time, name, _noting(name, getattr(time, name)))
+
+
 def shift_clock(seconds: float, *, numpy_too: bool) -> None:
     """Set what Python tells of the time ahead, in this process and for good.
 
@@ -115,7 +151,7 @@ def _default(name: str, value: Any, at: int = 0) -> None:
 
     def shifted(*args: Any) -> Any:
         is_out = len(args) <= at or args[at] is None
-        return real(*args[:at], value()) if is_out else real(*args)
+        return real(*args[:at], _noting(name, value)()) if is_out else real(*args)
 
     setattr(time, name, shifted)
 
@@ -123,8 +159,10 @@ def _default(name: str, value: Any, at: int = 0) -> None:
 def _shift_datetime(ahead: datetimes.timedelta) -> None:
     real = datetimes.datetime
     methods = {
-        "now": classmethod(lambda cls, tz=None: real.now(tz) + ahead),
-        "utcnow": classmethod(lambda cls: real.now(datetimes.UTC).replace(tzinfo=None) + ahead),
+        "now": classmethod(_noting("now", lambda cls, tz=None: real.now(tz) + ahead)),
+        "utcnow": classmethod(
+            _noting("utcnow", lambda cls: real.now(datetimes.UTC).replace(tzinfo=None) + ahead)
+        ),
     }
     setattr(datetimes, "datetime", _in_place_of(real, methods))  # noqa: B010  mypy knows its type
 
@@ -136,7 +174,7 @@ def _shift_numpy(ahead: datetimes.timedelta) -> None:
         found: Any = real(*args)
         if not args or args[0] not in ("now", "today"):
             return found
-        return (found + np.timedelta64(ahead)).astype(found.dtype)
+        return _noting("datetime64", lambda: found + np.timedelta64(ahead))().astype(found.dtype)
 
     setattr(np, "datetime64", _in_place_of(real, {"__new__": new}))  # noqa: B010
 
@@ -145,14 +183,21 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
     timestamp: Any = pd.Timestamp
     for name in ("now", "today", "utcnow"):
         real = getattr(timestamp, name)
-        setattr(timestamp, name, classmethod(lambda cls, *tz, real=real: real(*tz) + ahead))
+        shifted = _noting(name, lambda cls, *tz, real=real: real(*tz) + ahead)
+        setattr(timestamp, name, classmethod(shifted))
     parsed: Any = pd.to_datetime
 
     def to_datetime(arg: Any, *args: Any, **options: Any) -> Any:
         found = parsed(arg, *args, **options)
-        return found + ahead if isinstance(arg, str) and arg in ("now", "today") else found
+        is_now = isinstance(arg, str) and arg in ("now", "today")
+        return _noting("to_datetime", lambda: found + ahead)() if is_now else found
 
     setattr(pd, "to_datetime", to_datetime)  # noqa: B010
+
+
+def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the clock that tells who calls it."""
+    return noting("clock", function, f"(by `{name}`)")
 
 
 def _in_place_of(real: type, methods: Mapping[str, Any]) -> type:

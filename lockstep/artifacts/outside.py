@@ -19,14 +19,14 @@ import threading
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from types import FrameType, ModuleType
 from typing import Any, Literal
 
 from lockstep.artifacts.modules import is_of_running_set
 
-What = Literal["file", "folder", "variable", "network", "program", "module"]
+What = Literal["file", "folder", "variable", "network", "program", "module", "system", "clock"]
 
 _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
     "open": ("file", lambda args: args[0]),
@@ -36,7 +36,9 @@ _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
     "socket.connect": ("network", lambda args: args[1]),
     "socket.getaddrinfo": ("network", lambda args: args[0]),
     "socket.gethostbyname": ("network", lambda args: args[0]),
+    "socket.gethostbyaddr": ("network", lambda args: args[0]),
     "socket.gethostname": ("network", lambda args: "this machine's name"),
+    "socket.sendto": ("network", lambda args: args[1]),
     "urllib.Request": ("network", lambda args: args[0]),
     "subprocess.Popen": ("program", lambda args: args[0] or args[1]),
     "os.system": ("program", lambda args: args[0]),
@@ -45,8 +47,24 @@ _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
 }
 """Audit events that tell of something outside, and what of their arguments names it."""
 _IMPORTS = ("importlib", "_frozen_importlib", "zipimport")
-_HOLDERS = ("os", "_collections_abc", "collections.abc")
-"""Modules between whoever reads an environment variable and the object that holds it."""
+_BETWEEN = (
+    "os",
+    "_collections_abc",
+    "collections.abc",
+    "posixpath",
+    "ntpath",
+    "genericpath",
+    "pathlib",
+    "pathlib._local",
+    "getpass",
+    "tempfile",
+    "platform",
+    __name__,
+    __name__.replace("outside", "circumstances"),
+)
+"""Modules between whoever asks for something and what knows it, such as the variables."""
+_RESOLVING = ("resolve", "realpath")
+"""Functions that look at files to tell where a path leads, which is no part of what is read."""
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
 _MOST = 50
 """Readings that are kept."""
@@ -66,6 +84,8 @@ _REMEDIES: Mapping[What, str] = {
     "network": _FIELD,
     "program": _FIELD,
     "module": "Import it by a statement (`from ... import ...`), so that a version carries it.",
+    "system": "Leave it out, or write what it decides as a constant into the module.",
+    "clock": "Leave it out, or have upstream deliver the time that counts as a field.",
 }
 
 
@@ -90,17 +110,33 @@ class Reading:
         """What to do about it."""
         return _REMEDIES[self.what]
 
+    def to_json(self) -> dict[str, str]:
+        """As plain data."""
+        return asdict(self)
+
     def is_in(self, folder: str) -> bool:
         """Whether it is a file or folder in this folder."""
         inside = os.path.realpath(folder)
         return self.what in ("file", "folder") and (self.name + "/").startswith(inside + "/")
 
-    def __str__(self) -> str:
+    @property
+    def by(self) -> str:
+        """Who read it."""
+        return (
+            f"{self.function} ({self.where})" if self.function else f"{self.where}, when imported,"
+        )
+
+    @property
+    def told(self) -> str:
+        """What they did."""
         kinds = {"variable": "environment variable"}
-        by = f"{self.function} ({self.where})" if self.function else f"{self.where}, when imported,"
-        verbs = {"program": "runs the", "network": "asks the", "module": "imports by its name the"}
+        verbs = {"program": "runs the", "module": "imports by its name the"}
+        verbs |= dict.fromkeys(("network", "system"), "asks the")
         verb = verbs.get(self.what, "reads the")
-        return f"{by} {verb} {kinds.get(self.what, self.what)} {self.name}"
+        return f"{verb} {kinds.get(self.what, self.what)} {self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.by} {self.told}"
 
 
 @contextmanager
@@ -187,22 +223,45 @@ class _Environ(_Plain):  # type: ignore[misc, valid-type]
     """The environment variables, telling of who reads them."""
 
     def __getitem__(self, key: Any) -> Any:
-        _note_variable(os.fsdecode(key))
+        _note_asked("variable", os.fsdecode(key))
         return super().__getitem__(key)
 
     def __iter__(self) -> Iterator[str]:
-        _note_variable("(all of them)")
+        _note_asked("variable", "(all of them)")
         yield from super().__iter__()
 
 
-def _note_variable(name: str) -> None:
+def noting(
+    what: What, function: Callable[..., Any], name: str | Callable[..., Any]
+) -> Callable[..., Any]:
+    """A function that tells of a version's own code that calls it.
+
+    Args:
+        what: What it tells of the world.
+        function: The function.
+        name: What is told then, or how that follows from the arguments.
+    """
+
+    def noted(*args: Any, **options: Any) -> Any:
+        _note_asked(what, name if isinstance(name, str) else name(*args, **options))
+        return function(*args, **options)
+
+    return noted
+
+
+def _note_asked(what: What, name: Any) -> None:
+    """Note what is asked for by code of a version itself, not by a library that it uses."""
     if getattr(_watch, "found", None) is None:
         return
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and _module(frame) in _HOLDERS:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _module(frame) in _BETWEEN:
+        if frame.f_code.co_name in _RESOLVING:
+            return
         frame = frame.f_back
+    if what == "file" and ((name := _path(name)) is None or _belongs_to_environment(name)):
+        return
     if frame is not None and _is_users(_module(frame)):
-        _note("variable", name, frame)
+        _note(what, name, frame)
 
 
 def _note(what: What, name: Any, frame: FrameType | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -20,14 +21,20 @@ from lockstep.artifacts.circumstances import (
     STRANGE,
     USUAL,
     Circumstances,
+    note_questions,
     shift_clock,
 )
 from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.outside import Reading, watching
+from lockstep.artifacts.snapshot import data_folder
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.plain import listed
 from lockstep.columns.tables import take_rows, to_frame
 from lockstep.parity.comparison import Comparison, compare
+from lockstep.parity.divergence import failing
 from lockstep.parity.golden import GoldenRecords
 
+_READINGS = "readings.json"
 _LIMIT = timedelta(minutes=10)
 """A process that takes longer to compute some hundred records hangs."""
 _NUMPYS_CLOCK = re.compile(r"""["'](now|today)["']""")
@@ -42,7 +49,8 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
     clock is ahead, it hashes strings by another seed, time zone, locale and working directory are
     others, and the records come in another order: see `lockstep.artifacts.circumstances`. They are
     decoded anew, from a DataFrame, and all columns and matrices are compared with the stored ones.
-    Where these differ, it is tried which of the circumstances they depend on.
+    Where these differ, it is tried which of the circumstances they depend on. Code that asks for
+    the time, the machine or a file is named where they agree, too: some day the answer matters.
 
     Args:
         loaded: The version.
@@ -55,24 +63,27 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
         ArtifactError: The version cannot be used there, or not within the limit.
     """
     try:
-        found = _replayed(loaded, STRANGE, limit)
+        found, readings = _replayed(loaded, STRANGE, limit)
     except ArtifactError as error:
         _replayed(loaded, USUAL, limit)  # which tells what it raises there, if it does
         return Comparison(setting=STRANGE.words, failure=str(error))
     if found.ok:
-        return found
+        return _asking(found, readings, loaded) if readings else found
     return next(_failing(loaded, limit), found)
 
 
 def _failing(loaded: LoadedVersion, limit: timedelta) -> Iterator[Comparison]:
     """Comparisons that are not ok, of circumstances that are tried one by one."""
     for circumstances in ONE_BY_ONE:
-        found = _replayed(loaded, circumstances, limit)
+        found, _ = _replayed(loaded, circumstances, limit)
         if not found.ok:
             yield found
 
 
-def _replayed(loaded: LoadedVersion, circumstances: Circumstances, limit: timedelta) -> Comparison:
+def _replayed(
+    loaded: LoadedVersion, circumstances: Circumstances, limit: timedelta
+) -> tuple[Comparison, list[Reading]]:
+    """What came out in a process, and what the version's code asked for there."""
     paths = os.pathsep.join(map(os.path.abspath, sys.path))
     command = [str(loaded.directory.absolute()), loaded.digest]
     with tempfile.TemporaryDirectory(prefix="lockstep-") as computed:
@@ -95,6 +106,7 @@ def _replayed(loaded: LoadedVersion, circumstances: Circumstances, limit: timede
             last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise ArtifactError(f"{loaded.directory} cannot be used in a new process: {last}")
         anew = GoldenRecords.from_directory(computed)
+        readings = [Reading(**one) for one in json.loads(Path(computed, _READINGS).read_bytes())]
     expected = loaded.golden.trace
     found = compare(
         expected,
@@ -104,7 +116,17 @@ def _replayed(loaded: LoadedVersion, circumstances: Circumstances, limit: timede
         columns=expected.columns,
         version=loaded.version,
     )
-    return replace(found, setting=circumstances.words)
+    return replace(found, setting=circumstances.words), readings
+
+
+def _asking(found: Comparison, readings: list[Reading], loaded: LoadedVersion) -> Comparison:
+    """A comparison that fails of code that asked for what no record tells."""
+    graph, first = loaded.pipeline.graph, readings[0]
+    others = listed([str(one) for one in readings[1:]])
+    said = f"{first.told}, which no record tells" + (f"; {others}" if others else "")
+    if first.function in graph.columns:
+        return replace(found, first=failing(graph, first.function, f"{said}. {first.remedy}"))
+    return replace(found, failure=f"{first.by} {said}. {first.remedy}")
 
 
 def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
@@ -120,9 +142,14 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
     if float(ahead):
         sources = artifact.snapshot.modules.values()
         shift_clock(float(ahead), numpy_too=any(map(_NUMPYS_CLOCK.search, sources)))
-    pipeline = artifact.pipeline()
+        note_questions()
     golden = GoldenRecords.from_directory(Path(directory, GOLDEN))
-    has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
     turned = take_rows(golden.records, np.arange(len(golden))[::-1])
-    trace = pipeline.trace(to_frame(turned), labels=has_outcome, matrices=True)
+    with watching() as readings:
+        pipeline = artifact.pipeline()
+        has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
+        trace = pipeline.trace(to_frame(turned), labels=has_outcome, matrices=True)
     GoldenRecords.of(turned, trace).to_directory(computed)
+    carried = data_folder(pipeline)
+    outside = [one.to_json() for one in readings if carried is None or not one.is_in(carried)]
+    Path(computed, _READINGS).write_text(json.dumps(outside))

@@ -212,6 +212,8 @@ OUTSIDE = {
     "a variable as bytes": 'return weight * float(os.environb.get(b"RATE", b"1"))',
     "a variable by its presence": 'return weight * (2.0 if "RATE" in os.environ else 1.0)',
     "all variables": "return weight * len(dict(os.environ))",
+    "a variable in a path": "return weight * len(os.path.expandvars('$RATE'))",
+    "the home folder": "return weight * len(str(Path.home()))",
     "the name of the machine": "return weight * len(socket.gethostname())",
     "the network": """try:
     socket.create_connection(("127.0.0.1", 9), timeout=0.01)
@@ -346,7 +348,7 @@ AFTER_THE_FIT = {
     "pandas_year": "float(pd.Timestamp.now().year)",
     "pandas_parsed": 'float(pd.to_datetime("now").year)',
     "hash_of_text": "float(hash('DE') % 1000)",
-    "order_of_set": "float(list({'DE', 'FR', 'US', 'JP', 'IS', 'NO', 'SE', 'FI'}).index('DE'))",
+    "order_of_set": "float(sum(9**place * ord(one) for place, one in enumerate({*'ABCDEFGH'})))",
     "time_zone": "float(time.timezone)",
     "local_clock": "float(datetime.fromtimestamp(1_700_000_000).hour)",
     "process": "float(os.getpid())",
@@ -385,6 +387,54 @@ def test_what_it_depends_on_is_told(checkout: Checkout, tmp_path: Path) -> None:
     top = "from datetime import date\nTODAY = date.today().toordinal()"
     result = after_the_fit(checkout.pipeline("return weight + TODAY", top), tmp_path / "version")
     assert "with a clock that is 400 days ahead" in result.summary
+
+
+ASKING = {
+    "a_far_day": "date.today() >= date(2095, 1, 1)",
+    "a_far_moment": "datetime.now() >= datetime(2095, 1, 1)",
+    "a_far_second": "time.time() > 4e9",
+    "uptime": "time.monotonic() > 1e12",
+    "local_year": "time.localtime().tm_year > 2095",
+    "pandas_now": "pd.Timestamp.now().year > 2095",
+    "machine": "os.uname().nodename == 'elsewhere'",
+    "cores": "os.cpu_count() > 4096",
+    "thread": "threading.current_thread().name == 'server'",
+    "a_flag": "os.path.exists('/srv/flag')",
+    "another_flag": "Path('/srv/flag').is_file()",
+}
+ASKED = """import os
+import threading
+import time
+from datetime import date, datetime
+from pathlib import Path
+
+import pandas as pd
+
+HERE = Path(__file__).resolve().parent
+"""
+
+
+def test_what_asks_for_time_machine_or_files_is_named_though_the_answer_does_not_matter_yet(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    faults = "".join(
+        f"\n\n@feature\ndef {name}(weight: Floats) -> Floats:\n"
+        f'    """What will be another one."""\n    return weight * (2.0 if {value} else 1.0)\n'
+        for name, value in ASKING.items()
+    )
+    version = version_of(checkout.pipeline(top=ASKED + faults), tmp_path / "version")
+    found = replay_in_new_process(version)
+    assert not found.divergent
+    assert found.first is not None
+    assert found.first.column in ASKING
+    assert [name for name in ASKING if name not in found.summary] == []
+
+
+def test_a_clock_that_is_read_at_import_is_named(checkout: Checkout, tmp_path: Path) -> None:
+    top = "from datetime import date\nIS_NEW = date.today() >= date(2095, 1, 1)"
+    result = after_the_fit(checkout.pipeline("return weight + IS_NEW", top), tmp_path / "version")
+    assert_load_is_named(result)
+    assert "reads the clock" in result.summary
 
 
 # Data files
