@@ -31,12 +31,20 @@ MOST_ROWS = 20_000
 
 
 class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
-    """A number that is never above another."""
+    """A number that is never above another, or always below it by something.
+
+    Attributes:
+        least: The smallest difference of training, 0 or more.
+    """
+
+    least: float = 0.0
 
     @property
     def says(self) -> str:
         """See `Law.says`."""
         smaller, larger = self.columns
+        if self.least:
+            return f"{smaller} is below {larger} by {self.least:.5g} or more."
         return f"{smaller} is never above {larger}."
 
     def find(self, rows: Rows) -> Broken | None:
@@ -44,7 +52,7 @@ class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
         smaller, larger = (glance(rows).numbers(name) for name in self.columns)
         difference = larger - smaller
         known = int(np.count_nonzero(~np.isnan(difference)))
-        is_beyond = difference < -_slack(difference)
+        is_beyond = difference < self.least - _slack(larger)
         return _broken(self, rows, is_beyond, known, self.says)
 
 
@@ -192,4 +200,5 @@ def _at_most(
     touching = int(np.count_nonzero(lowest <= closest + _slack(lowest)))
     if closest < 0 or touching < TOUCHING * training.days:
         return None
-    return AtMost(columns=pair, days=training.days)
+    least = closest if closest > 1e-9 else 0.0
+    return AtMost(columns=pair, days=training.days, least=least)

@@ -2,7 +2,8 @@
 
 A dependency (`lockstep.laws.dependencies`) says that rows of a batch agree with each other. A
 look-up says more: with which value, since every training day gave the same (a destination has one
-position). It is kept as a table of bounded size. What training did not know, it does not judge.
+position). With daylight saving, some of them hold for each offset of the clock (a place's own
+offset). It is kept as a table of bounded size. What training did not know, it does not judge.
 """
 
 from __future__ import annotations
@@ -126,8 +127,9 @@ def _found(search: Search) -> Iterator[LookUp]:
     known: set[tuple[Term, Term]] = set()
     everywhere = np.zeros(len(search.rows), dtype=np.int64)
     order = shuffled(everywhere)
+    singles = [*search.singles, *_clock_offset(search)]
     for size in (1, 2):
-        for terms in combinations(search.singles, size):
+        for terms in combinations(singles, size):
             if any(term.part == "hour" for term in terms):
                 continue
             groups = grouped(search.rows, terms)
@@ -145,6 +147,19 @@ def _found(search: Search) -> Iterator[LookUp]:
                 if size == 1:
                     known.add((terms[0], dependent))
                 yield _law(search, terms, dependent, groups)
+
+
+def _clock_offset(search: Search) -> list[Term]:
+    """The offset of the clock, where enough training days had each of them."""
+    event_time = search.rows.schema.event_time
+    if event_time is None:
+        return []
+    term = Term(event_time, "clock offset")
+    values = term.values(search.rows)
+    days = [
+        len(np.unique(search.day_of[values.places == place])) for place in range(len(values.found))
+    ]
+    return [term] if len(days) > 1 and min(days) >= ENOUGH_DAYS else []
 
 
 def _law(search: Search, terms: tuple[Term, ...], dependent: Term, groups: Array) -> LookUp:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Array, Floats
-from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
 from lockstep.laws.glance import (
     QUARTERS,
     Glance,
@@ -23,12 +24,15 @@ from lockstep.laws.glance import (
     number_columns,
     value_columns,
 )
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_ROWS = 10
 """Rows of a segment, and of the others, that a difference between them takes."""
-GONE = 0.1
+LOST = 0.1
 """Difference between missing shares, beyond all that there were, that a column makes by itself."""
+GONE = 0.1
+"""Share of the fewest values that a segment ever had below which its column is gone there."""
 _LEVEL = "level of "
 _MISSING = "missing of "
 
@@ -41,6 +45,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         labels: The segments.
         always: Those that had enough rows on every training day. A batch without one of them has
             other rows to compare with.
+        known: The smallest share of a day's rows of each segment that had a value.
     """
 
     binds: ClassVar[bool] = False
@@ -48,6 +53,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     category: str | None
     labels: tuple[str, ...]
     always: tuple[str, ...] = ()
+    known: tuple[float, ...] = ()
 
     @property
     def says(self) -> str:
@@ -70,6 +76,38 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         )
         return told[column]
 
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; or the segment in which the column is gone."""
+        found = super().find(rows)
+        if found is not None and found.strict:
+            return found
+        return self._gone(rows) or found
+
+    def _gone(self, rows: Rows) -> Broken | None:
+        """The first segment that has hardly a value, though it had many on every training day."""
+        for part in days_like(rows, self.size):
+            seen, parted = glance(part.rows), Segments(self.category, self.labels)
+            if self.category is None and seen.quarter is None:
+                continue
+            is_known = ~seen.missing(self.columns[0])
+            size, known = _rows(seen, parted), _rows(seen, parted, is_known)
+            expected = np.array(self.known) * size
+            gone = np.flatnonzero((expected >= ENOUGH_ROWS) & (known < GONE * expected))
+            if len(gone):
+                label = self.labels[gone[0]]
+                positions = self.rows_of(part.rows, f"{_MISSING}{label}")
+                return Broken(
+                    law=self,
+                    columns=self.columns[:1],
+                    message=f"Where {self._where(label)}, {known[gone[0]] / size[gone[0]]:.1%} of "
+                    f"the rows have {self.columns[0]}, where on every training day "
+                    f"{self.known[gone[0]]:.1%} or more had",
+                    rows=positions if part.positions is None else part.positions[positions],
+                    strict=self.days >= ENOUGH_DAYS,
+                    numbers={f"{_MISSING}{label}": 1 - known[gone[0]] / size[gone[0]]},
+                )
+        return None
+
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         what, _, label = name.partition(" of ")
@@ -91,7 +129,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
         """See `Banded.suspects`; what is gone is not gone for being in another segment."""
         ever = max(abs(usual.lowest), abs(usual.highest))
-        is_gone = name.startswith(_MISSING) and reading.value > ever + GONE
+        is_gone = name.startswith(_MISSING) and reading.value > ever + LOST
         return self.columns[:1] if is_gone else self.columns
 
     def rows_of(self, rows: Rows, name: str) -> Array:
@@ -107,9 +145,15 @@ def _sizes(seen: Glance, parted: Segments) -> list[bool]:
 
 
 def _count(seen: Glance, parted: Segments) -> list[bool]:
+    return [bool(one) for one in _rows(seen, parted) >= ENOUGH_ROWS]
+
+
+def _rows(seen: Glance, parted: Segments, kept: Array | None = None) -> Ints:
+    """How many rows each segment has, of some of them."""
     codes = parted.codes(seen)
-    size = np.bincount(codes[codes >= 0], minlength=len(parted.labels))
-    return [bool(one) for one in size >= ENOUGH_ROWS]
+    return np.bincount(
+        codes[codes >= 0 if kept is None else (codes >= 0) & kept], minlength=len(parted.labels)
+    )
 
 
 def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, Reading]]:
@@ -181,7 +225,21 @@ def discover(training: TrainingRows) -> list[Segmented]:
         for column in value_columns(training.rows.schema)
         if column != one.column
     ]
-    return fitted(candidates, days)
+    return [
+        msgspec.structs.replace(law, known=_known(law, days)) for law in fitted(candidates, days)
+    ]
+
+
+def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:
+    """The smallest share of a day's rows with a value, by segment; of days with enough rows."""
+    parted, smallest = Segments(law.category, law.labels), np.ones(len(law.labels))
+    for day in days:
+        seen = glance(day)
+        size = _rows(seen, parted)
+        known = _rows(seen, parted, ~seen.missing(law.columns[0]))
+        shares = np.divide(known, size, out=np.ones(len(size)), where=size >= ENOUGH_ROWS)
+        smallest = np.minimum(smallest, shares)
+    return tuple(float(f"{one:.4g}") for one in smallest)
 
 
 def _always(parted: Segments, days: list[Rows]) -> tuple[str, ...]:

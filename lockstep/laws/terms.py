@@ -12,7 +12,7 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
 from lockstep.laws.rows import Rows, Values
 
-Part = Literal["value", "hour", "time of day", "hour of the day"]
+Part = Literal["value", "hour", "time of day", "hour of the day", "clock offset"]
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -21,7 +21,8 @@ class Term(msgspec.Struct, frozen=True):
     Attributes:
         column: The field.
         part: Its value; of an event time the hour that it is in, or the time of day, or the hour
-            of that (a number), by the clock of the time zone.
+            of that (a number), by the clock of the time zone; or the hours by which this clock is
+            ahead of UTC then, which differ with daylight saving.
     """
 
     column: str
@@ -45,6 +46,9 @@ class Term(msgspec.Struct, frozen=True):
             return hours
         times = rows.local_times
         assert times is not None, "only an event time has parts"
+        if self.part == "clock offset":
+            offset: Array = (times - rows.columns[self.column]) / np.timedelta64(1, "h")
+            return offset  # NaN where it is not known
         time_of_day: Array = times - times.astype("datetime64[D]")
         if self.part == "time of day":
             return time_of_day

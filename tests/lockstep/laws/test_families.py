@@ -127,6 +127,29 @@ def test_a_fault_is_an_error_that_names_its_column(laws, family, fault, column):
     assert column in {name for one in found for name in one.columns}
 
 
+def test_a_number_that_comes_nearer_to_another_than_it_ever_did_breaks_their_bound():
+    warmer = reports(days=DAYS)["heat"] + 3
+    (law,) = (
+        one for one in bounds.discover(training(heat=warmer)) if one.columns == ("chill", "heat")
+    )
+    day = reports(DAYS)
+
+    assert law.find(batch(heat=day["heat"] + 3)) is None
+    assert broken([law], batch(heat=day["chill"] + 1))[0].strict
+
+
+def test_a_column_is_gone_for_a_segment_that_once_lacked_much_of_it():
+    rows = reports(days=DAYS)
+    north, sixth_day = rows["site"] == "north", np.arange(len(rows["site"])) // 288 == 5
+    lacking = np.where(north & sixth_day & (np.arange(len(north)) % 9 > 0), np.nan, rows["load"])
+    laws = segments.discover(training(load=lacking))
+    day = reports(DAYS)
+    gone = np.where(day["site"] == "north", np.nan, day["load"])
+    found = broken(laws, batch(load=gone))
+
+    assert any(one.strict and one.columns == ("load",) and "north" in one.message for one in found)
+
+
 def test_a_level_that_moves_for_all_rows_is_none_of_segments(laws):
     moved = reports(DAYS)["flow"] + 1_000
 

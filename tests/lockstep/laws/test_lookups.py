@@ -117,3 +117,21 @@ def test_values_of_any_size_come_back_from_the_table_as_they_were(values) -> Non
     else:
         assert law is not None
         assert law.find(Rows(columns, SCHEMA)) is None
+
+
+def test_what_goes_with_the_clock_of_the_season_is_known_for_each_of_its_offsets() -> None:
+    def by_clock(columns: Columns) -> Rows:
+        summer = columns["at"] >= np.datetime64("2020-03-08T07:00")  # New York's clock moves on
+        places = np.array([int(place[1]) for place in columns["start"]])
+        return Rows({**columns, "miles": places - 5.0 + summer}, SCHEMA, "America/New_York")
+
+    columns = trips(days=60)
+    columns["at"] += np.timedelta64(37, "D")  # the middle of them is the day after
+    laws = {law.says: law for law in discover(TrainingRows.of(by_clock(columns)))}
+    law = laws["the miles that training knew for each start and clock offset of at"]
+    batch = by_clock({**columns, "at": columns["at"] + np.timedelta64(60, "D")})
+    assert law.find(batch) is None
+    wintry = {**batch.columns, "miles": batch.columns["miles"] - 1}
+    broken = law.find(Rows(wintry, SCHEMA, batch.timezone))
+    assert broken is not None
+    assert len(broken.rows) == len(batch)
