@@ -89,8 +89,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             seen, parted = glance(part.rows), Segments(self.category, self.labels)
             if self.category is None and seen.quarter is None:
                 continue
-            is_known = ~seen.missing(self.columns[0])
-            size, known = _rows(seen, parted), _rows(seen, parted, is_known)
+            size, known_of = _known_rows(seen, parted)
+            known = known_of[self.columns[0]]
             expected = np.array(self.known) * size
             gone = np.flatnonzero((expected >= ENOUGH_ROWS) & (known < GONE * expected))
             if len(gone):
@@ -148,12 +148,22 @@ def _count(seen: Glance, parted: Segments) -> list[bool]:
     return [bool(one) for one in _rows(seen, parted) >= ENOUGH_ROWS]
 
 
-def _rows(seen: Glance, parted: Segments, kept: Array | None = None) -> Ints:
-    """How many rows each segment has, of some of them."""
+def _rows(seen: Glance, parted: Segments) -> Ints:
+    """How many rows each segment has."""
     codes = parted.codes(seen)
-    return np.bincount(
-        codes[codes >= 0 if kept is None else (codes >= 0) & kept], minlength=len(parted.labels)
-    )
+    return np.bincount(codes[codes >= 0], minlength=len(parted.labels))
+
+
+def _known_rows(seen: Glance, parted: Segments) -> tuple[Ints, dict[str, Floats]]:
+    """How many rows each segment has, and how many of them have a value, by column."""
+    return seen.rows.once(("known of", parted), lambda: _count_known(seen, parted))
+
+
+def _count_known(seen: Glance, parted: Segments) -> tuple[Ints, dict[str, Floats]]:
+    columns = value_columns(seen.rows.schema)
+    is_in = np.equal.outer(np.arange(len(parted.labels)), parted.codes(seen)).astype(np.float64)
+    is_known = np.array([~seen.missing(name) for name in columns], dtype=np.float64)
+    return _rows(seen, parted), dict(zip(columns, is_known @ is_in.T, strict=True))
 
 
 def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, Reading]]:
@@ -231,14 +241,14 @@ def discover(training: TrainingRows) -> list[Segmented]:
 
 
 def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:
-    """The smallest share of a day's rows with a value, by segment; of days with enough rows."""
-    parted, smallest = Segments(law.category, law.labels), np.ones(len(law.labels))
-    for day in days:
-        seen = glance(day)
-        size = _rows(seen, parted)
-        known = _rows(seen, parted, ~seen.missing(law.columns[0]))
-        shares = np.divide(known, size, out=np.ones(len(size)), where=size >= ENOUGH_ROWS)
-        smallest = np.minimum(smallest, shares)
+    """The smallest share of a day's rows with a value, by segment; 0 where too few days tell."""
+    parted = Segments(law.category, law.labels)
+    counts = [_known_rows(glance(day), parted) for day in days]
+    size = np.array([one for one, _ in counts])
+    shares = np.array([known[law.columns[0]] for _, known in counts]) / np.maximum(size, 1)
+    is_told = size >= ENOUGH_ROWS
+    smallest = np.where(is_told, shares, 1.0).min(axis=0)
+    smallest[is_told.sum(axis=0) < ENOUGH_DAYS] = 0.0
     return tuple(float(f"{one:.4g}") for one in smallest)
 
 
