@@ -10,7 +10,7 @@ export MLFLOW_DISABLE_TELEMETRY  := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-core bench-run bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-core bench-run bench-checks bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-core: $(STAMP) ## time decode, row rules, features and prediction, from on
 
 bench-run: $(STAMP) ## time a scoring run and the definitions against the imports they need
 	@$(BIN)/python -m benchmarks.run
+
+bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows
+	@$(BIN)/python -m benchmarks.checks
 
 bench-compare: $(STAMP) ## time this checkout against an older one by turns: make bench-compare OLD=FOLDER
 	@$(BIN)/python -m benchmarks.compare $(OLD)

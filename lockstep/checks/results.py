@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
+from time import perf_counter
 from typing import Any, Literal, ParamSpec
 
 from lockstep.columns.errors import LockstepError
@@ -43,6 +44,7 @@ class CheckResult:
         keys: Keys of some of the rows.
         todo: What to do, where that is another thing than what is said of every failure of the
             check; see `Check.remedy` for the words in it that stand for something.
+        seconds: How long the check took; two results that differ in nothing else are equal.
     """
 
     passed: bool
@@ -57,6 +59,7 @@ class CheckResult:
     where: str = ""
     keys: tuple[str, ...] = ()
     todo: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
     @classmethod
     def not_judged(cls, lacking: str, unjudged: Mapping[str, str] | None = None) -> CheckResult:
@@ -143,6 +146,16 @@ def carry_out(
     Dagster records no evaluation of a check that raises, which would look like a check that
     never ran; so a broken check is recorded as a failure of the check, with its error.
     """
+    begun = perf_counter()
+    found = _carried_out(check, *arguments, **options)
+    return replace(found, seconds=round(perf_counter() - begun, 6))
+
+
+def _carried_out(
+    check: Callable[Arguments, CheckResult],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> CheckResult:
     try:
         return check(*arguments, **options)
     except LockstepError as error:

@@ -61,7 +61,12 @@ class Quarantined:
 
 
 def check_suite(
-    suite: Mapping[str, Any], columns: Columns, key: str, quarantined: Quarantined
+    suite: Mapping[str, Any],
+    columns: Columns,
+    key: str,
+    quarantined: Quarantined,
+    *,
+    by_tests: bool = False,
 ) -> CheckResult:
     """Whether computed rows meet a suite, given that some are set aside for breaking it.
 
@@ -70,6 +75,7 @@ def check_suite(
         columns: All rows that are computed, those that are set aside among them.
         key: Name of the column that tells the rows apart.
         quarantined: How many rows are quarantined.
+        by_tests: See `lockstep.suites.validation.validate`.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
@@ -80,7 +86,7 @@ def check_suite(
         return CheckResult.not_judged("The suite expects nothing.")
     rules = compile_rules(suite)
     broken = int(rules.apply(columns).mask.sum())
-    result = validate(columns, suite, key=key)
+    result = validate(columns, suite, key=key, by_tests=by_tests)
     return suite_result(result, broken, quarantined, disagreement(result, rules.counts(columns)))
 
 

@@ -14,6 +14,9 @@ from lockstep.columns.tables import is_missing
 _KEPT = 32_768
 """Digests that are kept of a batch: the smallest ones, a sample of the same rows in every batch."""
 _ALL = np.uint64(2**64 - 1)
+_MANY = 10_000
+"""Digests of which most are told apart by their first bits, before others are searched for."""
+_FIRST_BITS = 20
 
 
 class Digests(msgspec.Struct, frozen=True):
@@ -39,8 +42,21 @@ class Digests(msgspec.Struct, frozen=True):
         known = np.frombuffer(self.sorted, dtype="<u8")
         if not len(known):
             return np.zeros(len(digests), dtype=bool), np.ones(len(digests), dtype=bool)
-        at = np.minimum(np.searchsorted(known, digests), len(known) - 1)
-        return known[at] == digests, digests <= (_ALL if self.complete else known[-1])
+        held = np.zeros(len(digests), dtype=bool)
+        near = _near(known, digests)
+        at = np.minimum(np.searchsorted(known, digests[near]), len(known) - 1)
+        held[near] = known[at] == digests[near]
+        return held, digests <= (_ALL if self.complete else known[-1])
+
+
+def _near(known: Array, digests: Array) -> Array | slice:
+    """Which digests may be among those that are known: of many, those that begin like one."""
+    if len(digests) < _MANY:
+        return slice(None)
+    rest = np.uint64(64 - _FIRST_BITS)
+    begun = np.zeros(2**_FIRST_BITS, dtype=bool)
+    begun[known >> rest] = True
+    return np.flatnonzero(begun[digests >> rest])
 
 
 class Earlier(msgspec.Struct, frozen=True):

@@ -31,11 +31,13 @@ _FEW_MEMBERS = 16
 
 
 def _present(kwargs: Kwargs) -> ByKind:
-    return lambda kind: ValueTest(None, is_missing, refuses_missing=True)
+    return lambda kind: ValueTest(None, is_missing, refuses_missing=True, left_out=None)
 
 
 def _absent(kwargs: Kwargs) -> ByKind:
-    return lambda kind: ValueTest(lambda value: False, lambda array: ~is_missing(array))
+    return lambda kind: ValueTest(
+        lambda value: False, lambda array: ~is_missing(array), left_out=None
+    )
 
 
 def _between(kwargs: Kwargs) -> ByKind:
@@ -245,12 +247,25 @@ def _as_text(accepts: Accepts) -> ByKind:
         if kind is Kind.TIME:
             raise NoRowTestError("it looks at texts, and the column holds times")
         if kind is Kind.TEXT:
-            return ValueTest(accepts, _each(accepts))
+            return ValueTest(accepts, _each_text(accepts))
         return ValueTest(
             lambda value: accepts(str(value)), _each(lambda value: accepts(str(value)))
         )
 
     return test
+
+
+def _each_text(accepts: Accepts) -> Callable[[Array], Mask]:
+    """Test each different text once, the missing ones left out."""
+
+    def refused(array: Array) -> Mask:
+        texts = array.tolist()
+        found = {text for text in set(texts) if text is not None and not accepts(text)}
+        if not found:
+            return np.zeros(len(array), dtype=np.bool_)
+        return np.fromiter(map(found.__contains__, texts), np.bool_, len(array))
+
+    return refused
 
 
 def _each(accepts: Accepts) -> Callable[[Array], Mask]:
@@ -317,12 +332,15 @@ def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
                 return compare(float(first), float(second))
             return compare(first, second)
 
+        def left_out(first: Array, second: Array) -> Mask:
+            found: Mask = ignored(is_missing(first), is_missing(second))
+            return found
+
         def refused(first: Array, second: Array) -> Mask:
-            left_out = ignored(is_missing(first), is_missing(second))
-            passed: Mask = comparison(first, second) | left_out
+            passed: Mask = comparison(first, second) | left_out(first, second)
             return ~passed
 
-        return PairTest(accepts, refused)
+        return PairTest(accepts, refused, left_out)
 
     return test
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.scoring.quarantine import set_aside
-
-if TYPE_CHECKING:
-    from lockstep.suites.results import SuiteResult
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -36,10 +33,7 @@ class Ingested:
         duplicates: Rows whose key an earlier row has.
         ignored: Columns of the input that are not declared.
         total: Number of rows in.
-        result: What the input suite found in the rows that fit their declaration.
         max_quarantined: Largest share of rows that may be quarantined.
-        disagreement: Where Great Expectations and the row rules refuse different rows; None where
-            they agree.
     """
 
     schema: Schema
@@ -49,9 +43,7 @@ class Ingested:
     duplicates: tuple[Rejected, ...]
     ignored: tuple[str, ...]
     total: int
-    result: SuiteResult
     max_quarantined: float
-    disagreement: str | None = None
 
     @property
     def accepted(self) -> int:
@@ -94,12 +86,9 @@ def ingest(
     """
     from lockstep.rules.parting import part
     from lockstep.rules.rules import compile_rules
-    from lockstep.suites.validation import validate
 
     key = schema.key or ""
-    result = validate(data.columns, suite, key=key)
-    rules = compile_rules(suite)
-    broken = part(data.columns, [rules]).refused
+    broken = part(data.columns, [compile_rules(suite)]).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
     keep[list(broken)] = False
     repeated = {
@@ -115,9 +104,7 @@ def ingest(
         duplicates=set_aside(data.columns, repeated, schema, data.rows),
         ignored=data.ignored,
         total=data.total,
-        result=result,
         max_quarantined=max_quarantined,
-        disagreement=disagreement(result, rules.counts(data.columns)),
     )
 
 
@@ -166,11 +153,23 @@ def check_decoding(ingested: Ingested) -> CheckResult:
     )
 
 
-def check_input_suite(ingested: Ingested) -> CheckResult:
-    """Whether the rows meet the input suite, given that some were set aside for breaking it."""
-    found = suite_result(
-        ingested.result, len(ingested.broken), ingested.quarantined, ingested.disagreement
-    )
+def check_input_suite(
+    ingested: Ingested, rows: Columns, suite: Mapping[str, Any], *, by_tests: bool = False
+) -> CheckResult:
+    """Whether the rows meet the input suite, given that some were set aside for breaking it.
+
+    Args:
+        ingested: What became of the rows.
+        rows: All that fit their declaration.
+        suite: What they must look like, as plain JSON.
+        by_tests: See `lockstep.suites.validation.validate`.
+    """
+    from lockstep.rules.rules import compile_rules
+    from lockstep.suites.validation import validate
+
+    result = validate(rows, suite, key=ingested.schema.key or "", by_tests=by_tests)
+    disagreed = disagreement(result, compile_rules(suite).counts(rows))
+    found = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
     numbers = {
         **found.numbers,
         "quarantined": ingested.quarantined.rows,

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
@@ -202,9 +202,10 @@ def ingest_batch(
     from lockstep.parity.profiles import Profile
 
     schema = live.pipeline.record_schema
+    suite = live.suites["input"]
     _demand_fields(accept, schema)
     with work.records.step(work.partition, "batch", work.run) as attempt:
-        ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
+        ingested = ingest(rows, schema, suite, work.declared.max_quarantined)
         # Rows that will be quarantined count here: they may be how a shift shows.
         profile = Profile.of(rows.columns, profiled(schema))
         otherwise = partial(_otherwise, live, ingested.columns)
@@ -214,7 +215,9 @@ def ingest_batch(
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
-            "input_suite": carry_out(check_input_suite, ingested),
+            "input_suite": carry_out(
+                check_input_suite, ingested, rows.columns, suite, by_tests=True
+            ),
             "input_drift": drift.result,
             "sudden_shift": carry_out(_check_shift, work, live, profile, accept, otherwise),
             "laws": carry_out(_check_laws, work, live, raw, accept, otherwise),
@@ -421,13 +424,19 @@ def _scored_checks(
         "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
-        "feature_suite": carry_out(check_suite, suites["features"], columns, key, quarantined),
-        "output_suite": carry_out(check_suite, suites["outputs"], columns, key, quarantined),
+        "feature_suite": _check_suite(suites["features"], columns, key, quarantined),
+        "output_suite": _check_suite(suites["outputs"], columns, key, quarantined),
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
+
+
+def _check_suite(
+    suite: Mapping[str, Any], columns: Columns, key: str, quarantined: Quarantined
+) -> CheckResult:
+    return carry_out(check_suite, suite, columns, key, quarantined, by_tests=True)
 
 
 def _quarantined(work: Work, attempt: Attempt) -> Quarantined:

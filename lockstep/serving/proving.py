@@ -11,7 +11,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.errors import LockstepError
 from lockstep.parity.compiled import compiled_parity
-from lockstep.parity.replay import replay
+from lockstep.parity.replay import ALONE, replay
 from lockstep.serving.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
             f"What proves version {loaded.version} is not complete: {'; '.join(lost)}. Restore its "
             "files, or train and promote a version anew."
         )
-    _demand_replay(loaded, in_batch_only=True)  # one row by scikit-learn takes 20 ms
+    _demand_replay(loaded, alone=0)  # one row by scikit-learn takes 20 ms
     compiled = loaded.compiled
     found = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
     if not found.ok:
@@ -102,10 +102,8 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
     return scorer
 
 
-def _demand_replay(loaded: LoadedVersion, *, in_batch_only: bool = False) -> None:
-    replayed = replay(
-        loaded.pipeline, loaded.golden, version=loaded.version, in_batch_only=in_batch_only
-    )
+def _demand_replay(loaded: LoadedVersion, *, alone: int = ALONE) -> None:
+    replayed = replay(loaded.pipeline, loaded.golden, version=loaded.version, alone=alone)
     if not replayed.ok:
         raise UnprovenError(
             f"Version {loaded.version} does not give the golden records in this process what it "

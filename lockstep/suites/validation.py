@@ -16,6 +16,7 @@ from lockstep.columns.plain import plain
 from lockstep.columns.tables import to_frame
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.rules import SuiteError, columns_of, compile_rule
+from lockstep.rules.tallies import Tally, tally
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 
@@ -39,6 +40,7 @@ def validate(
     *,
     key: str,
     sample: int = 5,
+    by_tests: bool = False,
 ) -> SuiteResult:
     """Hold a suite against columns.
 
@@ -50,6 +52,8 @@ def validate(
         suite: The suite, or its plain form.
         key: Name of the column that tells the rows apart.
         sample: Number of failing rows to name for an expectation that is not met.
+        by_tests: Whether what the row test of an expectation finds met is taken to be met. Great
+            Expectations, which takes milliseconds for each, is asked all others then.
 
     Raises:
         SuiteError: The suite cannot be read, or there is no such key column.
@@ -61,9 +65,11 @@ def validate(
         )
     stored = suite if isinstance(suite, Mapping) else suite_json(suite)
     expectations = _with_row_count(stored["expectations"])
-    batch = _batch(columns)
+    met = _met(expectations, columns) if by_tests else {}
+    asked = [(at, expectation) for at, expectation in enumerate(expectations) if at not in met]
+    batch = _batch(_looked_at(columns, [expectation for _, expectation in asked]))
     basic = {"result_format": "BASIC", "partial_unexpected_count": sample}
-    results = _results(batch, stored["name"], enumerate(expectations), basic)
+    results = _results(batch, stored["name"], asked, basic)
     failing = [
         (position, expectations[position])
         for position, result in results.items()
@@ -75,10 +81,40 @@ def validate(
         suite=stored["name"],
         rows=len(columns[key]),
         findings=tuple(
-            _finding(expectation, results[position], _sampled(samples.get(position)), columns, key)
-            for position, expectation in enumerate(expectations)
+            _finding_met(expectation, met[at])
+            if at in met
+            else _finding(expectation, results[at], _sampled(samples.get(at)), columns, key)
+            for at, expectation in enumerate(expectations)
         ),
     )
+
+
+def _met(expectations: Sequence[dict[str, Any]], columns: Columns) -> dict[int, Tally]:
+    """The expectations that row tests find met, by position, each with what they counted."""
+    counted = ((at, one, tally(one, columns)) for at, one in enumerate(expectations))
+    return {
+        at: found
+        for at, one, found in counted
+        if found is not None and found.meets(one["kwargs"].get("mostly", 1))
+    }
+
+
+def _looked_at(columns: Columns, expectations: Sequence[dict[str, Any]]) -> Columns:
+    """The columns that expectations look at: Great Expectations takes its time for each column.
+
+    One is enough to count rows. All are, where an expectation is about the table, or names columns
+    in a condition.
+    """
+    about = {name for one in expectations for name in columns_of(one["kwargs"])}
+    if any(
+        one["kwargs"].get("row_condition") is not None
+        or not (one["type"] == _ROW_COUNT or one["type"].startswith("expect_column_"))
+        for one in expectations
+    ):
+        return columns
+    numbers = (name for name, array in columns.items() if array.dtype.kind in "fib")
+    about = about or {next(numbers, next(iter(columns)))}
+    return {name: array for name, array in columns.items() if name in about}
 
 
 def _with_row_count(expectations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -183,6 +219,27 @@ def _finding(
         failing_keys=tuple(_cell(columns[key], row) for row in rows),
         failing_values=tuple({name: _cell(columns[name], row) for name in about} for row in rows),
         error=error,
+        row_level=_is_row_rule(expectation),
+        notes=_notes(expectation),
+    )
+
+
+def _finding_met(expectation: dict[str, Any], counted: Tally) -> Finding:
+    """The finding on an expectation that row tests found met."""
+    return Finding(
+        expectation=expectation["type"],
+        columns=columns_of(expectation["kwargs"]),
+        severity=expectation.get("severity", "critical"),
+        success=True,
+        kwargs=expectation["kwargs"],
+        observed=None,
+        checked=counted.checked,
+        missing_count=counted.missing,
+        unexpected_count=counted.unexpected,
+        unexpected_percent=counted.unexpected_percent,
+        failing_keys=(),
+        failing_values=(),
+        error=None,
         row_level=_is_row_rule(expectation),
         notes=_notes(expectation),
     )

@@ -100,7 +100,7 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         ingested = ingest(rows, schema, suite, declared.max_quarantined)
         results = {
             "decoding": carry_out(check_decoding, ingested),
-            "input_suite": carry_out(check_input_suite, ingested),
+            "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite),
         }
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("history_quarantine", aside)

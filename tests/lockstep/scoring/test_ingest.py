@@ -5,51 +5,62 @@ from dataclasses import replace
 import pytest
 
 from assets.orders import ASSETS, history
-from lockstep.checks.suites import disagreement
+from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
-from lockstep.scoring.ingest import Ingested, check_input_suite, ingest
-from lockstep.suites.results import Finding
+from lockstep.rules.rules import compile_rules
+from lockstep.scoring.ingest import check_input_suite, ingest
+from lockstep.suites.results import Finding, SuiteResult
+from lockstep.suites.validation import validate
+
+SCHEMA = ASSETS.pipeline.joint_schema
+SUITE = ASSETS.suites.to_json("input")
+FRAME = history().head(60)
+FRAME.loc[FRAME.index[0], "price"] = -1.0
+ROWS = decode(FRAME, SCHEMA)
 
 
 @pytest.fixture(scope="module")
-def ingested() -> Ingested:
-    frame = history().head(60)
-    frame.loc[frame.index[0], "price"] = -1.0
-    schema = ASSETS.pipeline.joint_schema
-    suite = ASSETS.suites.to_json("input")
-    return ingest(decode(frame, schema), schema, suite, ASSETS.max_quarantined)
+def result() -> SuiteResult:
+    return validate(ROWS.columns, SUITE, key=SCHEMA.key or "")
 
 
-def counts(ingested: Ingested) -> list[int]:
+def counts(result: SuiteResult) -> list[int]:
     """What Great Expectations counts of each expectation about single rows."""
-    return [one.unexpected_count or 0 for one in ingested.result.findings if one.row_level]
+    return [one.unexpected_count or 0 for one in result.findings if one.row_level]
 
 
-def test_both_refuse_the_same_rows(ingested: Ingested) -> None:
-    assert sum(counts(ingested)) > 0
-    assert ingested.disagreement is None
-    assert not check_input_suite(ingested).is_error
+def test_both_refuse_the_same_rows(result: SuiteResult) -> None:
+    assert sum(counts(result)) > 0
+    assert disagreement(result, compile_rules(SUITE).counts(ROWS.columns)) is None
 
 
-def test_another_count_is_told_with_its_expectation(ingested: Ingested) -> None:
-    (position,) = [at for at, count in enumerate(counts(ingested)) if count]
-    refused = counts(ingested)
+@pytest.mark.parametrize("by_tests", [False, True])
+def test_a_refused_row_is_set_aside_and_warns(by_tests: bool) -> None:
+    ingested = ingest(ROWS, SCHEMA, SUITE, ASSETS.max_quarantined)
+    found = check_input_suite(ingested, ROWS.columns, SUITE, by_tests=by_tests)
+    assert (found.result, found.column) == ("warned", "price")
+    assert found.numbers["set aside"] == len(ingested.broken) == 1
+
+
+def test_another_count_is_told_with_its_expectation(result: SuiteResult) -> None:
+    (position,) = [at for at, count in enumerate(counts(result)) if count]
+    refused = counts(result)
     refused[position] += 1
-    said = disagreement(ingested.result, refused)
+    said = disagreement(result, refused)
     assert said is not None
     assert said.startswith("price: ")
     assert said.endswith("while its row rule refuses 2 rows")
 
 
-def test_an_expectation_that_cannot_be_evaluated_is_no_agreement(ingested: Ingested) -> None:
+def test_an_expectation_that_cannot_be_evaluated_is_no_agreement(result: SuiteResult) -> None:
     def broken(one: Finding) -> Finding:
         return replace(one, error="it broke") if one.row_level else one
 
-    findings = tuple(map(broken, ingested.result.findings))
-    assert disagreement(replace(ingested.result, findings=findings), counts(ingested))
+    findings = tuple(map(broken, result.findings))
+    assert disagreement(replace(result, findings=findings), counts(result))
 
 
-def test_a_disagreement_is_an_error(ingested: Ingested) -> None:
-    found = check_input_suite(replace(ingested, disagreement="price: 1 of 60 rows"))
+def test_a_disagreement_is_an_error(result: SuiteResult) -> None:
+    found = suite_result(result, 1, Quarantined(1, 60, 59, 0.1), "price: 1 of 60 rows")
     assert found.is_error
     assert "price: 1 of 60 rows" in found.summary

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lockstep.columns.kinds import Columns
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rules import compile_rules
+from lockstep.rules.tallies import tally
 from lockstep.suites.validation import _batch, _results
 
 FLOATS = st.sampled_from([np.nan, 0.0, -0.0, 1.0, 2.5, -3.0, np.inf, -np.inf, 2.0**53, 5e-324])
@@ -43,6 +44,8 @@ MEMBERS = (
     | st.sampled_from([0.5, 2.5, 1.0, -0.0, 0, 1, 7, "", "a", "A", "ab", "é", "1", "True", "nan"])
 )
 FLAG = st.booleans()
+MOSTLY = st.sampled_from([1.0, 0.9, 0.75, 2 / 3, 0.5, 0.25, 0.0])
+COUNTED = ("element_count", "missing_count", "unexpected_count", "unexpected_percent")
 
 NUMBERS = ("float", "other_float", "int", "other_int", "bool", "other_bool")
 TEXTUAL = ("text", "other_text")
@@ -148,11 +151,11 @@ def suite(expectations: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def refused_by_great_expectations(columns: Columns, suite: dict[str, Any]) -> list[list[int]]:
+def by_great_expectations(columns: Columns, suite: dict[str, Any]) -> list[Any]:
     results = _results(_batch(columns), "generated", enumerate(suite["expectations"]), "COMPLETE")
     for result in results.values():
         assert "unexpected_index_list" in result.result, result.exception_info
-    return [sorted(results[row].result["unexpected_index_list"]) for row in range(len(results))]
+    return [results[row] for row in range(len(results))]
 
 
 def test_every_type_that_is_compiled_is_generated() -> None:
@@ -160,14 +163,27 @@ def test_every_type_that_is_compiled_is_generated() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(columns(), st.lists(EXPECTATION, min_size=1, max_size=25))
+@given(columns(), st.lists(st.tuples(EXPECTATION, MOSTLY), min_size=1, max_size=25))
 def test_great_expectations_and_the_row_rules_refuse_the_same_rows(
-    generated: Columns, expectations: list[dict[str, Any]]
+    generated: Columns, demanded: list[tuple[dict[str, Any], float]]
 ) -> None:
-    whole = suite(expectations)
-    refused = refused_by_great_expectations(generated, whole)
+    whole = suite([expectation for expectation, _ in demanded])
+    lenient = [{**one, "kwargs": {**one["kwargs"], "mostly": mostly}} for one, mostly in demanded]
+    found = by_great_expectations(generated, suite(lenient))
 
-    for expectation, rows in zip(whole["expectations"], refused, strict=True):
+    for expectation, (_, mostly), theirs in zip(
+        whole["expectations"], demanded, found, strict=True
+    ):
+        rows = sorted(theirs.result["unexpected_index_list"])
+        counted = tally(expectation, generated)
+        assert counted is not None
+        assert counted.meets(mostly) == theirs.success, expectation
+        assert (
+            counted.rows,
+            counted.missing,
+            counted.unexpected,
+            counted.unexpected_percent,
+        ) == tuple(theirs.result.get(name) for name in COUNTED), expectation
         rules = compile_rules({"name": "one", "expectations": [expectation]})
         assert rules.skipped == ()
         assert np.flatnonzero(rules.apply(generated).mask).tolist() == rows, expectation
