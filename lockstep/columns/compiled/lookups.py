@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -99,7 +100,9 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     """
     if Kind.TIME in given:
         raise NotCompiledError(f"{type(encoder).__name__} is given a column of times")
-    tables = [_table(encoder, given, place) for place in range(len(given))]
+    questions = [_question(encoder, given, place) for place in range(len(given))]
+    together = _ask(encoder, given, {each.place: each.values for each in questions})
+    tables = [_table(encoder, given, each, together) for each in questions]
     ends = np.cumsum([table.width for table in tables]).tolist()
     parts = [
         (table, slice(end - table.width, end)) for table, end in zip(tables, ends, strict=True)
@@ -122,22 +125,47 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
     return Step(encode, numbers(ends[-1]), encode_row)
 
 
-def _table(encoder: Any, given: Layout, place: int) -> Table:
+@dataclass(frozen=True)
+class _Question:
+    """What an encoder is asked about one of its columns.
+
+    Attributes:
+        place: Which column.
+        known: The values that it may know: its categories, and a missing one.
+        unknown: A value that it never saw; None if there is no such value.
+        codes: Which columns of what it gives stand for this one.
+    """
+
+    place: int
+    known: Sequence[Any]
+    unknown: Any
+    codes: slice
+
+    @property
+    def values(self) -> Sequence[Any]:
+        """All of these values."""
+        return self.known if self.unknown is None else [*self.known, self.unknown]
+
+
+def _question(encoder: Any, given: Layout, place: int) -> _Question:
     kind = given[place]
-    values = [value for value in _values(encoder.categories_[place]) if value is not None]
+    known = [value for value in _values(encoder.categories_[place]) if value is not None]
     if kind in {Kind.FLOAT, Kind.TEXT}:
-        values.append(None)
-    columns = _columns_of_codes(encoder, place)
-    unknown = _unknown(kind, values)
-    answers, answer = _all_answers(encoder, given, place, values, unknown, columns)
+        known.append(None)
+    return _Question(place, known, _unknown(kind, known), _columns_of_codes(encoder, place))
+
+
+def _table(encoder: Any, given: Layout, asked: _Question, together: Any) -> Table:
+    answers, answer = _all_answers(encoder, given, asked, together)
     codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
     if not codes:
-        raise NotCompiledError(f"{type(encoder).__name__} knows no value of its column {place}")
+        name = type(encoder).__name__
+        raise NotCompiledError(f"{name} knows no value of its column {asked.place}")
     if isinstance(answer, str):
         refused, last = answer, np.zeros_like(next(iter(codes.values())))
     else:
         refused, last = None, answer
-        if len(codes) < len(values):
+        if len(codes) < len(asked.known):
             raise NotCompiledError(
                 f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
             )
@@ -166,54 +194,64 @@ def _unknown(kind: Kind, categories: Sequence[Any]) -> Any:
 
 
 def _all_answers(
-    encoder: Any, given: Layout, place: int, values: Sequence[Any], unknown: Any, columns: slice
+    encoder: Any, given: Layout, asked: _Question, together: Any
 ) -> tuple[dict[Any, Array | str], Array | str]:
-    """What an encoder makes of each value in one column, and of one that it never saw.
+    """What an encoder makes of each known value of one column, and of one that it never saw.
 
-    It is asked about all at once, which takes as long as about one.
+    Args:
+        encoder: The encoder.
+        given: What its columns hold.
+        asked: The values.
+        together: What it gave for those of all columns, which takes as long as about one; why it
+            refused them, if it did.
     """
-    if unknown is None:
-        return _answers(encoder, given, place, values, columns), ""
-    together = _ask(encoder, given, place, [*values, unknown], columns)
     if not isinstance(together, str):
-        return dict(zip(values, together[:-1], strict=True)), together[-1]
-    alone = _ask(encoder, given, place, [unknown], columns)
-    answers = _answers(encoder, given, place, values, columns)
-    return answers, alone if isinstance(alone, str) else alone[0]
+        answers = dict(zip(asked.values, _codes(together, asked, len(asked.values)), strict=True))
+    else:
+        answers = _answers(encoder, given, asked, asked.known)
+        if asked.unknown is not None:
+            answers |= _answers(encoder, given, asked, [asked.unknown])
+    return answers, answers.pop(asked.unknown) if asked.unknown is not None else ""
 
 
 def _answers(
-    encoder: Any, given: Layout, place: int, values: Sequence[Any], columns: slice
+    encoder: Any, given: Layout, asked: _Question, values: Sequence[Any]
 ) -> dict[Any, Array | str]:
-    """What an encoder makes of each value in one column, or why it refuses it."""
-    together = _ask(encoder, given, place, values, columns)
+    """What an encoder makes of each value of one column, or why it refuses it."""
+    together = _ask(encoder, given, {asked.place: values})
     if not isinstance(together, str):
-        return dict(zip(values, together, strict=True))
+        return dict(zip(values, _codes(together, asked, len(values)), strict=True))
+    if len(values) == 1:
+        return {values[0]: together}
     # It refuses some of them: each is asked about alone.
-    alone = ((value, _ask(encoder, given, place, [value], columns)) for value in values)
-    return {value: one if isinstance(one, str) else one[0] for value, one in alone}
+    alone = (_answers(encoder, given, asked, [value]) for value in values)
+    return {value: one for answers in alone for value, one in answers.items()}
 
 
-def _ask(
-    encoder: Any, given: Layout, place: int, values: Sequence[Any], columns: slice
-) -> Array | str:
-    """What an encoder makes of values in one column, a row each, or why it refuses them."""
-    arrays = [
-        np.array([_known(encoder.categories_[other], kind)] * len(values), dtype=kind.dtype)
-        for other, kind in enumerate(given)
-    ]
-    kind = given[place]
-    held = [_missing(kind) if value is None else value for value in values]
-    arrays[place] = np.array(held, dtype=kind.dtype)
+def _codes(found: Any, asked: _Question, rows: int) -> Array:
+    """The numbers of one column, a row a value, of what an encoder gave."""
+    codes = found[:rows, asked.codes]
+    return np.asarray(codes.toarray() if hasattr(codes, "toarray") else codes, dtype=np.float64)
+
+
+def _ask(encoder: Any, given: Layout, asked: Mapping[int, Sequence[Any]]) -> Any:
+    """What an encoder makes of values of some columns, a row each, or why it refuses them.
+
+    A category that is known stands wherever nothing is asked about.
+    """
+    rows = max(map(len, asked.values()), default=0)
+    arrays = []
+    for place, kind in enumerate(given):
+        values = asked.get(place, ())
+        held = [_missing(kind) if value is None else value for value in values]
+        held += [_known(encoder.categories_[place], kind)] * (rows - len(held))
+        arrays.append(np.array(held, dtype=kind.dtype))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of unknown categories: that is what is asked
         try:
-            found = encoder.transform(_as_categories(encoder, as_fitted(encoder, arrays)))
+            return encoder.transform(_as_categories(encoder, as_fitted(encoder, arrays)))
         except ValueError as error:
             return str(error)
-    is_sparse = hasattr(found, "toarray")
-    codes = found[:, columns].toarray() if is_sparse else np.asarray(found)[:, columns]
-    return np.asarray(codes, dtype=np.float64)
 
 
 def _as_categories(encoder: Any, table: Any) -> Any:
