@@ -15,20 +15,23 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-DEFERRED: Mapping[str, Sequence[str]] = {
+DEFERRED: dict[str, Sequence[str]] = {
     "numpy.f2py": (),
     "numpy.testing": (),
     "scipy.integrate": ("trapezoid",),
+    "scipy.interpolate": ("BSpline",),
     "scipy.linalg.interpolative": ("interp_decomp",),
+    "scipy.spatial": (),
+    "scipy.spatial.distance": ("cdist", "pdist", "squareform"),
     "scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"),
 }
-"""Modules that stand-ins are in the place of, and what may be imported of each without being used.
-Any other name of theirs imports the module at once."""
+"""Modules that stand-ins are in the place of, packages before what is in them, and what may be
+imported of each without being used. Any other name of theirs imports the module at once."""
 BINDING = (
     "sklearn.covariance",
     "sklearn.feature_selection",
-    "sklearn.isotonic",
     "sklearn.linear_model",
+    "sklearn.manifold",
 )
 """Modules of scikit-learn that bind these names, themselves or by what they import. A server has
 all of them, whatever it serves."""
@@ -59,7 +62,7 @@ class _StandIn(ModuleType):
 
 
 class _Later:
-    """Stands in for what a module holds under a name: a function, or an object with methods."""
+    """Stands in for what a module holds under a name, which is called, or asked for a method."""
 
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
@@ -87,7 +90,7 @@ def _standing_in() -> Iterator[None]:
 
 
 def _take_out() -> None:
-    for name in DEFERRED:
+    for name in reversed(DEFERRED):
         package, _, own_name = name.rpartition(".")
         if isinstance(sys.modules.get(name), _StandIn):
             del sys.modules[name]

@@ -20,10 +20,13 @@ assert not found, found
 
 from sklearn.covariance import MinCovDet
 from sklearn.feature_selection import _univariate_selection
-from sklearn.metrics import label_ranking_average_precision_score as precision
+from sklearn.metrics import label_ranking_average_precision_score as precision, pairwise_distances
+from sklearn.preprocessing import SplineTransformer
 
-# a function, an object, a module, and an import of what they stood in for
+# functions, a class, an object, modules, and an import of what they stood in for
 assert precision([[1, 0, 0], [0, 0, 1]], [[0.75, 0.5, 1], [1, 0.2, 0.1]]) == (1 / 2 + 1 / 3) / 2
+assert pairwise_distances([[0, 0], [3, 5]], metric="chebyshev")[0, 1] == 5.0
+assert np.allclose(SplineTransformer(3).fit_transform([[0.0], [1.0], [2.0]]).sum(axis=1), 1.0)
 fitted = MinCovDet(random_state=0).fit(np.random.default_rng(1).normal(size=(50, 2)))
 assert np.isfinite(fitted.covariance_).all()
 assert _univariate_selection.stats.norm.cdf(0.0) == 0.5
