@@ -9,7 +9,7 @@ the module itself, which is imported then; whoever imports such a module afterwa
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
