@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.compiled.looks import Look
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.tables import to_frame
@@ -40,11 +41,14 @@ class Step:
         run: From the block that it is given to the one that it gives.
         gives: The layout of what it gives.
         run_row: The same of a single row; None where there is no form for that.
+        looks: By column that it gives, which one of those that it is given that is; None where any
+            is something else.
     """
 
     run: Callable[[Block], Block]
     gives: Layout
     run_row: RowStep | None = None
+    looks: tuple[Look, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_gives_numbers", are_numbers(self.gives))

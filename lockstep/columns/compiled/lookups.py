@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
@@ -24,40 +24,11 @@ from lockstep.columns.compiled.blocks import (
     columns_of,
     numbers,
 )
+from lockstep.columns.compiled.looks import Known
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind
 
 _UNKNOWN_TEXT = "\x00 not among the categories"
-
-
-T = TypeVar("T")
-
-
-class Known(dict[Any, T]):
-    """What stands for each value of a column, by value; None is a missing one, NaN too.
-
-    Args:
-        known: What stands for the values that are known.
-        other: What stands for any other one.
-        refused: Why any other one is refused; None if it is not.
-    """
-
-    def __init__(self, known: Mapping[Any, T], other: T, refused: str | None) -> None:
-        super().__init__(known)
-        self._other = other
-        self._refused = refused
-
-    def __missing__(self, value: Any) -> T:
-        """What stands for a value that is not among them as it is.
-
-        Raises:
-            ValueError: The value is refused.
-        """
-        if value != value and None in self:
-            return self[None]
-        if self._refused is not None:
-            raise ValueError(self._refused)
-        return self._other
 
 
 class Table:
@@ -71,12 +42,15 @@ class Table:
     Attributes:
         width: How many numbers stand for a value.
         numbers: By value, the numbers that stand for it.
+        number: By value, the only number that does; None where there are several.
     """
 
     def __init__(self, known: Mapping[Any, Array], other: Array, refused: str | None) -> None:
         self.width = len(other)
         numbers = {value: one.tolist() for value, one in known.items()}
         self.numbers: Known[list[float]] = Known(numbers, other.tolist(), refused)
+        only = {value: one[0] for value, one in numbers.items()} if self.width == 1 else None
+        self.number = Known(only, other.item(), refused) if only is not None else None
         self._codes = np.array([*known.values(), other])
         places = {value: place for place, value in enumerate(known)}
         self._place = Known(places, len(places), refused).__getitem__
@@ -122,7 +96,9 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
             found += known[value]
         return found
 
-    return Step(encode, numbers(ends[-1]), encode_row)
+    singles = [table.number for table in tables if table.number is not None]
+    looks = tuple(enumerate(singles)) if len(singles) == len(tables) else None
+    return Step(encode, numbers(ends[-1]), encode_row, looks)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from lockstep.columns.compiled.estimators import (
     after_row,
     compile_estimator,
 )
-from lockstep.columns.compiled.transformers import compile_steps
+from lockstep.columns.compiled.transformers import chain, compile_steps
+from lockstep.columns.compiled.trees import parted
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.nodes import Model
@@ -43,9 +44,9 @@ class CompiledPredictor:
         self.model: Model = reference.model
         self._inputs = picker(reference.model.inputs)
         self._classes = _order_of_classes(reference)
-        self._before, last = _compiled(reference, kinds)
+        self._before, self._given, last = _compiled(reference, kinds)
         self._answer = _answer(reference, last)
-        self._of_row = _of_row(reference, self._before, last)
+        self._of_row = _of_row(reference, self._given, last)
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
@@ -53,7 +54,7 @@ class CompiledPredictor:
         if self._of_row is not None and len(arrays[0]) == 1:
             value = self._of_row([array.item() for array in arrays])
             return {self.model.name: np.array([value])}
-        found = self._answer(self._before(list(arrays)))
+        found = self._answer(self._given(list(arrays)))
         if self._classes is None:
             return {self.model.name: found}
         classes, order = self._classes
@@ -69,12 +70,14 @@ class CompiledPredictor:
         return to_matrix(self._before(list(self._inputs(columns))))
 
 
-def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Estimate]:
-    """What comes before the final estimator, and that."""
+def _compiled(reference: ReferencePredictor, kinds: Layout) -> tuple[Step, Step, Estimate]:
+    """What comes before the final estimator, that with what it does itself before, and the rest."""
     estimator = reference.estimator
-    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
-    before = compile_steps(steps[:-1], kinds)
-    return before, compile_estimator(steps[-1], before.gives)
+    *transformers, last = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
+    before = compile_steps(transformers, kinds)
+    own, rest = parted(last)
+    given = chain([before, compile_steps(own, before.gives)], kinds)
+    return before, given, compile_estimator(rest, given.gives)
 
 
 def _answer(reference: ReferencePredictor, last: Estimate) -> Answer:

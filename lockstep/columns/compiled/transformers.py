@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from lockstep.columns.compiled.blocks import (
     take,
     to_matrix,
 )
+from lockstep.columns.compiled.looks import Look, composed
 from lockstep.columns.compiled.lookups import compile_encoder
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype
@@ -83,7 +85,33 @@ def chain(steps: Sequence[Step], given: Layout) -> Step:
 
     rows = [step.run_row for step in steps if step.run_row is not None]
     has_rows = len(rows) == len(steps)
-    return Step(run, steps[-1].gives if steps else given, run_row if has_rows else None)
+    looks: tuple[Look, ...] | None = tuple((place, None) for place in range(len(given)))
+    for step in steps:
+        looks = composed(looks, step.looks)
+    gives = steps[-1].gives if steps else given
+    return in_one_pass(Step(run, gives, run_row if has_rows else None, looks))
+
+
+def in_one_pass(step: Step) -> Step:
+    """A step that fills its matrix column by column, if it does nothing but look values up."""
+    looks = step.looks
+    if looks is None or not are_numbers(step.gives) or all(known is None for _, known in looks):
+        return step
+
+    def run(block: Block) -> Block:
+        arrays = columns_of(block)
+        found = np.empty((len(arrays[0]), len(looks)))
+        for index, (place, known) in enumerate(looks):
+            array = arrays[place]
+            found[:, index] = (
+                array if known is None else list(map(known.__getitem__, array.tolist()))
+            )
+        return found
+
+    def run_row(row: Row) -> Row:
+        return [row[place] if known is None else known[row[place]] for place, known in looks]
+
+    return replace(step, run=run, run_row=run_row)
 
 
 def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Layout) -> Step:
@@ -95,18 +123,36 @@ def beside(steps: Sequence[tuple[Step, Sequence[int], float | None]], given: Lay
     """
     parts = [_part(step, list(places), given, weight) for step, places, weight in steps]
     gives = tuple(kind for step, _, _ in steps for kind in step.gives)
-    run_row = _rows_beside(steps)
+    run_row, looks = _rows_beside(steps), _looks_beside(steps)
     if len(parts) == 1:
-        return Step(parts[0], gives, run_row)
+        return Step(parts[0], gives, run_row, looks)
     if not are_numbers(gives):
         return Step(
-            lambda block: [one for part in parts for one in columns_of(part(block))], gives, run_row
+            lambda block: [one for part in parts for one in columns_of(part(block))],
+            gives,
+            run_row,
+            looks,
         )
-    return Step(
-        lambda block: np.concatenate([to_matrix(part(block)) for part in parts], axis=1),
-        numbers(len(gives)),
-        run_row,
+    return in_one_pass(
+        Step(
+            lambda block: np.concatenate([to_matrix(part(block)) for part in parts], axis=1),
+            numbers(len(gives)),
+            run_row,
+            looks,
+        )
     )
+
+
+def _looks_beside(
+    steps: Sequence[tuple[Step, Sequence[int], float | None]],
+) -> tuple[Look, ...] | None:
+    """Steps side by side, as looks; None if one does something else, or has a weight."""
+    found: list[Look] = []
+    for step, places, weight in steps:
+        if step.looks is None or weight is not None:
+            return None
+        found += [(places[place], known) for place, known in step.looks]
+    return tuple(found)
 
 
 def _rows_beside(steps: Sequence[tuple[Step, Sequence[int], float | None]]) -> RowStep | None:
@@ -144,7 +190,8 @@ def _part(
 def _nothing(transformer: str | None, given: Layout) -> Step:
     if transformer not in {None, "passthrough"}:
         raise NotCompiledError(f"{transformer!r} has no compiled form")
-    return Step(lambda block: block, given, lambda row: row)
+    looks = tuple((place, None) for place in range(len(given)))
+    return Step(lambda block: block, given, lambda row: row, looks)
 
 
 def _pipeline(pipeline: Pipeline, given: Layout) -> Step:
@@ -204,6 +251,7 @@ def _selector(selector: Any, given: Layout) -> Step:
         lambda block: take(block, places),
         tuple(given[place] for place in places),
         picker(places),
+        tuple((place, None) for place in places),
     )
 
 
@@ -339,7 +387,7 @@ def _function(transformer: FunctionTransformer, given: Layout) -> Step:
     """A function of one's own gets the DataFrame that it was fitted on; a ufunc the numbers."""
     function, options = transformer.func, transformer.kw_args or {}
     if function is None:
-        return Step(lambda block: block, given, lambda row: row)
+        return _nothing(None, given)
     if are_numbers(given) and (transformer.validate or isinstance(function, np.ufunc)):
         run: Callable[[Block], Any] = lambda block: function(to_matrix(block), **options)  # noqa: E731
     else:

@@ -42,7 +42,7 @@ from lockstep.columns.compiled.estimators import (
     RowAnswer,
     both_classes,
 )
-from lockstep.columns.compiled.transformers import compile_steps, compile_transformer
+from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
 
@@ -172,6 +172,8 @@ class TreeSums:
             return np.add.accumulate(terms, 0)[-1].tolist()  # type: ignore[no-any-return]
 
 
+_BOOSTED = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+
 RowSums = Callable[[Row], list[float]]
 
 
@@ -190,14 +192,9 @@ class _Raw:
 
 def _raw(model: Any, given: Layout) -> _Raw:
     """Raw scores of histogram boosting."""
-    trees = model
-    if model._preprocessor is not None:
-        before = compile_transformer(_numbered(model._preprocessor), given)
-        trees = copy.copy(model)  # what treelite would make of categories is done before
-        trees._preprocessor = None
-    else:
-        demand_numbers(model, given)
-        before = compile_steps([], given)
+    transformers, trees = parted(model)
+    before = compile_steps(transformers, given)
+    demand_numbers(model, before.gives)
     count = len(model._predictors) * model.n_trees_per_iteration_
     sums = TreeSums(TreeValues(trees, count), np.ravel(model._baseline_prediction))
     run = before.run_row
@@ -205,6 +202,20 @@ def _raw(model: Any, given: Layout) -> _Raw:
         lambda block: sums(to_matrix(before(block))),
         (lambda row: sums.of_row(run(row))) if run is not None else None,
     )
+
+
+def parted(model: Any) -> tuple[list[Any], Any]:
+    """An estimator as transformers and an estimator: histogram boosting numbers categories itself.
+
+    Args:
+        model: Any fitted estimator.
+    """
+    preprocessor = getattr(model, "_preprocessor", None)
+    if type(model) not in _BOOSTED or preprocessor is None:
+        return [], model
+    trees = copy.copy(model)
+    trees._preprocessor = None
+    return [_numbered(preprocessor)], trees
 
 
 def _numbered(preprocessor: Any) -> Any:
