@@ -28,6 +28,20 @@ where (the column, the function by file and line, keys of a few rows); and what 
 this page says, filled in for the partition. While `lockstep up` runs, a link to the check's page in
 Dagster follows.
 
+What a finding does to decisions stands beside it: outputs that flip, how far scores move, and the
+segment of the rows where most. Two computations of the same rows are compared as they are. Of a
+population it is told what the outputs of these rows would be, had the named columns other values:
+the training's mix, rank by rank, where a distribution is another one (drift, a sudden shift); its
+median or commonest category, where rows break a law; what they were, where rows came again. At most
+500 rows are computed for it, and only where there is a finding.
+
+Each check tells among its figures how many rows and columns it looked at. In Dagster, the details
+of `input_drift`, `prediction_drift` and `sudden_shift` list every column with its distance, its
+limit, and small histograms of both sides; those of a check of parity list a few rows with inputs,
+expected and actual values, a record and a test to try, and a picture of the columns around the
+first that differs, with the values of one record on both sides. `scored` has a picture of columns
+by days: what was found of which, by which check.
+
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, or as *execution failed* where another check has stopped the run, and what was
 lacking is told with the asset, under *other findings*. Where only some columns could be judged, the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures
@@ -71,8 +72,10 @@ def _notes(first: Divergence, graph: Graph) -> dict[str, str]:
         key = first.examples[0].key
         drawn = divergence_picture(graph, first, first.sides, ("expected", "actual"), str(key))
         notes["the columns around it"] = in_markdown(drawn, f"{first.column} in the graph")
+    if first.reproducer is not None and first.reproducer.record is not None:
+        record = json.dumps(json.loads(first.reproducer.record), ensure_ascii=False, indent=1)
+        notes["one record"] = f"```json\n{record}\n```"
     if first.reproducer is not None:
-        notes["one record"] = f"```json\n{first.reproducer.record}\n```"
         notes["a test that fails while the column differs"] = (
             f"```python\n{first.reproducer.test}\n```"
         )

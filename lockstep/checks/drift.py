@@ -129,14 +129,14 @@ def _row(one: Drift, changes: Changes | None) -> dict[str, Any]:
     change = changes.columns.get(one.column) if changes is not None else None
     return {
         "column": one.column,
-        "of its limit": one.share if one.limits else None,
+        "training": training,
+        "now": now,
+        "of its limit": float(f"{one.share:.3g}") if one.limits else None,
         "by": one.farthest or "",
         "distances and limits": ", ".join(
             f"{name} {one.distances[name]:.3g} of {limit.limit:.3g}"
             for name, limit in one.limits.items()
         ),
-        "training": training,
-        "now": now,
         "since": change.since if change is not None and change.begun is not None else "",
         "not judged": one.unjudged or "",
     }

@@ -104,19 +104,14 @@ def _coverage(idle: int, sampled: int, fewest: int, rows: int) -> str:
 def _impacts(
     found: Sequence[Broken], ask: Callable[[str, Array], Impact] | None
 ) -> list[Impact | None]:
-    """What broken laws do to the outputs by their first suspects; of those that are told of."""
+    """What the first suspects of the laws that are told of do to the outputs, each asked once."""
     if ask is None:
         return [None] * len(found)
-    known: dict[tuple[str, bytes], Impact] = {}
-    for broken in found[:_MOST_TOLD]:
-        if _suspect(broken) not in known:
-            known[_suspect(broken)] = impact_of(partial(ask, broken.columns[0], broken.rows))
-    return [known.get(_suspect(broken)) for broken in found]
-
-
-def _suspect(broken: Broken) -> tuple[str, bytes]:
-    """The first suspect of a broken law, in its rows."""
-    return broken.columns[0], broken.rows.tobytes()
+    known: dict[str, Impact] = {}
+    for suspect, rows in ((broken.columns[0], broken.rows) for broken in found[:_MOST_TOLD]):
+        if suspect not in known:
+            known[suspect] = impact_of(partial(ask, suspect, rows))
+    return [known.get(broken.columns[0]) for broken in found]
 
 
 def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:
@@ -127,10 +122,9 @@ def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:
         "found": broken.message,
         "decisions": "" if impact is None else str(impact),
         "law": law.says,
+        "training": f"{law.broken} of {law.days} days broke it",
         "rows": len(broken.rows),
         "keys": ", ".join(_keys(broken, rows)),
-        "training days": law.days,
-        "of these broke it": law.broken,
     }
 
 

@@ -34,7 +34,9 @@ _LONGEST = 26
 """Characters of a name that are written."""
 _MOST_NODES = 24
 """Columns that are drawn: the picture of a finding is kept with it."""
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 36, 10
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 16, 30
+_ACROSS = 5
+"""Boxes side by side: as wide as a page shows without scrolling."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,8 @@ def divergence_picture(
 ) -> str:
     """The columns that a column comes from and those that come from it, with both sides' values.
 
-    Columns stand by how many steps they are from the fields. The first divergent one is marked,
-    and whatever differs. Where none diverges, it is the outputs with all that they come from.
+    Columns stand below those that they come from. The first divergent one is marked, and whatever
+    differs. Where none diverges, it is the outputs with all that they come from.
 
     Args:
         graph: The graph of the second side.
@@ -188,10 +190,15 @@ def divergence_picture(
     for name in graph.order:
         if name in shown:
             layers.setdefault(graph.depths[name], []).append(name)
+    rows = [
+        layer[at : at + _ACROSS]
+        for _, layer in sorted(layers.items())
+        for at in range(0, len(layer), _ACROSS)
+    ]
     places = {
-        name: (10 + x * (_WIDTH + _GAP_X), 56 + y * (_HEIGHT + _GAP_Y))
-        for x, depth in enumerate(sorted(layers))
-        for y, name in enumerate(layers[depth])
+        name: (10.0 + x * (_WIDTH + _GAP_X), 56.0 + y * (_HEIGHT + _GAP_Y))
+        for y, row in enumerate(rows)
+        for x, name in enumerate(row)
     }
     lines = [
         _line(places[one], places[name])
@@ -209,13 +216,13 @@ def divergence_picture(
             10,
             36,
             f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from "
-            f"those to its left.{more}",
+            f"those above it.{more}",
             color=PALE,
         ),
     ]
-    width = 20 + len(layers) * (_WIDTH + _GAP_X)
-    height = 66 + max((len(one) for one in layers.values()), default=0) * (_HEIGHT + _GAP_Y)
-    return drawing(max(width, 640), height, [*head, *lines, *boxes])
+    width = 20 + max(map(len, rows), default=0) * (_WIDTH + _GAP_X)
+    height = 56 + len(rows) * (_HEIGHT + _GAP_Y)
+    return drawing(max(width, 720), height, [*head, *lines, *boxes])
 
 
 def _around(graph: Graph, column: str | None) -> set[str]:
@@ -258,10 +265,10 @@ def _brief(value: Any) -> str:
 
 
 def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
-    x1, y1 = start[0] + _WIDTH, start[1] + _HEIGHT / 2
-    x2, y2 = end[0], end[1] + _HEIGHT / 2
-    middle = (x1 + x2) / 2
+    x1, y1 = start[0] + _WIDTH / 2, start[1] + _HEIGHT
+    x2, y2 = end[0] + _WIDTH / 2, end[1]
+    middle = (y1 + y2) / 2
     return (
-        f"<path d='M{x1:g} {y1:g} C{middle:g} {y1:g} {middle:g} {y2:g} {x2:g} {y2:g}' "
+        f"<path d='M{x1:g} {y1:g} C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2:g}' "
         f"fill='none' stroke='#b8c1cc'/>"
     )

@@ -77,7 +77,8 @@ SUDDEN_SHIFT = Check(
     "other: where two are more than seven times as far apart as usual, the window begins anew, "
     "and the days after such a gap are published without being judged until there are enough of "
     "them. A jump that the gap hides is then no jump any more; `input_drift` compares with "
-    "training all the same.",
+    "training all the same. The details list every column in the way in which it is nearest to a "
+    "shift, and the summary what those that shifted do to the outputs.",
     "Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
     "then: AGAIN. If the change is real and meant to stay, accept it: "
     "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
@@ -95,7 +96,8 @@ LAWS = Check(
     "segments differ, order over time, and the forms of texts and numbers, day by day. "
     "Laws are found in the data, never by the names of columns. What breaks one that no training "
     "day broke is an error; what is unusual, but may be, is a warning. The details list each "
-    "broken law with its columns, rows and figures.",
+    "broken law with its columns, rows and figures, and what rests on the first suspect: what the "
+    "outputs of these rows would be with typical values of the training.",
     "Look the named rows up upstream: they contradict each other, the batches before, or what "
     "training knew. The first column is the first suspect: most of the laws about it are broken. "
     "Have the rows corrected, then: AGAIN. If the change is real and meant to stay, train on newer "

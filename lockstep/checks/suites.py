@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.results import CheckResult, coverage, others
 from lockstep.columns.kinds import Columns
 from lockstep.rules.rules import compile_rules
 from lockstep.rules.wording import percentage
@@ -117,14 +117,17 @@ def suite_result(
         + (f". {broken:,} of {quarantined.total:,} rows are quarantined" if aside else "")
         + (quarantined.excess if aside else ""),
     ]
+    looked_at = {column for finding in result.findings for column in finding.columns}
     is_error = blocking or (aside and quarantined.too_many) or disagreed is not None
     return CheckResult(
         passed=not failed and disagreed is None,
         summary="; ".join(filter(None, said)) or f"{result.summary}.",
         severity="ERROR" if is_error else "WARN",
-        column=worst[0].column if worst else None,
+        column=next(iter(worst[0].columns), None) if worst else None,
+        where=others(worst[0].columns) if worst else "",
         keys=tuple(map(str, worst[0].failing_keys)) if worst else (),
         numbers={
+            **coverage(result.rows, len(looked_at), {}),
             "failed": len(failed),
             "expectations": len(result.findings),
             "set aside": broken,

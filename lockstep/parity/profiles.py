@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -85,29 +85,6 @@ class Profile:
             for name, column in data["columns"].items()
         }
         return cls(data["rows"], columns)
-
-
-def pooled(days: Sequence[ColumnProfile]) -> ColumnProfile:
-    """The profile of a column over several days, each of which counts as much.
-
-    Args:
-        days: Its profile on each of them; at least one, and all hold the same.
-    """
-    known = [one for one in days if one.missing < 1]
-    quantiles = np.array([one.quantiles for one in known]).ravel()
-    names = dict.fromkeys(name for one in known for name in one.shares)
-    count = max(len(known), 1)
-    return ColumnProfile(
-        holds=days[0].holds,
-        rows=sum(one.rows for one in days),
-        missing=sum(one.missing for one in days) / len(days),
-        commonest=sum(one.commonest for one in known) / count,
-        quantiles=tuple(np.quantile(quantiles, np.linspace(0, 1, GRID)).tolist())
-        if len(quantiles)
-        else (),
-        shares={name: sum(one.shares.get(name, 0.0) for one in known) / count for name in names},
-        rest=sum(one.rest for one in known) / count,
-    )
 
 
 def _of_numbers(array: Floats) -> ColumnProfile:

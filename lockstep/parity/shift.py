@@ -86,7 +86,7 @@ class Shift:
         limit: The distance from which it is worth a look.
         blocks_from: The distance from which the column jumped.
         farthest: The distance up to which more than one training day was.
-        before: Its profiles on the days of the window that count.
+        before: Its profiles on the days of the window that count, in the order of the window.
         now: Its profile on the day.
     """
 
@@ -111,14 +111,30 @@ class Shift:
         return self.is_shift and self.distance >= self.blocks_from
 
     @property
+    def values(self) -> tuple[str, str]:
+        """What the day holds, and what the days before it held, for a person."""
+        tell = _tell_missing if self.measure == "missing" else _tell_values
+        return tell([self.now]), tell(self.before)
+
+    @property
     def message(self) -> str:
         """What is different, for a person."""
-        tell = _tell_missing if self.measure == "missing" else _tell_values
+        now, before = self.values
         return (
-            f"{self.column} has {_WORDS[self.measure]}: {tell([self.now])}, before "
-            f"{tell(self.before)}; {_short(self.distance)} from the nearest of "
-            f"{len(self.before)} days, which differ by at most {self.usual:.2f}"
+            f"{self.column} has {_WORDS[self.measure]}: {now}, before {before}; "
+            f"{_short(self.distance)} from the nearest of {len(self.before)} days, which differ by "
+            f"at most {self.usual:.2f}"
         )
+
+    @property
+    def warns_from(self) -> float:
+        """The distance from which it is a shift."""
+        return max(self.limit, self.farthest)
+
+    @property
+    def share(self) -> float:
+        """How much of the way to that it is away: 1 at the limit."""
+        return self.distance / max(self.warns_from, 1e-9)
 
     @property
     def rank(self) -> float:

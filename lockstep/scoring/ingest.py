@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.results import CheckResult, coverage
 from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
@@ -148,7 +148,10 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
         where=_row_numbers(ingested.refused),
         keys=_keys(ingested.refused),
-        numbers={"refused": len(ingested.refused)},
+        numbers={
+            **coverage(ingested.total, len(ingested.schema.names), {}),
+            "refused": len(ingested.refused),
+        },
         table=table,
     )
 

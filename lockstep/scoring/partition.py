@@ -23,13 +23,8 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.evidence import (
-    check_code,
-    check_company,
-    check_environment,
-    check_replay,
-    check_sample,
-)
+from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.evidence import check_company, check_replay, check_sample
 from lockstep.checks.laws import check_laws
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (

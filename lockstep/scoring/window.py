@@ -202,7 +202,7 @@ def check_shift(
             "jumps": sum(shift.jumped for shift in shifts),
             **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=[_row(one, accepted) for one in (*shifts, *_farthest(_others(found, shifted)))],
+        table=_table(found, shifts, accepted),
         unjudged=unjudged,
         todo=_accept_all([one for one in shifts if one.jumped])
         if blocking
@@ -212,28 +212,33 @@ def check_shift(
     )
 
 
-def _others(found: Sequence[Shift], shifted: Collection[str]) -> list[Shift]:
-    """What was measured of the columns that did not shift."""
-    return [one for one in found if one.column not in shifted]
+def _table(
+    found: Sequence[Shift], shifts: Sequence[Shift], accepted: Collection[str]
+) -> list[dict[str, Any]]:
+    """Every shift, then every other column in the way in which it is nearest to one."""
+    shifted = {one.column for one in shifts}
+    others = sorted((one for one in found if one.column not in shifted), key=lambda one: -one.share)
+    return [_row(one, accepted) for one in (*shifts, *_farthest(others))]
 
 
 def _row(one: Shift, accepted: Collection[str]) -> dict[str, Any]:
-    """How far a column is in one way, beside its limits and both histograms."""
+    """How far a column is in one way, beside its limits and histograms of the batch before."""
     from lockstep.parity.drift import histograms
-    from lockstep.parity.profiles import pooled
 
-    before, now = histograms(pooled(one.before), one.now)
+    before, now = histograms(one.before[-1], one.now)
+    today, earlier = one.values if one.is_shift else ("", "")
     return {
         "column": one.column,
-        "is": "a jump" if one.jumped else "unusual" if one.is_shift else "",
+        "before": before,
+        "now": now,
         "by": one.measure,
-        "distance": one.distance,
-        "warns from": max(one.limit, one.farthest),
-        "blocks from": max(one.blocks_from, one.farthest),
-        "days before": before,
-        "this day": now,
+        "distance": float(f"{one.distance:.3g}"),
+        "warns from": float(f"{one.warns_from:.3g}"),
+        "blocks from": float(f"{max(one.blocks_from, one.farthest):.3g}"),
+        "is": "a jump" if one.jumped else "unusual" if one.is_shift else "",
         "accepted": one.is_shift and one.column in accepted,
-        "found": one.message if one.is_shift else "",
+        "it holds": today,
+        "it held": earlier,
     }
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.checks.evidence import check_code, check_compiled, check_environment, check_replay
+from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.evidence import check_compiled, check_replay
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
 from lockstep.columns.errors import LockstepError

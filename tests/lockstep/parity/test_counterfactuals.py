@@ -73,7 +73,7 @@ class Reading(Record):
     remark: str
 
 
-LEVEL = np.linspace(-1, 0.9, 1000)
+LEVEL = np.linspace(-1, 0.9, MOST_ROWS)
 SIZES: list[int] = []
 
 
@@ -114,14 +114,14 @@ def effects(impact):
 
 
 def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():
-    found = effects(readings(LEVEL, 0.5).typical(["level"], np.arange(1000)))
-    assert found["is_high"].differing == pytest.approx(605, abs=5)
+    found = effects(readings(LEVEL, 0.5).typical(["level"], np.arange(MOST_ROWS)))
+    assert found["is_high"].differing == pytest.approx(302, abs=4)
     assert found["height"].moved == pytest.approx(0.5, abs=0.02)
     assert found["height"].largest == pytest.approx(2.9, abs=0.02)
 
 
 def test_the_segment_in_which_most_decisions_flip_is_named():
-    impact = readings(LEVEL, 0.5).typical(["level"], np.arange(1000))
+    impact = readings(LEVEL, 0.5).typical(["level"], np.arange(MOST_ROWS))
     assert impact.effects
     assert all(one.worst.segment == "place is sea" for one in impact.effects)
     assert "is_high flips in " in str(impact)

@@ -20,9 +20,9 @@ from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import Evidence, write_artifact
+from lockstep.checks.code import check_code
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.evidence import (
-    check_code,
     check_locality,
     check_replay,
     check_training_parity,

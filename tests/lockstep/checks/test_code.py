@@ -1,8 +1,8 @@
-"""Evidence: what is said of another environment than that of the fit."""
+"""Environment: what is said of another environment than that of the fit."""
 
 from dataclasses import replace
 
-from lockstep.checks.evidence import check_environment
+from lockstep.checks.code import check_environment
 from lockstep.parity.environment import Environment
 
 
