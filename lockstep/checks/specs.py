@@ -60,8 +60,9 @@ INPUT_DRIFT = Check(
     "same record still gives the same prediction. Each column's distances have limits that were "
     "calibrated at the fit, on the training days left out in turn: by chance 1 % of batches pass "
     "any. A column that stays at its limit for three batches, or is twice as far at once, is told "
-    "once, with the day since when and what it does to the outputs; from then on its distance is a "
-    "figure that is plotted, and `prediction_drift` and `live_quality` tell when it matters.",
+    "once, with the day since when and what it does to the outputs, and with it those that have "
+    "been on their way for three batches; from then on its distance is a figure that is plotted, "
+    "and `prediction_drift` and `live_quality` tell when it matters.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,

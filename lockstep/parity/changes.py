@@ -66,6 +66,8 @@ class Changes:
             change = _after(found.pop(name, None), batch, share)
             if change is not None:
                 found[name] = change
+        if any(one.begun == batch for one in found.values()):
+            found = {name: _along(one, batch) for name, one in found.items()}
         return replace(self, columns=found)
 
     def beginning(self, batch: str) -> list[str]:
@@ -103,3 +105,10 @@ def _after(before: Change | None, batch: str, share: float) -> Change | None:
         farthest=max(change.farthest, share),
         begun=change.begun or (batch if reached else None),
     )
+
+
+def _along(change: Change, batch: str) -> Change:
+    """A change that is told with another, if it has been under way for as long as one lasts."""
+    if change.begun is not None or change.batches < PATIENCE:
+        return change
+    return replace(change, begun=batch)

@@ -72,6 +72,16 @@ def test_what_is_new_is_told_first_and_what_goes_on_not_again():
     assert (changes.beginning("2"), changes.lasting) == (["carrier"], ["temp", "carrier"])
 
 
+def test_columns_that_have_added_up_for_long_are_told_with_the_first_one():
+    changes = Changes("v")
+    for batch in ("1", "2"):
+        changes = changes.after(batch, {"temp": 0.75, "dewp": QUIET, "wind": QUIET})
+    changes = changes.after("3", {"temp": 0.75, "dewp": 2.0, "wind": 1.2})
+    assert changes.beginning("3") == ["dewp", "temp"]
+    changes = changes.after("4", {"temp": 2.0, "dewp": 2.0, "wind": 1.2})
+    assert changes.beginning("4") == []
+
+
 def test_a_column_that_is_not_judged_stays_as_it_was():
     changes = Changes("v").after("1", {"temp": 1.2})
     assert changes.after("2", {}).columns == changes.columns
