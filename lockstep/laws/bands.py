@@ -140,6 +140,10 @@ class Banded(Law, frozen=True, kw_only=True):
         """Positions of the rows that put a statistic outside of its band; none where all do."""
         return np.empty(0, dtype=np.int64)
 
+    def is_told(self, name: str, rows: Rows) -> bool:
+        """Whether rows are enough to tell a statistic that is outside of its band."""
+        return True
+
     def find(self, rows: Rows) -> Broken | None:
         """The statistic that is farthest outside of its band; see `Law.find`.
 
@@ -177,7 +181,7 @@ class Banded(Law, frozen=True, kw_only=True):
             if reading is None or (self.only_above and reading.value <= usual.highest):
                 continue
             beyond = usual.beyond(reading)
-            if usual.is_unusual(beyond):
+            if usual.is_unusual(beyond) and self.is_told(name, rows):
                 rank = (usual.is_impossible(beyond), beyond - usual.reach)
                 if worst is None or rank > worst[0]:
                     worst = (rank, name, reading)

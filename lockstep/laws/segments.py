@@ -29,6 +29,9 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_ROWS = 10
 """Rows of a segment, and of the others, that a difference between them takes."""
+ENOUGH_HOURS = 3
+"""Hours in which a segment, and the others, have a value that a difference between levels takes,
+where they have rows in as many: all rows of an hour may share one measurement."""
 LOST = 0.1
 """Difference between missing shares, beyond all that there were, that a column makes by itself."""
 GONE = 0.1
@@ -75,6 +78,19 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             ("segments", self.category, self.labels), lambda: _measured(seen, parted)
         )
         return told[column]
+
+    def is_told(self, name: str, rows: Rows) -> bool:
+        """See `Banded.is_told`; a level by values of enough hours, within and without."""
+        seen = glance(rows)
+        if not name.startswith(_LEVEL) or seen.rows.hours is None:
+            return True
+        label = name.removeprefix(_LEVEL)
+        is_in = Segments(self.category, self.labels).codes(seen) == self.labels.index(label)
+        is_known = ~seen.missing(self.columns[0])
+        return all(
+            _hours(seen, side & is_known) >= min(_hours(seen, side), ENOUGH_HOURS)
+            for side in (is_in, ~is_in)
+        )
 
     def find(self, rows: Rows) -> Broken | None:
         """See `Banded.find`; or the segment in which the column is gone."""
@@ -137,6 +153,13 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         seen = glance(rows)
         place = self.labels.index(name.partition(" of ")[2])
         return seen.all_positions(Segments(self.category, self.labels).codes(seen) == place)
+
+
+def _hours(seen: Glance, kept: Array) -> int:
+    """In how many hours some rows are."""
+    hours = seen.rows.hours
+    assert hours is not None
+    return len(np.unique(hours[kept]))
 
 
 def _sizes(seen: Glance, parted: Segments) -> list[bool]:

@@ -150,6 +150,16 @@ def test_a_column_is_gone_for_a_segment_that_once_lacked_much_of_it():
     assert any(one.strict and one.columns == ("load",) and "north" in one.message for one in found)
 
 
+@pytest.mark.parametrize(("hours", "is_told"), [(2, False), (3, True)])
+def test_a_level_of_a_segment_takes_values_of_some_hours(laws, hours, is_told):
+    day = reports(DAYS)
+    early = (day["site"] != "north") | (day["starts"] < 100 * hours)
+    (law,) = (one for one in laws["segments"] if one.columns == ("heat", "site"))
+
+    rows = batch(heat=np.where(early, day["heat"], np.nan))
+    assert law.is_told("level of north", rows) == is_told
+
+
 def test_a_level_that_moves_for_all_rows_is_none_of_segments(laws):
     moved = reports(DAYS)["flow"] + 1_000
 
