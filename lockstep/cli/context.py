@@ -41,12 +41,14 @@ def all_pipelines() -> Pipelines:
 
 
 def pipeline(name: str) -> PipelineAssets:
-    """A pipeline of the project.
+    """A pipeline of the project; none of the others is imported.
 
     Raises:
         LockstepError: There is none of that name, or it is broken.
     """
-    return all_pipelines().get(name)
+    from lockstep.project import pipelines
+
+    return pipelines.pipeline(project(), name)
 
 
 def instance() -> DagsterInstance:

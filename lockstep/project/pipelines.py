@@ -84,17 +84,37 @@ def pipelines(project: Project) -> Pipelines:
     return _imported(project)
 
 
+def pipeline(project: Project, name: str) -> PipelineAssets:
+    """Import one pipeline, and none of the others.
+
+    Raises:
+        LockstepError: There is none of that name, or it cannot be imported.
+    """
+    project.activate()
+    if name not in _names(project, project.assets):
+        return pipelines(project).get(name)  # which tells what there is
+    found = _import(project, name)
+    if isinstance(found, Broken):
+        raise LockstepError(found.error)
+    return found
+
+
 @cache
 def _imported(project: Project) -> Pipelines:
-    declared: dict[str, PipelineAssets] = {}
-    broken: dict[str, Broken] = {}
     names = _names(project, project.assets)
-    for name in names:
-        try:
-            declared[name] = _declaration(importlib.import_module(f"{project.assets}.{name}"))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
-            broken[name] = _broken(name, error)
-    return Pipelines(declared, broken, frozenset(_names(project, project.transforms)) - {*names})
+    found = {name: _import(project, name) for name in names}
+    return Pipelines(
+        {name: one for name, one in found.items() if not isinstance(one, Broken)},
+        {name: one for name, one in found.items() if isinstance(one, Broken)},
+        frozenset(_names(project, project.transforms)) - {*names},
+    )
+
+
+def _import(project: Project, name: str) -> PipelineAssets | Broken:
+    try:
+        return _declaration(importlib.import_module(f"{project.assets}.{name}"))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module may raise anything
+        return _broken(name, error)
 
 
 def _names(project: Project, package: str) -> list[str]:

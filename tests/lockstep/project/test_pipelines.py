@@ -36,6 +36,13 @@ def double(y: Floats) -> Floats:
 
 PIPELINE = Pipeline(__name__, record=Row)
 """
+ONE = """
+import sys
+from lockstep.cli import context
+
+print(context.pipeline("orders").name)
+print([name for name in sys.modules if name.startswith("assets.")])
+"""
 LOADED = """
 import sys
 import orchestration.definitions
@@ -113,6 +120,11 @@ def test_a_command_on_a_broken_pipeline_is_one_clear_line(checkout_of_broken_one
     (line,) = found.stderr.splitlines()
     assert line.startswith("error: Pipeline broken cannot be imported (")
     assert "transforms/broken.py:3): ZeroDivisionError: division by zero" in line
+
+
+def test_a_command_on_one_pipeline_imports_none_of_the_others(checkout_of_broken_ones) -> None:
+    found = checkout_of_broken_ones.python("-c", ONE)
+    assert found.stdout.splitlines() == ["orders", "['assets.orders']"], found.stderr
 
 
 def test_columns_that_no_file_declares_a_pipeline_are_told_which_file_is_missing(
