@@ -83,10 +83,10 @@ class Artifact:
     def snapshot(self) -> Snapshot:
         """The source that the version was fitted with."""
         stored = self.manifest["source"]
-        modules = {
-            name: (self.directory / path).read_text(encoding="utf-8")
-            for name, path in stored["modules"].items()
-        }
+        modules = {}
+        for name, file in stored["modules"].items():
+            with reading(path := self.directory / file, "the source"):
+                modules[name] = path.read_text(encoding="utf-8")
         data = {
             name: (self.directory / path).read_bytes()
             for name, path in stored.get("data", {}).items()
@@ -130,8 +130,8 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ArtifactError(
-            f"{path} is missing, so that this version cannot be used. Restore the file, or use "
-            "another version."
+            f"{error.filename or path} is missing, so that this version cannot be used. Restore "
+            "the file, or use another version."
         ) from error
     except OSError as error:
         raise UnavailableFilesError(

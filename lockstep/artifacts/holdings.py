@@ -25,6 +25,9 @@ ROLES = ("input", "features", "outputs")
 """The suites that every version has, if only one that expects nothing."""
 LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
+_EXPECTED = "thousandths of all limits of expectations"
+_WIDEST = 1e12
+"""What is counted of a wider limit, so that figures stay such as any database holds."""
 
 
 class Holding(Protocol):
@@ -56,6 +59,7 @@ def count(held: Holding) -> dict[str, int]:
         "columns of golden rows": len(held.golden.trace.columns),
         "matrices of golden rows": len(held.golden.trace.matrices),
         "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
+        _EXPECTED: round(1000 * sum(map(_width, _expectations(held)))),
         "columns of the profile": len(held.profile.columns),
         "limits of drift": held.limits.count,
         "thousandths of all limits of drift": round(1000 * held.limits.total),
@@ -65,6 +69,21 @@ def count(held: Holding) -> dict[str, int]:
         "thousandths of all bands of quality": round(1000 * held.bands.total),
         "laws": len(held.laws.laws),
     }
+
+
+def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
+    """What a version holds otherwise than somebody counted: what, how much, and how much it was.
+
+    Versions that were stored before the limits of expectations were counted tell none of these.
+
+    Args:
+        loaded: The version.
+        told: What was counted.
+    """
+    for what, now in count(loaded).items():
+        stored = told.get(what)
+        if now != stored and not (stored is None and what == _EXPECTED):
+            yield what, now, stored or "none"
 
 
 def losses(loaded: LoadedVersion) -> tuple[str, ...]:
@@ -80,10 +99,10 @@ def losses(loaded: LoadedVersion) -> tuple[str, ...]:
 
 
 def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
-    for what, now in count(loaded).items():
-        stored = loaded.counts.get(what)
-        if now != stored:
-            yield f"it holds {now} {what}, and {stored or 'none'} were stored with it"
+    for what, now, stored in departures(loaded, loaded.counts):
+        yield f"it holds {now} {what}, and {stored} were stored with it"
+    if loaded.snapshot.digest != loaded.source:
+        yield "its source is not the one that was stored with it"
 
 
 def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
@@ -109,3 +128,26 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
             f"its profile is of {loaded.profile.rows:,} rows, and it was fitted on "
             f"{loaded.rows:,}: it is another version's"
         )
+
+
+def _expectations(held: Holding) -> Iterator[Mapping[str, Any]]:
+    for suite in held.suites.values():
+        for one in suite["expectations"]:
+            kwargs: Mapping[str, Any] = one["kwargs"]
+            yield kwargs
+
+
+def _width(kwargs: Mapping[str, Any]) -> float:
+    """How much an expectation lets pass: the wider its limits and the longer its lists, the more.
+
+    Args:
+        kwargs: What it expects, as Great Expectations writes it down.
+    """
+    width = 0.0
+    for name, value in kwargs.items():
+        if isinstance(value, str | list):
+            width += len(value)
+        elif isinstance(value, int | float):
+            sign = -1 if name.startswith(("min", "mostly")) else 1
+            width += sign * max(-_WIDEST, min(_WIDEST, value))
+    return width

@@ -23,6 +23,7 @@ from lockstep.artifacts.artifact import (
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import show
 from lockstep.laws.book import Book
 from lockstep.parity.bands import Bands
 from lockstep.parity.environment import Environment
@@ -46,6 +47,7 @@ class LoadedVersion:
         digest: SHA-256 of its manifest, which holds those of all other files.
         pipeline: The fitted pipeline, computing with the code that it was fitted with.
         snapshot: That code.
+        source: SHA-256 of it, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
@@ -73,6 +75,7 @@ class LoadedVersion:
     digest: str
     pipeline: Pipeline
     snapshot: Snapshot
+    source: str
     framework: str
     golden: GoldenRecords
     profile: Profile
@@ -131,13 +134,16 @@ class LoadedVersion:
             laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
             environment = Environment.from_json(json.loads(path.read_bytes()))
+        with reading(directory / "source", "the code"):
+            pipeline = artifact.pipeline()
         return cls(
             name=name,
             version=version,
             directory=directory,
             digest=digest,
-            pipeline=artifact.pipeline(),
+            pipeline=pipeline,
             snapshot=artifact.snapshot,
+            source=manifest["source"]["digest"],
             framework=manifest["framework"],
             golden=golden,
             profile=profile,
@@ -191,4 +197,7 @@ def _suite(stored: Any) -> Mapping[str, Any]:
     """
     if not isinstance(stored, dict) or not isinstance(stored.get("expectations"), list):
         raise TypeError("it has no list of expectations")
+    for one in stored["expectations"]:
+        if not isinstance(one, dict) or not isinstance(one.get("kwargs"), dict):
+            raise TypeError(f"it expects {show(one)}, which is no expectation")
     return stored

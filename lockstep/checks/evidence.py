@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -114,18 +115,28 @@ def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> Che
     from lockstep.parity.replay import replay
 
     if lost := losses(loaded):
-        return CheckResult(
-            False,
-            f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
-            where=f"the files of version {loaded.version} of {loaded.name}",
-            todo="Restore its files, have another version serve (`lockstep rollback PIPELINE`), or "
-            "train and promote a version anew: `lockstep train PIPELINE`.",
-        )
+        return incomplete(loaded, lost)
     serving = pipeline or loaded.pipeline
     return check_comparison(
         replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version),
         loaded.pipeline.graph,
         f"replayed here with version {loaded.version}",
+    )
+
+
+def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
+    """The result of a version that holds less than was stored with it, so that nothing proves it.
+
+    Args:
+        loaded: The version.
+        lost: What is lost, as `lockstep.artifacts.holdings.losses` tells.
+    """
+    return CheckResult(
+        False,
+        f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
+        where=f"the files of version {loaded.version} of {loaded.name}",
+        todo="Restore its files, have another version serve (`lockstep rollback PIPELINE`), or "
+        "train and promote a version anew: `lockstep train PIPELINE`.",
     )
 
 

@@ -295,11 +295,12 @@ STALENESS = Check(
 )
 LIVE_VERSION = Check(
     "live_version",
-    "The version that is live can be loaded, and is the one that the gate let serve last, with the "
-    "very files that passed it; `@live` points to it in the registry; and it did not go live "
-    "before the version by which the last partition was scored, unless it is the same. It decides "
-    "whether anything is scored: an alias that was moved by hand, or a registry restored from an "
-    "older copy, with the gate's file or without it, proves nothing.",
+    "The version that is live can be loaded, holds all that was stored with it, and is the one "
+    "that the gate let serve last, with the very files that passed it; `@live` points to it in the "
+    "registry; and it did not go live before the version by which the last partition was scored, "
+    "unless it is the same. It decides whether anything is scored: an alias that was moved by "
+    "hand, or a registry restored from an older copy, with the gate's file or without it, proves "
+    "nothing.",
     "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
     "Where files of the version were damaged, restore them. Then: AGAIN",
     blocking=True,

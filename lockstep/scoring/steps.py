@@ -12,7 +12,9 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.evidence import incomplete
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
@@ -55,6 +57,8 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
         raise
     except ArtifactError as error:
         return _fail(work, "batch", {LIVE_VERSION.name: _not_loaded(work, error)})
+    if lost := losses(live):
+        return _fail(work, "batch", {LIVE_VERSION.name: incomplete(live, lost)}, live=live)
     try:
         rows = read(live.pipeline.record_schema)
     except UnreadableError as error:

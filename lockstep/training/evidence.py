@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.holdings import count, losses
+from lockstep.artifacts.holdings import departures, losses
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
@@ -71,11 +71,9 @@ def _failures(evidence: TrainingEvidence) -> list[str]:
 
 
 def _losses(evidence: TrainingEvidence, loaded: LoadedVersion) -> list[str]:
-    held = count(loaded)
     return [
-        f"it holds {now} {what}, and {evidence.counts.get(what)} were counted when it was trained"
-        for what, now in held.items()
-        if now != evidence.counts.get(what)
+        f"it holds {now} {what}, and {told} were counted when it was trained"
+        for what, now, told in departures(loaded, evidence.counts)
     ]
 
 

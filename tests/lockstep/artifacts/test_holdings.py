@@ -19,11 +19,12 @@ from lockstep.columns.tables import take_rows
 from lockstep.parity.golden import GoldenRecords
 from lockstep.serving.proving import UnprovenError, prove
 
+RADIUS = {
+    "type": "expect_column_values_to_be_between",
+    "kwargs": {"column": "radius", "min_value": 0, "max_value": 50},
+}
 SUITES = {
-    "input": {
-        "name": "input",
-        "expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "radius"}}],
-    },
+    "input": {"name": "input", "expectations": [RADIUS]},
     "features": {"name": "features", "expectations": []},
     "outputs": {"name": "outputs", "expectations": []},
 }
@@ -75,6 +76,20 @@ def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
     assert losses(version) == ()
     assert check_replay(version).passed
     assert prove(version).loaded is version
+
+
+def widened(expectation: Any, **limits: float) -> dict[str, Any]:
+    return {**expectation, "kwargs": {**expectation["kwargs"], **limits}}
+
+
+def test_a_source_that_was_edited_is_an_error_though_no_golden_record_shows_it(
+    files: Files,
+) -> None:
+    path = next((files.directory / "source").rglob("*.py"))
+    path.write_text(path.read_text() + "\n# and nothing else\n")
+    found = check_replay(files.open())
+    assert found.is_error
+    assert "its source is not the one that was stored with it" in found.summary
 
 
 def one_row(golden: GoldenRecords) -> GoldenRecords:
@@ -152,6 +167,16 @@ def test_golden_records_that_were_cut_before_they_were_stored_are_too_few(
             lambda profile: {**profile, "rows": 12},
             "its profile is of 12 rows, and it was fitted on 569: it is another version's",
         ),
+        (
+            "suites/input.json",
+            lambda suite: {**suite, "expectations": [widened(RADIUS, min_value=-1e300)]},
+            "thousandths of all limits of expectations, and 56000 were stored",
+        ),
+        (
+            "suites/input.json",
+            lambda suite: {**suite, "expectations": [widened(RADIUS, mostly=0.01)]},
+            "thousandths of all limits of expectations",
+        ),
         ("manifest.json", lambda manifest: {**manifest, "counts": {}}, "none were stored"),
         (
             "manifest.json",
@@ -187,6 +212,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
     "a list": lambda data: b"[]",
     "null": lambda data: b"null",
     "no text": lambda data: b"\xff\xfe\x00",
+    "no expectation": lambda data: b'{"expectations": [1]}',
 }
 
 

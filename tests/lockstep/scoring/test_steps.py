@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.errors import UnavailableFilesError
+from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import UnavailableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.live import Live
+from lockstep.scoring.live import Live, LiveState
 from lockstep.scoring.partition import Stage, Work, publish
 from lockstep.scoring.records import BlockedError
 from lockstep.scoring.status import findings
@@ -104,6 +106,22 @@ def test_a_damaged_version_fails_live_version_and_nothing_is_judged(live, steps)
         f"The live version cannot be loaded, and nothing is scored: {path} is not what was logged"
     )
     assert live.attempt(DAY).record.steps["batch"].version is None
+
+
+class Exchanged(Live):
+    """What is live, with a suite of another pipeline in a version whose digests all agree."""
+
+    def load(self, state: LiveState) -> LoadedVersion:
+        loaded = super().load(state)
+        alien = {"type": "expect_column_to_exist", "kwargs": {"column": "alcohol"}}
+        return replace(loaded, suites={**loaded.suites, "input": {"expectations": [alien]}})
+
+
+def test_a_suite_of_another_pipeline_fails_live_version_and_nothing_is_judged(live, steps) -> None:
+    steps.serving = Exchanged(live.registry, "orders", live.home.live("orders"))
+    found = steps.batch()
+    assert {name for name, one in results(found).items() if one != "not_judged"} == {"live_version"}
+    assert "expectations, and" in found.blocked_by["live_version"]
 
 
 def test_a_version_that_is_damaged_after_the_batch_fails_golden_replay(live, steps) -> None:
