@@ -49,7 +49,11 @@ def check_code(
     version, count = loaded.version, len(pipeline.graph.order)
     if not columns and not others:
         if framework_digest() == loaded.framework:
-            return CheckResult(True, f"All {count} columns have the code of version {version}.")
+            return CheckResult(
+                True,
+                f"All {count} columns have the code of version {version}.",
+                numbers={"columns": count},
+            )
         return CheckResult(
             False,
             f"All {count} columns have the code of version {version}, but Lockstep's own "

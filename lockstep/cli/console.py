@@ -133,7 +133,7 @@ def _show_both(
     roles: Mapping[str, str],
     comparison: Comparison,
 ) -> None:
-    """Columns with both of their values, and what their comparison says.
+    """Columns with both of their values, what their comparison says, and a test of a difference.
 
     A difference within the digits that a column is allowed is not marked.
     """
@@ -149,6 +149,10 @@ def _show_both(
         )
     OUT.print(table)
     say(comparison.summary)
+    first = comparison.first
+    if first is not None and first.reproducer is not None:
+        say(f"A test that fails while {first.column} differs:")
+        say(first.reproducer.test)
 
 
 def show_aside(row: TracedAside) -> None:

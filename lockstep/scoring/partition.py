@@ -26,7 +26,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.code import check_code, check_environment
 from lockstep.checks.evidence import check_company, check_replay, check_sample
 from lockstep.checks.laws import check_laws
-from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.results import CheckResult, carry_out, coverage
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -455,8 +455,9 @@ def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckRes
     """Whether every row could be computed; those that could not are set aside."""
     failing = rows.failing
     total = len(failing) + len(next(iter(rows.columns.values())))
+    numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
     if not failing:
-        return CheckResult(True, f"All {total:,} rows were computed.", numbers={"failing": 0})
+        return CheckResult(True, f"All {total:,} rows were computed.", numbers=numbers)
     (reason, *_) = failing[0].reasons
     return CheckResult(
         False,
@@ -465,7 +466,7 @@ def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckRes
         severity="ERROR" if quarantined.too_many else "WARN",
         column=reason.column,
         keys=tuple(str(row.key) for row in failing),
-        numbers={"failing": len(failing)},
+        numbers=numbers,
     )
 
 

@@ -243,8 +243,11 @@ def _row(one: Shift, accepted: Collection[str]) -> dict[str, Any]:
 
 
 def _farthest(shifts: Sequence[Shift]) -> list[Shift]:
-    """The farthest shift of each column, which may have shifted by several measures."""
-    return list({shift.column: shift for shift in reversed(shifts)}.values())[::-1]
+    """The first shift of each column, which is its farthest: it may be one by several measures."""
+    found: dict[str, Shift] = {}
+    for shift in shifts:
+        found.setdefault(shift.column, shift)
+    return list(found.values())
 
 
 def _accept_all(shifts: Sequence[Shift]) -> str:
