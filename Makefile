@@ -23,7 +23,7 @@ up: $(STAMP) ## Dagster, MLflow and the HTTP server of flight_delay on 127.0.0.1
 
 # One thread a worker: two workers with two OpenMP threads each wait for one another.
 test: $(STAMP) ## run the whole test suite
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## check format, lint, types and import rules
 	$(BIN)/ruff format --check
