@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lockstep.cli.process import prepare_process
+from lockstep.cli.process import start_command
 
-prepare_process()
+start_command()
 
 import dagster as dg  # noqa: E402
 import great_expectations  # noqa: E402, F401, TID253
@@ -47,3 +48,4 @@ def _use_once() -> None:
 
 
 _use_once()
+gc.freeze()  # what is loaded stays: nobody looks for garbage in it

@@ -511,10 +511,6 @@ def test_a_live_version_that_is_damaged_is_a_failed_check(lockstep: Lockstep, li
     assert lockstep("checks", "orders").status == 1
 
 
-def test_a_day_before_anything_is_live_is_one_clear_line(lockstep: Lockstep, workplace) -> None:
-    assert "orders has no @live" in lockstep("score", "orders", "--day", DAY).error
-
-
 def test_checks_before_any_run_say_that_there_are_none(lockstep: Lockstep, home_path: Path) -> None:
     answer = lockstep("checks", "orders")
     assert (answer.status, answer.out) == (0, f"No check of orders has run in {home_path}.\n")
