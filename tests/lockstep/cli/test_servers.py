@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,13 @@ from lockstep.columns.errors import LockstepError
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.project import Project
 from lockstep.scoring.streams import inbox_of
-from tests.fixtures.orders import Checkout
+from tests.fixtures.orders import Checkout, copy_home
 
 SECONDS = 120
 
 
-@pytest.fixture
-def up(checkout) -> Iterator[subprocess.Popen[str]]:
+@contextmanager
+def started(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
     """`lockstep up` as a person starts it below a project, at the head of its own session."""
     process = subprocess.Popen(
         [
@@ -57,64 +57,20 @@ def up(checkout) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def test_up_serves_all_on_this_machine_only_and_an_interrupt_stops_all(
-    up: subprocess.Popen[str],
-) -> None:
-    said = read_until(up, "Ctrl-C stops them.")
-    addresses = re.findall(r"http://(\S+):(\d+)", said)
-    assert {host for host, _ in addresses} == {"127.0.0.1"}
-    assert len(set(addresses)) == 3
-    for host, port in set(addresses):
-        assert requests.get(f"http://{host}:{port}", timeout=30).ok
-        assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses
+@pytest.fixture
+def up(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
+    """`lockstep up` of the test's own."""
+    with started(checkout) as process:
+        yield process
+
+
+def test_an_interrupt_stops_all(up: subprocess.Popen[str]) -> None:
+    read_until(up, "Ctrl-C stops them.")
     servers = descendants(up.pid)
     assert len(servers) > 2
     os.kill(up.pid, signal.SIGINT)
     assert up.wait(SECONDS) == 0
     assert wait_for_end(servers) == set()
-
-
-def test_a_second_up_says_where_the_first_one_is(
-    up: subprocess.Popen[str], checkout: Checkout
-) -> None:
-    said = read_until(up, "Ctrl-C stops them.")
-    second = checkout.lockstep("up")
-    assert second.returncode == 0
-    assert "runs already" in second.stdout
-    assert re.findall(r"http://\S+", second.stdout) == re.findall(r"http://\S+", said)
-
-
-def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live(
-    trained_checkout: Checkout, up: subprocess.Popen[str]
-) -> None:
-    server = server_of_orders(read_until(up, "Ctrl-C stops them."))
-    assert requests.post(f"{server}/invocations", json=[], timeout=30).status_code == 503
-    assert trained_checkout.lockstep("promote", "orders").returncode == 0
-    assert await_ready(server)["version"] == 1
-
-
-def test_a_server_that_is_killed_is_told_and_answers_again(
-    live_checkout: Checkout, up: subprocess.Popen[str]
-) -> None:
-    server = server_of_orders(read_until(up, "Ctrl-C stops them."))
-    await_ready(server)
-    (pid,) = (one for one in descendants(up.pid) if "serve orders" in command_of(one))
-    os.kill(pid, signal.SIGKILL)
-    read_until(up, "The server of orders stopped (signal 9); it starts again in 1 s.")
-    assert await_ready(server)["version"] == 1
-    assert pid not in descendants(up.pid)
-
-
-def test_what_becomes_of_a_file_is_told_while_it_runs(
-    up: subprocess.Popen[str], checkout: Checkout
-) -> None:
-    read_until(up, "Ctrl-C stops them.")
-    file = checkout.home / "inbox" / "orders" / "claimed" / "monday-0123456789ab.csv"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("order_id\n1\n")
-    home = replace(Project.find(checkout.folder), home_folder=str(checkout.home)).home
-    list(inbox_of(ASSETS, home).untold())
-    assert file.name in read_until(up, "it is complete and will be scored.")
 
 
 def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
@@ -126,6 +82,80 @@ def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
     while left := running_in(groups):
         assert time.monotonic() < deadline, list(map(command_of, left))
         time.sleep(0.1)
+
+
+def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live(
+    trained_checkout: Checkout, up: subprocess.Popen[str]
+) -> None:
+    server = server_of_orders(read_until(up, "Ctrl-C stops them."))
+    assert requests.post(f"{server}/invocations", json=[], timeout=30).status_code == 503
+    assert trained_checkout.lockstep("promote", "orders").returncode == 0
+    assert await_ready(server)["version"] == 1
+
+
+@dataclass(frozen=True)
+class Running:
+    """`lockstep up` that serves a home in which version 1 is live.
+
+    Attributes:
+        checkout: The project.
+        process: The process.
+        said: What it said until all was served.
+    """
+
+    checkout: Checkout
+    process: subprocess.Popen[str]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory,
+    checkouts: Callable[[Path], Checkout],
+    live_home: Path,
+) -> Iterator[Running]:
+    """`lockstep up` that tests share which leave it as it is."""
+    checkout = checkouts(tmp_path_factory.mktemp("running"))
+    copy_home(live_home, checkout.home)
+    with started(checkout) as process:
+        yield Running(checkout, process, read_until(process, "Ctrl-C stops them."))
+
+
+def test_up_serves_all_on_this_machine_only(running: Running) -> None:
+    addresses = re.findall(r"http://(\S+):(\d+)", running.said)
+    assert {host for host, _ in addresses} == {"127.0.0.1"}
+    assert len(set(addresses)) == 3
+    for host, port in set(addresses):
+        assert requests.get(f"http://{host}:{port}", timeout=30).ok
+        assert not answers("127.0.0.2", int(port))  # as it would on all of the machine's addresses
+
+
+def test_a_second_up_says_where_the_first_one_is(running: Running) -> None:
+    second = running.checkout.lockstep("up")
+    assert second.returncode == 0
+    assert "runs already" in second.stdout
+    assert re.findall(r"http://\S+", second.stdout) == re.findall(r"http://\S+", running.said)
+
+
+def test_a_server_that_is_killed_is_told_and_answers_again(running: Running) -> None:
+    server = server_of_orders(running.said)
+    await_ready(server)
+    up = running.process
+    (pid,) = (one for one in descendants(up.pid) if "serve orders" in command_of(one))
+    os.kill(pid, signal.SIGKILL)
+    read_until(up, "The server of orders stopped (signal 9); it starts again in 1 s.")
+    assert await_ready(server)["version"] == 1
+    assert pid not in descendants(up.pid)
+
+
+def test_what_becomes_of_a_file_is_told_while_it_runs(running: Running) -> None:
+    checkout = running.checkout
+    file = checkout.home / "inbox" / "orders" / "claimed" / "monday-0123456789ab.csv"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("order_id\n1\n")
+    home = replace(Project.find(checkout.folder), home_folder=str(checkout.home)).home
+    list(inbox_of(ASSETS, home).untold())
+    assert file.name in read_until(running.process, "it is complete and will be scored.")
 
 
 def test_a_project_without_a_workspace_file_is_served_with_all_its_pipelines(checkout) -> None:
