@@ -48,7 +48,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         labels: The segments.
         always: Those that had enough rows on every training day. A batch without one of them has
             other rows to compare with.
-        known: The smallest share of a day's rows of each segment that had a value.
+        known: The smallest share of a day's rows of each segment that had a value; none of a
+            version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -97,7 +98,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         found = super().find(rows)
         if found is not None and found.strict:
             return found
-        return self._gone(rows) or found
+        return (self._gone(rows) if self.known else None) or found
 
     def _gone(self, rows: Rows) -> Broken | None:
         """The first segment that has hardly a value, though it had many on every training day."""

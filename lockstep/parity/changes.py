@@ -71,9 +71,10 @@ class Changes:
         return replace(self, columns=found)
 
     def beginning(self, batch: str) -> list[str]:
-        """The columns whose change was told at a batch, the farthest first."""
+        """The columns whose change was told at a batch, those that it began with first."""
         begun = [name for name, one in self.columns.items() if one.begun == batch]
-        return sorted(begun, key=lambda name: -self.columns[name].farthest)
+        ways = {name: self.columns[name] for name in begun}
+        return sorted(ways, key=lambda name: (-ways[name].sum, -ways[name].farthest))
 
     @property
     def lasting(self) -> list[str]:
