@@ -34,7 +34,7 @@ from lockstep.training.candidate import fit_candidate
 from lockstep.training.gate import Gate, pass_gate
 from lockstep.training.training_set import compute_training_set, ingest_history
 
-BEFORE = 16
+BEFORE = 28
 """Days before a day that have to be scored, so that it is judged as on any other day."""
 
 
@@ -144,7 +144,7 @@ class Platform:
             day: The day.
             folder: Where its store is to be.
         """
-        days = {(day - timedelta(number)).isoformat() for number in range(1, 2 * BEFORE)}
+        days = {(day - timedelta(number)).isoformat() for number in range(1, BEFORE + 8)}
         source, target = self.store.root, folder / self.declared.name
         shutil.copytree(source / "training", target / "training", copy_function=_link)
         for part in ("records", "attempts", "published"):
