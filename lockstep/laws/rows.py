@@ -124,15 +124,19 @@ class Rows:
         outside: Array = (self.days != np.datetime64(self.day)) & ~is_missing(self.days)
         return outside
 
-    @cached_property
+    @property
     def key_digests(self) -> Array:
         """A digest of each row's key: uint64."""
-        assert self.schema.key is not None, "rows that are scored have a key"
-        return digests_of(self.columns[self.schema.key])
+        key = self.schema.key
+        assert key is not None, "rows that are scored have a key"
+        return self.once("digests of keys", lambda: digests_of(self.columns[key]))
 
-    @cached_property
+    @property
     def content_digests(self) -> Array:
         """A digest of each row's values but for its key and event time: uint64."""
+        return self.once("digests of contents", self._digests_of_contents)
+
+    def _digests_of_contents(self) -> Array:
         left_out = (self.schema.key, self.schema.event_time)
         kept = [name for name in self.columns if name not in left_out]
         return mixed((self._digests(name) for name in kept), len(self))
