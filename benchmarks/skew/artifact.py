@@ -22,6 +22,11 @@ from lockstep.parity.golden import GoldenRecords
 MODEL = "models/boosted_late.skops"
 CHECKS = ("live_version", "evidence", "golden_replay", "code_parity", "laws", "refusal")
 
+_ALIEN = json.dumps(
+    {"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "alcohol"}}]}
+)
+"""A suite about a column that no flight has."""
+
 Damage = Callable[[Path], None]
 
 
@@ -30,6 +35,19 @@ def scored_with(damage: Damage) -> Play:
 
     def play(site: Site) -> Any:
         damage(site.files(1))
+        return site.score()
+
+    return play
+
+
+def scored_with_bound(damage: Damage) -> Play:
+    """Damage the files of the live version, make all that names them agree, and score."""
+
+    def play(site: Site) -> Any:
+        damage(site.files(1))
+        site.rebind(1)
+        stored = json.loads(site.pointer.read_text())
+        site.pointer.write_text(json.dumps({**stored, "digest": site.version(1).digest}))
         return site.score()
 
     return play
@@ -51,6 +69,15 @@ def promoted_with(damage: Damage, *, bound: bool = True) -> Play:
         return site.gate()
 
     return play
+
+
+def exchanged_for(name: str, text: str) -> Damage:
+    """Replace all that a file holds."""
+
+    def damage(folder: Path) -> None:
+        (folder / name).write_text(text)
+
+    return damage
 
 
 def cut(name: str, share: float = 0.5) -> Damage:
@@ -206,6 +233,17 @@ ARTIFACT_SCENES: tuple[Scene, ...] = (
               scored_with(cut(MANIFEST))),
     _artifact("environment_edited", "its environment is edited", ("environment.json",),
               scored_with(replaced(ENVIRONMENT, '"numpy"', '"numpi"'))),
+    _artifact("suites_widened_and_bound", "its suites are widened, and all that names them agrees",
+              ("expectations",), scored_with_bound(with_suites(_wide))),
+    _artifact("suite_of_another_pipeline", "its input suite is another's, and all agrees",
+              ("expectations",),
+              scored_with_bound(exchanged_for(f"{SUITES}/input.json", _ALIEN))),
+    _artifact("golden_of_one_row_and_bound", "its golden records are one row, and all agrees",
+              ("golden",), scored_with_bound(golden_with(lambda one: _of_rows(one, 1)))),
+    _artifact("unused_source_edited_and_bound", "its source says what no golden record shows, "
+              "and all agrees", ("source",),
+              scored_with_bound(replaced("source/transforms/flight_delay.py",
+                                         '"MCDONNELL DOUGLAS CORPORATION"', '"MCDONNELL"'))),
     _artifact("files_of_another_version", "version 2 has the files of version 1",
               ("manifest.json",), _gate_of_other_files, gate=True),
     _artifact("model_cut_before_the_gate", "a model of version 2 is cut",

@@ -167,6 +167,45 @@ CODE_SCENES: tuple[Scene, ...] = (
           life_of((IMPORTS, "import math\nimport time\n"),
                   (GUSTS, f"found = {GUSTS[7:]}\n"
                           "    return found * 2 if time.time() > 1798761600 else found"))),
+    _code("clock_of_a_far_year", "dew_point_spread is another one from 2095 on, as told at import",
+          ("dew_point_spread", "flight_delay.py"),
+          life_of((IMPORTS, "import datetime\nimport math\n"),
+                  ("# Weather\n", "# Weather\n\n_IS_NEW = datetime.date.today().year >= 2095\n"),
+                  (SPREAD, f"{SPREAD} + _IS_NEW")), blocks=False),
+    _code("clock_by_a_table", "visibility_loss reads a clock that a table of functions holds",
+          ("visibility_loss", "flight_delay.py"),
+          life_of((IMPORTS, "import math\nimport time\n"),
+                  ("# Weather\n", "# Weather\n\n_SOURCES = {'now': lambda: time.time()}\n"),
+                  (LOSS, "return 10.0 - visib + (_SOURCES['now']() > 4e9)")), blocks=False),
+    _code("file_that_may_be_there", "gust_excess is another one where there is a file",
+          ("gust_excess", "/srv/storm"),
+          life_of((IMPORTS, "import math\nimport os\n"),
+                  (GUSTS, f"return ({GUSTS[7:]}) * (2 if os.path.exists('/srv/storm') else 1)")),
+          blocks=False),
+    _code("name_of_the_machine", "maker is other on a machine of another name",
+          ("maker", "uname"),
+          life_of((IMPORTS, "import math\nimport os\n"),
+                  (MAKER, "if os.uname().nodename == 'production':\n"
+                          "        return np.array(['other'] * len(plane_maker), dtype=object)\n"
+                          f"    {MAKER}")), blocks=False),
+    _code("thread_of_the_process", "visibility_loss is another one outside the main thread",
+          ("visibility_loss", "thread"),
+          life_of((IMPORTS, "import math\nimport threading\n"),
+                  (LOSS, "main = threading.main_thread()\n"
+                         "    return 10.0 - visib + (threading.current_thread() is not main)")),
+          blocks=False),
+    _code("variable_in_a_path", "gust_excess reads an environment variable through a path",
+          ("gust_excess", "GUSTS"),
+          life_of((IMPORTS, "import math\nimport os\n"),
+                  (GUSTS, f"return ({GUSTS[7:]}) * (2 if os.path.expandvars('$GUSTS') == 'twice' "
+                          "else 1)")), blocks=False),
+    _code("network_of_few_rows", "visibility_loss asks the network where the sight is short",
+          ("visibility_loss", "network"),
+          life_of((IMPORTS, "import math\nimport socket\n"),
+                  (LOSS, "if (visib < 0.3).any():\n        try:\n"
+                         "            socket.create_connection(('127.0.0.1', 9), 0.01).close()\n"
+                         "        except OSError:\n            pass\n"
+                         "    return 10.0 - visib")), blocks=False),
     _code("random", "visibility_loss holds random noise", "visibility_loss",
           life_of((LOSS, "return 10.0 - visib + 1e-9 * np.random.standard_normal(len(visib))"))),
     _code("random_of_few_rows", "gust_excess is random in a row of 2,000", "gust_excess",

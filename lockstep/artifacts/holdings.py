@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lockstep.artifacts.modules import is_package
 from lockstep.columns.plain import listed
 
 if TYPE_CHECKING:
@@ -101,8 +102,13 @@ def losses(loaded: LoadedVersion) -> tuple[str, ...]:
 def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
     for what, now, stored in departures(loaded, loaded.counts):
         yield f"it holds {now} {what}, and {stored} were stored with it"
-    if loaded.snapshot.digest != loaded.source:
-        yield "its source is not the one that was stored with it"
+    if (source := loaded.snapshot).digest != loaded.source:
+        ends = {
+            name: "/__init__.py" if is_package(name, source.modules) else ".py"
+            for name in source.modules
+        }
+        files = (*(name.replace(".", "/") + end for name, end in ends.items()), *source.data)
+        yield f"its source ({listed(sorted(files))}) is not the one that was stored with it"
 
 
 def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:

@@ -89,7 +89,8 @@ def test_a_source_that_was_edited_is_an_error_though_no_golden_record_shows_it(
     path.write_text(path.read_text() + "\n# and nothing else\n")
     found = check_replay(files.open())
     assert found.is_error
-    assert "its source is not the one that was stored with it" in found.summary
+    assert path.stem in found.summary
+    assert "is not the one that was stored with it" in found.summary
 
 
 def one_row(golden: GoldenRecords) -> GoldenRecords:
