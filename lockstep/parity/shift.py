@@ -48,6 +48,10 @@ BLOCKS = 2
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
 
+MOST_APART = 0.5
+"""Share of their digits in which days of a window differ, from which on digits tell no unit: a few
+different values have digits of their own."""
+
 _FAR = 1_000_000
 """A distance from which on digits after the point tell nothing."""
 
@@ -257,7 +261,8 @@ def sudden_shift(
       middle 90 percent. Finds what lies where no day lay, and how far away.
     - digits: total variation distance of the digits after the decimal point from those of the
       whole window. Finds a changed unit even where the values themselves could be right, since
-      measurements are rounded in the unit in which they are made.
+      measurements are rounded in the unit in which they are made. None where days of the window
+      have hardly half of their digits in common.
 
     A measure is left out where it cannot tell: see `unjudged_columns`.
 
@@ -373,6 +378,8 @@ def _measured(
     if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
         found |= {measure: _MEASURES[measure](filled, day) for measure in _apt(filled)}
         found["constant"] = _constant(filled, day)
+        if "digits" in found and found["digits"][1] >= MOST_APART:
+            del found["digits"]
     return found
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import MINIMUM_WINDOW, Jumps, sudden_shift, unjudged_columns
+from lockstep.parity.shift import MINIMUM_WINDOW, Jumps, measured, sudden_shift, unjudged_columns
 
 KINDS = {
     "temp": Kind.FLOAT,  # moves from day to day, measured in tenths of a degree Celsius
@@ -96,6 +96,15 @@ def test_minutes_for_hhmm_change_the_shape():
 def test_another_unit_shows_in_level_and_digits():
     celsius = (TODAY["temp"] - 32) / 1.8
     assert {shift.measure for shift in shifts(temp=celsius)} == {"level", "digits"}
+
+
+def test_digits_of_a_few_values_that_differ_from_day_to_day_tell_no_unit():
+    def narrow(day):
+        temp = np.repeat(0.02 * (np.arange(4) + 5 * day), 225).round(2)
+        return profile(day_of(day, temp=temp))
+
+    found = measured([narrow(day) for day in range(14)], narrow(14))
+    assert ("temp", "digits") not in {(one.column, one.measure) for one in found}
 
 
 def test_the_message_tells_column_values_and_what_is_usual():
