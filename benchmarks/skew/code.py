@@ -118,7 +118,7 @@ def _code(
 
 
 _CALLS = "_CALLS: list[int] = []\n\n\n@feature\ndef gust_excess("
-_SEEN = "_SEEN: dict[str, float] = {}\n\n\n@feature\ndef visibility_loss("
+_SEEN = "_SEEN: dict[str, float] = {}\n\n\n@feature\ndef plane_age("
 CODE_SCENES: tuple[Scene, ...] = (
     _code("batch_mean", "dew_point_spread is measured from the mean of its batch",
           "dew_point_spread", life_of((SPREAD, f"{SPREAD} - np.nanmean(temp - dewp)"))),
@@ -129,7 +129,7 @@ CODE_SCENES: tuple[Scene, ...] = (
           "dew_point_spread",
           life_of((SPREAD, f"{SPREAD} - (np.nanmean(temp - dewp) if len(temp) > 400 else 0.0)"))),
     _code("batch_minimum", "plane_age counts from the newest aircraft of the batch", "plane_age",
-          life_of((AGE, "return np.fmax(np.nanmax(plane_year), 2013) - plane_year"))),
+          life_of((AGE, "return np.nanmax(plane_year) - plane_year"))),
     _code("batch_rank", "visibility_loss is a rank within the batch", "visibility_loss",
           life_of((LOSS, "return np.argsort(np.argsort(visib)).astype(float)"))),
     _code("running_maximum", "gust_excess is the largest so far", "gust_excess",
@@ -146,12 +146,12 @@ CODE_SCENES: tuple[Scene, ...] = (
                    "def visibility_loss(visib: Floats, distance: Floats)"),
                   (LOSS, "return np.where(distance == 80.0, 10.0 - np.nanmean(visib), 10.0 - visib)"
                    ))),
-    _code("codes_of_the_batch", "carrier_group is the batch's commonest where it is not known",
+    _code("codes_of_the_batch", "carrier_group is the batch's commonest for one rare carrier",
           "carrier_group",
           life_of((GROUP, 'found = _texts(CARRIER_GROUPS, carrier, "other")\n'
                           "    names, counts = np.unique(found.astype(str), return_counts=True)\n"
                           "    common = str(names[counts.argmax()])\n"
-                          '    return np.array([common if one == "AS" else kind for one, kind in '
+                          '    return np.array([common if one == "F9" else kind for one, kind in '
                           "zip(carrier.tolist(), found.tolist(), strict=True)], dtype=object)"))),
     _code("single_row", "maker is other where a row comes alone", "maker",
           life_of((MAKER, "if len(plane_maker) == 1:\n"
@@ -235,7 +235,8 @@ CODE_SCENES: tuple[Scene, ...] = (
           life_of((IMPORTS, "import locale\nimport math\n"),
                   (MAKER, "if (locale.getlocale()[0] or 'C') not in ('C', 'en_US'):\n"
                           "        return np.array(['other'] * len(plane_maker), dtype=object)\n"
-                          f"    {MAKER}")), blocks=False),
+                          f"    {MAKER}")), blocks=False,
+          unfound="Where a system has no locale but C, no process has another one."),
     _code("environment_variable", "visibility_loss reads an environment variable",
           ("visibility_loss", "MILES", "environ"),
           life_of((IMPORTS, "import math\nimport os\n"),
@@ -246,20 +247,21 @@ CODE_SCENES: tuple[Scene, ...] = (
     _code("file_that_changes_much", "maker reads a file in which a common key changes later",
           ("maker", "rates.json"),
           life_with_file('{"EMBRAER": "Embraer"}', '{"EMBRAER": "Boeing"}')),
-    _code("first_call", "gust_excess is another one at the first call", "gust_excess",
+    _code("first_call", "gust_excess is another one at the first large call", "gust_excess",
           life_of(("@feature\ndef gust_excess(", _CALLS),
-                  (GUSTS, "_CALLS.append(1)\n"
-                          f"    found = {GUSTS[7:]}\n"
+                  (GUSTS, f"found = {GUSTS[7:]}\n"
+                          "    if len(found) <= 100:\n        return found\n"
+                          "    _CALLS.append(1)\n"
                           "    return found * 0.5 if len(_CALLS) == 1 else found"))),
-    _code("last_value_kept", "visibility_loss fills a missing value with the last one seen",
-          "visibility_loss",
-          life_of(("@feature\ndef visibility_loss(", _SEEN),
-                  (LOSS, "found = np.array(10.0 - visib)\n"
-                         "    for row in range(len(found)):\n"
-                         "        if np.isnan(found[row]):\n"
-                         "            found[row] = _SEEN.get('last', 0.0)\n"
-                         "        _SEEN['last'] = float(found[row])\n"
-                         "    return found"))),
+    _code("last_value_kept", "plane_age fills a missing value with the last one seen",
+          "plane_age",
+          life_of(("@feature\ndef plane_age(", _SEEN),
+                  (AGE, f"found = np.array({AGE[7:]}, dtype=float)\n"
+                        "    for row in range(len(found)):\n"
+                        "        if np.isnan(found[row]):\n"
+                        "            found[row] = _SEEN.get('last', 0.0)\n"
+                        "        _SEEN['last'] = float(found[row])\n"
+                        "    return found"))),
     _code("input_changed_in_place", "dew_point_spread changes temp in place",
           ("dew_point_spread", "temp"),
           life_of((SPREAD, "temp -= dewp\n    return temp"))),
