@@ -234,42 +234,45 @@ def test_a_promotion_with_changed_code_fails_and_leaves_live_where_it_was(
     assert "is_heavy" in found.stdout
 
 
-FROM_OUTSIDE = ("return weight > 5", 'return weight > (3 if os.path.exists("heavier") else 5)')
+FROM_OUTSIDE = (
+    "return weight > 5",
+    "return weight > (5 if sys.get_int_max_str_digits() == 4300 else 3)",
+)
+OTHERWISE = {"PYTHONINTMAXSTRDIGITS": "5000"}
 
 
 @pytest.fixture(scope="module")
-def looks_for_a_file(tmp_path_factory: pytest.TempPathFactory, checkouts):
-    """A checkout in which a feature asks whether a file is there; version 1 is live.
+def follows_the_interpreter(tmp_path_factory: pytest.TempPathFactory, checkouts):
+    """A checkout in which a feature follows a setting of the interpreter; version 1 is live.
 
     No version carries that, and nothing tells of it while it is asked.
     """
     checkout = checkouts(tmp_path_factory.mktemp("outside"))
     checkout.edit("transforms/orders.py", *FROM_OUTSIDE)
     checkout.edit(
-        "transforms/orders.py", "from typing import Any", "import os\nfrom typing import Any"
+        "transforms/orders.py", "from typing import Any", "import sys\nfrom typing import Any"
     )
     assert checkout.lockstep("train", "orders").returncode == 0
     assert checkout.lockstep("promote", "orders").returncode == 0
-    (checkout.folder / "heavier").touch()
     return checkout
 
 
 def test_what_decides_from_outside_is_caught_by_the_golden_replay_and_nothing_is_published(
-    looks_for_a_file,
+    follows_the_interpreter,
 ) -> None:
-    found = looks_for_a_file.lockstep("score", "orders", "--day", "2020-03-01")
+    found = follows_the_interpreter.lockstep("score", "orders", "--day", "2020-03-01", **OTHERWISE)
     assert found.returncode == 1
     line = next(line for line in found.stdout.splitlines() if "golden_replay" in line)
     assert line.startswith("FAILED")
     assert "is_heavy" in found.stdout
-    data = looks_for_a_file.home / "data" / "orders" / "daily"
+    data = follows_the_interpreter.home / "data" / "orders" / "daily"
     assert not (data / "published" / "2020-03-01.parquet").exists()
 
 
 def test_a_promotion_where_something_outside_decides_fails_by_the_columns_name(
-    looks_for_a_file,
+    follows_the_interpreter,
 ) -> None:
-    found = looks_for_a_file.lockstep("promote", "orders", "--json")
+    found = follows_the_interpreter.lockstep("promote", "orders", "--json", **OTHERWISE)
     assert found.returncode == 1
     (run,) = json.loads(found.stdout)["runs"]
     replay = next(check for check in run["checks"] if check["check"] == "golden_replay")
