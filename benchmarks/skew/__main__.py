@@ -100,10 +100,21 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     if "second" in parts:
         others["second_table"] = _second(home / "bikes", asked)
     peers = _peers(home, halves, asked) if "peers" in parts else {}
-    seconds = round(time.monotonic() - begun)
-    found = document(outcomes, clean, {**others, "seconds": seconds}, peers)
+    others |= _taken(time.monotonic() - begun)
+    found = document(outcomes, clean, others, peers)
     print(tell(found))
     return found
+
+
+def _taken(seconds: float) -> dict[str, Any]:
+    """How long it all took, and on what."""
+    import pyperf
+
+    from benchmarks._report import machine
+
+    run = pyperf.Run([seconds], metadata={"name": "skew"})
+    told = machine(pyperf.BenchmarkSuite([pyperf.Benchmark([run])]))
+    return {"seconds": round(seconds), "machine": ", ".join(told.splitlines())}
 
 
 def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:

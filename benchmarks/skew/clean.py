@@ -57,7 +57,7 @@ class CleanDays:
         return len(loud - {one.day for one in self.alarms if one.result == "failed"})
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data: how many days each check spoke on, and every error."""
+        """As plain data: how many days each check spoke on, each warning, event and error."""
         by_check: dict[str, Counter[str]] = {}
         for one in self.alarms:
             by_check.setdefault(one.check, Counter())[one.result] += 1
@@ -70,6 +70,7 @@ class CleanDays:
             "stated_rate": STATED_RATE,
             "by_check": {name: dict(counts) for name, counts in sorted(by_check.items())},
             "incidents": [asdict(one) for one in self.alarms if one.result == "failed"],
+            "told": [asdict(one) for one in self.alarms if one.result != "failed"],
         }
 
 

@@ -984,6 +984,7 @@ NUMBERS = (
         "pressure is 10 too low",
         "pressure",
         alter("pressure", lambda values: values - 10),
+        unfound="Pressure moves as much from one day to the next, and no other column tells it.",
     ),
     _data(
         "latitude_noisy",

@@ -151,6 +151,8 @@ def markdown(found: Mapping[str, Any]) -> str:
         f"{one['by'] or one['unfound'] or 'nothing found it'} |"
         for one in found["faults"]
     ]
+    if "machine" in found:
+        lines += ["", f"It took {found['seconds'] / 60:.0f} minutes on: {found['machine']}"]
     return "\n".join(lines) + "\n"
 
 
@@ -165,6 +167,12 @@ def _clean(clean: Mapping[str, Any]) -> list[str]:
         for name, counts in clean["by_check"].items()
     ]
     incidents = [f"- {one['day']}, `{one['check']}`: {one['said']}" for one in clean["incidents"]]
+    failed = {one["day"] for one in clean["incidents"]}
+    told = [
+        f"{one['day']} (`{one['check']}`, {one['column']})"
+        for one in clean["told"]
+        if one["day"] not in failed
+    ]
     return [
         f"On {clean['days']} clean days: errors on {clean['errors']}, warnings or events alone on "
         f"{clean['days_with_warnings_or_events']}.",
@@ -173,7 +181,11 @@ def _clean(clean: Mapping[str, Any]) -> list[str]:
         "|---|--:|--:|--:|",
         *checks,
         "",
+        "Errors:",
+        "",
         *incidents,
+        "",
+        f"Warnings and events of other days: {', '.join(told) or 'none'}.",
     ]
 
 
