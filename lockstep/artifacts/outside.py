@@ -66,6 +66,8 @@ _BETWEEN = (
 _RESOLVING = ("resolve", "realpath")
 """Functions that look at files to tell where a path leads, which is no part of what is read."""
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
+_IN_MEMORY = "/dev/shm/"
+"""Files as any others, which are kept in memory."""
 _MOST = 50
 """Readings that are kept."""
 
@@ -305,7 +307,8 @@ def _path(given: Any) -> str | None:
 
 def _belongs_to_environment(path: str) -> bool:
     """Whether a file is Python's, an installed library's or the system's own."""
-    return path.startswith(_SYSTEM) or path.endswith(".pyc") or path.startswith(_installed())
+    is_system = path.startswith(_SYSTEM) and not path.startswith(_IN_MEMORY)
+    return is_system or path.endswith(".pyc") or path.startswith(_installed())
 
 
 @cache

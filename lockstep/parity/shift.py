@@ -48,9 +48,9 @@ BLOCKS = 2
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
 
-MOST_APART = 0.5
-"""Share of their digits in which days of a window differ, from which on digits tell no unit: a few
-different values have digits of their own."""
+MOST_BY_CHANCE = 0.25
+"""How far the digits of a day may be from those of its window by chance alone. With fewer rows than
+that takes, days of one unit have digits of their own."""
 
 _FAR = 1_000_000
 """A distance from which on digits after the point tell nothing."""
@@ -261,8 +261,8 @@ def sudden_shift(
       middle 90 percent. Finds what lies where no day lay, and how far away.
     - digits: total variation distance of the digits after the decimal point from those of the
       whole window. Finds a changed unit even where the values themselves could be right, since
-      measurements are rounded in the unit in which they are made. None where days of the window
-      have hardly half of their digits in common.
+      measurements are rounded in the unit in which they are made. None of so few rows that
+      they differ as much by chance.
 
     A measure is left out where it cannot tell: see `unjudged_columns`.
 
@@ -378,7 +378,7 @@ def _measured(
     if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
         found |= {measure: _MEASURES[measure](filled, day) for measure in _apt(filled)}
         found["constant"] = _constant(filled, day)
-        if "digits" in found and found["digits"][1] >= MOST_APART:
+        if "digits" in found and _by_chance(filled, day.rows) > MOST_BY_CHANCE:
             del found["digits"]
     return found
 
@@ -469,6 +469,16 @@ def _digits(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, f
     others = (total - within) / (len(within) - 1)
     usual = np.abs(within - others).sum(axis=1).max() / 2
     return float(np.abs(shares[-1] - total / len(within)).sum() / 2), float(usual)
+
+
+def _by_chance(days: Sequence[ColumnProfile], rows: int) -> float:
+    """The mean total variation distance of so many rows from the shares that they are drawn from.
+
+    It is half the sum of the mean deviations of binomial shares, sqrt(2 p (1 - p) / (pi n)) each
+    (Johnson, Kemp and Kotz, "Univariate Discrete Distributions", chapter 3, by its normal limit).
+    """
+    shares = _share_table(days).mean(axis=0)
+    return float(np.sqrt(2 * shares * (1 - shares) / (np.pi * rows)).sum() / 2)
 
 
 _MEASURES: dict[

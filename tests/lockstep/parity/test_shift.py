@@ -98,13 +98,14 @@ def test_another_unit_shows_in_level_and_digits():
     assert {shift.measure for shift in shifts(temp=celsius)} == {"level", "digits"}
 
 
-def test_digits_of_a_few_values_that_differ_from_day_to_day_tell_no_unit():
-    def narrow(day):
-        temp = np.repeat(0.02 * (np.arange(4) + 5 * day), 225).round(2)
-        return profile(day_of(day, temp=temp))
+@pytest.mark.parametrize(("rows", "can_tell"), [(24, False), (900, True)])
+def test_digits_of_a_few_rows_tell_no_unit(rows, can_tell):
+    def hundredths(day):
+        temp = np.random.default_rng(day).normal(50, 9, rows).round(2)
+        return profile({name: values[:rows] for name, values in day_of(day, temp=temp).items()})
 
-    found = measured([narrow(day) for day in range(14)], narrow(14))
-    assert ("temp", "digits") not in {(one.column, one.measure) for one in found}
+    found = measured([hundredths(day) for day in range(14)], hundredths(14))
+    assert (("temp", "digits") in {(one.column, one.measure) for one in found}) == can_tell
 
 
 def test_the_message_tells_column_values_and_what_is_usual():

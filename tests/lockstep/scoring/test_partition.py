@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.holdings import count
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
@@ -105,6 +106,7 @@ def held_to(live, frame: pd.DataFrame, **suites: dict[str, Any]) -> ScoredPartit
     """Score rows by the live version, held to other suites than it was fitted with."""
     version = live.registry.load("orders", "live")
     version = replace(version, suites={**version.suites, **suites})
+    version = replace(version, counts=count(version))
     rows = decode(frame, version.pipeline.record_schema)
     return score(Work(ASSETS, live.store, "daily", DAY), version, rows, accept=["price"])
 
