@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
             os.environ.pop(name, None)
         found = run(home, asked)
-    _write(found, asked)
+    _write(_without(str(home), found), asked)
     return 0
 
 
@@ -186,6 +186,12 @@ def _home(named: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="lockstep-skew-") as folder:
         yield Path(folder)
+
+
+def _without(folder: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, with a folder of this machine that messages name called HOME."""
+    told: dict[str, Any] = json.loads(json.dumps(found).replace(folder, "HOME"))
+    return told
 
 
 def _write(found: dict[str, Any], asked: argparse.Namespace) -> None:

@@ -166,7 +166,10 @@ def _clean(clean: Mapping[str, Any]) -> list[str]:
         f"{counts.get('event', 0)} |"
         for name, counts in clean["by_check"].items()
     ]
-    incidents = [f"- {one['day']}, `{one['check']}`: {one['said']}" for one in clean["incidents"]]
+    incidents = [
+        f"- {one['day']}, `{one['check']}`: {one['said'].partition(';')[0].partition('. ')[0]}"
+        for one in clean["incidents"]
+    ]
     failed = {one["day"] for one in clean["incidents"]}
     told = [
         f"{one['day']} (`{one['check']}`, {one['column']})"
