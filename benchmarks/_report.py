@@ -71,6 +71,12 @@ def machine(suite: pyperf.BenchmarkSuite, names: Sequence[str] = LIBRARIES) -> s
     )
 
 
+def this_machine() -> str:
+    """The same of the machine that this runs on, in one line, where nothing is timed by pyperf."""
+    run = pyperf.Run([1.0], metadata={"name": "machine"})
+    return ", ".join(machine(pyperf.BenchmarkSuite([pyperf.Benchmark([run])])).splitlines())
+
+
 def table(suite: pyperf.BenchmarkSuite) -> str:
     """The median of each benchmark, with its least and its largest value."""
     width = max(map(len, suite.get_benchmark_names()))

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -28,14 +27,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from assets.flight_delay import ASSETS
-from benchmarks._report import LIBRARIES, Outcome
+from benchmarks._report import Outcome, this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.platform import Platform, build, score_days
 from lockstep.columns.decode import Decoded, decode
@@ -235,9 +233,7 @@ def measure(home: Path, rounds: int, count: int) -> dict[str, Any]:
     _scored(whole, days)  # what is asked for the first time is made then
     told: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "machine": this_machine(),
         "day": figures([one for _ in range(rounds) for one in _scored(whole, days)]),
     }
     project = Project.find(Path(__file__))

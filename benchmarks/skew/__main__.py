@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Carry out what is asked for, and give all that was found as plain data."""
+    from benchmarks._report import this_machine
     from benchmarks.skew.clean import CALENDAR, heard
     from benchmarks.skew.data import TABLES, try_faults
     from benchmarks.skew.faults import HALVES, half_of_day
@@ -86,10 +87,10 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     scored = score_days(platform, calendar, _say)
     outcomes = []
     if scenes:
-        outcomes += try_scenes(prepare(platform, home / "site"), home / "work", scenes)
+        outcomes += try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
     for half, chosen in days.items() if "data" in parts else ():
         faults = [one for one in flights.of(half) if asked.like in one.fault.name]
-        outcomes += try_faults("flights", home, home / "work", faults, chosen)
+        outcomes += try_faults("flights", home, home / "trials", faults, chosen)
     told = {day: one for day, one in scored.items() if half_of_day(day) in halves}
     clean = heard(told).to_json() if "clean" in parts else {}
     others: dict[str, Any] = {}
@@ -100,21 +101,10 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     if "second" in parts:
         others["second_table"] = _second(home / "bikes", asked)
     peers = _peers(home, halves, asked) if "peers" in parts else {}
-    others |= _taken(time.monotonic() - begun)
+    others |= {"seconds": round(time.monotonic() - begun), "machine": this_machine()}
     found = document(outcomes, clean, others, peers)
     print(tell(found))
     return found
-
-
-def _taken(seconds: float) -> dict[str, Any]:
-    """How long it all took, and on what."""
-    import pyperf
-
-    from benchmarks._report import machine
-
-    run = pyperf.Run([seconds], metadata={"name": "skew"})
-    told = machine(pyperf.BenchmarkSuite([pyperf.Benchmark([run])]))
-    return {"seconds": round(seconds), "machine": ", ".join(told.splitlines())}
 
 
 def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
@@ -125,7 +115,7 @@ def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
     flights = TABLES["flights"]
     told = []
     for half, day in days.items():
-        told += compare_runs(home, home / "work", tenth(flights.of(half)), day)
+        told += compare_runs(home, home / "trials", tenth(flights.of(half)), day)
     _say(f"{sum(one.agrees for one in told)} of {len(told)} runs say what was judged in process.")
     for one in told:
         if not one.agrees:
@@ -147,7 +137,7 @@ def _second(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     platform = build(home, bikes.declared, _say)
     scored = score_days(platform, CALENDAR, _say)
     days = [day for half in HALVES for day in bikes.days(half, max(asked.days // 2, 1))]
-    outcomes = try_faults("bikes", home, home / "work", bikes.faults, days)
+    outcomes = try_faults("bikes", home, home / "trials", bikes.faults, days)
     found = document(outcomes, heard(scored).to_json(), {}, {})
     print(f"The second table:\n{tell(found)}\n")
     return {"table": f"Bikeshare of {PACKAGE}", **found}
@@ -163,7 +153,7 @@ def _peers(home: Path, halves: Sequence[Half], asked: argparse.Namespace) -> dic
     flights = TABLES["flights"]
     days = {half: flights.days(half, asked.days) for half in halves}
     clean = [day for day in CALENDAR if half_of_day(day) in halves]
-    return try_tools(flights, home, home / "work" / "peers", days, clean, _say)
+    return try_tools(flights, home, home / "trials" / "peers", days, clean, _say)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -206,7 +206,7 @@ def score_days(
 
 def copy_home(source: Path, target: Path) -> None:
     """Copy a home, its registry's database as one that may be open."""
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("mlflow.db", "cache", "work"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("mlflow.db", "cache", "trials"))
     with (
         sqlite3.connect(source / "mlflow" / "mlflow.db") as before,
         sqlite3.connect(target / "mlflow" / "mlflow.db") as after,
