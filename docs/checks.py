@@ -35,12 +35,13 @@ the training's mix, rank by rank, where a distribution is another one (drift, a 
 median or commonest category, where rows break a law; what they were, where rows came again. At most
 500 rows are computed for it, and only where there is a finding.
 
-Each check tells among its figures how many rows and columns it looked at. In Dagster, the details
-of `input_drift`, `prediction_drift` and `sudden_shift` list every column with its distance, its
-limit, and small histograms of both sides; those of a check of parity list a few rows with inputs,
-expected and actual values, a record and a test to try, and a picture of the columns around the
-first that differs, with the values of one record on both sides. `scored` has a picture of columns
-by days: what was found of which, by which check.
+Each check of rows tells among its figures how many rows and columns it looked at, and
+`environment_parity` how many facts. In Dagster, the details of `input_drift`, `prediction_drift`
+and `sudden_shift` list every column with its distance, its limit, and small histograms of training
+and of the batch (of `sudden_shift`, of the batch before as well); those of a check of parity list
+a few rows with inputs, expected and actual values, a record and a test to try, and a picture of the
+columns around the first that differs, with the values of one record on both sides. `scored` has a
+picture of columns by days: what was found of which, by which check.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, or as *execution failed* where another check has stopped the run, and what was

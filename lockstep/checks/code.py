@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.results import CheckResult
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.snapshot import Snapshot
@@ -166,13 +166,16 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     differences = loaded.environment.compare(Environment.capture())
     grave = [one for one in differences if one.severity == "error"]
     listed = "; ".join(str(one) for one in (grave or differences)[:4])
+    facts = loaded.environment.facts
     return CheckResult(
         passed=not differences,
-        summary=f"{len(differences)} differences from the environment of the fit: {listed}."
+        summary=f"{counted(len(differences), 'difference')} from the environment of the fit: "
+        f"{listed}."
         if differences
         else "Python, libraries, BLAS, processor, threads, time zone and locale are as at the fit.",
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
+        numbers={"facts": facts, "differences": len(differences)},
         table=[one.to_json() for one in differences],
     )
 

@@ -57,7 +57,7 @@ def check_changes(
         limits: Their limits.
         changes: The changes that are under way after the batch.
         batch: The day or file.
-        ask: Tells what columns do to the outputs; asked of those whose change begins.
+        ask: Tells what columns do to the outputs; asked of those that are told of.
         each: Whether each batch that is far counts by itself, as of decisions.
     """
     lacking = _nothing_judged(found)
@@ -70,7 +70,8 @@ def check_changes(
     counted = [name for name in far if each and name not in begun]
     parts = [_begun(by_name[name], changes.columns[name]) for name in begun[:_MOST_TOLD]]
     parts += [f"{name} has {by_name[name].message}" for name in counted[:_MOST_TOLD]]
-    impact = impact_of(partial(ask, begun)) if begun and ask is not None else None
+    warned = [*begun, *counted]
+    impact = impact_of(partial(ask, warned)) if warned and ask is not None else None
     if impact is not None:
         parts.append(str(impact))
     if not parts:
@@ -81,8 +82,8 @@ def check_changes(
         parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
     return _result(
         found,
-        "; ".join(parts) + ".",
-        warned=[*begun, *counted],
+        ". ".join(parts) + ".",
+        warned=warned,
         changes=changes,
         begun=len(begun),
         effects=impact.effects if impact is not None else (),

@@ -326,8 +326,9 @@ PREDICTION_DRIFT = Check(
     "prediction_drift",
     "The outputs are distributed as models predicted training rows that they were not fitted to, "
     "within limits that were calibrated at the fit: by chance 1 % of batches pass any. It warns "
-    "when a lasting change begins, and of each batch whose outputs pass a limit. That is drift, "
-    "not a fault of serving.",
+    "when a lasting change begins, and of each batch whose outputs pass a limit, and tells which "
+    "decisions are others than by the training's mix, and in which segment of the rows most. That "
+    "is drift, not a fault of serving.",
     "Look at input_drift for the columns that moved, and at live_quality for what it costs.",
     need=needs.OUTPUTS,
 )

@@ -5,7 +5,7 @@ depends on what was found:
 
 - a distribution that is another one (drift, a sudden shift) is held against the *mix of the
   training*: of each column the values are replaced by those of the training of the same rank, or
-  as few of them as give the categories the shares that they had;
+  as few of them, drawn by chance, as give the categories the shares that they had;
 - rows that break a law are held against what is *typical*: the training's median, or its commonest
   category, in the place of each value of the suspect. Ranks say nothing of values that were
   swapped or joined to other rows. So it tells what rests on these values, right or wrong;
@@ -65,7 +65,7 @@ class Counterfactuals:
 
     Attributes:
         pipeline: What computes.
-        raw: The fields of the rows.
+        raw: The fields of the rows; outputs too, where these are replaced.
         profile: The profile of the training.
     """
 
@@ -136,7 +136,7 @@ class Counterfactuals:
         graph, names = self.pipeline.graph, list(columns)
         if not len(self.raw[self.pipeline.key]):
             return Impact(lacking="No row is left whose outputs it could change.")
-        if any(set(names) & graph.ancestors(output) for output in graph.outputs):
+        if any(set(names) & {output, *graph.ancestors(output)} for output in graph.outputs):
             return None
         return Impact(lacking=f"No output comes from {listed(names, _NAMED)}.")
 
@@ -184,15 +184,17 @@ def with_mix(values: Array, before: ColumnProfile) -> Array:
         places = np.rint((ranks + 0.5) / len(known) * (len(before.quantiles) - 1)).astype(np.int64)
         mixed[known] = np.array(before.quantiles)[places].astype(values.dtype)
         return mixed
-    texts = [str(one) for one in values[known].tolist()]
-    room = {name: round(share * len(known)) for name, share in before.shares.items()}
+    chance = np.random.default_rng(len(known))  # not the last rows of a day: these are its evening
+    by_name: dict[str, list[int]] = {name: [] for name in before.shares}
+    for place, value in zip(known.tolist(), values[known].tolist(), strict=True):
+        by_name.setdefault(str(value), []).append(place)
     surplus: list[int] = []
-    for place, text in zip(known.tolist(), texts, strict=True):
-        if room.get(text, 0):
-            room[text] -= 1
-        elif not before.rest or text in before.shares:
-            surplus.append(place)
-    lacking = (name for name, count in room.items() for _ in range(count))
-    for place, name in zip(surplus, lacking, strict=False):
+    lacking: list[str] = []
+    for name, found in by_name.items():
+        more = len(found) - round(before.shares.get(name, 0.0) * len(known))
+        if more > 0 and (name in before.shares or not before.rest):
+            surplus += chance.choice(found, more, replace=False).tolist()
+        lacking += [name] * -more
+    for place, name in zip(chance.permutation(surplus), lacking, strict=False):
         mixed[place] = name == "True" if values.dtype == bool else name
     return mixed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -136,34 +136,40 @@ def _unjudged(
     return None
 
 
-def histograms(before: ColumnProfile, now: ColumnProfile) -> tuple[str, str]:
-    """Two small histograms over the same parts, of training and of the batch.
+def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ...]:
+    """Small histograms over the same parts, of training and of batches.
 
-    Numbers are parted from the 1st to the 99th percentile of both, each end taking what lies
+    Numbers are parted from the 1st to the 99th percentile of all, each end taking what lies
     beyond; texts into the most frequent categories of the training, then all others.
+
+    Returns:
+        One a profile, in their order; all are empty where they cannot be compared.
     """
-    parts = _parts(before, now) if before.holds == now.holds else None
-    if parts is None:
-        return "", ""
-    return _bars(parts[0]), _bars(parts[1])
+    profiles = (training, *others)
+    if any(one.holds != training.holds for one in others):
+        return ("",) * len(profiles)
+    return tuple(_bars(shares) for shares in _parts(profiles))
 
 
-def _parts(before: ColumnProfile, now: ColumnProfile) -> tuple[np.ndarray, np.ndarray] | None:
-    if before.holds == "categories":
-        names = list(before.shares)[: _PARTS - 1]
-        shares = [[one.shares.get(name, 0.0) for name in names] for one in (before, now)]
-        old, new = (np.array([*one, max(1 - sum(one), 0.0)]) for one in shares)
-        return old * (before.missing < 1), new * (now.missing < 1)
-    inner = [value for one in (before, now) for value in one.quantiles[1:100]]
+def _parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
+    """The shares of each profile in the same parts; of none, where no profile has a number."""
+    if profiles[0].holds == "categories":
+        names = list(profiles[0].shares)[: _PARTS - 1]
+        shares = [np.array([one.shares.get(name, 0.0) for name in names]) for one in profiles]
+        rest = [max(1 - float(one.sum()), 0.0) for one in shares]
+        return [
+            np.append(known, others) * (one.missing < 1)
+            for one, known, others in zip(profiles, shares, rest, strict=True)
+        ]
+    inner = [value for one in profiles for value in one.quantiles[1:100]]
     if not inner:
-        return None
+        return [np.zeros(1) for _ in profiles]
     edges = np.linspace(min(inner), max(inner), _PARTS + 1)[1:-1]
     counts = (
         np.bincount(np.searchsorted(edges, one.quantiles, side="right"), minlength=_PARTS)
-        for one in (before, now)
+        for one in profiles
     )
-    old, new = (one / max(one.sum(), 1) for one in counts)
-    return old, new
+    return [one / max(one.sum(), 1) for one in counts]
 
 
 def _bars(shares: np.ndarray) -> str:

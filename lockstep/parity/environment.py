@@ -146,6 +146,11 @@ class Environment:
         ]
         return tuple(sorted(differences, key=lambda difference: difference.severity))
 
+    @property
+    def facts(self) -> int:
+        """How many facts are compared."""
+        return sum(1 for _ in self._facts())
+
     def _facts(self) -> Iterator[tuple[str, str]]:
         yield "python", self.python
         yield from self.libraries.items()

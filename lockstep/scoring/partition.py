@@ -502,7 +502,15 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
 
     graph = live.pipeline.graph
     now = Profile.of(rows.columns, {name: graph.kind(name) for name in graph.outputs})
-    return follow(work.records, work.partition, "scored", live, now, each=True)
+    return follow(
+        work.records,
+        work.partition,
+        "scored",
+        live,
+        now,
+        ask=lambda columns: _otherwise(live, rows.columns).mixed(columns),
+        each=True,
+    )
 
 
 def _check_shift(
@@ -515,7 +523,14 @@ def _check_shift(
     history = partial(read_days, work.declared, work.store)
     window = trailing_window(work.records, history, work.partition)
     jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
-    return check_shift(window, profile, accept, jumps, lambda columns: otherwise().mixed(columns))
+    return check_shift(
+        window,
+        profile,
+        accept,
+        jumps,
+        lambda columns: otherwise().mixed(columns),
+        training=live.profile,
+    )
 
 
 def _check_laws(

@@ -145,6 +145,8 @@ def check_shift(
     accepted: Sequence[str],
     jumps: Jumps | None = None,
     ask: Callable[[Sequence[str]], Impact] | None = None,
+    *,
+    training: Profile | None = None,
 ) -> CheckResult:
     """Whether a column jumped, compared with the window; accepted columns only warn.
 
@@ -154,6 +156,7 @@ def check_shift(
         accepted: Columns whose jump somebody accepted.
         jumps: How far training days were from those before them; None where that does not fit.
         ask: Tells what columns do to the outputs; asked of those that shifted.
+        training: What the rows of the training were, to show beside those of the batch.
     """
     from lockstep.parity.shift import MINIMUM_WINDOW, measured, unjudged_columns
 
@@ -202,7 +205,7 @@ def check_shift(
             "jumps": sum(shift.jumped for shift in shifts),
             **impact_figures(impact.effects if impact is not None else ()),
         },
-        table=_table(found, shifts, accepted),
+        table=_table(found, shifts, accepted, training),
         unjudged=unjudged,
         todo=_accept_all([one for one in shifts if one.jumped])
         if blocking
@@ -213,22 +216,31 @@ def check_shift(
 
 
 def _table(
-    found: Sequence[Shift], shifts: Sequence[Shift], accepted: Collection[str]
+    found: Sequence[Shift],
+    shifts: Sequence[Shift],
+    accepted: Collection[str],
+    training: Profile | None,
 ) -> list[dict[str, Any]]:
     """Every shift, then every other column in the way in which it is nearest to one."""
     shifted = {one.column for one in shifts}
     others = sorted((one for one in found if one.column not in shifted), key=lambda one: -one.share)
-    return [_row(one, accepted) for one in (*shifts, *_farthest(others))]
+    return [_row(one, accepted, training) for one in (*shifts, *_farthest(others))]
 
 
-def _row(one: Shift, accepted: Collection[str]) -> dict[str, Any]:
-    """How far a column is in one way, beside its limits and histograms of the batch before."""
+def _row(one: Shift, accepted: Collection[str], training: Profile | None) -> dict[str, Any]:
+    """How far a column is in one way, beside its limits and histograms of training and batches."""
     from lockstep.parity.drift import histograms
 
-    before, now = histograms(one.before[-1], one.now)
+    trained = training.columns.get(one.column) if training is not None else None
+    learnt, before, now = (
+        histograms(trained, one.before[-1], one.now)
+        if trained is not None
+        else ("", *histograms(one.before[-1], one.now))
+    )
     today, earlier = one.values if one.is_shift else ("", "")
     return {
         "column": one.column,
+        "training": learnt,
         "before": before,
         "now": now,
         "by": one.measure,

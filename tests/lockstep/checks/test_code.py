@@ -29,4 +29,6 @@ def test_another_time_zone_is_a_warning(workplace) -> None:
 
 def test_the_environment_of_the_fit_passes(workplace) -> None:
     loaded = replace(workplace.registry.load("orders", 1), environment=Environment.capture())
-    assert check_environment(loaded, proven=False).passed
+    found = check_environment(loaded, proven=False)
+    assert found.passed
+    assert found.numbers["facts"] > len(loaded.environment.libraries)

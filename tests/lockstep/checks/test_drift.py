@@ -114,6 +114,17 @@ def test_what_a_change_does_to_the_outputs_is_told_once() -> None:
     assert (again.result, asked) == ("passed", [["level"]])
 
 
+def test_what_counts_on_each_batch_is_told_with_its_effect_on_each() -> None:
+    def ask(columns: Sequence[str]) -> Impact:
+        return Impact("the mix of the training", (Effect("is_high", ROWS, 50),), ROWS)
+
+    found = drift(PROFILE, LIMITS, Profile.of(readings(1, lift=3.0), KINDS))
+    shares = {one.column: one.share for one in found}
+    changes = Changes("v").after("day 1", shares).after("day 2", shares)
+    result = check_changes(found, LIMITS, changes, "day 2", ask=ask, each=True)
+    assert result.numbers["is_high: rows that differ"] == 50
+
+
 def test_a_change_is_told_even_where_its_effect_cannot_be_computed() -> None:
     def ask(columns: Sequence[str]) -> Impact:
         raise LockstepError("speed cannot be computed")

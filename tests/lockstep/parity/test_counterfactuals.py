@@ -49,6 +49,13 @@ def test_a_category_that_training_did_not_have_becomes_one_that_it_had():
     assert set(mixed.tolist()) == {"a", "b", None}
 
 
+def test_which_rows_change_their_category_does_not_follow_from_their_order():
+    before = profile(np.arange(100) < 50, Kind.BOOL)
+    flipped = np.flatnonzero(~with_mix(np.ones(400, dtype=bool), before))
+    assert len(flipped) == 200
+    assert 70 < np.count_nonzero(flipped < 200) < 130
+
+
 def test_flags_stay_flags():
     mixed = with_mix(np.zeros(10, dtype=bool), profile(np.arange(10) < 5, Kind.BOOL))
     assert (mixed.dtype, mixed.sum()) == (bool, 5)
@@ -111,6 +118,19 @@ def readings(level, rise):
 
 def effects(impact):
     return {one.output: one for one in impact.effects}
+
+
+def test_an_output_that_is_another_is_told_with_the_segment_where_most():
+    """Of what was computed: the outputs of its rows are held against the training's mix."""
+    rows = readings(LEVEL, 0.0)
+    computed = rows.pipeline.graph.evaluate(rows.raw, ["is_high"])
+    at_sea = np.asarray(rows.raw["place"] == "sea")
+    computed["is_high"] = np.asarray(computed["is_high"] | at_sea)
+    before = Profile.of({"is_high": LEVEL > 0.8}, {"is_high": Kind.BOOL})
+    (found,) = Counterfactuals(rows.pipeline, computed, before).mixed(["is_high"]).effects
+    assert found.output == "is_high"
+    assert found.worst is not None
+    assert found.worst.segment == "place is sea"
 
 
 def test_decisions_that_flip_and_how_far_numbers_move_are_told_by_output():

@@ -194,3 +194,9 @@ def test_a_histogram_of_categories_shows_one_that_is_gone():
     carriers = np.full(10, "UA", dtype=object)
     now = Profile.of({"carrier": carriers}, {"carrier": Kind.TEXT}).columns["carrier"]
     assert histograms(PROFILE.columns["carrier"], now) == ("█▇▅▃▁", "█▁▁▁▁")
+
+
+def test_histograms_of_what_cannot_be_compared_are_empty():
+    texts = Profile.of({"minute": np.full(9, "x", dtype=object)}, {"minute": Kind.TEXT})
+    minute = PROFILE.columns["minute"]
+    assert histograms(minute, minute, texts.columns["minute"]) == ("", "", "")

@@ -271,6 +271,15 @@ def test_a_jump_is_an_error_that_names_the_column() -> None:
     assert found.column == "level"
 
 
+def test_each_column_is_shown_in_training_in_the_batch_before_and_now() -> None:
+    training = Profile.of(readings(0, lift=-20.0), profiled(SCHEMA))
+    found = check_shift(window(), profile(99, lift=20.0), accepted=[], training=training)
+    (level,) = [row for row in found.table if row["by"] == "level" and row["column"] == "level"]
+    places = [level[name].index("█") for name in ("training", "before", "now")]
+    assert places == sorted(places)
+    assert len(set(places)) == 3
+
+
 def test_several_jumps_are_all_named_and_accepted_by_one_command() -> None:
     found = check_shift(window(), both_in_another_unit(), accepted=[])
     assert (found.column, found.where) == ("speed", "also level")
