@@ -77,7 +77,7 @@ class Trial:
         contained: Whether nothing wrong was published that should be blocked.
         by: The check that found it; empty where none did.
         said: What that check said.
-        seconds: How long the checks took.
+        seconds: How long the try took, the fault itself included.
     """
 
     detected: bool
@@ -125,7 +125,7 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """How long the checks took in a try, on average."""
+        """How long a try took, on average."""
         return sum(one.seconds for one in self.trials.values()) / max(len(self.trials), 1)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.skew.faults import Fault, Trial
@@ -20,7 +21,7 @@ class Judged:
         results: What each check found, by name.
         out: What got out, by key: the outputs of a row, or the version that serves.
         aside: Keys of rows that were set aside.
-        seconds: How long the checks took.
+        seconds: How long it took by the clock, other processes that carried it out included.
     """
 
     results: Mapping[str, CheckResult]
@@ -34,11 +35,17 @@ BROKEN = "broken"
 
 
 def judged(judge: Callable[[], Judged]) -> Judged:
-    """What the checks said; or the error in which all of it ended, told as what it is.
+    """What the checks said, and how long it took; or the error in which it ended, told as that.
 
     Args:
-        judge: Carries out the checks.
+        judge: Carries out the fault and the checks.
     """
+    begun = time.perf_counter()
+    found = _judged(judge)
+    return replace(found, seconds=time.perf_counter() - begun)
+
+
+def _judged(judge: Callable[[], Judged]) -> Judged:
     try:
         return judge()
     except LockstepError as error:

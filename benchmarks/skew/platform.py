@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -117,17 +116,15 @@ class Platform:
             to_publish: Whether they are published, if no check blocks it.
         """
         work = Work(self.declared, self.store, "daily", day.isoformat())
-        begun = time.perf_counter()
         batch = batch_step(work, self.live, lambda schema: decode(rows, schema))
         scored = None if batch.blocked_by else scored_step(work, self.live)
-        seconds = time.perf_counter() - begun
         results = {**batch.results, **(scored.results if scored is not None else {})}
         if scored is None or scored.blocked_by:
-            return Judged(results, seconds=seconds)
+            return Judged(results)
         out = _by_key(scored, self.outputs)
         if to_publish:
             publish(work)
-        return Judged(results, out, self._aside(day), seconds)
+        return Judged(results, out, self._aside(day))
 
     def _aside(self, day: date) -> frozenset[str]:
         """Keys of the rows of a day's last attempt that were set aside."""

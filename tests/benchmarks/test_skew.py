@@ -1,5 +1,6 @@
 """The skew benchmark: what it does to deliveries, and how it judges what the checks say."""
 
+import time
 from datetime import date
 from pathlib import Path
 
@@ -119,6 +120,11 @@ def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
     assert report["clean_days"]["errors"] == 1
     assert report["clean_days"]["incidents"][0]["said"] == "temp jumped."
     assert "No trace." in markdown(report)
+
+
+def test_a_try_is_timed_by_the_clock_whatever_carries_it_out() -> None:
+    trial = compare(FAULT, CLEAN, judged(lambda: (time.sleep(0.01), Judged({}))[1]))
+    assert trial.seconds >= 0.01
 
 
 def test_an_error_that_nothing_caught_is_no_finding_and_is_told() -> None:
