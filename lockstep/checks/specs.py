@@ -46,8 +46,8 @@ INPUT_SUITE = Check(
     "The raw rows meet the expectations of the input suite, and each key is there once. Rows that "
     "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
     "aside; too many of either, or a critical expectation about the whole batch, block. Of the "
-    "history, Great Expectations is asked every expectation; of a batch, those that no row test "
-    "finds met: row tests count the same rows, and take a hundredth of the time.",
+    "history, Great Expectations is asked every expectation; of a batch, those that no test "
+    "of Lockstep's own finds met: these count the same rows in a thousandth of the time.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed. Where keys repeat, "
     "declare as Key a column that no two rows share, if need be one made of several, or have each "

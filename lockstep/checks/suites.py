@@ -85,9 +85,10 @@ def check_suite(
     if not suite["expectations"]:
         return CheckResult.not_judged("The suite expects nothing.")
     rules = compile_rules(suite)
-    broken = int(rules.apply(columns).mask.sum())
+    refused = rules.counts(columns)
+    broken = int(rules.apply(columns).mask.sum()) if any(refused) else 0
     result = validate(columns, suite, key=key, by_tests=by_tests)
-    return suite_result(result, broken, quarantined, disagreement(result, rules.counts(columns)))
+    return suite_result(result, broken, quarantined, disagreement(result, refused))
 
 
 def suite_result(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import to_frame
+from lockstep.rules.figures import Figure, figure
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.rules import SuiteError, columns_of, compile_rule
 from lockstep.rules.tallies import Tally, tally
@@ -52,8 +53,9 @@ def validate(
         suite: The suite, or its plain form.
         key: Name of the column that tells the rows apart.
         sample: Number of failing rows to name for an expectation that is not met.
-        by_tests: Whether what the row test of an expectation finds met is taken to be met. Great
-            Expectations, which takes milliseconds for each, is asked all others then.
+        by_tests: Whether what a row test, or a figure of the batch, finds met is taken to be met.
+            Great Expectations, which takes ten milliseconds however little it is asked, is asked
+            the others then, if there are any.
 
     Raises:
         SuiteError: The suite cannot be read, or there is no such key column.
@@ -67,35 +69,52 @@ def validate(
     expectations = _with_row_count(stored["expectations"])
     met = _met(expectations, columns) if by_tests else {}
     asked = [(at, expectation) for at, expectation in enumerate(expectations) if at not in met]
-    batch = _batch(_looked_at(columns, [expectation for _, expectation in asked]))
-    basic = {"result_format": "BASIC", "partial_unexpected_count": sample}
-    results = _results(batch, stored["name"], asked, basic)
-    failing = [
-        (position, expectations[position])
-        for position, result in results.items()
-        if not result.success and _rows_checked(result) and result.result["unexpected_count"]
-    ]
-    indexed = {"result_format": "SUMMARY", "partial_unexpected_count": sample}
-    samples = _results(batch, stored["name"], failing, indexed) if failing else {}
+    found = {at: _finding_met(expectations[at], by) for at, by in met.items()}
+    if asked:
+        found |= _asked(stored["name"], asked, columns, key, sample)
     return SuiteResult(
         suite=stored["name"],
         rows=len(columns[key]),
-        findings=tuple(
-            _finding_met(expectation, met[at])
-            if at in met
-            else _finding(expectation, results[at], _sampled(samples.get(at)), columns, key)
-            for at, expectation in enumerate(expectations)
-        ),
+        findings=tuple(found[at] for at in range(len(expectations))),
     )
 
 
-def _met(expectations: Sequence[dict[str, Any]], columns: Columns) -> dict[int, Tally]:
-    """The expectations that row tests find met, by position, each with what they counted."""
-    counted = ((at, one, tally(one, columns)) for at, one in enumerate(expectations))
+def _met(expectations: Sequence[dict[str, Any]], columns: Columns) -> dict[int, Tally | Figure]:
+    """The expectations that tests find met, by position, each with what was counted or observed."""
+    found: dict[int, Tally | Figure] = {}
+    for at, one in enumerate(expectations):
+        counted = tally(one, columns)
+        observed = figure(one, columns) if counted is None else None
+        if counted is not None and counted.meets(one["kwargs"].get("mostly", 1)):
+            found[at] = counted
+        elif observed is not None and observed.met:
+            found[at] = observed
+    return found
+
+
+def _asked(
+    name: str,
+    expectations: Sequence[tuple[int, dict[str, Any]]],
+    columns: Columns,
+    key: str,
+    sample: int,
+) -> dict[int, Finding]:
+    """What Great Expectations finds of expectations, by their position in the suite."""
+    batch = _batch(_looked_at(columns, [expectation for _, expectation in expectations]))
+    basic = {"result_format": "BASIC", "partial_unexpected_count": sample}
+    results = _results(batch, name, expectations, basic)
+    failing = [
+        (at, expectation)
+        for at, expectation in expectations
+        if not results[at].success
+        and _rows_checked(results[at])
+        and results[at].result["unexpected_count"]
+    ]
+    indexed = {"result_format": "SUMMARY", "partial_unexpected_count": sample}
+    samples = _results(batch, name, failing, indexed) if failing else {}
     return {
-        at: found
-        for at, one, found in counted
-        if found is not None and found.meets(one["kwargs"].get("mostly", 1))
+        at: _finding(expectation, results[at], _sampled(samples.get(at)), columns, key)
+        for at, expectation in expectations
     }
 
 
@@ -224,19 +243,20 @@ def _finding(
     )
 
 
-def _finding_met(expectation: dict[str, Any], counted: Tally) -> Finding:
-    """The finding on an expectation that row tests found met."""
+def _finding_met(expectation: dict[str, Any], by: Tally | Figure) -> Finding:
+    """The finding on an expectation that tests found met."""
+    counted = by if isinstance(by, Tally) else None
     return Finding(
         expectation=expectation["type"],
         columns=columns_of(expectation["kwargs"]),
         severity=expectation.get("severity", "critical"),
         success=True,
         kwargs=expectation["kwargs"],
-        observed=None,
-        checked=counted.checked,
-        missing_count=counted.missing,
-        unexpected_count=counted.unexpected,
-        unexpected_percent=counted.unexpected_percent,
+        observed=_plain(by.observed) if isinstance(by, Figure) else None,
+        checked=counted.checked if counted else None,
+        missing_count=counted.missing if counted else None,
+        unexpected_count=counted.unexpected if counted else None,
+        unexpected_percent=counted.unexpected_percent if counted else None,
         failing_keys=(),
         failing_values=(),
         error=None,

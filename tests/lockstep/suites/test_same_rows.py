@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
+from lockstep.rules.figures import figure
 from lockstep.rules.rules import compile_rules
 from lockstep.rules.tallies import tally
 from lockstep.suites.validation import _batch, _results
@@ -187,6 +188,37 @@ def test_great_expectations_and_the_row_rules_refuse_the_same_rows(
         rules = compile_rules({"name": "one", "expectations": [expectation]})
         assert rules.skipped == ()
         assert np.flatnonzero(rules.apply(generated).mask).tolist() == rows, expectation
+
+
+FIGURE = st.one_of(
+    st.tuples(st.just("expect_table_row_count_to_be_between"), st.just({})),
+    *(
+        st.tuples(st.just(f"expect_column_{of}_to_be_between"), about(EVERY))
+        for of in ("max", "mean", "min")
+    ),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(columns(), st.lists(st.tuples(FIGURE, bounds(BOUND)), min_size=1, max_size=12))
+def test_a_figure_that_is_known_is_what_great_expectations_observes(
+    generated: Columns, demanded: list[tuple[tuple[str, dict[str, Any]], dict[str, Any]]]
+) -> None:
+    expectations = [
+        {"type": name, "kwargs": {**about, **limits}} for (name, about), limits in demanded
+    ]
+    known = {
+        at: found
+        for at, one in enumerate(expectations)
+        if (found := figure(one, generated)) is not None
+    }
+    asked = [(at, expectations[at]) for at in known]
+    theirs = _results(_batch(generated), "generated", asked, "COMPLETE") if asked else {}
+
+    for at, found in known.items():
+        observed = theirs[at].result["observed_value"]
+        assert observed == pytest.approx(found.observed, rel=1e-12), expectations[at]
+        assert theirs[at].success == found.met, expectations[at]
 
 
 @settings(max_examples=200, deadline=None)

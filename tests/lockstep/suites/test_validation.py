@@ -11,6 +11,7 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.rules.rules import SuiteError
+from lockstep.suites import validation
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 
@@ -245,3 +246,20 @@ def test_threads_get_their_own_results() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(right, range(60)))
+
+
+def test_great_expectations_is_not_asked_what_tests_find_met(
+    flights: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met = [
+        expect("column_values_to_be_between", column="temp", min_value=-60, max_value=300),
+        expect("column_mean_to_be_between", column="temp", min_value=10, max_value=300),
+    ]
+    suite = {"name": "input", "expectations": met}
+    asked = validate(flights, suite, key="flight_id")
+    monkeypatch.setattr(validation, "_batch", lambda columns: pytest.fail("it is asked"))
+
+    found = validate(flights, suite, key="flight_id", by_tests=True)
+
+    assert found.ok
+    assert [one.summary for one in found.findings] == [one.summary for one in asked.findings]
