@@ -169,10 +169,11 @@ def check_compiled(loaded: LoadedVersion) -> CheckResult:
 def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> CheckResult:
     """Send a sample through the reference path anew: from the wire, in other company.
 
-    One of its rows is also computed alone: more were at the fit and at the gate, and a row alone
-    takes scikit-learn as long as all of them together. The rows are drawn towards those that are
-    rare or nearly decided otherwise; the others are those whose keys have the smallest digests.
-    They are the same ones at every run.
+    None of its rows is computed alone, which takes scikit-learn as long as all of them together:
+    `check_replay` has records computed alone by what computed the batch, `check_company` rows of
+    the batch by each of its functions, and fit and gate golden records by each reference model.
+    The rows are drawn towards those that are rare or nearly decided otherwise; the others are those
+    whose keys have the smallest digests. They are the same ones at every run.
 
     Args:
         loaded: The version that computed the columns.
@@ -190,7 +191,7 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
     raw = {name: sample[name] for name in pipeline.record_schema.names}
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)
     return check_comparison(
-        replay(pipeline, expected, version=loaded.version, alone=1),
+        replay(pipeline, expected, version=loaded.version, alone=0),
         pipeline.graph,
         "sent through the reference path again, in a sample",
     )

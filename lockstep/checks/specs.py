@@ -315,10 +315,9 @@ LIVE_AGE = Check(
 )
 REFERENCE_SAMPLE = Check(
     "reference_sample",
-    "A sample of the batch, sent through the reference path anew, together and one of them alone, "
-    "gives the very values that the whole batch gave. Two thirds of it are rows that are rare in "
-    "the batch: with a missing or an extreme value, with a category that few have, or next to "
-    "where a decision flips.",
+    "A sample of the batch, sent through the reference path anew, gives the very values that the "
+    "whole batch gave. Two thirds of it are rows that are rare in the batch: with a missing or an "
+    "extreme value, with a category that few have, or next to where a decision flips.",
     "The first divergent column is named with its function, inputs, examples and a ready test.",
     blocking=True,
 )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pyarrow import csv, parquet
@@ -21,7 +20,7 @@ from lockstep.columns.tables import to_frame
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.golden import GoldenRecords
-from lockstep.parity.wire import wire_record, wire_table, wire_text
+from lockstep.parity.wire import wire_records, wire_table, wire_text
 
 ALONE = 8
 """Records that are also computed one at a time."""
@@ -90,7 +89,7 @@ def _from_json(
     pipeline: Pipeline, golden: GoldenRecords, version: int | None, alone: int = ALONE
 ) -> Iterator[Comparison]:
     schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
-    texts = [wire_text(record) for record in _wire_records(golden, fields)]
+    texts = [wire_text(record) for record in wire_records(golden.records, fields)]
     batch = f"[{', '.join(texts)}]"
     yield _compared(pipeline, golden, version, "in one batch", lambda: [decode_json(batch, schema)])
     if not alone:
@@ -159,10 +158,6 @@ def _fields(pipeline: Pipeline, golden: GoldenRecords) -> list[Field]:
     return [field for field in _schema(pipeline, golden) if field.name in golden.records]
 
 
-def _wire_records(golden: GoldenRecords, fields: list[Field]) -> list[dict[str, Any]]:
-    return [wire_record(golden.records, row, fields) for row in range(len(golden))]
-
-
 def _write_files(directory: Path, golden: GoldenRecords, fields: list[Field]) -> dict[str, Path]:
     """The records as files, by the name of their form."""
     files = {
@@ -170,7 +165,7 @@ def _write_files(directory: Path, golden: GoldenRecords, fields: list[Field]) ->
         "CSV": directory / "golden.csv",
         "Parquet": directory / "golden.parquet",
     }
-    lines = map(wire_text, _wire_records(golden, fields))
+    lines = map(wire_text, wire_records(golden.records, fields))
     files["JSON lines"].write_text("\n".join(lines), encoding="utf-8")
     table = wire_table(golden.records, fields)
     csv.write_csv(table, files["CSV"])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
-from lockstep.columns.kinds import Columns
+from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import iso, python_value
 from lockstep.columns.schema import Field
 
@@ -22,7 +21,18 @@ def wire_record(columns: Columns, row: int, fields: Iterable[Field]) -> dict[str
         row: Position of the row.
         fields: What to take of it, as declared.
     """
-    return {field.name: _wire_value(columns[field.name][row], field) for field in fields}
+    return {field.name: _wire_values(columns[field.name][[row]], field)[0] for field in fields}
+
+
+def wire_records(columns: Columns, fields: Iterable[Field]) -> list[dict[str, Any]]:
+    """All rows, each as `wire_record` gives it.
+
+    Args:
+        columns: The rows.
+        fields: What to take of them, as declared.
+    """
+    values = {field.name: _wire_values(columns[field.name], field) for field in fields}
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
 def wire_text(record: dict[str, Any]) -> str:
@@ -46,7 +56,7 @@ def wire_table(columns: Columns, fields: Iterable[Field]) -> pa.Table:
         if field.declared == "datetime":
             arrays[field.name] = pa.array(cells).cast(pa.timestamp("us", tz="UTC"))
         else:
-            values = [_wire_value(cell, field) for cell in cells]
+            values = _wire_values(cells, field)
             arrays[field.name] = pa.array(values, type=_TYPES[field.declared])
     return pa.table(arrays)
 
@@ -59,12 +69,14 @@ _TYPES = {
 }
 
 
-def _wire_value(cell: Any, field: Field) -> Any:
-    value = python_value(cell)
-    if value is None or value != value:
-        return None
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, float) and value.is_integer() and field.declared in ("int", "bool"):
-        return int(value) if field.declared == "int" else bool(value)
-    return value
+def _wire_values(cells: Array, field: Field) -> list[Any]:
+    if cells.dtype.kind == "M":
+        return [None if time is None else iso(time) for time in map(python_value, cells)]
+    values = [None if value is None or value != value else value for value in cells.tolist()]
+    if cells.dtype.kind == "f" and field.declared in ("int", "bool"):
+        declared = int if field.declared == "int" else bool
+        return [
+            declared(value) if value is not None and value.is_integer() else value
+            for value in values
+        ]
+    return values

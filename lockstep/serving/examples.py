@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lockstep.columns.schema import Field
-from lockstep.parity.wire import wire_record
+from lockstep.parity.wire import wire_records
 from lockstep.serving.rows import Record
 from lockstep.serving.scorer import Answer, Scorer
 
@@ -64,7 +64,7 @@ def _golden_examples(scorer: Scorer, hidden: Collection[str]) -> Iterator[Record
         for field in schema
         if field.role == "key" or field.name in hidden
     }
-    records = [{**wire_record(golden.records, row, schema), **usual} for row in range(len(golden))]
+    records = [{**record, **usual} for record in wire_records(golden.records, schema)]
     records.sort(key=lambda record: sum(value is None for value in record.values()))
     for record in records:
         if _is_common(scorer, record, usual) and _answer(scorer, record) is not None:

@@ -13,7 +13,7 @@ from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.exactness import difference
-from lockstep.parity.wire import wire_record, wire_table, wire_text
+from lockstep.parity.wire import wire_record, wire_records, wire_table, wire_text
 
 some = settings(max_examples=100)
 
@@ -53,22 +53,19 @@ def same(columns: Columns, decoded: Decoded) -> bool:
     )
 
 
-def texts(pipeline: Pipeline, columns: Columns) -> list[str]:
-    rows = range(len(columns["voyage"]))
-    return [wire_text(wire_record(columns, row, pipeline.record_schema)) for row in rows]
-
-
 @some
 @given(columns=ROWS)
 def test_json_texts_decode_to_the_same_columns(pipeline: Pipeline, columns: Columns) -> None:
-    text = f"[{','.join(texts(pipeline, columns))}]"
+    records = wire_records(columns, pipeline.record_schema)
+    text = f"[{','.join(map(wire_text, records))}]"
     assert same(columns, decode_json(text, pipeline.record_schema))
 
 
 @some
 @given(columns=ROWS)
 def test_each_json_text_decodes_to_its_row(pipeline: Pipeline, columns: Columns) -> None:
-    for row, text in enumerate(texts(pipeline, columns)):
+    for row in range(len(columns["voyage"])):
+        text = wire_text(wire_record(columns, row, pipeline.record_schema))
         one = {name: values[row : row + 1] for name, values in columns.items()}
         assert same(one, decode_json(text, pipeline.record_schema))
 
