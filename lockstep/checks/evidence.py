@@ -102,23 +102,31 @@ def _from_outside(readings: list[Reading]) -> CheckResult:
     )
 
 
-def check_replay(loaded: LoadedVersion, pipeline: Pipeline | None = None) -> CheckResult:
+def check_replay(
+    loaded: LoadedVersion, pipeline: Pipeline | None = None, *, as_carried: bool = False
+) -> CheckResult:
     """Replay the golden records, after counting them and the other evidence of the version.
 
     Args:
         loaded: The version.
         pipeline: What serves, with compiled predictors among its own; its reference ones if it is
             not given.
+        as_carried: Whether to have MLflow's way replayed too: by the Lockstep that it carries.
     """
+    from lockstep.artifacts.carried import replay_as_carried
     from lockstep.artifacts.holdings import losses
+    from lockstep.parity.comparison import ParityReport
     from lockstep.parity.compiled import as_computed_by
     from lockstep.parity.replay import replay
 
     if lost := losses(loaded):
         return incomplete(loaded, lost)
     serving = pipeline or loaded.pipeline
+    found = replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version)
+    if as_carried:
+        found = ParityReport((*found.comparisons, replay_as_carried(loaded)))
     return check_comparison(
-        replay(serving, as_computed_by(serving, loaded.golden), version=loaded.version),
+        found,
         loaded.pipeline.graph,
         f"replayed here with version {loaded.version}",
     )

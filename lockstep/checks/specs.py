@@ -260,8 +260,9 @@ GOLDEN_REPLAY = Check(
     "The version can be loaded; it holds all the golden records with their columns and matrices, "
     "expectations, profiled columns and laws that were stored with it; and the golden records, "
     "replayed here and now, give the values of every column that they gave when it was fitted. Of "
-    "a champion it decides whether the version goes live: an error keeps `@live` where it is. Of a "
-    "batch, an error blocks publishing.",
+    "a champion it decides whether the version goes live: an error keeps `@live` where it is; its "
+    "outputs are replayed as MLflow serves it, too, by the Lockstep that it carries. Of a batch, "
+    "an error blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,

@@ -137,7 +137,7 @@ def _results(
     proven = is_proven(wanted)
     found = {
         "evidence": carry_out(check_evidence, wanted, loaded),
-        "golden_replay": carry_out(check_replay, loaded),
+        "golden_replay": carry_out(check_replay, loaded, as_carried=True),
         "compiled_parity": carry_out(check_compiled, loaded),
         "code_parity": carry_out(
             check_code, declared.pipeline, loaded, proven=proven, suites=declared.suites_json

@@ -74,7 +74,7 @@ def files(tumour: Any, tmp_path: Path) -> Files:
 def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
     version = files.open()
     assert losses(version) == ()
-    assert check_replay(version).passed
+    assert check_replay(version, as_carried=True).passed
     assert prove(version).loaded is version
 
 
@@ -193,6 +193,33 @@ def test_suites_and_profiles_that_were_emptied_are_an_error(
     found = check_replay(files.open())
     assert found.is_error
     assert said in found.summary
+
+
+def other_outputs(sources: dict[str, str]) -> dict[str, str]:
+    """Modules by which all rows get the output of the first."""
+    name, line = "lockstep.columns.pipeline", "frame.index = data.index"
+    assert line in sources[name]
+    alike = f"{line}\n            frame[frame.columns[-1]] = frame.iloc[0, -1]"
+    return {**sources, name: sources[name].replace(line, alike)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda sources: {},
+        lambda sources: None,
+        lambda sources: dict.fromkeys(sources, "raise OSError"),
+        lambda sources: {name: text for name, text in sources.items() if "skops" not in name},
+        other_outputs,
+    ],
+)
+def test_carried_modules_that_do_not_predict_what_was_predicted_are_an_error_of_the_gate(
+    files: Files, change: Callable[[Any], Any]
+) -> None:
+    files.edit("framework.json", change)
+    found = check_replay(files.open(), as_carried=True)
+    assert found.is_error
+    assert "framework.json" in found.summary
 
 
 PARTS = (

@@ -1,0 +1,78 @@
+"""A version by the Lockstep that it carries, as MLflow computes with it (`python_function`).
+
+Nothing else in Lockstep reads `framework.json`. A version whose carried modules are damaged, or do
+not run with the libraries that are installed here, scores as ever and fails wherever MLflow serves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockstep.artifacts.artifact import FRAMEWORK
+from lockstep.artifacts.modules import ModuleSet
+from lockstep.columns.kinds import Columns
+from lockstep.columns.pipeline import Trace
+from lockstep.columns.tables import from_arrow, to_frame
+from lockstep.parity.comparison import Comparison, compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lockstep.artifacts.version import LoadedVersion
+
+_SETTING = f"by the Lockstep in {FRAMEWORK}, as MLflow does"
+_numbers = itertools.count(1)
+
+
+def replay_as_carried(loaded: LoadedVersion) -> Comparison:
+    """Predict a version's golden records as MLflow does, and compare the outputs.
+
+    Args:
+        loaded: The version.
+    """
+    import pyarrow as pa
+
+    pipeline, expected = loaded.pipeline, loaded.golden.trace
+    outputs = pipeline.graph.outputs
+    frame = to_frame({name: loaded.golden.records[name] for name in pipeline.record_schema.names})
+    try:
+        table = pa.Table.from_pandas(_predicted(loaded.directory, frame), preserve_index=False)
+        columns: Columns = from_arrow(
+            table, {name: pipeline.graph.kind(name) for name in (pipeline.key, *outputs)}
+        )
+    except Exception as error:  # noqa: BLE001 - whatever else MLflow would end in
+        cause = f"{type(error).__name__}: {error}"
+        return Comparison(
+            setting=_SETTING,
+            failure=f"{loaded.directory / FRAMEWORK} holds no Lockstep that MLflow could serve the "
+            f"version with ({cause}). Restore the file, or train and promote a version anew",
+        )
+    actual = Trace(columns[pipeline.key], columns, {})
+    found = compare(
+        expected,
+        actual,
+        pipeline.graph,
+        scales=loaded.golden.scales,
+        columns=outputs,
+        version=loaded.version,
+    )
+    return replace(found, setting=_SETTING)
+
+
+def _predicted(directory: Path, records: pd.DataFrame) -> pd.DataFrame:
+    """What a version predicts with the modules that it carries; see `registry.python_function`."""
+    stored = json.loads((directory / FRAMEWORK).read_bytes())
+    framework = ModuleSet(f"_lockstep_carried_{next(_numbers)}", stored)
+    try:
+        pipeline = framework.load("lockstep.artifacts.artifact").Artifact.open(directory).pipeline()
+        try:
+            predicted: pd.DataFrame = pipeline.predict(records)
+        finally:
+            framework.load("lockstep.artifacts.snapshot").unload(pipeline)
+    finally:
+        framework.unload()
+    return predicted
