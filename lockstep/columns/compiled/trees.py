@@ -42,6 +42,7 @@ from lockstep.columns.compiled.estimators import (
     RowAnswer,
     both_classes,
 )
+from lockstep.columns.compiled.leaves import Leaves
 from lockstep.columns.compiled.transformers import compile_steps
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
@@ -79,6 +80,7 @@ class TreeValues:
         self.given = self._model.num_feature
         self.count = trees * width
         self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
+        self._leaves = Leaves.of(self._model) if width == 1 else None
         self._predict = _LIB.TreeliteGTILPredict
         self._last_error = _LIB.TreeliteGetLastError
 
@@ -88,6 +90,8 @@ class TreeValues:
         Args:
             matrix: What the trees are given, float64, one row a row.
         """
+        if self._leaves is not None and self._leaves.is_faster(len(matrix)):
+            return self._leaves(matrix)
         given = np.ascontiguousarray(matrix)
         found = np.empty((len(given), self.count))
         if len(given):
