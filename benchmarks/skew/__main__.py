@@ -3,7 +3,10 @@
     python -m benchmarks.skew --half tuning --only data     faults of data, the half to tune on
     python -m benchmarks.skew --only clean                  the clean days to tune on
     python -m benchmarks.skew --only peers                  other tools on the same
-    python -m benchmarks.skew --final                       everything; the other half too
+    python -m benchmarks.skew --only groceries              another table, its faults and days
+    python -m benchmarks.skew --final                       everything; the other parts too
+
+The other half and the third part (`--half fresh`) are for the very end: nobody tunes on them.
 
 With `--home FOLDER` the platform is kept there and used again as it is; it has to be made anew when
 what a version carries has changed.
@@ -26,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks._rounds import HERE, BenchmarkError
 
 if TYPE_CHECKING:
-    from benchmarks.skew.faults import Half
+    from benchmarks.skew.faults import Half, Outcome
 
 RESULTS = HERE / "benchmarks" / "results"
 PARTS = (
@@ -38,7 +41,8 @@ PARTS = (
     "promotion",
     "online",
     "runs",
-    "second",
+    "bikes",
+    "groceries",
     "peers",
 )
 
@@ -61,61 +65,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Carry out what is asked for, and give all that was found as plain data."""
     from benchmarks._report import this_machine
-    from benchmarks.skew.clean import CALENDAR, heard
-    from benchmarks.skew.data import TABLES, try_faults
-    from benchmarks.skew.faults import HALVES, half_of_day
-    from benchmarks.skew.platform import BEFORE, build, score_days
     from benchmarks.skew.report import document, tell
-    from benchmarks.skew.scenes import scenes_of
-    from benchmarks.skew.site import prepare, try_scenes
+    from benchmarks.skew.tables import OTHERS
 
     begun = time.monotonic()
-    flights = TABLES["flights"]
-    halves = HALVES if asked.final else (asked.half,)
-    parts = asked.only.split(",") if asked.only else list(PARTS)
-    if parts == ["peers"]:  # they need no platform
-        found = document([], {}, {}, _peers(home, halves, asked))
-        print(tell(found))
-        return found
-    platform = build(home, flights.declared, _say)
-    days = {half: flights.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
-    scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
-    needed = {*CALENDAR[:2]} if scenes else set()  # the days before that of the sites
-    for day in (day for chosen in days.values() for day in chosen):
-        needed |= {day - timedelta(number) for number in range(BEFORE + 1)}
-    calendar = [day for day in CALENDAR if "clean" in parts or day in needed]
-    scored = score_days(platform, calendar, _say)
-    outcomes = []
-    if scenes:
-        outcomes += try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
-    for half, chosen in days.items() if "data" in parts else ():
-        faults = [one for one in flights.of(half) if asked.like in one.fault.name]
-        outcomes += try_faults("flights", home, home / "trials", faults, chosen)
-    told = {day: one for day, one in scored.items() if half_of_day(day) in halves}
-    clean = heard(told).to_json() if "clean" in parts else {}
+    parts = asked.only or list(PARTS)
+    outcomes: list[Outcome] = []
+    clean: dict[str, Any] = {}
     others: dict[str, Any] = {}
-    if "runs" in parts:
-        others["as_runs"] = _as_runs(
-            home, {half: chosen[len(chosen) // 2] for half, chosen in days.items()}
-        )
-    if "second" in parts:
-        others["second_table"] = _second(home / "bikes", asked)
-    peers = _peers(home, halves, asked) if "peers" in parts else {}
+    if {*parts} - {*OTHERS, "peers"}:  # the others need no platform of flights
+        outcomes, clean, others = _flights(home, parts, asked)
+    tables = {name: _other(name, home / name, asked) for name in OTHERS if name in parts}
+    if tables:
+        others["tables"] = tables
+    peers = _peers(home, asked) if "peers" in parts else {}
     others |= {"seconds": round(time.monotonic() - begun), "machine": this_machine()}
     found = document(outcomes, clean, others, peers)
     print(tell(found))
     return found
 
 
+def _flights(
+    home: Path, parts: Sequence[str], asked: argparse.Namespace
+) -> tuple[list[Outcome], dict[str, Any], dict[str, Any]]:
+    """What came of faults, what was said of clean days, and what else was tried, on flights."""
+    from benchmarks.skew.clean import heard
+    from benchmarks.skew.data import try_faults
+    from benchmarks.skew.faults import HALVES, half_of_day
+    from benchmarks.skew.faults import PARTS as ALL_HALVES
+    from benchmarks.skew.platform import BEFORE, build, score_days
+    from benchmarks.skew.scenes import scenes_of
+    from benchmarks.skew.site import prepare, try_scenes
+    from benchmarks.skew.tables import FLIGHTS
+
+    halves = ALL_HALVES if asked.final else (asked.half,)
+    platform = build(home, FLIGHTS.declared, _say)
+    days = {half: FLIGHTS.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
+    scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
+    needed = {*FLIGHTS.calendar[:2]} if scenes else set()  # the days before that of the sites
+    for day in (day for chosen in days.values() for day in chosen):
+        needed |= {day - timedelta(number) for number in range(BEFORE + 1)}
+    calendar = [day for day in FLIGHTS.calendar if "clean" in parts or day in needed]
+    scored = score_days(platform, calendar, _say)
+    outcomes = []
+    if scenes:
+        outcomes += try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
+    for half, chosen in days.items() if "data" in parts else ():
+        faults = [one for one in FLIGHTS.of(half) if asked.like in one.fault.name]
+        outcomes += try_faults("flights", home, home / "trials", faults, chosen)
+    told = {day: one for day, one in scored.items() if half_of_day(day) in halves}
+    clean = heard(told).to_json() if "clean" in parts else {}
+    others: dict[str, Any] = {}
+    if "runs" in parts:
+        others["as_runs"] = _as_runs(
+            home, {half: days[half][len(days[half]) // 2] for half in HALVES if half in days}
+        )
+    return outcomes, clean, others
+
+
 def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
     """A tenth of the faults of data as runs of Dagster, beside what was judged in process."""
-    from benchmarks.skew.data import TABLES
     from benchmarks.skew.runs import compare_runs, tenth
+    from benchmarks.skew.tables import FLIGHTS
 
-    flights = TABLES["flights"]
     told = []
     for half, day in days.items():
-        told += compare_runs(home, home / "trials", tenth(flights.of(half)), day)
+        told += compare_runs(home, home / "trials", tenth(FLIGHTS.of(half)), day)
     _say(f"{sum(one.agrees for one in told)} of {len(told)} runs say what was judged in process.")
     for one in told:
         if not one.agrees:
@@ -123,49 +138,56 @@ def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
     return [one.to_json() for one in told]
 
 
-def _second(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """The same on a table of another kind: its clean days, and faults on all of its halves."""
+def _other(name: str, home: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """The same on a table of another kind: its clean days, and all of its faults."""
     from benchmarks.skew.clean import heard
-    from benchmarks.skew.data import TABLES, try_faults
-    from benchmarks.skew.faults import HALVES
+    from benchmarks.skew.data import try_faults
     from benchmarks.skew.platform import build, score_days
     from benchmarks.skew.report import document, tell
-    from benchmarks.skew.second import CALENDAR, PACKAGE, install
+    from benchmarks.skew.tables import OTHERS
 
-    install()
-    bikes = TABLES["bikes"]
-    platform = build(home, bikes.declared, _say)
-    scored = score_days(platform, CALENDAR, _say)
-    days = [day for half in HALVES for day in bikes.days(half, max(asked.days // 2, 1))]
-    outcomes = try_faults("bikes", home, home / "trials", bikes.faults, days)
+    table = OTHERS[name]
+    platform = build(home, table.declared, _say)
+    scored = score_days(platform, table.calendar, _say)
+    faults = [one for one in table.faults if asked.like in one.fault.name]
+    days = table.days("fresh", asked.days)
+    outcomes = try_faults(name, home, home / "trials", faults, days)
     found = document(outcomes, heard(scored).to_json(), {}, {})
-    print(f"The second table:\n{tell(found)}\n")
-    return {"table": f"Bikeshare of {PACKAGE}", **found}
+    print(f"{table.title}:\n{tell(found)}\n")
+    return {"table": table.title, **found}
 
 
-def _peers(home: Path, halves: Sequence[Half], asked: argparse.Namespace) -> dict[str, Any]:
-    """The same faults of data and the same clean days, given to other tools."""
-    from benchmarks.skew.clean import CALENDAR
+def _peers(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """The faults of both halves, or of one, and their clean days, given to other tools."""
     from benchmarks.skew.compared import try_tools
-    from benchmarks.skew.data import TABLES
-    from benchmarks.skew.faults import half_of_day
+    from benchmarks.skew.faults import HALVES, half_of_day
+    from benchmarks.skew.tables import FLIGHTS
 
-    flights = TABLES["flights"]
-    days = {half: flights.days(half, asked.days) for half in halves}
-    clean = [day for day in CALENDAR if half_of_day(day) in halves]
-    return try_tools(flights, home, home / "trials" / "peers", days, clean, _say)
+    halves = HALVES if asked.final else (asked.half,)
+    days = {half: FLIGHTS.days(half, asked.days) for half in halves}
+    clean = [day for day in FLIGHTS.calendar if half_of_day(day) in halves]
+    return try_tools(FLIGHTS, home, home / "trials" / "peers", days, clean, _say)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.skew", description=__doc__)
-    parser.add_argument("--half", choices=("tuning",), default="tuning")
-    parser.add_argument("--final", action="store_true", help="the half not tuned on, too")
-    parser.add_argument("--only", help=f"some of {', '.join(PARTS)}, with commas")
+    parser.add_argument("--half", choices=("tuning", "fresh"), default="tuning")
+    parser.add_argument("--final", action="store_true", help="what is not tuned on, too")
+    parser.add_argument("--only", type=_parts, help=f"some of {', '.join(PARTS)}, with commas")
     parser.add_argument("--like", default="", help="faults whose names hold this")
     parser.add_argument("--days", type=int, default=12, help="days to try faults of data on")
     parser.add_argument("--home", type=Path, help="where the platform is kept")
     parser.add_argument("--out", type=Path, help="where to write what was found, as JSON")
     return parser
+
+
+def _parts(text: str) -> list[str]:
+    """The parts that a text with commas names."""
+    named = text.split(",")
+    unknown = [one for one in named if one not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(PARTS)}")
+    return named
 
 
 @contextmanager

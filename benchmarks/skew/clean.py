@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from assets.flight_delay import FIRST_SCORED, LAST
 from benchmarks.skew.judged import Judged
-
-CALENDAR = [FIRST_SCORED + timedelta(number) for number in range((LAST - FIRST_SCORED).days + 1)]
-"""The days of April to December."""
 
 
 @dataclass(frozen=True)

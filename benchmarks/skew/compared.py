@@ -18,10 +18,11 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from benchmarks._rounds import HERE, ONE_THREAD, BenchmarkError
-from benchmarks.skew.data import Table, delivery_of, same_rows
+from benchmarks.skew.data import delivery_of, same_rows
 from benchmarks.skew.faults import Fault, Half
 from benchmarks.skew.peers.batches import CLEAN, Batches, yesterday_of
 from benchmarks.skew.platform import Platform
+from benchmarks.skew.tables import Table
 from benchmarks.skew.tools import TOOLS, Tool
 from benchmarks.skew.workers import carry_out
 

@@ -11,53 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from assets.flight_delay import ASSETS, LAST
-from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
-from benchmarks.skew.faults import Half, Outcome, Trial, half_of_day
+from benchmarks.skew.deliveries import DataFault, Delivery
+from benchmarks.skew.faults import Outcome, Trial
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.platform import Platform
-from benchmarks.skew.second import BIKE_FAULTS, BIKES
-from benchmarks.skew.second import LAST as LAST_HOURS
+from benchmarks.skew.tables import TABLES
 from benchmarks.skew.workers import carry_out
-from lockstep.project.declaration import PipelineAssets
-
-DAYS = 12
-"""Days on which each fault is tried; a few faults change nothing on one or another."""
-
-
-@dataclass(frozen=True, eq=False)
-class Table:
-    """A table whose deliveries go wrong.
-
-    Attributes:
-        declared: Its pipeline.
-        first: The first day on which a fault is tried: its window lies in days that were scored.
-        last: The day after the last one.
-        faults: What goes wrong.
-    """
-
-    declared: PipelineAssets
-    first: date
-    last: date
-    faults: Sequence[DataFault]
-
-    def days(self, half: Half, count: int = DAYS) -> list[date]:
-        """Days on which the faults of a half are tried, spread over the year."""
-        span = (self.last - self.first).days
-        days = [self.first + timedelta(number) for number in range(span)]
-        known = [day for day in days if half_of_day(day) == half]
-        return [known[(2 * number + 1) * len(known) // (2 * count)] for number in range(count)]
-
-    def of(self, half: Half) -> list[DataFault]:
-        """The faults of a half."""
-        return [one for one in self.faults if one.fault.half == half]
-
-
-TABLES = {
-    "flights": Table(ASSETS, date(2013, 4, 16), LAST, DATA_FAULTS),
-    "bikes": Table(BIKES, date(2011, 7, 16), LAST_HOURS, BIKE_FAULTS),
-}
-"""Flights, which the faults were split by halves for, and a table that nothing was tuned on."""
 
 
 @dataclass(frozen=True)

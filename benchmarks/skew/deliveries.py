@@ -114,6 +114,28 @@ def missing(column: str) -> Where:
     return lambda one: one.rows[column].isna()
 
 
+def both(*masks: Where) -> Where:
+    """The rows that all of them choose."""
+
+    def chosen(delivery: Delivery) -> pd.Series:
+        mask = everywhere(delivery)
+        for one in masks:
+            mask &= one(delivery)
+        return mask
+
+    return chosen
+
+
+def value(column: str, *values: object) -> Where:
+    """The rows with one of these values."""
+    return lambda one: one.rows[column].isin(values)
+
+
+def between(column: str, low: float, high: float) -> Where:
+    """The rows whose value is not below the one and below the other."""
+    return lambda one: one.rows[column].between(low, high, inclusive="left")
+
+
 def alter(column: str, how: Callable[[pd.Series], object], where: Where = everywhere) -> Change:
     """Compute a column anew in some rows."""
 
@@ -217,6 +239,45 @@ def rejoined(hours: int, of: str = "rows", station: str | None = None) -> Change
     return change
 
 
+def in_part(change: Change, *columns: str, where: Where) -> Change:
+    """Let a change of some columns, which keeps rows and their order, reach some rows alone."""
+
+    def changed(delivery: Delivery) -> pd.DataFrame:
+        rows, mask = delivery.rows.copy(), where(delivery)
+        new = change(delivery)
+        for name in columns:
+            rows[name] = delivery.rows[name].astype(object).mask(mask, new[name].astype(object))
+        return rows.infer_objects()
+
+    return changed
+
+
+def averaged(*columns: str, by: str) -> Change:
+    """Put the mean of its group in the place of each row's own value."""
+
+    def change(delivery: Delivery) -> pd.DataFrame:
+        rows = delivery.rows.copy()
+        for name in columns:
+            means = rows.groupby(by)[name].transform("mean")
+            rows[name] = rows[name].mask(rows[name].notna(), means)
+        return rows
+
+    return change
+
+
+def in_order(column: str, by: str | None = None) -> Change:
+    """Sort one column by itself and put it beside the others again: all of it, or by group."""
+
+    def change(delivery: Delivery) -> pd.DataFrame:
+        rows = delivery.rows.copy()
+        groups = [rows.index] if by is None else rows.groupby(by).groups.values()
+        for places in groups:
+            rows.loc[places, column] = np.sort(rows.loc[places, column].to_numpy())
+        return rows
+
+    return change
+
+
 def only(where: Where) -> Change:
     """Deliver some of the rows alone."""
     return lambda one: one.rows[where(one)].reset_index(drop=True)
@@ -299,6 +360,11 @@ def _rounded(digits: int) -> Callable[[pd.Series], object]:
     return lambda values: values.astype(float).round(digits)
 
 
+def integers(kind: str) -> Callable[[pd.Series], object]:
+    """Whole numbers that went through a type too small for them, and went round in it."""
+    return lambda values: values.to_numpy(np.int64).astype(kind).astype(float)
+
+
 def fault_of_data(
     name: str,
     story: str,
@@ -309,6 +375,7 @@ def fault_of_data(
     again: bool = False,
     population: bool = False,
     unfound: str = "",
+    fresh: bool = False,
 ) -> DataFault:
     """A fault of a delivery.
 
@@ -321,10 +388,12 @@ def fault_of_data(
         again: Whether the day was published before as it should be.
         population: Whether a check of the population is a right one for it, too.
         unfound: Why nothing can find it.
+        fresh: Whether it is of neither half, and tried at the very end alone.
     """
     places = (where,) if isinstance(where, str) else where
     checks = (*ABOUT_ROWS, *ABOUT_POPULATION) if population else ABOUT_ROWS
-    return DataFault(Fault(name, "data", story, places, checks, blocks, unfound), change, again)
+    fault = Fault(name, "data", story, places, checks, blocks, unfound, fresh)
+    return DataFault(fault, change, again)
 
 
 _data = fault_of_data

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-Half = Literal["tuning", "unseen"]
+Half = Literal["tuning", "unseen", "fresh"]
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 
 HALVES: tuple[Half, ...] = ("tuning", "unseen")
+PARTS: tuple[Half, ...] = (*HALVES, "fresh")
+"""The halves, and a third part: faults that were written last, tried on days of both halves."""
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
 
 ABOUT_ROWS = (
@@ -39,6 +41,7 @@ class Fault:
         checks: The checks of the right kind for it.
         blocks: Whether nothing of it may be published, or go live.
         unfound: Why nothing can find it; empty where something should.
+        fresh: Whether it is of the third part.
     """
 
     name: str
@@ -48,10 +51,13 @@ class Fault:
     checks: tuple[str, ...] = ABOUT_ROWS
     blocks: bool = True
     unfound: str = ""
+    fresh: bool = False
 
     @property
     def half(self) -> Half:
         """Of which half it is: a fault of data by its name; all others may be looked at."""
+        if self.fresh:
+            return "fresh"
         if self.kind != "data":
             return "tuning"
         return half_of_name(self.name)

@@ -22,11 +22,13 @@ def document(
         others: What else was tried, by title.
         peers: What other tools found of the same, by name.
     """
-    unseen = [one for one in outcomes if one.fault.half == "unseen"]
     found = {
         "faults": [_fault(one) for one in outcomes],
         **_sums(outcomes),
-        "unseen": _sums(unseen),
+        **{
+            half: _sums(one for one in outcomes if one.fault.half == half)
+            for half in ("unseen", "fresh")
+        },
         "by_class": {
             kind: _sums([one for one in outcomes if one.fault.kind == kind]) for kind in CLASSES
         },
@@ -77,6 +79,7 @@ def _sums(outcomes: Iterable[Outcome]) -> dict[str, Any]:
 def tell(found: Mapping[str, Any]) -> str:
     """The figures, and what was not found, for the screen."""
     lines = [_line("all", found), _line("unseen half", found["unseen"])]
+    lines += [_line("fresh part", found["fresh"])]
     lines += [_line(kind, sums) for kind, sums in found["by_class"].items()]
     clean = found["clean_days"]
     if clean:
@@ -124,7 +127,12 @@ def _short(one: Mapping[str, Any]) -> str:
 
 def markdown(found: Mapping[str, Any]) -> str:
     """The tables for the docs."""
-    rows = [("all", found), ("unseen half of data", found["unseen"]), *found["by_class"].items()]
+    rows = [
+        ("all", found),
+        ("unseen half of data", found["unseen"]),
+        ("data faults written last", found["fresh"]),
+        *found["by_class"].items(),
+    ]
     lines = [
         "| faults | total | detected | located | contained |",
         "|---|--:|--:|--:|--:|",
@@ -143,17 +151,49 @@ def markdown(found: Mapping[str, Any]) -> str:
         lines += ["", *_clean(clean)]
     if found["peers"]:
         lines += ["", *_peers(found["peers"])]
-    lines += ["", "| fault | class | half | what happens | found | located | by |"]
-    lines += ["|---|---|---|---|--:|--:|---|"]
-    lines += [
-        f"| `{one['name']}` | {one['class']} | {one['half']} | {one['story']} | "
-        f"{one['days_detected']} of {one['days']} | {one['days_located']} | "
-        f"{one['by'] or one['unfound'] or 'nothing found it'} |"
-        for one in found["faults"]
-    ]
+    tables = found.get("tables", {})
+    if tables:
+        lines += ["", *_tables(tables.values())]
+    lines += ["", *_faults(found["faults"])]
+    for one in tables.values():
+        lines += ["", f"{one['table']}:", "", *_faults(one["faults"])]
     if "machine" in found:
         lines += ["", f"It took {found['seconds'] / 60:.0f} minutes on: {found['machine']}"]
     return "\n".join(lines) + "\n"
+
+
+def _faults(faults: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        "| fault | class | half | what happens | found | located | by |",
+        "|---|---|---|---|--:|--:|---|",
+        *(_fault_row(one) for one in faults),
+    ]
+
+
+def _fault_row(one: Mapping[str, Any]) -> str:
+    return (
+        f"| `{one['name']}` | {one['class']} | {one['half']} | {one['story']} | "
+        f"{one['days_detected']} of {one['days']} | {one['days_located']} | "
+        f"{one['by'] or one['unfound'] or 'nothing found it'} |"
+    )
+
+
+def _tables(tables: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What was found on other tables, and what was said of their clean days."""
+    return [
+        "Other tables, which nothing was tuned on, their faults tried on days of all months:",
+        "",
+        "| table | faults | detected | located | contained | clean days | errors | "
+        "warnings or events alone |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        *(
+            f"| {one['table']} | {one['total']} | {_share(one['detected'], one['total'])} | "
+            f"{_share(one['located'], one['detected'])} | "
+            f"{_share(one['contained'], one['to_contain'])} | {one['clean_days']['days']} | "
+            f"{one['clean_days']['errors']} | {one['clean_days']['days_with_warnings_or_events']} |"
+            for one in tables
+        ),
+    ]
 
 
 def _share(part: int, whole: int) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from assets.flight_delay import ASSETS
-from benchmarks.skew.data import TABLES, delivery_of, same_rows
+from benchmarks.skew.data import delivery_of, same_rows
 from benchmarks.skew.deliveries import DataFault
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.site import NAME, copy_registry, reported
+from benchmarks.skew.tables import FLIGHTS
 from benchmarks.skew.workers import carry_out
 from lockstep.columns.errors import LockstepError
 from lockstep.project.project import FILE, Project
@@ -108,7 +109,7 @@ def compare_runs(home: Path, work: Path, faults: list[DataFault], day: date) -> 
 def _tried(task: Task) -> Told:
     whole = Platform.at(task.home, ASSETS)
     delivery = delivery_of(whole, task.day)
-    (fault,) = (one for one in TABLES["flights"].faults if one.fault.name == task.fault)
+    (fault,) = (one for one in FLIGHTS.faults if one.fault.name == task.fault)
     rows = fault.change(delivery)
     if same_rows(rows, delivery.rows):
         raise LockstepError(f"{task.fault} changes nothing on {task.day}.")

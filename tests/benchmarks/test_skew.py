@@ -9,13 +9,15 @@ import pytest
 
 from benchmarks.skew.clean import heard
 from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
-from benchmarks.skew.data import TABLES, same_rows
+from benchmarks.skew.data import same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
+from benchmarks.skew.fresh import FRESH_FAULTS
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
+from benchmarks.skew.tables import FLIGHTS, TABLES
 from benchmarks.skew.tools import Tool
 from lockstep.checks.results import CheckResult
 
@@ -46,8 +48,21 @@ def test_days_of_a_half_are_of_that_half() -> None:
         assert {half_of_day(day) for day in days} == {"unseen"}
 
 
+def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
+    days = FLIGHTS.days("fresh")
+    assert {day.month for day in days} == {*range(4, 13)}
+    assert {half_of_day(day) for day in days} == {"tuning", "unseen"}
+    assert days == FLIGHTS.days("fresh")
+
+
+def test_faults_that_were_written_last_are_of_neither_half() -> None:
+    assert FLIGHTS.of("fresh") == [*FRESH_FAULTS]
+    assert not {one.fault.half for one in DATA_FAULTS} & {"fresh"}
+
+
 def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
-    faults = [*(one.fault for one in DATA_FAULTS), *(one.fault for one in SCENES)]
+    faults = [*(one.fault for table in TABLES.values() for one in table.faults)]
+    faults += [*(one.fault for one in SCENES)]
     assert len({one.name for one in faults}) == len(faults)
     counts = {kind: sum(one.kind == kind for one in faults) for kind in {f.kind for f in faults}}
     assert counts["data"] >= 50
@@ -55,7 +70,7 @@ def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> 
     assert min(counts.values()) >= 10
 
 
-@pytest.mark.parametrize("one", DATA_FAULTS, ids=lambda one: one.fault.name)
+@pytest.mark.parametrize("one", FLIGHTS.faults, ids=lambda one: one.fault.name)
 def test_a_fault_changes_the_delivery_and_leaves_what_upstream_has(
     one: DataFault, delivery: Delivery
 ) -> None:

