@@ -11,6 +11,7 @@ import msgspec
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.laws import (
+    approximate,
     bounds,
     combinations,
     compositions,
@@ -26,6 +27,7 @@ from lockstep.laws import (
     twins,
     volume,
 )
+from lockstep.laws.approximate import Mostly
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
@@ -55,6 +57,7 @@ AnyLaw = (
     | KnownPairs
     | LookUp
     | Mass
+    | Mostly
     | NewContent
     | NewKeys
     | NotNegative
@@ -73,6 +76,7 @@ AnyLaw = (
 FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     dependencies.discover,
     lookups.discover,
+    approximate.discover,
     compositions.discover,
     identity.discover,
     volume.discover,

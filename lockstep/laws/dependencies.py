@@ -150,7 +150,8 @@ class Search:
         return sorted(few, key=sizes.__getitem__)[:_SINGLES]
 
     @cached_property
-    def _order(self) -> Array:
+    def order(self) -> Array:
+        """For each row another one of its day: see `shuffled`."""
         return shuffled(self.day_of)
 
     @cached_property
@@ -214,7 +215,7 @@ class Search:
         if broken:
             return None
         # What shuffled values keep as well holds by chance.
-        by_chance = days_broken(groups, places[self._order], self.day_of, missing=missing)
+        by_chance = days_broken(groups, places[self.order], self.day_of, missing=missing)
         if by_chance < ENOUGH_DAYS:
             return None
         return Dependency(

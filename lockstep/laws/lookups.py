@@ -29,11 +29,11 @@ from lockstep.laws.terms import Term, grouped, told
 
 Cell = str | int | float | bool | None
 """A value in a table: NaN and NaT are None, times of day are microseconds."""
-_MOST_ENTRIES = 5_000
+MOST_ENTRIES = 5_000
 """Entries of one table."""
 _MOST_OF_ALL = 50_000
 """Entries of all tables of a version."""
-_ROWS_AN_ENTRY = 5
+ROWS_AN_ENTRY = 5
 """Rows that it takes, on average, until a value is known for what determines it."""
 
 
@@ -61,7 +61,7 @@ class LookUp(Law, frozen=True, kw_only=True):
         """The rows that have another value than training knew."""
         entries, values = self._entries(rows), self.dependent.values(rows)
         known = {value: place for place, value in enumerate(self.then)}
-        cells = _cells(values.found)
+        cells = cells_of(values.found)
         codes = np.array([*(known.get(cell, -1) for cell in cells), known.get(None, -1)])
         meant = np.array([known[value] for value in self.then])
         odd = np.flatnonzero((entries >= 0) & (codes[values.places] != meant[entries]))
@@ -69,17 +69,17 @@ class LookUp(Law, frozen=True, kw_only=True):
             return None
         row, entry = int(odd[0]), int(entries[odd[0]])
         where = ", ".join(
-            f"{term.says} {_shown(term, cells[entry])}"
+            f"{term.says} {shown(term, cells[entry])}"
             for term, cells in zip(self.determinants, self.given, strict=True)
         )
         place = int(values.places[row])
-        there = _shown(self.dependent, cells[place] if place >= 0 else None)
+        there = shown(self.dependent, cells[place] if place >= 0 else None)
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{self.dependent.says} is not what training knew in "
             f"{counted(len(odd), 'row')} of {len(rows):,}, such as {there} instead of "
-            f"{_shown(self.dependent, self.then[entry])} for {where}",
+            f"{shown(self.dependent, self.then[entry])} for {where}",
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
@@ -92,7 +92,7 @@ class LookUp(Law, frozen=True, kw_only=True):
         for term, given in zip(self.determinants, self.given, strict=True):
             places = {value: place for place, value in enumerate(dict.fromkeys(given))}
             values = term.values(rows)
-            codes = np.array([*(places.get(cell, -1) for cell in _cells(values.found)), -1])
+            codes = np.array([*(places.get(cell, -1) for cell in cells_of(values.found)), -1])
             code = codes[values.places]
             known &= code >= 0
             number = number * len(places) + code
@@ -134,7 +134,7 @@ def _found(search: Search) -> Iterator[LookUp]:
                 continue
             groups = grouped(search.rows, terms)
             count = int(groups.max(initial=-1)) + 1
-            if not 1 < count <= min(_MOST_ENTRIES, len(groups) // _ROWS_AN_ENTRY):
+            if not 1 < count <= min(MOST_ENTRIES, len(groups) // ROWS_AN_ENTRY):
                 continue
             for dependent in search.candidates(terms, groups):
                 if any((term, dependent) in known for term in terms):
@@ -170,23 +170,25 @@ def _law(search: Search, terms: tuple[Term, ...], dependent: Term, groups: Array
         days=search.days,
         determinants=terms,
         dependent=dependent,
-        given=tuple(_at(term.values(search.rows), first) for term in terms),
-        then=_at(dependent.values(search.rows), first),
+        given=tuple(cells_at(term.values(search.rows), first) for term in terms),
+        then=cells_at(dependent.values(search.rows), first),
     )
 
 
-def _at(values: Values, rows: Array) -> tuple[Cell, ...]:
-    cells = [*_cells(values.found), None]
+def cells_at(values: Values, rows: Array) -> tuple[Cell, ...]:
+    """The values at some rows, as tables keep them."""
+    cells = [*cells_of(values.found), None]
     return tuple(cells[place] for place in values.places[rows].tolist())
 
 
-def _cells(found: Array) -> list[Any]:
+def cells_of(found: Array) -> list[Any]:
     """Values as plain data; times of day in microseconds."""
     cells: list[Any] = (found.astype(np.int64) if found.dtype.kind in "mM" else found).tolist()
     return cells
 
 
-def _shown(term: Term, cell: Cell) -> str:
+def shown(term: Term, cell: Cell) -> str:
+    """A value of a table in a sentence."""
     if cell is None:
         return "none"
     if term.part == "time of day":
