@@ -137,6 +137,15 @@ def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
     assert "No trace." in markdown(report)
 
 
+def test_the_report_tells_other_tables_by_name() -> None:
+    table = document(
+        [Outcome(FAULT, {"d": Trial(True, True, True, "laws")})], heard({}).to_json(), {}, {}
+    )
+    text = markdown(document([], {}, {"tables": {"hours": {"table": "Hours", **table}}}, {}))
+    assert "| Hours | 1 | 1 of 1 (100%) | 1 of 1 (100%) | 1 of 1 (100%) | 0 | 0 | 0 |" in text
+    assert f"| `{FAULT.name}` |" in text
+
+
 def test_a_try_is_timed_by_the_clock_whatever_carries_it_out() -> None:
     trial = compare(FAULT, CLEAN, judged(lambda: (time.sleep(0.01), Judged({}))[1]))
     assert trial.seconds >= 0.01
