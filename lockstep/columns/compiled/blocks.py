@@ -80,10 +80,10 @@ def to_matrix(block: Block) -> Array:
     """A block of numbers as a two-dimensional array of float64, one row a row, row by row."""
     if not isinstance(block, list):
         return block
-    found = np.empty((len(block[0]) if block else 0, len(block)))
-    for index, array in enumerate(block):
-        found[:, index] = array
-    return found
+    if not block:
+        return np.empty((0, 0))
+    together = np.concatenate(block, dtype=np.float64).reshape(len(block), -1)
+    return np.ascontiguousarray(together.T)
 
 
 def take(block: Block, places: Sequence[int]) -> Block:

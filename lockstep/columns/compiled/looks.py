@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
+from lockstep.columns.kinds import Array
+
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -37,6 +41,18 @@ class Known(dict[Any, T]):
         if self._refused is not None:
             raise ValueError(self._refused)
         return self._other
+
+    def of(self, array: Array, dtype: type[np.generic] = np.float64) -> Array:
+        """What stands for each value of a column, where that is a number.
+
+        Args:
+            array: The column.
+            dtype: What the numbers are.
+
+        Raises:
+            ValueError: A value is refused.
+        """
+        return np.fromiter(map(self.__getitem__, array.tolist()), dtype, len(array))
 
     def then(self, following: Known[U]) -> Known[U]:
         """What stands for what stands for each value.

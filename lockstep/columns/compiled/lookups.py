@@ -8,7 +8,7 @@ about rare, unknown, missing or dropped categories is thereby in the table.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,8 @@ class Table:
 
     Attributes:
         width: How many numbers stand for a value.
+        codes: The numbers that stand for values, a row each.
+        place: By value, which of these rows.
         numbers: By value, the numbers that stand for it.
         number: By value, the only number that does; None where there are several.
     """
@@ -51,9 +53,8 @@ class Table:
         self.numbers: Known[list[float]] = Known(numbers, other.tolist(), refused)
         only = {value: one[0] for value, one in numbers.items()} if self.width == 1 else None
         self.number = Known(only, other.item(), refused) if only is not None else None
-        self._codes = np.array([*known.values(), other])
-        places = {value: place for place, value in enumerate(known)}
-        self._place = Known(places, len(places), refused).__getitem__
+        self.codes = np.array([*known.values(), other])
+        self.place = Known({value: place for place, value in enumerate(known)}, len(known), refused)
 
     def __call__(self, array: Array) -> Array:
         """The numbers of each value: two-dimensional, one row a value.
@@ -61,9 +62,20 @@ class Table:
         Raises:
             ValueError: A value is not known, and the encoder refuses such.
         """
-        places = np.fromiter(map(self._place, array.tolist()), np.intp, len(array))
-        found: Array = self._codes[places]
+        found: Array = self.codes[self.place.of(array, np.intp)]
         return found
+
+    def ones(self, start: int, none: int) -> Known[int] | None:
+        """Where a value is 1, if a value is 1 in one of the columns at most and 0 in all others.
+
+        Args:
+            start: The first of the columns.
+            none: What stands for being 0 in all.
+        """
+        if not np.isin(self.codes, (0.0, 1.0)).all() or (self.codes.sum(axis=1) > 1).any():
+            return None
+        places = np.where(self.codes.any(axis=1), start + self.codes.argmax(axis=1), none).tolist()
+        return self.place.then(Known(dict(enumerate(places)), none, None))
 
 
 def compile_encoder(encoder: Any, given: Layout) -> Step:
@@ -98,7 +110,33 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
 
     singles = [table.number for table in tables if table.number is not None]
     looks = tuple(enumerate(singles)) if len(singles) == len(tables) else None
-    return Step(encode, numbers(ends[-1]), encode_row, looks)
+    run = encode if looks is not None else _encode_ones(parts, ends[-1]) or encode
+    return Step(run, numbers(ends[-1]), encode_row, looks)
+
+
+def _encode_ones(
+    parts: Sequence[tuple[Table, slice]], width: int
+) -> Callable[[Block], Block] | None:
+    """The same where a value is a 1 among 0s: all columns at once. None where one is another.
+
+    Args:
+        parts: The tables, each with the columns that it gives.
+        width: How many columns there are.
+    """
+    found = [table.ones(part.start, width) for table, part in parts]
+    ones = [one.__getitem__ for one in found if one is not None]
+    if len(ones) < len(found):
+        return None
+
+    def encode_ones(block: Block) -> Block:
+        arrays = columns_of(block)
+        rows = len(arrays[0])
+        places = [list(map(one, array.tolist())) for one, array in zip(ones, arrays, strict=True)]
+        encoded = np.zeros((rows, width + 1))  # the last column is for what is 0 in all of them
+        encoded[np.arange(rows), places] = 1.0
+        return encoded[:, :width]
+
+    return encode_ones
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,9 @@ def in_one_pass(step: Step) -> Step:
 
     def run(block: Block) -> Block:
         arrays = columns_of(block)
-        found = np.empty((len(arrays[0]), len(looks)))
-        for index, (place, known) in enumerate(looks):
-            array = arrays[place]
-            found[:, index] = (
-                array if known is None else list(map(known.__getitem__, array.tolist()))
-            )
-        return found
+        return to_matrix(
+            [arrays[place] if known is None else known.of(arrays[place]) for place, known in looks]
+        )
 
     def run_row(row: Row) -> Row:
         return [row[place] if known is None else known[row[place]] for place, known in looks]
