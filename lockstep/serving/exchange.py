@@ -57,7 +57,8 @@ async def exchange(
         body = await service.bodies.read(scope, receive)
         response = await answer(scope, body)
     except ServingError as error:
-        response = await aside(error.rows, service.limits.inline_rows, partial(failure, error))
+        tell = partial(failure, error)
+        response = tell() if error.rows <= service.limits.inline_rows else await aside(tell)
     except DisconnectedError:
         return
     except Exception:
@@ -113,16 +114,8 @@ async def scored(
     return answer
 
 
-async def aside(size: int, most: int, work: Callable[[], T]) -> T:
-    """Do something in the loop's own thread if it is small, or else beside it.
-
-    Args:
-        size: How much there is to do.
-        most: What is small.
-        work: Does it.
-    """
-    if size <= most:
-        return work()
+async def aside(work: Callable[[], T]) -> T:
+    """Do what is large beside the loop's own thread, which goes on to answer others."""
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
 

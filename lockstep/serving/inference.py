@@ -166,12 +166,12 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
     if options.explain is not None:
         raise UnreadableError("A trace is told by /invocations?explain=trace alone.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
-    request, records = await aside(len(body), limits.inline_bytes, read)
+    request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
     wanted = _wanted(request, scorer)
     scope[ASKED].refused = HTTPStatus.BAD_REQUEST
     answer = await scored(service, scorer, records, options, scope)
     respond = partial(_response, request, scorer, answer, wanted)
-    return await aside(answer.total, limits.inline_rows, respond)
+    return respond() if answer.total <= limits.inline_rows else await aside(respond)
 
 
 def failure(error: ServingError) -> Response:
@@ -199,11 +199,11 @@ async def _claimed(service: Service, scope: Scope) -> Scorer:
     if names["name"] != service.pipeline:
         raise UnknownError(f"There is no such model here; there is {service.pipeline}.")
     if "version" not in names:
-        return await service.claim(scope[ASKED])
+        return service.claim(scope[ASKED])
     version = number_of(names["version"])
     if version is None:
         raise UnknownError("There is no such version; they have numbers, such as 3.")
-    return await service.claim(scope[ASKED], version)
+    return await service.claim_version(scope[ASKED], version)
 
 
 def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, list[Record]]:

@@ -58,18 +58,25 @@ class Invocations:
     async def _answer(self, scope: Scope, body: bytes) -> Response:
         service, limits = self._service, self._service.limits
         options = options_of(scope["query_string"])
-        scorer = await service.claim(scope[ASKED], options.version)
+        asked = scope[ASKED]
+        if options.version is None:
+            scorer = service.claim(asked)
+        else:
+            scorer = await service.claim_version(asked, options.version)
         content = content_of(scope["headers"])
-        parse = partial(records_of, body, content, reading_of(service, scorer))
-        size = len(body) if content is Content.JSON else limits.body_bytes
-        records = await aside(size, limits.inline_bytes, parse)
+        reading = reading_of(service, scorer)
+        if content is Content.JSON and len(body) <= limits.inline_bytes:
+            records = records_of(body, content, reading)
+        else:
+            records = await aside(partial(records_of, body, content, reading))
         if options.explain is not None:
             demand_few(records, limits)
         answer = await scored(service, scorer, records, options, scope)
         if options.explain is not None:
-            return Response(200, await aside(1, 0, partial(explained, scorer, answer)))
-        encode = partial(predictions, answer)
-        return Response(200, await aside(answer.total, limits.inline_rows, encode))
+            return Response(200, await aside(partial(explained, scorer, answer)))
+        if answer.total <= limits.inline_rows:
+            return Response(200, predictions(answer))
+        return Response(200, await aside(partial(predictions, answer)))
 
 
 def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:

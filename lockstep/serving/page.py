@@ -98,7 +98,7 @@ class PageVersion(ServiceEndpoint):
         scorer = self._service.demand_scorer()
         if self._described is None or self._described[0] != scorer.key:
             describe = partial(described_version, scorer, self._service.hidden)
-            self._described = scorer.key, await aside(1, 0, describe)
+            self._described = scorer.key, await aside(describe)
         return Response(200, msgspec.json.encode(self._described[1]))
 
 

@@ -144,26 +144,35 @@ class Service:
         """Whether requests are to be sent here."""
         return self.versions.scorer is not None and not self.is_draining
 
-    async def claim(self, asked: Asked, version: int | None = None) -> Scorer:
+    def claim(self, asked: Asked) -> Scorer:
         """The version that is to answer a request; it stays loaded until the request lets go of it.
 
         Args:
             asked: The request.
-            version: Number of the version that it asks for; None for whichever serves.
 
         Raises:
-            UnknownError: The version that it asks for has not passed the gate, or is not known.
-            NotReadyError: None serves, or the one that it asks for is not loaded yet.
+            NotReadyError: None serves.
         """
-        if version is None:
-            scorer, asked.role = self.demand_scorer(), "live"
-            canary = self.versions.canary_of(asked.id)
-            if canary is not None:
-                scorer, asked.role = canary, "canary"
-            scorer.lease.hold()
-        else:
-            scorer = await self.versions.acquire(version)
-            asked.role = "pinned"
+        scorer, asked.role = self.demand_scorer(), "live"
+        canary = self.versions.canary_of(asked.id)
+        if canary is not None:
+            scorer, asked.role = canary, "canary"
+        scorer.lease.hold()
+        asked.scorer = scorer
+        return scorer
+
+    async def claim_version(self, asked: Asked, version: int) -> Scorer:
+        """The version that a request asks for; it stays loaded until the request lets go of it.
+
+        Args:
+            asked: The request.
+            version: Number of the version.
+
+        Raises:
+            UnknownError: It has not passed the gate, or is not known.
+            NotReadyError: It is not loaded yet, and cannot be.
+        """
+        scorer, asked.role = await self.versions.acquire(version), "pinned"
         asked.scorer = scorer
         return scorer
 

@@ -199,7 +199,7 @@ def test_a_version_goes_with_its_proof_but_not_under_a_request(
     service = server.service
 
     async def claim() -> Any:
-        return await service.claim(service.ids.ask(), 2)
+        return await service.claim_version(service.ids.ask(), 2)
 
     scorer = server.client.runner.run(claim())
     server.list(replace(second, proven_at=None))

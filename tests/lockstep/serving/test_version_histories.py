@@ -156,12 +156,17 @@ class Histories(RuleBasedStateMachine):
 
     # What clients do
 
+    async def claim(self, asked: Asked, number: int | None) -> Scorer:
+        if number is None:
+            return self.service.claim(asked)
+        return await self.service.claim_version(asked, number)
+
     @rule(number=st.none() | NUMBERS)
     def ask(self, number: int | None) -> None:
         asked = self.service.ids.ask()
         at_hand = number is not None and self.is_at_hand(number)
         try:
-            scorer = self.run(self.service.claim(asked, number))
+            scorer = self.run(self.claim(asked, number))
         except NotReadyError:
             assert self.live is None if number is None else len(self.pins) >= PINNED
             return
@@ -178,7 +183,7 @@ class Histories(RuleBasedStateMachine):
         asked = [self.service.ids.ask() for _ in numbers]
 
         async def claims() -> Any:
-            claimed = map(self.service.claim, asked, numbers)
+            claimed = map(self.claim, asked, numbers)
             return await asyncio.gather(*claimed, return_exceptions=True)
 
         for one, number, found in zip(asked, numbers, self.run(claims()), strict=True):
@@ -192,7 +197,7 @@ class Histories(RuleBasedStateMachine):
     def ask_and_leave(self, number: int) -> None:
         async def leave() -> None:
             asked = self.service.ids.ask()
-            task = asyncio.create_task(self.service.claim(asked, number))
+            task = asyncio.create_task(self.service.claim_version(asked, number))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             task.cancel()
@@ -208,7 +213,7 @@ class Histories(RuleBasedStateMachine):
         self.proven.discard(number)
 
         async def lose() -> Any:
-            task = asyncio.create_task(self.service.claim(asked, number))
+            task = asyncio.create_task(self.service.claim_version(asked, number))
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             write_listing(self.listing, self.listed())

@@ -154,10 +154,10 @@ def test_requests_are_answered_by_the_version_that_served_when_they_came(
         write_live(pointer, copied(1))
         await versions.look()
         before, after = service.ids.ask(), service.ids.ask()
-        old = await service.claim(before)
+        old = service.claim(before)
         write_live(pointer, other)
         await versions.look()
-        new = await service.claim(after)
+        new = service.claim(after)
         answers = await asyncio.gather(
             *(service.batches.ask(one, orders[:1]) for one in (old, new))
         )
