@@ -12,9 +12,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,34 @@ RECORD = "record.json"
 
 class DamagedError(LockstepError):
     """A file is not what the record of its partition says."""
+
+
+class Results(Mapping[str, CheckResult]):
+    """What checks found, as a record tells it: by far the most of it, read when it is asked for.
+
+    Args:
+        written: The text of a JSON object.
+    """
+
+    def __init__(self, written: bytes) -> None:
+        self._written = written
+
+    def __getitem__(self, name: str) -> CheckResult:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    @cached_property
+    def _read(self) -> dict[str, CheckResult]:
+        try:
+            found = msgspec.json.decode(self._written, type=dict[str, Any])
+            return {name: CheckResult.from_json(one) for name, one in found.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"what checks found cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -68,10 +97,13 @@ class StepRecord:
         return {**asdict(replace(self, results={})), "results": results}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> StepRecord:
-        """The record from what `to_json` gave."""
-        results = {name: CheckResult.from_json(one) for name, one in data["results"].items()}
-        return cls(**{**data, "results": results})
+    def from_text(cls, written: Mapping[str, msgspec.Raw]) -> StepRecord:
+        """The record from the JSON texts of what `to_json` gave, by name."""
+        results = Results(bytes(written["results"]))
+        others = {
+            name: msgspec.json.decode(text) for name, text in written.items() if name != "results"
+        }
+        return cls(**others, results=results)
 
 
 @dataclass(frozen=True)
@@ -99,16 +131,30 @@ class AttemptRecord:
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> AttemptRecord:
+    def from_text(cls, text: bytes) -> AttemptRecord:
         """The record from what `to_text` wrote.
 
         Raises:
             KeyError, TypeError, ValueError: It is none, or one of another format.
         """
-        if data["format"] != FORMAT:
-            raise ValueError(f"it has format {data['format']}, and this Lockstep reads {FORMAT}")
-        steps = {name: StepRecord.from_json(step) for name, step in data["steps"].items()}
-        return cls(data["partition"], data["number"], data["run"], data["started_at"], steps)
+        data = msgspec.json.decode(text, type=_Written)
+        if data.format != FORMAT:
+            raise ValueError(f"it has format {data.format}, and this Lockstep reads {FORMAT}")
+        steps = {name: StepRecord.from_text(step) for name, step in data.steps.items()}
+        return cls(data.partition, data.number, data.run, data.started_at, steps)
+
+
+
+
+class _Written(msgspec.Struct):
+    """The record of an attempt as it stands in its file."""
+
+    format: int
+    partition: str
+    number: int
+    run: str
+    started_at: str
+    steps: dict[str, dict[str, msgspec.Raw]]
 
 
 @dataclass
@@ -170,8 +216,11 @@ class Attempt:
             data = path.read_bytes()
             if digest is not None and hashlib.sha256(data).hexdigest() != digest:
                 raise ValueError("it was changed after it was published")
-            record = AttemptRecord.from_json(msgspec.json.decode(data))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            record = AttemptRecord.from_text(data)
+            if digest is None:  # what is known by its digest is what was written
+                for step in record.steps.values():
+                    len(step.results)
+        except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
             raise DamagedError(
                 f"{path} does not tell what came of the partition ({error}); make it anew: {again}"
             ) from error
