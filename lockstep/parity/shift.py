@@ -376,10 +376,13 @@ def _measured(
     found: dict[Measure, tuple[float, float]] = {"missing": _missing(days, day)}
     filled = _filled(days)
     if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
-        found |= {measure: _MEASURES[measure](filled, day) for measure in _apt(filled)}
+        apt = _apt(filled)
+        found |= {name: _MEASURES[name](filled, day) for name in apt if name != "digits"}
+        if "digits" in apt:
+            shares = _share_table([*filled, day])
+            if _by_chance(shares[:-1], day.rows) <= MOST_BY_CHANCE:
+                found["digits"] = _digits(shares)
         found["constant"] = _constant(filled, day)
-        if "digits" in found and _by_chance(filled, day.rows) > MOST_BY_CHANCE:
-            del found["digits"]
     return found
 
 
@@ -462,22 +465,21 @@ def _level(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, fl
     return _nearest_and_widest(distances / (high - low))
 
 
-def _digits(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
-    """Distances to the whole window, and of each of its days to all the others."""
-    shares = _share_table([*days, day])
+def _digits(shares: NDArray[np.float64]) -> tuple[float, float]:
+    """Distances to the whole window, and of each of its days to all the others; the day is last."""
     within, total = shares[:-1], shares[:-1].sum(axis=0)
     others = (total - within) / (len(within) - 1)
     usual = np.abs(within - others).sum(axis=1).max() / 2
     return float(np.abs(shares[-1] - total / len(within)).sum() / 2), float(usual)
 
 
-def _by_chance(days: Sequence[ColumnProfile], rows: int) -> float:
+def _by_chance(window: NDArray[np.float64], rows: int) -> float:
     """The mean total variation distance of so many rows from the shares that they are drawn from.
 
     It is half the sum of the mean deviations of binomial shares, sqrt(2 p (1 - p) / (pi n)) each
     (Johnson, Kemp and Kotz, "Univariate Discrete Distributions", chapter 3, by its normal limit).
     """
-    shares = _share_table(days).mean(axis=0)
+    shares = window.mean(axis=0)
     return float(np.sqrt(2 * shares * (1 - shares) / (np.pi * rows)).sum() / 2)
 
 
@@ -487,7 +489,6 @@ _MEASURES: dict[
     "categories": _categories,
     "shape": _shape,
     "level": _level,
-    "digits": _digits,
 }
 
 
@@ -502,12 +503,12 @@ def _quantile_table(days: Sequence[ColumnProfile]) -> NDArray[np.float64]:
 
 def _share_table(days: Sequence[ColumnProfile]) -> NDArray[np.float64]:
     """Shares by day and category, what is pooled last."""
-    found = dict.fromkeys(name for one in days for name in one.shares)
-    names = {name: index for index, name in enumerate(found)}
-    table = np.zeros((len(days), len(names) + 1))
-    for row, one in zip(table, days, strict=True):
-        row[[names[name] for name in one.shares]] = list(one.shares.values())
-        row[-1] = one.rest
+    places: dict[str, int] = {}
+    columns = [places.setdefault(name, len(places)) for one in days for name in one.shares]
+    rows = np.repeat(np.arange(len(days)), [len(one.shares) for one in days])
+    table = np.zeros((len(days), len(places) + 1))
+    table[rows, columns] = [share for one in days for share in one.shares.values()]
+    table[:, -1] = [one.rest for one in days]
     return table
 
 

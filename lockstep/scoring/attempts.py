@@ -144,8 +144,6 @@ class AttemptRecord:
         return cls(data.partition, data.number, data.run, data.started_at, steps)
 
 
-
-
 class _Written(msgspec.Struct):
     """The record of an attempt as it stands in its file."""
 
