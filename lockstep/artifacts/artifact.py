@@ -28,7 +28,7 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import one_line
+from lockstep.columns.plain import listed, one_line
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -99,12 +99,25 @@ class Artifact:
         Raises:
             SnapshotError: The source does not run here.
             UntrustedTypeError: A model holds a type that may not be loaded.
+            ArtifactError: A model was fitted to other columns than the source gives it.
         """
+        stored: Mapping[str, str] = self.manifest["models"]
         models = {
             column: load_estimator(column, (self.directory / path).read_bytes())
-            for column, path in self.manifest["models"].items()
+            for column, path in stored.items()
         }
-        return self.snapshot.load().with_models(models)
+        found = self.snapshot.load().with_models(models)
+        for column in found.graph.models:
+            given = found.graph.inputs(column)
+            fitted = getattr(models[column], "feature_names_in_", given)
+            if list(fitted) != list(given):
+                raise ArtifactError(
+                    f"{self.directory / stored[column]} was fitted to other columns "
+                    f"({listed(list(fitted), 3)}) than the source gives to {column} "
+                    f"({listed(given, 3)}): it is another model's. Restore the file, or train and "
+                    "promote a version anew."
+                )
+        return found
 
 
 def sha256(data: bytes) -> str:

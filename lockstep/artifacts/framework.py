@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Mapping
 
 import lockstep.columns
 from lockstep.artifacts.snapshot import digest_of, source_of
 
+_ARTIFACTS = "lockstep.artifacts"
 _READERS = ("artifact", "errors", "framework", "modules", "skops", "snapshot", "trusted")
 
 
@@ -15,9 +17,25 @@ def framework_digest() -> str:
     return digest_of(_evaluating())
 
 
+def carried_digest(sources: Mapping[str, str]) -> str:
+    """The same of what a version carries.
+
+    Args:
+        sources: What `framework_sources` gave.
+    """
+    readers = f"{_ARTIFACTS}."
+    return digest_of(
+        {
+            name: source
+            for name, source in sources.items()
+            if name != _ARTIFACTS and not name.startswith(readers)
+        }
+    )
+
+
 def framework_sources() -> dict[str, str]:
     """Source, by module, of all of Lockstep that is needed to read a version and predict."""
-    readers = ("lockstep.artifacts", *(f"lockstep.artifacts.{name}" for name in _READERS))
+    readers = (_ARTIFACTS, *(f"{_ARTIFACTS}.{name}" for name in _READERS))
     return _evaluating() | {name: source_of(name) for name in readers}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import is_package
 from lockstep.columns.plain import listed
 
@@ -109,6 +110,11 @@ def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
         }
         files = (*(name.replace(".", "/") + end for name, end in ends.items()), *source.data)
         yield f"its source ({listed(sorted(files))}) is not the one that was stored with it"
+    if loaded.carried != loaded.framework:
+        yield (
+            f"{FRAMEWORK}, Lockstep's own modules by which MLflow serves it, does not hold those "
+            "that were stored with it"
+        )
 
 
 def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:

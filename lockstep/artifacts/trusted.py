@@ -125,8 +125,9 @@ def load_estimator(column: str, data: bytes) -> Any:
         raise UntrustedTypeError(column, _untrusted(data)) from None
     except Exception as error:
         raise ArtifactError(
-            f"Model {column} cannot be loaded here: {type(error).__name__}: {error}. Use the "
-            "libraries that it was fitted with (environment.json beside it), or train again."
+            f"Model {column} cannot be loaded here: {type(error).__name__}: {error}. "
+            "Restore its file if that is damaged, use the libraries that it was fitted with "
+            "(environment.json beside it), or train again."
         ) from error
 
 

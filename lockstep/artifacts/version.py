@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import (
     ENVIRONMENT,
+    FRAMEWORK,
     GOLDEN,
     LAWS,
     MANIFEST,
@@ -21,6 +22,7 @@ from lockstep.artifacts.artifact import (
     reading,
 )
 from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
@@ -49,6 +51,7 @@ class LoadedVersion:
         snapshot: That code.
         source: SHA-256 of it, as it was stored.
         framework: SHA-256 of Lockstep's own modules that evaluated its columns at the fit.
+        carried: SHA-256 of those that it carries for MLflow.
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
             models that were fitted on other rows did.
@@ -77,6 +80,7 @@ class LoadedVersion:
     snapshot: Snapshot
     source: str
     framework: str
+    carried: str
     golden: GoldenRecords
     profile: Profile
     limits: Limits
@@ -134,6 +138,8 @@ class LoadedVersion:
             laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
             environment = Environment.from_json(json.loads(path.read_bytes()))
+        with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
+            carried = carried_digest(json.loads(path.read_bytes()))
         with reading(directory / "source", "the code"):
             pipeline = artifact.pipeline()
         return cls(
@@ -145,6 +151,7 @@ class LoadedVersion:
             snapshot=artifact.snapshot,
             source=manifest["source"]["digest"],
             framework=manifest["framework"],
+            carried=carried,
             golden=golden,
             profile=profile,
             limits=limits,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
 from lockstep.parity.scales import Scales
+
+T = TypeVar("T")
 
 _KEY = "(key)"
 """Name of the keys in the file of the columns: a name that no column can have."""
@@ -130,13 +132,11 @@ class GoldenRecords:
             GoldenError: A file is missing or damaged.
         """
         directory = Path(path)
+        description = _part(directory / _DESCRIPTION, _json)
+        objects = _part(directory / _OBJECTS, _json)
+        columns = _part(directory / _COLUMNS, _columns)
+        matrices = _part(directory / _NUMBERS, _numbers)
         try:
-            description = json.loads((directory / _DESCRIPTION).read_bytes())
-            objects = json.loads((directory / _OBJECTS).read_bytes())
-            table = parquet.ParquetFile(directory / _COLUMNS).read()
-            with (directory / _NUMBERS).open("rb") as file, np.load(file) as numbers:
-                matrices = dict(numbers)
-            columns = from_arrow(table, kinds_of(table))
             keys = columns.pop(_KEY)
             matrices |= {name: _read(rows) for name, rows in objects.items()}
             return cls.of(
@@ -146,12 +146,43 @@ class GoldenRecords:
                 ),
                 coverage=tuple(Coverage.from_json(one) for one in description["coverage"]),
             )
-        except _DAMAGE as error:
-            raise GoldenError(f"Golden records in {directory} cannot be read: {error}") from error
-        except (LookupError, TypeError, AttributeError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise GoldenError(
-                f"Golden records in {directory} are damaged: {type(error).__name__}: {error}"
+                f"its files do not belong together: {type(error).__name__}: {error}"
             ) from error
+
+
+def _part(path: Path, read: Callable[[Path], T]) -> T:
+    """One of the files of golden records.
+
+    Raises:
+        GoldenError: It is missing or damaged.
+    """
+    try:
+        return read(path)
+    except FileNotFoundError as error:
+        raise GoldenError(f"{path.name} is missing") from error
+    except _DAMAGE as error:
+        raise GoldenError(f"{path.name} is damaged: {error}") from error
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_bytes())
+
+
+def _columns(path: Path) -> Columns:
+    table = parquet.ParquetFile(path).read()
+    return from_arrow(table, kinds_of(table))
+
+
+def _numbers(path: Path) -> dict[str, Array]:
+    """What `_write_numbers` wrote."""
+    with zipfile.ZipFile(path) as archive:
+        found = {}
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                found[name.removesuffix(".npy")] = np.lib.format.read_array(member)
+        return found
 
 
 def _table(trace: Trace) -> pa.Table:

@@ -6,11 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.holdings import losses
+from lockstep.artifacts.trusted import dump_estimator
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import write_artifact
 from lockstep.checks.evidence import check_replay
@@ -179,6 +183,7 @@ def test_golden_records_that_were_cut_before_they_were_stored_are_too_few(
             "thousandths of all limits of expectations",
         ),
         ("manifest.json", lambda manifest: {**manifest, "counts": {}}, "none were stored"),
+        ("framework.json", lambda sources: {}, "framework.json, Lockstep's own modules by which"),
         (
             "manifest.json",
             lambda manifest: {**manifest, "suites": ["input"]},
@@ -203,23 +208,31 @@ def other_outputs(sources: dict[str, str]) -> dict[str, str]:
     return {**sources, name: sources[name].replace(line, alike)}
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda sources: {},
-        lambda sources: None,
-        lambda sources: dict.fromkeys(sources, "raise OSError"),
-        lambda sources: {name: text for name, text in sources.items() if "skops" not in name},
-        other_outputs,
-    ],
-)
+def without_readers(sources: dict[str, str]) -> dict[str, str]:
+    return {name: text for name, text in sources.items() if "skops" not in name}
+
+
+@pytest.mark.parametrize("change", [other_outputs, without_readers])
 def test_carried_modules_that_do_not_predict_what_was_predicted_are_an_error_of_the_gate(
     files: Files, change: Callable[[Any], Any]
 ) -> None:
     files.edit("framework.json", change)
-    found = check_replay(files.open(), as_carried=True)
+    digest = carried_digest(json.loads((files.directory / "framework.json").read_bytes()))
+    files.edit("manifest.json", lambda manifest: {**manifest, "framework": digest})
+    version = files.open()
+    assert check_replay(version).passed  # which nobody computes with here
+    found = check_replay(version, as_carried=True)
     assert found.is_error
     assert "framework.json" in found.summary
+
+
+def test_a_model_that_was_fitted_to_other_columns_is_told_by_its_file(files: Files) -> None:
+    table = pd.DataFrame({"width": [0.0, 1.0], "depth": [1.0, 0.0]})
+    alien = dump_estimator("boosted", LogisticRegression().fit(table, [0, 1]))
+    path = next((files.directory / "models").iterdir())
+    path.write_bytes(alien)
+    with pytest.raises(ArtifactError, match=rf"{path.name} was fitted to other columns \(width, "):
+        files.open()
 
 
 PARTS = (
@@ -227,6 +240,7 @@ PARTS = (
     "profile.json",
     "laws.json",
     "environment.json",
+    "framework.json",
     "golden/golden.json",
     "golden/columns.parquet",
     "golden/matrices.npz",
@@ -250,8 +264,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
         (part, damage)
         for part in PARTS
         for damage in DAMAGES
-        # which is what it holds where no matrix is of objects
-        if (part, damage) != ("golden/matrices.json", "an empty object")
+        # which is what it holds where no matrix is of objects, or is told as lost
+        if damage != "an empty object" or part not in ("golden/matrices.json", "framework.json")
     ],
 )
 def test_a_part_that_is_damaged_is_told_by_its_file(files: Files, part: str, damage: str) -> None:
