@@ -82,12 +82,16 @@ class Intervals:
 
     def refused(self, *arrays: Array) -> Mask:
         """In which rows of the columns any value is outside."""
-        found = np.zeros(len(arrays[0]), dtype=np.bool_)
-        for start in range(0, len(found), _TOGETHER):
-            part = slice(start, start + _TOGETHER)
-            values = np.array([array[part] for array in arrays])
-            outside = (values < self._low) | (values > self._high)
-            found[part] = np.logical_or.reduce(outside, axis=0)
+        rows = len(arrays[0])
+        if rows <= _TOGETHER:
+            return self._refused(arrays)
+        parts = [slice(start, start + _TOGETHER) for start in range(0, rows, _TOGETHER)]
+        return np.concatenate([self._refused([array[part] for array in arrays]) for part in parts])
+
+    def _refused(self, arrays: Sequence[Array]) -> Mask:
+        values = np.array(arrays)
+        outside = (values < self._low) | (values > self._high)
+        found: Mask = np.logical_or.reduce(outside, axis=0)
         return found
 
 
