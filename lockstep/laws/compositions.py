@@ -9,20 +9,18 @@ time its day may be a part, by the clock of the time zone.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import Field
 from lockstep.columns.tables import is_missing
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.rows import Rows, TrainingRows
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lockstep.laws.rows import Rows, TrainingRows, Values
+from lockstep.laws.words import Parted
 
 Form = Literal["text", "number", "day"]
 _WORDS = re.compile(r"[^\W_]+")
@@ -32,6 +30,9 @@ _MOST_WORDS = 20
 """Words of a text that is looked into."""
 _LONGEST_PART = 3
 """Words of a part."""
+_NUMBER = re.compile("[0-9]{1,15}")
+_NOTHING = -2
+"""Stands for what a text says that is parted otherwise, or has no number where one should be."""
 _COMMONEST = 0.99
 """Largest share of one value in a column that is found as a part: what is nearly always the same is
 a part of many texts by chance."""
@@ -68,27 +69,30 @@ class Composition(Law, frozen=True, kw_only=True):
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows in which part and column differ; a text that is parted otherwise has no part."""
-        written, values = self._compared(rows)
-        odd = np.flatnonzero(_differ(written, values))
+        values, said = self._compared(rows)
+        odd = np.flatnonzero(_differ(values, said))
         if not len(odd):
             return None
         row = int(odd[0])
+        value = values.found[values.places[row]]
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{self._value} is not what {self.text} says in {counted(len(odd), 'row')} of "
-            f"{len(rows):,}, such as {show(values[row].as_py())} in "
+            f"{len(rows):,}, such as {show(str(value) if self.form == 'day' else value)} in "
             f"{show(rows.columns[self.text][row], 80)}",
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
         )
 
-    def _compared(self, rows: Rows) -> tuple[pa.Array, pa.Array]:
-        """What the text says, and the column's value, alike in form."""
-        words = rows.once((self.text, self.signs), lambda: _words(rows, self.text, self.signs))
-        written = _joined(words[self.start : self.end], self.signs[self.start + 1 : self.end])
-        return _alike(written, rows, self.part, self.form)
+    def _compared(self, rows: Rows) -> tuple[Values, Array]:
+        """The column's values, and which of them each text says: -1 another, -2 none at all."""
+        parted = rows.once((self.text, self.signs), lambda: Parted.of(rows, self.text, self.signs))
+        part = (self.text, self.signs, self.start, self.end)
+        said = rows.once(part, lambda: parted.words(self.start, self.end))
+        values = _values(rows, self.part, self.form)
+        return values, _placed(said.found, values.found, self.form)[said.places]
 
 
 def discover(training: TrainingRows) -> list[Composition]:
@@ -131,8 +135,8 @@ def discover(training: TrainingRows) -> list[Composition]:
 
 
 def _holds(law: Composition, rows: Rows) -> bool:
-    written, values = law._compared(rows)
-    return written.null_count == 0 and not _differ(written, values).any()
+    values, said = law._compared(rows)
+    return bool((said != _NOTHING).all()) and not _differ(values, said).any()
 
 
 def _varies(rows: Rows, name: str) -> bool:
@@ -168,49 +172,28 @@ def _parts(signs: tuple[str, ...]) -> list[tuple[int, int]]:
     ]
 
 
-def _words(rows: Rows, text: str, signs: tuple[str, ...]) -> list[pa.Array]:
-    """The words of texts, an array each; nulls in those that are parted otherwise."""
-    from pyarrow import compute
-
-    word = f"[^{re.escape(''.join(sorted(set(''.join(signs)))))}]+"
-    parts = [f"(?P<w{place}>{word}){re.escape(sign)}" for place, sign in enumerate(signs[1:])]
-    pattern = f"^{re.escape(signs[0])}{''.join(parts)}$"
-    words: list[pa.Array] = compute.extract_regex(rows.as_arrow(text), pattern).flatten()
-    return words
+def _values(rows: Rows, part: str, form: Form) -> Values:
+    """The values of a column that may be a part; of an event time its days."""
+    if form != "day":
+        return rows.values(part)
+    days = rows.days
+    assert days is not None, "only an event time has a day"
+    return rows.derived(f"day of {part}", lambda: days)
 
 
-def _joined(words: Sequence[pa.Array], signs: Sequence[str]) -> pa.Array:
-    """Words with the signs between them."""
-    from pyarrow import compute
-
-    first, *others = words
-    if not others:
-        return first
-    pieces = [piece for pair in zip(signs, others, strict=True) for piece in pair]
-    return compute.binary_join_element_wise(first, *pieces, "")
-
-
-def _alike(written: pa.Array, rows: Rows, part: str, form: Form) -> tuple[pa.Array, pa.Array]:
-    """A written part and a column's values, in one type."""
-    import pyarrow as pa
-    from pyarrow import compute
-
-    if form == "text":
-        return written, rows.as_arrow(part)
-    if form == "day":
-        days = rows.days
-        assert days is not None, "only an event time has a day"
-        return written, pa.array(days).cast(pa.string())
-    is_number = compute.match_substring_regex(written, r"^[0-9]{1,15}$")
-    numbers = compute.if_else(is_number, written, None).cast(pa.int64())
-    given = rows.columns[part]
-    values = pa.array(given, from_pandas=True)
-    return numbers, values.cast(pa.int64()) if given.dtype.kind == "f" else values
+def _placed(said: Array, found: Array, form: Form) -> Array:
+    """Which of a column's values each text that is said stands for, and last: nothing is said."""
+    if form == "number":
+        numbers = [int(text) if _NUMBER.fullmatch(text) else None for text in said.tolist()]
+        known = np.array([number is not None for number in numbers], dtype=bool)
+        written = np.array([number or 0 for number in numbers], dtype=np.int64)
+        places = pd.Index(found.astype(np.int64)).get_indexer(pd.Index(written))
+        return np.append(np.where(known, places, _NOTHING), _NOTHING)
+    texts = pd.Index(found.astype(str).astype(object) if form == "day" else found)
+    return np.append(texts.get_indexer(pd.Index(said)), _NOTHING)
 
 
-def _differ(written: pa.Array, values: pa.Array) -> Array:
+def _differ(values: Values, said: Array) -> Array:
     """Rows in which both are there and differ."""
-    from pyarrow import compute
-
-    differ = compute.fill_null(compute.not_equal(written, values), False)
-    return np.asarray(differ.to_numpy(zero_copy_only=False), dtype=bool)
+    differ: Array = (said != _NOTHING) & (values.places >= 0) & (said != values.places)
+    return differ

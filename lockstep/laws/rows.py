@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,6 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.laws.earlier import Digests, Earlier, digests_of, mixed
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Made = TypeVar("Made")
 
@@ -73,12 +70,6 @@ class Rows:
             array: Makes it: one value a row.
         """
         return self.once(("values", name), lambda: _found_in(array()))
-
-    def as_arrow(self, name: str) -> pa.Array:
-        """A column of texts in pyarrow."""
-        import pyarrow as pa
-
-        return self.once(("arrow", name), lambda: pa.array(self.columns[name], type=pa.string()))
 
     def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
         """What is made of the rows; made once, whichever laws ask for it.
