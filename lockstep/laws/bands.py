@@ -229,6 +229,7 @@ def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
 
 
 Kept = TypeVar("Kept", bound=Banded)
+Value = TypeVar("Value")
 
 
 def fitted(candidates: Sequence[Kept], days: Sequence[Rows]) -> list[Kept]:
@@ -280,7 +281,7 @@ def training_days(training: TrainingRows) -> list[Rows]:
     return days if len(days) >= ENOUGH_DAYS else []
 
 
-def had_before(values: Iterable[Iterable[str]]) -> Iterator[frozenset[str] | None]:
+def had_before(values: Iterable[Iterable[Value]]) -> Iterator[frozenset[Value] | None]:
     """What the training days before each day had; None of a day before which there are too few.
 
     What is new comes with time, as the name of a month that begins, and may be frequent from then
@@ -289,7 +290,7 @@ def had_before(values: Iterable[Iterable[str]]) -> Iterator[frozenset[str] | Non
     Args:
         values: What each day had, the oldest first.
     """
-    before: set[str] = set()
+    before: set[Value] = set()
     for number, one in enumerate(values):
         yield frozenset(before) if number >= ENOUGH_DAYS else None
         before.update(one)

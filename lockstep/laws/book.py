@@ -19,6 +19,7 @@ from lockstep.laws import (
     forms,
     identity,
     joint,
+    known,
     lookups,
     mass,
     order,
@@ -36,6 +37,7 @@ from lockstep.laws.earlier import Earlier
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joint import Together
+from lockstep.laws.known import KnownNumbers
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.mass import Mass
@@ -54,6 +56,7 @@ AnyLaw = (
     | Digits
     | Form
     | Grid
+    | KnownNumbers
     | KnownPairs
     | LookUp
     | Mass
@@ -83,6 +86,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     combinations.discover,
     bounds.discover,
     forms.discover,
+    known.discover,
     joint.discover,
     mass.discover,
     order.discover,

@@ -23,6 +23,7 @@ from lockstep.laws.bands import (
     Band,
     Banded,
     Reading,
+    days_like,
     fitted,
     had_before,
     share,
@@ -237,9 +238,16 @@ def _without_day(
 
 
 class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
-    """How often numbers of a column fall on coarser grids, such as whole numbers or tens."""
+    """How often numbers of a column fall on coarser grids, such as whole numbers or tens.
+
+    Attributes:
+        between: By step, how many different numbers between its multiples every training day had
+            at least; none of a version that an older Lockstep fitted.
+    """
 
     binds: ClassVar[bool] = False
+
+    between: dict[float, int] = msgspec.field(default_factory=dict)
 
     @property
     def says(self) -> str:
@@ -255,6 +263,31 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
                 told[f"multiples of {step:g}{_DIFFERENT}"] = share(is_it.sum(), len(is_it))
         return told
 
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; or a day without any number between two multiples."""
+        found = super().find(rows)
+        if found is not None and found.strict:
+            return found
+        return self._rounded(rows) or found
+
+    def _rounded(self, rows: Rows) -> Broken | None:
+        """The first day whose numbers are all multiples of a step, as those of no other were."""
+        for part in days_like(rows, self.size) if self.between else ():
+            is_it_by_step = _round(part.rows, self.columns[0])
+            for step, fewest in self.between.items():
+                is_it = is_it_by_step[step]
+                if len(is_it) >= ENOUGH_BETWEEN and is_it.all():
+                    return Broken(
+                        law=self,
+                        columns=self.columns,
+                        message=f"All {len(is_it)} different values of {self.columns[0]} are "
+                        f"multiples of {step:g}; on every training day {fewest} or more were not",
+                        rows=np.arange(len(rows)) if part.positions is None else part.positions,
+                        strict=self.days >= ENOUGH_DAYS,
+                        numbers={f"multiples of {step:g}{_DIFFERENT}": 1.0},
+                    )
+        return None
+
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         step = name.removesuffix(_DIFFERENT)
@@ -267,6 +300,18 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
 
 _DIFFERENT = ", each value counted once"
 _STEPS = (100.0, 10.0, 5.0, 1.0, 0.1, 0.01)
+
+
+ENOUGH_BETWEEN = 5
+"""Different numbers between the multiples of a step that every training day has to have had, and
+different numbers that a batch has to have, so that their lack on a day tells of a rounding."""
+
+
+def _between(column: str, days: list[Rows]) -> dict[float, int]:
+    """The steps between whose multiples every day had some numbers, and how many different ones."""
+    counts = [{step: int((~it).sum()) for step, it in _round(day, column).items()} for day in days]
+    fewest = {step: min(one[step] for one in counts) for step in _STEPS}
+    return {step: count for step, count in fewest.items() if count >= ENOUGH_BETWEEN}
 
 
 def _round(rows: Rows, column: str) -> dict[float, Array]:
@@ -386,5 +431,10 @@ def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
     numbers = [name for name in number_columns(schema) if schema[name].declared != "bool"]
     forms = [_form(name, training, days) for name in text_columns(schema)]
     grids = [_grid(name, days, is_whole=schema[name].declared == "int") for name in numbers]
-    digits = fitted([Digits(columns=(name,), days=0) for name in numbers], days)
+    # Of a few numbers, such as the offsets of clocks, a season may change how many are round.
+    several = [name for name in numbers if len(training.rows.values(name).found) >= ENOUGH_VALUES]
+    digits = [
+        msgspec.structs.replace(law, between=_between(law.columns[0], days))
+        for law in fitted([Digits(columns=(name,), days=0) for name in several], days)
+    ]
     return [*(law for law in forms if law), *(law for law in grids if law), *digits]

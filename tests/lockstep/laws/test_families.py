@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
-from lockstep.laws import bounds, forms, joint, mass, order, relations, segments, twins
+from lockstep.laws import bounds, forms, joint, known, mass, order, relations, segments, twins
 from lockstep.laws.book import Book, discover
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -26,7 +27,7 @@ from tests.lockstep.laws.tables import (
 
 FAMILIES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (bounds, forms, joint, mass, order, relations, segments, twins)
+    for module in (bounds, forms, joint, known, mass, order, relations, segments, twins)
 }
 LATER_DAYS = (DAYS, 60, 91, 182, 274, 350)
 
@@ -89,6 +90,8 @@ def changed(name: str) -> Columns:
         },
         "below 0": {"flow": np.where(late, -999.0, day["flow"])},
         "later by an hour": {"starts": (day["starts"] + 100) % 2400},
+        "one row far out": {"heat": np.where(np.arange(len(north)) == 7, -999.0, day["heat"])},
+        "counted from 100": {"load": day["load"] + 100},
         "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
     }[name]
 
@@ -100,6 +103,7 @@ def changed(name: str) -> Columns:
         ("bounds", "another clock", "starts"),
         ("bounds", "below 0", "flow"),
         ("bounds", "later by an hour", "starts"),
+        ("bounds", "one row far out", "heat"),
         ("forms", "whole numbers", "heat"),
         ("forms", "another unit", "heat"),
         ("forms", "lower case", "unit"),
@@ -107,6 +111,7 @@ def changed(name: str) -> Columns:
         ("forms", "cut", "id"),
         ("forms", "broken encoding", "site"),
         ("joint", "unit at other rows", "unit"),
+        ("known", "counted from 100", "load"),
         ("mass", "filled with 0", "load"),
         ("mass", "filled with the mean", "load"),
         ("mass", "clipped", "load"),
@@ -125,6 +130,33 @@ def test_a_fault_is_an_error_that_names_its_column(laws, family, fault, column):
     found = [one for one in broken(laws[family], batch(**changed(fault))) if one.strict]
 
     assert column in {name for one in found for name in one.columns}
+
+
+def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
+    heavy = np.random.default_rng(0).pareto(1.0, len(reports(days=DAYS)["flow"]))
+    (within,) = (
+        law
+        for law in bounds.discover(training(flow=heavy))
+        if isinstance(law, bounds.Within) and law.columns == ("flow",)
+    )
+    found = within.find(batch(flow=np.r_[1e9, heavy[: len(batch()) - 1]]))
+
+    assert found is not None
+    assert not found.strict
+
+
+def test_a_day_of_few_numbers_without_one_between_multiples_is_rounded(laws):
+    (digits,) = (
+        law for law in laws["forms"] if isinstance(law, forms.Digits) and law.columns == ("heat",)
+    )
+    held = msgspec.structs.replace(digits, bands={})
+    few = 50.1 + np.arange(len(batch())) % 6 * 1.4
+
+    assert held.find(batch(heat=few)) is None
+    found = held.find(batch(heat=few.round()))
+    assert found is not None
+    assert found.strict
+    assert "All 6 different values of heat are multiples of 1;" in found.message
 
 
 def test_a_number_that_comes_nearer_to_another_than_it_ever_did_breaks_their_bound():
