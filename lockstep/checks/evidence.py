@@ -10,7 +10,6 @@ import numpy as np
 
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.results import CheckResult, tell, with_unjudged
-from lockstep.columns.fitting import fold_of
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import take_rows
@@ -188,13 +187,13 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
         columns: All columns that it serves.
         size: Number of rows of the sample.
     """
+    from lockstep.laws.earlier import digests_of
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.replay import replay
     from lockstep.parity.selection import choose_sample
 
     pipeline = loaded.pipeline
-    digests = fold_of(columns[pipeline.key], 2**32)
-    rows = choose_sample(pipeline.graph, columns, np.argsort(digests, kind="stable"), size)
+    rows = choose_sample(pipeline.graph, columns, digests_of(columns[pipeline.key]), size)
     sample = {name: columns[name][rows] for name in pipeline.graph.served}
     raw = {name: sample[name] for name in pipeline.record_schema.names}
     expected = GoldenRecords(raw, Trace(sample[pipeline.key], sample, {}), loaded.golden.scales)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
@@ -83,7 +84,8 @@ def choose_golden(
     choice.grant(wishes, limit // 2)
     pool = choice.pool(_POOL)
     candidates = pipeline.trace(take_rows(fields, pool), labels=has_outcome)
-    wishes = [*_wishes_of_columns(pipeline.graph, candidates.columns, pool), *wishes]
+    computed = _wishes_of_columns(pipeline.graph, candidates.columns)
+    wishes = [*(replace(wish, rows=pool[wish.rows]) for wish in computed), *wishes]
     choice.grant(wishes, limit - limit // 6)
     choice.fill()
     records = take_rows(fields, choice.rows)
@@ -91,34 +93,33 @@ def choose_golden(
     return GoldenRecords.of(records, trace, choice.coverage(wishes))
 
 
-def choose_sample(graph: Graph, columns: Columns, order: Array, limit: int) -> Array:
+def choose_sample(graph: Graph, columns: Columns, ranks: Array, limit: int) -> Array:
     """Choose rows of a batch to look at closely: what is rare in it, and what is nearly otherwise.
 
     At most two thirds are rows with a missing or an extreme value, with a category that few rows
     have, or on either side of a place where an output flips, the rarest sort first. The others
-    are taken as they come.
+    are taken as they are preferred.
 
     Args:
         graph: The graph of the columns.
         columns: All columns of the batch, computed.
-        order: All rows as positions, in the order in which they are preferred.
+        ranks: How the rows are preferred, a number each: the smallest first.
         limit: Most rows to choose.
 
     Returns:
         The chosen rows, as sorted positions. Of a large batch, those are chosen among the 20,000
         that are preferred.
     """
-    pool = np.sort(order[:_SAMPLED])
+    pool = np.arange(len(ranks))
+    if len(pool) > _SAMPLED:
+        pool = np.sort(np.argpartition(ranks, _SAMPLED)[:_SAMPLED])
     rows = take_rows(columns, pool)
     fields = {name: rows[name] for name in graph.record.names}
-    wishes = [
-        *(replace(wish, rows=pool[wish.rows]) for wish in _wishes_of_fields(graph.record, fields)),
-        *_wishes_of_columns(graph, rows, pool),
-    ]
-    choice = _Choice(order, limit)
+    wishes = [*_wishes_of_fields(graph.record, fields), *_wishes_of_columns(graph, rows)]
+    choice = _Choice(np.argsort(ranks[pool], kind="stable"), limit)
     choice.grant(sorted(wishes, key=lambda wish: len(wish.rows)), 2 * limit // 3)
     choice.fill()
-    return choice.rows
+    return pool[choice.rows]
 
 
 class _Choice:
@@ -185,13 +186,12 @@ def _wishes_of_fields(schema: Schema, fields: Columns) -> Iterator[_Wish]:
     yield from _in_turn([_categories(field.name, fields[field.name]) for field in values])
 
 
-def _wishes_of_columns(graph: Graph, columns: Columns, pool: Array) -> Iterator[_Wish]:
-    """Wishes for the columns of some rows, which the pool names by their positions among all."""
+def _wishes_of_columns(graph: Graph, columns: Columns) -> list[_Wish]:
+    """Wishes for the columns that are computed."""
     computed = [name for name in columns if name not in graph.fields]
     found = [wish for name in graph.outputs for wish in _flips(graph, name, columns)]
     found += [wish for name in computed for wish in _extremes(name, columns[name])]
-    found += _in_turn([_categories(name, columns[name]) for name in computed])
-    return (replace(wish, rows=pool[wish.rows]) for wish in found)
+    return found + _in_turn([_categories(name, columns[name]) for name in computed])
 
 
 def _extremes(column: str, values: Array) -> Iterator[_Wish]:
@@ -208,14 +208,17 @@ def _categories(column: str, values: Array) -> list[_Wish]:
     """The most frequent texts or truth values, the most frequent first."""
     if values.dtype.kind not in "Ob":
         return []
-    rows: dict[str | bool, list[int]] = {}
-    for row, value in enumerate(values.tolist()):
-        if value is not None:
-            rows.setdefault(value, []).append(row)
-    frequent = sorted(rows, key=lambda value: (-len(rows[value]), str(value)))[:_CATEGORIES]
+    places, found = pd.factorize(values)
+    counts = np.bincount(places[places >= 0], minlength=len(found)).tolist()
+    frequent = sorted(range(len(found)), key=lambda place: (-counts[place], str(found[place])))
     return [
-        _Wish(column, "categories", str(plain(value, longest=200)), np.array(rows[value]))
-        for value in frequent
+        _Wish(
+            column,
+            "categories",
+            str(plain(found[place], longest=200)),
+            np.flatnonzero(places == place),
+        )
+        for place in frequent[:_CATEGORIES]
     ]
 
 

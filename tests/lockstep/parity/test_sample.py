@@ -29,8 +29,8 @@ def chosen(fitted: tuple[Pipeline, Columns], limit: int, **changes: object) -> l
     """The rows that are chosen of the orders with these columns in place of others."""
     pipeline, rows = fitted
     columns = pipeline.trace({**rows, **changes}).columns
-    order = np.random.default_rng(0).permutation(len(rows["price"]))
-    return choose_sample(pipeline.graph, columns, order, limit).tolist()
+    ranks = np.random.default_rng(0).permutation(len(rows["price"]))
+    return choose_sample(pipeline.graph, columns, ranks, limit).tolist()
 
 
 @pytest.mark.parametrize("place", [0, 5, 17])
