@@ -273,10 +273,10 @@ def rows_differ(groups: Array, places: Array, *, missing: bool) -> Array:
         places: The value of each row; -1 where it is missing.
         missing: Whether a missing value counts as one.
     """
-    kept = np.flatnonzero((groups >= 0) & _counts(places, missing=missing))
-    among, values = groups[kept], places[kept]
-    found = np.zeros(len(groups), dtype=bool)
-    found[kept] = values != values[_first(among)]
+    among = groups if missing else np.where(places >= 0, groups, -1)
+    first = np.empty(int(among.max(initial=-1)) + 2, dtype=places.dtype)  # the last one is of -1
+    first[among[::-1]] = places[::-1]  # the last one written is that of the first row
+    found: Array = (places != first[among]) & (among >= 0)
     return found
 
 
