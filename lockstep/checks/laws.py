@@ -13,8 +13,9 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 
 if TYPE_CHECKING:
+    from lockstep.laws.bands import Standing
     from lockstep.laws.book import Book
-    from lockstep.laws.law import Broken
+    from lockstep.laws.law import Broken, Law
     from lockstep.laws.rows import Rows
     from lockstep.parity.counterfactuals import Impact
 
@@ -22,6 +23,8 @@ _MOST_TOLD = 3
 """Broken laws that a summary tells of."""
 _EXAMPLES = 5
 """Keys that are named of a broken law."""
+_NEAREST = 20
+"""Statistics that are listed, the nearest to their limits, whether they are beyond them or not."""
 
 
 def check_laws(
@@ -56,9 +59,12 @@ def check_laws(
     told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
     said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book)
+    standings = book.standings(rows)
+    nearest = standings[:_NEAREST]
     looked_at = [law.looks_at(rows) for law in book.laws]
     idle, sampled = looked_at.count(0), [one for one in looked_at if 0 < one < len(rows)]
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
+    said += _stated(book, standings)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     return CheckResult(
@@ -74,10 +80,12 @@ def check_laws(
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),
             "laws with nothing to compare": idle,
+            "nearest statistic, of its limit": max((one.share for one in nearest), default=0.0),
+            **_rates(book),
             "rows looked at least": min((one for one in looked_at if one), default=0),
             **impact_figures(effect for one in impacts[:1] if one for effect in one.effects),
         },
-        table=[_told(*one, rows) for one in zip(found, impacts, strict=True)],
+        table=_table(found, impacts, standings, rows),
         unjudged=book.unjudged,
     )
 
@@ -114,18 +122,95 @@ def _impacts(
     return [known.get(broken.columns[0]) for broken in found]
 
 
+def _table(
+    found: Sequence[Broken],
+    impacts: Sequence[Impact | None],
+    standings: Sequence[Standing],
+    rows: Rows,
+) -> list[dict[str, Any]]:
+    """Every broken law, then the other statistics that are nearest to their limits."""
+    known = {(id(one.law), one.name): one for one in standings}
+    told = [(id(broken.law), next(iter(broken.numbers), "")) for broken in found]
+    broken_ones = [
+        {**_told(broken, impact, rows), **_stands(known.get(which))}
+        for broken, impact, which in zip(found, impacts, told, strict=True)
+    ]
+    others = (one for one in standings[:_NEAREST] if (id(one.law), one.name) not in told)
+    return broken_ones + [{**_kept_by(one), **_stands(one)} for one in others]
+
+
 def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:
-    law = broken.law
     return {
         "columns": ", ".join(broken.columns),
         "is": "an error" if broken.strict else "unusual",
         "found": broken.message,
         "decisions": "" if impact is None else str(impact),
-        "law": law.says,
-        "training": f"{law.broken} of {law.days} days broke it",
+        **_law(broken.law),
         "rows": len(broken.rows),
         "keys": ", ".join(_keys(broken, rows)),
     }
+
+
+def _kept_by(one: Standing) -> dict[str, Any]:
+    return {
+        "columns": ", ".join(one.law.columns),
+        "is": "" if one.share <= 1 else "beyond its limit",
+        "found": "",
+        "decisions": "",
+        **_law(one.law),
+        "rows": 0,
+        "keys": "",
+    }
+
+
+def _law(law: Law) -> dict[str, Any]:
+    return {"law": law.says, "training": f"{law.broken} of {law.days} days broke it"}
+
+
+def _stands(one: Standing | None) -> dict[str, Any]:
+    """A statistic beside its band and its limits; nothing of a law that has none."""
+    if one is None:
+        names = ("statistic", "today", "training days", "band", "warns", "blocks", "of its limit")
+        return dict.fromkeys(names, "")
+    usual, noise = one.band, one.reading.noise
+    return {
+        "statistic": one.name,
+        "today": f"{one.reading.value:.4g}",
+        "training days": one.histogram,
+        "band": f"{usual.lowest:.4g} to {usual.highest:.4g}",
+        "warns": _outside(one, usual.limits(usual.warns_beyond, noise)),
+        "blocks": _outside(one, usual.limits(usual.blocks_beyond, noise)),
+        "of its limit": f"{one.share:.2g}",
+    }
+
+
+def _outside(one: Standing, limits: tuple[float, float]) -> str:
+    low, high = limits
+    above = f"above {high:.4g}"
+    return above if one.law.only_above else f"below {low:.4g}, {above}"
+
+
+def _rates(book: Book) -> dict[str, float]:
+    """What the margins of statistics are calibrated to."""
+    stated = book.margins
+    if stated is None:
+        return {}
+    return {
+        "stated rate of unusual days": stated.rate,
+        "stated rate of impossible days": stated.error_rate,
+    }
+
+
+def _stated(book: Book, standings: Sequence[Standing]) -> str:
+    """How near the nearest statistic is to its limit, and how often any passes it by chance."""
+    if book.margins is None or not standings:
+        return ""
+    stated = book.margins
+    return (
+        f" Of {counted(len(standings), 'statistic')}, the nearest goes {standings[0].share:.0%} of "
+        f"the way to its limit; of {1 / stated.rate:,.0f} days without any change, one passes any "
+        f"limit, and of {1 / stated.error_rate:,.0f} one that blocks."
+    )
 
 
 def _keys(broken: Broken, rows: Rows) -> list[str]:

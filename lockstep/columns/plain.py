@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.kinds import Floats
+
 
 def python_value(value: Any) -> Any:
     """A cell of an array as Python's own type: times as `datetime` in UTC, NaT as None."""
@@ -100,3 +102,19 @@ def listed(names: Iterable[object], most: int = 10) -> str:
 def counted(count: int, noun: str) -> str:
     """So many things in a sentence, such as `1 row` or `2,000 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def bars(shares: Floats) -> str:
+    """A small histogram in a line of text; empty where there is nothing to show.
+
+    Args:
+        shares: How much is in each of its parts.
+    """
+    top = shares.max(initial=0.0)
+    if not top:
+        return ""
+    heights = np.ceil(shares / top * (len(_BARS) - 1)).astype(int)
+    return "".join(_BARS[height] for height in heights)

@@ -3,7 +3,8 @@
 A band is a distribution-free tolerance interval (Wilks, "Determination of sample sizes for setting
 tolerance limits", 1941): the smallest and the largest value of the training days. How far outside
 of it a day has to be to count follows from the days themselves, each held against the band of the
-others (the jackknife+ of Barber et al., "Predictive inference with the jackknife+", 2021).
+others (the jackknife+ of Barber et al., "Predictive inference with the jackknife+", 2021), for all
+statistics together: see `margins`.
 """
 
 from __future__ import annotations
@@ -11,26 +12,30 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot
+from math import hypot, inf
 from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import bars
 from lockstep.laws.glance import MOST_ROWS
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
 UNUSUAL = 1.5
-"""Half widths outside of its band from which on a statistic is unusual."""
+"""Half widths outside of its band, and beyond what any training day was, from which on a statistic
+is unusual that was not calibrated together with others: of an older version, or of a law alone."""
 IMPOSSIBLE = 2.2
-"""Half widths outside of its band, and beyond what any training day was, that cannot be."""
+"""The same, with twice that reach, of what cannot be."""
 LIKE = 1.3
 """How many times as many rows as the largest training day a day may have, or as the smallest as
 few, to be compared with them."""
 MOST_DAYS = 16
 """Days of a batch that are judged, spread evenly over it."""
+PARTS = 10
+"""Parts of a band, in which training days are counted."""
 _NARROWEST = 1e-12
 
 
@@ -56,59 +61,188 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
         highest: Its largest value.
         reach: How far outside of the band of the others the farthest training day was, in half
             widths.
+        unusual: Half widths outside of the band from which on it is unusual; 0 while that is not
+            calibrated.
+        impossible: Half widths outside of the band from which on it cannot be.
+        histogram: One of the training days, from the smallest value to the largest.
     """
 
     lowest: float
     middle: float
     highest: float
     reach: float
+    unusual: float = 0.0
+    impossible: float = 0.0
+    histogram: str = ""
 
     def beyond(self, reading: Reading) -> float:
         """How far outside a reading is, in half widths of its side; 0 within."""
-        value, chance = reading.value, 3 * reading.noise
+        value = reading.value
         if value > self.highest:
-            return (value - self.highest) / max(
-                hypot(self.highest - self.middle, chance), _NARROWEST
-            )
+            return (value - self.highest) / self._above(reading.noise)
         if value < self.lowest:
-            return (self.lowest - value) / _width(self.middle - self.lowest, chance)
+            return (self.lowest - value) / self._below(reading.noise)
         return 0.0
 
     def is_unusual(self, beyond: float) -> bool:
         """Whether that is farther outside than what is usual."""
-        return beyond > UNUSUAL + self.reach
+        return beyond > self.warns_beyond
 
     def is_impossible(self, beyond: float) -> bool:
         """Whether that is so far outside that it cannot be."""
-        return self.reach <= IMPOSSIBLE and beyond > IMPOSSIBLE + 2 * self.reach
+        return beyond > self.blocks_beyond
+
+    @property
+    def warns_beyond(self) -> float:
+        """Half widths outside of the band from which on it is unusual."""
+        return self.unusual or UNUSUAL + self.reach
+
+    @property
+    def blocks_beyond(self) -> float:
+        """Half widths outside of the band from which on it cannot be."""
+        if self.impossible:
+            return self.impossible
+        return IMPOSSIBLE + 2 * self.reach if self.reach <= IMPOSSIBLE else inf
+
+    def limits(self, beyond: float, noise: float) -> tuple[float, float]:
+        """The values that lie so far outside, below and above.
+
+        Args:
+            beyond: Half widths outside of the band.
+            noise: What chance does at a number of rows.
+        """
+        return (
+            self.lowest - beyond * self._below(noise),
+            self.highest + beyond * self._above(noise),
+        )
+
+    def _above(self, noise: float) -> float:
+        return max(hypot(self.highest - self.middle, 3 * noise), _NARROWEST)
+
+    def _below(self, noise: float) -> float:
+        return max(hypot(self.middle - self.lowest, 3 * noise), _NARROWEST)
 
 
-def _width(half: float, chance: float) -> float:
-    return max(hypot(half, chance), _NARROWEST)
+@dataclass(frozen=True)
+class Spans:
+    """Where statistics lay on some days, and how far outside of the others each day was.
+
+    Attributes:
+        lowest: The smallest value of each; NaN where no day tells it.
+        middle: The medians.
+        highest: The largest values.
+        outside: Half widths outside of the band of the other days: days by statistics; 0 where
+            a day does not tell.
+        days: How many days tell each.
+    """
+
+    lowest: Floats
+    middle: Floats
+    highest: Floats
+    outside: Floats
+    days: Ints
+
+    @classmethod
+    def of(cls, values: Floats, noise: Floats, only_above: Array) -> Spans:
+        """The spans of readings.
+
+        Args:
+            values: Statistics: days by statistics, NaN where a day does not tell one.
+            noise: Their standard deviations by chance.
+            only_above: Of which statistics only what lies above a band is outside of it.
+        """
+        ordered = np.sort(values, axis=0)  # what is not told comes last
+        days = np.count_nonzero(~np.isnan(values), axis=0)
+        lowest, second = ordered[0], ordered[min(1, len(ordered) - 1)]
+        highest, last = (_at(ordered, np.maximum(days - back, 0)) for back in (1, 2))
+        middle = (_at(ordered, np.maximum(days - 1, 0) // 2) + _at(ordered, days // 2)) / 2
+        outside = how_far_outside(
+            values,
+            noise,
+            (
+                np.where(values == lowest, second, lowest),
+                middle,
+                np.where(values == highest, last, highest),
+            ),
+            only_above,
+        )
+        return cls(lowest, middle, highest, outside, days)
 
 
-def _beyond(value: Array, noise: Array, lowest: Array, middle: Array, highest: Array) -> Array:
-    above = (value - highest) / np.maximum(np.hypot(highest - middle, 3 * noise), _NARROWEST)
-    below = (lowest - value) / np.maximum(np.hypot(middle - lowest, 3 * noise), _NARROWEST)
-    outside: Array = np.maximum(np.maximum(above, below), 0.0)
-    return outside
+def _at(ordered: Floats, places: Ints) -> Floats:
+    found: Floats = np.take_along_axis(ordered, np.minimum(places, len(ordered) - 1)[None], 0)[0]
+    return found
 
 
-def band(values: Floats, noise: Floats) -> tuple[Band, Floats]:
-    """The band of some days' readings, and how far outside that of the others each day was.
+def how_far_outside(
+    values: Floats, noise: Floats, band: tuple[Floats, Floats, Floats], only_above: Array
+) -> Floats:
+    """How far outside of bands readings are, in half widths of their side.
 
     Args:
-        values: The statistic, by day.
-        noise: Its standard deviation by chance, by day.
+        values: Statistics: days by statistics, NaN where a day does not tell one.
+        noise: Their standard deviations by chance.
+        band: The smallest value, the median and the largest one.
+        only_above: Of which statistics only what lies above a band is outside of it.
     """
-    ordered = np.sort(values)
-    middle = np.median(values)
-    lowest = np.where(values == ordered[0], ordered[1], ordered[0])
-    highest = np.where(values == ordered[-1], ordered[-2], ordered[-1])
-    outside = _beyond(values, noise, lowest, np.asarray(middle), highest)
-    return Band(
-        *(float(f"{one:.6g}") for one in (ordered[0], middle, ordered[-1], outside.max()))
-    ), outside
+    lowest, middle, highest = band
+    above = (values - highest) / np.maximum(np.hypot(highest - middle, 3 * noise), _NARROWEST)
+    below = (lowest - values) / np.maximum(np.hypot(middle - lowest, 3 * noise), _NARROWEST)
+    farther = np.fmax(above, np.where(only_above, 0.0, below))
+    return np.nan_to_num(np.fmax(farther, 0.0), nan=0.0)
+
+
+def _histogram(values: Floats, lowest: float, highest: float) -> str:
+    """The training days from the smallest value to the largest."""
+    if not highest > lowest:
+        return bars(np.ones(1))
+    known = values[~np.isnan(values)]
+    return bars(np.histogram(known, PARTS, (lowest, highest))[0])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a statistic of a day stands.
+
+    Attributes:
+        law: Its law.
+        name: Its name.
+        reading: What it is.
+    """
+
+    law: Banded
+    name: str
+    reading: Reading
+
+    @property
+    def band(self) -> Band:
+        """Where it lay on the training days."""
+        return self.law.bands[self.name]
+
+    @property
+    def share(self) -> float:
+        """How much of the way from the median to where it is unusual it goes: 1 there."""
+        usual, value = self.band, self.reading.value
+        low, high = usual.limits(usual.warns_beyond, self.reading.noise)
+        if value < usual.middle:
+            return 0.0 if self.law.only_above else (usual.middle - value) / (usual.middle - low)
+        return (value - usual.middle) / (high - usual.middle)
+
+    @property
+    def histogram(self) -> str:
+        """Training days and, as a mark, this one: within their band, or before or after it."""
+        usual, value = self.band, self.reading.value
+        drawn = usual.histogram
+        if value > usual.highest:
+            return f"{drawn} {_MARK}"
+        if value < usual.lowest:
+            return f"{_MARK} {drawn}"
+        width = (usual.highest - usual.lowest) or 1.0
+        place = min(int((value - usual.lowest) / width * len(drawn)), len(drawn))
+        return f"{drawn[:place]}{_MARK}{drawn[place:]}"
+
+
+_MARK = "◆"
 
 
 class Banded(Law, frozen=True, kw_only=True):
@@ -117,10 +251,13 @@ class Banded(Law, frozen=True, kw_only=True):
     Attributes:
         bands: The band of each statistic, by its name.
         size: Rows of the smallest and of the largest training day.
+        told: What each training day told of each statistic, in order, a value and its noise, or
+            nothing; none of a law whose bands are calibrated.
     """
 
     bands: dict[str, Band] = msgspec.field(default_factory=dict)
     size: tuple[int, int] = (0, 0)
+    told: dict[str, list[tuple[float, float] | None]] = msgspec.field(default_factory=dict)
     only_above: ClassVar[bool] = False
     """Whether only what lies above a band is outside of it."""
 
@@ -131,6 +268,10 @@ class Banded(Law, frozen=True, kw_only=True):
     @abstractmethod
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """What a statistic of some rows, outside of its band, means for a person."""
+
+    def sort_of(self, name: str) -> str:
+        """Which of the law's statistics, that vary alike, one belongs to: all of them are one."""
+        return ""
 
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
         """The columns that may be at fault where a statistic is outside of its band."""
@@ -172,17 +313,40 @@ class Banded(Law, frozen=True, kw_only=True):
         """See `Law.looks_at`; the rows of days, of each of them a sample where it has many."""
         return sum(min(len(part.rows), MOST_ROWS) for part in days_like(rows, self.size))
 
+    def standings(self, rows: Rows) -> list[Standing]:
+        """Where each statistic stands, on the day on which it is nearest to its limits.
+
+        One that is beyond them, and that the rows are not enough to tell, is left out.
+
+        Args:
+            rows: The batch.
+        """
+        found: dict[str, Standing] = {}
+        for part in days_like(rows, self.size):
+            for one in self._standings(part.rows):
+                farther = one.name not in found or one.share > found[one.name].share
+                if farther and (one.share <= 1 or self.is_told(one.name, part.rows)):
+                    found[one.name] = one
+        return list(found.values())
+
+    def _standings(self, rows: Rows) -> list[Standing]:
+        """Where each statistic of a day stands; measured once, though judged and listed."""
+        return rows.once(("standings", id(self)), lambda: self._find_standings(rows))
+
+    def _find_standings(self, rows: Rows) -> list[Standing]:
+        measured = self.measure(rows)
+        return [Standing(self, name, measured[name]) for name in self.bands if name in measured]
+
     def _worst(self, rows: Rows) -> tuple[tuple[bool, float], str, Reading] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""
-        measured = self.measure(rows)
         worst: tuple[tuple[bool, float], str, Reading] | None = None
-        for name, usual in self.bands.items():
-            reading = measured.get(name)
-            if reading is None or (self.only_above and reading.value <= usual.highest):
+        for one in self._standings(rows):
+            name, reading, usual = one.name, one.reading, one.band
+            if self.only_above and reading.value <= usual.highest:
                 continue
             beyond = usual.beyond(reading)
             if usual.is_unusual(beyond) and self.is_told(name, rows):
-                rank = (usual.is_impossible(beyond), beyond - usual.reach)
+                rank = (usual.is_impossible(beyond), beyond / usual.warns_beyond)
                 if worst is None or rank > worst[0]:
                     worst = (rank, name, reading)
         return worst
@@ -254,25 +418,52 @@ def with_bands(
         days: The rows of each of these days.
     """
     names = dict.fromkeys(name for one in measured for name in one)
-    bands: dict[str, Band] = {}
-    broken: set[int] = set()
-    for name in names:
-        told = [(place, one[name]) for place, one in enumerate(measured) if name in one]
-        if len(told) < ENOUGH_DAYS:
-            continue
-        values = np.array([reading.value for _, reading in told])
-        noise = np.array([reading.noise for _, reading in told])
-        bands[name], outside = band(values, noise)
-        broken.update(told[place][0] for place in np.flatnonzero(outside > IMPOSSIBLE).tolist())
-    if not bands:
+    told = {name: [_pair(one.get(name)) for one in measured] for name in names}
+    known = {
+        name: days_of
+        for name, days_of in told.items()
+        if len(days_of) - days_of.count(None) >= ENOUGH_DAYS
+    }
+    if not known:
         return None
+    values, noise = readings_of(known.values())
+    spans = Spans.of(values, noise, np.full(len(known), law.only_above))
+    found = np.column_stack(
+        [spans.lowest, spans.middle, spans.highest, spans.outside.max(axis=0)]
+    ).tolist()
+    figures = [[short(number) for number in row] for row in found]
+    bands = {
+        name: Band(low, middle, high, reach, histogram=_histogram(column, low, high))
+        for name, (low, middle, high, reach), column in zip(known, figures, values.T, strict=True)
+    }
     return msgspec.structs.replace(
         law,
         bands=bands,
         days=len(days),
-        broken=len(broken),
+        broken=int(np.count_nonzero((spans.outside > IMPOSSIBLE).any(axis=1))),
         size=(min(map(len, days)), max(map(len, days))),
+        told=known,
     )
+
+
+def _pair(reading: Reading | None) -> tuple[float, float] | None:
+    return None if reading is None else (reading.value, reading.noise)
+
+
+def readings_of(told: Iterable[Sequence[tuple[float, float] | None]]) -> tuple[Floats, Floats]:
+    """What days told of statistics, and the noise of it: days by statistics, NaN for nothing.
+
+    Args:
+        told: Of each statistic what each day told: see `Banded.told`.
+    """
+    nothing = (np.nan, np.nan)
+    both = np.array([[nothing if one is None else one for one in days] for days in told])
+    return both[:, :, 0].T, both[:, :, 1].T
+
+
+def short(number: float) -> float:
+    """A number with as many digits as a stored band has."""
+    return float(f"{number:.6g}")
 
 
 def training_days(training: TrainingRows) -> list[Rows]:

@@ -29,6 +29,7 @@ from lockstep.laws import (
     volume,
 )
 from lockstep.laws.approximate import Mostly
+from lockstep.laws.bands import Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
@@ -40,6 +41,7 @@ from lockstep.laws.joint import Together
 from lockstep.laws.known import KnownNumbers
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
+from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.relations import Relation
@@ -105,12 +107,15 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         days: Training days, or blocks of rows where there is no event time.
         laws: What holds.
         unjudged: Fields that no law is about, each with why.
+        margins: What the margins of statistics are calibrated to; None where there are none, or
+            of a version that an older Lockstep fitted.
     """
 
     timezone: str
     days: int
     laws: tuple[AnyLaw, ...]
     unjudged: dict[str, str]
+    margins: Margins | None = None
 
     @property
     def strict(self) -> int:
@@ -125,6 +130,15 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         """
         found = [broken for law in self.laws if (broken := law.find(rows)) is not None]
         return _suspects_first(found, self.laws)
+
+    def standings(self, rows: Rows) -> list[Standing]:
+        """Where the statistics of a batch stand, the nearest to its limit first.
+
+        Args:
+            rows: The rows of the batch.
+        """
+        found = [one for law in self.laws if isinstance(law, Banded) for one in law.standings(rows)]
+        return sorted(found, key=lambda one: one.share, reverse=True)
 
     def rows(
         self,
@@ -168,13 +182,14 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
     """
     raw = {name: columns[name] for name in schema.names}
     training = TrainingRows.of(Rows(raw, schema, timezone))
-    laws = tuple(law for family in FAMILIES for law in family(training))
+    laws, margins = calibrated([law for family in FAMILIES for law in family(training)])
     told = {name for law in laws for name in law.columns}
     return Book(
         timezone=timezone,
         days=training.days,
         laws=laws,
         unjudged={name: _lacking(training) for name in schema.names if name not in told},
+        margins=margins,
     )
 
 

@@ -163,7 +163,8 @@ def discover(training: TrainingRows) -> list[Together]:
     Args:
         training: The training rows.
     """
-    days = [day for day in training_days(training) if len(day) >= ENOUGH_ROWS]
+    all_days = training_days(training)
+    days = [day for day in all_days if len(day) >= ENOUGH_ROWS]
     if not days:
         return []
     rows = training.rows
@@ -186,7 +187,7 @@ def discover(training: TrainingRows) -> list[Together]:
             )
             law = _together((first, second), (labels[first], labels[second]), by_day, training)
             candidates += [] if law is None else [law]
-    return _steadiest(fitted(candidates, days))
+    return _steadiest(fitted(candidates, all_days))
 
 
 def _together(

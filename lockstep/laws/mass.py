@@ -62,6 +62,10 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         counted = _counted(rows, self.columns[0], self.highest)
         return counted if grown is None else {**counted, _MORE: grown[1]}
 
+    def sort_of(self, name: str) -> str:
+        """See `Banded.sort_of`; each share by itself."""
+        return name
+
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         column = self.columns[0]

@@ -114,6 +114,10 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         ratio = float(np.std(left)) / spread
         return Reading(ratio, LEAST + ratio / float(np.sqrt(len(target))))
 
+    def sort_of(self, name: str) -> str:
+        """See `Banded.sort_of`; how much is unexplained, and how far off it is."""
+        return name.partition(" in ")[0]
+
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         if name == _OFF:

@@ -125,6 +125,10 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
                 )
         return None
 
+    def sort_of(self, name: str) -> str:
+        """See `Banded.sort_of`; levels, and missing shares."""
+        return name.partition(" of ")[0]
+
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
         what, _, label = name.partition(" of ")

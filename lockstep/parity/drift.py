@@ -8,6 +8,7 @@ from itertools import islice
 
 import numpy as np
 
+from lockstep.columns.plain import bars
 from lockstep.parity.distances import SHARES, WORDS, Measure, distances, gone, unseen
 from lockstep.parity.limits import Limit, Limits
 from lockstep.parity.profiles import ColumnProfile, Profile
@@ -15,7 +16,6 @@ from lockstep.parity.profiles import ColumnProfile, Profile
 _EXAMPLES = 5
 _FAR = 1_000_000
 """A number from which on digits after the point tell nothing."""
-_BARS = "▁▂▃▄▅▆▇█"
 """Bars of a histogram; the first stands for nothing, since pages leave out spaces."""
 _PARTS = 12
 """Parts of a histogram."""
@@ -148,7 +148,7 @@ def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ..
     profiles = (training, *others)
     if any(one.holds != training.holds for one in others):
         return ("",) * len(profiles)
-    return tuple(_bars(shares) for shares in _parts(profiles))
+    return tuple(bars(shares) for shares in _parts(profiles))
 
 
 def _parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
@@ -170,14 +170,6 @@ def _parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
         for one in profiles
     )
     return [one / max(one.sum(), 1) for one in counts]
-
-
-def _bars(shares: np.ndarray) -> str:
-    top = shares.max(initial=0.0)
-    if not top:
-        return ""
-    heights = np.ceil(shares / top * (len(_BARS) - 1)).astype(int)
-    return "".join(_BARS[height] for height in heights)
 
 
 def _tell(measure: Measure, before: ColumnProfile, now: ColumnProfile) -> str:

@@ -27,6 +27,30 @@ def test_a_later_day_passes_and_all_laws_look_at_it(book):
     assert result.numbers["rows looked at least"] == len(batch())
 
 
+def test_the_statistics_nearest_to_their_limits_are_listed_beside_these(book):
+    result = check_laws(book, batch())
+
+    shares = [float(row["of its limit"]) for row in result.table]
+    assert len(shares) == 20
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < shares[0] <= 1
+    assert all("◆" in row["training days"] for row in result.table)
+    assert all(row["band"] and "above" in row["warns"] for row in result.table)
+    assert "of 100 days without any change, one passes any limit, and of 500" in result.summary
+
+
+def test_a_broken_statistic_is_listed_once_and_with_its_limits(book):
+    heat = reports(DAYS)["heat"]
+    result = check_laws(book, batch(heat=np.random.default_rng(0).permutation(heat)))
+
+    told = [(row["law"], row["statistic"]) for row in result.table if row["statistic"]]
+    assert len(told) == len(set(told))
+    broken = [row for row in result.table if row["is"] == "an error" and row["statistic"]]
+    assert broken
+    assert all(float(row["of its limit"]) > 1 for row in broken)
+    assert {len(row) for row in result.table} == {len(result.table[0])}
+
+
 def test_a_fault_is_an_error_that_names_column_and_keys(book):
     heat = reports(DAYS)["heat"]
     rows = batch(heat=np.where(np.arange(len(heat)) < 100, heat + 0.05, heat))
