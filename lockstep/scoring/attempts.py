@@ -13,11 +13,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -25,10 +26,13 @@ from lockstep.artifacts.atomic import replace_text
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 FORMAT = 1
 RECORD = "record.json"
@@ -218,6 +222,10 @@ class Attempt:
             if digest is None:  # what is known by its digest is what was written
                 for step in record.steps.values():
                     len(step.results)
+        except FileNotFoundError as error:
+            raise DamagedError(
+                f"{path} is missing, which tells what came of the partition; make it anew: {again}"
+            ) from error
         except (OSError, ValueError, KeyError, TypeError, DamagedError) as error:
             raise DamagedError(
                 f"{path} does not tell what came of the partition ({error}); make it anew: {again}"
@@ -266,7 +274,9 @@ class Attempt:
         import pyarrow as pa
         from pyarrow import parquet
 
-        return parquet.ParquetFile(pa.BufferReader(self._verified(f"{name}.parquet"))).read()
+        data = self._verified(f"{name}.parquet")
+        with self._reading(f"{name}.parquet"):
+            return parquet.ParquetFile(pa.BufferReader(data)).read()
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
         """The columns that were written as `NAME.parquet`.
@@ -274,15 +284,35 @@ class Attempt:
         Raises:
             DamagedError: They are not what was written.
         """
-        return from_arrow(self.read(name), kinds)
+        table = self.read(name)
+        with self._reading(f"{name}.parquet"):
+            return from_arrow(table, kinds)
 
-    def read_json(self, name: str) -> Any:
-        """The document that was written as `NAME.json`.
+    def read_json(self, name: str, parse: Callable[[Any], T]) -> T:
+        """What the document tells that was written as `NAME.json`.
+
+        Args:
+            name: Its name.
+            parse: From the document to what it tells.
 
         Raises:
             DamagedError: It is not what was written.
         """
-        return msgspec.json.decode(self._verified(f"{name}.json"))
+        data = self._verified(f"{name}.json")
+        with self._reading(f"{name}.json"):
+            return parse(msgspec.json.decode(data))
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Whatever fails while a file is read is told of it, even if its digest agrees."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
+            raise DamagedError(
+                f"{self.path(name)} does not hold what attempt {self.number} at "
+                f"{self.record.partition} wrote ({cause}); make it anew: {self.again}"
+            ) from error
 
     def row_count(self, name: str) -> int:
         """Number of rows of the table `NAME.parquet`, from its footer."""

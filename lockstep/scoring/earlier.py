@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -41,8 +42,15 @@ def earlier_batches(records: Records, partition: str) -> list[Earlier]:
     Raises:
         DamagedError: What was kept is not what was recorded.
     """
-    from lockstep.laws.earlier import Earlier
-
     attempts = [records.demand(one) for one in records.before(partition)[-BATCHES:]]
     kept = [attempt for attempt in attempts if f"{_FILE}.json" in attempt.files]
-    return [msgspec.convert(attempt.read_json(_FILE), Earlier) for attempt in kept]
+    return [attempt.read_json(_FILE, partial(_earlier, attempt)) for attempt in kept]
+
+
+def _earlier(attempt: Attempt, stored: Any) -> Earlier:
+    from lockstep.laws.earlier import Earlier
+
+    found = msgspec.convert(stored, Earlier)
+    if found.partition != attempt.record.partition:
+        raise ValueError(f"it is that of {found.partition}")
+    return found

@@ -7,7 +7,7 @@ counts are read: what a training left behind that broke off or was blocked is no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.records import Records
 from lockstep.scoring.store import Store
 from lockstep.scoring.window import profiled
+
+if TYPE_CHECKING:
+    from lockstep.parity.profiles import Profile
 
 CANDIDATE = "candidate"
 """What a training attempts, step by step: a partition of its own, in the words of the records."""
@@ -44,13 +47,13 @@ def write_days(attempt: Attempt, columns: Columns, declared: PipelineAssets) -> 
     if calendar is None or schema.event_time is None:
         return
     days = profile_days(columns, schema, calendar.timezone, calendar.start.isoformat())
-    attempt.write_json(_DAYS, days)
+    attempt.write_json(_DAYS, {day: profile.to_json() for day, profile in days.items()})
 
 
 def profile_days(
     columns: Columns, schema: Schema, timezone: str, before: str
-) -> dict[str, dict[str, Any]]:
-    """Profiles of the last days of the history, as plain data, by day in ISO form.
+) -> dict[str, Profile]:
+    """Profiles of the last days of the history, by day in ISO form.
 
     Args:
         columns: The history.
@@ -67,14 +70,12 @@ def profile_days(
     last = sorted({day for day in days[~is_missing(given)].tolist() if day < before})[-WINDOW:]
     kinds = profiled(schema)
     return {
-        day: Profile.of(
-            {name: array[days == day] for name, array in columns.items()}, kinds
-        ).to_json()
+        day: Profile.of({name: array[days == day] for name, array in columns.items()}, kinds)
         for day in last
     }
 
 
-def read_days(declared: PipelineAssets, store: Store) -> Mapping[str, dict[str, Any]]:
+def read_days(declared: PipelineAssets, store: Store) -> Mapping[str, Profile]:
     """Profiles of the last days of the history that the last sound candidate was trained on.
 
     Raises:
@@ -83,5 +84,10 @@ def read_days(declared: PipelineAssets, store: Store) -> Mapping[str, dict[str, 
     attempt = training_records(declared, store).committed(CANDIDATE)
     if attempt is None or f"{_DAYS}.json" not in attempt.files:
         return {}
-    days: dict[str, dict[str, Any]] = attempt.read_json(_DAYS)
-    return days
+    return attempt.read_json(_DAYS, _days)
+
+
+def _days(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Profile]:
+    from lockstep.parity.profiles import Profile
+
+    return {day: Profile.from_json(profile) for day, profile in stored.items()}

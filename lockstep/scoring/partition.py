@@ -58,7 +58,7 @@ from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
-from lockstep.scoring.window import check_shift, profiled, trailing_window
+from lockstep.scoring.window import check_shift, keep_profile, profiled, trailing_window
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -229,7 +229,7 @@ def ingest_batch(
         path = attempt.write_columns("batch", ingested.columns)
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("batch_quarantine", aside)
-        attempt.write_json("profile", profile.to_json())
+        keep_profile(attempt, profile)
         keep_for_later(attempt, raw)
         done = attempt.keep(
             "batch",

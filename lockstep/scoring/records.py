@@ -94,7 +94,10 @@ class Records:
         """
         known = [one for one in self.partitions() if one != partition]
         if self.stream in _OF_DAYS:
-            return [one for one in known if one < partition]
+            before = [one for one in known if one < partition]
+            self._demand_commits(one for one in self._lost() if one < partition)
+            return before
+        self._demand_commits(one for one in self._lost() if one != partition)
         own = self.commit_of(partition)
         commits = [commit for one in known if (commit := self.commit_of(one)) is not None]
         return [
@@ -119,13 +122,18 @@ class Records:
         """Which attempt at a partition counts; None if none does.
 
         Raises:
-            DamagedError: The file that says so is damaged, or a copy of another partition's.
+            DamagedError: The file that says so is damaged, a copy of another partition's, or lost.
         """
         path = self._commit(partition)
         try:
             found = Commit(**msgspec.json.decode(path.read_bytes()))
         except FileNotFoundError:
-            return None
+            if not self._is_exported(partition):
+                return None
+            raise DamagedError(
+                f"{path} is missing, which tells which attempt at {partition} counts, and what it "
+                f"made is there for consumers; make it anew: {self.again(partition)}"
+            ) from None
         except (OSError, ValueError, TypeError) as error:
             raise DamagedError(
                 f"{path} does not tell which attempt at {partition} counts ({error}); make it "
@@ -147,7 +155,7 @@ class Records:
         if commit is None:
             return None
         folder = self._attempts(partition) / str(commit.attempt)
-        return Attempt.open(folder, self.again(partition), commit.record)
+        return self._open(folder, partition, commit.record)
 
     def demand(self, partition: str) -> Attempt:
         """The attempt at a partition that counts.
@@ -177,7 +185,7 @@ class Records:
             raise NotStoredError(
                 f"No attempt {number} at {self.stream}/{partition} is kept; {shown}."
             )
-        return Attempt.open(self._attempts(partition) / str(number), self.again(partition))
+        return self._open(self._attempts(partition) / str(number), partition)
 
     def newest_first(self, partition: str) -> Iterator[Attempt]:
         """All attempts at a partition, whatever came of them, from the last one on.
@@ -297,6 +305,15 @@ class Records:
             shutil.rmtree(self._attempts(partition), ignore_errors=True)
         self._lock(partition).unlink(missing_ok=True)
 
+    def _open(self, folder: Path, partition: str, digest: str | None = None) -> Attempt:
+        attempt = Attempt.open(folder, self.again(partition), digest)
+        if attempt.record.partition != partition:
+            raise DamagedError(
+                f"{folder / RECORD} is a copy of the record of {attempt.record.partition}; make "
+                f"{partition} anew: {attempt.again}"
+            )
+        return attempt
+
     def _attempt_for(self, partition: str, step: str, run: str, after: Sequence[str]) -> Attempt:
         if not after:
             return self._begun(partition, run) or self._begin(partition, run)
@@ -337,6 +354,18 @@ class Records:
         self._prune(partition, {number, committed})
         return begun
 
+    def _lost(self) -> list[str]:
+        """Partitions of which no attempt is committed, and which consumers read all the same."""
+        if self.exported is None:
+            return []
+        known = {self.export_path(one).name for one in self.partitions()}
+        exported = {path.name for path in (self.root / self.exported).glob("*.parquet")} - known
+        return [one for one in self.attempted() if self.export_path(one).name in exported]
+
+    def _demand_commits(self, partitions: Iterable[str]) -> None:
+        for one in partitions:
+            self.commit_of(one)
+
     def _committed_number(self, partition: str) -> int:
         """Number of the attempt that counts; 0 if none does, or nobody can tell any more."""
         try:
@@ -363,6 +392,10 @@ class Records:
     def _verify_exported(self, attempt: Attempt) -> None:
         if self.exported is not None:
             attempt.verify([f"{self.exported}.parquet"])
+
+    def _is_exported(self, partition: str) -> bool:
+        """Whether consumers read something of a partition: that is written after its commit."""
+        return self.exported is not None and self.export_path(partition).exists()
 
     def _is_export_older(self, partition: str) -> bool:
         try:

@@ -17,6 +17,7 @@ from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Schema
 from lockstep.parity.shift import WINDOW
+from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ of up to 7 days, 2 % after 14, 4 % after 21, 19 % after 60 and 40 % after 90: se
 other units."""
 _MOST_TOLD = 3
 """Columns that a summary tells of; the others are named, and told of in the details."""
+_PROFILE = "profile"
+_OF = "partition"
 _NO_ROWS = (
     "Have the rows delivered; where all were set aside, do what decoding and input_suite say. "
     "Then: AGAIN"
@@ -79,7 +82,7 @@ class Window:
 
 
 def trailing_window(
-    records: Records, history: Callable[[], Mapping[str, Mapping[str, Any]]], partition: str
+    records: Records, history: Callable[[], Mapping[str, Profile]], partition: str
 ) -> Window:
     """The last batches that were published before this one.
 
@@ -90,18 +93,16 @@ def trailing_window(
 
     Args:
         records: The stream's.
-        history: Reads the profiles of the last days of the history, as plain data, by day in ISO
-            form; asked where there are too few batches.
+        history: Reads the profiles of the last days of the history, by day in ISO form; asked
+            where there are too few batches.
         partition: The batch.
 
     Raises:
         DamagedError: A profile is not what was recorded of its batch.
     """
-    from lockstep.parity.profiles import Profile
-
     before = records.before(partition)[::-1][:WINDOW]
     gap = None
-    earlier: Mapping[str, Mapping[str, Any]] = {}
+    earlier: Mapping[str, Profile] = {}
     if records.stream == "daily":
         oldest = before[-1] if before else partition
         filling = history() if len(before) < WINDOW else {}
@@ -113,12 +114,32 @@ def trailing_window(
     accepted: set[str] = set()
     for one in before:
         if one in earlier:
-            window.append(_without(Profile.from_json(earlier[one]), accepted))
+            window.append(_without(earlier[one], accepted))
             continue
         attempt = records.demand(one)
-        window.append(_without(Profile.from_json(attempt.read_json("profile")), accepted))
+        profile = attempt.read_json(_PROFILE, partial(_profile, attempt))
+        window.append(_without(profile, accepted))
         accepted |= set(attempt.record.steps["batch"].facts["accepted"])
     return Window(window[::-1], gap)
+
+
+def keep_profile(attempt: Attempt, profile: Profile) -> None:
+    """Keep of an attempt's rows what later batches are compared with.
+
+    Args:
+        attempt: The attempt, in whose step it is kept.
+        profile: That of its rows.
+    """
+    attempt.write_json(_PROFILE, {_OF: attempt.record.partition, **profile.to_json()})
+
+
+def _profile(attempt: Attempt, stored: Mapping[str, Any]) -> Profile:
+    from lockstep.parity.profiles import Profile
+
+    own = attempt.record.partition
+    if (of := stored.get(_OF, own)) != own:  # an older Lockstep did not tell
+        raise ValueError(f"it is that of {of}")
+    return Profile.from_json(stored)
 
 
 def _first_gap(days: Sequence[date]) -> Gap | None:

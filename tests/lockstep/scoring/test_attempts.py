@@ -1,5 +1,7 @@
 """Attempts: what is recorded of one, which one counts, and what becomes of the others."""
 
+import hashlib
+import json
 import math
 import shutil
 from pathlib import Path
@@ -214,6 +216,36 @@ def test_a_copy_of_a_commit_under_another_name_is_told_by_its_name(records: Reco
 
 
 # What consumers read
+
+
+def test_a_commit_that_is_lost_is_told_while_consumers_read_what_it_let_them(
+    records: Records,
+) -> None:
+    score(records, 1)
+    (records.root / "records" / f"{DAY}.json").unlink()
+    with pytest.raises(DamagedError, match=rf"is missing.*lockstep score orders --day {DAY}"):
+        records.before(NEXT)
+    score(records, 2, run="again")
+    assert records.before(NEXT) == [DAY]
+
+
+def test_the_record_of_another_partition_is_none_even_if_its_digest_agrees(
+    records: Records,
+) -> None:
+    score(records, 1)
+    score(records, 2, partition=NEXT)
+    path = records.demand(NEXT).path("record.json")
+    path.write_bytes(records.demand(DAY).path("record.json").read_bytes())
+    agree(records, NEXT, path.read_bytes())
+    with pytest.raises(DamagedError, match=f"is a copy of the record of {DAY}"):
+        records.demand(NEXT)
+
+
+def agree(records: Records, partition: str, record: bytes) -> None:
+    """Have the commit of a partition agree with another record of its attempt."""
+    path = records.root / "records" / f"{partition}.json"
+    commit = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**commit, "record": hashlib.sha256(record).hexdigest()}))
 
 
 def test_a_partition_whose_attempts_were_removed_is_mended_by_one_attempt(

@@ -1,5 +1,7 @@
 """The window: which batches are in it, and what is said of a batch that departs from them."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -201,6 +203,38 @@ def test_a_profile_that_was_edited_is_no_part_of_a_window(store: Store) -> None:
     path = attempt.path("profile.json")
     path.write_text(path.read_text().replace("0.1", "0.2"))
     with pytest.raises(DamagedError, match="lockstep score orders --day 2020-03-01"):
+        window_of(store, "2020-03-02")
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"null",
+        b"[1]",
+        b"{}",
+        b'{"partition": "2020-02-01", "rows": 1, "columns": {}}',
+        b'{"rows": 1, "columns": {"level": {"holds": "numbers"}}}',
+    ],
+)
+def test_a_profile_that_is_none_of_its_day_is_told_by_its_file_though_its_digest_agrees(
+    store: Store, damaged: bytes
+) -> None:
+    keep(store, "2020-03-01", 1)
+    records = stream_records(ASSETS, store, "daily")
+    attempt = records.demand("2020-03-01")
+    path = attempt.path("profile.json")
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_bytes(damaged)
+    record = attempt.path("record.json")
+    record.write_text(record.read_text().replace(before, hashlib.sha256(damaged).hexdigest()))
+    commit = store.root / "daily" / "records" / "2020-03-01.json"
+    stored = json.loads(commit.read_bytes())
+    stored["record"] = hashlib.sha256(record.read_bytes()).hexdigest()
+    commit.write_text(json.dumps(stored))
+    with pytest.raises(DamagedError, match=r"profile\.json does not hold what attempt 1 at 2020"):
         window_of(store, "2020-03-02")
 
 
