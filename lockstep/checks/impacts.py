@@ -23,7 +23,8 @@ def impact_of(ask: Callable[[], Impact]) -> Impact:
     try:
         return ask()
     except LockstepError as error:
-        return Impact(lacking=f"Its effect on the outputs is not known: {error}")
+        why = str(error).removesuffix(".")
+        return Impact(lacking=f"Its effect on the outputs is not known: {why}")
 
 
 def impact_figures(effects: Iterable[Effect]) -> dict[str, float]:

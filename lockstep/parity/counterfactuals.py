@@ -44,7 +44,7 @@ class Impact:
         against: What its columns are held against.
         effects: What it does to each output that is another for it.
         rows: Rows that were computed.
-        lacking: Why that is not known, or cannot be; empty if it is.
+        lacking: Why that is not known, or cannot be, without a full stop; empty if it is.
     """
 
     against: str = ""
@@ -124,7 +124,7 @@ class Counterfactuals:
         if (impact := self._without_outputs(names)) is not None:
             return impact
         if lacking := [name for name in names if name not in self.profile.columns]:
-            return Impact(lacking=f"There is no profile of {listed(lacking, _NAMED)} in training.")
+            return Impact(lacking=f"There is no profile of {listed(lacking, _NAMED)} in training")
         if rows is None or not len(rows):
             rows = np.arange(len(self.raw[self.pipeline.key]))
         rows = _drawn(rows)
@@ -135,10 +135,10 @@ class Counterfactuals:
         """What is said where no output can be another; None where one can."""
         graph, names = self.pipeline.graph, list(columns)
         if not len(self.raw[self.pipeline.key]):
-            return Impact(lacking="No row is left whose outputs it could change.")
+            return Impact(lacking="No row is left whose outputs it could change")
         if any(set(names) & {output, *graph.ancestors(output)} for output in graph.outputs):
             return None
-        return Impact(lacking=f"No output comes from {listed(names, _NAMED)}.")
+        return Impact(lacking=f"No output comes from {listed(names, _NAMED)}")
 
     def _impact(self, replaced: Columns, rows: Array, against: str) -> Impact:
         graph, bound = self.pipeline.graph, self.pipeline.bound

@@ -157,7 +157,7 @@ def test_rows_in_question_alone_are_looked_at():
 
 def test_what_goes_into_no_output_does_nothing():
     impact = readings(LEVEL[:10], 0.0).typical(["remark"], np.arange(10))
-    assert (impact.effects, str(impact)) == ((), "No output comes from remark.")
+    assert (impact.effects, str(impact)) == ((), "No output comes from remark")
 
 
 def test_of_a_large_batch_some_rows_are_computed():
