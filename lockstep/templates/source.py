@@ -356,6 +356,8 @@ def _comment(column: TableColumn) -> str:
         return f"{min(values):g} to {max(values):g}"
     if column.declared == "datetime" and not column.has_zones:
         return "edit: in which zone?"
+    if column.declared == "datetime" and not column.optional:
+        return "edit: if this is when the row happened, EventTime, which checks of time need"
     if column.declared == "str" and all(_OTHER_DATE.fullmatch(value) for value in values):
         return "dates? Written like 2024-01-31 they can be a datetime"
     if column.declared == "str" and len(values) <= _MOST_SHOWN:
