@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.columns.plain import cut, plain
+from lockstep.columns.plain import cut, listed, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800
 """Characters of a finding that are shown on a terminal."""
+_MOST_TIMES = 5
+"""Days of a warning that are told where many were scored."""
 _CLOSED_PIPE = 141
 """Exit status where nobody reads on: what a shell reports of a program that SIGPIPE ended."""
 _MARKS = {
@@ -93,15 +94,20 @@ def show_checks(
 
 
 def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -> None:
-    """What the checks of many runs found: counted by check, and failures in full."""
+    """What the checks of many runs found: counted, warnings with their days, failures in full."""
     checks = [check for report in reports for check in report.checks]
     passed = sum(check.result == "passed" for check in checks)
     if passed:
         OUT.print(f"[green]{_count(passed, 'check')} passed[/]")
     for result in ("not_judged", "warned"):
-        counts = Counter((one.asset, one.check) for one in checks if one.result == result)
-        for (asset, check), count in counts.most_common():
-            OUT.print(f"{_MARKS[result]}  {escape(asset)}  [bold]{check}[/]  {_times(count)}")
+        found: dict[tuple[str, str], list[CheckReport]] = {}
+        for one in checks:
+            if one.result == result:
+                found.setdefault((one.asset, one.check), []).append(one)
+        for (asset, check), same in sorted(found.items(), key=lambda item: -len(item[1])):
+            when = f": {listed(map(_when, same), _MOST_TIMES)}" if result == "warned" else ""
+            line = f"{escape(asset)}  [bold]{check}[/]  {_times(len(same))}{escape(when)}"
+            OUT.print(f"{_MARKS[result]}  {line}", soft_wrap=True)
     _show_findings([check for check in checks if check.result == "failed"], True, dagster)
 
 
@@ -202,6 +208,12 @@ def _shown(check: CheckReport) -> str:
         f"{cut(check.summary, _MOST_SHOWN)} ({more:,} more characters: lockstep checks {pipeline}"
         f"{which} --json)"
     )
+
+
+def _when(check: CheckReport) -> str:
+    """The partition that a check is about, and the column that it names."""
+    named = f" ({check.column})" if check.column else ""
+    return f"{check.partition or check.asset}{named}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -79,7 +79,7 @@ def test_a_long_finding_on_a_terminal_is_cut_and_says_where_the_rest_is(
     assert shown.endswith(f"… (9,200 more characters: lockstep checks orders --day '{DAY}' --json)")
 
 
-def test_warnings_of_many_runs_are_counted_and_failures_told_with_their_day(
+def test_warnings_of_many_runs_are_counted_with_their_days_and_failures_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console.show_many_checks(
@@ -92,7 +92,7 @@ def test_warnings_of_many_runs_are_counted_and_failures_told_with_their_day(
     assert capsys.readouterr().out.splitlines() == [
         "1 check passed",
         "not judged  orders/daily/batch  young  once",
-        "warned  orders/daily/batch  odd  2 times",
+        f"warned  orders/daily/batch  odd  2 times: {DAY}, {DAY}",
         f"FAILED  orders/daily/batch {DAY}  broken",
         "        It broke.",
     ]
