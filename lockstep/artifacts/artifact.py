@@ -36,6 +36,7 @@ FRAMEWORK = "framework.json"
 GOLDEN = "golden"
 PROFILE = "profile.json"
 LAWS = "laws.json"
+SOURCE = "source"
 SUITES = "suites"
 ENVIRONMENT = "environment.json"
 
@@ -91,7 +92,8 @@ class Artifact:
             name: (self.directory / path).read_bytes()
             for name, path in stored.get("data", {}).items()
         }
-        return Snapshot(stored["module"], modules, tuple(stored["packages"]), data)
+        folder = str((self.directory / SOURCE).absolute())
+        return Snapshot(stored["module"], modules, tuple(stored["packages"]), data, folder)
 
     def pipeline(self) -> Pipeline:
         """The pipeline with its fitted models and the code that it was fitted with.

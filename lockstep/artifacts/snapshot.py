@@ -24,8 +24,10 @@ from lockstep.columns.pipeline import Pipeline
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
 """What runs under a private package, by its name."""
-_data: dict[str, tempfile.TemporaryDirectory[str]] = {}
+_data: dict[str, str] = {}
 """Folders with the data files of what runs, by the name of its private package."""
+_temporary: dict[str, tempfile.TemporaryDirectory[str]] = {}
+"""Those of them that were written for it."""
 _numbers = itertools.count(1)
 
 
@@ -44,12 +46,15 @@ class Snapshot:
         packages: The project's packages, in which modules were looked for.
         data: Data files that the modules read beside themselves, by their path from the folder that
             the packages lie in, such as `transforms/rates.csv`.
+        folder: A folder in which they lie so already, as in the files of a version; where there is
+            none, they are written into a temporary one as long as the source is loaded.
     """
 
     module: str
     modules: Mapping[str, str]
     packages: tuple[str, ...] = ()
     data: Mapping[str, bytes] = field(default_factory=dict)
+    folder: str | None = field(default=None, compare=False)
 
     @classmethod
     def of(
@@ -115,12 +120,20 @@ class Snapshot:
         """
         if not self.data:
             return self._load({})
-        folder = tempfile.TemporaryDirectory(prefix="lockstep-data-")
+        if self.folder is not None:
+            return self._load_beside(self.folder)
+        written = tempfile.TemporaryDirectory(prefix="lockstep-data-")
         for name, content in self.data.items():
-            path = Path(folder.name, name)
+            path = Path(written.name, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        pipeline = self._load({_top(name): folder.name for name in self.modules})
+        pipeline = self._load_beside(written.name)
+        _temporary[pipeline.module.partition(".")[0]] = written
+        return pipeline
+
+    def _load_beside(self, folder: str) -> Pipeline:
+        """Run the sources so that they find their data files in a folder."""
+        pipeline = self._load({_top(name): folder for name in self.modules})
         _data[pipeline.module.partition(".")[0]] = folder
         return pipeline
 
@@ -159,14 +172,14 @@ def unload(pipeline: Pipeline) -> None:
     root = pipeline.module.partition(".")[0]
     if known := _running.pop(root, None):
         known[1].unload()
-    if folder := _data.pop(root, None):
-        folder.cleanup()
+    _data.pop(root, None)
+    if written := _temporary.pop(root, None):
+        written.cleanup()
 
 
 def data_folder(pipeline: Pipeline) -> str | None:
     """Where a pipeline that `Snapshot.load` made finds its data files; None if it has none."""
-    folder = _data.get(pipeline.module.partition(".")[0])
-    return folder.name if folder is not None else None
+    return _data.get(pipeline.module.partition(".")[0])
 
 
 def digest_of(sources: Mapping[str, str | bytes]) -> str:

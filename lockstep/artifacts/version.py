@@ -17,6 +17,7 @@ from lockstep.artifacts.artifact import (
     LAWS,
     MANIFEST,
     PROFILE,
+    SOURCE,
     SUITES,
     Artifact,
     reading,
@@ -140,7 +141,7 @@ class LoadedVersion:
             environment = Environment.from_json(json.loads(path.read_bytes()))
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
             carried = carried_digest(json.loads(path.read_bytes()))
-        with reading(directory / "source", "the code"):
+        with reading(directory / SOURCE, "the code"):
             pipeline = artifact.pipeline()
         return cls(
             name=name,

@@ -18,6 +18,7 @@ from lockstep.artifacts.artifact import (
     LAWS,
     MANIFEST,
     PROFILE,
+    SOURCE,
     SUITES,
     sha256,
 )
@@ -95,7 +96,7 @@ def write_artifact(
     modules = {name: _path_of(name, snapshot) for name in snapshot.modules}
     for name, path in modules.items():
         _write(directory / path, snapshot.modules[name].encode())
-    data = {name: f"source/{name}" for name in snapshot.data}
+    data = {name: f"{SOURCE}/{name}" for name in snapshot.data}
     for name, path in data.items():
         _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
@@ -145,7 +146,7 @@ def _profile_json(evidence: Evidence) -> dict[str, Any]:
 
 def _path_of(module: str, snapshot: Snapshot) -> str:
     end = "/__init__.py" if is_package(module, snapshot.modules) else ".py"
-    return f"source/{module.replace('.', '/')}{end}"
+    return f"{SOURCE}/{module.replace('.', '/')}{end}"
 
 
 def _lockstep_version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000, 10_000)
 _TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which Prometheus' client knows the folder of all processes."""
+_PREFIX = "lockstep-metrics-"
 
 
 @contextmanager
@@ -35,12 +37,19 @@ def counted_together() -> Iterator[None]:
     if _TOGETHER in os.environ:
         yield
         return
-    with TemporaryDirectory(prefix="lockstep-metrics-") as folder:
+    with TemporaryDirectory(prefix=_PREFIX) as folder:
         os.environ[_TOGETHER] = folder
         try:
             yield
         finally:
             del os.environ[_TOGETHER]
+
+
+def forget_all() -> None:
+    """Remove the folder that processes share, which the one that made it no longer can."""
+    folder = Path(os.environ.get(_TOGETHER, ""))
+    if folder.name.startswith(_PREFIX):
+        shutil.rmtree(folder, ignore_errors=True)  # the others do so too
 
 
 def forget_the_dead() -> None:

@@ -21,7 +21,7 @@ from lockstep.serving.draining import draining
 from lockstep.serving.libraries import import_libraries
 from lockstep.serving.limits import Limits
 from lockstep.serving.logs import log_to_stderr
-from lockstep.serving.metrics import counted_together, forget_the_dead
+from lockstep.serving.metrics import counted_together, forget_all, forget_the_dead
 from lockstep.serving.requestlog.redaction import log_key
 from lockstep.serving.requestlog.settings import RequestLog
 
@@ -203,4 +203,5 @@ async def _end_without(parent: int) -> None:
     """
     while os.getppid() == parent:
         await asyncio.sleep(_PARENT_SECONDS)
+    forget_all()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -138,13 +138,16 @@ def _counted(metrics: str) -> float:
     return float(line.removeprefix(start))
 
 
-def test_workers_end_with_the_process_that_started_them(start: Callable[..., Server]) -> None:
-    server = start(workers=2)
+def test_workers_end_with_the_process_that_started_them_and_leave_nothing(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    server = start(workers=2, TMPDIR=str(tmp_path))
     server.wait(lambda answer: answer.status_code == 200)
 
     server.process.kill()
 
     assert is_gone(server.url)
+    assert not [*tmp_path.glob("lockstep-metrics-*")]
 
 
 def is_gone(url: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -506,11 +507,15 @@ def test_a_module_that_is_imported_for_what_it_does_counts_as_code(
 
 
 def test_golden_records_replay_where_data_files_are_carried(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (checkout.folder / "rates.json").write_text('{"DE": 2.0, "IS": 9.0}')
-    version = version_of(checkout.pipeline(BY_RATE, RATES), tmp_path / "version")
+    pipeline = checkout.pipeline(BY_RATE, RATES)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    version = version_of(pipeline, tmp_path / "version")
     assert check_replay(version).passed
+    assert not [*(tmp_path / "temporary").iterdir()]  # a process that is killed leaves none
 
 
 Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
