@@ -28,6 +28,9 @@ ROLES = ("input", "features", "outputs")
 LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
 _EXPECTED = "thousandths of all limits of expectations"
+_STATISTICS, _OF_LAWS = "statistics of laws", "thousandths of all limits of laws"
+_COUNTED_LATER = (_EXPECTED, _STATISTICS, _OF_LAWS)
+"""What was not counted of versions that an older Lockstep stored."""
 _WIDEST = 1e12
 """What is counted of a wider limit, so that figures stay such as any database holds."""
 
@@ -56,6 +59,7 @@ def count(held: Holding) -> dict[str, int]:
 
     Limits are counted and added up: wider ones, by which nothing would be found, are more.
     """
+    bands = held.laws.bands
     return {
         "golden rows": len(held.golden),
         "columns of golden rows": len(held.golden.trace.columns),
@@ -70,13 +74,16 @@ def count(held: Holding) -> dict[str, int]:
         "bands of quality": len(held.bands.figures),
         "thousandths of all bands of quality": round(1000 * held.bands.total),
         "laws": len(held.laws.laws),
+        _STATISTICS: len(bands),
+        _OF_LAWS: round(1000 * sum(min(_WIDEST, band.width) for band in bands)),
     }
 
 
 def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
     """What a version holds otherwise than somebody counted: what, how much, and how much it was.
 
-    Versions that were stored before the limits of expectations were counted tell none of these.
+    Versions that were stored before the limits of expectations or laws were counted tell none of
+    these.
 
     Args:
         loaded: The version.
@@ -84,7 +91,7 @@ def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple
     """
     for what, now in count(loaded).items():
         stored = told.get(what)
-        if now != stored and not (stored is None and what == _EXPECTED):
+        if now != stored and not (stored is None and what in _COUNTED_LATER):
             yield what, now, stored or "none"
 
 

@@ -37,6 +37,8 @@ MOST_DAYS = 16
 PARTS = 10
 """Parts of a band, in which training days are counted."""
 _NARROWEST = 1e-12
+_WIDEST = 1e6
+"""What is counted of a wider margin, of what no day can break."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,12 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
         if self.impossible:
             return self.impossible
         return IMPOSSIBLE + 2 * self.reach if self.reach <= IMPOSSIBLE else inf
+
+    @property
+    def width(self) -> float:
+        """How much passes it: the wider the band and its margins, the more."""
+        margins = min(self.warns_beyond, _WIDEST) + min(self.blocks_beyond, _WIDEST)
+        return self.highest - self.lowest + margins
 
     def limits(self, beyond: float, noise: float) -> tuple[float, float]:
         """The values that lie so far outside, below and above.

@@ -29,7 +29,7 @@ from lockstep.laws import (
     volume,
 )
 from lockstep.laws.approximate import Mostly
-from lockstep.laws.bands import Banded, Standing
+from lockstep.laws.bands import Band, Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
@@ -121,6 +121,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     def strict(self) -> int:
         """How many laws training never broke."""
         return sum(law.is_strict for law in self.laws)
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """The bands of all statistics."""
+        return tuple(
+            band for law in self.laws if isinstance(law, Banded) for band in law.bands.values()
+        )
 
     def find(self, rows: Rows) -> list[Broken]:
         """What breaks laws in a batch: what cannot be first, then what is unusual.

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from lockstep.laws.bands import Banded
 from lockstep.laws.book import Book, discover
 from tests.lockstep.laws import tables
 from tests.lockstep.laws.test_dependencies import SCHEMA, readings
@@ -16,6 +18,19 @@ def book() -> Book:
 def test_a_book_is_read_as_it_was_written(book) -> None:
     assert Book.from_json(book.to_json()) == book
     assert book.laws
+
+
+def test_wider_margins_are_counted_as_more() -> None:
+    book = discover(tables.reports(days=tables.DAYS), tables.SCHEMA)
+    law = next(law for law in book.laws if isinstance(law, Banded))
+    name, band = next(iter(law.bands.items()))
+    wide = replace(law, bands={**law.bands, name: replace(band, unusual=1e9)})
+    widened = replace(book, laws=(wide, *(one for one in book.laws if one is not law)))
+
+    before, after = (sum(one.width for one in some.bands) for some in (book, widened))
+
+    assert after > before + 1000
+    assert len(book.bands) == len(widened.bands)
 
 
 @pytest.mark.parametrize(
