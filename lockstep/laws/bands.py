@@ -86,9 +86,19 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
             return (self.lowest - value) / self._below(reading.noise)
         return 0.0
 
-    def is_unusual(self, beyond: float) -> bool:
-        """Whether that is farther outside than what is usual."""
-        return beyond > self.warns_beyond
+    def share(self, reading: Reading, *, only_above: bool) -> float:
+        """How much of the way from the median to where it is unusual a reading goes: 1 there.
+
+        Args:
+            reading: The reading.
+            only_above: Whether only what lies above is outside.
+        """
+        away, margin = reading.value - self.middle, self.warns_beyond
+        if away >= 0:
+            return away / (self.highest - self.middle + margin * self._above(reading.noise))
+        if only_above:
+            return 0.0
+        return -away / (self.middle - self.lowest + margin * self._below(reading.noise))
 
     def is_impossible(self, beyond: float) -> bool:
         """Whether that is so far outside that it cannot be."""
@@ -216,25 +226,18 @@ class Standing:
         law: Its law.
         name: Its name.
         reading: What it is.
+        share: How much of the way from the median to where it is unusual it goes: 1 there.
     """
 
     law: Banded
     name: str
     reading: Reading
+    share: float
 
     @property
     def band(self) -> Band:
         """Where it lay on the training days."""
         return self.law.bands[self.name]
-
-    @property
-    def share(self) -> float:
-        """How much of the way from the median to where it is unusual it goes: 1 there."""
-        usual, value = self.band, self.reading.value
-        low, high = usual.limits(usual.warns_beyond, self.reading.noise)
-        if value < usual.middle:
-            return 0.0 if self.law.only_above else (usual.middle - value) / (usual.middle - low)
-        return (value - usual.middle) / (high - usual.middle)
 
     @property
     def histogram(self) -> str:
@@ -343,20 +346,20 @@ class Banded(Law, frozen=True, kw_only=True):
 
     def _find_standings(self, rows: Rows) -> list[Standing]:
         measured = self.measure(rows)
-        return [Standing(self, name, measured[name]) for name in self.bands if name in measured]
+        return [
+            Standing(self, name, reading, usual.share(reading, only_above=self.only_above))
+            for name, usual in self.bands.items()
+            if (reading := measured.get(name)) is not None
+        ]
 
     def _worst(self, rows: Rows) -> tuple[tuple[bool, float], str, Reading] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""
         worst: tuple[tuple[bool, float], str, Reading] | None = None
         for one in self._standings(rows):
-            name, reading, usual = one.name, one.reading, one.band
-            if self.only_above and reading.value <= usual.highest:
-                continue
-            beyond = usual.beyond(reading)
-            if usual.is_unusual(beyond) and self.is_told(name, rows):
-                rank = (usual.is_impossible(beyond), beyond / usual.warns_beyond)
+            if one.share > 1 and self.is_told(one.name, rows):
+                rank = (one.band.is_impossible(one.band.beyond(one.reading)), one.share)
                 if worst is None or rank > worst[0]:
-                    worst = (rank, name, reading)
+                    worst = (rank, one.name, one.reading)
         return worst
 
 
