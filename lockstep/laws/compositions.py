@@ -12,7 +12,6 @@ import re
 from typing import ClassVar, Literal
 
 import numpy as np
-import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted, show
@@ -183,14 +182,18 @@ def _values(rows: Rows, part: str, form: Form) -> Values:
 
 def _placed(said: Array, found: Array, form: Form) -> Array:
     """Which of a column's values each text that is said stands for, and last: nothing is said."""
+    places: dict[object, int]
     if form == "number":
-        numbers = [int(text) if _NUMBER.fullmatch(text) else None for text in said.tolist()]
-        known = np.array([number is not None for number in numbers], dtype=bool)
-        written = np.array([number or 0 for number in numbers], dtype=np.int64)
-        places = pd.Index(found.astype(np.int64)).get_indexer(pd.Index(written))
-        return np.append(np.where(known, places, _NOTHING), _NOTHING)
-    texts = pd.Index(found.astype(str).astype(object) if form == "day" else found)
-    return np.append(texts.get_indexer(pd.Index(said)), _NOTHING)
+        places = {int(value): place for place, value in enumerate(found.tolist())}
+        given = [
+            places.get(int(text), -1) if _NUMBER.fullmatch(text) else _NOTHING
+            for text in said.tolist()
+        ]
+    else:
+        values = found.astype(str) if form == "day" else found
+        places = {value: place for place, value in enumerate(values.tolist())}
+        given = [places.get(text, -1) for text in said.tolist()]
+    return np.array([*given, _NOTHING])
 
 
 def _differ(values: Values, said: Array) -> Array:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -265,8 +265,12 @@ class Attempt:
         text = json.dumps(value, allow_nan=False)
         return self._write(f"{name}.json", lambda path: Path(path).write_text(text, "utf-8"))
 
-    def read(self, name: str) -> pa.Table:
+    def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The table that was written as `NAME.parquet`.
+
+        Args:
+            name: Its name.
+            columns: The columns that are wanted; all, if none are named.
 
         Raises:
             DamagedError: It is not what was written.
@@ -276,7 +280,7 @@ class Attempt:
 
         data = self._verified(f"{name}.parquet")
         with self._reading(f"{name}.parquet"):
-            return parquet.ParquetFile(pa.BufferReader(data)).read()
+            return parquet.ParquetFile(pa.BufferReader(data)).read(columns)
 
     def read_columns(self, name: str, kinds: Mapping[str, Kind]) -> Columns:
         """The columns that were written as `NAME.parquet`.

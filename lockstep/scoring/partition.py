@@ -594,7 +594,7 @@ def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> 
         return []  # another attempt is how that is mended
     if published is None:
         return []
-    columns = [attempt.read("scored").column(key), *(table.column("key") for table in aside)]
+    columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
     delivered = {str(one) for column in columns for one in column.to_pylist()}
     keys = map(str, published.column(0).to_pylist())  # `published_columns` begins with the key
     return [one for one in keys if one not in delivered]
