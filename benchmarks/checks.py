@@ -119,14 +119,14 @@ def _demand_free(stage: Stage) -> None:
 def _kept(rows: Decoded, whole: Platform) -> float:
     """How long it takes to make what is kept of a batch for the checks of those that follow it.
 
-    The digests of the rows are made already: they are those that the laws have compared.
+    The laws have counted the values already, and compared the digests of the rows.
     """
     live = whole.live.load(whole.live.state())
     schema = live.pipeline.record_schema
     raw = live.laws.rows(rows.columns, schema)
     raw.remembered("one")
     begun = time.perf_counter()
-    Profile.of(rows.columns, profiled(schema)).to_json()
+    Profile.of(rows.columns, profiled(schema), raw.counted).to_json()
     raw.remembered("one")
     return time.perf_counter() - begun
 

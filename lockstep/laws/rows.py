@@ -62,6 +62,12 @@ class Rows:
         """The values of a column; found once, whichever laws ask for them."""
         return self.derived(name, lambda: self.columns[name])
 
+    def counted(self, name: str) -> tuple[Array, Array]:
+        """The values of a column, in the order in which they occur, and how often each does."""
+        values = self.values(name)
+        known = values.places[values.places >= 0]
+        return values.found, np.bincount(known, minlength=len(values.found))
+
     def derived(self, name: str, array: Callable[[], Array]) -> Values:
         """The values of what is made of columns; found once, whichever laws ask for them.
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,10 @@ CATEGORIES = 200
 """Categories that are kept, the most frequent ones; the rest is pooled."""
 DIGITS = 4
 """Digits after the decimal point that are looked at."""
+
+
+Counted: TypeAlias = tuple[Array, Array]
+"""The values that occur in a column, in the order in which they do or by size; and how often."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +60,28 @@ class Profile:
     columns: Mapping[str, ColumnProfile]
 
     @classmethod
-    def of(cls, columns: Columns, kinds: Mapping[str, Kind]) -> Profile:
+    def of(
+        cls,
+        columns: Columns,
+        kinds: Mapping[str, Kind],
+        counted: Callable[[str], Counted] | None = None,
+    ) -> Profile:
         """The profile of columns in canonical form.
 
         Args:
             columns: The rows.
             kinds: Which columns to profile and what they hold; times are left out.
+            counted: Gives the values of a column, where somebody has counted them already.
         """
         rows = len(next(iter(columns.values()))) if columns else 0
-        found = {
-            name: _of_numbers(columns[name].astype(np.float64, copy=False))
-            if kind in (Kind.FLOAT, Kind.INT)
-            else _of_categories(columns[name])
-            for name, kind in kinds.items()
-            if kind is not Kind.TIME
-        }
+        found = {}
+        for name, kind in kinds.items():
+            if kind in (Kind.FLOAT, Kind.INT):
+                own = counted(name) if counted else _count_numbers(columns[name])
+                found[name] = _of_numbers(*own, rows)
+            elif kind is not Kind.TIME:
+                own = counted(name) if counted else _count_categories(columns[name])
+                found[name] = _of_categories(*own, rows)
         return cls(rows, found)
 
     def to_json(self) -> dict[str, Any]:
@@ -87,21 +98,34 @@ class Profile:
         return cls(data["rows"], columns)
 
 
-def _of_numbers(array: Floats) -> ColumnProfile:
-    values = np.sort(array[~np.isnan(array)])
-    rows, present = len(array), len(values)
+def _count_numbers(array: Array) -> Counted:
+    numbers = array.astype(np.float64, copy=False)
+    values = np.sort(numbers[~np.isnan(numbers)])
+    starts = _starts(values)
+    return values[starts], np.diff(np.r_[starts, len(values)])
+
+
+def _starts(ordered: Floats) -> Array:
+    """Where each value begins among those in order."""
+    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
+
+
+def _of_numbers(found: Array, times: Array, rows: int) -> ColumnProfile:
+    present = int(times.sum())
     if not present:
         return ColumnProfile("numbers", rows, float(rows > 0), 0.0, (), {}, 0.0)
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    counts = np.diff(np.r_[starts, present])
+    order = np.argsort(found, kind="stable")
+    values = found[order].astype(np.float64)
+    starts = _starts(values)  # large integers may be one float
+    values, counts = values[starts], np.add.reduceat(times[order], starts)
     grid = np.rint(np.linspace(0, present - 1, GRID)).astype(np.int64)
-    shares, rest = _shares(_digits(values[starts], counts), present)
+    shares, rest = _shares(_digits(values, counts), present)
     return ColumnProfile(
         holds="numbers",
         rows=rows,
         missing=1 - present / rows,
         commonest=float(counts.max()) / present,
-        quantiles=tuple(values[grid].tolist()),
+        quantiles=tuple(values[np.searchsorted(counts.cumsum(), grid, side="right")].tolist()),
         shares=shares,
         rest=rest,
     )
@@ -120,10 +144,15 @@ def _digits(values: Floats, counts: Array) -> Counter[str]:
     )
 
 
-def _of_categories(array: Array) -> ColumnProfile:
+def _count_categories(array: Array) -> Counted:
     counts = Counter(array.tolist())
-    rows = len(array)
-    present = rows - counts.pop(None, 0)
+    counts.pop(None, 0)
+    return np.array([*counts], dtype=object), np.array([*counts.values()], dtype=np.int64)
+
+
+def _of_categories(found: Array, times: Array, rows: int) -> ColumnProfile:
+    counts = dict(zip(found.tolist(), times.tolist(), strict=True))
+    present = sum(counts.values())
     if not present:
         return ColumnProfile("categories", rows, float(rows > 0), 0.0, (), {}, 0.0)
     shares, rest = _shares(Counter({str(value): count for value, count in counts.items()}), present)
