@@ -130,7 +130,8 @@ class Clocks(Glancing, frozen=True, kw_only=True, tag="clocks"):
 
 
 def _slack(numbers: Floats) -> Floats:
-    return 1e-9 * np.maximum(1.0, np.abs(numbers))
+    """What a difference leaves of numbers so large: far less than one, of whole numbers too."""
+    return 1e-9 + 1e-15 * np.abs(numbers)
 
 
 def _broken(

@@ -310,18 +310,23 @@ different numbers that a batch has to have, so that their lack on a day tells of
 def _between(column: str, days: list[Rows]) -> dict[float, int]:
     """The steps between whose multiples every day had some numbers, and how many different ones."""
     counts = [{step: int((~it).sum()) for step, it in _round(day, column).items()} for day in days]
-    fewest = {step: min(one[step] for one in counts) for step in _STEPS}
+    fewest = {step: min(one[step] for one in counts) for step in counts[0]}
     return {step: count for step, count in fewest.items() if count >= ENOUGH_BETWEEN}
 
 
 def _round(rows: Rows, column: str) -> dict[float, Array]:
-    """Which of a column's values are multiples of each step."""
+    """Which of a column's values are multiples of each step that its type leaves open."""
     found = glance(rows).rows.values(column).found.astype(np.float64)
-    return {step: _is_whole(found / step) for step in _STEPS}
+    finest = 1.0 if rows.schema[column].declared == "int" else 0.0
+    return {step: _is_whole(found / step) for step in _STEPS if step > finest}
 
 
 def _is_whole(numbers: Floats) -> Array:
-    return np.abs(numbers - np.round(numbers)) <= 1e-9 * np.maximum(1.0, np.abs(numbers))
+    """Which numbers are whole, but for what a division leaves: of numbers near 5e9 a millionth."""
+    return np.abs(numbers - np.round(numbers)) <= 1e-9 + _ROUNDED * np.abs(numbers)
+
+
+_ROUNDED = 4 * np.finfo(np.float64).eps
 
 
 class Grid(Glancing, frozen=True, kw_only=True, tag="grid"):

@@ -159,6 +159,20 @@ def test_a_day_of_few_numbers_without_one_between_multiples_is_rounded(laws):
     assert "All 6 different values of heat are multiples of 1;" in found.message
 
 
+def test_of_large_whole_numbers_no_more_are_round_than_are():
+    numbers = 5_100_000_000 + np.arange(len(reports(days=DAYS)["starts"])) * 7
+    (digits,) = (
+        one
+        for one in forms.discover(training(starts=numbers))
+        if isinstance(one, forms.Digits) and one.columns == ("starts",)
+    )
+
+    assert {name for name in digits.bands if "each" not in name} == {
+        f"multiples of {step}" for step in (100, 10, 5)
+    }
+    assert digits.bands["multiples of 10"].highest < 0.12
+
+
 def test_a_number_that_comes_nearer_to_another_than_it_ever_did_breaks_their_bound():
     warmer = reports(days=DAYS)["heat"] + 3
     (law,) = (
