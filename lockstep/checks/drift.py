@@ -105,7 +105,7 @@ def _result(
     lasting = {} if changes is None else {"lasting changes": len(changes.lasting)}
     return CheckResult(
         passed=not warned,
-        summary=with_unjudged(said, unjudged),
+        summary=with_unjudged(said, unjudged, briefly=bool(warned)),
         severity="WARN",
         column=warned[0] if warned else None,
         where=others(list(warned)),

@@ -120,9 +120,18 @@ def others(columns: Sequence[str]) -> str:
     return f"also {listed(columns[1:])}" if len(columns) > 1 else ""
 
 
-def with_unjudged(said: str, unjudged: Mapping[str, str]) -> str:
-    """A summary of what was judged, and what was not, if anything was not."""
-    return f"{said} Not judged: {tell(unjudged)}." if unjudged else said
+def with_unjudged(said: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
+    """A summary of what was judged, and what was not, if anything was not.
+
+    Args:
+        said: The summary.
+        unjudged: Columns that were not, each with what was lacking.
+        briefly: Whether the summary tells a finding, from which reasons would draw the eye.
+    """
+    if not unjudged:
+        return said
+    told = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
+    return f"{said} Not judged: {told}."
 
 
 def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:

@@ -49,9 +49,7 @@ INPUT_SUITE = Check(
     "history, Great Expectations is asked every expectation; of a batch, those that no test "
     "of Lockstep's own finds met: these count the same rows in a thousandth of the time.",
     "The details list each expectation with what was observed and a few keys. Look the rows up "
-    "upstream; correct the data, or the expectation if the world changed. Where keys repeat, "
-    "declare as Key a column that no two rows share, if need be one made of several, or have each "
-    "row delivered once. Then: AGAIN",
+    "upstream; correct the data, or the expectation if the world changed. Then: AGAIN",
     blocking=True,
 )
 INPUT_DRIFT = Check(

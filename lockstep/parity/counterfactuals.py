@@ -124,7 +124,10 @@ class Counterfactuals:
         if (impact := self._without_outputs(names)) is not None:
             return impact
         if lacking := [name for name in names if name not in self.profile.columns]:
-            return Impact(lacking=f"There is no profile of {listed(lacking, _NAMED)} in training")
+            return Impact(
+                lacking="Its effect on the outputs is not known, since training has no profile of "
+                f"{listed(lacking, _NAMED)}"
+            )
         if rows is None or not len(rows):
             rows = np.arange(len(self.raw[self.pipeline.key]))
         rows = _drawn(rows)
@@ -135,7 +138,7 @@ class Counterfactuals:
         """What is said where no output can be another; None where one can."""
         graph, names = self.pipeline.graph, list(columns)
         if not len(self.raw[self.pipeline.key]):
-            return Impact(lacking="No row is left whose outputs it could change")
+            return Impact(lacking="It changes no output, since every row is set aside")
         if any(set(names) & {output, *graph.ancestors(output)} for output in graph.outputs):
             return None
         return Impact(lacking=f"No output comes from {listed(names, _NAMED)}")

@@ -69,10 +69,10 @@ LEAST: dict[Measure, float] = {
 missing values less, where no share is that far from those of the window."""
 
 _WORDS: dict[Measure, str] = {
-    "missing": "other share of missing values",
+    "missing": "another share of missing values",
     "constant": "one value in all rows",
     "categories": "other categories",
-    "shape": "other distribution",
+    "shape": "another distribution",
     "level": "values in another place",
     "digits": "other digits after the decimal point, as if in another unit",
 }

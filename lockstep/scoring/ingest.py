@@ -18,6 +18,10 @@ from lockstep.columns.schema import Schema
 from lockstep.scoring.quarantine import set_aside
 
 _EXAMPLES = 5
+_REPEATED = (
+    "Have each row delivered once; or declare as Key a column that no two rows share, if need be "
+    "one made of several. Then: AGAIN"
+)
 """Rows that a message names."""
 
 
@@ -55,6 +59,11 @@ class Ingested:
         """How many rows are set aside with reasons."""
         rows = len(self.refused) + len(self.broken)
         return Quarantined(rows, self.total, self.accepted, self.max_quarantined)
+
+    @property
+    def keys_aside(self) -> frozenset[str]:
+        """Keys of the rows that were delivered and are not accepted."""
+        return frozenset(str(row.key) for row in (*self.refused, *self.broken, *self.duplicates))
 
     @property
     def too_many_duplicates(self) -> bool:
@@ -193,6 +202,7 @@ def check_input_suite(
         where=_row_numbers(ingested.duplicates) if by_key else "",
         keys=_keys(ingested.duplicates) if by_key else found.keys,
         numbers=numbers,
+        todo=_REPEATED if by_key else found.todo,
     )
 
 

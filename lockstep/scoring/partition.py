@@ -226,6 +226,7 @@ def ingest_batch(
                 ingested.columns,
                 schema,
                 lambda *values: otherwise().otherwise(*values),
+                aside=ingested.keys_aside,
             ),
         }
         results = worth_telling(work.declared, "batch", found)

@@ -7,8 +7,8 @@ are not, which is the platform's: by another version that is meant, by the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 5
 """Keys that are named."""
+_WITHDRAWN = (
+    "Ask upstream whether these rows were withdrawn, and tell whoever uses what was published. If "
+    "not, have all rows delivered again, then: AGAIN"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,8 @@ def check_restated(
     raw: Columns,
     schema: Schema,
     ask: Callable[[Columns, Array, str], Impact] | None = None,
+    *,
+    aside: Collection[str] = (),
 ) -> CheckResult:
     """Whether the rows of a partition that is published came again as they were.
 
@@ -94,6 +100,7 @@ def check_restated(
         schema: What they are declared to hold.
         ask: Tells what rows (by position) would come to, had they other values (of some columns);
             what these are is told last.
+        aside: Keys of the rows that came and were set aside, of which other checks tell.
     """
     key = schema.key
     assert key is not None, "rows that are scored have a key"
@@ -104,12 +111,19 @@ def check_restated(
     if before is None:
         return _first(partition)
     again = Again.of(before, raw, key)
+    delivered = np.array([str(one) in aside for one in again.gone], dtype=bool)
+    again = replace(again, gone=again.gone[~delivered])
+    if delivered.any() and not len(again.places) and not len(again.gone):
+        return CheckResult.not_judged(
+            f"All rows that are published of {partition} came, and are set aside."
+        )
     changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
     columns = sorted(changed, key=lambda name: -len(changed[name]))
     rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
     named = (*([key] if len(again.gone) else []), *columns)
     count = len(again.now[key])
-    said = _told(again, partition, {name: changed[name] for name in columns}, len(rows), key)
+    told = {name: changed[name] for name in columns}
+    said = _told(again, partition, told, len(rows), key, int(delivered.sum()))
     impact = None
     if columns and ask is not None:
         were = {name: again.before[name][rows] for name in columns}
@@ -130,16 +144,25 @@ def check_restated(
             **impact_figures(impact.effects if impact is not None else ()),
         },
         table=[_example(again, name, changed[name], key) for name in columns],
+        todo=_WITHDRAWN if len(again.gone) and not columns else "",
     )
 
 
-def _told(again: Again, partition: str, changed: dict[str, Array], restated: int, key: str) -> str:
+def _told(
+    again: Again,
+    partition: str,
+    changed: dict[str, Array],
+    restated: int,
+    key: str,
+    aside: int,
+) -> str:
     """What came of the published rows in a sentence."""
     count, gone = len(again.now[key]), len(again.gone)
+    published = count + gone + aside
     said = []
     if gone:
         said.append(
-            f"{counted(gone, 'row')} of the {count + gone:,} that are published of {partition} "
+            f"{counted(gone, 'row')} of the {published:,} that are published of {partition} "
             f"came no more, such as {key} {show(again.gone[0])}"
         )
     if changed:
@@ -152,6 +175,8 @@ def _told(again: Again, partition: str, changed: dict[str, Array], restated: int
         said.append(
             f"All {counted(count, 'row')} that are published of {partition} came again as they were"
         )
+    if aside:
+        said.append(f"{counted(aside, 'row')} of the {published:,} came and are set aside")
     return f"{'; '.join(said)}."
 
 

@@ -216,7 +216,7 @@ def check_shift(
     )
     return CheckResult(
         passed=not shifts,
-        summary=with_unjudged(said, unjudged),
+        summary=with_unjudged(said, unjudged, briefly=bool(shifts)),
         severity="ERROR" if blocking else "WARN",
         column=columns[0].column if columns else None,
         where=others([one.column for one in columns]),

@@ -80,6 +80,16 @@ def test_rows_that_come_no_more_are_named_by_key(live, version) -> None:
     assert result.numbers["withdrawn"] == 2
 
 
+def test_rows_that_came_and_are_set_aside_are_not_said_to_have_come_no_more(live, version) -> None:
+    scored(live, version)
+    frame = ROWS.copy()
+    frame["weight"] = frame["weight"].astype(object)
+    frame.loc[[3, 4], "weight"] = "heavy"
+    found = scored(live, version, frame).results["restated"]
+    assert found.passed
+    assert "2 rows of the 120 came and are set aside" in found.summary
+
+
 def test_other_columns_of_the_same_rows_by_the_same_version_are_an_error(live, version) -> None:
     scored(live, version)
     found = scored(live, dearer(version))
