@@ -455,7 +455,9 @@ def _shape(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, fl
     values = np.unique(quantiles)
     below = np.array([np.searchsorted(one, values, side="right") for one in quantiles])
     shares = below / quantiles.shape[1]
-    return _nearest_and_widest(np.abs(shares[:, None] - shares[None]).max(axis=2))
+    first, second = np.tril_indices(len(shares), -1)  # each two once
+    distances = np.abs(shares[first] - shares[second]).max(axis=1)
+    return float(distances[1 - len(shares) :].min()), float(distances[: 1 - len(shares)].max())
 
 
 def _level(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:

@@ -360,7 +360,8 @@ class Records:
             return []
         known = {self.export_path(one).name for one in self.partitions()}
         exported = {path.name for path in (self.root / self.exported).glob("*.parquet")} - known
-        return [one for one in self.attempted() if self.export_path(one).name in exported]
+        attempted = self.attempted() if exported else ()
+        return [one for one in attempted if self.export_path(one).name in exported]
 
     def _demand_commits(self, partitions: Iterable[str]) -> None:
         for one in partitions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -22,8 +23,9 @@ class NotStoredError(LockstepError):
     """What is asked for has not been written yet."""
 
 
+@lru_cache(maxsize=4_096)
 def file_name(partition: str) -> str:
-    """The name of a partition as that of a file or folder."""
+    """The name of a partition as that of a file or folder; asked for again and again."""
     return "".join(
         letter if not letter.isascii() and letter.isprintable() else quote(letter, safe=" +:=@")
         for letter in partition
