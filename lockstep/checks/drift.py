@@ -167,10 +167,23 @@ def _how(limits: Limits) -> str:
 
 
 def _begun(one: Drift, change: Change) -> str:
-    batches = f"{change.batches} batches" if change.batches > 1 else "this batch"
+    now = "in this batch, " if change.batches > 1 else ""
+    return f"{one.column} has drifted from training since {_how_far(change)}: {now}{one.message}"
+
+
+def _how_far(change: Change) -> str:
+    """Since when a column departs, and why that is told now."""
+    if change.farthest > 1:
+        batches = f"{change.batches} batches" if change.batches > 1 else "this batch"
+        return f"{change.since} ({batches}, up to {change.farthest:.2g} times its limit)"
+    why = (
+        "what each goes beyond half of the way adds up to a change that lasts"
+        if change.is_reached
+        else "which is told with what else began to change"
+    )
     return (
-        f"{one.column} has drifted from training since {change.since} ({batches}, up to "
-        f"{change.farthest:.2g} times its limit): {one.message}"
+        f"{change.since} (in none of {change.batches} batches beyond its limit, but up to "
+        f"{change.farthest:.0%} of the way from what is usual to it, batch after batch; {why})"
     )
 
 

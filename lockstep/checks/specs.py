@@ -60,7 +60,10 @@ INPUT_DRIFT = Check(
     "any. A column that stays at its limit for three batches, or is twice as far at once, is told "
     "once, with the day since when and what it does to the outputs, and with it those that have "
     "been on their way for three batches; from then on its distance is a figure that is plotted, "
-    "and `prediction_drift` and `live_quality` tell when it matters.",
+    "and `prediction_drift` and `live_quality` tell when it matters. Batches that are none beyond "
+    "the limit, but near to it one after the other, add up: what each goes beyond half of the way "
+    "counts. A number that is new in nearly every row of the training and rises with time, such as "
+    "that of an order, has no level: only its missing values are judged, and it is listed.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats
 from lockstep.laws.glance import Glancing, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -173,7 +174,7 @@ def discover(training: TrainingRows) -> list[AtMost | Clocks | NotNegative | Wit
                 found += [] if law is None else [law]
     for name in names:
         known = numbers[name][np.isfinite(numbers[name])]
-        if len(known) and np.ptp(known) > 0:
+        if len(known) and np.ptp(known) > 0 and not grows(numbers[name], training.day_of):
             found.append(_within(name, numbers[name], training))
         zeros = np.unique(training.day_of[numbers[name] == 0])
         if not np.any(numbers[name] < 0) and np.count_nonzero(zeros >= 0) >= (

@@ -40,6 +40,11 @@ class Change:
     farthest: float
     begun: str | None = None
 
+    @property
+    def is_reached(self) -> bool:
+        """Whether the sum is as large as that of a change that lasts."""
+        return self.sum >= _REACHED - 1e-9  # three times a half is 1.5 only nearly
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -98,14 +103,14 @@ def _after(before: Change | None, batch: str, share: float) -> Change | None:
     if total <= 0:
         return None
     change = Change(0.0, batch, 0, share) if before is None else before
-    reached = total >= _REACHED - 1e-9  # three times a half is 1.5 only nearly
-    return Change(
+    change = replace(
+        change,
         sum=min(total, _REACHED),
-        since=change.since,
         batches=change.batches + 1,
         farthest=max(change.farthest, share),
-        begun=change.begun or (batch if reached else None),
     )
+    begun = change.begun or (batch if change.is_reached else None)
+    return replace(change, begun=begun)
 
 
 def _along(change: Change, batch: str) -> Change:

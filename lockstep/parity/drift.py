@@ -16,9 +16,9 @@ from lockstep.parity.profiles import ColumnProfile, Profile
 _EXAMPLES = 5
 _FAR = 1_000_000
 """A number from which on digits after the point tell nothing."""
-"""Bars of a histogram; the first stands for nothing, since pages leave out spaces."""
 _PARTS = 12
 """Parts of a histogram."""
+_GROWS = "it has no level: in training nearly every row has a new value, and values rise with time"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def _drift(name: str, before: ColumnProfile, now: ColumnProfile, limits: Limits)
             too_few.append(measure)
         else:
             known[measure] = limit
-    return Drift(name, now, before, found, known, _unjudged(before, now, limits, known, too_few))
+    unjudged = _GROWS if name in limits.growing else None
+    unjudged = unjudged or _unjudged(before, now, limits, known, too_few)
+    return Drift(name, now, before, found, known, unjudged)
 
 
 def _can_pass(measure: Measure, before: ColumnProfile, limit: Limit) -> bool:

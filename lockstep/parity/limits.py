@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.parity.distances import NORMS, Measure, distances
@@ -102,6 +103,7 @@ class Limits:
         has_days: Whether these were days, rather than blocks of rows.
         sizes: Rows of a batch that were looked at, the most first.
         spreads: By column and measure, the spread at each size.
+        growing: The columns whose numbers rise with time: of these only what is missing has limits.
     """
 
     rate: float
@@ -109,6 +111,7 @@ class Limits:
     has_days: bool
     sizes: tuple[int, ...]
     spreads: Mapping[str, Mapping[Measure, tuple[Spread, ...]]]
+    growing: tuple[str, ...] = ()
 
     @classmethod
     def none(cls) -> Limits:
@@ -147,6 +150,11 @@ class Limits:
             for name, one in profile.columns.items()
             if one.holds == "categories" and not one.rest
         }
+        growing = tuple(
+            name
+            for name, one in profile.columns.items()
+            if one.holds == "numbers" and name in kinds and grows(columns[name], parts)
+        )
         measured: list[dict[tuple[str, Measure], list[float]]] = [{} for _ in sizes]
         random = np.random.default_rng(0)
         order = np.argsort(parts, kind="stable")
@@ -161,11 +169,11 @@ class Limits:
                     measured[which].setdefault(key, []).append(distance)
         spreads: dict[str, dict[Measure, tuple[Spread, ...]]] = {}
         for (name, measure), values in measured[0].items():
-            if len(values) < ENOUGH_DAYS:
+            if len(values) < ENOUGH_DAYS or (name in growing and measure != "missing"):
                 continue
             lists = [found.get((name, measure), values) for found in measured]
             spreads.setdefault(name, {})[measure] = tuple(map(Spread.of, lists))
-        return cls(RATE, len(days), has_days, tuple(sizes), spreads)
+        return cls(RATE, len(days), has_days, tuple(sizes), spreads, growing)
 
     def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
         """The limit of a distance for a batch; None where there is none.
@@ -228,7 +236,8 @@ class Limits:
             name: {key: tuple(Spread(**one) for one in found) for key, found in measures.items()}
             for name, measures in data["spreads"].items()
         }
-        return cls(**{**data, "sizes": tuple(data["sizes"]), "spreads": spreads})
+        stored = {**data, "sizes": tuple(data["sizes"]), "spreads": spreads}
+        return cls(**{**stored, "growing": tuple(data.get("growing", ()))})
 
 
 def reach_of(rate: float, limits: int) -> float:

@@ -8,7 +8,7 @@ from lockstep.checks.drift import check_changes, check_drift
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.parity.changes import Changes
+from lockstep.parity.changes import Change, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.drift import drift
 from lockstep.parity.effect import Effect
@@ -74,6 +74,15 @@ def test_a_change_warns_when_it_begins_and_is_a_figure_from_then_on() -> None:
     assert "since day 1" in results[1].summary
     assert all("Drifted before: level since day 1" in one.summary for one in results[2:])
     assert results[-1].numbers["level, of its limit"] > 1
+
+
+def test_a_change_that_was_never_beyond_its_limit_says_that_batches_add_up() -> None:
+    changes = Changes("v", {"level": Change(1.5, "day 0", 9, 0.73, begun="day 8")})
+    found = drift(PROFILE, LIMITS, Profile.of(readings(1), KINDS))
+    said = check_changes(found, LIMITS, changes, "day 8").summary
+
+    assert "in none of 9 batches beyond its limit, but up to 73% of the way" in said
+    assert "adds up to a change that lasts" in said
 
 
 def test_what_begins_is_named_before_what_goes_on() -> None:

@@ -135,6 +135,31 @@ def test_a_number_as_large_as_can_be_is_told_in_a_few_digits():
     assert len(measured(temp=temps)["temp"].message) < 120
 
 
+@pytest.mark.parametrize(
+    ("numbers", "is_judged"),
+    [
+        (lambda row, random: 5.1e9 + 7 * row + random.integers(0, 50, len(row)), False),
+        (lambda row, random: 5.1e9 + 7 * random.permutation(row), True),  # new, and in no order
+        (lambda row, random: row // (10 * ROWS), True),  # rises, and tells no rows apart
+        (lambda row, random: row / ROWS + random.normal(0, 20, len(row)), True),  # a season
+    ],
+)
+def test_numbers_that_are_new_and_rise_with_time_are_judged_for_missing_ones_alone(
+    numbers, is_judged
+):
+    kinds = {"number": Kind.FLOAT}
+    values = numbers(np.arange((DAYS + 1) * ROWS), np.random.default_rng(0)).astype(float)
+    training, now = ({"number": one} for one in np.split(values, [DAYS * ROWS]))
+    profile = Profile.of(training, kinds)
+    limits = Limits.of(profile, training, kinds, PARTS)
+    (found,) = drift(profile, limits, Profile.of(now, kinds))
+    (gone,) = drift(profile, limits, Profile.of({"number": now["number"] * np.nan}, kinds))
+
+    assert ("level" in found.limits) is is_judged
+    assert ("values rise with time" in str(found.unjudged)) is not is_judged
+    assert gone.is_far
+
+
 def test_an_empty_batch_has_nothing_to_compare():
     now = Profile.of({name: array[:0] for name, array in TRAINING.items()}, KINDS)
     assert drift(PROFILE, LIMITS, now) == ()
