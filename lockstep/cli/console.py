@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -84,13 +85,24 @@ def show_checks(
         partitions: Whether to tell of each which partition it was about.
         dagster: The address of Dagster's UI, if it runs: failures are told with their pages.
     """
-    passed, *others = ([check for check in checks if check.result == mark] for mark in _MARKS)
+    passed, unjudged, *others = (
+        [check for check in checks if check.result == mark] for mark in _MARKS
+    )
     if passed_too:
         _show_findings(passed, partitions, dagster)
     elif passed:
         OUT.print(f"[green]{_count(len(passed), 'check')} passed[/]")
-    for found in others:
+    for found in (_together(unjudged), *others):
         _show_findings(found, partitions, dagster)
+
+
+def _together(checks: Sequence[CheckReport]) -> list[CheckReport]:
+    """Checks as one that lacked the same: all after one that failed, above all."""
+    same: dict[tuple[str, str | None, str], list[str]] = {}
+    for one in checks:
+        same.setdefault((one.asset, one.partition, one.summary), []).append(one.check)
+    first = {(one.asset, one.partition, one.summary): one for one in reversed(checks)}
+    return [replace(first[found], check=", ".join(names)) for found, names in same.items()]
 
 
 def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -> None:

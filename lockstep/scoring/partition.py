@@ -368,7 +368,7 @@ def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
 
 def _accepted(shift: CheckResult) -> list[str]:
     """Columns whose shift somebody accepted; those that did not shift go on being compared."""
-    return sorted({row["column"] for row in shift.table if row["accepted"]})
+    return sorted({row["column"] for row in shift.table if row.get("accepted")})
 
 
 def _demand_fields(accepted: Sequence[str], schema: Schema) -> None:

@@ -245,10 +245,13 @@ def _table(
     """Every shift, then every other column in the way in which it is nearest to one."""
     shifted = {one.column for one in shifts}
     others = sorted((one for one in found if one.column not in shifted), key=lambda one: -one.share)
-    return [_row(one, accepted, training) for one in (*shifts, *_farthest(others))]
+    return [
+        {**_row(one, training), **(_finding(one, accepted) if shifts else {})}
+        for one in (*shifts, *_farthest(others))
+    ]
 
 
-def _row(one: Shift, accepted: Collection[str], training: Profile | None) -> dict[str, Any]:
+def _row(one: Shift, training: Profile | None) -> dict[str, Any]:
     """How far a column is in one way, beside its limits and histograms of training and batches."""
     from lockstep.parity.drift import histograms
 
@@ -258,7 +261,6 @@ def _row(one: Shift, accepted: Collection[str], training: Profile | None) -> dic
         if trained is not None
         else ("", *histograms(one.before[-1], one.now))
     )
-    today, earlier = one.values if one.is_shift else ("", "")
     return {
         "column": one.column,
         "training": learnt,
@@ -268,6 +270,13 @@ def _row(one: Shift, accepted: Collection[str], training: Profile | None) -> dic
         "distance": float(f"{one.distance:.3g}"),
         "warns from": float(f"{one.warns_from:.3g}"),
         "blocks from": float(f"{max(one.blocks_from, one.farthest):.3g}"),
+    }
+
+
+def _finding(one: Shift, accepted: Collection[str]) -> dict[str, Any]:
+    """What a column is found to be, where any shifted."""
+    today, earlier = one.values if one.is_shift else ("", "")
+    return {
         "is": "a jump" if one.jumped else "unusual" if one.is_shift else "",
         "accepted": one.is_shift and one.column in accepted,
         "it holds": today,

@@ -39,12 +39,13 @@ def test_passed_checks_are_a_line_and_the_worst_is_last(
             check("one", "passed"),
             check("odd", "warned", "It is odd."),
             check("young", "not_judged", "There are 3 batches."),
+            check("small", "not_judged", "There are 3 batches."),
             check("two", "passed"),
         ]
     )
     assert capsys.readouterr().out.splitlines() == [
         "2 checks passed",
-        "not judged  orders/daily/batch  young",
+        "not judged  orders/daily/batch  young, small",
         "        There are 3 batches.",
         "warned  orders/daily/batch  odd",
         "        It is odd.",
