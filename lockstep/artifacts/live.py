@@ -113,12 +113,17 @@ def open_live(path: Path) -> LoadedVersion:
 
 
 def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
+    name, since = str(stored["name"]), datetime.fromisoformat(stored["since"])
+    if name != path.stem:
+        raise ValueError(f"it is that of {name}")
+    if since.tzinfo is None:
+        raise ValueError(f"since {since} is of no time zone")
     return LivePointer(
-        name=str(stored["name"]),
+        name=name,
         version=int(stored["version"]),
         directory=place_of(stored["directory"], path),
         digest=str(stored["digest"]),
-        since=datetime.fromisoformat(stored["since"]),
+        since=since,
         is_shown=bool(stored.get("shown", True)),
         before=stored.get("before"),
     )

@@ -121,6 +121,10 @@ def test_files_of_another_pipeline_do_not_open(pointer: Path) -> None:
         '{"format": 1, "name": "tumour"}',
         '{"format": 9}',
         '{"format": 1, "name": "tumour", "version": "new", "directory": ".", "digest": ""}',
+        '{"format": 1, "name": "flights", "version": 1, "directory": ".", "digest": "", '
+        '"since": "2026-01-31T08:15:00+00:00"}',
+        '{"format": 1, "name": "tumour", "version": 1, "directory": ".", "digest": "", '
+        '"since": "2026-01-31T08:15:00"}',
     ],
 )
 def test_a_damaged_pointer_is_named(home: Home, text: str) -> None:
