@@ -36,6 +36,8 @@ _ROUNDS = 4
 _TINY = 1e-300
 _LOST = "lost"
 _TIME = "time of day"
+_SHOWN = 0.005
+"""Share of what a usual day shows that is told as nothing where it is smaller."""
 
 
 class Together(Banded, frozen=True, kw_only=True, tag="together"):
@@ -79,10 +81,11 @@ class Together(Banded, frozen=True, kw_only=True, tag="together"):
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
+        left, least = (min(max(1 - lost, 0.0), 1.0) for lost in (reading.value, usual.highest))
+        much = f"{left:.0%} of what they usually do" if left >= _SHOWN else "not at all"
         return (
-            f"{self.sides[0]} and {self.sides[1]} go together far less than they did: of what a "
-            f"usual day shows {max(1 - reading.value, 0.0):.0%} are left, on training days "
-            f"{1 - usual.highest:.0%} at least; values are at other rows than theirs"
+            f"{self.sides[0]} and {self.sides[1]} go together far less than they did: {much}, on "
+            f"every training day {least:.0%} or more; values are at other rows than theirs"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -171,6 +172,16 @@ def test_of_large_whole_numbers_no_more_are_round_than_are():
         f"multiples of {step}" for step in (100, 10, 5)
     }
     assert digits.bands["multiples of 10"].highest < 0.12
+
+
+def test_how_far_values_go_together_is_told_between_not_at_all_and_as_usual(laws):
+    found = broken(laws["joint"], batch(**changed("unit at other rows")))
+    told = [
+        re.search(r": (\d+%|not at all).* every training day (\d+)%", one.message) for one in found
+    ]
+
+    assert all(told)
+    assert {int(one[2]) <= 100 for one in told} == {True}
 
 
 def test_a_number_that_comes_nearer_to_another_than_it_ever_did_breaks_their_bound():
