@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -62,7 +63,8 @@ def check_laws(
     standings = book.standings(rows)
     nearest = standings[:_NEAREST]
     looked_at = [law.looks_at(rows) for law in book.laws]
-    idle, sampled = looked_at.count(0), [one for one in looked_at if 0 < one < len(rows)]
+    idle = [law for law, count in zip(book.laws, looked_at, strict=True) if not count]
+    sampled = [one for one in looked_at if 0 < one < len(rows)]
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
     said += _stated(book, standings)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
@@ -79,7 +81,7 @@ def check_laws(
             "laws": len(book.laws),
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),
-            "laws with nothing to compare": idle,
+            "laws with nothing to compare": len(idle),
             "nearest statistic, of its limit": max((one.share for one in nearest), default=0.0),
             **_rates(book),
             "rows looked at least": min((one for one in looked_at if one), default=0),
@@ -96,14 +98,11 @@ def _kept(book: Book) -> str:
     ) + "."
 
 
-def _coverage(idle: int, sampled: int, fewest: int, rows: int) -> str:
+def _coverage(idle: Sequence[Law], sampled: int, fewest: int, rows: int) -> str:
     """What was not compared, if anything was not."""
     said = ""
-    if idle:
-        said += (
-            f" {counted(idle, 'law')} compare days, of which the batch has none as large as those "
-            "of training."
-        )
+    for lacks, count in Counter(law.lacks for law in idle).items():
+        said += f" {counted(count, 'law')} {lacks}."
     if sampled:
         said += f" {counted(sampled, 'law')} looked at {fewest:,} or more of the {rows:,} rows."
     return said

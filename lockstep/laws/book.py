@@ -15,6 +15,7 @@ from lockstep.laws import (
     bounds,
     combinations,
     compositions,
+    continuity,
     dependencies,
     forms,
     identity,
@@ -33,6 +34,7 @@ from lockstep.laws.bands import Band, Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
+from lockstep.laws.continuity import Continues
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.earlier import Earlier
 from lockstep.laws.forms import Digits, Form, Grid
@@ -54,6 +56,7 @@ AnyLaw = (
     AtMost
     | Clocks
     | Composition
+    | Continues
     | Dependency
     | Digits
     | Form
@@ -86,6 +89,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     identity.discover,
     volume.discover,
     combinations.discover,
+    continuity.discover,
     bounds.discover,
     forms.discover,
     known.discover,
@@ -164,6 +168,16 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         """
         raw = {name: columns[name] for name in schema.names}
         return Rows(raw, schema, self.timezone, day, tuple(earlier))
+
+    def remembered(self, rows: Rows, partition: str) -> Earlier:
+        """What is kept of a batch, for the laws of those that follow it.
+
+        Args:
+            rows: Its rows.
+            partition: The day or file.
+        """
+        ends = {law.what: law.ends(rows) for law in self.laws if isinstance(law, Continues)}
+        return msgspec.structs.replace(rows.remembered(partition), ends=ends)
 
     def to_json(self) -> bytes:
         """As JSON."""

@@ -59,6 +59,22 @@ def _near(known: Array, digests: Array) -> Array | slice:
     return np.flatnonzero(begun[digests >> rest])
 
 
+class Ends(msgspec.Struct, frozen=True, array_like=True):
+    """Where a number begins and ends in a batch, by the hour.
+
+    Attributes:
+        first_hours: The first hours with a value, in UTC, since 1970.
+        first: The mean of each.
+        last_hours: The last hours with a value.
+        last: The mean of each.
+    """
+
+    first_hours: tuple[int, ...]
+    first: tuple[float, ...]
+    last_hours: tuple[int, ...]
+    last: tuple[float, ...]
+
+
 class Earlier(msgspec.Struct, frozen=True):
     """What is kept of a batch.
 
@@ -68,6 +84,7 @@ class Earlier(msgspec.Struct, frozen=True):
         outside: Share of them that happened on another day; None where that cannot be told.
         keys: Digests of their keys.
         contents: Digests of their values but for key and event time.
+        ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
     """
 
     partition: str
@@ -75,6 +92,7 @@ class Earlier(msgspec.Struct, frozen=True):
     outside: float | None
     keys: Digests
     contents: Digests
+    ends: dict[str, dict[str, Ends]] = {}
 
 
 def digests_of(array: Array) -> Array:

@@ -59,6 +59,9 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     """Whether it tells of each row by itself that its columns belong together: while it is kept,
     none of them is at fault."""
 
+    lacks: ClassVar[str] = "compare days, of which the batch has none as large as those of training"
+    """What a batch lacks that has nothing to compare, said of several laws."""
+
     columns: tuple[str, ...]
     days: int
     broken: int = 0

@@ -46,6 +46,7 @@ class Rows:
         timezone: Where a day begins and ends.
         day: The day that the rows are to be of, in ISO form; None where they are of no one day.
         earlier: The batches that were published before, the newest last.
+        later: Those that were published of later days, the next one first: a day may come late.
     """
 
     columns: Columns
@@ -53,6 +54,7 @@ class Rows:
     timezone: str = "UTC"
     day: str | None = None
     earlier: tuple[Earlier, ...] = ()
+    later: tuple[Earlier, ...] = ()
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

@@ -1,7 +1,8 @@
-"""Earlier batches as laws look at them: what each attempt keeps for the batches that follow it."""
+"""Other batches as laws look at them: what each attempt keeps for the batches that follow it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
+    from lockstep.laws.book import Book
     from lockstep.laws.earlier import Earlier
     from lockstep.laws.rows import Rows
 
@@ -19,14 +21,15 @@ BATCHES = 28
 _FILE = "earlier"
 
 
-def keep_for_later(attempt: Attempt, rows: Rows) -> None:
+def keep_for_later(attempt: Attempt, laws: Book, rows: Rows) -> None:
     """Keep of an attempt's rows what the batches that follow are compared with.
 
     Args:
         attempt: The attempt, in whose step it is kept.
+        laws: The laws of the version that judges them.
         rows: Its rows.
     """
-    kept = rows.remembered(attempt.record.partition)
+    kept = laws.remembered(rows, attempt.record.partition)
     attempt.write_json(_FILE, msgspec.to_builtins(kept))
 
 
@@ -42,7 +45,24 @@ def earlier_batches(records: Records, partition: str) -> list[Earlier]:
     Raises:
         DamagedError: What was kept is not what was recorded.
     """
-    attempts = [records.demand(one) for one in records.before(partition)[-BATCHES:]]
+    return _kept(records, records.before(partition)[-BATCHES:])
+
+
+def later_batches(records: Records, partition: str) -> list[Earlier]:
+    """What was kept of the batch that was published of the next day, where a day comes late.
+
+    Args:
+        records: The stream's.
+        partition: The batch.
+
+    Raises:
+        DamagedError: What was kept is not what was recorded.
+    """
+    return _kept(records, records.after(partition)[:1])
+
+
+def _kept(records: Records, partitions: Sequence[str]) -> list[Earlier]:
+    attempts = [records.demand(one) for one in partitions]
     kept = [attempt for attempt in attempts if f"{_FILE}.json" in attempt.files]
     return [attempt.read_json(_FILE, partial(_earlier, attempt)) for attempt in kept]
 

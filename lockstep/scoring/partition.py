@@ -48,7 +48,7 @@ from lockstep.rules.rules import RowRules
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.drifting import Followed, follow
-from lockstep.scoring.earlier import earlier_batches, keep_for_later
+from lockstep.scoring.earlier import earlier_batches, keep_for_later, later_batches
 from lockstep.scoring.history import read_days
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
@@ -234,7 +234,7 @@ def ingest_batch(
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("batch_quarantine", aside)
         keep_profile(attempt, profile)
-        keep_for_later(attempt, raw)
+        keep_for_later(attempt, live.laws, raw)
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -546,9 +546,10 @@ def _check_laws(
 ) -> CheckResult:
     """Whether the accepted rows keep the laws of the version; training had no others either."""
     earlier = earlier_batches(work.records, work.partition)
+    later = later_batches(work.records, work.partition)
     return check_laws(
         live.laws,
-        replace(raw, earlier=tuple(earlier)),
+        replace(raw, earlier=tuple(earlier), later=tuple(later)),
         accept,
         lambda column, rows: otherwise().typical([column], rows),
     )

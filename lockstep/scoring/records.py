@@ -106,6 +106,12 @@ class Records:
             if own is None or commit.committed_at < own.committed_at
         ]
 
+    def after(self, partition: str) -> list[str]:
+        """The days that count and come after one; of files none does, but those that come later."""
+        if self.stream not in _OF_DAYS:
+            return []
+        return [one for one in self.partitions() if one > partition]
+
     def attempted(self) -> list[str]:
         """Partitions at which there was an attempt, in the order of their names."""
         return sorted(partition_of(path.name) for path in (self.root / "attempts").glob("*"))

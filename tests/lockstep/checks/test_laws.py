@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,8 @@ def book() -> Book:
 
 
 def test_a_later_day_passes_and_all_laws_look_at_it(book):
-    result = check_laws(book, batch())
+    before = book.remembered(batch(DAYS - 1), "the day before")
+    result = check_laws(book, replace(batch(), earlier=(before,)))
 
     assert result.passed
     assert result.numbers["laws with nothing to compare"] == 0

@@ -1,14 +1,19 @@
 """The laws of a version, end to end: learnt in training, and kept by what is published."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.holdings import count
 from lockstep.columns.decode import decode
+from lockstep.laws.bands import Band
 from lockstep.laws.book import discover
+from lockstep.laws.continuity import Continues
 from lockstep.scoring.partition import ScoredPartition, Work, score
 
 FIRST = date(2020, 3, 1)
@@ -82,6 +87,36 @@ def test_the_same_rows_under_other_keys_and_times_are_told(live, version) -> Non
     (row,) = [one for one in found.results["laws"].table if one["is"] == "an error"]
     assert row["law"] == "rows do not come again under other keys"
     assert row["rows"] == 120
+
+
+def test_a_day_is_held_against_the_days_next_to_it_whichever_came_first(live, version) -> None:
+    law = Continues(
+        columns=("price", "sent_at"),
+        days=60,
+        category=None,
+        labels=(),
+        weights=(0.0, 0.0),
+        usual=1e-3,
+        longest=20.0,
+        bands={"step between days": Band(0.0, 0.0, 0.0, 0.0)},
+        size=(100, 150),
+    )
+    held = replace(version, laws=msgspec.structs.replace(version.laws, laws=(law,)))
+    held = replace(held, counts=count(held))
+    first, middle, last = (FIRST + timedelta(days=number) for number in range(3))
+
+    def all_day(day: date) -> pd.DataFrame:
+        frame = rows_of(day)
+        frame["sent_at"] = pd.Timestamp(day, tz="UTC") + 12 * pd.to_timedelta(frame.index, "min")
+        return frame
+
+    alone = scored_day(live, held, middle, all_day(middle))
+    assert alone.published is not None
+    assert "nothing is kept that is next to the batch" in alone.results["laws"].summary
+    late = scored_day(live, held, first, all_day(first)).results["laws"]
+    assert f"to the beginning of {middle}" in late.summary
+    after = scored_day(live, held, last, all_day(last)).results["laws"]
+    assert f"from the end of {middle}" in after.summary
 
 
 def test_scoring_a_day_again_is_no_copy_of_itself(live, version) -> None:

@@ -1,0 +1,359 @@
+"""Continuity: a number that moves slowly goes on from one day to the next.
+
+Where a batch begins, a number lies about where the one before it ended and where both lead: the
+step between them is told by the slopes on its two sides (a linear regression over the training
+days). What is left of it, as a multiple of how fast the number moves there, is small on a calm day
+and never large; a level that is off for all rows is large, though other days have that level. The
+square of it counts: normal errors become improbable with their square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
+from typing import ClassVar
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.kinds import Floats, Ints
+from lockstep.laws.bands import Band, Banded, Reading, training_days, with_bands
+from lockstep.laws.earlier import Earlier, Ends
+from lockstep.laws.glance import Glance, Segments, categories, glance, number_columns
+from lockstep.laws.law import ENOUGH_DAYS
+from lockstep.laws.rows import Rows, TrainingRows
+
+HOURS = 5
+"""Hours with a value on either side of a step, whose slope is taken."""
+MOST_SEGMENTS = 8
+"""Segments of a category within which steps are looked for."""
+ENOUGH_NUMBERS = 20
+"""Different numbers of a column that moves."""
+TELLING = 0.2
+"""Share of training days on which a level that is off by the column's standard deviation has to be
+unusual."""
+ALIKE = 1.0
+"""Von Neumann's ratio of the steps between days up to which the hours on both sides are alike: 2
+where their order tells nothing."""
+BETTER = 1.2
+"""How many times as telling steps within segments have to be as those of all rows."""
+RETURNS = 0.5
+"""Standard deviations of a column that a usual step goes at most, where nothing leads: one that
+begins each day anew goes further."""
+_STEP = "step between days"
+
+
+class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
+    """A number goes on where the batch before it ended, and so does the batch after it.
+
+    Attributes:
+        category: The column within whose segments it does; None where all rows are one.
+        labels: The segments.
+        weights: What a step follows from: a constant, and how much of the way that the slopes
+            before and after it lead in the hours between.
+        usual: How far slopes lead from a day to the next on the median training day.
+        longest: Hours between two days at most, for a step to be told.
+    """
+
+    binds: ClassVar[bool] = False
+    only_above: ClassVar[bool] = True
+    lacks: ClassVar[str] = (
+        "go on from the day before, or to the day after, of which nothing is kept that is next to "
+        "the batch"
+    )
+
+    category: str | None
+    labels: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+    usual: float = 0.0
+    longest: float = 0.0
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        within = "" if self.category is None else f" within one {self.category}"
+        return f"{self.columns[0]} goes on from day to day{within}."
+
+    @property
+    def what(self) -> str:
+        """What ends are kept of for it."""
+        return f"{self.columns[0]} by {self.category}"
+
+    def ends(self, rows: Rows) -> dict[str, Ends]:
+        """Where the number begins and ends in some rows, by segment."""
+        return _ends(rows, self.columns[0], Segments(self.category, self.labels))
+
+    def measure(self, rows: Rows) -> dict[str, Reading]:
+        """See `Banded.measure`; of two steps the less probable one."""
+        steps = self._steps(rows)
+        if not steps:
+            return {}
+        readings = (self.read(step) for step, _ in steps)
+        return {_STEP: max(readings, key=lambda one: one.value)}
+
+    def read(self, step: Step) -> Reading:
+        """How improbable a step is."""
+        pace = self._beyond(step) / (step.pace + self.usual)
+        return Reading(pace * pace, 0.0)
+
+    def looks_at(self, rows: Rows) -> int:
+        """See `Law.looks_at`; none where no batch next to it is known."""
+        return super().looks_at(rows) if self._steps(rows) else 0
+
+    def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
+        """See `Banded.tell`."""
+        step, other = max(self._steps(rows), key=lambda one: self.read(one[0]).value)
+        is_before = other in rows.earlier
+        way = f"{'from the end' if is_before else 'to the beginning'} of {other.partition}"
+        return (
+            f"{self.columns[0]} moves by {step.size:+.5g} {way}, in "
+            f"{step.gap:.3g} hours: {self._beyond(step):+.4g} from where it leads on both sides, "
+            f"{sqrt(reading.value):.2g} times what it usually moves there; on training days "
+            f"at most {sqrt(usual.highest):.2g} times"
+        )
+
+    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
+        """See `Banded.suspects`."""
+        return self.columns[:1]
+
+    def _steps(self, rows: Rows) -> list[tuple[Step, Earlier]]:
+        """The steps from the batch before and to the one after, of those that are known."""
+        return rows.once(("steps", self.what), lambda: list(self._find_steps(rows)))
+
+    def _find_steps(self, rows: Rows) -> Iterator[tuple[Step, Earlier]]:
+        for one in (*rows.earlier[-1:], *rows.later[:1]):
+            own, other = self.ends(rows), one.ends.get(self.what, {})
+            for pair in ((other, own), (own, other)):
+                step = step_between(*pair, self.longest)
+                if step is not None:
+                    yield step, one
+
+    def _beyond(self, step: Step) -> float:
+        """How far a step leads elsewhere than slopes do."""
+        return step.size - float(np.dot(self.weights, step.terms))
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A step between two batches, on average over segments.
+
+    Attributes:
+        size: How far it goes.
+        gap: How many hours it takes.
+        before: How far the slope before it leads in that time.
+        after: How far the slope after it leads.
+    """
+
+    size: float
+    gap: float
+    before: float
+    after: float
+
+    @property
+    def terms(self) -> tuple[float, float]:
+        """What it follows from: a constant, and where both slopes lead."""
+        return 1.0, (self.before + self.after) / 2
+
+    @property
+    def pace(self) -> float:
+        """How far it may go by its slopes."""
+        return max(abs(self.before), abs(self.after))
+
+
+def step_between(
+    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float
+) -> Step | None:
+    """The step from one batch to another; None if these are not next to each other.
+
+    Args:
+        earlier: Where it begins and ends, by segment.
+        later: Where the other does.
+        longest: Hours between them at most.
+    """
+    steps = list(_steps_of(earlier, later, longest))
+    return None if not steps else Step(*np.mean(steps, axis=0).tolist())
+
+
+def _steps_of(
+    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float
+) -> Iterator[tuple[float, float, float, float]]:
+    """The step of each segment: see `Step`."""
+    for label in earlier.keys() & later.keys():
+        one, other = earlier[label], later[label]
+        gap = other.first_hours[0] - one.last_hours[-1]
+        if 0 < gap <= longest:
+            before, after = _slope(one.last_hours, one.last), _slope(other.first_hours, other.first)
+            yield other.first[0] - one.last[-1], gap, gap * before, gap * after
+
+
+def _slope(hours: Sequence[int], values: Sequence[float]) -> float:
+    """The slope of a line through some values, by the hour."""
+    apart = np.array(hours) - np.mean(hours)
+    return float(apart @ np.array(values) / (apart @ apart))
+
+
+def _ends(rows: Rows, column: str, parted: Segments) -> dict[str, Ends]:
+    """Where a column begins and ends by the hour, in each segment with values in enough hours."""
+    seen = glance(rows)
+    return seen.rows.once(("ends", column, parted), lambda: _find_ends(seen, column, parted))
+
+
+def _find_ends(seen: Glance, column: str, parted: Segments) -> dict[str, Ends]:
+    cells = seen.rows.once(("cells", parted), lambda: _cells(seen, parted))
+    order, starts, codes, hours = cells
+    if not len(order):
+        return {}
+    known = ~seen.missing(column)[order]
+    numbers = np.where(known, seen.numbers(column)[order], 0.0)
+    size = np.add.reduceat(known.astype(np.float64), starts)
+    told = size > 0
+    means = np.add.reduceat(numbers, starts)[told] / size[told]
+    codes, hours = codes[told], hours[told]
+    found = {}
+    for code, label in enumerate(parted.labels or ("",)):
+        first, last = np.searchsorted(codes, (code, code + 1)).tolist()
+        if last - first >= HOURS:
+            begin, end = slice(first, first + HOURS), slice(last - HOURS, last)
+            found[label] = Ends(
+                first_hours=tuple(hours[begin].tolist()),
+                first=tuple(_short(means[begin])),
+                last_hours=tuple(hours[end].tolist()),
+                last=tuple(_short(means[end])),
+            )
+    return found
+
+
+def _short(values: Floats) -> list[float]:
+    return [float(f"{one:.7g}") for one in values.tolist()]
+
+
+def _cells(seen: Glance, parted: Segments) -> tuple[Ints, Ints, Ints, Ints]:
+    """Rows by segment and hour: their order, where each hour begins, its segment and number."""
+    hours = seen.rows.hours
+    order = seen.order
+    assert hours is not None
+    assert order is not None
+    order = order[~np.isnat(hours[order])]
+    codes = np.zeros(len(seen), dtype=np.int64)
+    if parted.column is not None:
+        codes = parted.codes(seen)
+        order = order[codes[order] >= 0]
+        order = order[np.argsort(codes[order], kind="stable")]
+    of, at = codes[order], hours[order].astype(np.int64)
+    starts = np.flatnonzero(np.r_[True, (np.diff(at) != 0) | (np.diff(of) != 0)][: len(order)])
+    return order, starts, of[starts], at[starts]
+
+
+def discover(training: TrainingRows) -> list[Continues]:
+    """Find the numbers that go on from one training day to the next.
+
+    Args:
+        training: The training rows.
+    """
+    days = training_days(training)
+    rows = training.rows
+    if not days or rows.schema.event_time is None:
+        return []
+    parts = [
+        Segments(None, ()),
+        *(one for one in categories(rows) if len(one.labels) <= MOST_SEGMENTS),
+    ]
+    found = []
+    for column in number_columns(rows.schema):
+        if len(rows.values(column).found) < ENOUGH_NUMBERS:
+            continue
+        spread = float(np.nanstd(rows.columns[column].astype(np.float64)))
+        laws = [
+            (one.column, *law)
+            for one in parts
+            if one.column != column and (law := _law(column, one, days, rows, spread)) is not None
+        ]
+        if laws:
+            # All rows are one where no category tells far more.
+            found.append(max(laws, key=lambda one: one[2] * (1 if one[0] else BETTER))[1])
+    return found
+
+
+def _law(
+    column: str, parted: Segments, days: list[Rows], rows: Rows, spread: float
+) -> tuple[Continues, float] | None:
+    """The law of a column, and how far outside of its band a level that is off usually is.
+
+    None where that would be told on too few days.
+    """
+    ends = [_ends(day, column, parted) for day in days]
+    pairs = list(pairwise(ends))
+    gaps = [step.gap for step in _steps(pairs, np.inf) if step is not None]
+    if not gaps:
+        return None
+    longest = 1.5 * float(np.median(gaps))
+    steps = list(_steps(pairs, longest))
+    told = [step for step in steps if step is not None]
+    if len(told) < ENOUGH_DAYS or _ratio(pairs, longest) > ALIKE:
+        return None
+    sizes, terms = np.array([one.size for one in told]), np.array([one.terms for one in told])
+    weights = np.linalg.lstsq(terms, sizes, rcond=None)[0]
+    if abs(weights[0]) > RETURNS * spread:
+        return None
+    event_time = rows.schema.event_time
+    assert event_time is not None
+    law = Continues(
+        columns=(column, *([] if parted.column is None else [parted.column]), event_time),
+        days=0,
+        category=parted.column,
+        labels=parted.labels,
+        weights=tuple(float(f"{one:.6g}") for one in weights),
+        usual=float(f"{np.median([one.pace for one in told]):.6g}"),
+        longest=longest,
+    )
+    if not law.usual:
+        return None
+    readings = iter(law.read(one) for one in _left_out(told, sizes - terms @ weights, terms))
+    measured: list[dict[str, Reading]] = [{}]
+    measured += [{} if step is None else {_STEP: next(readings)} for step in steps]
+    fitted = with_bands(law, measured, days)
+    if fitted is None:
+        return None
+    band = fitted.bands[_STEP]
+    off = [
+        law.read(msgspec.structs.replace(one, size=one.size + shift))
+        for one in told
+        for shift in (-spread, spread)
+    ]
+    share = len(told) / len(steps)
+    if share * np.mean([band.share(one, only_above=True) > 1 for one in off]) < TELLING:
+        return None
+    return fitted, share * float(np.median([one.value for one in off])) / band.highest
+
+
+def _left_out(steps: Sequence[Step], beyond: Floats, terms: Floats) -> list[Step]:
+    """Steps that go as far beyond where slopes lead as if each had no part in the regression.
+
+    Args:
+        steps: The steps.
+        beyond: How far each goes beyond, having a part.
+        terms: What they follow from: steps by terms.
+    """
+    leverage = np.einsum("ij,ji->i", terms, np.linalg.pinv(terms))
+    farther = beyond * leverage / np.maximum(1 - leverage, 1 / len(steps))
+    return [
+        msgspec.structs.replace(step, size=step.size + more)
+        for step, more in zip(steps, farther.tolist(), strict=True)
+    ]
+
+
+def _ratio(pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float) -> float:
+    """The mean square of steps by the variance of the hours on both sides (von Neumann, 1941)."""
+    sides = [
+        [*earlier[label].first, *earlier[label].last, *later[label].first, *later[label].last]
+        for earlier, later in pairs
+        for label in earlier.keys() & later.keys()
+    ]
+    sizes = [step[0] for pair in pairs for step in _steps_of(*pair, longest)]
+    return float(np.mean(np.square(sizes)) / max(np.mean(np.var(sides, axis=1)), 1e-12))
+
+
+def _steps(
+    pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float
+) -> Iterator[Step | None]:
+    return (step_between(*pair, longest) for pair in pairs)

@@ -1,0 +1,84 @@
+"""What moves slowly goes on from day to day; a level that is off begins or ends with a step."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from lockstep.checks.laws import check_laws
+from lockstep.columns.kinds import Columns
+from lockstep.laws.book import Book
+from lockstep.laws.continuity import Continues, discover
+from lockstep.laws.earlier import Earlier
+from lockstep.laws.margins import calibrated
+from lockstep.laws.rows import Rows, TrainingRows
+from tests.lockstep.laws.tables import DAYS, SCHEMA, reports, training
+
+
+def days_of(first: int, days: int = 1) -> Columns:
+    """Reports whose season moves on within the day, and not from midnight to midnight."""
+    columns = reports(first, days)
+    passed = (columns["at"] - np.datetime64("2021-01-01")) / np.timedelta64(1, "D")
+    steps, smooth = (20 * np.sin(2 * np.pi * at / 365) for at in (np.floor(passed), passed))
+    return {**columns, "heat": (columns["heat"] - steps + smooth).round(1)}
+
+
+@pytest.fixture(scope="module")
+def laws() -> list[Continues]:
+    return discover(TrainingRows.of(Rows(days_of(0, DAYS), SCHEMA)))
+
+
+@pytest.fixture(scope="module")
+def book(laws) -> Book:
+    return Book(timezone="UTC", days=DAYS, laws=calibrated(laws)[0], unjudged={})
+
+
+def kept(book: Book, day: int) -> tuple[Earlier]:
+    """What is kept of a day, as it is stored and read again."""
+    found = book.remembered(Rows(days_of(day), SCHEMA), f"day {day}")
+    return (msgspec.json.decode(msgspec.json.encode(found), type=Earlier),)
+
+
+def rows(day: int, off: float = 0.0, **neighbours: tuple[Earlier]) -> Rows:
+    columns = days_of(day)
+    return Rows({**columns, "heat": columns["heat"] + off}, SCHEMA, **neighbours)
+
+
+def test_numbers_that_move_slowly_go_on_and_no_others_do(laws) -> None:
+    assert [law.columns[0] for law in laws] == ["heat"]
+
+
+@pytest.mark.parametrize("day", [DAYS, 60, 91, 182, 274, 350])
+def test_a_later_day_goes_on_in_any_season(book, day) -> None:
+    assert book.find(rows(day, earlier=kept(book, day - 1), later=kept(book, day + 1))) == []
+
+
+@pytest.mark.parametrize("off", [-8.0, 8.0])
+def test_a_level_that_other_days_have_is_an_error_after_the_day_before(book, off) -> None:
+    (found,) = book.find(rows(DAYS, off, earlier=kept(book, DAYS - 1)))
+    assert found.strict
+    assert found.columns == ("heat",)
+    assert f"from the end of day {DAYS - 1}, in 1 hours" in found.message
+
+
+def test_a_day_that_comes_late_is_held_against_the_day_after_it(book) -> None:
+    (found,) = book.find(rows(DAYS, 8.0, later=kept(book, DAYS + 1)))
+    assert found.strict
+    assert f"to the beginning of day {DAYS + 1}" in found.message
+
+
+@pytest.mark.parametrize("before", [0, 1, DAYS - 2])
+def test_a_day_that_nothing_is_next_to_is_not_judged_and_says_so(book, before) -> None:
+    alone = rows(DAYS, 8.0, earlier=kept(book, before))
+    assert book.find(alone) == []
+    assert "nothing is kept that is next to the batch" in check_laws(book, alone).summary
+
+
+def test_what_an_older_version_kept_tells_nothing(book) -> None:
+    (without,) = kept(book, DAYS - 1)
+    assert book.find(rows(DAYS, 8.0, earlier=(msgspec.structs.replace(without, ends={}),))) == []
+
+
+def test_a_number_that_begins_each_day_anew_does_not_go_on() -> None:
+    columns = reports(days=DAYS)
+    anew = columns["starts"] / 100 + np.random.default_rng(0).normal(0, 0.1, len(columns["id"]))
+    assert "heat" not in {law.columns[0] for law in discover(training(heat=anew))}
