@@ -49,6 +49,7 @@ from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
+from lockstep.laws.strays import strays
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
 
@@ -140,7 +141,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             rows: The rows of the batch, each of them with all fields.
         """
         found = [broken for law in self.laws if (broken := law.find(rows)) is not None]
-        return _suspects_first(found, self.laws)
+        return _suspects_first(found, self.laws, rows)
 
     def standings(self, rows: Rows) -> list[Standing]:
         """Where the statistics of a batch stand, the nearest to its limit first.
@@ -222,14 +223,15 @@ def _lacking(training: TrainingRows) -> str:
     return f"nothing holds of it on all of {training.days} training {unit}"
 
 
-def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken]:
+def _suspects_first(found: Sequence[Broken], laws: Sequence[Law], rows: Rows) -> list[Broken]:
     """Findings with the suspects first.
 
     What breaks a law that is about it alone is at fault. What belongs to another column row by
-    row, as ever, is not, while there are others. Otherwise it is the column in most of the
-    broken laws: a column at fault breaks every law that binds it to others; of those as often
-    named, the one whose laws are all broken, since one that shares laws with it, and has others
-    that hold, is cleared by these.
+    row, as ever, is not, while there are others. Then it is what strays from the numbers that it
+    goes with, in the rows themselves. Otherwise it is the column in most of the broken laws: a
+    column at fault breaks every law that binds it to others; of those as often named, the one
+    whose laws are all broken, since one that shares laws with it, and has others that hold, is
+    cleared by these.
     """
     about = Counter(column for law in laws if law.binds for column in law.columns)
     bound = Counter(column for one in found if one.law.binds for column in one.columns)
@@ -238,12 +240,34 @@ def _suspects_first(found: Sequence[Broken], laws: Sequence[Law]) -> list[Broken
     broken = {id(one.law) for one in found}
     lost = {name for law in laws if law.pins and id(law) in broken for name in law.columns}
     kept = {name for law in laws if law.pins and id(law) not in broken for name in law.columns}
+    astray = _astray(rows) if bound else ()
     suspicion = {
-        name: (name in alone, name not in kept - lost, count, bound[name] / max(about[name], 1))
+        name: (
+            name in alone,
+            name not in kept - lost,
+            name in astray,
+            count,
+            bound[name] / max(about[name], 1),
+        )
         for name, count in named.items()
     }
     ordered = [
         replace(one, columns=tuple(sorted(one.columns, key=suspicion.__getitem__, reverse=True)))
         for one in found
     ]
-    return sorted(ordered, key=lambda one: (one.strict, suspicion[one.columns[0]]), reverse=True)
+    ordered.sort(key=lambda one: (one.strict, suspicion[one.columns[0]]), reverse=True)
+    if ordered and ordered[0].columns[0] in astray:
+        unnamed = (name for name in astray if name not in named)
+        ordered[0] = replace(ordered[0], columns=(*ordered[0].columns, *unnamed))
+    return ordered
+
+
+ASTRAY = 0.02
+"""Share of rows in which a number strays from others from which on it is suspected."""
+
+
+def _astray(rows: Rows) -> tuple[str, ...]:
+    """The numbers that stray most from those they go with, and that stray half as often."""
+    shares = strays(rows)
+    least = max(max(shares.values(), default=0.0) / 2, ASTRAY)
+    return tuple(name for name, share in shares.items() if share >= least)

@@ -28,7 +28,8 @@ class Broken:
 
     Attributes:
         law: The law.
-        columns: The columns to look at, the first suspect first; among those of the law.
+        columns: The columns to look at, the first suspect first: those of the law that may be at
+            fault, and others that stray in the same batch and that no broken law names.
         message: What was found, for a person, with figures of both sides.
         rows: Positions of the rows that break it; empty where it is about the batch as a whole.
         strict: Whether that cannot be: an error. Otherwise it is merely unusual: a warning.
