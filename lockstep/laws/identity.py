@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from math import sqrt
 from typing import ClassVar
 
@@ -12,6 +14,7 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing
 from lockstep.laws.earlier import Digests
+from lockstep.laws.glance import value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -23,6 +26,8 @@ _ENOUGH_BATCHES = 5
 """Published batches that it takes to tell what is usual of them."""
 _MOST_USUAL = 0.2
 """Largest share of copies that training days may have, so that a copy says anything."""
+_SELDOM = 0.5
+"""Share of a day's rows with a value of the day before, below which values tell days apart."""
 _TIMES = 3.0
 """How many times the largest share of training days is beyond all that is usual."""
 
@@ -136,12 +141,15 @@ class NewContent(Law, frozen=True, kw_only=True):
         within: Largest share of a training day's rows that are copies of rows before them.
         across: Largest share that are copies of rows of the days before; None where it was not
             measured, or is so large that it says nothing.
+        telling: The columns that usually tell the rows of a day from those of the day before,
+            those that do so most first: where they agree, they may be what was taken from there.
     """
 
     binds: ClassVar[bool] = False
 
     within: float
     across: float | None
+    telling: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
@@ -157,7 +165,15 @@ class NewContent(Law, frozen=True, kw_only=True):
         before = np.zeros(len(rows), dtype=bool)
         for batch in rows.earlier[-WINDOW:]:
             before |= batch.contents.hold(rows.content_digests)[0]
-        return self._beyond(rows, before, self.across, "rows that were published before")
+        found = self._beyond(rows, before, self.across, "rows that were published before")
+        if found is None or not self.telling:
+            return found
+        return replace(
+            found,
+            columns=(*self.columns, *self.telling),
+            message=f"{found.message}: either the rows are those of another day, or what usually "
+            f"tells days apart is, such as {listed(self.telling, 3)}",
+        )
 
     def _beyond(self, rows: Rows, copies: Array, usual: float, where: str) -> Broken | None:
         share = float(copies.mean())
@@ -195,7 +211,10 @@ def discover(training: TrainingRows) -> list[NewKeys | OwnDay | NewContent]:
     within, across = _shares_of_copies(training)
     if within <= _MOST_USUAL:
         usual = across if across <= _MOST_USUAL else None
-        found.append(NewContent(columns=(key,), days=days, within=within, across=usual))
+        telling = () if usual is None else _telling(training)
+        found.append(
+            NewContent(columns=(key,), days=days, within=within, across=usual, telling=telling)
+        )
     return found
 
 
@@ -222,3 +241,18 @@ def _shares_of_copies(training: TrainingRows) -> tuple[float, float]:
             across = max(across, float(np.isin(today, before).mean()))
         seen.append(np.unique(today))
     return within, across
+
+
+def _telling(training: TrainingRows) -> tuple[str, ...]:
+    """The columns of whose values on a day the day before has less than half, by rows."""
+    order = np.argsort(training.day_of, kind="stable")
+    edges = np.searchsorted(training.day_of[order], np.arange(training.days + 1))
+    shares = {}
+    for name in value_columns(training.rows.schema):
+        places = training.rows.values(name).places[order]
+        days = [places[start:end] for start, end in pairwise(edges.tolist())]
+        known = [day[day >= 0] for day in days]
+        again = [np.isin(day, before).mean() for before, day in pairwise(known) if len(day)]
+        shares[name] = float(np.median(again)) if again else 1.0
+    telling = [name for name, share in shares.items() if share < _SELDOM]
+    return tuple(sorted(telling, key=shares.__getitem__))

@@ -116,6 +116,8 @@ def test_copies_under_other_keys_are_found_within_and_across_batches(laws) -> No
     again = day_of(28).columns
     across = laws[NewContent].find(day_of(30, BEFORE, price=again["price"], till=again["till"]))
     assert (len(across.rows), across.strict) == (40, True)
+    assert within.columns == ("id",)
+    assert across.columns == ("id", "price")  # tills are the same ones every day
 
 
 def test_where_most_rows_are_alike_anyway_copies_say_nothing() -> None:
