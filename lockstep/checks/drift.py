@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, coverage, others, tell, with_unjudged
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def check_changes(
     batch: str,
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
+    aside: Aside | None = None,
     each: bool = False,
 ) -> CheckResult:
     """Whether a lasting change from the training begins with a batch.
@@ -58,6 +60,7 @@ def check_changes(
         changes: The changes that are under way after the batch.
         batch: The day or file.
         ask: Tells what columns do to the outputs; asked of those that are told of.
+        aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself, as of decisions.
     """
     lacking = _nothing_judged(found)
@@ -82,7 +85,7 @@ def check_changes(
         parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
     return _result(
         found,
-        ". ".join(parts) + ".",
+        ". ".join(parts) + "." + (aside(warned) if aside is not None else ""),
         warned=warned,
         changes=changes,
         begun=len(begun),

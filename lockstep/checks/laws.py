@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
+from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, coverage, others, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
@@ -33,6 +34,7 @@ def check_laws(
     rows: Rows,
     accepted: Sequence[str] = (),
     ask: Callable[[str, Array], Impact] | None = None,
+    aside: Aside | None = None,
 ) -> CheckResult:
     """Whether a batch keeps the laws of a version; where a person accepted that, it only warns.
 
@@ -43,6 +45,7 @@ def check_laws(
             of them is the first suspect.
         ask: Tells what the values of a column in some rows do to the outputs; asked of the first
             suspects of the laws that are told of.
+        aside: Tells what is missing of columns since its rows were quarantined.
     """
     if not book.laws:
         return CheckResult.not_judged(
@@ -65,10 +68,11 @@ def check_laws(
     looked_at = [law.looks_at(rows) for law in book.laws]
     idle = [law for law, count in zip(book.laws, looked_at, strict=True) if not count]
     sampled = [one for one in looked_at if 0 < one < len(rows)]
+    columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
+    said += aside(columns) if aside is not None else ""
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
     said += _stated(book, standings)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
-    columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     return CheckResult(
         passed=not found,
         summary=with_unjudged(said, book.unjudged),

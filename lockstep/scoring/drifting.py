@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.drift import check_changes
+from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.scoring.records import Records
 
@@ -47,6 +48,7 @@ def follow(
     now: Profile,
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
+    aside: Aside | None = None,
     each: bool = False,
 ) -> Followed:
     """Measure how far a partition's rows are from training, and go on from the one before it.
@@ -58,6 +60,7 @@ def follow(
         live: The version that serves.
         now: The profile of the rows.
         ask: Tells what columns do to the outputs.
+        aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself.
     """
     facts: dict[str, Any] = {}
@@ -70,7 +73,9 @@ def follow(
         before = changes_before(records, partition, step, live.digest)
         changes = before.after(partition, shares)
         facts[CHANGES] = changes.to_json()
-        return check_changes(found, live.limits, changes, partition, ask=ask, each=each)
+        return check_changes(
+            found, live.limits, changes, partition, ask=ask, aside=aside, each=each
+        )
 
     return Followed(carry_out(check), facts)
 

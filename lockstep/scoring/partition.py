@@ -26,6 +26,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.code import check_code, check_environment
 from lockstep.checks.evidence import check_company, check_replay, check_sample
 from lockstep.checks.laws import check_laws
+from lockstep.checks.quarantined import Aside, values_aside
 from lockstep.checks.results import CheckResult, carry_out, coverage
 from lockstep.checks.specs import (
     BATCH_CHECKS,
@@ -204,12 +205,21 @@ def ingest_batch(
         otherwise = partial(_otherwise, live, ingested.columns)
         day = work.partition if work.stream == "daily" else None
         raw = live.laws.rows(ingested.columns, schema, day)
-        laws = carry_out(_check_laws, work, live, raw, accept, otherwise)
+        aside_of = partial(
+            values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
+        )
+        laws = carry_out(_check_laws, work, live, raw, accept, otherwise, aside_of)
         # Rows that will be quarantined count here: they may be how a shift shows. Where there are
         # none, the laws have counted the values.
         counted = raw.counted if len(raw) == len(rows.rows) else None
         profile = Profile.of(rows.columns, profiled(schema), counted)
-        drift = _input_drift(work, live, profile, otherwise)
+        drift = _input_drift(
+            work,
+            live,
+            profile,
+            otherwise,
+            partial(values_aside, ingested.refused, rows.columns, schema),
+        )
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
@@ -487,7 +497,11 @@ def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
 
 
 def _input_drift(
-    work: Work, live: LoadedVersion, now: Profile, otherwise: Callable[[], Counterfactuals]
+    work: Work,
+    live: LoadedVersion,
+    now: Profile,
+    otherwise: Callable[[], Counterfactuals],
+    aside: Aside,
 ) -> Followed:
     """The drift of the rows as they came; its effect is that on the accepted ones."""
     return follow(
@@ -497,6 +511,7 @@ def _input_drift(
         live,
         now,
         ask=lambda columns: otherwise().mixed(columns),
+        aside=aside,
     )
 
 
@@ -543,6 +558,7 @@ def _check_laws(
     raw: LawRows,
     accept: Sequence[str],
     otherwise: Callable[[], Counterfactuals],
+    aside: Aside,
 ) -> CheckResult:
     """Whether the accepted rows keep the laws of the version; training had no others either."""
     earlier = earlier_batches(work.records, work.partition)
@@ -552,6 +568,7 @@ def _check_laws(
         replace(raw, earlier=tuple(earlier), later=tuple(later)),
         accept,
         lambda column, rows: otherwise().typical([column], rows),
+        aside,
     )
 
 

@@ -1,0 +1,42 @@
+"""What is missing because its rows were quarantined is told where it shows."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from lockstep.checks.laws import check_laws
+from lockstep.checks.quarantined import values_aside
+from lockstep.columns.decode import Reason, Rejected
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws.book import discover
+from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
+
+TABLE = Schema("Row", (Field("id", "str", role="key"), Field("city", "str", alias="the city")))
+REASON = Reason("price", "type", "is no number: 'n/a'", "is no number")
+
+
+def rejected(count: int, **record: str) -> list[Rejected]:
+    return [Rejected(row, f"Q-{row}", (REASON,), dict(record)) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("count", "kept", "is_told"), [(20, 0, True), (20, 20, True), (20, 30, False), (2, 0, False)]
+)
+@pytest.mark.parametrize("named", ["city", "the city"])
+def test_a_value_most_of_whose_rows_were_quarantined_is_told(count, kept, is_told, named):
+    columns = {"city": np.array(["London"] * kept + ["Rome"] * 50, dtype=object)}
+    told = values_aside(rejected(count, **{named: "London"}), columns, TABLE, ["city"])
+
+    assert ("20 of" in told and "city London were quarantined" in told) is is_told
+    assert bool(told) is is_told
+
+
+def test_a_broken_law_says_that_a_site_was_quarantined_and_is_told_as_ever():
+    book, day = discover(reports(days=DAYS), SCHEMA), batch()
+    rest = day.take(day.columns["site"] != "west")
+    aside = partial(values_aside, rejected(96, site="west"), rest.columns, SCHEMA)
+    found, alone = check_laws(book, rest, aside=aside), check_laws(book, rest)
+
+    assert "96 of 96 rows of site west were quarantined" in found.summary
+    assert (found.is_error, found.column, found.table) == (True, alone.column, alone.table)
