@@ -27,7 +27,7 @@ _MOST_CATEGORIES = 50
 MODULE_NAMES = frozenset(
     (
         *("np", "Annotated", "datetime", "Bools", "Floats", "Ints", "Key", "Missing", "Named"),
-        *("Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
+        *("EventTime", "Outcome", "Pipeline", "Record", "RowNumber", "Texts", "Times", "Zone"),
         *("feature", "label", "model", "output", "Row", "Later", "CLASSES", "PIPELINE", "Steps"),
         *(
             "make_pipeline",
@@ -111,6 +111,17 @@ class Proposal:
     def times(self) -> list[ProposedField]:
         """Fields that hold times."""
         return [field for field in self.fields if field.is_time]
+
+    @property
+    def event_time(self) -> ProposedField | None:
+        """The field that says when a row happened: the only one of times, or that sorts the rows.
+
+        None where some row has no time, or no field or several could be it.
+        """
+        whole = [field for field in self.times if not field.column.optional]
+        if len(self.times) > 1:
+            whole = [field for field in whole if field.column.rises]
+        return whole[0] if len(whole) == 1 else None
 
     @property
     def unused(self) -> list[ProposedField]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,8 +128,11 @@ class _Columns:
         return f"{head}\n{self._imports(body + end)}{gap}{body}{end}"
 
     def _imports(self, body: str) -> str:
+        tokens = tokenize.generate_tokens(io.StringIO(body).readline)
+        words = {token.string for token in tokens if token.type == tokenize.NAME}
+
         def used(names: Iterable[str]) -> list[str]:
-            return [name for name in names if re.search(rf"\b{name}\b", body)]
+            return [name for name in names if name in words]
 
         lines = []
         lines += [f"from datetime import {name}" for name in used(["datetime"])]
@@ -143,7 +148,17 @@ class _Columns:
             lines += ["from sklearn.preprocessing import OneHotEncoder"]
         names = used(
             (
-                *("Bools", "Floats", "Ints", "Key", "Missing", "Named", "Outcome", "Pipeline"),
+                *(
+                    "Bools",
+                    "EventTime",
+                    "Floats",
+                    "Ints",
+                    "Key",
+                    "Missing",
+                    "Named",
+                    "Outcome",
+                    "Pipeline",
+                ),
                 *("Record", "RowNumber", "Texts", "Times", "Zone"),
             )
         )
@@ -175,7 +190,8 @@ class _Columns:
             lines = [f"    {self.key}: RowNumber  # no column tells the rows apart by itself"]
         else:
             lines = [_field(key, is_key=True)]
-        lines += [_field(field) for field in self.proposal.fields]
+        event_time = self.proposal.event_time
+        lines += [_field(one, is_event=one is event_time) for one in self.proposal.fields]
         if self.proposal.left_out:
             names = ", ".join(_shown(name) for name in self.proposal.left_out)
             lines.append(f"    # No field can hold {names}.")
@@ -328,10 +344,11 @@ def _alias(column: TableColumn) -> str:
     }[column.declared or "str"]
 
 
-def _field(field: ProposedField, *, is_key: bool = False) -> str:
+def _field(field: ProposedField, *, is_key: bool = False, is_event: bool = False) -> str:
     """A field's line, with what the column holds as its comment."""
     column = field.column
     kind = f"Key[{column.declared}]" if is_key else f"{column.declared}"
+    kind = "EventTime" if is_event else kind
     if column.optional:
         kind += " | None"
     marks = []
@@ -344,7 +361,13 @@ def _field(field: ProposedField, *, is_key: bool = False) -> str:
     declared = f"Annotated[{kind}, {', '.join(marks)}]" if marks else kind
     line = f"    {field.name}: {declared}"
     comment = "" if is_key else _comment(column)
+    if is_event:
+        zone = "" if column.has_zones else f"    # {comment}\n"
+        return f"{zone}    # {_EVENT}\n{line}"
     return f"{line}  # {comment}" if comment and len(line) + len(comment) + 4 <= _WIDTH else line
+
+
+_EVENT = "When the row happened, it seems, by which days are parted; edit: datetime, if it is not."
 
 
 def _comment(column: TableColumn) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,12 @@ class TableColumn:
     def is_unique(self) -> bool:
         """Whether every row has a value of its own."""
         return len(self.counts) == self.rows
+
+    @cached_property
+    def rises(self) -> bool:
+        """Whether new values come in rising order, row by row."""
+        values = list(self.counts)
+        return len(values) > 1 and all(one < two for one, two in pairwise(values))
 
 
 @dataclass(frozen=True)

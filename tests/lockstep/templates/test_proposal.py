@@ -170,6 +170,31 @@ def test_the_key_is_a_column_that_tells_rows_apart(
     assert (found.column.name if found is not None else None) == key
 
 
+SOLD = FRAME["sold at"]
+
+
+@pytest.mark.parametrize(
+    ("others", "event_time"),
+    [
+        ({}, "sold at"),
+        ({"sold at": SOLD.where(SOLD.index > 0)}, None),
+        ({"paid at": SOLD.to_numpy()[::-1]}, "sold at"),
+        ({"paid at": SOLD}, None),
+        ({"sold at": SOLD.to_numpy()[::-1], "paid at": SOLD.where(SOLD.index > 0)}, None),
+    ],
+    ids=["the only one", "missing in a row", "sorts the rows", "two sort them", "none does in all"],
+)
+def test_the_event_time_is_the_only_time_or_the_one_that_sorts_the_rows(
+    tmp_path: Path, others: dict[str, object], event_time: str | None
+) -> None:
+    proposal = propose(table(tmp_path, FRAME.assign(**others, what=X)))
+    pipeline, _ = written(tmp_path, proposal)
+    found = proposal.event_time
+
+    assert (found.column.name if found is not None else None) == event_time
+    assert pipeline.record_schema.event_time == (None if found is None else found.name)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
