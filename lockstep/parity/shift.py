@@ -166,11 +166,13 @@ class Jumps:
         return cls(JUMP_RATE, 0, {})
 
     @classmethod
-    def of(cls, days: Sequence[Profile]) -> Jumps:
+    def of(cls, days: Sequence[Profile], growing: Sequence[str] = ()) -> Jumps:
         """Measure training days.
 
         Args:
             days: Their profiles, the oldest first.
+            growing: Columns whose numbers rise with time: from each day to the next as far as
+                ever, which tells nothing of the day after one that is left out.
         """
         found: dict[tuple[str, Measure], list[float]] = {}
         for place in range(WINDOW, len(days)):
@@ -178,6 +180,8 @@ class Jumps:
             for name, column in day.columns.items():
                 before = [one.columns[name] for one in window]
                 for measure, (distance, usual) in _measured(before, column).items():
+                    if name in growing and measure == "level":
+                        continue
                     found.setdefault((name, measure), []).append(distance - usual)
         spreads: dict[str, dict[Measure, Spread]] = {}
         for (name, measure), values in found.items():

@@ -78,7 +78,7 @@ def calibrate(
     ]
     limits = Limits.of(profile, known, kinds, parts, has_days=has_days)
     bands = _bands(qualities, known, parts) if has_days else Bands.none()
-    return Calibration(profile, limits, Jumps.of(days), bands)
+    return Calibration(profile, limits, Jumps.of(days, limits.growing), bands)
 
 
 def _bands(qualities: Sequence[Quality], known: Columns, parts: Array) -> Bands:

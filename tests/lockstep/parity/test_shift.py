@@ -271,3 +271,17 @@ def test_too_few_training_days_calibrate_nothing():
 
 def test_margins_are_read_as_they_were_written():
     assert Jumps.from_json(json.loads(json.dumps(JUMPS.to_json()))) == JUMPS
+
+
+@pytest.mark.parametrize(
+    ("later", "is_shift"), [(1, False), (3, False), (10, False), (-40, True), (10_000, True)]
+)
+def test_a_number_that_rises_with_time_may_leave_days_out(later, is_shift):
+    def orders(day):
+        numbers = 5.1e9 + (day + np.arange(900) / 900) * 40_000
+        return Profile.of({"order": numbers}, {"order": Kind.FLOAT})
+
+    days = [orders(day) for day in range(70)]
+
+    found = sudden_shift(days[-14:], orders(69 + later), Jumps.of(days, ["order"]))
+    assert bool(found) is is_shift
