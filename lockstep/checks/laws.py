@@ -106,7 +106,7 @@ def _coverage(idle: Sequence[Law], sampled: int, fewest: int, rows: int) -> str:
     """What was not compared, if anything was not."""
     said = ""
     for lacks, count in Counter(law.lacks for law in idle).items():
-        said += f" {counted(count, 'law')} {lacks}."
+        said += f" {counted(count, 'law')} had nothing to compare: {lacks}."
     if sampled:
         said += f" {counted(sampled, 'law')} looked at {fewest:,} or more of the {rows:,} rows."
     return said
@@ -139,7 +139,13 @@ def _table(
         for broken, impact, which in zip(found, impacts, told, strict=True)
     ]
     others = (one for one in standings[:_NEAREST] if (id(one.law), one.name) not in told)
-    return broken_ones + [{**_kept_by(one), **_stands(one)} for one in others]
+    return _filled(broken_ones + [{**_kept_by(one), **_stands(one)} for one in others])
+
+
+def _filled(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A table without the columns that tell nothing in any of its rows."""
+    empty = {name for name in (table[0] if table else ()) if not any(row[name] for row in table)}
+    return [{name: one for name, one in row.items() if name not in empty} for row in table]
 
 
 def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:

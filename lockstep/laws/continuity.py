@@ -58,10 +58,7 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
 
     binds: ClassVar[bool] = False
     only_above: ClassVar[bool] = True
-    lacks: ClassVar[str] = (
-        "go on from the day before, or to the day after, of which nothing is kept that is next to "
-        "the batch"
-    )
+    lacks: ClassVar[str] = "nothing is kept of the day before or after"
 
     category: str | None
     labels: tuple[str, ...]

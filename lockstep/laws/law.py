@@ -60,8 +60,8 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     """Whether it tells of each row by itself that its columns belong together: while it is kept,
     none of them is at fault."""
 
-    lacks: ClassVar[str] = "compare days, of which the batch has none as large as those of training"
-    """What a batch lacks that has nothing to compare, said of several laws."""
+    lacks: ClassVar[str] = "the batch has no day as large as those of training"
+    """What a batch lacks in which the law has nothing to compare."""
 
     columns: tuple[str, ...]
     days: int
