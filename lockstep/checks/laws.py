@@ -62,11 +62,13 @@ def check_laws(
     impacts = _impacts(found, ask)
     told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
-    said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book)
     standings = book.standings(rows)
     nearest = standings[:_NEAREST]
     looked_at = [law.looks_at(rows) for law in book.laws]
     idle = [law for law, count in zip(book.laws, looked_at, strict=True) if not count]
+    if not found and len(idle) == len(book.laws):
+        return CheckResult.not_judged(_coverage(idle, 0, 0, 0).strip(), book.unjudged)
+    said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book, idle)
     sampled = [one for one in looked_at if 0 < one < len(rows)]
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     said += aside(columns) if aside is not None else ""
@@ -96,10 +98,13 @@ def check_laws(
     )
 
 
-def _kept(book: Book) -> str:
+def _kept(book: Book, idle: Sequence[Law]) -> str:
+    judged = len(book.laws) - len(idle)
+    verb = "is" if judged == 1 else "are"
     return (
-        f"All {counted(len(book.laws), 'law')} are kept; training never broke {book.strict} of them"
-    ) + "."
+        f"{counted(judged, 'law')} {verb} kept; of all {len(book.laws)}, training never broke "
+        f"{book.strict}."
+    )
 
 
 def _coverage(idle: Sequence[Law], sampled: int, fewest: int, rows: int) -> str:

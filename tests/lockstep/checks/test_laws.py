@@ -87,7 +87,7 @@ def test_a_batch_that_is_no_day_says_which_laws_had_nothing_to_compare(book):
     result = check_laws(book, batch().take(slice(0, 20)))
 
     assert result.numbers["laws with nothing to compare"] > 0
-    assert "compare days, of which the batch has none" in result.summary
+    assert "the batch has no day as large as those of training" in result.summary
 
 
 def test_a_large_batch_says_that_only_some_rows_were_looked_at(book):
