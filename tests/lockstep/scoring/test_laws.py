@@ -112,7 +112,7 @@ def test_a_day_is_held_against_the_days_next_to_it_whichever_came_first(live, ve
 
     alone = scored_day(live, held, middle, all_day(middle))
     assert alone.published is not None
-    assert "nothing is kept that is next to the batch" in alone.results["laws"].summary
+    assert "nothing is kept of the day before or after" in alone.results["laws"].summary
     late = scored_day(live, held, first, all_day(first)).results["laws"]
     assert f"to the beginning of {middle}" in late.summary
     after = scored_day(live, held, last, all_day(last)).results["laws"]
