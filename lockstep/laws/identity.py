@@ -157,15 +157,19 @@ class NewContent(Law, frozen=True, kw_only=True):
         return "rows do not come again under other keys"
 
     def find(self, rows: Rows) -> Broken | None:
-        """The rows that are copies, where there are more of them than training days ever had."""
-        copies = _repeats(rows.content_digests)
+        """The rows that are copies, where there are more of them than training days ever had.
+
+        Those of a day are looked for in that day, and in the days before it.
+        """
+        days = _days_of(rows)
+        copies = _repeats(rows.content_digests, days)
         within = self._beyond(rows, copies, self.within, "rows before them")
-        if within is not None or self.across is None or not rows.earlier:
+        if within is not None or self.across is None:
             return within
-        before = np.zeros(len(rows), dtype=bool)
+        before = _copies_of_days_before(rows.content_digests, days)
         for batch in rows.earlier[-WINDOW:]:
             before |= batch.contents.hold(rows.content_digests)[0]
-        found = self._beyond(rows, before, self.across, "rows that were published before")
+        found = self._beyond(rows, before, self.across, "rows of days before")
         if found is None or not self.telling:
             return found
         return replace(
@@ -223,9 +227,32 @@ def _by_chance(share: float, rows: int) -> float:
     return share + 3 * sqrt(share / rows)
 
 
-def _repeats(digests: Array) -> Array:
-    """Rows whose digest an earlier row has."""
-    return pd.Series(digests).duplicated().to_numpy()
+def _days_of(rows: Rows) -> Array | None:
+    """The day of each row; None where all are of one, or nobody knows."""
+    days = rows.days
+    return days if days is not None and len(days) and (days != days[0]).any() else None
+
+
+def _repeats(digests: Array, days: Array | None = None) -> Array:
+    """Rows whose digest an earlier row has, of the same day if days are told."""
+    if days is None:
+        return pd.Series(digests).duplicated().to_numpy()
+    return pd.DataFrame({"digest": digests, "day": days}).duplicated().to_numpy()
+
+
+def _copies_of_days_before(digests: Array, days: Array | None) -> Array:
+    """Rows whose digest a row of the days before theirs has, of as many as are looked at."""
+    found = np.zeros(len(digests), dtype=bool)
+    if days is None:
+        return found
+    numbers = days.astype(np.int64)
+    order = np.lexsort((numbers, digests))
+    same = digests[order][1:] == digests[order][:-1]
+    gap = np.diff(numbers[order])
+    is_first = np.concatenate([[True], ~same | (gap > 0)])  # of the rows of a digest and a day
+    follows = np.concatenate([[False], same & (gap > 0) & (gap <= WINDOW)])
+    found[order] = follows[is_first][np.cumsum(is_first) - 1]
+    return found
 
 
 def _shares_of_copies(training: TrainingRows) -> tuple[float, float]:

@@ -120,6 +120,22 @@ def test_copies_under_other_keys_are_found_within_and_across_batches(laws) -> No
     assert across.columns == ("id", "price")  # tills are the same ones every day
 
 
+def test_a_day_that_is_a_copy_of_another_one_in_the_same_batch_is_found(laws) -> None:
+    days = sales(range(30, 33))
+    for name in ("till", "price"):
+        days[name][80:] = days[name][:40]
+    broken = laws[NewContent].find(Rows(days, SCHEMA, "America/New_York"))
+    assert broken is not None
+    assert broken.rows.tolist() == list(range(80, 120))
+
+
+def test_rows_of_few_values_that_differ_within_a_day_may_come_again_on_other_days() -> None:
+    few = sales()
+    few["price"] = np.arange(len(few["id"])) % 40.0
+    laws = laws_of(few)
+    assert laws[NewContent].find(Rows(few, SCHEMA, "America/New_York")) is None
+
+
 def test_where_most_rows_are_alike_anyway_copies_say_nothing() -> None:
     columns = sales()
     columns["price"][:] = 1.0
