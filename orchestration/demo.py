@@ -231,11 +231,15 @@ def _warnings(checks: Iterable[CheckReport]) -> list[str]:
         if check.result == "warned":
             columns.setdefault(check.check, Counter())[check.column or "?"] += 1
     return [
-        f"{name} warned {sum(counts.values())} times ("
+        f"{name} warned {_times(counts.total())} ("
         + ", ".join(f"{column} {count}" for column, count in counts.most_common(4))
         + ")"
         for name, counts in columns.items()
     ]
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _tell_catch(catch: Catch) -> None:
