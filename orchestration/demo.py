@@ -26,7 +26,7 @@ from rich.progress import (
 from rich.text import Text
 
 from lockstep.artifacts.atomic import replace_text
-from lockstep.cli.console import ERR, OUT, show_error
+from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut
@@ -231,15 +231,11 @@ def _warnings(checks: Iterable[CheckReport]) -> list[str]:
         if check.result == "warned":
             columns.setdefault(check.check, Counter())[check.column or "?"] += 1
     return [
-        f"{name} warned {_times(counts.total())} ("
+        f"{name} warned {times(counts.total())} ("
         + ", ".join(f"{column} {count}" for column, count in counts.most_common(4))
         + ")"
         for name, counts in columns.items()
     ]
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
 
 
 def _tell_catch(catch: Catch) -> None:

@@ -118,7 +118,7 @@ def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -
                 found.setdefault((one.asset, one.check), []).append(one)
         for (asset, check), same in sorted(found.items(), key=lambda item: -len(item[1])):
             when = f": {listed(map(_when, same), _MOST_TIMES)}" if result == "warned" else ""
-            line = f"{escape(asset)}  [bold]{check}[/]  {_times(len(same))}{escape(when)}"
+            line = f"{escape(asset)}  [bold]{check}[/]  {times(len(same))}{escape(when)}"
             OUT.print(f"{_MARKS[result]}  {line}", soft_wrap=True)
     _show_findings([check for check in checks if check.result == "failed"], True, dagster)
 
@@ -232,5 +232,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _times(number: int) -> str:
+def times(number: int) -> str:
+    """How often, in words."""
     return "once" if number == 1 else f"{number} times"

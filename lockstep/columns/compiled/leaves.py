@@ -12,7 +12,7 @@ trees, and a row is one look-up a column.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +65,18 @@ class Leaves:
     Args:
         values: Of each tree, the values of its leaves from left to right: at most 64.
         nodes: What parts rows: those of a column all by thresholds, or all by categories.
+        marks: By column, where what its nodes do with a value changes.
     """
 
-    def __init__(self, values: Sequence[Sequence[float]], nodes: Sequence[Node]) -> None:
+    def __init__(
+        self,
+        values: Sequence[Sequence[float]],
+        nodes: Sequence[Node],
+        marks: Mapping[int, Array],
+    ) -> None:
         width = max(map(len, values))
         dtype = next(np.dtype(f"u{size}") for size in (1, 2, 4, 8) if width <= 8 * size)
-        marks, by_column = _marks(nodes), defaultdict(list)
+        by_column = defaultdict(list)
         for node in nodes:
             by_column[node.column].append(node)
         tables = [
@@ -100,10 +106,11 @@ class Leaves:
             nodes += read[1]
         by_threshold = {node.column for node in nodes if node.threshold is not None}
         by_category = {node.column for node in nodes if node.threshold is None}
-        rows = sum(len(one) + 1 for one in _marks(nodes).values())
+        marks = _marks(nodes)
+        rows = sum(len(one) + 1 for one in marks.values())
         if not nodes or by_threshold & by_category or rows * len(values) * 8 > _MOST_BYTES:
             return None
-        return cls(values, nodes)
+        return cls(values, nodes, marks)
 
     def is_faster(self, rows: int) -> bool:
         """Whether so many rows are looked up faster than treelite follows their trees.
