@@ -235,8 +235,7 @@ CODE_SCENES: tuple[Scene, ...] = (
           life_of((IMPORTS, "import locale\nimport math\n"),
                   (MAKER, "if (locale.getlocale()[0] or 'C') not in ('C', 'en_US'):\n"
                           "        return np.array(['other'] * len(plane_maker), dtype=object)\n"
-                          f"    {MAKER}")), blocks=False,
-          unfound="Where a system has no locale but C, no process has another one."),
+                          f"    {MAKER}")), blocks=False),
     _code("environment_variable", "visibility_loss reads an environment variable",
           ("visibility_loss", "MILES", "environ"),
           life_of((IMPORTS, "import math\nimport os\n"),

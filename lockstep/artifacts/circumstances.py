@@ -8,6 +8,7 @@ of whoever starts it.
 from __future__ import annotations
 
 import datetime as datetimes
+import locale
 import os
 import platform
 import subprocess
@@ -88,12 +89,13 @@ def _another_locale(here: Mapping[str, str]) -> str:
 
 
 _SYSTEM = (
+    (locale, ("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm", "getencoding")),
     (os, ("uname", "getlogin", "getuid", "cpu_count")),
     (platform, ("uname",)),
     (threading, ("current_thread", "main_thread")),
     (uuid, ("getnode",)),
 )
-"""Functions that tell of the machine, the user and the process."""
+"""Functions that tell of the machine, its language, the user and the process."""
 _TICKS = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
     *("process_time", "process_time_ns"),

@@ -57,6 +57,7 @@ _BETWEEN = (
     "pathlib",
     "pathlib._local",
     "getpass",
+    "locale",
     "tempfile",
     "platform",
     __name__,

@@ -194,8 +194,8 @@ ROUND_TRIP = Check(
     "by another seed, time zone, locale and working directory are others, and the records come in "
     "another order. Where a value differs, each of these is tried by itself, and the message says "
     "with which one it differs. Where none differs, code of the version that asked there for the "
-    "time, the machine, the thread or whether a file is there is an error all the same: some day "
-    "the answer matters.",
+    "time, the machine, its language, the thread or whether a file is there is an error all the "
+    "same: some day the answer matters.",
     "The first divergent column is named, and on what it depends: the time, the order of a set, "
     "the time zone, a random number; or the line that asked. Have the function depend on its "
     "inputs alone.",

@@ -403,7 +403,8 @@ ASKING = {
     "a_flag": "os.path.exists('/srv/flag')",
     "another_flag": "Path('/srv/flag').is_file()",
 }
-ASKED = """import os
+ASKED = """import locale
+import os
 import threading
 import time
 from datetime import date, datetime
@@ -415,20 +416,30 @@ HERE = Path(__file__).resolve().parent
 """
 
 
-def test_what_asks_for_time_machine_or_files_is_named_though_the_answer_does_not_matter_yet(
-    checkout: Checkout, tmp_path: Path
+ASKING_LANGUAGE = {
+    "language": "locale.getlocale()[0] == 'tr_TR'",
+    "decimal_point": "locale.format_string('%.1f', 0.5) == '0,5'",
+    "collation": "locale.strcoll('a', 'b') > 0",
+}
+
+
+@pytest.mark.parametrize(
+    "asking", [ASKING, ASKING_LANGUAGE], ids=["time_machine_or_files", "language"]
+)
+def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_matter_yet(
+    checkout: Checkout, tmp_path: Path, asking: dict[str, str]
 ) -> None:
     faults = "".join(
         f"\n\n@feature\ndef {name}(weight: Floats) -> Floats:\n"
         f'    """What will be another one."""\n    return weight * (2.0 if {value} else 1.0)\n'
-        for name, value in ASKING.items()
+        for name, value in asking.items()
     )
     version = version_of(checkout.pipeline(top=ASKED + faults), tmp_path / "version")
     found = replay_in_new_process(version)
     assert not found.divergent
     assert found.first is not None
-    assert found.first.column in ASKING
-    assert [name for name in ASKING if name not in found.summary] == []
+    assert found.first.column in asking
+    assert [name for name in asking if name not in found.summary] == []
 
 
 def test_a_clock_that_is_read_at_import_is_named(checkout: Checkout, tmp_path: Path) -> None:
