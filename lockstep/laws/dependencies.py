@@ -212,11 +212,7 @@ class Search:
         if broken:
             missing = False
             broken = days_broken(groups, places, self.day_of, missing=False)
-        if broken:
-            return None
-        # What shuffled values keep as well holds by chance.
-        by_chance = days_broken(groups, places[self.order], self.day_of, missing=missing)
-        if by_chance < ENOUGH_DAYS:
+        if broken or self._days_tested(terms, groups, places, missing=missing) < ENOUGH_DAYS:
             return None
         return Dependency(
             columns=(dependent.column, *(term.column for term in terms)),
@@ -226,6 +222,45 @@ class Search:
             dependent=dependent,
             missing=missing,
         )
+
+    def _days_tested(
+        self, terms: tuple[Term, ...], groups: Array, places: Array, *, missing: bool
+    ) -> int:
+        """On how many days a dependency could have been broken: on others it holds by chance.
+
+        Shuffled values tell. Rows of one moment may be one event, such as the lines of a receipt,
+        and agree as that: of those of a group, one is shuffled. Where each group has one moment,
+        and it is the clock that says so, a clock that ticks half as often tells: events that did
+        not meet, as those of two receipts in one second, just missed each other as seldom.
+
+        Args:
+            terms: The determinants.
+            groups: Which rows of a day agree in them.
+            places: The value of each row.
+            missing: Whether a missing value counts as one.
+        """
+        if not self._times:
+            return days_broken(groups, places[self.order], self.day_of, missing=missing)
+        moments = self._times[0].values(self.rows).places
+        if rows_differ(groups, moments, missing=True).any():
+            seen = np.flatnonzero((groups >= 0) & _counts(places, missing=missing))
+            seen = seen[_is_first(groups[seen], moments[seen])]
+            day_of = self.day_of[seen]
+            dealt = places[seen][shuffled(day_of)]
+            return days_broken(groups[seen], dealt, day_of, missing=missing)
+        clock = next((term for term in terms if term.ticks), None)
+        if clock is None:
+            return days_broken(groups, places[self.order], self.day_of, missing=missing)
+        others = tuple(term for term in terms if term != clock)
+        slower = _paired(self._in_days(others) if others else self.day_of, self._slow(clock))
+        return days_broken(slower, places, self.day_of, missing=missing)
+
+    def _slow(self, clock: Term) -> Array:
+        """The ticks of a clock that ticks half as often; -1 where the time is not known."""
+        values = clock.values(self.rows)
+        ticks = values.found.astype(np.int64)
+        step = int(np.gcd.reduce(np.diff(np.sort(ticks)))) or 1
+        return np.append((ticks - ticks.min()) // step // 2, -1)[values.places]
 
 
 def _closure(terms: tuple[Term, ...], known: Mapping[Term, list[tuple[Term, ...]]]) -> set[Term]:
@@ -244,6 +279,22 @@ def _closure(terms: tuple[Term, ...], known: Mapping[Term, list[tuple[Term, ...]
 def _counts(places: Array, *, missing: bool) -> Array:
     """Which rows are compared."""
     return np.ones(len(places), dtype=bool) if missing else places >= 0
+
+
+def _is_first(groups: Array, others: Array) -> Array:
+    """Which rows are the first of their pair of groups."""
+    pairs = pd.Series(groups * (int(others.max(initial=0)) + 2) + others + 1)
+    found: Array = ~pairs.duplicated().to_numpy()
+    return found
+
+
+def _paired(groups: Array, others: Array) -> Array:
+    """Which rows agree in two ways; -1 where they are of no group."""
+    known = (groups >= 0) & (others >= 0)
+    found = np.full(len(groups), -1)
+    numbers = groups * (int(others.max(initial=0)) + 1) + others
+    found[known] = pd.factorize(numbers[known])[0]
+    return found
 
 
 def _first(groups: Array) -> Array:

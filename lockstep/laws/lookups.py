@@ -35,6 +35,8 @@ _MOST_OF_ALL = 50_000
 """Entries of all tables of a version."""
 ROWS_AN_ENTRY = 5
 """Rows that it takes, on average, until a value is known for what determines it."""
+DAYS_AN_ENTRY = 2.0
+"""Days on which an entry was seen, on average: on one alone, rows agree as they do within it."""
 
 
 class LookUp(Law, frozen=True, kw_only=True):
@@ -136,6 +138,8 @@ def _found(search: Search) -> Iterator[LookUp]:
             count = int(groups.max(initial=-1)) + 1
             if not 1 < count <= min(MOST_ENTRIES, len(groups) // ROWS_AN_ENTRY):
                 continue
+            if _days_an_entry(groups, search.day_of) < DAYS_AN_ENTRY:
+                continue
             for dependent in search.candidates(terms, groups):
                 if any((term, dependent) in known for term in terms):
                     continue
@@ -147,6 +151,14 @@ def _found(search: Search) -> Iterator[LookUp]:
                 if size == 1:
                     known.add((terms[0], dependent))
                 yield _law(search, terms, dependent, groups)
+
+
+def _days_an_entry(groups: Array, day_of: Array) -> float:
+    """On how many days an entry was seen, on average."""
+    known = (groups >= 0) & (day_of >= 0)
+    days = int(day_of.max(initial=0)) + 1
+    pairs = np.unique(groups[known] * days + day_of[known])
+    return len(pairs) / max(len(np.unique(groups[known])), 1)
 
 
 def _clock_offset(search: Search) -> list[Term]:

@@ -29,6 +29,11 @@ class Term(msgspec.Struct, frozen=True):
     part: Part = "value"
 
     @property
+    def ticks(self) -> bool:
+        """Whether it is a clock, which goes on from one event to the next whatever happens."""
+        return self.part in ("hour", "time of day")
+
+    @property
     def says(self) -> str:
         """The term in a sentence."""
         return self.column if self.part == "value" else f"{self.part} of {self.column}"

@@ -129,6 +129,24 @@ def test_a_column_of_one_value_depends_on_nothing() -> None:
     assert set(found(columns)) == {LEVEL}
 
 
+@pytest.mark.parametrize("has_numbers", [True, False])
+def test_a_clock_whose_ticks_are_receipts_determines_nothing(has_numbers: bool) -> None:
+    columns = readings()
+    receipts = np.arange(DAYS * ROWS) // 4
+    random = np.random.default_rng(1)
+    seconds = random.permutation(86_400)[: DAYS * ROWS // 4]
+    day = columns["at"].astype("datetime64[D]").astype("datetime64[us]")
+    customers = random.integers(0, 5, len(seconds))
+    columns["at"] = day + seconds[receipts].astype("timedelta64[s]")
+    columns["line"] = np.array([f"l{one}" for one in customers[receipts]], dtype=object)
+    if has_numbers:
+        columns["place"] = np.array([f"p{one}" for one in receipts], dtype=object)
+    columns["height"] = columns["noise"]
+    columns["level"] = customers[receipts] * 10.0
+    told = {"one at for each place", "one line for each place"} if has_numbers else set()
+    assert set(found(columns)) == {"one level for each line", *told}
+
+
 def test_too_few_days_tell_no_law() -> None:
     assert found(readings(days=19)) == {}
 

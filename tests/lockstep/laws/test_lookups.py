@@ -75,6 +75,14 @@ def test_another_value_is_named_with_the_one_that_training_knew(laws) -> None:
     )
 
 
+def test_what_each_day_has_values_of_its_own_for_is_not_looked_up() -> None:
+    columns = trips()
+    numbers = np.arange(len(columns["id"])) // 10
+    columns["start"] = np.array([f"trip {number}" for number in numbers], dtype=object)
+    columns["miles"] = numbers % 7 * 1.5
+    assert not any("miles" in says for says in found(columns))
+
+
 def test_a_value_that_is_gone_is_another_one(laws) -> None:
     columns = trips(9, days=1)
     columns["start"][0], columns["stop"][0], columns["miles"][0] = "p0", "p1", np.nan
