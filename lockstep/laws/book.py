@@ -19,6 +19,7 @@ from lockstep.laws import (
     dependencies,
     forms,
     identity,
+    joined,
     joint,
     known,
     lookups,
@@ -36,9 +37,10 @@ from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
 from lockstep.laws.dependencies import Dependency
-from lockstep.laws.earlier import Earlier
+from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
+from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
 from lockstep.laws.known import KnownNumbers
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -68,6 +70,7 @@ AnyLaw = (
     | Mass
     | Mostly
     | NewContent
+    | NewJoined
     | NewKeys
     | NotNegative
     | OwnDay
@@ -88,6 +91,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     approximate.discover,
     compositions.discover,
     identity.discover,
+    joined.discover,
     volume.discover,
     combinations.discover,
     continuity.discover,
@@ -178,7 +182,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             partition: The day or file.
         """
         ends = {law.what: law.ends(rows) for law in self.laws if isinstance(law, Continues)}
-        return msgspec.structs.replace(rows.remembered(partition), ends=ends)
+        joined = {
+            law.what: Digests.of(law.digests(rows))
+            for law in self.laws
+            if isinstance(law, NewJoined)
+        }
+        return msgspec.structs.replace(rows.remembered(partition), ends=ends, joined=joined)
 
     def to_json(self) -> bytes:
         """As JSON."""

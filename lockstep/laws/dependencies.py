@@ -91,7 +91,18 @@ def discover(training: TrainingRows) -> list[Dependency]:
     Args:
         training: The training rows.
     """
-    return [] if training.days < ENOUGH_DAYS else [*Search(training).found()]
+    return [*known(training)]
+
+
+def known(training: TrainingRows) -> tuple[Dependency, ...]:
+    """The dependencies that hold on every training day; looked for once.
+
+    Args:
+        training: The training rows.
+    """
+    if training.days < ENOUGH_DAYS:
+        return ()
+    return training.rows.once("dependencies", lambda: tuple(Search(training).found()))
 
 
 class Search:

@@ -85,6 +85,7 @@ class Earlier(msgspec.Struct, frozen=True):
         keys: Digests of their keys.
         contents: Digests of their values but for key and event time.
         ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
+        joined: Digests of what was joined to rows, of what laws of the version of then compare.
     """
 
     partition: str
@@ -93,6 +94,7 @@ class Earlier(msgspec.Struct, frozen=True):
     keys: Digests
     contents: Digests
     ends: dict[str, dict[str, Ends]] = {}
+    joined: dict[str, Digests] = {}
 
 
 def digests_of(array: Array) -> Array:

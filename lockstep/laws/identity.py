@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from math import sqrt
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing
+from lockstep.laws.copies import (
+    FEW,
+    MOST_USUAL,
+    TIMES,
+    WINDOW,
+    by_chance,
+    copies_of_days_before,
+    days_of,
+    repeats,
+    shares_of_copies,
+)
 from lockstep.laws.earlier import Digests
 from lockstep.laws.glance import value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
-WINDOW = 14
-"""Days before a day that are looked at for copies of its rows."""
-_FEW = 0.01
-"""Share of a batch's rows of other days, beyond what is usual, that is merely unusual."""
 _ENOUGH_BATCHES = 5
 """Published batches that it takes to tell what is usual of them."""
-_MOST_USUAL = 0.2
-"""Largest share of copies that training days may have, so that a copy says anything."""
 _SELDOM = 0.5
 """Share of a day's rows with a value of the day before, below which values tell days apart."""
-_TIMES = 3.0
-"""How many times the largest share of training days is beyond all that is usual."""
 
 
 class NewKeys(Law, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class OwnDay(Law, frozen=True, kw_only=True):
             return None
         shares = [batch.outside for batch in rows.earlier if batch.outside is not None]
         share, usual = float(outside.mean()), max(shares, default=0.0)
-        if share <= _by_chance(usual, len(rows)):
+        if share <= by_chance(usual, len(rows)):
             return None
         found, times = np.unique(days[outside], return_counts=True)
         told = [f"{day} ({count:,})" for day, count in zip(found, times, strict=True)]
@@ -121,7 +122,7 @@ class OwnDay(Law, frozen=True, kw_only=True):
             f"most {100 * usual:.3g} % were",
             rows=np.flatnonzero(outside),
             strict=self.is_strict
-            and share > _TIMES * usual + _FEW
+            and share > TIMES * usual + FEW
             and (len(shares) >= _ENOUGH_BATCHES or self._known(found, rows)),
             numbers={"rows of other days": int(outside.sum())},
         )
@@ -161,12 +162,12 @@ class NewContent(Law, frozen=True, kw_only=True):
 
         Those of a day are looked for in that day, and in the days before it.
         """
-        days = _days_of(rows)
-        copies = _repeats(rows.content_digests, days)
+        days = days_of(rows)
+        copies = repeats(rows.content_digests, days)
         within = self._beyond(rows, copies, self.within, "rows before them")
         if within is not None or self.across is None:
             return within
-        before = _copies_of_days_before(rows.content_digests, days)
+        before = copies_of_days_before(rows.content_digests, days)
         for batch in rows.earlier[-WINDOW:]:
             before |= batch.contents.hold(rows.content_digests)[0]
         found = self._beyond(rows, before, self.across, "rows of days before")
@@ -181,7 +182,7 @@ class NewContent(Law, frozen=True, kw_only=True):
 
     def _beyond(self, rows: Rows, copies: Array, usual: float, where: str) -> Broken | None:
         share = float(copies.mean())
-        if copies.sum() <= 1 or share <= _by_chance(usual, len(rows)):
+        if copies.sum() <= 1 or share <= by_chance(usual, len(rows)):
             return None
         return Broken(
             law=self,
@@ -189,7 +190,7 @@ class NewContent(Law, frozen=True, kw_only=True):
             message=f"{counted(int(copies.sum()), 'row')} of {len(rows):,} have, but for key and "
             f"event time, all values of {where}; on training days at most {100 * usual:.3g} % had",
             rows=np.flatnonzero(copies),
-            strict=self.is_strict and share > _TIMES * usual + _FEW,
+            strict=self.is_strict and share > TIMES * usual + FEW,
             numbers={"copies": int(copies.sum())},
         )
 
@@ -212,62 +213,14 @@ def discover(training: TrainingRows) -> list[NewKeys | OwnDay | NewContent]:
         NewKeys(columns=(key,), days=days, last_day=last, keys=Digests.of(rows.key_digests)),
         OwnDay(columns=(time,), days=days, first_day=first, last_day=last),
     ]
-    within, across = _shares_of_copies(training)
-    if within <= _MOST_USUAL:
-        usual = across if across <= _MOST_USUAL else None
+    within, across = shares_of_copies(rows.content_digests, training.day_of, training.days)
+    if within <= MOST_USUAL:
+        usual = across if across <= MOST_USUAL else None
         telling = () if usual is None else _telling(training)
         found.append(
             NewContent(columns=(key,), days=days, within=within, across=usual, telling=telling)
         )
     return found
-
-
-def _by_chance(share: float, rows: int) -> float:
-    """The largest share that is still chance, where another is usual: three standard errors."""
-    return share + 3 * sqrt(share / rows)
-
-
-def _days_of(rows: Rows) -> Array | None:
-    """The day of each row; None where all are of one, or nobody knows."""
-    days = rows.days
-    return days if days is not None and len(days) and (days != days[0]).any() else None
-
-
-def _repeats(digests: Array, days: Array | None = None) -> Array:
-    """Rows whose digest an earlier row has, of the same day if days are told."""
-    if days is None:
-        return pd.Series(digests).duplicated().to_numpy()
-    return pd.DataFrame({"digest": digests, "day": days}).duplicated().to_numpy()
-
-
-def _copies_of_days_before(digests: Array, days: Array | None) -> Array:
-    """Rows whose digest a row of the days before theirs has, of as many as are looked at."""
-    found = np.zeros(len(digests), dtype=bool)
-    if days is None:
-        return found
-    numbers = days.astype(np.int64)
-    order = np.lexsort((numbers, digests))
-    same = digests[order][1:] == digests[order][:-1]
-    gap = np.diff(numbers[order])
-    is_first = np.concatenate([[True], ~same | (gap > 0)])  # of the rows of a digest and a day
-    follows = np.concatenate([[False], same & (gap > 0) & (gap <= WINDOW)])
-    found[order] = follows[is_first][np.cumsum(is_first) - 1]
-    return found
-
-
-def _shares_of_copies(training: TrainingRows) -> tuple[float, float]:
-    """The largest shares of copies that training days had, among themselves and of days before."""
-    digests, day_of = training.rows.content_digests, training.day_of
-    within, across = 0.0, 0.0
-    seen: list[Array] = []
-    for day in range(training.days):
-        today = digests[day_of == day]
-        within = max(within, float(_repeats(today).mean()))
-        if len(seen) >= WINDOW:
-            before = np.concatenate(seen[-WINDOW:])
-            across = max(across, float(np.isin(today, before).mean()))
-        seen.append(np.unique(today))
-    return within, across
 
 
 def _telling(training: TrainingRows) -> tuple[str, ...]:

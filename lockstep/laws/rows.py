@@ -138,12 +138,15 @@ class Rows:
     def _digests_of_contents(self) -> Array:
         left_out = (self.schema.key, self.schema.event_time)
         kept = [name for name in self.columns if name not in left_out]
-        return mixed((self._digests(name) for name in kept), len(self))
+        digests = (self.value_digests(name)[self.values(name).places] for name in kept)
+        return mixed(digests, len(self))
 
-    def _digests(self, name: str) -> Array:
-        """A digest of each value of a column, made of each different one once."""
-        values = self.values(name)
-        return np.append(digests_of(values.found), np.uint64(0))[values.places]
+    def value_digests(self, name: str) -> Array:
+        """A digest of each different value of a column, in their order, then that of none."""
+        return self.once(
+            ("digests of", name),
+            lambda: np.append(digests_of(self.values(name).found), np.uint64(0)),
+        )
 
     def remembered(self, partition: str) -> Earlier:
         """What is kept of the rows, for the batches that follow.
