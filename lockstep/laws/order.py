@@ -37,6 +37,8 @@ LEAST_ROUGHNESS = 0.005
 """Von Neumann's ratio that tells nothing, whatever smaller ones there were."""
 ROUGHEST_USUAL = 1.0
 """Von Neumann's ratio up to which neighbours in time are alike."""
+_HOUR = 3600
+"""Seconds after a row that nothing is known of, and that do not count, where no other follows."""
 _RUN = "hours in one place"
 _ROUGHNESS = "roughness from row to row"
 _HOURLY = "roughness from hour to hour"
@@ -123,10 +125,9 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
             moved |= ordered[1:] != ordered[:-1]
         edges = np.flatnonzero(moved)
         starts, ends = np.r_[0, edges + 1], np.r_[edges, len(order) - 1]
-        event_time = seen.rows.schema.event_time
-        assert event_time is not None
-        times = seen.rows.columns[event_time][order].astype("datetime64[s]").astype(np.int64)
-        hours = np.where(ends - starts + 1 >= ENOUGH_IN_RUN, times[ends] - times[starts], 0) / 3600
+        times = _times(seen)[order].astype("datetime64[s]").astype(np.int64)
+        told = np.r_[0, np.cumsum(np.minimum(np.diff(times), _HOUR))]
+        hours = np.where(ends - starts + 1 >= ENOUGH_IN_RUN, told[ends] - told[starts], 0) / _HOUR
         longest = int(hours.argmax())
         return float(hours[longest]), order[starts[longest] : ends[longest] + 1]
 
@@ -139,15 +140,20 @@ def _sorted(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tupl
 def _sort(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
     order = seen.order
     assert order is not None
-    event_time = seen.rows.schema.event_time
-    assert event_time is not None
-    order = order[~np.isnat(seen.rows.columns[event_time][order])]
+    order = order[~np.isnat(_times(seen)[order])]
     if category is None:
         return order, np.zeros(len(order), dtype=np.int64)
     codes = Segments(category, labels).codes(seen)[order]
     by_segment = np.argsort(codes, kind="stable")
     order, codes = order[by_segment], codes[by_segment]
     return order[codes >= 0], codes[codes >= 0]
+
+
+def _times(seen: Glance) -> Array:
+    """The event time of each row."""
+    event_time = seen.rows.schema.event_time
+    assert event_time is not None
+    return seen.rows.columns[event_time]
 
 
 class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
@@ -176,6 +182,7 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
         numbers = seen.numbers(self.measured[0])[order]
         known = ~np.isnan(numbers)
         numbers, codes = numbers[known], codes[known]
+        moments = _sorted_times(seen, self.category, self.labels)[known]
         if len(numbers) < ENOUGH_ROWS or np.std(numbers) < self.narrowest / 2:
             return {}
         hours = _sorted_hours(seen, self.category, self.labels)[known]
@@ -184,8 +191,10 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
             return {}
         size = np.diff(np.r_[starts, len(numbers)])
         told = {
-            _ROUGHNESS: _roughness(numbers, codes),
-            _HOURLY: _roughness(np.add.reduceat(numbers, starts) / size, codes[starts]),
+            _ROUGHNESS: _roughness(numbers, codes, moments),
+            _HOURLY: _roughness(
+                np.add.reduceat(numbers, starts) / size, codes[starts], hours[starts]
+            ),
         }
         return {name: reading for name, reading in told.items() if reading is not None}
 
@@ -208,9 +217,20 @@ def _sorted_hours(seen: Glance, category: str | None, labels: tuple[str, ...]) -
     )
 
 
-def _roughness(numbers: Floats, codes: Ints) -> Reading | None:
-    """Von Neumann's ratio within segments; by chance alone its variance is 4 / n."""
-    together = codes[1:] == codes[:-1]
+def _sorted_times(seen: Glance, category: str | None, labels: tuple[str, ...]) -> Ints:
+    """The event time of each row in microseconds, in the order of `_sorted`."""
+    return seen.rows.once(
+        ("sorted times", category),
+        lambda: _times(seen)[_sorted(seen, category, labels)[0]].view(np.int64),
+    )
+
+
+def _roughness(numbers: Floats, codes: Ints, moments: Ints) -> Reading | None:
+    """Von Neumann's ratio within segments; by chance alone its variance is 4 / n.
+
+    Rows of one moment have no order in time: such as lines of a receipt, they are alike anyway.
+    """
+    together = (codes[1:] == codes[:-1]) & (moments[1:] != moments[:-1])
     pairs = int(np.count_nonzero(together))
     if pairs < ENOUGH_ROWS:
         return None

@@ -133,6 +133,27 @@ def test_a_fault_is_an_error_that_names_its_column(laws, family, fault, column):
     assert column in {name for one in found for name in one.columns}
 
 
+def test_numbers_that_are_alike_within_a_moment_only_are_no_sensors():
+    moments = np.random.default_rng(0).normal(size=DAYS * 96).repeat(3)
+
+    assert not any("flow" in law.columns for law in order.discover(training(flow=moments)))
+
+
+def test_a_value_does_not_stay_in_hours_without_rows(laws):
+    day = reports(DAYS)
+    day["heat"][:] = np.arange(len(day["heat"])) % 2
+    day["heat"][90:222] = 50.0
+    has_rows = np.r_[0:96, 216:288]  # until eight, and from six in the evening on
+    stuck = next(
+        law
+        for law in laws["order"]
+        if isinstance(law, order.Stuck) and law.measured == ("heat",) and law.category is None
+    )
+    (hours,) = stuck.measure(batch(**day).take(has_rows)).values()
+
+    assert hours.value == 0.25 + 1 + 0.25
+
+
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
     heavy = np.random.default_rng(0).pareto(1.0, len(reports(days=DAYS)["flow"]))
     (within,) = (
