@@ -13,7 +13,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from benchmarks.skew.faults import ABOUT_POPULATION, ABOUT_ROWS, Fault
+from benchmarks.skew.faults import ABOUT_POPULATION, ABOUT_ROWS, Fault, Half
 
 WEATHER = (
     *("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust"),
@@ -375,7 +375,7 @@ def fault_of_data(
     again: bool = False,
     population: bool = False,
     unfound: str = "",
-    fresh: bool = False,
+    half: Half | None = None,
 ) -> DataFault:
     """A fault of a delivery.
 
@@ -388,11 +388,11 @@ def fault_of_data(
         again: Whether the day was published before as it should be.
         population: Whether a check of the population is a right one for it, too.
         unfound: Why nothing can find it.
-        fresh: Whether it is of neither half, and tried at the very end alone.
+        half: Of which half it is; its name tells it if this is not given.
     """
     places = (where,) if isinstance(where, str) else where
     checks = (*ABOUT_ROWS, *ABOUT_POPULATION) if population else ABOUT_ROWS
-    fault = Fault(name, "data", story, places, checks, blocks, unfound, fresh)
+    fault = Fault(name, "data", story, places, checks, blocks, unfound, half)
     return DataFault(fault, change, again)
 
 

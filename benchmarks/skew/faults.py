@@ -34,14 +34,14 @@ class Fault:
     """Something that goes wrong.
 
     Attributes:
-        name: Its name; it decides to which half a fault of data belongs.
+        name: Its name; it decides to which half a fault of data belongs that is not declared.
         kind: Its class.
         story: What happens, in a sentence.
         where: Any of these names of columns, functions or files says where it is.
         checks: The checks of the right kind for it.
         blocks: Whether nothing of it may be published, or go live.
         unfound: Why nothing can find it; empty where something should.
-        fresh: Whether it is of the third part.
+        declared: Of which half it is, if that is not for its name to tell.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Fault:
     checks: tuple[str, ...] = ABOUT_ROWS
     blocks: bool = True
     unfound: str = ""
-    fresh: bool = False
+    declared: Half | None = None
 
     @property
     def half(self) -> Half:
-        """Of which half it is: a fault of data by its name; all others may be looked at."""
-        if self.fresh:
-            return "fresh"
+        """Of which half it is: as declared, or, of data, by its name; others may be looked at."""
+        if self.declared is not None:
+            return self.declared
         if self.kind != "data":
             return "tuning"
         return half_of_name(self.name)

@@ -149,7 +149,7 @@ def _evening(delivery: Delivery) -> pd.Series:
     return delivery.rows["store"].isin((367, 406, 356, 292)) & (hours >= 17)
 
 
-_fault = partial(fault_of_data, fresh=True)
+_fault = partial(fault_of_data, half="tuning")
 GROCERY_FAULTS: tuple[DataFault, ...] = (
     _fault("groceries_value_in_cents", "regular_value comes in cents", "regular_value",
            alter("regular_value", lambda values: values * 100)),

@@ -88,7 +88,7 @@ def _twice(delivery: Delivery) -> pd.DataFrame:
     return pd.concat([delivery.rows, again], ignore_index=True)
 
 
-_fault = partial(fault_of_data, fresh=True)
+_fault = partial(fault_of_data, half="tuning")
 BIKE_FAULTS: tuple[DataFault, ...] = (
     _fault("bikes_temp_in_celsius", "temp comes in degrees", "temp",
            alter("temp", lambda values: values * 41)),

@@ -14,7 +14,7 @@ from assets.flight_delay import LAST as LAST_FLIGHTS
 from benchmarks.skew import purchases, rentals
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
-from benchmarks.skew.fresh import FRESH_FAULTS
+from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.shipped import days_between
 from lockstep.project.declaration import PipelineAssets
 
@@ -75,7 +75,7 @@ FLIGHTS = Table(
     ASSETS,
     days_between(FIRST_SCORED, LAST_FLIGHTS),
     date(2013, 4, 16),
-    (*DATA_FAULTS, *FRESH_FAULTS),
+    (*DATA_FAULTS, *LATER_FAULTS),
 )
 """What the faults were split by halves for."""
 OTHERS = {

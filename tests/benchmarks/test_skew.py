@@ -11,9 +11,9 @@ from benchmarks.skew.clean import heard
 from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
 from benchmarks.skew.data import same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
-from benchmarks.skew.faults import Fault, Outcome, Trial, half_of_day, half_of_name
-from benchmarks.skew.fresh import FRESH_FAULTS
+from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, half_of_name
 from benchmarks.skew.judged import Judged, compare, judged
+from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
@@ -55,9 +55,9 @@ def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
     assert days == FLIGHTS.days("fresh")
 
 
-def test_faults_that_were_written_last_are_of_neither_half() -> None:
-    assert FLIGHTS.of("fresh") == [*FRESH_FAULTS]
-    assert not {one.fault.half for one in DATA_FAULTS} & {"fresh"}
+def test_faults_that_have_been_looked_at_are_of_the_half_to_tune_on() -> None:
+    assert {*LATER_FAULTS} <= {*FLIGHTS.of("tuning")}
+    assert {one.fault.half for one in DATA_FAULTS} == {*HALVES}
 
 
 def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
@@ -239,7 +239,9 @@ def test_a_column_of_floats_is_one_for_tools_on_a_day_without_anything_missing(
         assert batches.rows("clean/2013-07-10")["wind_dir"].dtype == float
 
 
-@pytest.mark.parametrize("one", DATA_FAULTS, ids=lambda one: one.fault.name)
+@pytest.mark.parametrize(
+    "one", [one for half in HALVES for one in FLIGHTS.of(half)], ids=lambda one: one.fault.name
+)
 def test_a_faulty_delivery_reaches_tools_with_all_its_rows_and_columns(
     one: DataFault, batches: Batches, delivery: Delivery
 ) -> None:
