@@ -29,6 +29,7 @@ from lockstep.laws import (
     segments,
     twins,
     volume,
+    zones,
 )
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
@@ -54,6 +55,7 @@ from lockstep.laws.segments import Segmented
 from lockstep.laws.strays import strays
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
+from lockstep.laws.zones import Offset
 
 AnyLaw = (
     AtMost
@@ -73,6 +75,7 @@ AnyLaw = (
     | NewJoined
     | NewKeys
     | NotNegative
+    | Offset
     | OwnDay
     | Relation
     | RowsADay
@@ -213,7 +216,10 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
     """
     raw = {name: columns[name] for name in schema.names}
     training = TrainingRows.of(Rows(raw, schema, timezone))
-    laws, margins = calibrated([law for family in FAMILIES for law in family(training)])
+    offsets, unseen = zones.discover(training)
+    lasting = training.without(unseen)
+    others = [law for family in FAMILIES for law in family(lasting)]
+    laws, margins = calibrated([*offsets, *(law for law in others if not _is_told(law, offsets))])
     told = {name for law in laws for name in law.columns}
     return Book(
         timezone=timezone,
@@ -222,6 +228,11 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
         unjudged={name: _lacking(training) for name in schema.names if name not in told},
         margins=margins,
     )
+
+
+def _is_told(law: AnyLaw, offsets: Sequence[Offset]) -> bool:
+    """Whether it looks up what clocks tell, and for more than the seasons that training saw."""
+    return isinstance(law, LookUp) and law.columns[0] in {one.columns[0] for one in offsets}
 
 
 def _lacking(training: TrainingRows) -> str:

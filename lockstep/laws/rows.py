@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -201,6 +201,19 @@ class TrainingRows:
         day_of = np.full(len(rows), -1)
         found, day_of[known] = np.unique(rows.days[known], return_inverse=True)
         return cls(rows, day_of, len(found), True)
+
+    def without(self, names: Collection[str]) -> TrainingRows:
+        """The same rows without some of their columns.
+
+        Args:
+            names: These columns.
+        """
+        if not names:
+            return self
+        fields = tuple(one for one in self.rows.schema if one.name not in names)
+        schema = Schema(self.rows.schema.name, fields)
+        columns = {one.name: self.rows.columns[one.name] for one in fields}
+        return replace(self, rows=Rows(columns, schema, self.rows.timezone))
 
     def each(self) -> Iterator[Rows]:
         """The rows of each day, in turn."""
