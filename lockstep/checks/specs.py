@@ -62,8 +62,8 @@ INPUT_DRIFT = Check(
     "been on their way for three batches; from then on its distance is a figure that is plotted, "
     "and `prediction_drift` and `live_quality` tell when it matters. Batches that are none beyond "
     "the limit, but near to it one after the other, add up: what each goes beyond half of the way "
-    "counts. A number that is new in nearly every row of the training and rises with time, such as "
-    "that of an order, has no level: only its missing values are judged, and it is listed.",
+    "counts. A number that rises with time on the training days, such as that of an order or of a "
+    "week, has no level: only its missing values are judged, and it is listed.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,
@@ -74,7 +74,9 @@ SUDDEN_SHIFT = Check(
     "trailing window: the mark of a changed unit, a swapped column or a lost feed. How much "
     "further that has to be is calibrated at the fit, column by column, on training days and the "
     "days before them: by chance one day in a thousand is unusual, which warns; one that is twice "
-    "as far beyond what is usual jumped, and blocks. Days are compared with the published days "
+    "as far beyond what is usual jumped, and blocks. A number that rises with time on the training "
+    "days may go on, by up to fourteen times what the window holds; back it may not. "
+    "Days are compared with the published days "
     "before them, the last ones of the history among them, as far back as these follow each "
     "other: where two are more than seven times as far apart as usual, the window begins anew, "
     "and the days after such a gap are published without being judged until there are enough of "

@@ -1,4 +1,4 @@
-"""Growth: numbers that are new in nearly every row and rise with time, such as those of orders."""
+"""Growth: numbers that rise with time, such as those of orders, or of weeks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array
 
-NEW = 0.9
-"""Share of rows with a value of their own from which on a column tells rows apart."""
 RISES = 0.99
 """Rank correlation with the day (Spearman, 1904) from which on what moves it is time alone."""
 ENOUGH_PARTS = 5
-"""Days that it takes to tell."""
+"""Days that it takes to tell, and different numbers."""
 
 
 def grows(numbers: Array, parts: Array) -> bool:
-    """Whether numbers are new in nearly every row and rise from day to day.
+    """Whether numbers rise from day to day.
 
     Such a column has no level: every later day lies beyond all days before it.
 
@@ -26,6 +24,6 @@ def grows(numbers: Array, parts: Array) -> bool:
     """
     is_known = np.isfinite(numbers.astype(np.float64, copy=False)) & (parts >= 0)
     values, days = pd.Series(numbers[is_known]), pd.Series(parts[is_known])
-    if days.nunique() < ENOUGH_PARTS or values.nunique() < NEW * len(values):
+    if min(days.nunique(), values.nunique()) < ENOUGH_PARTS:
         return False
     return bool(np.corrcoef(values.rank(), days.rank())[0, 1] >= RISES)

@@ -68,6 +68,10 @@ LEAST: dict[Measure, float] = {
 """The smallest distance that is a shift at all, however alike the days of the window are; of
 missing values less, where no share is that far from those of the window."""
 
+FORWARD = 14.0
+"""Widths of the window by which a number that rises with time may go on: half a year, where it
+rises evenly."""
+
 _WORDS: dict[Measure, str] = {
     "missing": "another share of missing values",
     "constant": "one value in all rows",
@@ -154,11 +158,14 @@ class Jumps:
         rate: Share of unchanged days that pass any limit.
         rows: Rows of a day.
         spreads: By column and measure.
+        growing: Columns whose numbers rise with time: of how far they go on nothing is known, since
+            numbers and days may be left out; back they do not go.
     """
 
     rate: float
     rows: int
     spreads: Mapping[str, Mapping[Measure, Spread]]
+    growing: tuple[str, ...] = ()
 
     @classmethod
     def none(cls) -> Jumps:
@@ -171,8 +178,7 @@ class Jumps:
 
         Args:
             days: Their profiles, the oldest first.
-            growing: Columns whose numbers rise with time: from each day to the next as far as
-                ever, which tells nothing of the day after one that is left out.
+            growing: Columns whose numbers rise with time.
         """
         found: dict[tuple[str, Measure], list[float]] = {}
         for place in range(WINDOW, len(days)):
@@ -188,7 +194,7 @@ class Jumps:
             if len(values) >= ENOUGH_DAYS:
                 spreads.setdefault(name, {})[measure] = Spread.of(values)
         rows = int(np.median([day.rows for day in days])) if days else 0
-        return cls(JUMP_RATE, rows, spreads)
+        return cls(JUMP_RATE, rows, spreads, tuple(growing))
 
     def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
         """How far beyond its window a day may be; None where training does not tell.
@@ -246,7 +252,7 @@ class Jumps:
             name: {measure: Spread(**one) for measure, one in found.items()}
             for name, found in data["spreads"].items()
         }
-        return cls(data["rate"], data["rows"], spreads)
+        return cls(data["rate"], data["rows"], spreads, tuple(data.get("growing", ())))
 
 
 def sudden_shift(
@@ -413,6 +419,8 @@ def _shift(
     least = LEAST[measure]
     if measure == "missing":
         least = min(least, _farthest_missing(days))
+    if measure == "level" and jumps is not None and name in jumps.growing and _goes_on(days, day):
+        least = FORWARD
     limit = blocks = max(least, usual if measure == "level" else usual + MARGIN)
     rows = min(one.rows for one in (*days, day))
     beyond = jumps.at(name, measure, rows) if jumps is not None else None
@@ -425,6 +433,12 @@ def _shift(
     return Shift(
         name, measure, distance, usual, limit, blocks, farthest, before=tuple(days), now=day
     )
+
+
+def _goes_on(days: Sequence[ColumnProfile], day: ColumnProfile) -> bool:
+    """Whether most numbers of a day are above most of each day before."""
+    medians = [float(np.median(one.quantiles)) for one in (*days, day)]
+    return medians[-1] >= max(medians[:-1])
 
 
 def _short(distance: float) -> str:
