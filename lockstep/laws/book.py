@@ -13,6 +13,7 @@ from lockstep.columns.schema import Schema
 from lockstep.laws import (
     approximate,
     bounds,
+    calendars,
     combinations,
     compositions,
     continuity,
@@ -34,6 +35,7 @@ from lockstep.laws import (
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
+from lockstep.laws.calendars import Counted, Named
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
@@ -62,6 +64,7 @@ AnyLaw = (
     | Clocks
     | Composition
     | Continues
+    | Counted
     | Dependency
     | Digits
     | Form
@@ -71,6 +74,7 @@ AnyLaw = (
     | LookUp
     | Mass
     | Mostly
+    | Named
     | NewContent
     | NewJoined
     | NewKeys
@@ -93,6 +97,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     lookups.discover,
     approximate.discover,
     compositions.discover,
+    calendars.discover,
     identity.discover,
     joined.discover,
     volume.discover,
