@@ -18,11 +18,12 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Ints
 from lockstep.laws.bands import Band, Banded, Reading, share, training_days, with_bands
+from lockstep.laws.cases import Cases, coded
 from lockstep.laws.dependencies import Search
 from lockstep.laws.glance import glance
 from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.lookups import MOST_ENTRIES, ROWS_AN_ENTRY, Cell, cells_of, shown
-from lockstep.laws.rows import Rows, TrainingRows, Values
+from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term, grouped, told
 
 ENOUGH_ROWS = 20
@@ -56,8 +57,7 @@ class Mostly(Banded, frozen=True, kw_only=True, tag="mostly"):
         determinants: What is looked up.
         dependent: What is found.
         labels: The values of each determinant.
-        entries: The combinations of these that are known, in order: their places, as digits of a
-            number.
+        entries: The combinations of these that are known: see `Cases`.
         values: The values of what is found.
         then: The place among these of the one that usually goes with each combination.
     """
@@ -70,6 +70,11 @@ class Mostly(Banded, frozen=True, kw_only=True, tag="mostly"):
     entries: tuple[int, ...]
     values: tuple[Cell, ...]
     then: tuple[int, ...]
+
+    @property
+    def cases(self) -> Cases:
+        """What is looked up."""
+        return Cases(terms=self.determinants, labels=self.labels, entries=self.entries)
 
     @property
     def says(self) -> str:
@@ -86,17 +91,13 @@ class Mostly(Banded, frozen=True, kw_only=True, tag="mostly"):
         """See `Banded.tell`."""
         expected, odd = self._compared(rows)
         row, seen = int(odd[0]), glance(rows).rows
-        terms = (*self.determinants, self.dependent)
-        *where, there = (
-            shown(term, cells_of(values.found)[values.places[row]])
-            for term, values in ((term, term.values(seen)) for term in terms)
-        )
-        told_of = zip(self.determinants, where, strict=True)
+        values = self.dependent.values(seen)
+        there = shown(self.dependent, cells_of(values.found)[values.places[row]])
         return (
             f"{self.dependent.says} is not what it usually is for each {told(self.determinants)} "
             f"in {reading.value:.1%} of the rows, such as {there} instead of "
             f"{shown(self.dependent, self.values[expected[row]])} for "
-            f"{', '.join(f'{term.says} {one}' for term, one in told_of)}; on training days in "
+            f"{self.cases.told(seen, row)}; on training days in "
             f"{usual.lowest:.1%} to {usual.highest:.1%}"
         )
 
@@ -115,24 +116,10 @@ class Mostly(Banded, frozen=True, kw_only=True, tag="mostly"):
         )
 
     def _compare(self, rows: Rows) -> tuple[Ints, Ints]:
-        number, is_known = np.zeros(len(rows), dtype=np.int64), np.ones(len(rows), dtype=bool)
-        for term, labels in zip(self.determinants, self.labels, strict=True):
-            code = _coded(term.values(rows), labels)
-            number = number * len(labels) + code
-            is_known &= code >= 0
-        entries = np.array(self.entries)
-        at = np.minimum(np.searchsorted(entries, number), len(entries) - 1)
-        usual = np.where(is_known & (entries[at] == number), np.array(self.then)[at], -1)
+        usual = np.append(self.then, -1)[self.cases.places(rows)]
         values = self.dependent.values(rows)
-        found = _coded(values, self.values)
+        found = coded(values, self.values)
         return usual, np.flatnonzero((usual >= 0) & (values.places >= 0) & (found != usual))
-
-
-def _coded(values: Values, labels: tuple[Cell, ...]) -> Ints:
-    """The place of each row's value among some; -1 for others, and where it is missing."""
-    places = {label: place for place, label in enumerate(labels)}
-    codes = [places.get(cell, -1) for cell in cells_of(values.found)]
-    return np.array([*codes, -1], dtype=np.int64)[values.places]
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,23 +261,19 @@ def _law(
 
 def _tabled(rows: Rows, dependent: Term, terms: tuple[Term, ...]) -> Mostly:
     """The usual value of each combination that training had."""
-    found = [term.values(rows) for term in terms]
-    numbers, is_known = np.zeros(len(rows), dtype=np.int64), np.ones(len(rows), dtype=bool)
-    for one in found:
-        numbers = numbers * len(one.found) + one.places
-        is_known &= one.places >= 0
-    values = dependent.values(rows)
-    is_known &= values.places >= 0
-    entries, groups = np.unique(numbers[is_known], return_inverse=True)
+    groups, values = grouped(rows, terms), dependent.values(rows)
+    is_known = (groups >= 0) & (values.places >= 0)
+    usual = _usual(groups[is_known], values.places[is_known])
+    cases, order = Cases.of(rows, terms, np.flatnonzero(usual >= 0))
     return Mostly(
         columns=(dependent.column, *(term.column for term in terms)),
         days=0,
         determinants=terms,
         dependent=dependent,
-        labels=tuple(tuple(cells_of(one.found)) for one in found),
-        entries=tuple(entries.tolist()),
+        labels=cases.labels,
+        entries=cases.entries,
         values=tuple(cells_of(values.found)),
-        then=tuple(_usual(groups, values.places[is_known]).tolist()),
+        then=tuple(usual[order].tolist()),
     )
 
 

@@ -26,6 +26,7 @@ from lockstep.laws import (
     lookups,
     mass,
     order,
+    ranges,
     relations,
     segments,
     twins,
@@ -51,6 +52,7 @@ from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
 from lockstep.laws.order import Smooth, Stuck
+from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
@@ -81,6 +83,7 @@ AnyLaw = (
     | NotNegative
     | Offset
     | OwnDay
+    | Ranges
     | Relation
     | RowsADay
     | RowsASegment
@@ -109,6 +112,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     joint.discover,
     mass.discover,
     order.discover,
+    ranges.discover,
     relations.discover,
     segments.discover,
     twins.discover,

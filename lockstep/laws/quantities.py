@@ -55,6 +55,10 @@ class Quantity(msgspec.Struct, frozen=True):
         seen = glance(rows)
         return seen.rows.once(("quantity", self), lambda: self._find(seen))
 
+    def of_all(self, rows: Rows) -> Floats:
+        """The same of every row, however many there are: `of` has those of a glance."""
+        return self._find(Glance(rows, None))
+
     def _find(self, seen: Glance) -> Floats:
         if self.form == "value":
             return seen.numbers(self.column)
@@ -69,6 +73,12 @@ def wrapped(minutes: Floats, around: float = 0.0) -> Floats:
     """Minutes modulo a day, within half a day of a middle."""
     half = MINUTES_A_DAY / 2
     return (minutes - around + half) % MINUTES_A_DAY - half + around
+
+
+def middle(minutes: Floats) -> float:
+    """The mean of minutes modulo a day, on the circle, without those that are missing."""
+    angle = np.exp(2j * np.pi * minutes[~np.isnan(minutes)] / MINUTES_A_DAY).mean()
+    return float(round(float(np.angle(angle)) / (2 * np.pi) * MINUTES_A_DAY))
 
 
 def _clock(seen: Glance, column: str) -> Floats:

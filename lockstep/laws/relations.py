@@ -18,6 +18,7 @@ from lockstep.laws.glance import Segments, categories, glance
 from lockstep.laws.quantities import (
     Quantity,
     clock_quantities,
+    middle,
     plain_quantities,
     wrapped,
 )
@@ -177,8 +178,7 @@ def discover(training: TrainingRows) -> list[Relation]:
         around = 0.0
         values = target.of(sample)
         if target.form == "minutes":
-            angle = np.exp(2j * np.pi * values[~np.isnan(values)] / 1440).mean()
-            around = round(float(np.angle(angle)) / (2 * np.pi) * 1440)
+            around = middle(values)
             values = wrapped(values, around)
         others = [
             (term, term.of(sample)) for term in plain if not {*term.columns} & {*target.columns}

@@ -12,7 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
-from lockstep.laws import bounds, forms, joint, known, mass, order, relations, segments, twins
+from lockstep.laws import (
+    bounds,
+    forms,
+    joint,
+    known,
+    mass,
+    order,
+    ranges,
+    relations,
+    segments,
+    twins,
+)
 from lockstep.laws.book import Book, discover
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -28,7 +39,7 @@ from tests.lockstep.laws.tables import (
 
 FAMILIES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (bounds, forms, joint, known, mass, order, relations, segments, twins)
+    for module in (bounds, forms, joint, known, mass, order, ranges, relations, segments, twins)
 }
 LATER_DAYS = (DAYS, 60, 91, 182, 274, 350)
 
@@ -58,6 +69,11 @@ def test_nothing_is_held_to_be_a_law_on_too_few_days(family):
 
 def shuffled(array: np.ndarray) -> np.ndarray:
     return array[np.random.default_rng(1).permutation(len(array))]
+
+
+def every(number: int) -> np.ndarray:
+    """A mask of each so manyth row of a day."""
+    return np.arange(len(batch())) % number == 0
 
 
 def changed(name: str) -> Columns:
@@ -93,6 +109,7 @@ def changed(name: str) -> Columns:
         "later by an hour": {"starts": (day["starts"] + 100) % 2400},
         "one row far out": {"heat": np.where(np.arange(len(north)) == 7, -999.0, day["heat"])},
         "counted from 100": {"load": day["load"] + 100},
+        "some as at another site": {"load": np.where(known & every(10), 109.0, day["load"])},
         "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
     }[name]
 
@@ -120,6 +137,7 @@ def changed(name: str) -> Columns:
         ("order", "frozen", "heat"),
         ("order", "heat at other rows", "heat"),
         ("order", "all frozen", "heat"),
+        ("ranges", "some as at another site", "load"),
         ("relations", "flow at other rows", "flow"),
         ("relations", "frozen flow", "flow"),
         ("segments", "a site in another unit", "flow"),
@@ -152,6 +170,12 @@ def test_a_value_does_not_stay_in_hours_without_rows(laws):
     (hours,) = stuck.measure(batch(**day).take(has_rows)).values()
 
     assert hours.value == 0.25 + 1 + 0.25
+
+
+def test_a_few_rows_of_another_range_are_no_finding(laws):
+    load = reports(DAYS)["load"]
+
+    assert broken(laws["ranges"], batch(load=np.where(every(60), 109.0, load))) == []
 
 
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
