@@ -23,6 +23,7 @@ from lockstep.laws import (
     joined,
     joint,
     known,
+    lags,
     lookups,
     mass,
     order,
@@ -47,6 +48,7 @@ from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
 from lockstep.laws.known import KnownNumbers
+from lockstep.laws.lags import InStep
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
@@ -71,6 +73,7 @@ AnyLaw = (
     | Digits
     | Form
     | Grid
+    | InStep
     | KnownNumbers
     | KnownPairs
     | LookUp
@@ -116,6 +119,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     relations.discover,
     segments.discover,
     twins.discover,
+    lags.discover,
 )
 """What looks for laws in training rows, each for its own kinds."""
 

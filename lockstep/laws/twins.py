@@ -17,7 +17,7 @@ import numpy as np
 from lockstep.columns.kinds import Ints
 from lockstep.columns.plain import listed
 from lockstep.laws.bands import Band, Banded, Reading, fitted, share, training_days
-from lockstep.laws.glance import Segments, categories, codes_of, glance, number_columns
+from lockstep.laws.glance import Glance, Segments, categories, codes_of, glance, number_columns
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_SEGMENTS = 8
@@ -95,17 +95,27 @@ def _by_hour(
     seen = glance(rows)
     hours = seen.rows.hours
     assert hours is not None
-    firsts = seen.rows.once(("hours of", category, labels), lambda: _firsts(rows, category, labels))
+    places_of = firsts(rows, category, labels)
     places = [seen.rows.values(name).places for name in columns]
     return (
-        [hours[one].astype(np.int64) for one in firsts],
-        [np.array([place[one] for place in places]) for one in firsts],
+        [hours[one].astype(np.int64) for one in places_of],
+        [np.array([place[one] for place in places]) for one in places_of],
     )
 
 
-def _firsts(rows: Rows, category: str, labels: tuple[str, ...]) -> list[Ints]:
-    """Of each segment the position of the first row of each hour."""
+def firsts(rows: Rows, category: str, labels: tuple[str, ...]) -> list[Ints]:
+    """Of each segment the position of the first row of each hour, among those that are looked at.
+
+    Args:
+        rows: The rows.
+        category: The column that parts them.
+        labels: The segments.
+    """
     seen = glance(rows)
+    return seen.rows.once(("hours of", category, labels), lambda: _firsts(seen, category, labels))
+
+
+def _firsts(seen: Glance, category: str, labels: tuple[str, ...]) -> list[Ints]:
     hours = seen.rows.hours
     assert hours is not None
     numbers = hours.astype(np.int64)
@@ -135,7 +145,7 @@ def discover(training: TrainingRows) -> list[Twins]:
     for one in categories(training.rows):
         if one.column is None or len(one.labels) > MOST_SEGMENTS:
             continue
-        sensors = _sensors(training.rows, one)
+        sensors = sensors_of(training.rows, one)
         groups = [*((name,) for name in sensors), *([tuple(sensors)] if sensors[1:] else [])]
         candidates += [
             Twins(columns=(*group, one.column), days=0, category=one.column, labels=one.labels)
@@ -145,8 +155,17 @@ def discover(training: TrainingRows) -> list[Twins]:
     return [law for law in laws if max(one.middle for one in law.bands.values()) <= MOST_USUAL]
 
 
-def _sensors(rows: Rows, parted: Segments) -> list[str]:
-    """The numbers of which all rows of a segment and an hour have the same, and hours do not."""
+def sensors_of(rows: Rows, parted: Segments) -> list[str]:
+    """The numbers of which all rows of a segment and an hour have the same, and hours do not.
+
+    Args:
+        rows: The training rows.
+        parted: The segments.
+    """
+    return rows.once(("sensors", parted), lambda: _sensors_of(rows, parted))
+
+
+def _sensors_of(rows: Rows, parted: Segments) -> list[str]:
     assert parted.column is not None
     assert rows.hours is not None
     codes = codes_of(rows, parted.column, parted.labels)
