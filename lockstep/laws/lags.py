@@ -122,7 +122,7 @@ def _by(lag: Lag) -> float:
 
 
 def _hourly(rows: Rows, parted: Segments, sensors: Sequence[str]) -> Floats | None:
-    """What sensors tell: segments by columns by hours, NaN for nothing; None if of no one day."""
+    """What sensors tell: segments by columns by hours, NaN for nothing; None if of no day."""
     seen = glance(rows)
     hours = seen.rows.hours
     if hours is None or parted.column is None:
@@ -130,9 +130,10 @@ def _hourly(rows: Rows, parted: Segments, sensors: Sequence[str]) -> Floats | No
     places = firsts(rows, parted.column, parted.labels)
     numbers = [hours[one].astype(np.int64) for one in places]
     every = np.concatenate(numbers)
-    if not len(every) or np.ptp(every) >= LONGEST:
+    length = int(np.ptp(every)) + 1 if len(every) else 0
+    if not ENOUGH_HOURS <= length <= LONGEST:
         return None
-    found = np.full((len(places), len(sensors), int(np.ptp(every)) + 1), np.nan)
+    found = np.full((len(places), len(sensors), length), np.nan)
     for place, at, own in zip(found, numbers, places, strict=True):
         place[:, at - every.min()] = [seen.numbers(name)[own] for name in sensors]
     return found
