@@ -203,7 +203,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             for law in self.laws
             if isinstance(law, NewJoined)
         }
-        return msgspec.structs.replace(rows.remembered(partition), ends=ends, joined=joined)
+        dated = next((law.dated for law in self.laws if isinstance(law, NewContent)), ())
+        return msgspec.structs.replace(rows.remembered(partition, dated), ends=ends, joined=joined)
 
     def to_json(self) -> bytes:
         """As JSON."""

@@ -83,7 +83,7 @@ class Earlier(msgspec.Struct, frozen=True):
         rows: How many rows it has.
         outside: Share of them that happened on another day; None where that cannot be told.
         keys: Digests of their keys.
-        contents: Digests of their values but for key and event time.
+        contents: Digests of their values but for key, event time, and what dates a row likewise.
         ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
         joined: Digests of what was joined to rows, of what laws of the version of then compare.
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing
+from lockstep.laws.calendars import discover as calendar_laws
 from lockstep.laws.copies import (
     FEW,
     MOST_USUAL,
@@ -29,6 +31,8 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 _ENOUGH_BATCHES = 5
 """Published batches that it takes to tell what is usual of them."""
+_NEVER = 0.01
+"""Share of a day's rows with a value of the day before, up to which each day has its own."""
 _SELDOM = 0.5
 """Share of a day's rows with a value of the day before, below which values tell days apart."""
 
@@ -140,10 +144,11 @@ class NewContent(Law, frozen=True, kw_only=True):
 
     Attributes:
         within: Largest share of a training day's rows that are copies of rows before them.
-        across: Largest share that are copies of rows of the days before; None where it was not
-            measured, or is so large that it says nothing.
+        across: Largest share that are copies of rows of the days before, but for what dates them;
+            None where it was not measured, or is so large that it says nothing.
         telling: The columns that usually tell the rows of a day from those of the day before,
             those that do so most first: where they agree, they may be what was taken from there.
+        dated: The columns that date a row as its event time does, such as the number of a receipt.
     """
 
     binds: ClassVar[bool] = False
@@ -151,11 +156,16 @@ class NewContent(Law, frozen=True, kw_only=True):
     within: float
     across: float | None
     telling: tuple[str, ...] = ()
+    dated: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
         """It in a sentence."""
         return "rows do not come again under other keys"
+
+    def digests(self, rows: Rows) -> Array:
+        """A digest of what each row holds but for its key and what dates it: uint64."""
+        return rows.digests_without(self.dated)
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows that are copies, where there are more of them than training days ever had.
@@ -163,14 +173,15 @@ class NewContent(Law, frozen=True, kw_only=True):
         Those of a day are looked for in that day, and in the days before it.
         """
         days = days_of(rows)
-        copies = repeats(rows.content_digests, days)
+        copies = repeats(rows.digests_without(), days)
         within = self._beyond(rows, copies, self.within, "rows before them")
         if within is not None or self.across is None:
             return within
-        before = copies_of_days_before(rows.content_digests, days)
+        digests = self.digests(rows)
+        before = copies_of_days_before(digests, days)
         for batch in rows.earlier[-WINDOW:]:
-            before |= batch.contents.hold(rows.content_digests)[0]
-        found = self._beyond(rows, before, self.across, "rows of days before")
+            before |= batch.contents.hold(digests)[0]
+        found = self._beyond(rows, before, self.across, "rows of days before", self.dated)
         if found is None or not self.telling:
             return found
         return replace(
@@ -180,15 +191,19 @@ class NewContent(Law, frozen=True, kw_only=True):
             f"tells days apart is, such as {listed(self.telling, 3)}",
         )
 
-    def _beyond(self, rows: Rows, copies: Array, usual: float, where: str) -> Broken | None:
+    def _beyond(
+        self, rows: Rows, copies: Array, usual: float, where: str, dated: tuple[str, ...] = ()
+    ) -> Broken | None:
         share = float(copies.mean())
         if copies.sum() <= 1 or share <= by_chance(usual, len(rows)):
             return None
+        *others, last = "key", "event time", *dated
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{counted(int(copies.sum()), 'row')} of {len(rows):,} have, but for key and "
-            f"event time, all values of {where}; on training days at most {100 * usual:.3g} % had",
+            message=f"{counted(int(copies.sum()), 'row')} of {len(rows):,} have, but for "
+            f"{', '.join(others)} and {last}, all values of {where}; on training days at "
+            f"most {100 * usual:.3g} % had",
             rows=np.flatnonzero(copies),
             strict=self.is_strict and share > TIMES * usual + FEW,
             numbers={"copies": int(copies.sum())},
@@ -213,18 +228,46 @@ def discover(training: TrainingRows) -> list[NewKeys | OwnDay | NewContent]:
         NewKeys(columns=(key,), days=days, last_day=last, keys=Digests.of(rows.key_digests)),
         OwnDay(columns=(time,), days=days, first_day=first, last_day=last),
     ]
-    within, across = shares_of_copies(rows.content_digests, training.day_of, training.days)
+    within, _ = shares_of_copies(rows.digests_without(), training.day_of, days)
     if within <= MOST_USUAL:
-        usual = across if across <= MOST_USUAL else None
-        telling = () if usual is None else _telling(training)
-        found.append(
-            NewContent(columns=(key,), days=days, within=within, across=usual, telling=telling)
-        )
+        found.append(_new_content(training, key, within))
     return found
 
 
-def _telling(training: TrainingRows) -> tuple[str, ...]:
-    """The columns of whose values on a day the day before has less than half, by rows."""
+def _new_content(training: TrainingRows, key: str, within: float) -> NewContent:
+    """What training days say of copies; what dates rows counts where others are too much alike."""
+    again = _again(training)
+    for dated in (_dated(training, again), ()):
+        digests = training.rows.digests_without(dated)
+        _, across = shares_of_copies(digests, training.day_of, training.days)
+        if across <= MOST_USUAL:
+            typical = {name: float(np.median(shares)) for name, shares in again.items()}
+            telling = sorted(typical, key=typical.__getitem__)
+            return NewContent(
+                columns=(key,),
+                days=training.days,
+                within=within,
+                across=across,
+                telling=tuple(name for name in telling if typical[name] < _SELDOM),
+                dated=dated,
+            )
+    return NewContent(columns=(key,), days=training.days, within=within, across=None)
+
+
+def _dated(training: TrainingRows, again: Mapping[str, Floats]) -> tuple[str, ...]:
+    """The columns that date a row: numbers and names that are new each day, and calendars."""
+    schema = training.rows.schema
+    new = {name for name, shares in again.items() if shares.max() <= _NEVER}
+    calendars = {law.columns[0] for law in calendar_laws(training)}
+    return tuple(
+        field.name
+        for field in schema
+        if field.name in calendars or (field.name in new and field.declared != "float")
+    )
+
+
+def _again(training: TrainingRows) -> dict[str, Floats]:
+    """The shares of a day's rows that have a value of the day before, by column and day."""
     order = np.argsort(training.day_of, kind="stable")
     edges = np.searchsorted(training.day_of[order], np.arange(training.days + 1))
     shares = {}
@@ -233,6 +276,5 @@ def _telling(training: TrainingRows) -> tuple[str, ...]:
         days = [places[start:end] for start, end in pairwise(edges.tolist())]
         known = [day[day >= 0] for day in days]
         again = [np.isin(day, before).mean() for before, day in pairwise(known) if len(day)]
-        shares[name] = float(np.median(again)) if again else 1.0
-    telling = [name for name, share in shares.items() if share < _SELDOM]
-    return tuple(sorted(telling, key=shares.__getitem__))
+        shares[name] = np.array(again or [1.0])
+    return shares

@@ -130,13 +130,16 @@ class Rows:
         assert key is not None, "rows that are scored have a key"
         return self.once("digests of keys", lambda: digests_of(self.columns[key]))
 
-    @property
-    def content_digests(self) -> Array:
-        """A digest of each row's values but for its key and event time: uint64."""
-        return self.once("digests of contents", self._digests_of_contents)
+    def digests_without(self, names: tuple[str, ...] = ()) -> Array:
+        """A digest of each row's values but for its key, event time and some others: uint64.
 
-    def _digests_of_contents(self) -> Array:
-        left_out = (self.schema.key, self.schema.event_time)
+        Args:
+            names: These others.
+        """
+        return self.once(("digests without", names), lambda: self._digests_without(names))
+
+    def _digests_without(self, names: tuple[str, ...]) -> Array:
+        left_out = (self.schema.key, self.schema.event_time, *names)
         kept = [name for name in self.columns if name not in left_out]
         digests = (self.value_digests(name)[self.values(name).places] for name in kept)
         return mixed(digests, len(self))
@@ -148,18 +151,19 @@ class Rows:
             lambda: np.append(digests_of(self.values(name).found), np.uint64(0)),
         )
 
-    def remembered(self, partition: str) -> Earlier:
+    def remembered(self, partition: str, dated: tuple[str, ...] = ()) -> Earlier:
         """What is kept of the rows, for the batches that follow.
 
         Args:
             partition: The day or file.
+            dated: The columns that date a row as its event time does.
         """
         return Earlier(
             partition=partition,
             rows=len(self),
             outside=float(self.outside.mean()) if self.outside is not None and len(self) else None,
             keys=Digests.of(self.key_digests),
-            contents=Digests.of(self.content_digests),
+            contents=Digests.of(self.digests_without(dated)),
         )
 
     def take(self, rows: Array | slice, day: str | None = None) -> Rows:

@@ -1,6 +1,7 @@
 """Rows are new, of their day, and no copies: as far as training days were."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,6 +121,25 @@ def test_copies_under_other_keys_are_found_within_and_across_batches(laws) -> No
     assert across.columns == ("id", "price")  # tills are the same ones every day
 
 
+def test_copies_of_days_before_are_found_under_numbers_that_are_new_each_day() -> None:
+    def numbered(days: range) -> Rows:
+        columns = sales(days)
+        columns["till"] = 5_000 + np.repeat(np.array(days), 40) * 20 + columns["till"]
+        return Rows(columns, SCHEMA, "America/New_York", str(START.astype("M8[D]") + days.start))
+
+    law = next(
+        one for one in laws_of(numbered(range(25)).columns).values() if isinstance(one, NewContent)
+    )
+    day, next_day = numbered(range(29, 30)), numbered(range(30, 31))
+    next_day.columns["price"][:] = day.columns["price"]
+    broken = law.find(replace(next_day, earlier=(day.remembered("2020-01-30", law.dated),)))
+
+    assert law.dated == ("till",)
+    assert broken is not None
+    assert broken.columns == ("id", "till", "price")
+    assert "but for key, event time and till, all values of rows of days before" in broken.message
+
+
 def test_a_day_that_is_a_copy_of_another_one_in_the_same_batch_is_found(laws) -> None:
     days = sales(range(30, 33))
     for name in ("till", "price"):
@@ -163,6 +183,6 @@ def test_rows_are_alike_only_if_all_values_are() -> None:
     columns = {name: array[:4] for name, array in sales().items()}
     columns["till"][:] = [1, 1, 2, 1]
     columns["price"][:] = [1.0, np.nan, 1.0, 1.0]
-    found = Rows(columns, SCHEMA).content_digests.tolist()
+    found = Rows(columns, SCHEMA).digests_without().tolist()
     assert found[0] == found[3]
     assert len(set(found)) == 3
