@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 from lockstep.artifacts.artifact import GOLDEN, Artifact
 from lockstep.artifacts.circumstances import (
     ONE_BY_ONE,
+    SEEDS,
     STRANGE,
     USUAL,
     Circumstances,
@@ -26,6 +28,7 @@ from lockstep.artifacts.circumstances import (
 )
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.outside import Reading, watching
+from lockstep.artifacts.sets import may_depend_on_order
 from lockstep.artifacts.snapshot import data_folder
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.plain import listed
@@ -50,7 +53,8 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
     others, and the records come in another order: see `lockstep.artifacts.circumstances`. They are
     decoded anew, from a DataFrame, and all columns and matrices are compared with the stored ones.
     Where these differ, it is tried which of the circumstances they depend on. Code that asks for
-    the time, the machine or a file is named where they agree, too: some day the answer matters.
+    the time, the machine or a file is named where they agree, too: some day the answer matters. Of
+    code that may depend on the order of a set, more seeds are tried, since that is often the same.
 
     Args:
         loaded: The version.
@@ -67,17 +71,28 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
     except ArtifactError as error:
         _replayed(loaded, USUAL, limit)  # which tells what it raises there, if it does
         return Comparison(setting=STRANGE.words, failure=str(error))
-    if found.ok:
-        return _asking(found, readings, loaded) if readings else found
-    return next(_failing(loaded, limit), found)
+    if not found.ok:
+        return next(_failing(loaded, limit, ONE_BY_ONE), found)
+    if readings:
+        return _asking(found, readings, loaded)
+    if may_depend_on_order(loaded.snapshot.modules.values()):
+        return next(_failing(loaded, limit, SEEDS, at_once=os.cpu_count() or 1), found)
+    return found
 
 
-def _failing(loaded: LoadedVersion, limit: timedelta) -> Iterator[Comparison]:
-    """Comparisons that are not ok, of circumstances that are tried one by one."""
-    for circumstances in ONE_BY_ONE:
-        found, _ = _replayed(loaded, circumstances, limit)
-        if not found.ok:
-            yield found
+def _failing(
+    loaded: LoadedVersion,
+    limit: timedelta,
+    tried: Sequence[Circumstances],
+    at_once: int = 1,
+) -> Iterator[Comparison]:
+    """Comparisons that are not ok, of circumstances that are tried one by one, or some at once."""
+    with ThreadPoolExecutor(at_once) as threads:
+        for start in range(0, len(tried), at_once):
+            some = tried[start : start + at_once]
+            for found, _ in threads.map(lambda one: _replayed(loaded, one, limit), some):
+                if not found.ok:
+                    yield found
 
 
 def _replayed(

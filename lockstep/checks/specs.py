@@ -193,7 +193,8 @@ ROUND_TRIP = Check(
     "round_trip",
     "The stored version, loaded in a new process, gives the golden records the very values that "
     "it gave when it was fitted. In that process the clock is 400 days ahead, strings are hashed "
-    "by another seed, time zone, locale and working directory are others, and the records come in "
+    "by another seed (where code may depend on the order of a set, by seven of them in turn), "
+    "time zone, locale and working directory are others, and the records come in "
     "another order. Where a value differs, each of these is tried by itself, and the message says "
     "with which one it differs. Where none differs, code of the version that asked there for the "
     "time, the machine, its language, the thread or whether a file is there is an error all the "

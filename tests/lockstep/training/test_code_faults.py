@@ -390,6 +390,15 @@ def test_what_it_depends_on_is_told(checkout: Checkout, tmp_path: Path) -> None:
     assert "with a clock that is 400 days ahead" in result.summary
 
 
+def test_the_first_of_a_small_set_is_found_to_depend_on_the_hash_seed(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    top = "FIRST = 1.0 + 'ABCDE'.index(list({*'ABCDE'})[0])"
+    result = after_the_fit(checkout.pipeline("return weight * FIRST", top), tmp_path / "version")
+    assert_load_is_named(result)
+    assert "hash seed" in result.summary
+
+
 ASKING = {
     "a_far_day": "date.today() >= date(2095, 1, 1)",
     "a_far_moment": "datetime.now() >= datetime(2095, 1, 1)",
