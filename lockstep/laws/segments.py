@@ -4,10 +4,15 @@ A segment is held against the other rows of the same day (a difference in differ
 Krueger, "Minimum wages and employment", 1994): what moves all of them, such as a season, cancels
 out, and what is left is far steadier than any level. So one origin in another unit is found in
 summer as in winter, and so is a column that is gone for one carrier or from noon on.
+
+Levels are Winsorised means (Tukey, "The future of data analysis", 1962): one number of a heavy
+tail, or of a code, moves none. They take enough rows that come by themselves: see `bunches`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
@@ -15,6 +20,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
+from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import (
     QUARTERS,
     Glance,
@@ -28,7 +34,8 @@ from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_ROWS = 10
-"""Rows of a segment, and of the others, that a difference between them takes."""
+"""Rows of a segment, and of the others, that a difference between them takes: as many as come by
+themselves, or bunches."""
 ENOUGH_HOURS = 3
 """Hours in which a segment, and the others, have a value that a difference between levels takes,
 where they have rows in as many: all rows of an hour may share one measurement."""
@@ -36,6 +43,9 @@ LOST = 0.1
 """Difference between missing shares, beyond all that there were, that a column makes by itself."""
 GONE = 0.1
 """Share of the fewest values that a segment ever had below which its column is gone there."""
+TAIL = 0.02
+"""Share of a day's numbers on either side that count as the nearest of the others: a few rows far
+out, of which other laws tell, are no level."""
 _LEVEL = "level of "
 _MISSING = "missing of "
 
@@ -50,6 +60,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             other rows to compare with.
         known: The smallest share of a day's rows of each segment that had a value; none of a
             version that an older Lockstep fitted.
+        bunches: In which bunches the rows come, as far as the column tells.
     """
 
     binds: ClassVar[bool] = False
@@ -58,6 +69,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     labels: tuple[str, ...]
     always: tuple[str, ...] = ()
     known: tuple[float, ...] = ()
+    bunches: Bunches = ALONE
 
     @property
     def says(self) -> str:
@@ -75,10 +87,13 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             return {}
         if not all(_sizes(seen, parted)[self.labels.index(one)] for one in self.always):
             return {}
-        told = seen.rows.once(
-            ("segments", self.category, self.labels), lambda: _measured(seen, parted)
+        found = seen.rows.once(("segments", parted), lambda: _measured(seen, parted))[column]
+        effects = self.bunches.effects(seen, parted)
+        return dict(
+            one
+            for what, means in found.items()
+            for one in means.readings(what, self.labels, effects)
         )
-        return told[column]
 
     def is_told(self, name: str, rows: Rows) -> bool:
         """See `Banded.is_told`; a level by values of enough hours, within and without."""
@@ -109,7 +124,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             size, known_of = _known_rows(seen, parted)
             known = known_of[self.columns[0]]
             expected = np.array(self.known) * size
-            gone = np.flatnonzero((expected >= ENOUGH_ROWS) & (known < GONE * expected))
+            enough = expected >= ENOUGH_ROWS * self.bunches.effects(seen, parted)[0]
+            gone = np.flatnonzero(enough & (known < GONE * expected))
             if len(gone):
                 label = self.labels[gone[0]]
                 positions = self.rows_of(part.rows, f"{_MISSING}{label}")
@@ -194,49 +210,87 @@ def _count_known(seen: Glance, parted: Segments) -> tuple[Ints, dict[str, Floats
     return _rows(seen, parted), dict(zip(columns, is_known @ is_in.T, strict=True))
 
 
-def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, Reading]]:
-    """The statistics of each column, all of them at once."""
+@dataclass(frozen=True)
+class _Means:
+    """Means of each segment of a day beside those of all other rows.
+
+    Attributes:
+        difference: The mean of each segment less that of the others.
+        sizes: Rows of each segment and of the others: 2 by segments.
+        spread: The variance of all rows.
+        least: The least noise: the digits of a mean.
+    """
+
+    difference: Floats
+    sizes: Floats
+    spread: float
+    least: float
+
+    def readings(
+        self, what: str, labels: tuple[str, ...], effects: Floats
+    ) -> Iterator[tuple[str, Reading]]:
+        """The differences with their standard errors, where there are rows enough.
+
+        Args:
+            what: What a statistic is named.
+            labels: The segments.
+            effects: How many rows of each segment, and of the others, tell as much as one.
+        """
+        enough = (self.sizes - ENOUGH_ROWS * effects).min(axis=0) >= 0
+        of_rows = (1 / np.maximum(self.sizes, 1)).sum(axis=0)
+        noise = np.sqrt(self.spread * of_rows) + self.least
+        for label, is_told, value, chance in zip(
+            labels, enough.tolist(), self.difference.tolist(), noise.tolist(), strict=True
+        ):
+            if is_told:
+                yield what + label, Reading(value, chance)
+
+
+def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:
+    """The means of what is missing, and of numbers, of each column, all of them at once."""
     schema = seen.rows.schema
     columns, numbers = value_columns(schema), number_columns(schema)
     is_in = np.equal.outer(np.arange(len(parted.labels)), parted.codes(seen)).astype(np.float64)
     gone = np.array([seen.missing(name) for name in columns], dtype=np.float64)
-    told = _differences(_MISSING, parted.labels, is_in, gone, np.ones_like(gone))
-    values = np.array([np.nan_to_num(seen.numbers(name), nan=0.0) for name in numbers])
-    is_known = np.array([~seen.missing(name) for name in numbers], dtype=np.float64)
+    told = [{_MISSING: one} for one in _means(is_in, gone, np.ones_like(gone))]
     if numbers:
-        levels = _differences(_LEVEL, parted.labels, is_in, values, is_known)
-        for name, readings in zip(numbers, levels, strict=True):
-            told[columns.index(name)].update(readings)
+        values = np.array([_winsorised(seen.numbers(name)) for name in numbers])
+        is_known = np.array([~seen.missing(name) for name in numbers], dtype=np.float64)
+        for name, one in zip(numbers, _means(is_in, values, is_known), strict=True):
+            told[columns.index(name)][_LEVEL] = one
     return dict(zip(columns, told, strict=True))
 
 
-def _differences(
-    what: str, labels: tuple[str, ...], is_in: Floats, values: Floats, is_known: Floats
-) -> list[dict[str, Reading]]:
-    """Mean of each segment less the mean of all other rows, with its standard error, by column.
+def _winsorised(numbers: Floats) -> Floats:
+    """Numbers of which those in the tails are drawn to where these begin; 0 where there is none."""
+    known = np.sort(numbers)  # what is missing comes last
+    known = known[: len(known) - np.count_nonzero(np.isnan(known))]
+    if not len(known):
+        return np.zeros_like(numbers)
+    few = int(TAIL * len(known))
+    clipped: Floats = np.nan_to_num(np.clip(numbers, known[few], known[-1 - few]), nan=0.0)
+    return clipped
+
+
+def _means(is_in: Floats, values: Floats, is_known: Floats) -> list[_Means]:
+    """The means of some columns.
 
     Args:
-        what: What the statistic is named.
-        labels: The segments.
         is_in: 1 where a row is in a segment, else 0: segments by rows.
         values: Values, 0 where there is none: columns by rows.
         is_known: 1 where there is a value, else 0: columns by rows.
     """
     own, own_size = values @ is_in.T, is_known @ is_in.T
     total, size = values.sum(axis=1, keepdims=True), is_known.sum(axis=1, keepdims=True)
+    others_size = size - own_size
     with np.errstate(divide="ignore", invalid="ignore"):
-        difference = own / own_size - (total - own) / (size - own_size)
+        difference = own / own_size - (total - own) / others_size
         mean = total / size
         spread = np.maximum((values * values).sum(axis=1, keepdims=True) / size - mean * mean, 0)
-        noise = np.sqrt(spread * (1 / own_size + 1 / (size - own_size))) + 1e-9 * abs(mean)
-    enough = np.minimum(own_size, size - own_size) >= ENOUGH_ROWS
-    found = []
-    for is_told, one, chance in zip(
-        enough.tolist(), difference.tolist(), noise.tolist(), strict=True
-    ):
-        triples = zip(labels, is_told, one, chance, strict=True)
-        found.append({what + label: Reading(x, y) for label, told, x, y in triples if told})
-    return found
+    sizes = np.stack([own_size, others_size], axis=1)
+    return list(
+        map(_Means, difference, sizes, spread[:, 0].tolist(), (1e-9 * abs(mean[:, 0])).tolist())
+    )
 
 
 def discover(training: TrainingRows) -> list[Segmented]:
@@ -251,6 +305,7 @@ def discover(training: TrainingRows) -> list[Segmented]:
     parts = [*categories(training.rows)]
     if training.rows.schema.event_time is not None:
         parts.append(Segments(None, QUARTERS))
+    bunches = bunches_of(training)
     candidates = [
         Segmented(
             columns=(column, *([] if one.column is None else [one.column])),
@@ -258,6 +313,7 @@ def discover(training: TrainingRows) -> list[Segmented]:
             category=one.column,
             labels=one.labels,
             always=_always(one, days),
+            bunches=bunches[column],
         )
         for one in parts
         for column in value_columns(training.rows.schema)
@@ -271,10 +327,12 @@ def discover(training: TrainingRows) -> list[Segmented]:
 def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:
     """The smallest share of a day's rows with a value, by segment; 0 where too few days tell."""
     parted = Segments(law.category, law.labels)
-    counts = [_known_rows(glance(day), parted) for day in days]
+    seen = [glance(day) for day in days]
+    counts = [_known_rows(day, parted) for day in seen]
     size = np.array([one for one, _ in counts])
+    effects = np.array([law.bunches.effects(day, parted)[0] for day in seen])
     shares = np.array([known[law.columns[0]] for _, known in counts]) / np.maximum(size, 1)
-    is_told = size >= ENOUGH_ROWS
+    is_told = size >= ENOUGH_ROWS * effects
     smallest = np.where(is_told, shares, 1.0).min(axis=0)
     smallest[is_told.sum(axis=0) < ENOUGH_DAYS] = 0.0
     return tuple(float(f"{one:.4g}") for one in smallest)

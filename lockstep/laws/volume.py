@@ -10,6 +10,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, show
+from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
@@ -29,7 +30,8 @@ _SEGMENTS = 50
 """Values of a column by which rows are parted into segments."""
 _LEAST_EXPECTED = 10.0
 """Rows that a segment has by its smallest share on a training day, so that fewer say anything: of
-a batch, and of the largest training day, or its share is known of too few rows."""
+a batch, and of the largest training day, or its share is known of too few rows. Where rows come in
+bunches, as many bunches."""
 _GONE = 0.1
 """Share of the fewest rows that a segment ever had below which it is gone."""
 _FEW = 0.5
@@ -102,6 +104,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         term: What parts the rows.
         values: The values that have many rows on every training day.
         least: The smallest share of a training day's rows that each of them had.
+        bunches: In which bunches the rows come, as far as the column tells.
     """
 
     binds: ClassVar[bool] = False
@@ -109,6 +112,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
     term: Term
     values: tuple[str | float | bool, ...]
     least: tuple[float, ...]
+    bunches: Bunches = ALONE
 
     @property
     def says(self) -> str:
@@ -124,6 +128,9 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             if share * len(rows) >= _LEAST_EXPECTED
             and counts.get(value, 0) < _FEW * share * len(rows)
         ]
+        if few:
+            enough = _LEAST_EXPECTED * self.bunches.effect(rows)
+            few = [one for one in few if one[2] * len(rows) >= enough]
         if not few:
             return None
         few.sort(key=lambda one: one[0])
@@ -203,10 +210,12 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
     if training.has_days and schema.event_time is not None:
         terms.append(Term(schema.event_time, "hour of the day"))
     few = [term for term in terms if 1 < len(term.values(rows).found) <= _SEGMENTS]
-    return [law for term in few if (law := _segments(training, term)) is not None]
+    bunches = bunches_of(training)
+    found = (_segments(training, term, bunches[term.column]) for term in few)
+    return [law for law in found if law is not None]
 
 
-def _segments(training: TrainingRows, term: Term) -> RowsASegment | None:
+def _segments(training: TrainingRows, term: Term, bunches: Bunches) -> RowsASegment | None:
     """The values of which every training day has many rows, with their smallest shares."""
     values, day_of = term.values(training.rows), training.day_of
     counts = np.zeros((training.days, len(values.found)))
@@ -214,7 +223,8 @@ def _segments(training: TrainingRows, term: Term) -> RowsASegment | None:
     np.add.at(counts, (day_of[known], values.places[known]), 1)
     rows = np.bincount(day_of[day_of >= 0], minlength=training.days)
     shares = (counts / rows[:, None]).min(axis=0)
-    kept = np.flatnonzero(shares * rows.max() >= _LEAST_EXPECTED)
+    enough = _LEAST_EXPECTED * bunches.effect(training.rows)
+    kept = np.flatnonzero(shares * rows.max() >= enough)
     if not len(kept):
         return None
     return RowsASegment(
@@ -223,6 +233,7 @@ def _segments(training: TrainingRows, term: Term) -> RowsASegment | None:
         term=term,
         values=tuple(values.found[kept].tolist()),
         least=tuple(shares[kept].tolist()),
+        bunches=bunches,
     )
 
 
