@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.dependencies import (
     Search,
@@ -35,6 +35,10 @@ _MOST_OF_ALL = 50_000
 """Entries of all tables of a version."""
 ROWS_AN_ENTRY = 5
 """Rows that it takes, on average, until a value is known for what determines it."""
+ROWS_A_NUMBER = 2
+"""The same where only those are kept that were there most often, such as numbers of articles."""
+_MOST_NUMBERS = 8
+"""Columns of such numbers that are tried, those of the fewest different ones."""
 DAYS_AN_ENTRY = 2.0
 """Days on which an entry was seen, on average: on one alone, rows agree as they do within it."""
 
@@ -61,7 +65,9 @@ class LookUp(Law, frozen=True, kw_only=True):
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows that have another value than training knew."""
-        entries, values = self._entries(rows), self.dependent.values(rows)
+        what = ("entries", self.determinants, self.given)
+        entries = rows.once(what, lambda: self._entries(rows))
+        values = self.dependent.values(rows)
         known = {value: place for place, value in enumerate(self.then)}
         cells = cells_of(values.found)
         codes = np.array([*(known.get(cell, -1) for cell in cells), known.get(None, -1)])
@@ -125,40 +131,61 @@ def discover(training: TrainingRows) -> list[LookUp]:
 
 
 def _found(search: Search) -> Iterator[LookUp]:
-    """What holds on all days, by one determinant and then by two."""
+    """What holds on all days, by one determinant, by two, and then by numbers of many things."""
     known: set[tuple[Term, Term]] = set()
     everywhere = np.zeros(len(search.rows), dtype=np.int64)
     order = shuffled(everywhere)
-    singles = [*search.singles, *_clock_offset(search)]
+    for terms in _determinants(search):
+        groups = grouped(search.rows, terms)
+        often = _often(groups, search.day_of)
+        if often.sum() < DAYS_AN_ENTRY * np.count_nonzero(often):
+            continue
+        for dependent in search.candidates(terms, groups):
+            if any((term, dependent) in known for term in terms):
+                continue
+            if any((terms[0], one) in known for one, other in known if other == dependent):
+                continue  # told by what is told
+            places = dependent.values(search.rows).places
+            if rows_differ(groups, places, missing=True).any():
+                continue
+            if days_broken(groups, places[order], search.day_of) < ENOUGH_DAYS:
+                continue  # what shuffled values keep as well holds by chance
+            if len(terms) == 1:
+                known.add((terms[0], dependent))
+            yield _law(search, terms, dependent, groups, often)
+
+
+def _determinants(search: Search) -> Iterator[tuple[Term, ...]]:
+    """What may be looked up: terms of few values, two of them, and then such of many values."""
+    few = [term for term in search.singles if term.part != "hour"]
+    few += _clock_offset(search)
+    most = min(MOST_ENTRIES, len(search.rows) // ROWS_AN_ENTRY)
     for size in (1, 2):
-        for terms in combinations(singles, size):
-            if any(term.part == "hour" for term in terms):
-                continue
-            groups = grouped(search.rows, terms)
-            count = int(groups.max(initial=-1)) + 1
-            if not 1 < count <= min(MOST_ENTRIES, len(groups) // ROWS_AN_ENTRY):
-                continue
-            if _days_an_entry(groups, search.day_of) < DAYS_AN_ENTRY:
-                continue
-            for dependent in search.candidates(terms, groups):
-                if any((term, dependent) in known for term in terms):
-                    continue
-                places = dependent.values(search.rows).places
-                if rows_differ(groups, places, missing=True).any():
-                    continue
-                if days_broken(groups, places[order], search.day_of) < ENOUGH_DAYS:
-                    continue  # what shuffled values keep as well holds by chance
-                if size == 1:
-                    known.add((terms[0], dependent))
-                yield _law(search, terms, dependent, groups)
+        for terms in combinations(few, size):
+            if 1 < _count(search, terms) <= most:
+                yield terms
+    fields = (one for one in search.rows.schema if one.role == "value")
+    named = [Term(one.name) for one in fields if one.kind is Kind.TEXT or one.declared != "float"]
+    sizes = {(term,): _count(search, (term,)) for term in named}
+    many = [
+        terms
+        for terms, size in sizes.items()
+        if (terms[0] not in few or size > most) and 1 < size <= len(search.rows) // ROWS_A_NUMBER
+    ]
+    yield from sorted(many, key=sizes.__getitem__)[:_MOST_NUMBERS]
 
 
-def _days_an_entry(groups: Array, day_of: Array) -> float:
-    """On how many days an entry was seen, on average."""
+def _count(search: Search, terms: tuple[Term, ...]) -> int:
+    """How many entries a table has."""
+    return int(grouped(search.rows, terms).max(initial=-1)) + 1
+
+
+def _often(groups: Array, day_of: Array) -> Array:
+    """On how many days each group was seen."""
     known = (groups >= 0) & (day_of >= 0)
     days = int(day_of.max(initial=0)) + 1
     pairs = np.unique(groups[known] * days + day_of[known])
-    return len(pairs) / max(len(np.unique(groups[known])), 1)
+    return np.bincount(pairs // days, minlength=int(groups.max(initial=-1)) + 1)
 
 
 def _clock_offset(search: Search) -> list[Term]:
@@ -174,9 +201,13 @@ def _clock_offset(search: Search) -> list[Term]:
     return [term] if len(days) > 1 and min(days) >= ENOUGH_DAYS else []
 
 
-def _law(search: Search, terms: tuple[Term, ...], dependent: Term, groups: Array) -> LookUp:
-    _, first = np.unique(groups, return_index=True)
-    first = first[groups[first] >= 0]
+def _law(
+    search: Search, terms: tuple[Term, ...], dependent: Term, groups: Array, often: Array
+) -> LookUp:
+    """The law, with the entries that were there most often."""
+    found, first = np.unique(groups, return_index=True)
+    found, first = found[found >= 0], first[found >= 0]
+    first = first[np.sort(np.argsort(-often[found], kind="stable")[:MOST_ENTRIES])]
     return LookUp(
         columns=(dependent.column, *(term.column for term in terms)),
         days=search.days,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
+from lockstep.laws import lookups
 from lockstep.laws.lookups import LookUp, discover
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -81,6 +82,25 @@ def test_what_each_day_has_values_of_its_own_for_is_not_looked_up() -> None:
     columns["start"] = np.array([f"trip {number}" for number in numbers], dtype=object)
     columns["miles"] = numbers % 7 * 1.5
     assert not any("miles" in says for says in found(columns))
+
+
+def test_of_numbers_of_many_things_those_are_looked_up_that_were_there_most_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lookups, "MOST_ENTRIES", 100)
+    columns = trips(rows=100)
+    numbers = np.random.default_rng(1).zipf(1.2, len(columns["id"])) % 900
+    columns["start"] = np.array([f"n{number}" for number in numbers], dtype=object)
+    columns["stop"] = np.array([f"p{number * 7 % 11}" for number in numbers], dtype=object)
+    law = found(columns)["the stop that training knew for each start"]
+    day = {name: array[:3].copy() for name, array in columns.items()}
+    day["start"][:] = ["n1", "n2", "n899"]
+    day["stop"][:] = ["p7", "p4", "p4"]
+    broken = law.find(Rows(day, SCHEMA))
+
+    assert len(law.then) == 100
+    assert broken is not None
+    assert broken.rows.tolist() == [1]  # the last one is not known
 
 
 def test_a_value_that_is_gone_is_another_one(laws) -> None:
