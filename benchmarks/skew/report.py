@@ -130,7 +130,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     rows = [
         ("all", found),
         ("unseen half of data", found["unseen"]),
-        ("data faults written last", found["fresh"]),
+        ("data faults that were not seen", found["fresh"]),
         *found["by_class"].items(),
     ]
     lines = [
@@ -181,13 +181,15 @@ def _fault_row(one: Mapping[str, Any]) -> str:
 def _tables(tables: Iterable[Mapping[str, Any]]) -> list[str]:
     """What was found on other tables, and what was said of their clean days."""
     return [
-        "Other tables, which nothing was tuned on, their faults tried on days of all months:",
+        "Other tables, their faults tried on days of all months; nothing was tuned on those that "
+        "are not seen:",
         "",
-        "| table | faults | detected | located | contained | clean days | errors | "
+        "| table | seen | faults | detected | located | contained | clean days | errors | "
         "warnings or events alone |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
         *(
-            f"| {one['table']} | {one['total']} | {_share(one['detected'], one['total'])} | "
+            f"| {one['table']} | {'yes' if one['seen'] else 'no'} | {one['total']} | "
+            f"{_share(one['detected'], one['total'])} | "
             f"{_share(one['located'], one['detected'])} | "
             f"{_share(one['contained'], one['to_contain'])} | {one['clean_days']['days']} | "
             f"{one['clean_days']['errors']} | {one['clean_days']['days_with_warnings_or_events']} |"

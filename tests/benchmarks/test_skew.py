@@ -12,12 +12,13 @@ from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
 from benchmarks.skew.data import same_rows
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, half_of_name
+from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
-from benchmarks.skew.tables import FLIGHTS, TABLES
+from benchmarks.skew.tables import FLIGHTS, OTHERS, TABLES
 from benchmarks.skew.tools import Tool
 from lockstep.checks.results import CheckResult
 
@@ -55,9 +56,15 @@ def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
     assert days == FLIGHTS.days("fresh")
 
 
-def test_faults_that_have_been_looked_at_are_of_the_half_to_tune_on() -> None:
+def test_what_has_been_looked_at_is_tuned_on_and_what_was_written_last_is_of_neither_half() -> None:
     assert {*LATER_FAULTS} <= {*FLIGHTS.of("tuning")}
+    assert FLIGHTS.of("fresh") == [*HELD_OUT_FAULTS]
     assert {one.fault.half for one in DATA_FAULTS} == {*HALVES}
+
+
+def test_faults_of_a_table_are_tuned_on_once_it_has_been_looked_at() -> None:
+    for table in OTHERS.values():
+        assert table.of("tuning" if table.seen else "fresh") == [*table.faults]
 
 
 def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
@@ -141,8 +148,10 @@ def test_the_report_tells_other_tables_by_name() -> None:
     table = document(
         [Outcome(FAULT, {"d": Trial(True, True, True, "laws")})], heard({}).to_json(), {}, {}
     )
-    text = markdown(document([], {}, {"tables": {"hours": {"table": "Hours", **table}}}, {}))
-    assert "| Hours | 1 | 1 of 1 (100%) | 1 of 1 (100%) | 1 of 1 (100%) | 0 | 0 | 0 |" in text
+    text = markdown(
+        document([], {}, {"tables": {"hours": {"table": "Hours", "seen": False, **table}}}, {})
+    )
+    assert "| Hours | no | 1 | 1 of 1 (100%) | 1 of 1 (100%) | 1 of 1 (100%) | 0 | 0 | 0 |" in text
     assert f"| `{FAULT.name}` |" in text
 
 
