@@ -19,6 +19,7 @@ from lockstep.laws import (
     continuity,
     dependencies,
     forms,
+    gaps,
     identity,
     joined,
     joint,
@@ -44,6 +45,7 @@ from lockstep.laws.continuity import Continues
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
+from lockstep.laws.gaps import Gaps
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
@@ -72,6 +74,7 @@ AnyLaw = (
     | Dependency
     | Digits
     | Form
+    | Gaps
     | Grid
     | InStep
     | KnownNumbers
@@ -111,6 +114,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     continuity.discover,
     bounds.discover,
     forms.discover,
+    gaps.discover,
     known.discover,
     joint.discover,
     mass.discover,

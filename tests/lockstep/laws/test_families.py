@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.laws import (
     bounds,
     forms,
+    gaps,
     joint,
     known,
     mass,
@@ -39,7 +41,19 @@ from tests.lockstep.laws.tables import (
 
 FAMILIES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (bounds, forms, joint, known, mass, order, ranges, relations, segments, twins)
+    for module in (
+        bounds,
+        forms,
+        gaps,
+        joint,
+        known,
+        mass,
+        order,
+        ranges,
+        relations,
+        segments,
+        twins,
+    )
 }
 LATER_DAYS = (DAYS, 60, 91, 182, 274, 350)
 
@@ -69,6 +83,11 @@ def test_nothing_is_held_to_be_a_law_on_too_few_days(family):
 
 def shuffled(array: np.ndarray) -> np.ndarray:
     return array[np.random.default_rng(1).permutation(len(array))]
+
+
+def filled_on(array: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """Values with those of the row before of the same segment where there are none."""
+    return pd.Series(array).groupby(by).ffill().to_numpy()
 
 
 def every(number: int) -> np.ndarray:
@@ -110,6 +129,10 @@ def changed(name: str) -> Columns:
         "one row far out": {"heat": np.where(np.arange(len(north)) == 7, -999.0, day["heat"])},
         "counted from 100": {"load": day["load"] + 100},
         "some as at another site": {"load": np.where(known & every(10), 109.0, day["load"])},
+        "filled with the row before": {"load": filled_on(day["load"], day["site"])},
+        "filled with the row after": {
+            "load": filled_on(day["load"][::-1], day["site"][::-1])[::-1]
+        },
         "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
     }[name]
 
@@ -128,6 +151,8 @@ def changed(name: str) -> Columns:
         ("forms", "trailing blank", "unit"),
         ("forms", "cut", "id"),
         ("forms", "broken encoding", "site"),
+        ("gaps", "filled with the row before", "load"),
+        ("gaps", "filled with the row after", "load"),
         ("joint", "unit at other rows", "unit"),
         ("known", "counted from 100", "load"),
         ("mass", "filled with 0", "load"),
