@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import hypot, inf
+from math import hypot, inf, isinf, log
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -24,6 +24,10 @@ from lockstep.laws.glance import MOST_ROWS
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
+RATE = 0.01
+"""Share of batches without any change on which any statistic of any law is unusual, by chance."""
+ERROR_RATE = 0.002
+"""Share of them on which any is so far outside that it is held to be impossible."""
 UNUSUAL = 1.5
 """Half widths outside of its band, and beyond what any training day was, from which on a statistic
 is unusual that was not calibrated together with others: of an older version, or of a law alone."""
@@ -121,6 +125,24 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
         """How much passes it: the wider the band and its margins, the more."""
         margins = min(self.warns_beyond, _WIDEST) + min(self.blocks_beyond, _WIDEST)
         return self.highest - self.lowest + margins
+
+    def among(self, parts: int) -> Band:
+        """The band with limits that any of several parts passes as seldom as one passes its own.
+
+        What lies beyond a band has an exponential tail, of which both limits tell the scale: see
+        `margins`.
+
+        Args:
+            parts: Days or blocks of rows that are judged together.
+        """
+        if parts == 1 or isinf(self.blocks_beyond):
+            return self
+        further = log(parts) / log(RATE / ERROR_RATE) * (self.blocks_beyond - self.warns_beyond)
+        return msgspec.structs.replace(
+            self,
+            unusual=self.warns_beyond + further,
+            impossible=self.blocks_beyond + further,
+        )
 
     def limits(self, beyond: float, noise: float) -> tuple[float, float]:
         """The values that lie so far outside, below and above.
@@ -226,18 +248,15 @@ class Standing:
         law: Its law.
         name: Its name.
         reading: What it is.
+        band: Where it lay on the training days, with limits for as many days as are judged.
         share: How much of the way from the median to where it is unusual it goes: 1 there.
     """
 
     law: Banded
     name: str
     reading: Reading
+    band: Band
     share: float
-
-    @property
-    def band(self) -> Band:
-        """Where it lay on the training days."""
-        return self.law.bands[self.name]
 
     @property
     def histogram(self) -> str:
@@ -302,8 +321,9 @@ class Banded(Law, frozen=True, kw_only=True):
         Each day of a batch is judged by itself.
         """
         worst: tuple[tuple[bool, float], str, Reading, Part] | None = None
-        for part in days_like(rows, self.size):
-            found = self._worst(part.rows)
+        parts = days_like(rows, self.size)
+        for part in parts:
+            found = self._worst(part.rows, len(parts))
             if found is not None and (worst is None or found[0] > worst[0]):
                 worst = (*found, part)
         if worst is None:
@@ -333,29 +353,36 @@ class Banded(Law, frozen=True, kw_only=True):
             rows: The batch.
         """
         found: dict[str, Standing] = {}
-        for part in days_like(rows, self.size):
-            for one in self._standings(part.rows):
+        parts = days_like(rows, self.size)
+        for part in parts:
+            for one in self._standings(part.rows, len(parts)):
                 farther = one.name not in found or one.share > found[one.name].share
                 if farther and (one.share <= 1 or self.is_told(one.name, part.rows)):
                     found[one.name] = one
         return list(found.values())
 
-    def _standings(self, rows: Rows) -> list[Standing]:
-        """Where each statistic of a day stands; measured once, though judged and listed."""
-        return rows.once(("standings", id(self)), lambda: self._find_standings(rows))
+    def _standings(self, rows: Rows, parts: int) -> list[Standing]:
+        """Where each statistic of a day stands; measured once, though judged and listed.
 
-    def _find_standings(self, rows: Rows) -> list[Standing]:
+        Args:
+            rows: The rows of the day.
+            parts: How many days are judged.
+        """
+        return rows.once(("standings", id(self)), lambda: self._find_standings(rows, parts))
+
+    def _find_standings(self, rows: Rows, parts: int) -> list[Standing]:
         measured = self.measure(rows)
+        told = {name: measured[name] for name in self.bands if name in measured}
+        bands = {name: self.bands[name].among(parts) for name in told}
         return [
-            Standing(self, name, reading, usual.share(reading, only_above=self.only_above))
-            for name, usual in self.bands.items()
-            if (reading := measured.get(name)) is not None
+            Standing(self, name, reading, band, band.share(reading, only_above=self.only_above))
+            for (name, reading), band in zip(told.items(), bands.values(), strict=True)
         ]
 
-    def _worst(self, rows: Rows) -> tuple[tuple[bool, float], str, Reading] | None:
+    def _worst(self, rows: Rows, parts: int) -> tuple[tuple[bool, float], str, Reading] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""
         worst: tuple[tuple[bool, float], str, Reading] | None = None
-        for one in self._standings(rows):
+        for one in self._standings(rows, parts):
             if one.share > 1 and self.is_told(one.name, rows):
                 rank = (one.band.is_impossible(one.band.beyond(one.reading)), one.share)
                 if worst is None or rank > worst[0]:

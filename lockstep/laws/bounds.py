@@ -14,7 +14,7 @@ import numpy as np
 
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats
-from lockstep.laws.glance import Glancing, glance, number_columns
+from lockstep.laws.glance import Glancing, as_numbers, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.quantities import Quantity, clock_quantities
 from lockstep.laws.rows import Rows, TrainingRows
@@ -130,7 +130,7 @@ class Clocks(Glancing, frozen=True, kw_only=True, tag="clocks"):
         return _broken(self, rows, np.abs(minutes) >= 1, known, self.says)
 
 
-def _slack(numbers: Floats) -> Floats:
+def _slack(numbers: Floats | float) -> Floats:
     """What a difference leaves of numbers so large: far less than one, of whole numbers too."""
     return 1e-9 + 1e-15 * np.abs(numbers)
 
@@ -164,7 +164,7 @@ def discover(training: TrainingRows) -> list[AtMost | Clocks | NotNegative | Wit
     generator = np.random.default_rng(0)
     chosen = generator.permutation(len(rows))[:MOST_ROWS]
     names = number_columns(rows.schema)
-    numbers = {name: rows.columns[name].astype(np.float64, copy=False) for name in names}
+    numbers = {name: as_numbers(rows.columns[name]) for name in names}
     found: list[AtMost | Clocks | NotNegative | Within] = []
     for smaller in names:
         for larger in names:
@@ -226,7 +226,7 @@ def _at_most(
     lowest = np.full(training.days, np.inf)
     np.minimum.at(lowest, training.day_of[known], difference[known])
     closest = float(lowest.min())
-    touching = int(np.count_nonzero(lowest <= closest + _slack(lowest)))
+    touching = int(np.count_nonzero(lowest <= closest + _slack(closest)))
     if closest < 0 or touching < TOUCHING * training.days:
         return None
     least = closest if closest > 1e-9 else 0.0

@@ -20,7 +20,14 @@ import numpy as np
 from lockstep.columns.kinds import Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, training_days, with_bands
 from lockstep.laws.earlier import Earlier, Ends
-from lockstep.laws.glance import Glance, Segments, categories, glance, number_columns
+from lockstep.laws.glance import (
+    Glance,
+    Segments,
+    as_numbers,
+    categories,
+    glance,
+    number_columns,
+)
 from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -259,7 +266,7 @@ def discover(training: TrainingRows) -> list[Continues]:
     for column in number_columns(rows.schema):
         if len(rows.values(column).found) < ENOUGH_NUMBERS:
             continue
-        spread = float(np.nanstd(rows.columns[column].astype(np.float64)))
+        spread = float(np.nanstd(as_numbers(rows.columns[column])))
         laws = [
             (one.column, *law)
             for one in parts

@@ -30,7 +30,7 @@ from lockstep.laws.bands import (
     training_days,
     with_bands,
 )
-from lockstep.laws.glance import Glancing, glance, number_columns, text_columns
+from lockstep.laws.glance import Glancing, as_numbers, glance, number_columns, text_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -316,7 +316,7 @@ def _between(column: str, days: list[Rows]) -> dict[float, int]:
 
 def _round(rows: Rows, column: str) -> dict[float, Array]:
     """Which of a column's values are multiples of each step that its type leaves open."""
-    found = glance(rows).rows.values(column).found.astype(np.float64)
+    found = as_numbers(glance(rows).rows.values(column).found)
     finest = 1.0 if rows.schema[column].declared == "int" else 0.0
     return {step: _is_whole(found / step) for step in _STEPS if step > finest}
 
@@ -380,7 +380,7 @@ def _lies(numbers: Floats, step: float, start: float) -> Array:
 
 
 def _grid(column: str, days: list[Rows], *, is_whole: bool) -> Grid | None:
-    found = [day.values(column).found.astype(np.float64) for day in days]
+    found = [as_numbers(day.values(column).found) for day in days]
     found = [one[np.isfinite(one)] for one in found]
     everything = np.unique(np.concatenate(found)) if found else np.empty(0)
     if len(everything) < ENOUGH_VALUES:

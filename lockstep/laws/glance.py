@@ -21,7 +21,14 @@ MOST_ROWS = 50_000
 """Rows of a batch that statistics are taken of: a share of them is known to 0.5 % then."""
 MOST_SEGMENTS = 24
 """Values that a category has at most whose rows are judged by themselves."""
+LARGEST = 1e70
+"""What numbers beyond it, such as the largest that there is, are taken for: all have squares."""
 _NUMBERS = (Kind.FLOAT, Kind.INT, Kind.BOOL)
+
+
+def as_numbers(array: Array) -> Floats:
+    """Values as float64; NaN where there is none."""
+    return np.clip(array.astype(np.float64, copy=False), -LARGEST, LARGEST)
 
 
 def number_columns(schema: Schema) -> tuple[str, ...]:
@@ -58,9 +65,7 @@ class Glance:
 
     def numbers(self, column: str) -> Floats:
         """A column as float64; NaN where it is missing."""
-        return self.rows.once(
-            ("numbers", column), lambda: self.rows.columns[column].astype(np.float64, copy=False)
-        )
+        return self.rows.once(("numbers", column), lambda: as_numbers(self.rows.columns[column]))
 
     def missing(self, column: str) -> Array:
         """Where a column is missing: bool, one a row."""

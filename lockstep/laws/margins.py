@@ -33,13 +33,17 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.laws.bands import Banded, Spans, how_far_outside, readings_of, short
+from lockstep.laws.bands import (
+    ERROR_RATE,
+    RATE,
+    Banded,
+    Spans,
+    how_far_outside,
+    readings_of,
+    short,
+)
 from lockstep.laws.law import ENOUGH_DAYS, Law
 
-RATE = 0.01
-"""Share of days without any change on which any statistic of any law is unusual, by chance."""
-ERROR_RATE = 0.002
-"""Share of them on which any is so far outside that it is held to be impossible."""
 _THIRDS = 3
 _WEEK = 7
 _MOST_WEEKS = 16

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Floats, Kind
-from lockstep.laws.glance import Glance, glance, number_columns
+from lockstep.laws.glance import Glance, as_numbers, glance, number_columns
 from lockstep.laws.rows import Rows
 
 Form = Literal["value", "logarithm", "minutes"]
@@ -103,7 +103,7 @@ def clocks(rows: Rows) -> list[str]:
     for one in schema:
         if one.declared != "int" or one.role != "value":
             continue
-        values = rows.values(one.name).found.astype(np.float64)
+        values = as_numbers(rows.values(one.name).found)
         values = values[~np.isnan(values)]
         if len(values) >= _ENOUGH_TIMES and np.all(
             (values >= 0) & (values <= 2400) & (values % 100 < 60)
@@ -120,7 +120,7 @@ def plain_quantities(rows: Rows) -> list[Quantity]:
     """
     found = []
     for name in number_columns(rows.schema):
-        values = rows.values(name).found.astype(np.float64)
+        values = as_numbers(rows.values(name).found)
         values = values[np.isfinite(values)]
         if rows.schema[name].kind is Kind.BOOL or len(values) < 3:
             continue

@@ -171,6 +171,16 @@ class Rows:
         return Rows(take_rows(self.columns, rows), self.schema, self.timezone, day)
 
 
+_BLOCKS = 40
+"""Blocks of which rows without an event time are made, so that their bands can be told."""
+_SMALLEST, _LARGEST = 50, 1_000
+"""Rows of a block."""
+
+
+def _block(rows: int) -> int:
+    return min(max(rows // _BLOCKS, _SMALLEST), _LARGEST)
+
+
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
     """The rows that laws are learnt from, and how they are parted into days.
@@ -191,15 +201,16 @@ class TrainingRows:
     has_days: bool
 
     @classmethod
-    def of(cls, rows: Rows, block: int = 1000) -> TrainingRows:
+    def of(cls, rows: Rows, block: int | None = None) -> TrainingRows:
         """Part rows into days by their event time, or into blocks.
 
         Args:
             rows: All rows.
-            block: Rows of a block, where there is no event time.
+            block: Rows of a block, where there is no event time; by how many there are if it is
+                not told.
         """
         if rows.days is None:
-            day_of = np.arange(len(rows)) // block
+            day_of = np.arange(len(rows)) // (block or _block(len(rows)))
             return cls(rows, day_of, int(day_of.max(initial=-1)) + 1, False)
         known = ~is_missing(rows.days)
         day_of = np.full(len(rows), -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from math import sqrt
 from statistics import median
 from typing import Any, ClassVar
 
@@ -30,8 +31,10 @@ _SEGMENTS = 50
 """Values of a column by which rows are parted into segments."""
 _LEAST_EXPECTED = 10.0
 """Rows that a segment has by its smallest share on a training day, so that fewer say anything: of
-a batch, and of the largest training day, or its share is known of too few rows. Where rows come in
-bunches, as many bunches."""
+a batch, and of the largest training day, or its share is known of too few rows."""
+_CHANCE = 3.0
+"""Standard deviations of a number of rows, by chance alone, by which they are fewer at least. Where
+rows come in bunches, as many bunches are counted."""
 _GONE = 0.1
 """Share of the fewest rows that a segment ever had below which it is gone."""
 _FEW = 0.5
@@ -129,8 +132,9 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             and counts.get(value, 0) < _FEW * share * len(rows)
         ]
         if few:
-            enough = _LEAST_EXPECTED * self.bunches.effect(rows)
-            few = [one for one in few if one[2] * len(rows) >= enough]
+            effect = self.bunches.effect(rows)
+            chance = [_CHANCE / sqrt(share * len(rows) / effect) for _, _, share in few]
+            few = [one for one, less in zip(few, chance, strict=True) if one[0] < 1 - less]
         if not few:
             return None
         few.sort(key=lambda one: one[0])

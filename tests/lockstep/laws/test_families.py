@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Schema
 from lockstep.laws import (
     bounds,
     forms,
@@ -433,3 +434,35 @@ def test_a_text_that_is_another_one_every_week_may_be_a_new_one():
     book = discover(learnt.columns, SCHEMA)
 
     assert book.find(of_weeks(35)) == []
+
+
+def test_numbers_that_are_there_on_few_days_are_not_always_below_others():
+    columns = reports(days=DAYS)
+    is_there = np.arange(len(columns["heat"])) < 4 * 288
+    apart = np.random.default_rng(0).exponential(4, len(is_there)) + 5
+    below = np.where(is_there, columns["heat"] - apart, np.nan)
+
+    found = bounds.discover(training(chill=below))
+
+    assert "chill" not in {one.columns[0] for one in found if isinstance(one, bounds.AtMost)}
+
+
+def test_the_largest_number_that_there_is_stands_for_none():
+    flow, later = reports(days=DAYS)["flow"], reports(DAYS)["flow"]
+    flow[::50] = later[::50] = np.finfo(np.float64).max
+
+    book = discover({**reports(days=DAYS), "flow": flow}, SCHEMA)
+
+    assert book.find(batch(flow=later)) == []
+
+
+def test_some_thousand_rows_without_times_are_parted_into_blocks_that_small_batches_are_like():
+    schema = Schema("Report", tuple(one for one in SCHEMA if one.name != "at"))
+    columns = {name: one for name, one in reports(days=DAYS).items() if name != "at"}
+    book = discover(columns, schema)
+    few = {name: one[:200] for name, one in reports(DAYS).items() if name != "at"}
+    mixed = {**few, "heat": few["heat"][::-1].copy()}
+
+    assert book.days == 40
+    assert [law for law in book.laws if not law.looks_at(Rows(few, schema))] == []
+    assert any(one.strict for one in book.find(Rows(mixed, schema)))

@@ -164,3 +164,12 @@ def test_spans_leave_out_what_is_not_told():
     assert found.middle.tolist() == [2.5, 6.0]
     assert found.days.tolist() == [4, 3]
     assert found.outside[:, 0].tolist() == pytest.approx([(2 - 1) / 0.5, 0, 0, (9 - 3) / 0.5])
+
+
+def test_of_five_days_judged_together_that_is_unusual_which_would_block_one():
+    laws, _ = calibrated(laws_of(normal(np.random.default_rng(0), (90, LAWS, len(NAMES)))))
+    band = laws[0].bands["zero"]
+
+    assert band.among(1) is band
+    assert band.among(5).unusual == pytest.approx(band.impossible)
+    assert band.among(5).impossible > band.impossible

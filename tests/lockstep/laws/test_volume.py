@@ -113,3 +113,12 @@ def test_a_city_of_a_third_of_its_rows_is_unusual(segments) -> None:
 def test_in_a_small_batch_an_hour_without_rows_says_nothing(segments) -> None:
     rows = batch(56, 4)
     assert [law.find(rows) for law in segments.values()] == [None, None]
+
+
+def test_few_rows_of_a_city_that_has_few_in_a_small_batch_may_be_chance(segments) -> None:
+    columns = calls(56, [44])
+    spare = np.flatnonzero(columns["city"] == "Bonn")[:6]
+    columns["city"][spare] = "Ulm"
+    assert segments["city"].find(Rows(columns, SCHEMA)) is None
+    columns["city"][columns["city"] == "Bonn"] = "Ulm"
+    assert segments["city"].find(Rows(columns, SCHEMA)).strict
