@@ -20,6 +20,7 @@ from lockstep.laws import (
     dependencies,
     forms,
     gaps,
+    hours,
     identity,
     joined,
     joint,
@@ -46,6 +47,7 @@ from lockstep.laws.dependencies import Dependency
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.gaps import Gaps
+from lockstep.laws.hours import UsualHour
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
@@ -98,6 +100,7 @@ AnyLaw = (
     | Stuck
     | Together
     | Twins
+    | UsualHour
     | Within
 )
 """Every kind of law: a union, by which stored laws are told apart."""
@@ -110,6 +113,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     identity.discover,
     joined.discover,
     volume.discover,
+    hours.discover,
     combinations.discover,
     continuity.discover,
     bounds.discover,
