@@ -3,7 +3,9 @@
 Only pairs of columns whose values go together in few of the ways in which they might, and of which
 training saw nearly all: each day of its second half has few rows with a pair that the first half
 does not have. The world has new ones now and then (a new route in summer), so only far more of
-them are an error.
+them are an error; or many different ones in neighbouring rows (a scan statistic; Naus, "The
+distribution of the size of the maximum cluster of points on a line", 1965): what is new in the
+world comes here and there, or is one combination again and again.
 """
 
 from __future__ import annotations
@@ -38,6 +40,14 @@ _FAR_TIMES = 10.0
 _FAR_BEYOND = 0.02
 """How many times that share, and what share of the rows beyond, no new custom explains."""
 
+_WINDOW = 40
+"""Neighbouring rows, as they are delivered, in which new pairs are counted, each once."""
+_CROWDED_TIMES = 2
+_CROWDED_BEYOND = 3
+"""How many times as many as there ever were, and how many beyond, no new custom brings."""
+_LEAST_CROWDED = 2
+"""What is taken for as many as there ever were where training had fewer."""
+
 
 class KnownPairs(Law, frozen=True, kw_only=True):
     """Values of two columns go together as training saw them.
@@ -50,6 +60,8 @@ class KnownPairs(Law, frozen=True, kw_only=True):
         usual: Largest share of a training day's rows, in the second half of the days, with a pair
             that no day of the first half had: of whichever two columns have most of them, since
             the customs of a table change in all of them.
+        crowded: Most new pairs, each counted once, in neighbouring rows of that half, of whichever
+            two columns have most; None of a version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -58,6 +70,7 @@ class KnownPairs(Law, frozen=True, kw_only=True):
     second: tuple[str | float | bool, ...]
     pairs: tuple[int, ...]
     usual: float
+    crowded: int | None = None
 
     @property
     def says(self) -> str:
@@ -73,19 +86,26 @@ class KnownPairs(Law, frozen=True, kw_only=True):
         known = np.zeros(len(self.first) * len(self.second), dtype=bool)
         known[list(self.pairs)] = True
         judged = (places[0] >= 0) & (places[1] >= 0)
-        odd = np.flatnonzero(judged & ~known[places[0] * len(self.second) + places[1]])
+        pairs = places[0] * len(self.second) + places[1]
+        odd = np.flatnonzero(judged & ~known[pairs])
         share = len(odd) / max(1, len(rows))
-        if len(odd) < 2 or share <= _TIMES * self.usual:
+        crowded = _most_in_a_window(odd, pairs[odd])
+        is_crowded = self.crowded is not None and (
+            crowded > _CROWDED_TIMES * self.crowded + _CROWDED_BEYOND
+        )
+        if len(odd) < 2 or not (is_crowded or share > _TIMES * self.usual):
             return None
         values = " and ".join(f"{name} {show(rows.columns[name][odd[0]])}" for name in self.columns)
+        near = f", and {self.crowded} pairs in {_WINDOW} neighbouring rows, now {crowded}"
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{self.columns[0]} and {self.columns[1]} go together in "
             f"{counted(len(odd), 'row')} of {len(rows):,} as they never did in training, such as "
-            f"{values}; in training at most {100 * self.usual:.3g} % of a day's rows were new",
+            f"{values}; in training at most {100 * self.usual:.3g} % of a day's rows were new"
+            f"{near if is_crowded else ''}",
             rows=odd,
-            strict=self.is_strict and share > _FAR_TIMES * self.usual + _FAR_BEYOND,
+            strict=self.is_strict and (is_crowded or share > _FAR_TIMES * self.usual + _FAR_BEYOND),
             numbers={"rows of new pairs": len(odd)},
         )
 
@@ -109,7 +129,12 @@ def discover(training: TrainingRows) -> list[KnownPairs]:
     pairs = combinations(names, 2)
     found = [law for pair in pairs if (law := _law(training, pair)) is not None]
     usual = max((law.usual for law in found), default=0.0)
-    return [msgspec.structs.replace(law, usual=max(usual, _LEAST_USUAL)) for law in found]
+    crowded = max((law.crowded or 0 for law in found), default=0)
+    crowded = max(crowded, _LEAST_CROWDED)
+    return [
+        msgspec.structs.replace(law, usual=max(usual, _LEAST_USUAL), crowded=crowded)
+        for law in found
+    ]
 
 
 def _law(training: TrainingRows, columns: tuple[str, str]) -> KnownPairs | None:
@@ -119,7 +144,8 @@ def _law(training: TrainingRows, columns: tuple[str, str]) -> KnownPairs | None:
     pairs, pair_of = np.unique(numbers, return_inverse=True)
     if len(pairs) > min(_MOST_PAIRS, _MOST_OF_ALL * len(one.found) * len(other.found)):
         return None
-    usual = _most_new(pair_of, training.day_of[known], training)
+    new = _new_in_second_half(pair_of, training.day_of[known], training)
+    usual = _most_new(training.day_of[known][new], training)
     if usual > _COMPLETE:
         return None
     return KnownPairs(
@@ -129,17 +155,41 @@ def _law(training: TrainingRows, columns: tuple[str, str]) -> KnownPairs | None:
         second=tuple(other.found.tolist()),
         pairs=tuple(pairs.tolist()),
         usual=usual,
+        crowded=_most_in_a_window(np.flatnonzero(known)[new], pair_of[new]),
     )
 
 
-def _most_new(pair_of: Array, day_of: Array, training: TrainingRows) -> float:
-    """The largest share of a day's rows whose pair the first half of the days does not have."""
-    half = training.days // 2
+def _new_in_second_half(pair_of: Array, day_of: Array, training: TrainingRows) -> Array:
+    """Which rows have a pair that the first half of the days does not have."""
     first = np.full(int(pair_of.max(initial=-1)) + 1, training.days)
     np.minimum.at(first, pair_of, day_of)
-    new = np.bincount(day_of[first[pair_of] >= half], minlength=training.days)
+    return np.flatnonzero(first[pair_of] >= training.days // 2)
+
+
+def _most_new(days_of_new: Array, training: TrainingRows) -> float:
+    """The largest share of a day's rows, in the second half, that are new."""
+    new = np.bincount(days_of_new, minlength=training.days)
     rows = np.bincount(training.day_of[training.day_of >= 0], minlength=training.days)
-    return float((new / rows)[half:].max())
+    return float((new / rows)[training.days // 2 :].max())
+
+
+def _most_in_a_window(places: Array, pairs: Array) -> int:
+    """How many different pairs there are in neighbouring rows, at most.
+
+    Args:
+        places: Rows, in order.
+        pairs: The pair of each.
+    """
+    if not len(places):
+        return 0
+    by_pair = np.lexsort((places, pairs))
+    again = np.r_[False, pairs[by_pair][1:] == pairs[by_pair][:-1]]
+    before = np.full(len(places), -1)  # the row before of the same pair
+    before[by_pair[again]] = by_pair[np.flatnonzero(again) - 1]
+    start = np.arange(len(places))[:, None]
+    near = np.minimum(start + np.arange(_WINDOW), len(places) - 1)
+    is_in = (start + np.arange(_WINDOW) < len(places)) & (places[near] < places[start] + _WINDOW)
+    return int((is_in & (before[near] < start)).sum(axis=1).max())
 
 
 def _placed(values: Values, known: tuple[str | float | bool, ...]) -> Array:

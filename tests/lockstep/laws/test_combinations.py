@@ -62,6 +62,24 @@ def test_the_more_new_ways_the_worse(law, rows: int, strict: bool | None) -> Non
         assert broken.rows.tolist() == list(range(rows))
 
 
+def moved(places: np.ndarray) -> Rows:
+    """A long day in which some rows, no more than are usual, have a reason of another ward."""
+    columns = visits(1, days=1, rows=2_000)
+    wards = np.array([int(ward[1]) for ward in columns["ward"][places]])
+    shifts = 3 + np.arange(len(places)) % 5
+    columns["reason"][places] = [f"r{one}" for one in (wards + shifts) % 8]
+    return Rows(columns, SCHEMA)
+
+
+def test_many_new_ways_in_neighbouring_rows_are_worse_than_here_and_there(law) -> None:
+    close = law.find(moved(np.arange(600, 620)))
+    apart = law.find(moved(np.arange(20) * 90))
+
+    assert close is not None
+    assert close.strict
+    assert apart is None
+
+
 def test_values_that_training_never_saw_and_missing_ones_are_not_judged(law) -> None:
     columns = visits(1, days=1)
     columns["ward"][:50], columns["reason"][50:] = "new", None
