@@ -525,7 +525,7 @@ def had_before(values: Iterable[Iterable[Value]]) -> Iterator[frozenset[Value] |
         before.update(one)
 
 
-def share(count: float, rows: int) -> Reading:
+def share(count: float, rows: float) -> Reading:
     """A share as a reading, with what chance alone does (Agresti and Coull, 1998)."""
     expected = (count + 2) / (rows + 4)
     return Reading(count / max(rows, 1), float(np.sqrt(expected * (1 - expected) / (rows + 4))))

@@ -3,7 +3,8 @@
 What is counted are the shares that profilers of data keep of a column (Schelter et al.,
 "Automating large-scale data quality verification", VLDB 2018): of missing values, of zeros, of the
 commonest value, and of the smallest and the largest one, at which a clipped column piles up. A
-value that is far more frequent than it ever was is found by its own largest share.
+value that is far more frequent than it ever was is found by its own largest share, and so are these
+two: air is often saturated, but never was at 70 %.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lockstep.laws.bands import (
     training_days,
     with_bands,
 )
+from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import glance, number_columns, value_columns
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -34,9 +36,8 @@ _TOLD = {
     "missing": "are missing",
     "zero": "are 0",
     "commonest": "have one and the same value, {value}",
-    "smallest": "have {value}, the smallest value",
-    "largest": "have {value}, the largest value",
 }
+_ENDS = ("smallest", "largest")
 
 
 class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
@@ -45,11 +46,13 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
     Attributes:
         highest: The largest share of the rows of a day that each value had; of those that never
             had `RARE` of them, under none of them.
+        bunches: In which bunches the rows come, as far as the column tells.
     """
 
     binds: ClassVar[bool] = False
 
     highest: dict[str, float]
+    bunches: Bunches = ALONE
 
     @property
     def says(self) -> str:
@@ -59,7 +62,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
         grown = _most_grown(rows, self.columns[0], self.highest)
-        counted = _counted(rows, self.columns[0], self.highest)
+        counted = _counted(rows, self.columns[0], self.highest, self.bunches)
         return counted if grown is None else {**counted, _MORE: grown[1]}
 
     def sort_of(self, name: str) -> str:
@@ -74,6 +77,12 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
             return (
                 f"{value} stands in {reading.value:.1%} of the rows more of {column} than on any "
                 f"training day, where no value gained more than {usual.highest:.1%}"
+            )
+        if name in _ENDS:
+            return (
+                f"{value}, the {name} value of {column}, stands in {reading.value:.1%} of its rows "
+                f"more than on any training day, where the {name} one gained no more than "
+                f"{usual.highest:.1%}"
             )
         return (
             f"{reading.value:.1%} of {column} {_TOLD[name].format(value=value)}; on training days "
@@ -120,10 +129,20 @@ def _find_shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:
     return {str(found[place]): (place, float(counts[place]) / len(seen)) for place in places}
 
 
-def _counted(rows: Rows, column: str, highest: Mapping[str, float]) -> dict[str, Reading]:
-    """Shares of the rows; of the smallest and the largest value where it never had as large a one.
+def _counted(
+    rows: Rows, column: str, ever: Mapping[str, float], bunches: Bunches
+) -> dict[str, Reading]:
+    """Shares of the rows, and by how much those of the smallest and the largest value grew.
 
-    Which value is the smallest depends on whether a rarer one happens to be there.
+    Which value is the smallest depends on whether a rarer one happens to be there; it grows where
+    it never was as frequent, as the value at which a column is clipped. What is usual of that is
+    nothing, so that it is chance, of bunches, by which it is measured.
+
+    Args:
+        rows: The rows of a day.
+        column: The column.
+        ever: The largest share that each value had on other days, `RARE` of those left out.
+        bunches: In which bunches the rows come.
     """
     seen = glance(rows)
     total = len(seen)
@@ -135,10 +154,11 @@ def _counted(rows: Rows, column: str, highest: Mapping[str, float]) -> dict[str,
     told["commonest"] = share(float(counts.max()), total)
     if column in number_columns(rows.schema):
         told["zero"] = share(float(counts[found == 0].sum()), total)
-        for name, place in (("smallest", found.argmin()), ("largest", found.argmax())):
-            own = share(float(counts[place]), known)
-            if own.value > highest.get(str(found[place]), 0.0):
-                told[name] = own
+        apart = known / bunches.effect(seen.rows)
+        for name, place in zip(_ENDS, (found.argmin(), found.argmax()), strict=True):
+            before = ever.get(str(found[place]), RARE)
+            grown = max(float(counts[place]) / known - before, 0.0)
+            told[name] = Reading(grown, share(before * apart, apart).noise)
     return told
 
 
@@ -163,12 +183,14 @@ def discover(training: TrainingRows) -> list[Mass]:
         training: The training rows.
     """
     days = training_days(training)
-    return [law for name in value_columns(training.rows.schema) if (law := _mass(name, days))]
-
-
-def _mass(column: str, days: list[Rows]) -> Mass | None:
     if not days:
-        return None
+        return []
+    bunches = bunches_of(training)
+    found = (_mass(name, days, bunches[name]) for name in value_columns(training.rows.schema))
+    return [law for law in found if law is not None]
+
+
+def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
     shares = [_shares(day, column) for day in days]
     first: dict[str, float] = {}
     second: dict[str, float] = {}
@@ -186,7 +208,8 @@ def _mass(column: str, days: list[Rows]) -> Mass | None:
             if before is None or value in before
         }
         grown = _most_grown(day, column, of_others)
-        counted = _counted(day, column, {})
+        counted = _counted(day, column, of_others, bunches)
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
     highest = {value: float(f"{part:.4g}") for value, part in first.items()}
-    return with_bands(Mass(columns=(column,), days=0, highest=highest), measured, days)
+    law = Mass(columns=(column,), days=0, highest=highest, bunches=bunches)
+    return with_bands(law, measured, days)

@@ -392,6 +392,19 @@ def test_a_stored_book_finds_what_the_book_found():
     assert again.find(rows)
 
 
+def test_a_column_clipped_below_where_it_is_often_clipped_is_found():
+    often = np.minimum(reports(days=DAYS)["heat"], 62.0)
+    (law,) = (one for one in mass.discover(training(heat=often)) if one.columns == ("heat",))
+    day = np.minimum(reports(DAYS)["heat"], 62.0)
+
+    assert law.find(batch(heat=day)) is None
+    found = law.find(batch(heat=np.minimum(day, 58.0)))
+    assert found is not None
+    assert found.strict
+    assert set(found.rows) == set(np.flatnonzero(day >= 58.0))
+    assert "58.0, the largest value of heat, stands in" in found.message
+
+
 def test_training_days_with_an_incident_make_it_no_error(laws):
     rows = reports(days=DAYS)
     is_lost = (rows["at"].astype("datetime64[D]") == np.datetime64("2021-01-10")) & (
