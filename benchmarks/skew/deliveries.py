@@ -1053,7 +1053,8 @@ NUMBERS = (
         "pressure is 10 too low",
         "pressure",
         alter("pressure", lambda values: values - 10),
-        unfound="Pressure moves as much from one day to the next, and no other column tells it.",
+        unfound="On nights on which slopes turn, pressure moves as much until the morning, and no "
+        "other column tells it.",
     ),
     _data(
         "latitude_noisy",

@@ -2,9 +2,11 @@
 
 Where a batch begins, a number lies about where the one before it ended and where both lead: the
 step between them is told by the slopes on its two sides (a linear regression over the training
-days). What is left of it, as a multiple of how fast the number moves there, is small on a calm day
-and never large; a level that is off for all rows is large, though other days have that level. The
-square of it counts: normal errors become improbable with their square.
+days). How well they tell it is known by how far they lead apart, those of a few hours and of more,
+of both sides, and from standing still: what is left of the step, as a multiple of that, is never
+large, and days count the less in the regression the more their slopes differ (weighted least
+squares: Aitken, 1935). A level that is off for all rows is large, though other days have that
+level. The square of it counts: normal errors become improbable with their square.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Floats, Ints
-from lockstep.laws.bands import Band, Banded, Reading, training_days, with_bands
+from lockstep.laws.bands import (
+    IMPOSSIBLE,
+    Band,
+    Banded,
+    Reading,
+    training_days,
+    with_bands,
+)
 from lockstep.laws.earlier import Earlier, Ends
 from lockstep.laws.glance import (
     Glance,
@@ -31,8 +40,10 @@ from lockstep.laws.glance import (
 from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.rows import Rows, TrainingRows
 
-HOURS = 5
-"""Hours with a value on either side of a step, whose slope is taken."""
+WINDOWS = (5, 8)
+"""Hours with a value on either side of a step, of which slopes are taken."""
+HOURS = max(WINDOWS)
+"""Hours with a value on either side that it takes."""
 MOST_SEGMENTS = 8
 """Segments of a category within which steps are looked for."""
 ENOUGH_NUMBERS = 20
@@ -45,6 +56,8 @@ ALIKE = 1.0
 where their order tells nothing."""
 BETTER = 1.2
 """How many times as telling steps within segments have to be as those of all rows."""
+CALM = 0.5
+"""How far slopes lead apart between calm days, by the median of training days."""
 RETURNS = 0.5
 """Standard deviations of a column that a usual step goes at most, where nothing leads: one that
 begins each day anew goes further."""
@@ -59,7 +72,7 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
         labels: The segments.
         weights: What a step follows from: a constant, and how much of the way that the slopes
             before and after it lead in the hours between.
-        usual: How far slopes lead from a day to the next on the median training day.
+        usual: How far slopes lead apart between calm days.
         longest: Hours between two days at most, for a step to be told.
     """
 
@@ -98,8 +111,8 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
 
     def read(self, step: Step) -> Reading:
         """How improbable a step is."""
-        pace = self._beyond(step) / (step.pace + self.usual)
-        return Reading(pace * pace, 0.0)
+        times = self._beyond(step) / (step.apart + self.usual)
+        return Reading(times * times, 0.0)
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`; none where no batch next to it is known."""
@@ -113,8 +126,8 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
         return (
             f"{self.columns[0]} moves by {step.size:+.5g} {way}, in "
             f"{step.gap:.3g} hours: {self._beyond(step):+.4g} from where it leads on both sides, "
-            f"{sqrt(reading.value):.2g} times what it usually moves there; on training days "
-            f"at most {sqrt(usual.highest):.2g} times"
+            f"{sqrt(reading.value):.2g} times what these are apart there and usually; on training "
+            f"days at most {sqrt(usual.highest):.2g} times"
         )
 
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
@@ -144,24 +157,22 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         size: How far it goes.
         gap: How many hours it takes.
-        before: How far the slope before it leads in that time.
-        after: How far the slope after it leads.
+        leads: How far slopes lead in that time: those before it and those after it.
     """
 
     size: float
     gap: float
-    before: float
-    after: float
+    leads: tuple[float, ...]
 
     @property
     def terms(self) -> tuple[float, float]:
-        """What it follows from: a constant, and where both slopes lead."""
-        return 1.0, (self.before + self.after) / 2
+        """What it follows from: a constant, and where slopes lead on average."""
+        return 1.0, sum(self.leads) / len(self.leads)
 
     @property
-    def pace(self) -> float:
-        """How far it may go by its slopes."""
-        return max(abs(self.before), abs(self.after))
+    def apart(self) -> float:
+        """How far slopes lead apart, and from where it stands still."""
+        return max(*self.leads, 0.0) - min(*self.leads, 0.0)
 
 
 def step_between(
@@ -175,19 +186,23 @@ def step_between(
         longest: Hours between them at most.
     """
     steps = list(_steps_of(earlier, later, longest))
-    return None if not steps else Step(*np.mean(steps, axis=0).tolist())
+    if not steps:
+        return None
+    size, gap, *leads = np.mean(steps, axis=0).tolist()
+    return Step(size, gap, tuple(leads))
 
 
 def _steps_of(
     earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float
-) -> Iterator[tuple[float, float, float, float]]:
-    """The step of each segment: see `Step`."""
+) -> Iterator[tuple[float, ...]]:
+    """The step of each segment: its size, the gap, and where slopes lead; see `Step`."""
     for label in earlier.keys() & later.keys():
         one, other = earlier[label], later[label]
         gap = other.first_hours[0] - one.last_hours[-1]
         if 0 < gap <= longest:
-            before, after = _slope(one.last_hours, one.last), _slope(other.first_hours, other.first)
-            yield other.first[0] - one.last[-1], gap, gap * before, gap * after
+            before = (_slope(one.last_hours[-size:], one.last[-size:]) for size in WINDOWS)
+            after = (_slope(other.first_hours[:size], other.first[:size]) for size in WINDOWS)
+            yield other.first[0] - one.last[-1], gap, *(gap * lead for lead in (*before, *after))
 
 
 def _slope(hours: Sequence[int], values: Sequence[float]) -> float:
@@ -296,7 +311,12 @@ def _law(
     if len(told) < ENOUGH_DAYS or _ratio(pairs, longest) > ALIKE:
         return None
     sizes, terms = np.array([one.size for one in told]), np.array([one.terms for one in told])
-    weights = np.linalg.lstsq(terms, sizes, rcond=None)[0]
+    apart = np.array([one.apart for one in told])
+    usual = float(f"{CALM * np.median(apart):.6g}")
+    if not usual:
+        return None
+    scale = apart + usual
+    weights = np.linalg.lstsq(terms / scale[:, None], sizes / scale, rcond=None)[0]
     if abs(weights[0]) > RETURNS * spread:
         return None
     event_time = rows.schema.event_time
@@ -307,18 +327,19 @@ def _law(
         category=parted.column,
         labels=parted.labels,
         weights=tuple(float(f"{one:.6g}") for one in weights),
-        usual=float(f"{np.median([one.pace for one in told]):.6g}"),
+        usual=usual,
         longest=longest,
     )
-    if not law.usual:
-        return None
-    readings = iter(law.read(one) for one in _left_out(told, sizes - terms @ weights, terms))
+    beyond = sizes - terms @ weights
+    readings = iter(law.read(one) for one in _left_out(told, beyond, terms / scale[:, None]))
     measured: list[dict[str, Reading]] = [{}]
     measured += [{} if step is None else {_STEP: next(readings)} for step in steps]
     fitted = with_bands(law, measured, days)
     if fitted is None:
         return None
     band = fitted.bands[_STEP]
+    if band.reach > IMPOSSIBLE:  # a few days go far beyond all others, and others will
+        return None
     off = [
         law.read(msgspec.structs.replace(one, size=one.size + shift))
         for one in told
@@ -336,7 +357,7 @@ def _left_out(steps: Sequence[Step], beyond: Floats, terms: Floats) -> list[Step
     Args:
         steps: The steps.
         beyond: How far each goes beyond, having a part.
-        terms: What they follow from: steps by terms.
+        terms: What they follow from, each as it counts: steps by terms.
     """
     leverage = np.einsum("ij,ji->i", terms, np.linalg.pinv(terms))
     farther = beyond * leverage / np.maximum(1 - leverage, 1 / len(steps))

@@ -7,7 +7,7 @@ import pytest
 from lockstep.checks.laws import check_laws
 from lockstep.columns.kinds import Columns
 from lockstep.laws.book import Book
-from lockstep.laws.continuity import Continues, discover
+from lockstep.laws.continuity import Continues, Step, discover
 from lockstep.laws.earlier import Earlier
 from lockstep.laws.margins import calibrated
 from lockstep.laws.rows import Rows, TrainingRows
@@ -84,3 +84,14 @@ def test_a_number_that_begins_each_day_anew_does_not_go_on() -> None:
     columns = reports(days=DAYS)
     anew = columns["starts"] / 100 + np.random.default_rng(0).normal(0, 0.1, len(columns["id"]))
     assert "heat" not in {law.columns[0] for law in discover(training(heat=anew))}
+
+
+@pytest.mark.parametrize(
+    "leads", [(3.0, 3.0, -3.0, -3.0), (1.0, 7.0, 1.0, 1.0), (6.0, 6.0, 6.0, 6.0)],
+    ids=["sides differ", "hours differ", "fast"],
+)  # fmt: skip
+def test_a_step_counts_less_where_slopes_lead_apart_or_far(laws, leads) -> None:
+    (law,) = laws
+    lead = law.weights[0] + law.weights[1] * sum(leads) / 4
+    calm = Step(law.weights[0] + 5.0, 1.0, (0.0, 0.0, 0.0, 0.0))
+    assert law.read(Step(lead + 5.0, 1.0, leads)).value < law.read(calm).value / 2
