@@ -47,7 +47,7 @@ from lockstep.laws.dependencies import Dependency
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.gaps import Gaps
-from lockstep.laws.hours import UsualHour
+from lockstep.laws.hours import UsualHours
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
 from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
@@ -100,7 +100,7 @@ AnyLaw = (
     | Stuck
     | Together
     | Twins
-    | UsualHour
+    | UsualHours
     | Within
 )
 """Every kind of law: a union, by which stored laws are told apart."""

@@ -194,7 +194,7 @@ class NewContent(Law, frozen=True, kw_only=True):
     def _beyond(
         self, rows: Rows, copies: Array, usual: float, where: str, dated: tuple[str, ...] = ()
     ) -> Broken | None:
-        share = float(copies.mean())
+        share = int(copies.sum()) / max(len(rows), 1)
         if copies.sum() <= 1 or share <= by_chance(usual, len(rows)):
             return None
         *others, last = "key", "event time", *dated
