@@ -243,11 +243,14 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
     Attributes:
         between: By step, how many different numbers between its multiples every training day had
             at least; none of a version that an older Lockstep fitted.
+        rough: By step, the smallest share of the rows of a training day that lay between its
+            multiples, where that is large; none of an older version.
     """
 
     binds: ClassVar[bool] = False
 
     between: dict[float, int] = msgspec.field(default_factory=dict)
+    rough: dict[float, float] = msgspec.field(default_factory=dict)
 
     @property
     def says(self) -> str:
@@ -272,21 +275,33 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
 
     def _rounded(self, rows: Rows) -> Broken | None:
         """The first day whose numbers are all multiples of a step, as those of no other were."""
-        for part in days_like(rows, self.size) if self.between else ():
-            is_it_by_step = _round(part.rows, self.columns[0])
-            for step, fewest in self.between.items():
-                is_it = is_it_by_step[step]
-                if len(is_it) >= ENOUGH_BETWEEN and is_it.all():
+        for part in days_like(rows, self.size) if self.between or self.rough else ():
+            known = int(glance(part.rows).counts(self.columns[0]).sum())
+            for step, is_it in _round(part.rows, self.columns[0]).items():
+                says = self._says_rounded(step, len(is_it), known) if is_it.all() else ""
+                if says:
                     return Broken(
                         law=self,
                         columns=self.columns,
-                        message=f"All {len(is_it)} different values of {self.columns[0]} are "
-                        f"multiples of {step:g}; on every training day {fewest} or more were not",
+                        message=says,
                         rows=np.arange(len(rows)) if part.positions is None else part.positions,
                         strict=self.days >= ENOUGH_DAYS,
                         numbers={f"multiples of {step:g}{_DIFFERENT}": 1.0},
                     )
         return None
+
+    def _says_rounded(self, step: float, values: int, rows: int) -> str:
+        """What it means that all of so many values are multiples of a step; empty for nothing."""
+        if step in self.between and values >= ENOUGH_BETWEEN:
+            what, fewest = f"{values} different values", str(self.between[step])
+        elif values > 1 and self.rough.get(step, 0.0) * rows >= ENOUGH_BETWEEN:
+            what, fewest = f"{rows} values", f"{self.rough[step]:.0%}"
+        else:
+            return ""
+        return (
+            f"All {what} of {self.columns[0]} are multiples of {step:g}; on every training day "
+            f"{fewest} or more were not"
+        )
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -312,6 +327,22 @@ def _between(column: str, days: list[Rows]) -> dict[float, int]:
     counts = [{step: int((~it).sum()) for step, it in _round(day, column).items()} for day in days]
     fewest = {step: min(one[step] for one in counts) for step in counts[0]}
     return {step: count for step, count in fewest.items() if count >= ENOUGH_BETWEEN}
+
+
+ROUGH = 0.25
+"""Share of the rows of every training day that lay between the multiples of a step, from which on
+it tells of a rounding that on a day none does, however few different numbers there are."""
+
+
+def _rough(column: str, days: list[Rows]) -> dict[float, float]:
+    """The steps between whose multiples a large share of the rows of every day lay, and that."""
+    shares: dict[float, list[float]] = {}
+    for day in days:
+        counts = glance(day).counts(column)
+        for step, is_it in _round(day, column).items():
+            shares.setdefault(step, []).append(float(counts[~is_it].sum() / max(counts.sum(), 1)))
+    fewest = {step: min(of_days) for step, of_days in shares.items()}
+    return {step: float(f"{one:.4g}") for step, one in fewest.items() if one >= ROUGH}
 
 
 def _round(rows: Rows, column: str) -> dict[float, Array]:
@@ -439,7 +470,9 @@ def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
     # Of a few numbers, such as the offsets of clocks, a season may change how many are round.
     several = [name for name in numbers if len(training.rows.values(name).found) >= ENOUGH_VALUES]
     digits = [
-        msgspec.structs.replace(law, between=_between(law.columns[0], days))
+        msgspec.structs.replace(
+            law, between=_between(law.columns[0], days), rough=_rough(law.columns[0], days)
+        )
         for law in fitted([Digits(columns=(name,), days=0) for name in several], days)
     ]
     return [*(law for law in forms if law), *(law for law in grids if law), *digits]

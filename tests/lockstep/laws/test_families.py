@@ -229,6 +229,10 @@ def test_a_day_of_few_numbers_without_one_between_multiples_is_rounded(laws):
     assert found is not None
     assert found.strict
     assert "All 6 different values of heat are multiples of 1;" in found.message
+    fewer = held.find(batch(heat=50.0 + np.arange(len(batch())) % 2))
+    assert fewer is not None
+    assert "All 288 values of heat are multiples of 1;" in fewer.message
+    assert held.find(batch(heat=np.full(len(batch()), 50.0))) is None  # that is stuck, not rounded
 
 
 def test_of_large_whole_numbers_no_more_are_round_than_are():
