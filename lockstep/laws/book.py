@@ -26,6 +26,7 @@ from lockstep.laws import (
     joint,
     known,
     lags,
+    lasting,
     lookups,
     mass,
     order,
@@ -53,6 +54,7 @@ from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
 from lockstep.laws.known import KnownNumbers
 from lockstep.laws.lags import InStep
+from lockstep.laws.lasting import Lasts
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
@@ -81,6 +83,7 @@ AnyLaw = (
     | InStep
     | KnownNumbers
     | KnownPairs
+    | Lasts
     | LookUp
     | Mass
     | Mostly
@@ -110,6 +113,7 @@ FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
     approximate.discover,
     compositions.discover,
     calendars.discover,
+    lasting.discover,
     identity.discover,
     joined.discover,
     volume.discover,
@@ -212,7 +216,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             if isinstance(law, NewJoined)
         }
         dated = next((law.dated for law in self.laws if isinstance(law, NewContent)), ())
-        return msgspec.structs.replace(rows.remembered(partition, dated), ends=ends, joined=joined)
+        lasting = {
+            law.columns[0]: law.value_of(rows) for law in self.laws if isinstance(law, Lasts)
+        }
+        return msgspec.structs.replace(
+            rows.remembered(partition, dated), ends=ends, joined=joined, lasting=lasting
+        )
 
     def to_json(self) -> bytes:
         """As JSON."""

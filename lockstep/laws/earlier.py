@@ -86,6 +86,7 @@ class Earlier(msgspec.Struct, frozen=True):
         contents: Digests of their values but for key, event time, and what dates a row likewise.
         ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
         joined: Digests of what was joined to rows, of what laws of the version of then compare.
+        lasting: The values that are the same all day, of what such laws compare.
     """
 
     partition: str
@@ -95,6 +96,7 @@ class Earlier(msgspec.Struct, frozen=True):
     contents: Digests
     ends: dict[str, dict[str, Ends]] = {}
     joined: dict[str, Digests] = {}
+    lasting: dict[str, str | int | float | bool | None] = {}
 
 
 def digests_of(array: Array) -> Array:

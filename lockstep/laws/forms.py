@@ -131,7 +131,7 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
             is_it = _are_not(values.found.tolist(), frozenset(self.texts))
         else:
             is_it = _have(values.found.tolist())[name]
-            if is_it.mean() > 0.5 and self.bands[name].middle > 0.5:
+            if len(is_it) and is_it.mean() > 0.5 and self.bands[name].middle > 0.5:
                 is_it = ~is_it
         return seen.all_positions(np.r_[is_it, False][values.places])
 
