@@ -86,17 +86,13 @@ class Glance:
         name = self.rows.schema.event_time
         return None if name is None else np.argsort(self.rows.columns[name], kind="stable")
 
-    @cached_property
+    @property
     def quarter(self) -> Ints | None:
         """The quarter of the day of each row by the local clock, 0 to 3; None without times.
 
         -1 where its time is missing.
         """
-        times = self.rows.local_times
-        if times is None:
-            return None
-        hours = (times - times.astype("datetime64[D]")).astype("timedelta64[h]")
-        return np.where(np.isnat(times), -1, hours.astype(np.int64) // 6)
+        return quarters(self.rows)
 
     def codes(self, column: str, labels: tuple[str, ...]) -> Ints:
         """Which of some values each row has: its place among them, -1 for none of them.
@@ -165,6 +161,23 @@ class Segments:
             assert seen.quarter is not None, "quarters need an event time"
             return seen.quarter
         return seen.codes(self.column, self.labels)
+
+
+def quarters(rows: Rows) -> Ints | None:
+    """The quarter of the day of each of all rows: see `Glance.quarter`.
+
+    Args:
+        rows: Some rows.
+    """
+    return rows.once("quarters", lambda: _quarters(rows))
+
+
+def _quarters(rows: Rows) -> Ints | None:
+    times = rows.local_times
+    if times is None:
+        return None
+    hours = (times - times.astype("datetime64[D]")).astype("timedelta64[h]")
+    return np.where(np.isnat(times), -1, hours.astype(np.int64) // 6)
 
 
 QUARTERS = ("from 0 to 6 h", "from 6 to 12 h", "from 12 to 18 h", "from 18 to 24 h")

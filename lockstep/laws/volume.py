@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import date, timedelta
 from math import sqrt
 from statistics import median
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from lockstep.columns.kinds import Kind
+from lockstep.columns.kinds import Ints, Kind
 from lockstep.columns.plain import counted, listed, show
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
+from lockstep.laws.glance import QUARTERS, quarters
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
@@ -32,6 +33,8 @@ _SEGMENTS = 50
 _LEAST_EXPECTED = 10.0
 """Rows that a segment has by its smallest share on a training day, so that fewer say anything: of
 a batch, and of the largest training day, or its share is known of too few rows."""
+_LEAST_OF_A_QUARTER = 30.0
+"""The same of a quarter of the day: there are four times as many segments then."""
 _CHANCE = 3.0
 """Standard deviations of a number of rows, by chance alone, by which they are fewer at least. Where
 rows come in bunches, as many bunches are counted."""
@@ -108,6 +111,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         values: The values that have many rows on every training day.
         least: The smallest share of a training day's rows that each of them had.
         bunches: In which bunches the rows come, as far as the column tells.
+        quarter: The quarter of the day whose rows are looked at; None for all rows.
     """
 
     binds: ClassVar[bool] = False
@@ -116,24 +120,32 @@ class RowsASegment(Law, frozen=True, kw_only=True):
     values: tuple[str | float | bool, ...]
     least: tuple[float, ...]
     bunches: Bunches = ALONE
+    quarter: int | None = None
 
     @property
     def says(self) -> str:
         """It in a sentence."""
-        return f"each {self.term.says} has its share of the rows"
+        return f"each {self.term.says} has its share of the rows{self._when}"
+
+    @property
+    def _when(self) -> str:
+        return "" if self.quarter is None else f" {QUARTERS[self.quarter]}"
 
     def find(self, rows: Rows) -> Broken | None:
         """Values that have hardly any rows, though they had many on every training day."""
-        counts = _counts(self.term, rows)
+        chosen = _chosen(_table(self.term, rows), self.quarter)
+        size = int(chosen.sum())
+        found = self.term.values(rows).found.tolist()
+        counts = dict(zip(found, chosen.tolist(), strict=False))  # the last one is of no value
         few = [
-            (counts.get(value, 0) / (share * len(rows)), value, share)
+            (counts.get(value, 0) / (share * size), value, share)
             for value, share in zip(self.values, self.least, strict=True)
-            if share * len(rows) >= _LEAST_EXPECTED
-            and counts.get(value, 0) < _FEW * share * len(rows)
+            if share * size >= _expected(self.quarter)
+            and counts.get(value, 0) < _FEW * share * size
         ]
         if few:
             effect = self.bunches.effect(rows)
-            chance = [_CHANCE / sqrt(share * len(rows) / effect) for _, _, share in few]
+            chance = [_CHANCE / sqrt(share * size / effect) for _, _, share in few]
             few = [one for one, less in zip(few, chance, strict=True) if one[0] < 1 - less]
         if not few:
             return None
@@ -143,11 +155,11 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{counted(counts.get(value, 0), 'row')} of {len(rows):,} have {show(value)} "
-            f"as {self.term.says}, where on every training day {100 * least:.3g} % or more had"
-            f"{f'; likewise {listed(others, 3)}' if others else ''}",
+            message=f"{counted(counts.get(value, 0), 'row')} of {size:,}{self._when} have "
+            f"{show(value)} as {self.term.says}, where on every training day "
+            f"{100 * least:.3g} % or more had{f'; likewise {listed(others, 3)}' if others else ''}",
             strict=self.is_strict and share < _GONE,
-            numbers={f"rows of {show(value)}": counts.get(value, 0)},
+            numbers={f"rows of {show(value)}{self._when}": counts.get(value, 0)},
         )
 
 
@@ -215,19 +227,33 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
         terms.append(Term(schema.event_time, "hour of the day"))
     few = [term for term in terms if 1 < len(term.values(rows).found) <= _SEGMENTS]
     bunches = bunches_of(training)
-    found = (_segments(training, term, bunches[term.column]) for term in few)
+    has_quarters = training.has_days and schema.event_time is not None
+    found = (
+        _segments(training, term, bunches[term.column], quarter)
+        for term in few
+        for quarter in (None, *(range(len(QUARTERS)) if has_quarters else ()))
+        if quarter is None or term.part == "value"
+    )
     return [law for law in found if law is not None]
 
 
-def _segments(training: TrainingRows, term: Term, bunches: Bunches) -> RowsASegment | None:
+def _segments(
+    training: TrainingRows, term: Term, bunches: Bunches, quarter: int | None
+) -> RowsASegment | None:
     """The values of which every training day has many rows, with their smallest shares."""
     values, day_of = term.values(training.rows), training.day_of
     counts = np.zeros((training.days, len(values.found)))
-    known = (values.places >= 0) & (day_of >= 0)
+    chosen = day_of >= 0
+    if quarter is not None:
+        elsewhere = chosen & (quarters(training.rows) != quarter)
+        if not elsewhere.any():  # all of the day is in that quarter
+            return None
+        chosen &= ~elsewhere
+    known = chosen & (values.places >= 0)
     np.add.at(counts, (day_of[known], values.places[known]), 1)
-    rows = np.bincount(day_of[day_of >= 0], minlength=training.days)
-    shares = (counts / rows[:, None]).min(axis=0)
-    enough = _LEAST_EXPECTED * bunches.effect(training.rows)
+    rows = np.bincount(day_of[chosen], minlength=training.days)
+    shares = (counts / np.maximum(rows, 1)[:, None]).min(axis=0)
+    enough = _expected(quarter) * bunches.effect(training.rows)
     kept = np.flatnonzero(shares * rows.max() >= enough)
     if not len(kept):
         return None
@@ -238,11 +264,36 @@ def _segments(training: TrainingRows, term: Term, bunches: Bunches) -> RowsASegm
         values=tuple(values.found[kept].tolist()),
         least=tuple(shares[kept].tolist()),
         bunches=bunches,
+        quarter=quarter,
     )
 
 
-def _counts(term: Term, rows: Rows) -> dict[Any, int]:
-    """How many rows each value has."""
-    values = term.values(rows)
-    counts = np.bincount(values.places[values.places >= 0], minlength=len(values.found))
-    return dict(zip(values.found.tolist(), counts.tolist(), strict=True))
+def _expected(quarter: int | None) -> float:
+    """Rows that a segment has at least, so that fewer say anything."""
+    return _LEAST_EXPECTED if quarter is None else _LEAST_OF_A_QUARTER
+
+
+def _table(term: Term, rows: Rows) -> Ints:
+    """How many rows each value has in each quarter of the day: quarters by values.
+
+    The last quarter is that of rows of which the time is not known, the last value that of none.
+    """
+    return rows.once(("by quarter", term), lambda: _counted(term, rows))
+
+
+def _counted(term: Term, rows: Rows) -> Ints:
+    values, quarter = term.values(rows), quarters(rows)
+    known, unknown = len(values.found), len(QUARTERS)
+    places = np.where(values.places < 0, known, values.places)
+    if quarter is None:
+        places += unknown * (known + 1)
+    else:
+        places += np.where(quarter < 0, unknown, quarter) * (known + 1)
+    counts = np.bincount(places, minlength=(unknown + 1) * (known + 1))
+    return counts.reshape(unknown + 1, known + 1)
+
+
+def _chosen(table: Ints, quarter: int | None) -> Ints:
+    """How many rows each value has in a quarter of the day, or in all of it."""
+    found: Ints = table.sum(axis=0) if quarter is None else table[quarter]
+    return found

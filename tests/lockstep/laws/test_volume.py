@@ -110,6 +110,22 @@ def test_a_city_of_a_third_of_its_rows_is_unusual(segments) -> None:
     assert not segments["city"].find(batch(56, 200, city=city)).strict
 
 
+def test_a_city_that_is_gone_from_some_hour_on_is_named_with_the_quarter_of_the_day() -> None:
+    def all_day(columns: Columns) -> Columns:
+        at = columns["at"].astype("datetime64[D]").astype("datetime64[us]")
+        hours = np.arange(len(at)) // 8 % 6 * 4
+        return {**columns, "at": at + hours.astype("timedelta64[h]")}
+
+    laws = discover(
+        TrainingRows.of(Rows(all_day(calls(0, [4 * count for count in WEEK * 8])), SCHEMA))
+    )
+    columns = all_day(calls(56, [800]))
+    late = (columns["at"] - columns["at"].min()) >= np.timedelta64(16, "h")
+    rows = Rows(columns, SCHEMA).take((columns["city"] != "Ulm") | ~late)
+    found = [one for law in laws if (one := law.find(rows)) is not None]
+    assert ["from 18 to 24 h have 'Ulm' as city" in one.message for one in found] == [True]
+
+
 def test_in_a_small_batch_an_hour_without_rows_says_nothing(segments) -> None:
     rows = batch(56, 4)
     assert [law.find(rows) for law in segments.values()] == [None, None]
