@@ -15,6 +15,7 @@ from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.kinds import Array, Ints
 from lockstep.laws.bands import Band, Banded, Reading, share, training_days, with_bands
@@ -47,6 +48,8 @@ _BETTER = 0.8
 """Share of the error that another term leaves at most."""
 _SAMPLE = 12_000
 """Rows on which candidates are compared."""
+_MOST_ALONE = 0.6
+"""Share of a sample's rows whose value no other row has, up to which others may mostly tell it."""
 _OTHER = "other values than usual"
 
 
@@ -162,7 +165,7 @@ def _candidates(search: Search, dependent: Term) -> list[_Candidate]:
     sample = np.unique(np.linspace(0, len(search.rows) - 1, _SAMPLE).astype(np.int64))
     values = dependent.values(search.rows).places[sample]
     known = values[values >= 0]
-    if not len(known):
+    if not len(known) or np.mean(np.bincount(known)[known] == 1) > _MOST_ALONE:
         return []
     alone = 1 - float(np.bincount(known).max()) / len(known)
     singles = [
@@ -221,8 +224,8 @@ def _error(groups: Ints, values: Ints) -> float:
 def _usual(groups: Ints, values: Ints, size: int = 0) -> Ints:
     """The commonest value of each group; -1 where it has none."""
     many = int(values.max(initial=0)) + 1
-    pairs, times = np.unique(groups * many + values, return_counts=True)
-    by_times = np.argsort(times, kind="stable")
+    of_row, pairs = pd.factorize(groups * many + values)
+    by_times = np.argsort(np.bincount(of_row, minlength=len(pairs)), kind="stable")
     usual = np.full(max(size, int(groups.max(initial=-1)) + 1), -1)
     usual[pairs[by_times] // many] = pairs[by_times] % many  # the last one written is the commonest
     return usual

@@ -77,7 +77,7 @@ class Together(Banded, frozen=True, kw_only=True, tag="together"):
         expected = _expected(counts, ratios)
         if expected < self.strength / 2:  # too few classes of one of the two to tell
             return {}
-        return {_LOST: Reading(1 - shown / expected, LEAST + noise / expected)}
+        return {_LOST: Reading(1 - float(shown) / expected, LEAST + float(noise) / expected)}
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -118,14 +118,20 @@ def _crossed(first: Ints, second: Ints, shape: tuple[int, ...]) -> Floats:
     return cells.reshape(shape).astype(np.float64)
 
 
-def _shown(counts: Floats, ratios: Floats) -> tuple[float, float]:
-    """What rows show of the ratios beyond their marginals, and what chance alone does to it."""
-    total = counts.sum()
-    by_chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / total
-    shown = float(((counts - by_chance) * ratios).sum() / total)
-    mean = float((by_chance * ratios).sum() / total)
-    variance = max(float((by_chance * ratios * ratios).sum() / total) - mean * mean, 0.0)
-    return shown, float(np.sqrt(variance / total))
+def _shown(counts: Floats, ratios: Floats) -> tuple[Floats, Floats]:
+    """What rows show of the ratios beyond their marginals, and what chance alone does to it.
+
+    Args:
+        counts: How often classes are found together: of one day, or of several, a table each.
+        ratios: The ratios.
+    """
+    by_first, by_second = counts.sum(axis=-1), counts.sum(axis=-2)
+    total = by_first.sum(axis=-1)
+    together = (counts * ratios).sum(axis=(-2, -1)) / total
+    mean, square = (
+        ((by_first @ one) * by_second).sum(axis=-1) / total**2 for one in (ratios, ratios**2)
+    )
+    return together - mean, np.sqrt(np.maximum(square - mean**2, 0.0) / total)
 
 
 def _expected(counts: Floats, ratios: Floats) -> float:
@@ -137,7 +143,7 @@ def _expected(counts: Floats, ratios: Floats) -> float:
         first = by_first / np.maximum(kernel @ second, _TINY)
         second = by_second / np.maximum(first @ kernel, _TINY)
     together = first[:, None] * kernel * second
-    return _shown(together, ratios)[0]
+    return float(_shown(together, ratios)[0])
 
 
 def _ratios(counts: Floats) -> Floats:
@@ -177,17 +183,17 @@ def discover(training: TrainingRows) -> list[Together]:
         sides.append(_TIME)
         labels[_TIME] = ()
     sizes = {side: len(labels[side]) + 2 if labels[side] else TENTHS + 1 for side in sides}
-    classes = {side: [_classes(glance(day), side, labels[side]) for day in days] for side in sides}
+    classes = {
+        side: np.concatenate([_classes(glance(day), side, labels[side]) for day in days])
+        for side in sides
+    }
+    day_of = np.repeat(np.arange(len(days)), [len(glance(day)) for day in days])
     candidates = []
     for place, first in enumerate(sides):
         for second in sides[place + 1 :]:
-            shape = (sizes[first], sizes[second])
-            by_day = np.array(
-                [
-                    _crossed(a, b, shape)
-                    for a, b in zip(classes[first], classes[second], strict=True)
-                ]
-            )
+            shape = (len(days) * sizes[first], sizes[second])
+            counts = _crossed(day_of * sizes[first] + classes[first], classes[second], shape)
+            by_day = counts.reshape(len(days), sizes[first], sizes[second])
             law = _together((first, second), (labels[first], labels[second]), by_day, training)
             candidates += [] if law is None else [law]
     return _steadiest(fitted(candidates, all_days))
@@ -200,11 +206,9 @@ def _together(
     training: TrainingRows,
 ) -> Together | None:
     ratios = np.round(_ratios(by_day.sum(axis=0)), 2)
-    shown = np.array([_shown(counts, ratios) for counts in by_day])
-    strength = float(np.median(shown[:, 0]))
-    if strength <= 0 or shown[:, 0].min() < WEAKEST * strength:
-        return None
-    if np.median(shown[:, 1]) * 5 > strength:
+    shown, noise = _shown(by_day, ratios)
+    strength = float(np.median(shown))
+    if strength <= 0 or shown.min() < WEAKEST * strength or np.median(noise) * 5 > strength:
         return None
     event_time = training.rows.schema.event_time or ""
     return Together(
