@@ -35,6 +35,7 @@ from lockstep.laws.lookups import MOST_ENTRIES
 from lockstep.laws.quantities import Quantity, clock_quantities, middle, wrapped
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term, grouped, told
+from lockstep.laws.zones import minutes_to_come
 
 ENOUGH_ROWS = 20
 """Rows of a category that its range takes, and rows of a day or a segment that a share takes."""
@@ -200,12 +201,15 @@ class _Target:
         around: Its middle, where it is minutes of the clock.
         values: It, of each row.
         width: How far it reaches, but for its ends.
+        slack: Minutes by which clocks may move against each other in a season that training did
+            not see; 0 of other numbers.
     """
 
     quantity: Quantity
     around: float
     values: Floats
     width: float
+    slack: float = 0.0
 
 
 def discover(training: TrainingRows) -> list[Ranges]:
@@ -233,6 +237,7 @@ def discover(training: TrainingRows) -> list[Ranges]:
 
 def _targets(training: TrainingRows) -> Iterator[_Target]:
     rows = training.rows
+    slack = minutes_to_come(training) if training.has_days else 0.0
     quantities = [Quantity(name) for name in number_columns(rows.schema)]
     for one in [*quantities, *clock_quantities(rows)]:
         values = one.of_all(rows)
@@ -245,7 +250,7 @@ def _targets(training: TrainingRows) -> Iterator[_Target]:
             continue
         width = float(np.subtract(*np.quantile(known, [1 - ENDS, ENDS])))
         if width > 0 and len(np.unique(known[:_SAMPLE])) > 2:
-            yield _Target(one, around, values, width)
+            yield _Target(one, around, values, width, slack if one.form == "minutes" else 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,14 +292,15 @@ class _Spans:
         """How wide each is."""
         return np.maximum(self.highest - self.lowest, least)
 
-    def widened(self, margin: float, least: float) -> _Spans:
+    def widened(self, margin: float, least: float, slack: float) -> _Spans:
         """The ranges with a margin on both sides.
 
         Args:
             margin: Widths.
             least: The width of narrower ones.
+            slack: What is added to it.
         """
-        more = margin * self.width(least)
+        more = margin * self.width(least) + slack
         return _Spans(self.groups, self.rows, self.lowest - more, self.highest + more)
 
     def judge(self, groups: Ints, values: Floats) -> tuple[Ints, Array]:
@@ -407,7 +413,7 @@ def _spans(groups: Ints, target: _Target, kept: Array, margin: float) -> _Spans:
     """Ranges of some rows, with their margins."""
     kept = kept & (groups >= 0) & np.isfinite(target.values)
     spans = _Spans.of(groups[kept], target.values[kept], ENOUGH_ROWS)
-    return spans.widened(margin, LEAST_WIDTH * target.width)
+    return spans.widened(margin, LEAST_WIDTH * target.width, target.slack)
 
 
 def _best(search: Search, target: _Target) -> _Tried | None:

@@ -11,6 +11,7 @@ A table may follow the date rather than the hour of a change: on the days around
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -156,6 +157,26 @@ def discover(training: TrainingRows) -> tuple[list[Offset], frozenset[str]]:
     return [one.law for one in found], unseen
 
 
+def minutes_to_come(training: TrainingRows) -> float:
+    """By how many minutes the clock of the table's zone will differ from all that training saw.
+
+    So much may clocks move against each other within the year, of which one is not set.
+
+    Args:
+        training: The training rows, with event times.
+    """
+    zone, days = training.rows.timezone, _days(training.rows).found.astype(np.int64).tolist()
+    had = Counter(_ahead(zone, day) for day in days)
+    seen = [ahead for ahead, times in had.items() if times >= _SEASON]
+    coming = {_ahead(zone, max(days) + after) for after in _YEAR} if seen else set()
+    return max((min(abs(one - other) for other in seen) for one in coming), default=0.0)
+
+
+def _ahead(zone: str, day: int) -> float:
+    """Minutes by which a zone is ahead of UTC at noon of a day counted from 2000."""
+    return _seconds(_noon(zone, day)) / 60
+
+
 def _form(values: Values) -> Form | None:
     """How a column writes offsets, if all that it holds could be some; flags are none."""
     cells = {*cells_of(values.found)}
@@ -179,8 +200,12 @@ def _places() -> tuple[str, ...]:
 
 def _cell(zone: str, day: int, form: Form) -> Cell:
     """The offset of a zone at noon, UTC, of a day counted from 2000."""
+    return _FORMS[form](_noon(zone, day))
+
+
+def _noon(zone: str, day: int) -> datetime:
     noon = datetime(2000, 1, 1, 12, tzinfo=UTC) + timedelta(days=day)
-    return _FORMS[form](noon.astimezone(ZoneInfo(zone)))
+    return noon.astimezone(ZoneInfo(zone))
 
 
 def _days(rows: Rows) -> Values:

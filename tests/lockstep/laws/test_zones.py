@@ -125,3 +125,19 @@ def test_other_numbers_are_no_offsets(change):
     columns = trips(SUMMER, 30)
     columns["ahead"] = change(columns["ahead"])
     assert zones.discover(TrainingRows.of(Rows(columns, schema())))[0] == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "days", "minutes"),
+    [
+        pytest.param("America/New_York", SUMMER, 30, 60, id="one season"),
+        pytest.param("America/New_York", date(2021, 3, 1), 40, 0, id="both"),
+        pytest.param("America/New_York", date(2021, 2, 14), 30, 60, id="a day of the other"),
+        pytest.param("Asia/Tokyo", SUMMER, 30, 0, id="a clock that is not set"),
+    ],
+)
+def test_clocks_move_against_each_other_in_a_season_that_training_did_not_see(
+    zone, first, days, minutes
+):
+    rows = Rows(trips(first, days), schema(), zone)
+    assert zones.minutes_to_come(TrainingRows.of(rows)) == minutes
