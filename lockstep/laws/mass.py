@@ -62,7 +62,8 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
         grown = _most_grown(rows, self.columns[0], self.highest)
-        counted = _counted(rows, self.columns[0], self.highest, self.bunches)
+        most = {name: band.highest for name, band in self.bands.items()}
+        counted = _counted(rows, self.columns[0], self.highest, self.bunches, most)
         return counted if grown is None else {**counted, _MORE: grown[1]}
 
     def sort_of(self, name: str) -> str:
@@ -129,8 +130,21 @@ def _find_shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:
     return {str(found[place]): (place, float(counts[place]) / len(seen)) for place in places}
 
 
+def _share(count: float, rows: int, most: float) -> Reading:
+    """A share, with what chance does to it, or to the largest one that training had.
+
+    What it does to a larger share is the more, the more there is of a fault: the score test rather
+    than Wald's (Agresti and Coull, 1998).
+    """
+    return Reading(share(count, rows).value, share(min(count, most * rows), rows).noise)
+
+
 def _counted(
-    rows: Rows, column: str, ever: Mapping[str, float], bunches: Bunches
+    rows: Rows,
+    column: str,
+    ever: Mapping[str, float],
+    bunches: Bunches,
+    most: Mapping[str, float],
 ) -> dict[str, Reading]:
     """Shares of the rows, and by how much those of the smallest and the largest value grew.
 
@@ -143,17 +157,20 @@ def _counted(
         column: The column.
         ever: The largest share that each value had on other days, `RARE` of those left out.
         bunches: In which bunches the rows come.
+        most: The largest share of training days of each statistic; none while these are measured.
     """
     seen = glance(rows)
     total = len(seen)
     found, counts = seen.rows.values(column).found, seen.counts(column)
-    told = {"missing": share(float(seen.missing(column).sum()), total)}
+    gone = float(seen.missing(column).sum())
+    told = {"missing": _share(gone, total, most.get("missing", 1.0))}
     known = int(counts.sum())
     if known < 1:
         return told
-    told["commonest"] = share(float(counts.max()), total)
+    told["commonest"] = _share(float(counts.max()), total, most.get("commonest", 1.0))
     if column in number_columns(rows.schema):
-        told["zero"] = share(float(counts[found == 0].sum()), total)
+        zeros = float(counts[found == 0].sum())
+        told["zero"] = _share(zeros, total, most.get("zero", 1.0))
         apart = known / bunches.effect(seen.rows)
         for name, place in zip(_ENDS, (found.argmin(), found.argmax()), strict=True):
             before = ever.get(str(found[place]), RARE)
@@ -208,7 +225,7 @@ def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
             if before is None or value in before
         }
         grown = _most_grown(day, column, of_others)
-        counted = _counted(day, column, of_others, bunches)
+        counted = _counted(day, column, of_others, bunches, {})
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
     highest = {value: float(f"{part:.4g}") for value, part in first.items()}
     law = Mass(columns=(column,), days=0, highest=highest, bunches=bunches)

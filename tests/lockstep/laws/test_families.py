@@ -27,6 +27,7 @@ from lockstep.laws import (
     segments,
     twins,
 )
+from lockstep.laws.bands import share
 from lockstep.laws.book import Book, discover
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -394,6 +395,15 @@ def test_a_stored_book_finds_what_the_book_found():
 
     assert [one.message for one in again.find(rows)] == [one.message for one in book.find(rows)]
     assert again.find(rows)
+
+
+def test_chance_does_to_a_larger_share_what_it_does_to_the_largest_of_training(laws):
+    (law,) = (one for one in laws["mass"] if one.columns == ("load",))
+    rows = batch(**changed("filled with 0"))
+    found, most = law.measure(rows)["zero"], law.bands["zero"].highest
+
+    assert found.value > most
+    assert found.noise == share(most * len(rows), len(rows)).noise
 
 
 def test_a_column_clipped_below_where_it_is_often_clipped_is_found():
