@@ -2,7 +2,8 @@
 
 Numbers of things that there are a few kinds of (seats, routes, years, compass points) come again
 day after day. How many rows of a day have one that no day before it had is small then, and what
-was multiplied, moved or made of other units is new in far more of them, wherever it lies.
+was multiplied, moved or made of other units is new in far more of them, wherever it lies. Numbers
+without gaps, such as of the wind in whole knots, may go on in another season.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ MOST_NEW = 0.05
 """Share of any training day that was new from which on what is new tells nothing."""
 ENOUGH_ROWS = 20
 """Rows with a number that their share takes."""
+FILLED = 0.9
+"""Share of the steps between the least and the largest number from which on they have no gap."""
+OFF = 0.02
+"""How far off a step a number may be, in steps."""
 _NEW = "new numbers"
 
 
@@ -68,13 +73,29 @@ class KnownNumbers(Banded, frozen=True, kw_only=True, tag="known numbers"):
         )
 
     def _new(self, rows: Rows) -> Array:
-        """Which of the numbers there are were not in training."""
-        return ~np.isin(_numbers(rows, self.columns[0]), np.array(self.numbers))
+        """Which of the numbers there are were not in training, nor go on where these end."""
+        numbers, known = _numbers(rows, self.columns[0]), np.array(self.numbers)
+        return ~np.isin(numbers, known) & ~_go_on(numbers, known)
 
 
 def _numbers(rows: Rows, column: str) -> Array:
     """The numbers that there are, each once."""
     return glance(rows).rows.values(column).found.astype(np.float64)
+
+
+def _go_on(numbers: Array, known: Array) -> Array:
+    """Which numbers lie beyond others, on their steps and no farther than these reach.
+
+    Where others have hardly a gap, as what is measured in steps, another season goes on with them.
+    """
+    step, reach = float(np.diff(known).min()), float(known[-1] - known[0])
+    if len(known) < FILLED * (reach / step + 1):
+        return np.zeros(len(numbers), dtype=bool)
+    is_beyond = (numbers < known[0]) | (numbers > known[-1])
+    is_near = (numbers >= known[0] - reach) & (numbers <= known[-1] + reach)
+    places = (numbers - known[0]) / step
+    found: Array = is_beyond & is_near & (np.abs(places - np.round(places)) < OFF)
+    return found
 
 
 def _read(rows: Rows, column: str, is_new: Array) -> dict[str, Reading]:

@@ -35,7 +35,7 @@ _LEAST_EXPECTED = 10.0
 a batch, and of the largest training day, or its share is known of too few rows."""
 _LEAST_OF_A_QUARTER = 30.0
 """The same of a quarter of the day: there are four times as many segments then."""
-_CHANCE = 3.0
+_CHANCE = 2.5
 """Standard deviations of a number of rows, by chance alone, by which they are fewer at least. Where
 rows come in bunches, as many bunches are counted."""
 _GONE = 0.1

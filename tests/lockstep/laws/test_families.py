@@ -493,3 +493,23 @@ def test_some_thousand_rows_without_times_are_parted_into_blocks_that_small_batc
     assert book.days == 40
     assert [law for law in book.laws if not law.looks_at(Rows(few, schema))] == []
     assert any(one.strict for one in book.find(Rows(mixed, schema)))
+
+
+@pytest.mark.parametrize(
+    ("step", "moved", "is_new"),
+    [
+        pytest.param(1.0, 40.0, False, id="on the next steps"),
+        pytest.param(1.0, 40.5, True, id="between the steps"),
+        pytest.param(1.0, 400.0, True, id="far beyond"),
+        pytest.param(7.0, 40.0, True, id="after gaps"),
+    ],
+)
+def test_numbers_without_gaps_go_on_in_another_season(step, moved, is_new):
+    knots = np.arange(len(reports(days=DAYS)["flow"])) % 40 * 1.0
+    knots[knots > 20] += 7 * (step - 1)
+    days = training(flow=knots)
+    (law,) = (one for one in known.discover(days) if one.columns == ("flow",))
+
+    later = batch(flow=moved + np.arange(len(batch())) % 5)
+
+    assert (law.find(later) is not None) == is_new
