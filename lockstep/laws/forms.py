@@ -422,7 +422,9 @@ def _grid(column: str, days: list[Rows], *, is_whole: bool) -> Grid | None:
     start = everything[0]
     steps = np.array([_divisor(one - start, decimals) for one in found])
     step = int(np.gcd.reduce(steps))
-    slots = (everything[-1] - start) * 10**decimals / max(step, 1)
+    if not step:
+        return None  # so small that digits do not tell them apart
+    slots = (everything[-1] - start) * 10**decimals / step
     if (is_whole and decimals == 0 and step == 1) or slots > MOST_EMPTY * len(everything):
         return None  # whole by their type; or any number has a place
     forward = np.gcd.accumulate(np.r_[0, steps[:-1]])

@@ -513,3 +513,11 @@ def test_numbers_without_gaps_go_on_in_another_season(step, moved, is_new):
     later = batch(flow=moved + np.arange(len(batch())) % 5)
 
     assert (law.find(later) is not None) == is_new
+
+
+def test_numbers_smaller_than_any_digit_that_is_looked_at_lie_on_no_grid():
+    small = reports(days=DAYS)["flow"] * 1e-12
+
+    found = forms.discover(training(flow=small))
+
+    assert "flow" not in {one.columns[0] for one in found if isinstance(one, forms.Grid)}
