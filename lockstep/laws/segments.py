@@ -11,13 +11,14 @@ tail, or of a code, moves none. They take enough rows that come by themselves: s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
 import numpy as np
 
+from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
@@ -319,9 +320,21 @@ def discover(training: TrainingRows) -> list[Segmented]:
         for column in value_columns(training.rows.schema)
         if column != one.column
     ]
-    return [
-        msgspec.structs.replace(law, known=_known(law, days)) for law in fitted(candidates, days)
-    ]
+    grow = {name for name in number_columns(training.rows.schema) if _grows(training, name)}
+    found = (_without_levels(law, grow) for law in fitted(candidates, days))
+    return [msgspec.structs.replace(law, known=_known(law, days)) for law in found]
+
+
+def _grows(training: TrainingRows, column: str) -> bool:
+    return grows(training.rows.columns[column], training.day_of)
+
+
+def _without_levels(law: Segmented, grow: Container[str]) -> Segmented:
+    """A law that compares no levels, where its column has none: it grows from row to row."""
+    if law.columns[0] not in grow:
+        return law
+    bands = {name: band for name, band in law.bands.items() if not name.startswith(_LEVEL)}
+    return msgspec.structs.replace(law, bands=bands)
 
 
 def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:

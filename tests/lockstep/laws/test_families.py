@@ -293,6 +293,13 @@ def test_a_level_of_a_segment_takes_values_of_some_hours(laws, hours, is_told):
     assert law.is_told("level of north", rows) == is_told
 
 
+def test_a_number_that_grows_has_no_level_in_a_segment():
+    counted = segments.discover(training(flow=np.arange(288.0 * DAYS)))
+    told = {name for law in counted if law.columns[0] == "flow" for name in law.bands}
+
+    assert {name.partition(" of ")[0] for name in told} == {"missing"}
+
+
 def test_a_level_that_moves_for_all_rows_is_none_of_segments(laws):
     moved = reports(DAYS)["flow"] + 1_000
 
