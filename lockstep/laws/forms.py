@@ -54,6 +54,8 @@ _CLASSES = str.maketrans(
         **dict.fromkeys("0123456789", _DIGIT),
     }
 )
+_PADDED = re.compile(r"(?<![0-9])0[0-9]")
+_COUNT = re.compile("9+")
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 _TRAITS = {
     "padded": "begin or end with white space",
@@ -63,15 +65,18 @@ _TRAITS = {
 }
 
 
-def pattern(text: str, *, exact: bool) -> str:
+def pattern(text: str, *, exact: bool, is_counted: bool = False) -> str:
     """The character classes of a text.
 
     Args:
         text: The text.
         exact: Whether the length of each run of a class counts.
+        is_counted: Whether digits are a number, of any length.
     """
     classes = text.translate(_CLASSES)
-    return classes if exact else _REPEATED.sub(r"\1", classes)
+    if not exact:
+        return _REPEATED.sub(r"\1", classes)
+    return _COUNT.sub(_DIGIT, classes) if is_counted else classes
 
 
 class Form(Banded, frozen=True, kw_only=True, tag="form"):
@@ -79,6 +84,8 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
 
     Attributes:
         exact: Whether the lengths of runs are part of a pattern.
+        is_counted: Whether digits are numbers, none of which begins with 0: such as those of
+            orders, they may have a digit more one day.
         patterns: The patterns that training had; none where it had too many.
         texts: The values that training had; none where it had too many.
     """
@@ -86,6 +93,7 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
     binds: ClassVar[bool] = False
 
     exact: bool
+    is_counted: bool = False
     patterns: tuple[str, ...]
     texts: tuple[str, ...]
 
@@ -137,15 +145,14 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
 
 
 def _patterns(rows: Rows, law: Form) -> list[str]:
-    return _patterns_of(rows, law.columns[0], exact=law.exact)
-
-
-def _patterns_of(rows: Rows, column: str, *, exact: bool) -> list[str]:
-    """The pattern of each value of a column."""
-    seen = glance(rows)
+    """The pattern of each value of a law's column."""
+    seen, column = glance(rows), law.columns[0]
     return seen.rows.once(
-        ("patterns", column, exact),
-        lambda: [pattern(text, exact=exact) for text in seen.rows.values(column).found.tolist()],
+        ("patterns", column, law.exact, law.is_counted),
+        lambda: [
+            pattern(text, exact=law.exact, is_counted=law.is_counted)
+            for text in seen.rows.values(column).found.tolist()
+        ],
     )
 
 
@@ -179,8 +186,9 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
     if not texts:
         return None
     patterns: tuple[str, ...] = ()
+    is_counted = not any(_PADDED.search(text) for text in texts)
     for exact in (True, False):
-        found = {pattern(text, exact=exact) for text in texts}
+        found = {pattern(text, exact=exact, is_counted=is_counted) for text in texts}
         if len(found) <= min(MOST_PATTERNS, max(len(texts) // 2, 20)):
             patterns = tuple(sorted(found))
             break
@@ -188,6 +196,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         columns=(column,),
         days=0,
         exact=exact,
+        is_counted=is_counted,
         patterns=patterns,
         texts=tuple(sorted(texts)) if len(texts) <= MOST_VALUES else (),
     )

@@ -528,3 +528,14 @@ def test_numbers_smaller_than_any_digit_that_is_looked_at_lie_on_no_grid():
     found = forms.discover(training(flow=small))
 
     assert "flow" not in {one.columns[0] for one in found if isinstance(one, forms.Grid)}
+
+
+@pytest.mark.parametrize(("begin", "is_new"), [("", False), ("0", True)])
+def test_a_number_in_texts_may_have_a_digit_more_unless_it_is_padded(begin, is_new):
+    rows = len(reports(days=DAYS)["id"])
+    orders = np.array([f"A-{begin}{1000 + one}" for one in range(rows)], dtype=object)
+    (law,) = (one for one in forms.discover(training(id=orders)) if one.columns == ("id",))
+
+    later = batch(id=text(batch().columns["id"], lambda one: f"A-{begin}1{one[-4:]}"))
+
+    assert (law.find(later) is not None) == is_new
