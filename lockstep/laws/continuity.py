@@ -7,6 +7,10 @@ of both sides, and from standing still: what is left of the step, as a multiple 
 large, and days count the less in the regression the more their slopes differ (weighted least
 squares: Aitken, 1935). A level that is off for all rows is large, though other days have that
 level. The square of it counts: normal errors become improbable with their square.
+
+Which columns do is searched for, so what is found has to survive the search: hours next to each
+other are alike within days too, and the steps between days are so small as no column of them all
+has by chance (Bonferroni's correction).
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import sqrt
+from statistics import NormalDist
 from typing import ClassVar
 
 import msgspec
@@ -54,6 +59,8 @@ unusual."""
 ALIKE = 1.0
 """Von Neumann's ratio of the steps between days up to which the hours on both sides are alike: 2
 where their order tells nothing."""
+BY_CHANCE = 0.01
+"""How probable it is that any column of a table is alike where the order of days tells nothing."""
 BETTER = 1.2
 """How many times as telling steps within segments have to be as those of all rows."""
 CALM = 0.5
@@ -218,8 +225,7 @@ def _ends(rows: Rows, column: str, parted: Segments) -> dict[str, Ends]:
 
 
 def _find_ends(seen: Glance, column: str, parted: Segments) -> dict[str, Ends]:
-    cells = seen.rows.once(("cells", parted), lambda: _cells(seen, parted))
-    order, starts, codes, hours = cells
+    order, starts, codes, hours = _cells_of(seen, parted)
     if not len(order):
         return {}
     known = ~seen.missing(column)[order]
@@ -244,6 +250,11 @@ def _find_ends(seen: Glance, column: str, parted: Segments) -> dict[str, Ends]:
 
 def _short(values: Floats) -> list[float]:
     return [float(f"{one:.7g}") for one in values.tolist()]
+
+
+def _cells_of(seen: Glance, parted: Segments) -> tuple[Ints, Ints, Ints, Ints]:
+    """Rows by segment and hour; found once: see `_cells`."""
+    return seen.rows.once(("cells", parted), lambda: _cells(seen, parted))
 
 
 def _cells(seen: Glance, parted: Segments) -> tuple[Ints, Ints, Ints, Ints]:
@@ -277,15 +288,24 @@ def discover(training: TrainingRows) -> list[Continues]:
         Segments(None, ()),
         *(one for one in categories(rows) if len(one.labels) <= MOST_SEGMENTS),
     ]
+    columns = [
+        name
+        for name in number_columns(rows.schema)
+        if len(rows.values(name).found) >= ENOUGH_NUMBERS
+    ]
+    if not columns:
+        return []
+    tried = len(columns) * len(parts)
+    moving = [(one, _moving(columns, one, days)) for one in parts]
     found = []
-    for column in number_columns(rows.schema):
-        if len(rows.values(column).found) < ENOUGH_NUMBERS:
-            continue
+    for column in columns:
         spread = float(np.nanstd(as_numbers(rows.columns[column])))
         laws = [
             (one.column, *law)
-            for one in parts
-            if one.column != column and (law := _law(column, one, days, rows, spread)) is not None
+            for one, move in moving
+            if one.column != column
+            if column in move
+            if (law := _law(column, one, days, rows, spread, tried)) is not None
         ]
         if laws:
             # All rows are one where no category tells far more.
@@ -293,12 +313,52 @@ def discover(training: TrainingRows) -> list[Continues]:
     return found
 
 
+def _moving(columns: Sequence[str], parted: Segments, days: Sequence[Rows]) -> set[str]:
+    """The columns of which hours next to each other are alike, by those of the day and the next."""
+    hourly = [_hourly(glance(day), columns, parted) for day in days]
+    squares, variances = ([np.zeros((0, len(columns)))] for _ in range(2))
+    for earlier, later in pairwise(hourly):
+        for label in earlier.keys() & later.keys():
+            both = [earlier[label], later[label]]
+            squares += [np.diff(one, axis=0) ** 2 for one in both]
+            variances.append(_variance(np.concatenate(both)))
+    step, variance = (_mean(np.concatenate(one)) for one in (squares, variances))
+    return {name for name, one in zip(columns, step <= ALIKE * variance, strict=True) if one}
+
+
+def _hourly(seen: Glance, columns: Sequence[str], parted: Segments) -> dict[int, Floats]:
+    """The mean of each column in each hour of each segment: hours by columns, NaN for none."""
+    order, starts, codes, _ = _cells_of(seen, parted)
+    if not len(order):
+        return {}
+    numbers = np.array([seen.numbers(name)[order] for name in columns])
+    known = ~np.isnan(numbers)
+    sizes = np.add.reduceat(known, starts, axis=1, dtype=np.int64)
+    sums = np.add.reduceat(np.where(known, numbers, 0.0), starts, axis=1)
+    means = np.divide(sums, sizes, out=np.full_like(sums, np.nan), where=sizes > 0).T
+    return {int(code): means[codes == code] for code in np.unique(codes)}
+
+
+def _mean(values: Floats) -> Floats:
+    """The mean of each column of what is known; infinite where nothing is."""
+    known = ~np.isnan(values)
+    size = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    mean: Floats = np.divide(total, size, out=np.full(len(size), np.inf), where=size > 0)
+    return mean
+
+
+def _variance(values: Floats) -> Floats:
+    """The variance of each column of what is known: one row of them."""
+    return _mean((values - _mean(values)) ** 2)[None]
+
+
 def _law(
-    column: str, parted: Segments, days: list[Rows], rows: Rows, spread: float
+    column: str, parted: Segments, days: list[Rows], rows: Rows, spread: float, tried: int
 ) -> tuple[Continues, float] | None:
     """The law of a column, and how far outside of its band a level that is off usually is.
 
-    None where that would be told on too few days.
+    None where that would be told on too few days, or is found by chance among all that is tried.
     """
     ends = [_ends(day, column, parted) for day in days]
     pairs = list(pairwise(ends))
@@ -308,7 +368,7 @@ def _law(
     longest = 1.5 * float(np.median(gaps))
     steps = list(_steps(pairs, longest))
     told = [step for step in steps if step is not None]
-    if len(told) < ENOUGH_DAYS or _ratio(pairs, longest) > ALIKE:
+    if len(told) < ENOUGH_DAYS or _ratio(pairs, longest) > _alike(len(told), tried):
         return None
     sizes, terms = np.array([one.size for one in told]), np.array([one.terms for one in told])
     apart = np.array([one.apart for one in told])
@@ -376,6 +436,18 @@ def _ratio(pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longe
     ]
     sizes = [step[0] for pair in pairs for step in _steps_of(*pair, longest)]
     return float(np.mean(np.square(sizes)) / max(np.mean(np.var(sides, axis=1)), 1e-12))
+
+
+def _alike(steps: int, tried: int) -> float:
+    """Von Neumann's ratio up to which hours on both sides of some steps are alike.
+
+    Where their order tells nothing, it is 2, give or take 2 by the square root of the steps.
+
+    Args:
+        steps: How many steps there are.
+        tried: How many columns and segments steps are looked for in.
+    """
+    return min(ALIKE, 2 + 2 / sqrt(steps) * NormalDist().inv_cdf(BY_CHANCE / tried))
 
 
 def _steps(

@@ -6,6 +6,7 @@ import pytest
 
 from lockstep.checks.laws import check_laws
 from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
 from lockstep.laws.book import Book
 from lockstep.laws.continuity import Continues, Step, discover
 from lockstep.laws.earlier import Earlier
@@ -45,6 +46,14 @@ def rows(day: int, off: float = 0.0, **neighbours: tuple[Earlier]) -> Rows:
 
 def test_numbers_that_move_slowly_go_on_and_no_others_do(laws) -> None:
     assert [law.columns[0] for law in laws] == ["heat"]
+
+
+def test_no_column_of_many_goes_on_by_chance() -> None:
+    columns, rng = days_of(0, 25), np.random.default_rng(0)
+    random = {f"x{number}": rng.normal(size=len(columns["id"])) for number in range(300)}
+    schema = Schema("Wide", (*SCHEMA.fields, *(Field(name, "float") for name in random)))
+    found = discover(TrainingRows.of(Rows({**columns, **random}, schema)))
+    assert {law.columns[0] for law in found} == {"heat"}
 
 
 @pytest.mark.parametrize("day", [DAYS, 60, 91, 182, 274, 350])
