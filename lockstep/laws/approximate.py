@@ -50,6 +50,8 @@ _SAMPLE = 12_000
 """Rows on which candidates are compared."""
 _MOST_ALONE = 0.6
 """Share of a sample's rows whose value no other row has, up to which others may mostly tell it."""
+_DENSE = 16
+"""Cells of a table of groups by values that are counted one by one, by rows: few are quick."""
 _OTHER = "other values than usual"
 
 
@@ -212,13 +214,23 @@ def _by_error(one: _Candidate) -> tuple[float, int]:
 
 def _error(groups: Ints, values: Ints) -> float:
     """The share of rows that have not the commonest value of their group; 1 where none is told."""
-    kept = (groups >= 0) & (values >= 0)
-    groups, values = groups[kept], values[kept]
-    several = np.bincount(groups)[groups] > 1
+    most, sizes = _commonest(groups, values)
+    several = sizes > 1
     if not several.any():
         return 1.0
-    usual = _usual(groups[several], values[several])
-    return float(np.mean(usual[groups[several]] != values[several]))
+    return float((sizes - most)[several].sum() / sizes[several].sum())
+
+
+def _commonest(groups: Ints, values: Ints) -> tuple[Ints, Ints]:
+    """How often the commonest value of each group occurs in it, and how many rows it has."""
+    wide, many = int(groups.max(initial=-1)) + 2, int(values.max(initial=-1)) + 2
+    cells = (groups + 1) * many + (values + 1)  # the first of each are those that are not known
+    if wide * many <= _DENSE * len(cells):
+        table = np.bincount(cells, minlength=wide * many).reshape(wide, many)[1:, 1:]
+        return table.max(axis=1, initial=0), table.sum(axis=1)
+    found, times = np.unique(cells[(groups >= 0) & (values >= 0)], return_counts=True)
+    _, first = np.unique(found // many, return_index=True)
+    return np.maximum.reduceat(times, first), np.add.reduceat(times, first)
 
 
 def _usual(groups: Ints, values: Ints, size: int = 0) -> Ints:
