@@ -10,8 +10,9 @@ A range goes from near the smallest to near the largest number of a category's t
 beyond that by a margin on both sides: half of that, as much again, twice or four times as much. The
 categories and the margin are those that tell most: with which the fewest rows have to be wrong
 until more lie outside than ever did on days that had no part in the ranges. It is counted how many
-rows lie outside, and in how many categories any: what is new in the world, as another kind of
-aircraft that one airline flies, is new in one of them, and what goes wrong is wrong in many.
+rows lie outside, and in how many categories any, without those of the one value that has most of
+them: what is new in the world, as another kind of aircraft that one airline flies, is new in one of
+them, and what goes wrong is wrong in many.
 """
 
 from __future__ import annotations
@@ -54,9 +55,10 @@ KNOWN = 0.9
 _WIDEST = 0.7
 """Share of the column's own width that ranges have on average, at most."""
 FEWEST_ROWS = 1.0
-"""Rows by which chance alone differs, at least: what is new in one case brings some a day."""
-FEWEST_CASES = 0.25
-"""Cases by which it does."""
+"""Rows by which chance alone differs, at least: one case that is new brings some a day."""
+FEWEST_CASES = 0.35
+"""Cases by which it does: a few weeks do not tell from none what comes every eighth day (Poisson).
+"""
 FAR = 4.0
 """About how many half widths beyond its band a share cannot be."""
 _TRIED = 3
@@ -78,7 +80,8 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
         cases: The categories, or combinations of two.
         lowest: The least number of each case.
         highest: The largest one.
-        usual: Share of the rows outside on training days, and of the cases with any.
+        usual: Share of the rows outside on training days, and of the cases with any; without those
+            of the one value that has most of them, as on the day that is judged.
     """
 
     only_above: ClassVar[bool] = True
@@ -112,9 +115,10 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
         how_many = "of the rows" if name == _ROWS else f"of what there is of {among}"
         return (
             f"{self.target.says} lies far from where it does for each {among} in "
-            f"{reading.value:.1%} {how_many}, such as {self._values(seen)[row]:.5g} for "
-            f"{self.cases.told(seen, row)}, where it lies from {self.lowest[case]:.5g} to "
-            f"{self.highest[case]:.5g}; on training days in {usual.highest:.1%} at most"
+            f"{reading.value:.1%} {how_many}, without the value that has most of that, such as "
+            f"{self._values(seen)[row]:.5g} for {self.cases.told(seen, row)}, where it lies from "
+            f"{self.lowest[case]:.5g} to {self.highest[case]:.5g}; on training days in "
+            f"{usual.highest:.1%} at most"
         )
 
     def rows_of(self, rows: Rows, name: str) -> Array:
@@ -129,7 +133,8 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
         values, cases = self._values(rows), self.cases.places(rows)
         cases = np.where(np.isnan(values), -1, cases)
         lowest, highest = (np.append(one, np.nan)[cases] for one in (self.lowest, self.highest))
-        return _Judged(cases, (values < lowest) | (values > highest))
+        outside = (values < lowest) | (values > highest)
+        return _Judged(cases, outside, _places(rows, self.cases.terms))
 
     def _values(self, rows: Rows) -> Floats:
         values = self.target.of(rows)
@@ -143,27 +148,61 @@ class _Judged:
     Attributes:
         cases: The case of each row, a small number; -1 where it has no range, or no number.
         is_outside: Whether its number lies outside.
+        terms: What its case is made of: small numbers for the values of each term.
     """
 
     cases: Ints
     is_outside: Array
+    terms: tuple[Ints, ...]
+
+    def of(self, rows: Ints) -> _Judged:
+        """Some of the rows."""
+        return _Judged(
+            self.cases[rows], self.is_outside[rows], tuple(one[rows] for one in self.terms)
+        )
 
     def by_day(self, day_of: Ints, days: int) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        """How many rows of each day have a range and lie outside, and how many cases, with any.
+        """How many rows of each day lie outside, and have a range; and the same of cases.
+
+        Those outside are counted without what is of the one value that has most of them.
 
         Args:
             day_of: The day of each row; -1 where it is of none.
             days: How many days there are.
         """
         known = (self.cases >= 0) & (day_of >= 0)
-        there, outside = known, known & self.is_outside
+        outside = np.flatnonzero(known & self.is_outside)
         size = int(self.cases.max(initial=-1)) + 1
-        rows, cases = [], []
-        for one in (outside, there):
-            rows.append(np.bincount(day_of[one], minlength=days))
-            of_days = np.unique(day_of[one] * size + self.cases[one]) // max(size, 1)
-            cases.append(np.bincount(of_days, minlength=days))
-        return (rows[0], rows[1]), (cases[0], cases[1])
+        case = day_of * size + self.cases
+        first = np.unique(case[outside], return_index=True)[1]
+        cases = np.unique(case[known]) // max(size, 1)
+        return (
+            (self._but_one(outside, day_of, days), _of_days(day_of[known], days)),
+            (self._but_one(outside[first], day_of, days), _of_days(cases, days)),
+        )
+
+    def all_outside(self, day_of: Ints, days: int) -> Ints:
+        """How many rows of each day lie outside, of whatever value."""
+        outside = (self.cases >= 0) & (day_of >= 0) & self.is_outside
+        return _of_days(day_of[outside], days)
+
+    def _but_one(self, rows: Ints, day_of: Ints, days: int) -> Ints:
+        """How many of some rows each day has, without those of the value that has most of them."""
+        most = np.zeros(days, dtype=np.int64)
+        for places in self.terms:
+            size = int(places.max(initial=-1)) + 1
+            of_value, counts = np.unique(day_of[rows] * size + places[rows], return_counts=True)
+            np.maximum.at(most, of_value // max(size, 1), counts)
+        return _of_days(day_of[rows], days) - most
+
+
+def _of_days(day_of: Ints, days: int) -> Ints:
+    return np.bincount(day_of, minlength=days)
+
+
+def _places(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, ...]:
+    """Which value of each term a row has, as a small number."""
+    return tuple(term.values(rows).places for term in terms)
 
 
 def _readings(judged: _Judged, usual: tuple[float, float]) -> dict[str, Reading]:
@@ -385,12 +424,13 @@ def _try(search: Search, target: _Target, terms: tuple[Term, ...], margin: float
         told_of += int(np.count_nonzero(dealt[0] >= 0))
         would += int(np.count_nonzero(dealt[1]))
     there = (groups >= 0) & np.isfinite(target.values) & (search.day_of >= 0)
-    judged = _Judged(cases, is_outside)
+    judged = _Judged(cases, is_outside, _places(search.rows, terms))
+    outside = judged.all_outside(search.day_of, search.days)
     rows, of_cases = judged.by_day(search.day_of, search.days)
     enough = rows[1] >= ENOUGH_ROWS
     if np.count_nonzero(enough) < ENOUGH_DAYS or rows[1].sum() < KNOWN * there.sum():
         return None
-    if would < LEAST_GAIN * told_of or np.max((rows[0] / rows[1])[enough]) > MOST_OUTSIDE:
+    if would < LEAST_GAIN * told_of or np.max((outside / rows[1])[enough]) > MOST_OUTSIDE:
         return None
     needed = min(
         _needed(rows[0][enough], rows[1][enough], FEWEST_ROWS),
@@ -461,5 +501,4 @@ def _measured(
     for start, end in pairwise(starts.tolist()):
         if start < end:
             day = order[start:end]
-            judged = _Judged(best.judged.cases[day], best.judged.is_outside[day])
-            yield _readings(judged, usual)
+            yield _readings(best.judged.of(day), usual)

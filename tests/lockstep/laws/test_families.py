@@ -205,6 +205,13 @@ def test_a_few_rows_of_another_range_are_no_finding(laws):
     assert broken(laws["ranges"], batch(load=np.where(every(60), 109.0, load))) == []
 
 
+def test_another_range_in_one_category_alone_is_no_finding_however_many_rows(laws):
+    day = reports(DAYS)
+    load = np.where(day["site"] == "north", day["load"] * 3, day["load"])
+
+    assert broken(laws["ranges"], batch(load=load)) == []
+
+
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
     heavy = np.random.default_rng(0).pareto(1.0, len(reports(days=DAYS)["flow"]))
     (within,) = (
