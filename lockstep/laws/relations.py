@@ -9,6 +9,8 @@ levels leaves that as it is, while values that were permuted, swapped or frozen 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 import numpy as np
 
@@ -43,6 +45,8 @@ WIDER = 0.25
 """How far beyond the training days' means, in their range, a relation is held to go on."""
 _ALL = "unexplained"
 _OFF = "off"
+_ROUNDING = 1e-6
+"""What may be explained more or less by the order of sums."""
 
 
 class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
@@ -171,6 +175,7 @@ def discover(training: TrainingRows) -> list[Relation]:
     sample = rows.take(chosen)
     day_of = training.day_of[chosen]
     plain = plain_quantities(sample)
+    within = _Within.of([term.of(sample) for term in plain], day_of)
     candidates: list[Relation] = []
     parts = sorted(categories(rows), key=lambda one: len(one.labels))
     parts = [one for one in parts if len(one.labels) <= MOST_SEGMENTS]
@@ -181,13 +186,13 @@ def discover(training: TrainingRows) -> list[Relation]:
             around = middle(values)
             values = wrapped(values, around)
         others = [
-            (term, term.of(sample)) for term in plain if not {*term.columns} & {*target.columns}
+            place for place, term in enumerate(plain) if not {*term.columns} & {*target.columns}
         ]
-        found = _selected(values, [numbers for _, numbers in others], day_of)
+        found = _selected(values, within, others, day_of)
         if found is None:
             continue
         places, weights = found
-        terms = tuple(others[place][0] for place in places)
+        terms = tuple(plain[place] for place in places)
         columns = dict.fromkeys(name for one in (target, *terms) for name in one.columns)
         own = next((one for one in parts if one.column not in columns), None)
         candidates.append(
@@ -237,19 +242,72 @@ def _clearest(laws: list[Relation]) -> list[Relation]:
     return list(found.values())
 
 
+@dataclass(frozen=True, eq=False)
+class _Within:
+    """Quantities, and how they differ from their means within days.
+
+    Attributes:
+        numbers: The numbers of each.
+        complete: Of which all rows are known.
+        units: The differences of each of these, of length 1: quantities by rows.
+    """
+
+    numbers: list[Floats]
+    complete: Array
+    units: Floats
+
+    @classmethod
+    def of(cls, numbers: list[Floats], day_of: Ints) -> _Within:
+        """Quantities within days.
+
+        Args:
+            numbers: The numbers of each.
+            day_of: The day of each row, -1 where that is not known.
+        """
+        told = bool((day_of >= 0).all())
+        complete = np.array([told and not np.isnan(one).any() for one in numbers], dtype=bool)
+        units = [_unit(one, day_of) for one, is_it in zip(numbers, complete, strict=True) if is_it]
+        return cls(numbers, complete, np.array(units).reshape(len(units), len(day_of)))
+
+    def promising(self, target: Floats, day_of: Ints) -> Array:
+        """Which may explain enough of a target alone; all of which some rows are not known."""
+        found = np.ones(len(self.numbers), dtype=bool)
+        if self.complete.any() and not np.isnan(target).any():
+            explained = (self.units @ _unit(target, day_of)) ** 2
+            found[self.complete] = explained >= LEAST_GAIN - _ROUNDING
+        return found
+
+
+def _unit(numbers: Floats, day_of: Ints) -> Floats:
+    """How numbers differ from their means within days, of length 1; 0 where they do not."""
+    means = np.bincount(day_of, weights=numbers) / np.maximum(np.bincount(day_of), 1)
+    within = numbers - means[day_of]
+    unit: Floats = within / (float(np.linalg.norm(within)) or 1.0)
+    return unit
+
+
 def _selected(
-    target: Floats, others: list[Floats], day_of: Ints
+    target: Floats, within: _Within, others: list[int], day_of: Ints
 ) -> tuple[list[int], list[float]] | None:
-    """The terms that tell a target within days best, and their weights; None if none do."""
+    """The terms that tell a target within days best, and their weights; None if none do.
+
+    Args:
+        target: What is told.
+        within: Quantities.
+        others: Which of them may tell it, by their places.
+        day_of: The day of each row.
+    """
     places: list[int] = []
     weights: list[float] = []
     unexplained = 1.0
+    first = within.promising(target, day_of)
     while len(places) < MOST_TERMS:
         best: tuple[float, int, list[float]] | None = None
-        for place, numbers in enumerate(others):
-            if place in places:
+        for place in others:
+            if place in places or not (places or first[place]):
                 continue
-            fit = _fit(target, [*(others[one] for one in places), numbers], day_of)
+            terms = [within.numbers[one] for one in (*places, place)]
+            fit = _fit(target, terms, day_of)
             if fit is not None and (best is None or fit[0] < best[0]):
                 best = (fit[0], place, fit[1])
         if best is None or best[0] > (1 - LEAST_GAIN) * unexplained:
