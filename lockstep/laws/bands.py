@@ -45,8 +45,7 @@ _WIDEST = 1e6
 """What is counted of a wider margin, of what no day can break."""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """A statistic of some rows.
 
     Attributes:

@@ -140,17 +140,22 @@ def _most_alike(
 ) -> Bunches:
     """The bunches in which the rows tell least of a column."""
     features, found, most = _features(training, column), ALONE, 0.0
-    told = {
-        terms: grouping.excess(features)
-        for terms, grouping in groupings.items()
-        if not any(term.column == column for term in terms)
-    }
-    for terms, own in told.items():
+    told: dict[tuple[Term, ...], float] = {}
+
+    def excess_of(terms: tuple[Term, ...]) -> float:
+        if terms not in told:
+            told[terms] = groupings[terms].excess(features)
+        return told[terms]
+
+    for terms, grouping in groupings.items():
+        if not grouping.is_bunched or any(term.column == column for term in terms):
+            continue
         # Parts of an hour that weigh each other out are no bunches, however alike their rows are.
-        excess = min(own, told.get(terms[1:], own))
-        if groupings[terms].is_bunched and excess > most:
+        parts = [one for one in (terms, terms[1:]) if one]
+        excess = min(excess_of(one) for one in parts)
+        if excess > most:
             most = excess
-            found = Bunches(terms, float(f"{min(excess / groupings[terms].others, 1.0):.3g}"))
+            found = Bunches(terms, float(f"{min(excess / grouping.others, 1.0):.3g}"))
     return found
 
 

@@ -11,7 +11,7 @@ tail, or of a code, moves none. They take enough rows that come by themselves: s
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -86,7 +86,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         parted = Segments(self.category, self.labels)
         if self.category is None and seen.quarter is None:
             return {}
-        if not all(_sizes(seen, parted)[self.labels.index(one)] for one in self.always):
+        enough = _sizes(seen, parted)
+        if not all(enough[self.labels.index(one)] for one in self.always):
             return {}
         found = seen.rows.once(("segments", parted), lambda: _measured(seen, parted))[column]
         effects = self.bunches.effects(seen, parted)
@@ -255,11 +256,16 @@ def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:
     gone = np.array([seen.missing(name) for name in columns], dtype=np.float64)
     told = [{_MISSING: one} for one in _means(is_in, gone, np.ones_like(gone))]
     if numbers:
-        values = np.array([_winsorised(seen.numbers(name)) for name in numbers])
+        values = seen.rows.once("winsorised", lambda: _all_winsorised(seen, numbers))
         is_known = np.array([~seen.missing(name) for name in numbers], dtype=np.float64)
         for name, one in zip(numbers, _means(is_in, values, is_known), strict=True):
             told[columns.index(name)][_LEVEL] = one
     return dict(zip(columns, told, strict=True))
+
+
+def _all_winsorised(seen: Glance, columns: Sequence[str]) -> Floats:
+    """Numbers as they count in means, whichever segments they are of: columns by rows."""
+    return np.array([_winsorised(seen.numbers(name)) for name in columns])
 
 
 def _winsorised(numbers: Floats) -> Floats:
