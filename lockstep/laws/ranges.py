@@ -54,11 +54,14 @@ KNOWN = 0.9
 """Share of the rows that are of categories with a range."""
 _WIDEST = 0.7
 """Share of the column's own width that ranges have on average, at most."""
+LEAST_USUAL = 0.003
+"""Share of the rows, and of the cases, that is expected outside though training had none: each case
+may be another one some day, and the more cases there are, the more of them are."""
 FEWEST_ROWS = 1.0
 """Rows by which chance alone differs, at least: one case that is new brings some a day."""
 FEWEST_CASES = 0.35
-"""Cases by which it does: a few weeks do not tell from none what comes every eighth day (Poisson).
-"""
+"""Cases by which it does: as of what comes every eighth day (Poisson), which training of a few
+weeks hardly tells from what never does."""
 FAR = 4.0
 """About how many half widths beyond its band a share cannot be."""
 _TRIED = 3
@@ -226,9 +229,10 @@ def _readings(judged: _Judged, usual: tuple[float, float]) -> dict[str, Reading]
 def _chance(usual: float, of: int, fewest: float) -> float:
     """By how much a share of so many differs by chance (Poisson), at what it usually is.
 
-    At what it is, where it is unusual, it would be by more than chance ever does.
+    At what it is, where it is unusual, it would be by more than chance ever does; what it usually
+    is, is more than nothing even where training had nothing.
     """
-    return max(math.sqrt(usual * of), fewest) / of
+    return max(math.sqrt(max(usual, LEAST_USUAL) * of), fewest) / of
 
 
 @dataclass(frozen=True, eq=False)
