@@ -326,18 +326,18 @@ def discover(training: TrainingRows) -> list[Segmented]:
         for column in value_columns(training.rows.schema)
         if column != one.column
     ]
-    grow = {name for name in number_columns(training.rows.schema) if _grows(training, name)}
-    found = (_without_levels(law, grow) for law in fitted(candidates, days))
+    growing = {
+        name
+        for name in number_columns(training.rows.schema)
+        if grows(training.rows.columns[name], training.day_of)
+    }
+    found = (_without_levels(law, growing) for law in fitted(candidates, days))
     return [msgspec.structs.replace(law, known=_known(law, days)) for law in found]
 
 
-def _grows(training: TrainingRows, column: str) -> bool:
-    return grows(training.rows.columns[column], training.day_of)
-
-
-def _without_levels(law: Segmented, grow: Container[str]) -> Segmented:
+def _without_levels(law: Segmented, growing: Container[str]) -> Segmented:
     """A law that compares no levels, where its column has none: it grows from row to row."""
-    if law.columns[0] not in grow:
+    if law.columns[0] not in growing:
         return law
     bands = {name: band for name, band in law.bands.items() if not name.startswith(_LEVEL)}
     return msgspec.structs.replace(law, bands=bands)
