@@ -166,6 +166,17 @@ def _share(rows: Rows, column: str, is_it: Array) -> Reading:
     return share(float(counts[is_it].sum()), int(counts.sum()))
 
 
+def _share_of_values(rows: Rows, column: str, is_it: Array) -> Reading:
+    """The same, by chance of which values there are: rows of one value are in or out together.
+
+    Each counts by its rows, so they are as many as if all had the same number of rows (the
+    effective sample size: Kish, "Survey Sampling", 1965).
+    """
+    counts = glance(rows).counts(column).astype(np.float64)
+    values = counts.sum() ** 2 / max(float(counts @ counts), 1.0)
+    return share(float(counts[is_it].sum() / max(counts.sum(), 1.0) * values), float(values))
+
+
 def _have(texts: Sequence[str]) -> dict[str, Array]:
     return {
         "padded": np.array([text != text.strip() for text in texts], dtype=bool),
@@ -270,7 +281,7 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
         """See `Banded.measure`."""
         told = {}
         for step, is_it in _round(rows, self.columns[0]).items():
-            told[f"multiples of {step:g}"] = _share(rows, self.columns[0], is_it)
+            told[f"multiples of {step:g}"] = _share_of_values(rows, self.columns[0], is_it)
             if len(is_it) >= ENOUGH_VALUES:
                 told[f"multiples of {step:g}{_DIFFERENT}"] = share(is_it.sum(), len(is_it))
         return told
