@@ -257,6 +257,19 @@ def test_of_large_whole_numbers_no_more_are_round_than_are():
     assert digits.bands["multiples of 10"].highest < 0.12
 
 
+def test_a_round_number_that_many_rows_share_is_one_number():
+    hourly = 50.06 + np.arange(len(reports(days=DAYS)["heat"])) // 12 % 24 * 1.8
+    (digits,) = (
+        one
+        for one in forms.discover(training(heat=hourly))
+        if isinstance(one, forms.Digits) and one.columns == ("heat",)
+    )
+    today = hourly[: len(batch())]
+
+    assert digits.find(batch(heat=np.where(today > 88.0, 95.0, today))) is None
+    assert digits.find(batch(heat=np.where(today > 60.0, today.round(), today))) is not None
+
+
 def test_how_far_values_go_together_is_told_between_not_at_all_and_as_usual(laws):
     found = broken(laws["joint"], batch(**changed("unit at other rows")))
     told = [
