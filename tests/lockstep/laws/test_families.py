@@ -270,6 +270,26 @@ def test_a_round_number_that_many_rows_share_is_one_number():
     assert digits.find(batch(heat=np.where(today > 60.0, today.round(), today))) is not None
 
 
+def test_a_value_where_classes_of_ranks_meet_is_of_both():
+    def places(first: int) -> np.ndarray:
+        return np.repeat(np.arange(20), [first, 36, *[11] * 17, 65 - first])
+
+    ever = np.tile(places(46), DAYS)
+    (law,) = (
+        one
+        for one in joint.discover(training(unit=_named(ever), heat=ever * 1.5))
+        if one.sides == ("unit", "heat")
+    )
+    days = [batch(unit=_named(at), heat=at * 1.5) for at in map(places, range(46, 64, 2))]
+    lost = [law.measure(day)["lost"].value for day in days]
+
+    assert np.abs(np.diff(lost)).max() < 0.06  # as one more of 144 rows is of another value
+
+
+def _named(places: np.ndarray) -> np.ndarray:
+    return np.array([f"P{one:02}" for one in places], dtype=object)
+
+
 def test_how_far_values_go_together_is_told_between_not_at_all_and_as_usual(laws):
     found = broken(laws["joint"], batch(**changed("unit at other rows")))
     told = [
