@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
@@ -42,7 +43,7 @@ def specs(
 def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResult:
     """What a check found, as Dagster records it: of one that did not pass, the whole message."""
     metadata: dict[str, Any] = {
-        title: value for title, value in found.numbers.items() if math.isfinite(value)
+        title: _plain(value) for title, value in found.numbers.items() if math.isfinite(value)
     }
     if found.column is not None:
         metadata["column"] = found.column
@@ -59,6 +60,11 @@ def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResul
         description=found.summary if found.passed else Message.of(name, found, place).paragraphs,
         metadata=metadata,
     )
+
+
+def _plain(number: Any) -> float:
+    """A number as one of Python's own: Dagster stores none of NumPy's, of floats either."""
+    return int(number) if isinstance(number, Integral) else float(number)
 
 
 def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:

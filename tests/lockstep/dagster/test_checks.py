@@ -1,6 +1,7 @@
 """Check results as Dagster records them: bounded, and with figures that it can plot."""
 
 import dagster as dg
+import numpy as np
 
 from lockstep.checks.messages import Place
 from lockstep.checks.results import CheckResult
@@ -27,6 +28,13 @@ def test_a_table_tells_the_type_of_each_column() -> None:
         "hit": "bool",
         "none": "string",
     }
+
+
+def test_figures_of_numpy_are_stored() -> None:
+    numbers = {"share": np.float64(0.5), "rows": 3, "days": np.int64(4)}
+    told = to_result("laws", CheckResult(True, "", numbers=numbers), PLACE).metadata
+
+    assert [type(told[name].value) for name in numbers] == [float, int, int]
 
 
 def test_figures_that_are_not_finite_are_left_out() -> None:
