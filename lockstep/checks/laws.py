@@ -48,10 +48,8 @@ def check_laws(
         aside: Tells what is missing of columns since its rows were quarantined.
     """
     if not book.laws:
-        return CheckResult.not_judged(
-            f"Nothing held in the training rows that could be a law: there were {book.days} days.",
-            book.unjudged,
-        )
+        why = next(iter(book.unjudged.values()))  # the same of every field
+        return CheckResult.not_judged(f"No law is kept: {why}.", book.unjudged)
     if not len(rows):
         return CheckResult.not_judged("There are no rows.")
     found = [

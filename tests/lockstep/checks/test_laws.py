@@ -21,6 +21,13 @@ def book() -> Book:
     return discover(reports(days=DAYS), SCHEMA)
 
 
+def test_without_laws_it_is_said_how_many_days_they_take():
+    result = check_laws(discover(reports(days=4), SCHEMA), batch())
+
+    assert not result.judged
+    assert "No law is kept: there are 4 training days, and it takes 20." in result.summary
+
+
 def test_a_later_day_passes_and_all_laws_look_at_it(book):
     before = book.remembered(batch(DAYS - 1), "the day before")
     result = check_laws(book, replace(batch(), earlier=(before,)))
