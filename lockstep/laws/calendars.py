@@ -221,11 +221,25 @@ def discover(training: TrainingRows) -> list[Counted | Named]:
     Args:
         training: The training rows.
     """
+    return [*known(training)]
+
+
+def known(training: TrainingRows) -> tuple[Counted | Named, ...]:
+    """What says on every training day what day it is; looked for once.
+
+    Args:
+        training: The training rows.
+    """
     rows, time = training.rows, training.rows.schema.event_time
     if time is None or not training.has_days or training.days < ENOUGH_DAYS:
-        return []
-    found = (_law(training, field.name, time) for field in rows.schema if field.role == "value")
-    return [law for law in found if law is not None]
+        return ()
+    return rows.once("calendars", lambda: tuple(_found(training, time)))
+
+
+def _found(training: TrainingRows, time: str) -> Iterator[Counted | Named]:
+    fields = (one for one in training.rows.schema if one.role == "value")
+    laws = (_law(training, one.name, time) for one in fields)
+    return (law for law in laws if law is not None)
 
 
 def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None:

@@ -12,7 +12,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing
-from lockstep.laws.calendars import discover as calendar_laws
+from lockstep.laws import calendars
 from lockstep.laws.copies import (
     FEW,
     MOST_USUAL,
@@ -258,11 +258,11 @@ def _dated(training: TrainingRows, again: Mapping[str, Floats]) -> tuple[str, ..
     """The columns that date a row: numbers and names that are new each day, and calendars."""
     schema = training.rows.schema
     new = {name for name, shares in again.items() if shares.max() <= _NEVER}
-    calendars = {law.columns[0] for law in calendar_laws(training)}
+    told = {law.columns[0] for law in calendars.known(training)}
     return tuple(
         field.name
         for field in schema
-        if field.name in calendars or (field.name in new and field.declared != "float")
+        if field.name in told or (field.name in new and field.declared != "float")
     )
 
 

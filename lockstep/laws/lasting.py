@@ -90,7 +90,7 @@ def discover(training: TrainingRows) -> list[Lasts]:
     """
     if not training.has_days or training.days < ENOUGH_DAYS:
         return []
-    dated = {law.columns[0] for law in calendars.discover(training)}
+    dated = {law.columns[0] for law in calendars.known(training)}
     fields = (one for one in training.rows.schema if one.role == "value" and one.name not in dated)
     names = [one.name for one in fields if one.kind is Kind.TEXT or one.declared != "float"]
     found = ((name, _lasting(training, name)) for name in names)
