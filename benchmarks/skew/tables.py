@@ -16,6 +16,7 @@ from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.later import LATER_FAULTS
+from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
 from benchmarks.skew.shipped import days_between
 from lockstep.project.declaration import PipelineAssets
 
@@ -79,7 +80,7 @@ FLIGHTS = Table(
     ASSETS,
     days_between(FIRST_SCORED, LAST_FLIGHTS),
     date(2013, 4, 16),
-    (*DATA_FAULTS, *LATER_FAULTS, *HELD_OUT_FAULTS),
+    (*DATA_FAULTS, *LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *HELD_OUT_FAULTS),
 )
 """What the faults were split by halves for."""
 OTHERS = {
@@ -103,7 +104,6 @@ OTHERS = {
         days_between(bookings.FIRST, bookings.LAST),
         date(2014, 8, 16),
         bookings.HOTEL_FAULTS,
-        seen=False,
     ),
 }
 """Tables of other kinds: their faults are tried on days of all their months."""
