@@ -40,9 +40,17 @@ from benchmarks.skew.deliveries import (
     without,
     yesterday_redated,
 )
+from benchmarks.skew.timetable import (
+    MINUTES_A_DAY,
+    clock_of,
+    hours_of,
+    in_order_of_time,
+    joined,
+    minutes_of,
+    places_of,
+)
 
 _POSITION = ("dest_latitude", "dest_longitude")
-_MINUTES_A_DAY = 1440
 _SAME_CITY = {"IAD": "DCA", "MDW": "ORD", "HOU": "IAH", "PWM": "PDX"}
 """Airports, and the one that comes first in a list of cities; there are two Portlands."""
 
@@ -63,52 +71,17 @@ def _nothing(values: pd.Series) -> object:
     return [None] * len(values)
 
 
-def _minutes(clock: pd.Series) -> pd.Series:
-    """Minutes after midnight of times such as 1530."""
-    return clock // 100 * 60 + clock % 100
-
-
-def _clock(minutes: pd.Series) -> pd.Series:
-    """Times such as 1530 of minutes after midnight."""
-    return minutes // 60 % 24 * 100 + minutes % 60
-
-
-def _in_order_of_time(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.sort_values("scheduled_at", kind="stable", ignore_index=True)
-
-
-def _hours(rows: pd.DataFrame) -> pd.Series:
-    hours: pd.Series = rows["scheduled_at"].dt.floor("h")
-    return hours
-
-
 # Places and distances.
 
 
-def _places_of(delivery: Delivery) -> pd.DataFrame:
-    """The list of places of destinations, by airport; those without one are not in it."""
-    flights = pd.concat([delivery.rows, delivery.yesterday])
-    places = flights[["dest", *PLACE]].dropna().drop_duplicates("dest").sort_values("dest")
-    return places.set_index("dest")
-
-
-def _joined(delivery: Delivery, keys: pd.Series, places: pd.DataFrame) -> pd.DataFrame:
-    """The rows with the places of keys; they keep their own where no place has the key."""
-    rows = delivery.rows.copy()
-    for name in PLACE:
-        told = keys.map(places[name])
-        rows[name] = told.where(keys.isin(places.index), rows[name])
-    return rows
-
-
 def _by_city(delivery: Delivery) -> pd.DataFrame:
-    return _joined(delivery, delivery.rows["dest"].replace(_SAME_CITY), _places_of(delivery))
+    return joined(delivery, delivery.rows["dest"].replace(_SAME_CITY), places_of(delivery))
 
 
 def _by_two_letters(delivery: Delivery) -> pd.DataFrame:
-    places = _places_of(delivery)
+    places = places_of(delivery)
     cut = places.set_axis(places.index.str[:2])
-    return _joined(delivery, delivery.rows["dest"].str[:2], cut[~cut.index.duplicated()])
+    return joined(delivery, delivery.rows["dest"].str[:2], cut[~cut.index.duplicated()])
 
 
 def _of_yesterdays_file(delivery: Delivery) -> pd.DataFrame:
@@ -146,7 +119,7 @@ def _by_way_of_atlanta(delivery: Delivery) -> pd.DataFrame:
     rows, mask = delivery.rows.copy(), delivery.of("carrier", "DL")
     hub = rows["dest"] == "ATL"
     to_hub = rows["origin"].map(rows[hub].groupby("origin")["distance"].first())
-    here = np.radians(_places_of(delivery).loc["ATL", list(_POSITION)].to_numpy(dtype=float))
+    here = np.radians(places_of(delivery).loc["ATL", list(_POSITION)].to_numpy(dtype=float))
     there = np.radians(rows[list(_POSITION)].to_numpy())
     apart = np.sin((there - here) / 2) ** 2
     angle = apart[:, 0] + np.cos(here[0]) * np.cos(there[:, 0]) * apart[:, 1]
@@ -162,7 +135,7 @@ def _by_way_of_atlanta(delivery: Delivery) -> pd.DataFrame:
 def _to_the_quarter(delivery: Delivery) -> pd.DataFrame:
     """Departures of one airline are cut to quarters of an hour, in both columns."""
     rows, mask = delivery.rows.copy(), delivery.of("carrier", "UA")
-    beyond = (_minutes(rows["sched_dep_time"]) % 15).where(mask, 0)
+    beyond = (minutes_of(rows["sched_dep_time"]) % 15).where(mask, 0)
     rows["sched_dep_time"] -= beyond
     rows["scheduled_at"] -= pd.to_timedelta(beyond, unit="min")
     return rows
@@ -183,8 +156,8 @@ def _as_they_landed(delivery: Delivery) -> pd.DataFrame:
     rows, mask, chance = delivery.rows.copy(), delivery.of("carrier", "EV"), delivery.chance
     late = chance.normal(-6, 9, len(rows))
     late += np.where(chance.random(len(rows)) < 0.2, chance.exponential(45, len(rows)), 0)
-    minutes = _minutes(rows["sched_arr_time"]) + late.round().astype(int)
-    landed = _clock(minutes % _MINUTES_A_DAY)
+    minutes = minutes_of(rows["sched_arr_time"]) + late.round().astype(int)
+    landed = clock_of(minutes % MINUTES_A_DAY)
     rows["sched_arr_time"] = rows["sched_arr_time"].mask(mask, landed)
     return rows
 
@@ -220,7 +193,7 @@ def _with_tests(delivery: Delivery) -> pd.DataFrame:
     tests["distance"] = 0
     tests["sched_arr_time"] = tests["sched_dep_time"]
     tests[list(PLANE)] = None
-    return _in_order_of_time(pd.concat([delivery.rows, tests.astype(delivery.rows.dtypes)]))
+    return in_order_of_time(pd.concat([delivery.rows, tests.astype(delivery.rows.dtypes)]))
 
 
 def _with_subtotals(delivery: Delivery) -> pd.DataFrame:
@@ -239,7 +212,7 @@ def _sold_by_another(delivery: Delivery) -> pd.DataFrame:
     again = delivery.rows[delivery.of("carrier", "9E")].copy()
     again["carrier"] = "DL"
     again["flight_id"] = again["flight_id"].str.replace(" 9E ", " DL ", regex=False)
-    return _in_order_of_time(pd.concat([delivery.rows, again]))
+    return in_order_of_time(pd.concat([delivery.rows, again]))
 
 
 def _under_the_seller(delivery: Delivery) -> pd.DataFrame:
@@ -259,7 +232,7 @@ def _one_airline_of_yesterday(delivery: Delivery) -> pd.DataFrame:
     """The part of one airline is yesterday's, with today's date."""
     before = yesterday_redated(delivery)
     others = delivery.rows[~delivery.of("carrier", "B6")]
-    return _in_order_of_time(pd.concat([others, before[before["carrier"] == "B6"]]))
+    return in_order_of_time(pd.concat([others, before[before["carrier"] == "B6"]]))
 
 
 # Weather.
@@ -281,11 +254,11 @@ def _second_half_hours(delivery: Delivery) -> pd.Series:
 def _added_up(delivery: Delivery) -> pd.DataFrame:
     """Rain since the first flight of the day rather than that of the hour, by airport."""
     rows = delivery.rows
-    hours = rows.assign(hour=_hours(rows)).drop_duplicates(["origin", "hour"])
+    hours = rows.assign(hour=hours_of(rows)).drop_duplicates(["origin", "hour"])
     hours = hours.sort_values("hour")
     sums = hours["precip"].fillna(0).groupby(hours["origin"]).cumsum().round(2)
     told = dict(zip(zip(hours["origin"], hours["hour"], strict=True), sums, strict=True))
-    keys = zip(rows["origin"], _hours(rows), strict=True)
+    keys = zip(rows["origin"], hours_of(rows), strict=True)
     added = pd.Series([told[key] for key in keys], index=rows.index)
     return rows.assign(precip=added.where(rows["precip"].notna()))
 
@@ -335,7 +308,7 @@ def _pasted_over(delivery: Delivery) -> pd.DataFrame:
 
 def _of_the_region(delivery: Delivery) -> pd.DataFrame:
     """What is measured is the mean of the three airports in the hour."""
-    rows = delivery.rows.assign(hour=_hours(delivery.rows))
+    rows = delivery.rows.assign(hour=hours_of(delivery.rows))
     stations = rows.drop_duplicates(["origin", "hour"])
     names = ["temp", "dewp", "humid", "wind_speed", "pressure", "visib"]
     means = rows[["hour"]].join(stations.groupby("hour")[names].mean(), on="hour")
