@@ -45,6 +45,7 @@ PARTS = (
     "bikes",
     "groceries",
     "hotels",
+    "meters",
     "peers",
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_FLIGHTS
-from benchmarks.skew import bookings, purchases, rentals
+from benchmarks.skew import bookings, purchases, readings, rentals
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
@@ -104,6 +104,14 @@ OTHERS = {
         days_between(bookings.FIRST, bookings.LAST),
         date(2014, 8, 16),
         bookings.HOTEL_FAULTS,
+    ),
+    "meters": Table(
+        f"Meters of houses ({readings.PACKAGE.release})",
+        readings.METERS,
+        days_between(readings.FIRST, readings.LAST),
+        date(2017, 2, 16),
+        readings.METER_FAULTS,
+        seen=False,
     ),
 }
 """Tables of other kinds: their faults are tried on days of all their months."""
