@@ -400,6 +400,8 @@ def _law(
     band = fitted.bands[_STEP]
     if band.reach > IMPOSSIBLE:  # a few days go far beyond all others, and others will
         return None
+    if not band.highest:  # it stands still at midnight, as a tariff does, and tells no step
+        return None
     off = [
         law.read(msgspec.structs.replace(one, size=one.size + shift))
         for one in told

@@ -95,6 +95,14 @@ def test_a_number_that_begins_each_day_anew_does_not_go_on() -> None:
     assert "heat" not in {law.columns[0] for law in discover(training(heat=anew))}
 
 
+def test_a_tariff_that_stands_still_at_midnight_does_not_go_on() -> None:
+    columns = reports(days=DAYS)
+    passed = (columns["at"] - np.datetime64("2021-01-01")) / np.timedelta64(1, "D")
+    day, hour = np.floor(passed), 24 * (passed - np.floor(passed))
+    tariff = np.clip(hour - 6, 0, None) * np.clip(18 - hour, 0, None) * (1 + day % 7) / 100
+    assert "heat" not in {law.columns[0] for law in discover(training(heat=tariff))}
+
+
 @pytest.mark.parametrize(
     "leads", [(3.0, 3.0, -3.0, -3.0), (1.0, 7.0, 1.0, 1.0), (6.0, 6.0, 6.0, 6.0)],
     ids=["sides differ", "hours differ", "fast"],
