@@ -73,6 +73,7 @@ def check_laws(
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
     said += _stated(book, standings)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
+    judged = len(rows.schema.names) - len(book.lapses) - len(book.unjudged)
     return CheckResult(
         passed=not found,
         summary=with_unjudged(said, book.unjudged),
@@ -81,7 +82,7 @@ def check_laws(
         where=others(columns),
         keys=tuple(_keys(found[0], rows)) if found else (),
         numbers={
-            **coverage(len(rows), len(rows.columns) - len(book.unjudged), book.unjudged),
+            **coverage(len(rows), judged, book.unjudged),
             "laws": len(book.laws),
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),

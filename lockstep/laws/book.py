@@ -26,6 +26,7 @@ from lockstep.laws import (
     joint,
     known,
     lags,
+    lapses,
     lasting,
     lookups,
     mass,
@@ -54,8 +55,9 @@ from lockstep.laws.joined import NewJoined
 from lockstep.laws.joint import Together
 from lockstep.laws.known import KnownNumbers
 from lockstep.laws.lags import InStep
+from lockstep.laws.lapses import Lapse, Reads, Written
 from lockstep.laws.lasting import Lasts
-from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
@@ -105,35 +107,37 @@ AnyLaw = (
     | Twins
     | UsualHours
     | Within
+    | Written
 )
 """Every kind of law: a union, by which stored laws are told apart."""
-FAMILIES: tuple[Callable[[TrainingRows], Sequence[AnyLaw]], ...] = (
-    dependencies.discover,
-    lookups.discover,
-    approximate.discover,
-    compositions.discover,
-    calendars.discover,
-    lasting.discover,
-    identity.discover,
-    joined.discover,
-    volume.discover,
-    hours.discover,
-    combinations.discover,
-    continuity.discover,
-    bounds.discover,
-    forms.discover,
-    gaps.discover,
-    known.discover,
-    joint.discover,
-    mass.discover,
-    order.discover,
-    ranges.discover,
-    relations.discover,
-    segments.discover,
-    twins.discover,
-    lags.discover,
+FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] = (
+    (dependencies.discover, "values"),
+    (lookups.discover, "values"),
+    (approximate.discover, "values"),
+    (compositions.discover, "values"),
+    (lapses.discover, "values"),
+    (calendars.discover, "values"),
+    (lasting.discover, "values"),
+    (identity.discover, "values"),
+    (joined.discover, "values"),
+    (volume.discover, "lapses"),
+    (hours.discover, "values"),
+    (combinations.discover, "lapses"),
+    (continuity.discover, "lapses"),
+    (bounds.discover, "order"),
+    (forms.discover, "values"),
+    (gaps.discover, "values"),
+    (known.discover, "lapses"),
+    (joint.discover, "order"),
+    (mass.discover, "both"),
+    (order.discover, "lapses"),
+    (ranges.discover, "order"),
+    (relations.discover, "order"),
+    (segments.discover, "both"),
+    (twins.discover, "lapses"),
+    (lags.discover, "lapses"),
 )
-"""What looks for laws in training rows, each for its own kinds."""
+"""What looks for laws in training rows, each for its own kinds, and how it reads dates."""
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +150,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         unjudged: Fields that no law is about, each with why.
         margins: What the margins of statistics are calibrated to; None where there are none, or
             of a version that an older Lockstep fitted.
+        lapses: What is told of dates: each is a column for laws; none of an older version.
     """
 
     timezone: str
@@ -153,6 +158,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     laws: tuple[AnyLaw, ...]
     unjudged: dict[str, str]
     margins: Margins | None = None
+    lapses: tuple[Lapse, ...] = ()
 
     @property
     def strict(self) -> int:
@@ -166,14 +172,27 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             band for law in self.laws if isinstance(law, Banded) for band in law.bands.values()
         )
 
+    def fields(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The fields that columns are, or are made of; an event time is what others are held to.
+
+        Args:
+            names: Fields and lapses.
+        """
+        made = {one.name: one.columns for one in self.lapses}
+        return tuple(dict.fromkeys(field for name in names for field in made.get(name, (name,))))
+
     def find(self, rows: Rows) -> list[Broken]:
         """What breaks laws in a batch: what cannot be first, then what is unusual.
 
         Args:
             rows: The rows of the batch, each of them with all fields.
         """
-        found = [broken for law in self.laws if (broken := law.find(rows)) is not None]
-        return _suspects_first(found, self.laws, rows)
+        found = [
+            replace(broken, columns=self.fields(broken.columns))
+            for law in self.laws
+            if (broken := law.find(rows)) is not None
+        ]
+        return _suspects_first(found, self, rows)
 
     def standings(self, rows: Rows) -> list[Standing]:
         """Where the statistics of a batch stand, the nearest to its limit first.
@@ -200,7 +219,8 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             earlier: The batches that were published before, the newest last.
         """
         raw = {name: columns[name] for name in schema.names}
-        return Rows(raw, schema, self.timezone, day, tuple(earlier))
+        rows = Rows(raw, schema, self.timezone, day, tuple(earlier))
+        return lapses.with_lapses(rows, self.lapses)
 
     def remembered(self, rows: Rows, partition: str) -> Earlier:
         """What is kept of a batch, for the laws of those that follow it.
@@ -249,16 +269,21 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
     training = TrainingRows.of(Rows(raw, schema, timezone))
     offsets, unseen = zones.discover(training)
     lasting = training.without(unseen)
-    others = [law for family in FAMILIES for law in family(lasting)]
+    told_of_dates = lapses.found(lasting)
+    read = lapses.by_reading(lasting, told_of_dates)
+    others = [law for family, reads in FAMILIES for law in family(read[reads])]
     laws, margins = calibrated([*offsets, *(law for law in others if not _is_told(law, offsets))])
-    told = {name for law in laws for name in law.columns}
-    return Book(
+    found = Book(
         timezone=timezone,
         days=training.days,
         laws=laws,
-        unjudged={name: _lacking(training) for name in schema.names if name not in told},
+        unjudged={},
         margins=margins,
+        lapses=told_of_dates,
     )
+    told = {name for law in laws for name in found.fields(law.columns)}
+    unjudged = {name: _lacking(training) for name in schema.names if name not in told}
+    return msgspec.structs.replace(found, unjudged=unjudged)
 
 
 def _is_told(law: AnyLaw, offsets: Sequence[Offset]) -> bool:
@@ -274,7 +299,7 @@ def _lacking(training: TrainingRows) -> str:
     return f"nothing holds of it on all of {training.days} training {unit}"
 
 
-def _suspects_first(found: Sequence[Broken], laws: Sequence[Law], rows: Rows) -> list[Broken]:
+def _suspects_first(found: Sequence[Broken], book: Book, rows: Rows) -> list[Broken]:
     """Findings with the suspects first.
 
     What breaks a law that is about it alone is at fault. What belongs to another column row by
@@ -284,14 +309,16 @@ def _suspects_first(found: Sequence[Broken], laws: Sequence[Law], rows: Rows) ->
     whose laws are all broken, since one that shares laws with it, and has others that hold, is
     cleared by these.
     """
-    about = Counter(column for law in laws if law.binds for column in law.columns)
+    fields = {id(law): book.fields(law.columns) for law in book.laws}
+    about = Counter(name for law in book.laws if law.binds for name in fields[id(law)])
     bound = Counter(column for one in found if one.law.binds for column in one.columns)
     named = Counter(column for one in found for column in one.columns)
     alone = {one.columns[0] for one in found if one.strict and len(one.columns) == 1}
     broken = {id(one.law) for one in found}
-    lost = {name for law in laws if law.pins and id(law) in broken for name in law.columns}
-    kept = {name for law in laws if law.pins and id(law) not in broken for name in law.columns}
-    astray = _astray(rows) if bound else ()
+    pinned = [id(law) for law in book.laws if law.pins]
+    lost = {name for law in pinned if law in broken for name in fields[law]}
+    kept = {name for law in pinned if law not in broken for name in fields[law]}
+    astray = book.fields(_astray(rows)) if bound else ()
     suspicion = {
         name: (
             name in alone,

@@ -123,7 +123,9 @@ class Search:
         self.days = training.days
         event_time = self.rows.schema.event_time
         self._times = [] if event_time is None else [Term(event_time, "time of day")]
-        fields = [Term(field.name) for field in self.rows.schema if field.role != "key"]
+        fields = [
+            Term(field.name) for field in self.rows.schema if field.role in ("value", "event_time")
+        ]
         terms = [*fields, *self._times]
         self.dependents = [term for term in terms if len(term.values(self.rows).found) > 1]
         self.singles = self._singles()

@@ -19,6 +19,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import show
+from lockstep.laws import lapses
 from lockstep.laws.bands import (
     Band,
     Banded,
@@ -198,6 +199,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         return None
     patterns: tuple[str, ...] = ()
     is_counted = not any(_PADDED.search(text) for text in texts)
+    is_dated = any(column == one.until.column for one in lapses.found(training))
     for exact in (True, False):
         found = {pattern(text, exact=exact, is_counted=is_counted) for text in texts}
         if len(found) <= min(MOST_PATTERNS, max(len(texts) // 2, 20)):
@@ -209,7 +211,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         exact=exact,
         is_counted=is_counted,
         patterns=patterns,
-        texts=tuple(sorted(texts)) if len(texts) <= MOST_VALUES else (),
+        texts=tuple(sorted(texts)) if len(texts) <= MOST_VALUES and not is_dated else (),
     )
     measured = [_traits(day, column) for day in days]
     _without_day(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array, Floats, Ints, Kind
-from lockstep.columns.schema import Schema
+from lockstep.columns.schema import MADE, Schema
 from lockstep.columns.tables import is_missing
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows
@@ -44,8 +44,10 @@ def text_columns(schema: Schema) -> tuple[str, ...]:
 
 
 def value_columns(schema: Schema) -> tuple[str, ...]:
-    """The fields that hold neither the key nor times."""
-    return tuple(one.name for one in schema if one.role == "value" and one.kind is not Kind.TIME)
+    """The fields that hold neither the key nor times, and what is made of fields."""
+    return tuple(
+        one.name for one in schema if one.role in ("value", MADE) and one.kind is not Kind.TIME
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
+from lockstep.columns.schema import MADE
 from lockstep.laws.bands import (
     Band,
     Banded,
@@ -162,8 +163,10 @@ def _counted(
     seen = glance(rows)
     total = len(seen)
     found, counts = seen.rows.values(column).found, seen.counts(column)
-    gone = float(seen.missing(column).sum())
-    told = {"missing": _share(gone, total, most.get("missing", 1.0))}
+    told = {}
+    if rows.schema[column].role != MADE:  # what it is made of tells what is missing
+        gone = float(seen.missing(column).sum())
+        told["missing"] = _share(gone, total, most.get("missing", 1.0))
     known = int(counts.sum())
     if known < 1:
         return told

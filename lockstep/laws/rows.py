@@ -139,8 +139,8 @@ class Rows:
         return self.once(("digests without", names), lambda: self._digests_without(names))
 
     def _digests_without(self, names: tuple[str, ...]) -> Array:
-        left_out = (self.schema.key, self.schema.event_time, *names)
-        kept = [name for name in self.columns if name not in left_out]
+        fields = (one.name for one in self.schema if one.role == "value")
+        kept = [name for name in fields if name not in names]
         digests = (self.value_digests(name)[self.values(name).places] for name in kept)
         return mixed(digests, len(self))
 

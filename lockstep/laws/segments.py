@@ -20,6 +20,7 @@ import numpy as np
 
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.schema import MADE
 from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import (
@@ -254,7 +255,10 @@ def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:
     columns, numbers = value_columns(schema), number_columns(schema)
     is_in = np.equal.outer(np.arange(len(parted.labels)), parted.codes(seen)).astype(np.float64)
     gone = np.array([seen.missing(name) for name in columns], dtype=np.float64)
-    told = [{_MISSING: one} for one in _means(is_in, gone, np.ones_like(gone))]
+    told: list[dict[str, _Means]] = [
+        {} if schema[name].role == MADE else {_MISSING: one}
+        for name, one in zip(columns, _means(is_in, gone, np.ones_like(gone)), strict=True)
+    ]
     if numbers:
         values = seen.rows.once("winsorised", lambda: _all_winsorised(seen, numbers))
         is_known = np.array([~seen.missing(name) for name in numbers], dtype=np.float64)
@@ -332,7 +336,13 @@ def discover(training: TrainingRows) -> list[Segmented]:
         if grows(training.rows.columns[name], training.day_of)
     }
     found = (_without_levels(law, growing) for law in fitted(candidates, days))
-    return [msgspec.structs.replace(law, known=_known(law, days)) for law in found]
+    schema = training.rows.schema
+    return [
+        law
+        if schema[law.columns[0]].role == MADE
+        else msgspec.structs.replace(law, known=_known(law, days))
+        for law in found
+    ]
 
 
 def _without_levels(law: Segmented, growing: Container[str]) -> Segmented:

@@ -18,7 +18,7 @@ _FAR = 1_000_000
 """A number from which on digits after the point tell nothing."""
 _PARTS = 12
 """Parts of a histogram."""
-_GROWS = "it has no level: in training its values rise with time"
+_GROWS = "it has no level: in training its values go on with time"
 
 
 @dataclass(frozen=True)

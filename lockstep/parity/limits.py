@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lockstep.columns.dates import layout_of, moments, moves_on
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.tables import is_missing, take_rows
@@ -103,7 +104,8 @@ class Limits:
         has_days: Whether these were days, rather than blocks of rows.
         sizes: Rows of a batch that were looked at, the most first.
         spreads: By column and measure, the spread at each size.
-        growing: The columns whose numbers rise with time: of these only what is missing has limits.
+        growing: The columns whose numbers, or dates, go on with time: of these only what is missing
+            has limits.
     """
 
     rate: float
@@ -153,7 +155,7 @@ class Limits:
         growing = tuple(
             name
             for name, one in profile.columns.items()
-            if one.holds == "numbers" and name in kinds and grows(columns[name], parts)
+            if name in kinds and _goes_on(columns[name], kinds[name], parts)
         )
         measured: list[dict[tuple[str, Measure], list[float]]] = [{} for _ in sizes]
         random = np.random.default_rng(0)
@@ -299,6 +301,18 @@ def _left_out(
             else:
                 measured[name, measure] = distance * (others if measure in NORMS else 1)
     return measured
+
+
+def _goes_on(array: Array, kind: Kind, parts: Array) -> bool:
+    """Whether a column has values of its own each day: rising numbers, or dates to come."""
+    if kind is not Kind.TEXT:
+        return kind is not Kind.BOOL and grows(array, parts)
+    places, texts = pd.factorize(array)
+    layout = layout_of(texts)
+    if layout is None:
+        return False
+    days = (moments(texts, layout) - np.datetime64(0, "s")) / np.timedelta64(1, "D")
+    return moves_on(np.append(days, np.nan)[places], np.where(parts < 0, np.nan, parts))
 
 
 def _seen_once(values: Array, parts: Array) -> frozenset[str]:
