@@ -4,7 +4,8 @@ What is counted are the shares that profilers of data keep of a column (Schelter
 "Automating large-scale data quality verification", VLDB 2018): of missing values, of zeros, of the
 commonest value, and of the smallest and the largest one, at which a clipped column piles up. A
 value that is far more frequent than it ever was is found by its own largest share, and so are these
-two: air is often saturated, but never was at 70 %.
+two: air is often saturated, but never was at 70 %. Nothing is clipped at the ends of all that
+training had: of aircraft, more are of this year the longer it lasts.
 """
 
 from __future__ import annotations
@@ -48,12 +49,15 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         highest: The largest share of the rows of a day that each value had; of those that never
             had `RARE` of them, under none of them.
         bunches: In which bunches the rows come, as far as the column tells.
+        ends: The smallest and the largest number of all training days; None where it has none, or
+            of a version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
 
     highest: dict[str, float]
     bunches: Bunches = ALONE
+    ends: tuple[float, float] | None = None
 
     @property
     def says(self) -> str:
@@ -64,7 +68,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         """See `Banded.measure`."""
         grown = _most_grown(rows, self.columns[0], self.highest)
         most = {name: band.highest for name, band in self.bands.items()}
-        counted = _counted(rows, self.columns[0], self.highest, self.bunches, most)
+        counted = _counted(rows, self, self.highest, most)
         return counted if grown is None else {**counted, _MORE: grown[1]}
 
     def sort_of(self, name: str) -> str:
@@ -142,9 +146,8 @@ def _share(count: float, rows: int, most: float) -> Reading:
 
 def _counted(
     rows: Rows,
-    column: str,
+    law: Mass,
     ever: Mapping[str, float],
-    bunches: Bunches,
     most: Mapping[str, float],
 ) -> dict[str, Reading]:
     """Shares of the rows, and by how much those of the smallest and the largest value grew.
@@ -155,12 +158,11 @@ def _counted(
 
     Args:
         rows: The rows of a day.
-        column: The column.
+        law: The law.
         ever: The largest share that each value had on other days, `RARE` of those left out.
-        bunches: In which bunches the rows come.
         most: The largest share of training days of each statistic; none while these are measured.
     """
-    seen = glance(rows)
+    seen, column = glance(rows), law.columns[0]
     total = len(seen)
     found, counts = seen.rows.values(column).found, seen.counts(column)
     told = {}
@@ -174,10 +176,12 @@ def _counted(
     if column in number_columns(rows.schema):
         zeros = float(counts[found == 0].sum())
         told["zero"] = _share(zeros, total, most.get("zero", 1.0))
-        apart = known / bunches.effect(seen.rows)
-        for name, place in zip(_ENDS, (found.argmin(), found.argmax()), strict=True):
+    if column in number_columns(rows.schema) and len(found) > 1:
+        apart = known / law.bunches.effect(seen.rows)
+        places = (found.argmin(), found.argmax())
+        for name, place, end in zip(_ENDS, places, law.ends or (None, None), strict=True):
             before = ever.get(str(found[place]), RARE)
-            grown = max(float(counts[place]) / known - before, 0.0)
+            grown = max(float(counts[place]) / known - before, 0.0) if found[place] != end else 0.0
             told[name] = Reading(grown, share(before * apart, apart).noise)
     return told
 
@@ -220,6 +224,10 @@ def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
                 second[value], first[value] = first.get(value, RARE), part
             elif part > second.get(value, RARE):
                 second[value] = part
+    highest = {value: float(f"{part:.4g}") for value, part in first.items()}
+    law = Mass(
+        columns=(column,), days=0, highest=highest, bunches=bunches, ends=_ends(column, days)
+    )
     measured = []
     for day, one, before in zip(days, shares, had_before(shares), strict=True):
         of_others = {
@@ -228,8 +236,15 @@ def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
             if before is None or value in before
         }
         grown = _most_grown(day, column, of_others)
-        counted = _counted(day, column, of_others, bunches, {})
+        counted = _counted(day, law, of_others, {})
         measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
-    highest = {value: float(f"{part:.4g}") for value, part in first.items()}
-    law = Mass(columns=(column,), days=0, highest=highest, bunches=bunches)
     return with_bands(law, measured, days)
+
+
+def _ends(column: str, days: list[Rows]) -> tuple[float, float] | None:
+    """The smallest and the largest number of all days."""
+    if column not in number_columns(days[0].schema):
+        return None
+    numbers = [glance(day).numbers(column) for day in days]
+    known = np.concatenate([one[~np.isnan(one)] for one in numbers])
+    return (float(known.min()), float(known.max())) if len(known) else None

@@ -220,14 +220,12 @@ class _Means:
     Attributes:
         difference: The mean of each segment less that of the others.
         sizes: Rows of each segment and of the others: 2 by segments.
-        spread: The variance of all rows.
-        least: The least noise: the digits of a mean.
+        noise: The standard deviation of each difference by chance.
     """
 
     difference: Floats
     sizes: Floats
-    spread: float
-    least: float
+    noise: Floats
 
     def readings(
         self, what: str, labels: tuple[str, ...], effects: Floats
@@ -240,10 +238,8 @@ class _Means:
             effects: How many rows of each segment, and of the others, tell as much as one.
         """
         enough = (self.sizes - ENOUGH_ROWS * effects).min(axis=0) >= 0
-        of_rows = (1 / np.maximum(self.sizes, 1)).sum(axis=0)
-        noise = np.sqrt(self.spread * of_rows) + self.least
         for label, is_told, value, chance in zip(
-            labels, enough.tolist(), self.difference.tolist(), noise.tolist(), strict=True
+            labels, enough.tolist(), self.difference.tolist(), self.noise.tolist(), strict=True
         ):
             if is_told:
                 yield what + label, Reading(value, chance)
@@ -257,7 +253,7 @@ def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:
     gone = np.array([seen.missing(name) for name in columns], dtype=np.float64)
     told: list[dict[str, _Means]] = [
         {} if schema[name].role == MADE else {_MISSING: one}
-        for name, one in zip(columns, _means(is_in, gone, np.ones_like(gone)), strict=True)
+        for name, one in zip(columns, _shares(is_in, gone), strict=True)
     ]
     if numbers:
         values = seen.rows.once("winsorised", lambda: _all_winsorised(seen, numbers))
@@ -291,17 +287,54 @@ def _means(is_in: Floats, values: Floats, is_known: Floats) -> list[_Means]:
         values: Values, 0 where there is none: columns by rows.
         is_known: 1 where there is a value, else 0: columns by rows.
     """
+    difference, sizes, mean = _compared(is_in, values, is_known)
+    size = sizes.sum(axis=1)[:, :1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        square = (values * values).sum(axis=1, keepdims=True) / size
+        spread = np.maximum(square - mean * mean, 0)
+    of_rows = (1 / np.maximum(sizes, 1)).sum(axis=1)
+    noise = np.sqrt(spread * of_rows) + 1e-9 * abs(mean)  # the digits of a mean
+    return list(map(_Means, difference, sizes, noise))
+
+
+def _shares(is_in: Floats, gone: Floats) -> list[_Means]:
+    """The shares of some columns that are missing.
+
+    What chance does to a difference of two shares follows from the share in all of the rows, with
+    one more row that has it and one that has not on either side (Agresti and Caffo, "Simple and
+    effective confidence intervals for proportions and differences of proportions", 2000): of
+    fifteen rows, where hardly any ever is, one that is missing is no finding.
+
+    Args:
+        is_in: 1 where a row is in a segment, else 0: segments by rows.
+        gone: 1 where a column is missing, else 0: columns by rows.
+    """
+    difference, sizes, share = _compared(is_in, gone, np.ones_like(gone))
+    expected = (share[:, :, None] * sizes + 1) / (sizes + 2)
+    noise = np.sqrt((expected * (1 - expected) / (sizes + 2)).sum(axis=1))
+    return list(map(_Means, difference, sizes, noise))
+
+
+def _compared(is_in: Floats, values: Floats, is_known: Floats) -> tuple[Floats, Floats, Floats]:
+    """By how much the means of segments differ from those of the other rows.
+
+    Args:
+        is_in: 1 where a row is in a segment, else 0: segments by rows.
+        values: Values, 0 where there is none: columns by rows.
+        is_known: 1 where there is a value, else 0: columns by rows.
+
+    Returns:
+        The differences: columns by segments; the rows of each segment, and of the others, that
+        have a value: columns by 2 by segments; and the mean of all rows of each column: columns
+        by 1.
+    """
     own, own_size = values @ is_in.T, is_known @ is_in.T
     total, size = values.sum(axis=1, keepdims=True), is_known.sum(axis=1, keepdims=True)
     others_size = size - own_size
     with np.errstate(divide="ignore", invalid="ignore"):
         difference = own / own_size - (total - own) / others_size
         mean = total / size
-        spread = np.maximum((values * values).sum(axis=1, keepdims=True) / size - mean * mean, 0)
-    sizes = np.stack([own_size, others_size], axis=1)
-    return list(
-        map(_Means, difference, sizes, spread[:, 0].tolist(), (1e-9 * abs(mean[:, 0])).tolist())
-    )
+    return difference, np.stack([own_size, others_size], axis=1), mean
 
 
 def discover(training: TrainingRows) -> list[Segmented]:

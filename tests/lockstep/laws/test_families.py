@@ -323,6 +323,21 @@ def test_a_column_is_gone_for_a_segment_that_once_lacked_much_of_it():
     assert any(one.strict and one.columns == ("load",) and "north" in one.message for one in found)
 
 
+@pytest.mark.parametrize(("lost", "is_found"), [(1, False), (12, True)])
+def test_one_missing_value_in_a_small_segment_is_chance(lost, is_found):
+    rows = reports(days=DAYS)
+    place = np.arange(len(rows["site"]))
+    site = np.where(place % 24 == 0, "hut", rows["site"]).astype(object)  # 12 rows a day
+    laws = segments.discover(
+        training(site=site, heat=np.where(place % 2000 == 1, np.nan, rows["heat"]))
+    )
+    day = reports(DAYS)
+    gone = np.where(np.arange(288) < 24 * lost, site[:288] == "hut", False)
+
+    found = broken(laws, batch(site=site[:288], heat=np.where(gone, np.nan, day["heat"])))
+    assert ("heat" in {one.columns[0] for one in found}) == is_found
+
+
 @pytest.mark.parametrize(("hours", "is_told"), [(2, False), (3, True)])
 def test_a_level_of_a_segment_takes_values_of_some_hours(laws, hours, is_told):
     day = reports(DAYS)
@@ -464,6 +479,15 @@ def test_a_column_clipped_below_where_it_is_often_clipped_is_found():
     assert found.strict
     assert set(found.rows) == set(np.flatnonzero(day >= 58.0))
     assert "58.0, the largest value of heat, stands in" in found.message
+
+
+def test_what_is_at_the_end_of_all_that_training_had_is_not_clipped_there():
+    often = np.minimum(reports(days=DAYS)["heat"], 62.0)
+    (law,) = (one for one in mass.discover(training(heat=often)) if one.columns == ("heat",))
+    more = np.minimum(reports(DAYS)["heat"] + 8, 62.0)
+
+    assert law.measure(batch(heat=more))["largest"].value == 0
+    assert law.measure(batch(heat=more - 1))["largest"].value > 0.2
 
 
 def test_training_days_with_an_incident_make_it_no_error(laws):
