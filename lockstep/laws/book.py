@@ -239,8 +239,15 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         lasting = {
             law.columns[0]: law.value_of(rows) for law in self.laws if isinstance(law, Lasts)
         }
+        clocks = {
+            law.columns[0]: law.agreeing(rows) for law in self.laws if isinstance(law, Offset)
+        }
         return msgspec.structs.replace(
-            rows.remembered(partition, dated), ends=ends, joined=joined, lasting=lasting
+            rows.remembered(partition, dated),
+            ends=ends,
+            joined=joined,
+            lasting=lasting,
+            zones=clocks,
         )
 
     def to_json(self) -> bytes:

@@ -87,6 +87,8 @@ class Earlier(msgspec.Struct, frozen=True):
         ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
         joined: Digests of what was joined to rows, of what laws of the version of then compare.
         lasting: The values that are the same all day, of what such laws compare.
+        zones: The time zones that agree with it, by column that holds offsets of clocks and by what
+            these follow from, where it tells zones apart between which training did not.
     """
 
     partition: str
@@ -97,6 +99,7 @@ class Earlier(msgspec.Struct, frozen=True):
     ends: dict[str, dict[str, Ends]] = {}
     joined: dict[str, Digests] = {}
     lasting: dict[str, str | int | float | bool | None] = {}
+    zones: dict[str, dict[str, tuple[str, ...]]] = {}
 
 
 def digests_of(array: Array) -> Array:

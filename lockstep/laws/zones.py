@@ -4,7 +4,8 @@ With daylight saving it changes twice a year, and training of a few months sees 
 look-up would call every later day an error. What is kept instead are the time zones of the IANA
 database that agree with every training row (of each value of another column, where there are
 several): they tell the values of later days, and anything else is as wrong as ever. Where a few
-zones agree that part ways later, each of their values will do.
+zones agree that part ways later, as Arizona and Mexico do, each of their values will do, until
+batches that were published tell which of them it is.
 
 A table may follow the date rather than the hour of a change: on the days around it both will do.
 """
@@ -25,6 +26,7 @@ import pandas as pd
 from lockstep.columns.kinds import Array, Ints, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.laws.dependencies import days_broken, shuffled
+from lockstep.laws.earlier import Earlier
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import MOST_ENTRIES, ROWS_AN_ENTRY, Cell, cells_of
 from lockstep.laws.rows import Rows, TrainingRows, Values
@@ -85,17 +87,16 @@ class Offset(Law, frozen=True, kw_only=True, tag="offset"):
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows whose value no clock shows then that agrees with training."""
-        entries, values, days = self._entries(rows), rows.values(self.columns[0]), _days(rows)
-        known = np.flatnonzero((entries >= 0) & (days.places >= 0))
-        found, of_row = _different(entries[known], days.places[known], values.places[known])
-        is_odd = self._are_odd(found, days.found, cells_of(values.found))
-        odd = known[is_odd[of_row]]
+        told = self._told(rows)
+        may_be = self._not_ruled_out(rows.earlier)
+        is_odd = self._are_odd(told, may_be)
+        odd = told.known[is_odd[told.of_row]]
         if not len(odd):
             return None
-        entry, day, value = found[:, is_odd.argmax()].tolist()
-        zones = [self.zones[place] for place in self.may_be[entry]]
-        usual = {show(_cell(zone, int(days.found[day]), self.form)) for zone in zones}
-        there = "none" if value < 0 else show(values.found[value])
+        entry, day, value = told.found[:, is_odd.argmax()].tolist()
+        zones = [self.zones[place] for place in may_be[entry]]
+        usual = {show(_cell(zone, int(told.days[day]), self.form)) for zone in zones}
+        there = "none" if value < 0 else show(rows.values(self.columns[0]).found[value])
         where = "" if self.by is None else f" for {self.by} {show(self.given[entry])}"
         clocks = f", by the clock of {' or '.join(zones[:2])}" if zones else ""
         return Broken(
@@ -118,15 +119,79 @@ class Offset(Law, frozen=True, kw_only=True, tag="offset"):
         codes = [places.get(cell, -1) for cell in cells_of(values.found)]
         return np.array([*codes, -1], dtype=np.int64)[values.places]
 
-    def _are_odd(self, found: Ints, days: Array, cells: Sequence[Cell]) -> Array:
+    def agreeing(self, rows: Rows) -> dict[str, tuple[str, ...]]:
+        """The zones that agree with a batch, by entry, where it tells some of them apart.
+
+        Args:
+            rows: The batch.
+        """
+        told = self._told(rows)
+        entry, day, value = told.found
+        several = np.array([len(zones) > 1 for zones in self.may_be])
+        agrees = np.zeros((len(self.zones), len(self.may_be)), dtype=bool)
+        for number in {number for zones in self.may_be if len(zones) > 1 for number in zones}:
+            shown = _shows(self.zones[number], told.days, self.form, told.cells)[day, value]
+            shown |= value < 0
+            agrees[number, np.setdiff1d(entry, entry[~shown])] = True
+        found = {}
+        for one in np.unique(entry[several[entry]]).tolist():
+            zones = tuple(self.zones[number] for number in self.may_be[one] if agrees[number, one])
+            if 0 < len(zones) < len(self.may_be[one]):
+                found[str(self.given[one])] = zones
+        return found
+
+    def _not_ruled_out(self, earlier: Sequence[Earlier]) -> list[tuple[int, ...]]:
+        """The zones of each entry that agree with earlier batches, too, the newest of them first.
+
+        One that contradicts those after it was published all the same, and tells nothing.
+        """
+        places = {str(cell): place for place, cell in enumerate(self.given)}
+        may_be = [*self.may_be]
+        for batch in reversed(earlier):
+            for entry, zones in batch.zones.get(self.columns[0], {}).items():
+                before = may_be[places[entry]] if entry in places else ()
+                kept = tuple(number for number in before if self.zones[number] in zones)
+                if kept:
+                    may_be[places[entry]] = kept
+        return may_be
+
+    def _told(self, rows: Rows) -> _Told:
+        return rows.once(("clocks", self.columns), lambda: self._tell(rows))
+
+    def _tell(self, rows: Rows) -> _Told:
+        entries, values, days = self._entries(rows), rows.values(self.columns[0]), _days(rows)
+        known = np.flatnonzero((entries >= 0) & (days.places >= 0))
+        found, of_row = _different(entries[known], days.places[known], values.places[known])
+        return _Told(found, of_row, known, days.found, cells_of(values.found))
+
+    def _are_odd(self, told: _Told, may_be: Sequence[tuple[int, ...]]) -> Array:
         """Which combinations of an entry, a day and a value no clock shows."""
-        entry, day, value = found
-        has_zones = np.array([bool(zones) for zones in self.may_be])[entry]
+        entry, day, value = told.found
+        has_zones = np.array([bool(zones) for zones in may_be])[entry]
         shown = np.zeros(len(entry), dtype=bool)
         for number, zone in enumerate(self.zones):
-            is_it = np.array([number in zones for zones in self.may_be])[entry]
-            shown |= is_it & _shows(zone, days, self.form, cells)[day, value]
+            is_it = np.array([number in zones for zones in may_be])[entry]
+            shown |= is_it & _shows(zone, told.days, self.form, told.cells)[day, value]
         return np.where(has_zones, ~shown, value >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What rows tell of clocks.
+
+    Attributes:
+        found: The different combinations of an entry, a day and a value, one below the other.
+        of_row: Which of them each row has.
+        known: The rows, of those of an entry and a day that is known.
+        days: The days, in UTC, counted from 2000.
+        cells: The values.
+    """
+
+    found: Ints
+    of_row: Ints
+    known: Ints
+    days: Array
+    cells: list[Cell]
 
 
 def discover(training: TrainingRows) -> tuple[list[Offset], frozenset[str]]:

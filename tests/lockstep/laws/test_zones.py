@@ -11,6 +11,7 @@ import pytest
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws import book, zones
+from lockstep.laws.earlier import Earlier
 from lockstep.laws.rows import Rows, TrainingRows
 
 PLACES = {
@@ -56,6 +57,16 @@ def trips(first: date, days: int = 1, form: str = "hours") -> Columns:
     }
 
 
+def seen_before(known: book.Book, first: date, days: int = 1) -> tuple[Earlier, ...]:
+    """What is kept of some days of trips."""
+    kept = []
+    for number in range(days):
+        day = first + timedelta(days=number)
+        rows = known.rows(trips(day), schema(), day.isoformat())
+        kept.append(known.remembered(rows, day.isoformat()))
+    return tuple(kept)
+
+
 def schema(form: str = "hours") -> Schema:
     declared = "float" if form in ("hours", "minutes") else "str"
     return Schema(
@@ -97,6 +108,22 @@ def test_a_missing_offset_is_none_of_a_clock():
     day["ahead"][3] = np.nan
     found = known.find(known.rows(day, schema(), WINTER.isoformat()))
     assert [one.rows.tolist() for one in found if isinstance(one.law, zones.Offset)] == [[3]]
+
+
+@pytest.mark.parametrize("place", ["America/Phoenix", "America/Chihuahua"])
+def test_published_days_tell_zones_apart_that_training_did_not(monkeypatch, place):
+    monkeypatch.setitem(PLACES, "LAX", place)
+    known = book.discover(trips(date(2021, 2, 1), 50), schema())  # Mexico's clocks change in April
+    for day in (date(2021, 4, 4), date(2021, 4, 20)):
+        assert known.find(known.rows(trips(day), schema(), day.isoformat())) == []
+    day = date(2021, 5, 1)
+    wrong = trips(day)
+    wrong["ahead"][wrong["to"] == "LAX"] += 1 if place == "America/Phoenix" else -1
+    for earlier, found in ((), []), (seen_before(known, date(2021, 4, 20)), [True]):
+        rows = known.rows(wrong, schema(), day.isoformat(), earlier)
+        assert [one.strict for one in known.find(rows)] == found
+        rows = known.rows(trips(day), schema(), day.isoformat(), earlier)
+        assert known.find(rows) == []
 
 
 def test_a_table_of_one_place_has_one_clock():
