@@ -9,6 +9,7 @@ without gaps, such as of the wind in whole knots, may go on in another season.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
 from lockstep.laws.bands import Band, Banded, Reading, had_before, share, training_days, with_bands
 from lockstep.laws.glance import glance, number_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_NUMBERS = 2_000
@@ -32,6 +34,10 @@ FILLED = 0.9
 """Share of the steps between the least and the largest number from which on they have no gap."""
 OFF = 0.02
 """How far off a step a number may be, in steps."""
+FAR_TIMES = 10.0
+FAR_BEYOND = 0.02
+"""How many times the largest share of a training day, and what share of the rows beyond, no new
+kind of thing explains."""
 _NEW = "new numbers"
 
 
@@ -71,6 +77,14 @@ class KnownNumbers(Banded, frozen=True, kw_only=True, tag="known numbers"):
         return seen.all_positions(
             np.r_[self._new(rows), False][seen.rows.values(self.columns[0]).places]
         )
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; what is unusual, and more than comes into the world, cannot be."""
+        found = super().find(rows)
+        if found is None or found.strict:
+            return found
+        most = FAR_TIMES * self.bands[_NEW].highest + FAR_BEYOND
+        return replace(found, strict=self.days >= ENOUGH_DAYS and found.numbers[_NEW] > most)
 
     def _new(self, rows: Rows) -> Array:
         """Which of the numbers there are were not in training, nor go on where these end."""

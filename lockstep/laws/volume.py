@@ -221,7 +221,7 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
     terms = [
         Term(field.name)
         for field in schema
-        if field.kind in (Kind.TEXT, Kind.BOOL) and field.role == "value"
+        if field.kind in (Kind.TEXT, Kind.BOOL, Kind.INT, Kind.FLOAT) and field.role == "value"
     ]
     if training.has_days and schema.event_time is not None:
         terms.append(Term(schema.event_time, "hour of the day"))

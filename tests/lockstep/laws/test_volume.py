@@ -102,6 +102,18 @@ def test_a_city_or_an_hour_that_is_gone_is_an_error(segments) -> None:
     assert segments["hour of the day of at"].find(batch(56, 200, at=at)).strict
 
 
+def test_a_number_of_a_few_that_is_gone_is_an_error() -> None:
+    def seats(columns: Columns) -> Columns:
+        return {**columns, "number": columns["number"] % 7 * 50}
+
+    laws = discover(TrainingRows.of(Rows(seats(calls(0, [200] * 30)), SCHEMA)))
+    (law,) = [one for one in laws if isinstance(one, RowsASegment) and one.columns == ("number",)]
+    columns = seats(calls(56, [200]))
+    assert law.find(Rows(columns, SCHEMA)) is None
+    columns["number"][columns["number"] == 150] = 510
+    assert law.find(Rows(columns, SCHEMA)).strict
+
+
 def test_a_city_of_a_third_of_its_rows_is_unusual(segments) -> None:
     city = calls(56, [200])["city"]
     city[np.flatnonzero(city == "Bonn")[::3]] = "Köln"
