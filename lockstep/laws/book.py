@@ -18,6 +18,7 @@ from lockstep.laws import (
     compositions,
     continuity,
     dependencies,
+    doubles,
     forms,
     gaps,
     hours,
@@ -34,6 +35,7 @@ from lockstep.laws import (
     ranges,
     relations,
     segments,
+    sorting,
     twins,
     volume,
     zones,
@@ -46,6 +48,7 @@ from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
 from lockstep.laws.dependencies import Dependency
+from lockstep.laws.doubles import Doubles
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.gaps import Gaps
@@ -66,6 +69,7 @@ from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
+from lockstep.laws.sorting import Unsorted
 from lockstep.laws.strays import strays
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
@@ -79,6 +83,7 @@ AnyLaw = (
     | Counted
     | Dependency
     | Digits
+    | Doubles
     | Form
     | Gaps
     | Grid
@@ -105,6 +110,7 @@ AnyLaw = (
     | Stuck
     | Together
     | Twins
+    | Unsorted
     | UsualHours
     | Within
     | Written
@@ -119,6 +125,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (calendars.discover, "values"),
     (lasting.discover, "values"),
     (identity.discover, "values"),
+    (doubles.discover, "values"),
     (joined.discover, "values"),
     (volume.discover, "lapses"),
     (hours.discover, "values"),
@@ -131,6 +138,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (joint.discover, "order"),
     (mass.discover, "both"),
     (order.discover, "lapses"),
+    (sorting.discover, "lapses"),
     (ranges.discover, "order"),
     (relations.discover, "order"),
     (segments.discover, "both"),

@@ -16,6 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.laws import (
     bounds,
+    doubles,
     forms,
     gaps,
     joint,
@@ -25,6 +26,7 @@ from lockstep.laws import (
     ranges,
     relations,
     segments,
+    sorting,
     twins,
 )
 from lockstep.laws.bands import share
@@ -45,6 +47,7 @@ FAMILIES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         bounds,
+        doubles,
         forms,
         gaps,
         joint,
@@ -54,6 +57,7 @@ FAMILIES = {
         ranges,
         relations,
         segments,
+        sorting,
         twins,
     )
 }
@@ -90,6 +94,21 @@ def shuffled(array: np.ndarray) -> np.ndarray:
 def filled_on(array: np.ndarray, by: np.ndarray) -> np.ndarray:
     """Values with those of the row before of the same segment where there are none."""
     return pd.Series(array).groupby(by).ffill().to_numpy()
+
+
+def sorted_in(array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Values of which those in some rows are in order."""
+    moved = array.copy()
+    moved[chosen] = np.sort(array[chosen])
+    return moved
+
+
+def again(columns: Columns, chosen: np.ndarray, **changes: object) -> Columns:
+    """Columns with some of their rows once more at their end, under another key and changed."""
+    more = {name: array[chosen] for name, array in columns.items()}
+    changes["id"] = text(more["id"], lambda one: one[:-1] + "x")
+    more |= {name: np.full(chosen.sum(), one, dtype=object) for name, one in changes.items()}
+    return {name: np.concatenate([columns[name], more[name]]) for name in columns}
 
 
 def every(number: int) -> np.ndarray:
@@ -135,6 +154,8 @@ def changed(name: str) -> Columns:
         "filled with the row after": {
             "load": filled_on(day["load"][::-1], day["site"][::-1])[::-1]
         },
+        "sorted at a site": {"load": sorted_in(day["load"], north & known)},
+        "twice under another unit": again(day, np.arange(len(north)) < 20, unit="Ex"),
         "gone for a site": {"heat": np.where(north, np.nan, day["heat"])},
     }[name]
 
@@ -147,6 +168,7 @@ def changed(name: str) -> Columns:
         ("bounds", "below 0", "flow"),
         ("bounds", "later by an hour", "starts"),
         ("bounds", "one row far out", "heat"),
+        ("doubles", "twice under another unit", "unit"),
         ("forms", "whole numbers", "heat"),
         ("forms", "another unit", "heat"),
         ("forms", "lower case", "unit"),
@@ -170,6 +192,7 @@ def changed(name: str) -> Columns:
         ("segments", "a site in another unit", "flow"),
         ("segments", "from noon on in another unit", "load"),
         ("segments", "gone for a site", "heat"),
+        ("sorting", "sorted at a site", "load"),
     ],
 )
 def test_a_fault_is_an_error_that_names_its_column(laws, family, fault, column):
@@ -584,6 +607,26 @@ def test_numbers_without_gaps_go_on_in_another_season(step, moved, is_new):
     later = batch(flow=moved + np.arange(len(batch())) % 5)
 
     assert (law.find(later) is not None) == is_new
+
+
+def test_more_new_numbers_than_come_into_the_world_cannot_be():
+    sizes = np.arange(len(reports(days=DAYS)["flow"])) % 40 * 1.0 + 400
+    (law,) = (one for one in known.discover(training(flow=sizes)) if one.columns == ("flow",))
+    law = msgspec.structs.replace(
+        law,
+        bands={
+            name: msgspec.structs.replace(one, unusual=1, impossible=9)
+            for name, one in law.bands.items()
+        },
+    )
+
+    found = [
+        law.find(batch(flow=np.where(every(number), 1040.0, sizes[: len(batch())])))
+        for number in (12, 60)
+    ]
+
+    assert found[0].strict
+    assert found[1] is None
 
 
 def test_numbers_smaller_than_any_digit_that_is_looked_at_lie_on_no_grid():
