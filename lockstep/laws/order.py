@@ -37,6 +37,8 @@ LEAST_ROUGHNESS = 0.005
 """Von Neumann's ratio that tells nothing, whatever smaller ones there were."""
 ROUGHEST_USUAL = 1.0
 """Von Neumann's ratio up to which neighbours in time are alike."""
+_KURTOSIS = 3
+"""Of normal numbers: of how many rows it takes one to tell as much, by their deviations alone."""
 _HOUR = 3600
 """Seconds after a row that nothing is known of, and that do not count, where no other follows."""
 _RUN = "hours in one place"
@@ -236,9 +238,12 @@ def _roughness(numbers: Floats, codes: Ints, moments: Ints) -> Reading | None:
         return None
     size = np.bincount(codes)
     mean = np.bincount(codes, weights=numbers) / np.maximum(size, 1)
-    variance = float(np.mean((numbers - mean[codes]) ** 2))
+    squares = (numbers - mean[codes]) ** 2
+    variance = float(np.mean(squares))
     if variance <= 1e-12 * max(1.0, float(np.mean(numbers * numbers))):
         return None
+    if _KURTOSIS * squares.sum() ** 2 < ENOUGH_ROWS * float(squares @ squares):
+        return None  # rain in one hour: a few rows are all of the variance, and have no order
     steps = np.diff(numbers)[together]
     ratio = float(np.mean(steps * steps)) / variance
     return Reading(ratio, LEAST_ROUGHNESS + min(ratio, 1.0) / float(np.sqrt(pairs)))

@@ -95,7 +95,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         return dict(
             one
             for what, means in found.items()
-            for one in means.readings(what, self.labels, effects)
+            for one in means.readings(what, self.labels, effects, of_hours=self.category is None)
         )
 
     def is_told(self, name: str, rows: Rows) -> bool:
@@ -228,7 +228,7 @@ class _Means:
     noise: Floats
 
     def readings(
-        self, what: str, labels: tuple[str, ...], effects: Floats
+        self, what: str, labels: tuple[str, ...], effects: Floats, *, of_hours: bool
     ) -> Iterator[tuple[str, Reading]]:
         """The differences with their standard errors, where there are rows enough.
 
@@ -236,13 +236,28 @@ class _Means:
             what: What a statistic is named.
             labels: The segments.
             effects: How many rows of each segment, and of the others, tell as much as one.
+            of_hours: Whether segments have hours of their own. Otherwise what an hour has, such
+                as rain, all of them have, and it is in no difference.
         """
         enough = (self.sizes - ENOUGH_ROWS * effects).min(axis=0) >= 0
+        noise = self._of_hours(effects) if of_hours and what == _LEVEL else self.noise
         for label, is_told, value, chance in zip(
-            labels, enough.tolist(), self.difference.tolist(), self.noise.tolist(), strict=True
+            labels, enough.tolist(), self.difference.tolist(), noise.tolist(), strict=True
         ):
             if is_told:
                 yield what + label, Reading(value, chance)
+
+    def _of_hours(self, effects: Floats) -> Floats:
+        """What chance does to a level by as many rows as bunches amount to.
+
+        How far a segment is from the others is no chance: what varies is what does within both.
+        """
+        of_rows = 1 / np.maximum(self.sizes, 1)
+        shares = self.sizes / np.maximum(self.sizes.sum(axis=0), 1)
+        between = shares.prod(axis=0) * np.nan_to_num(self.difference) ** 2
+        variance = np.maximum(self.noise**2 / of_rows.sum(axis=0) - between, 0.0)
+        noise: Floats = np.sqrt(variance * (effects * of_rows).sum(axis=0))
+        return noise
 
 
 def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:

@@ -31,8 +31,11 @@ from lockstep.laws import (
 )
 from lockstep.laws.bands import share
 from lockstep.laws.book import Book, discover
+from lockstep.laws.bunches import ALONE, Bunches
+from lockstep.laws.glance import QUARTERS
 from lockstep.laws.law import Law
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.terms import Term
 from tests.lockstep.laws.tables import (
     DAYS,
     SCHEMA,
@@ -222,6 +225,29 @@ def test_a_value_does_not_stay_in_hours_without_rows(laws):
     assert hours.value == 0.25 + 1 + 0.25
 
 
+def rain(day: int, days: int = 1) -> np.ndarray:
+    """Rain by the hour, the same at all sites: for some hours of two days in three, or none."""
+    hours, amounts = np.arange(24), []
+    for one in range(day, day + days):
+        generator = np.random.default_rng(one)
+        begins, lasts = generator.integers(0, 18), generator.integers(3, 7)
+        amount = generator.uniform(0.05, 0.5) if one % 3 else 0.0
+        falls = (hours >= begins) & (hours < begins + lasts)
+        amounts.append(amount * falls * np.sin(np.pi * (hours - begins + 0.5) / lasts))
+    return np.repeat(np.concatenate(amounts).round(2), 12)
+
+
+def test_of_rain_in_one_hour_its_order_in_time_tells_nothing():
+    smooth = [
+        one
+        for one in order.discover(training(flow=rain(0, DAYS)))
+        if isinstance(one, order.Smooth) and one.measured == ("flow",)
+    ]
+    assert all(law.measure(batch(flow=rain(DAYS + 1))) for law in smooth)
+    drop = np.where(np.arange(288) == 100, 0.01, 0.0)
+    assert not any(law.measure(batch(flow=drop)) for law in smooth)
+
+
 def test_a_few_rows_of_another_range_are_no_finding(laws):
     load = reports(DAYS)["load"]
 
@@ -369,6 +395,22 @@ def test_a_level_of_a_segment_takes_values_of_some_hours(laws, hours, is_told):
 
     rows = batch(heat=np.where(early, day["heat"], np.nan))
     assert law.is_told("level of north", rows) == is_told
+
+
+def test_a_quarter_of_the_day_tells_a_level_as_its_hours_do_however_far_off_it_is():
+    hourly = Bunches((Term("site"), Term("at", "hour of the day")), 1.0)
+    laws = [
+        segments.Segmented(columns=("heat",), days=0, category=None, labels=QUARTERS, bunches=one)
+        for one in (ALONE, hourly)
+    ]
+    heat = reports(DAYS)["heat"]
+    noon = reports(DAYS)["starts"] // 600 == 2
+    alone, usual, off = (
+        law.measure(batch(heat=one))["level of from 12 to 18 h"].noise
+        for law, one in zip((*laws, laws[1]), (heat, heat, heat - 1000 * noon), strict=True)
+    )
+    assert usual > 1.5 * alone
+    assert off < 2 * usual
 
 
 def test_a_number_that_grows_has_no_level_in_a_segment():
