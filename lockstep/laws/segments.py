@@ -45,6 +45,9 @@ LOST = 0.1
 """Difference between missing shares, beyond all that there were, that a column makes by itself."""
 GONE = 0.1
 """Share of the fewest values that a segment ever had below which its column is gone there."""
+NONE_BY_CHANCE = 0.01
+"""How probable it is at most that no row of a segment has a value, where as few as ever have, so
+that it is gone where hardly any has one."""
 TAIL = 0.02
 """Share of a day's numbers on either side that count as the nearest of the others: a few rows far
 out, of which other laws tell, are no level."""
@@ -127,7 +130,9 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             size, known_of = _known_rows(seen, parted)
             known = known_of[self.columns[0]]
             expected = np.array(self.known) * size
-            enough = expected >= ENOUGH_ROWS * self.bunches.effects(seen, parted)[0]
+            apart = size / self.bunches.effects(seen, parted)[0]
+            by_chance = (1 - np.array(self.known)) ** apart
+            enough = (apart >= ENOUGH_ROWS) & (by_chance <= NONE_BY_CHANCE)
             gone = np.flatnonzero(enough & (known < GONE * expected))
             if len(gone):
                 label = self.labels[gone[0]]

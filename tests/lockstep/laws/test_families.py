@@ -39,6 +39,7 @@ from lockstep.laws.terms import Term
 from tests.lockstep.laws.tables import (
     DAYS,
     SCHEMA,
+    SITES,
     batch,
     broken,
     columns,
@@ -385,6 +386,18 @@ def test_one_missing_value_in_a_small_segment_is_chance(lost, is_found):
 
     found = broken(laws, batch(site=site[:288], heat=np.where(gone, np.nan, day["heat"])))
     assert ("heat" in {one.columns[0] for one in found}) == is_found
+
+
+@pytest.mark.parametrize(("ever", "is_gone"), [(0.04, False), (0.08, True)])
+def test_a_column_is_gone_where_that_none_has_it_is_no_chance(ever, is_gone):
+    known = (ever, 0.5, 0.5)
+    law = segments.Segmented(
+        columns=("load",), days=DAYS, category="site", labels=SITES, known=known, size=(288, 288)
+    )
+    day = reports(DAYS)
+    found = law.find(batch(load=np.where(day["site"] == "north", np.nan, day["load"])))
+
+    assert (found is not None) == is_gone
 
 
 @pytest.mark.parametrize(("hours", "is_told"), [(2, False), (3, True)])
