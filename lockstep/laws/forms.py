@@ -47,6 +47,10 @@ MOST_EMPTY = 50
 """Places of a grid for each of its values that training had: more, and the grid tells nothing."""
 ENOUGH_VALUES = 20
 """Different numbers that a grid takes."""
+MANY_VALUES = 1_000
+"""Different numbers that lie on no grid by chance, however many places it has."""
+MOST_SLOTS = 1e12
+"""Places that a grid has at most, so that the digits of a number tell them apart."""
 _UPPER, _LOWER, _DIGIT = "A", "a", "9"
 _CLASSES = str.maketrans(
     {
@@ -447,7 +451,7 @@ def _grid(column: str, days: list[Rows], *, is_whole: bool) -> Grid | None:
     if not step:
         return None  # so small that digits do not tell them apart
     slots = (everything[-1] - start) * 10**decimals / step
-    if (is_whole and decimals == 0 and step == 1) or slots > MOST_EMPTY * len(everything):
+    if (is_whole and decimals == 0 and step == 1) or slots > _most_slots(len(everything)):
         return None  # whole by their type; or any number has a place
     forward = np.gcd.accumulate(np.r_[0, steps[:-1]])
     backward = np.gcd.accumulate(np.r_[0, steps[:0:-1]])[::-1]
@@ -459,6 +463,14 @@ def _grid(column: str, days: list[Rows], *, is_whole: bool) -> Grid | None:
         step=step / 10**decimals,
         start=float(start),
     )
+
+
+def _most_slots(values: int) -> float:
+    """How many places a grid may have that so many different numbers lie on.
+
+    Of a thousand numbers that have four decimals each, by chance none had: a fifth one is new.
+    """
+    return MOST_SLOTS if values >= MANY_VALUES else MOST_EMPTY * values
 
 
 def _decimals(numbers: Floats) -> int | None:

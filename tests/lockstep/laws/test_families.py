@@ -373,6 +373,14 @@ def test_a_column_is_gone_for_a_segment_that_once_lacked_much_of_it():
     assert any(one.strict and one.columns == ("load",) and "north" in one.message for one in found)
 
 
+def test_many_numbers_of_four_decimals_have_no_more_in_another_unit():
+    laws = forms.discover(training(flow=(reports(days=DAYS)["flow"] * 100).round(4)))
+    flow = (reports(DAYS)["flow"] * 100).round(4)
+
+    assert broken(laws, batch(flow=flow)) == []
+    assert "flow" in columns(laws, batch(flow=np.where(every(10), flow * 1.609344, flow)))
+
+
 @pytest.mark.parametrize(("lost", "is_found"), [(1, False), (12, True)])
 def test_one_missing_value_in_a_small_segment_is_chance(lost, is_found):
     rows = reports(days=DAYS)
