@@ -1,4 +1,4 @@
-"""Dates in texts: read by the one layout that all texts of a column have."""
+"""Dates in texts: read by the one layout that nearly all texts of a column have."""
 
 from __future__ import annotations
 
@@ -18,28 +18,45 @@ _DAYS = (
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f")
 LAYOUTS = (
     *_DAYS,
+    *("%H:%M", "%H:%M:%S", "%I:%M %p"),
     *map("".join, product(_DAYS, ("T", " "), _CLOCKS, ("", "%z"))),
 )
-"""Layouts that are tried: dates, and dates with a time, with or without an offset from UTC."""
+"""Layouts that are tried: dates, times, and both, with or without an offset from UTC."""
 FAR = 4.0
 """Standard deviations by which medians never differ by chance."""
 _DEVIATIONS = 3.29
 """Standard deviations in which nine normal numbers of ten lie."""
+NEARLY_ALL = 0.95
+"""Share of the different texts that are dates, of a column of dates."""
+_SAMPLE = 40
+"""Texts on which layouts are tried first."""
 _ENOUGH_TEXTS = 5
 """Different texts that it takes to tell that they are dates."""
 
 
 def layout_of(texts: Array) -> str | None:
-    """The layout by which all of some texts are dates; None where there is none, or several.
+    """The layout by which nearly all of some texts are dates; None where there is none, or several.
+
+    A few others may stand for what is not known, such as `0000-00-00`.
 
     Args:
         texts: Different texts.
     """
-    if len(texts) < _ENOUGH_TEXTS or not any(one.isdigit() for one in texts[0]):
+    some = texts[:_SAMPLE]
+    if len(texts) < _ENOUGH_TEXTS or np.mean([_has_digit(one) for one in some]) < NEARLY_ALL / 2:
         return None
-    fits = [one for one in LAYOUTS if not np.isnat(moments(texts[:1], one)).any()]
-    fits = [one for one in fits if not np.isnat(moments(texts, one)).any()]
+    likely = [one for one in LAYOUTS if _fit(some, one) >= NEARLY_ALL / 2]
+    fits = [one for one in likely if _fit(texts, one) >= NEARLY_ALL]
     return fits[0] if len(fits) == 1 else None
+
+
+def _has_digit(text: str) -> bool:
+    return any(one.isdigit() for one in text)
+
+
+def _fit(texts: Array, layout: str) -> float:
+    """The share of some texts that have a layout."""
+    return float(np.mean(~np.isnat(moments(texts, layout))))
 
 
 def moments(texts: Array, layout: str) -> Array:

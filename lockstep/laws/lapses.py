@@ -1,10 +1,10 @@
 """Lapses: the time from one moment of a row to another, as a number that laws are looked for of.
 
-Dates may be texts, of which all that training had are written by one layout (see `columns.dates`),
-or times. As categories they say little, since later days bring other ones. What they say of a row
-is how long after another moment they are: the event time, where they go on with it, or the
+Dates may be times, or texts of which nearly all that training had are written by one layout (see
+`columns.dates`). As categories they say little, since later days bring other ones. What they say of
+a row is how long after another moment they are: the event time, where they go on with it, or the
 beginning of 1970; and the other one, of two that lie closer to each other than to that, such as
-both days of a stay.
+both days of a stay. Of a text that holds a time without a day, it is that, as hhmm.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ class Moment(msgspec.Struct, frozen=True):
     def is_day(self) -> bool:
         """Whether it says a day, and no time."""
         return self.layout is not None and "%H" not in self.layout
+
+    @property
+    def is_clock(self) -> bool:
+        """Whether it says a time, and no day."""
+        return self.layout is not None and "%Y" not in self.layout
 
     @property
     def has_zone(self) -> bool:
@@ -97,6 +102,8 @@ class Lapse(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """What it is named; no field is named so."""
+        if self.until.is_clock:
+            return f"clock time of {self.until.column}"
         since = _ZERO if self.since is None else self.since.column
         return f"{self.unit} from {since} until {self.until.column}"
 
@@ -109,10 +116,12 @@ class Lapse(msgspec.Struct, frozen=True):
     @property
     def field(self) -> Field:
         """It as a field."""
-        return Field(self.name, "int" if self.unit == "days" else "float", True, MADE)
+        return Field(self.name, "int" if self.until.is_clock else "float", True, MADE)
 
     def of(self, rows: Rows) -> Floats:
         """It, of each row; NaN where a moment is missing."""
+        if self.until.is_clock:
+            return _hhmm(self.until.read(rows))
         is_local = not (self.until.has_zone and (self.since is None or self.since.has_zone))
         until, since = (self._clock(one, rows, is_local) for one in (self.until, self.since))
         unit = np.timedelta64(1, "D" if self.unit == "days" else "h")
@@ -128,6 +137,13 @@ class Lapse(msgspec.Struct, frozen=True):
         return times.astype("datetime64[D]") if self.unit == "days" else times
 
 
+def _hhmm(times: Array) -> Floats:
+    """Hours and minutes of times, 1705 for five past five in the afternoon."""
+    minutes = (times - times.astype("datetime64[D]")) / np.timedelta64(1, "m")
+    hhmm: Floats = minutes // 60 * 100 + minutes % 60 // 1
+    return hhmm
+
+
 def _local(times: Array, timezone: str) -> Array:
     """Times in UTC by the clock of a time zone."""
     found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
@@ -135,29 +151,36 @@ def _local(times: Array, timezone: str) -> Array:
 
 
 class Written(Law, frozen=True, kw_only=True, tag="written"):
-    """Texts of a column are dates, written by one layout."""
+    """Texts of a column are dates or times, written by one layout.
+
+    Attributes:
+        moment: The column and its layout.
+        others: Texts that are no dates, and that training had.
+    """
 
     binds: ClassVar[bool] = False
+
     moment: Moment
+    others: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
         """See `Law.says`."""
-        return f"{self.columns[0]} is a date, written as {self.moment.layout}"
+        return f"{self.columns[0]} is a date or time, written as {self.moment.layout}"
 
     def find(self, rows: Rows) -> Broken | None:
         """See `Law.find`; a few warn."""
         values, said = rows.values(self.columns[0]), self.moment.said(rows)
-        is_odd = np.append(np.isnat(said), False)[values.places]
-        odd = np.flatnonzero(is_odd)
+        is_new = np.isnat(said) & ~np.isin(values.found, self.others)
+        odd = np.flatnonzero(np.append(is_new, False)[values.places])
         if not len(odd):
             return None
         known = int(np.count_nonzero(values.places >= 0))
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{self.columns[0]} is no date, written as {self.moment.layout}, in "
-            f"{counted(len(odd), 'row')} of {len(rows):,}, such as "
+            message=f"{self.columns[0]} is no date or time, written as {self.moment.layout}, "
+            f"in {counted(len(odd), 'row')} of {len(rows):,}, such as "
             f"{show(values.found[values.places[odd[0]]])}",
             rows=odd,
             strict=self.is_strict and len(odd) >= max(MANY * known, 3),
@@ -192,7 +215,7 @@ def _found(training: TrainingRows) -> tuple[Lapse, ...]:
     alone = [_alone(rows, one, event) for one in moments]
     widths = {one.until: _days(rows, one) for one in alone}
     pairs: list[tuple[float, Lapse]] = []
-    for one, other in combinations(moments, 2):
+    for one, other in combinations((one for one in moments if not one.is_clock), 2):
         lapse = _ordered(rows, one, other)
         apart = _days(rows, lapse)
         if apart < min(widths[one], widths[other]):
@@ -209,7 +232,7 @@ def _days(rows: Rows, lapse: Lapse) -> float:
 def _alone(rows: Rows, moment: Moment, event: Moment | None) -> Lapse:
     """The lapse until a moment, from the event time if it goes on with that."""
     absolute = Lapse(moment)
-    if event is None:
+    if event is None or moment.is_clock:
         return absolute
     relative = Lapse(moment, event)
     days = Lapse(event).of(rows) / (24 if relative.unit == "days" else 1)  # in its unit
@@ -230,7 +253,15 @@ def discover(training: TrainingRows) -> list[Written]:
         training: The training rows.
     """
     texts = dict.fromkeys(one.until for one in found(training) if one.until.layout is not None)
-    return [Written(columns=(one.column,), days=training.days, moment=one) for one in texts]
+    return [
+        Written(
+            columns=(one.column,),
+            days=training.days,
+            moment=one,
+            others=tuple(training.rows.values(one.column).found[np.isnat(one.said(training.rows))]),
+        )
+        for one in texts
+    ]
 
 
 def with_lapses(rows: Rows, lapses: tuple[Lapse, ...]) -> Rows:

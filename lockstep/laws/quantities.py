@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Floats, Kind
+from lockstep.columns.schema import MADE
 from lockstep.laws.glance import Glance, as_numbers, glance, number_columns
 from lockstep.laws.rows import Rows
 
@@ -101,7 +102,7 @@ def clocks(rows: Rows) -> list[str]:
     schema = rows.schema
     found = [] if schema.event_time is None else [schema.event_time]
     for one in schema:
-        if one.declared != "int" or one.role != "value":
+        if one.declared != "int" or one.role not in ("value", MADE):
             continue
         values = as_numbers(rows.values(one.name).found)
         values = values[~np.isnan(values)]

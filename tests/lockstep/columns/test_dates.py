@@ -24,7 +24,8 @@ def test_a_layout_is_told_from_texts_and_reads_them(layout):
     "texts",
     [
         pytest.param([f"0{day}/0{month}/2021" for day in (1, 2) for month in (3, 4, 5)], id="both"),
-        pytest.param([f"2021-01-{day}" for day in range(28, 34)], id="one is no date"),
+        pytest.param([f"2021-01-{day}" for day in range(28, 34)], id="some are no dates"),
+        pytest.param([f"{hour}:{hour}:1" for hour in range(20, 30)], id="no times of a day"),
         pytest.param([f"AB{day}" for day in range(28, 34)], id="codes"),
         pytest.param(["2021-01-01"], id="one text"),
         pytest.param([], id="none"),
@@ -32,6 +33,12 @@ def test_a_layout_is_told_from_texts_and_reads_them(layout):
 )
 def test_other_texts_have_no_layout(texts):
     assert layout_of(np.array(texts, dtype=object)) is None
+
+
+def test_a_text_for_what_is_not_known_leaves_a_layout_what_it_is():
+    texts = np.array(["0000-00-00", *(str(day) for day in DAYS)], dtype=object)
+    assert layout_of(texts) == "%Y-%m-%d"
+    assert np.flatnonzero(np.isnat(moments(texts, "%Y-%m-%d"))).tolist() == [0]
 
 
 def test_dates_of_bookings_go_on_and_those_of_birth_do_not():

@@ -21,6 +21,7 @@ SCHEMA = Schema(
         Field("ends", "str", optional=True),
         Field("left", "datetime"),  # some hours after `at`
         Field("born", "str"),
+        Field("told", "str"),  # the time of `at`
     ),
 )
 
@@ -40,7 +41,8 @@ def stays(day: int = 0, days: int = 1, layout: str = "%Y-%m-%d") -> Columns:
         "begins": np.where(is_missing, None, texts(begins, layout)),
         "ends": np.where(is_missing, None, texts(ends, layout)),
         "left": at.astype("datetime64[us]") + random.integers(60, 600, rows) * 60_000_000,
-        "born": texts(born, layout),
+        "told": texts(at, "%I:%M %p"),
+        "born": np.where(np.arange(rows) % 50 == 9, "0000-00-00", texts(born, layout)),
     }
 
 
@@ -64,6 +66,7 @@ def test_what_goes_on_with_time_is_told_from_the_event_and_what_stays_from_1970(
         "days from begins until ends",
         "hours from at until left",
         "days from 1970-01-01 until born",
+        "clock time of told",
     }
 
 
@@ -99,6 +102,10 @@ FAULTS: dict[str, tuple[Callable[[], Columns], set[str]]] = {
         lambda: {"left": np.where(SOME, DAY["left"] - np.timedelta64(1, "D"), DAY["left"])},
         {"left"},
     ),
+    "later by an hour": (
+        lambda: {"told": texts(DAY["at"] + np.timedelta64(1, "h"), "%I:%M %p")},
+        {"at", "told"},
+    ),
     "one default": (lambda: {"begins": np.where(SOME, "2021-04-01", DAY["begins"])}, {"begins"}),
 }
 
@@ -118,6 +125,11 @@ def test_a_wrong_date_is_an_error_of_its_field(book, fault):
 def test_a_message_says_what_is_held_to_what(book):
     said = [one.message for one in found(book, **FAULTS["swapped"][0]())]
     assert said[0].startswith("days from at until begins is below days from at until ends by 1")
+
+
+def test_a_time_without_a_day_is_held_to_the_clock(book):
+    said = [one.message for one in found(book, **FAULTS["later by an hour"][0]())]
+    assert any("clock time of told is the clock time of at" in one for one in said)
 
 
 def test_a_book_of_an_older_version_has_no_lapses(book):
