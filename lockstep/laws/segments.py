@@ -259,7 +259,8 @@ class _Means:
         """
         of_rows = 1 / np.maximum(self.sizes, 1)
         shares = self.sizes / np.maximum(self.sizes.sum(axis=0), 1)
-        between = shares.prod(axis=0) * np.nan_to_num(self.difference) ** 2
+        difference = np.where(np.isfinite(self.difference), self.difference, 0.0)
+        between = shares.prod(axis=0) * difference**2
         variance = np.maximum(self.noise**2 / of_rows.sum(axis=0) - between, 0.0)
         noise: Floats = np.sqrt(variance * (effects * of_rows).sum(axis=0))
         return noise
