@@ -16,8 +16,9 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import listed
-from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
 from lockstep.laws.glance import Glance, Segments, categories, glance, value_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 Kept = TypeVar("Kept", bound="Ordered")
@@ -25,6 +26,12 @@ ENOUGH_ROWS = 20
 """Values that their order takes to tell something."""
 ENOUGH_AN_HOUR = 3
 """Rows of an hour from which on its mean is compared with that of the next."""
+ENOUGH_STEPS = 10
+"""Steps from hour to hour from which on the share in which a value moved is one of a day."""
+STILLER = 0.25
+"""Of the smallest share of hours in which a value ever moved, below which it stands still."""
+STILL_BY_CHANCE = 0.001
+"""How probable it is at most that it moves in so few, if it would in no more than ever."""
 ENOUGH_IN_RUN = 10
 """Rows that a value stays the same for until it counts as one that does not move."""
 CHANCE = 1 / 3
@@ -69,7 +76,15 @@ class Ordered(Banded, frozen=True, kw_only=True):
 
 
 class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
-    """How long values stay the same, those of one column or of several together."""
+    """How long values stay the same, those of one column or of several together.
+
+    Attributes:
+        fewest: The smallest share of the steps of a training day, from an hour that has rows to
+            the next, in which they moved; 0 where that tells nothing, and of a version that an
+            older Lockstep fitted.
+    """
+
+    fewest: float = 0.0
 
     @property
     def says(self) -> str:
@@ -108,6 +123,58 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
         """See `Banded.suspects`; rows in other segments, or at other times, do not stay alike."""
         return self.measured
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; or the day on which values hardly move at all, in no segment."""
+        found = super().find(rows)
+        if found is not None and found.strict:
+            return found
+        return (self._still(rows) if self.fewest else None) or found
+
+    def _still(self, rows: Rows) -> Broken | None:
+        """The first day on which values stay longer than ever, and hardly move at all."""
+        parts = days_like(rows, self.size)
+        for part in parts:
+            told = self._standings(part.rows, len(parts))
+            if not any(one.reading.value > one.band.highest for one in told):
+                continue
+            moves = self.moves(part.rows)
+            share = float(moves.mean()) if len(moves) else 1.0
+            chance = float((1 - self.fewest) ** (len(moves) * (1 - share)))
+            if share < STILLER * self.fewest and chance <= STILL_BY_CHANCE:
+                return Broken(
+                    law=self,
+                    columns=self.measured,
+                    message=(
+                        f"{listed(self.measured)} moved in {np.count_nonzero(moves)} of "
+                        f"{len(moves)} hours{self.within}; on every training day in "
+                        f"{self.fewest:.0%} or more"
+                    ),
+                    rows=np.arange(len(rows)) if part.positions is None else part.positions,
+                    strict=self.days >= ENOUGH_DAYS,
+                    numbers={"share of hours that moved": share},
+                )
+        return None
+
+    def moves(self, rows: Rows) -> Array:
+        """Whether values moved from an hour that has some to the next: bool, one a step.
+
+        Args:
+            rows: The rows of a day.
+        """
+        seen = glance(rows)
+        if seen.order is None:
+            return np.empty(0, dtype=bool)
+        order, codes = _sorted(seen, self.category, self.labels)
+        hours = _sorted_hours(seen, self.category, self.labels)
+        columns = [seen.rows.values(name).places[order] for name in self.measured]
+        known = np.logical_or.reduce([places >= 0 for places in columns])
+        codes, hours = codes[known], hours[known]
+        begins = np.r_[True, (np.diff(hours) != 0) | (np.diff(codes) != 0)][: len(hours)]
+        firsts = [places[known][begins] for places in columns]
+        moved = np.logical_or.reduce([one[1:] != one[:-1] for one in firsts])
+        steps: Array = moved[codes[begins][1:] == codes[begins][:-1]]
+        return steps
 
     def _longest(self, rows: Rows) -> tuple[float, Ints] | None:
         """The longest run of one value: hours, and the positions of its rows."""
@@ -281,7 +348,17 @@ def _stuck(smooth: list[Smooth], days: list[Rows], time: str) -> list[Stuck]:
         if law.bands[_RUN].middle >= SHORTEST_USUAL:
             together.setdefault(Segments(law.category, law.labels), []).extend(law.measured)
     moving = [_law(Stuck, tuple(some), one, time) for one, some in together.items() if some[1:]]
-    return [*alone, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
+    both = [*alone, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
+    return [msgspec.structs.replace(law, fewest=_fewest(law, days)) for law in both]
+
+
+def _fewest(law: Stuck, days: list[Rows]) -> float:
+    """The smallest share of a day's hours in which values moved; 0 if it is far the smallest."""
+    moves = [law.moves(day) for day in days]
+    shares = sorted(float(one.mean()) for one in moves if len(one) >= ENOUGH_STEPS)
+    if len(shares) < ENOUGH_DAYS or shares[0] < STILLER * shares[1]:
+        return 0.0
+    return float(f"{shares[0]:.4g}")
 
 
 def _smooth(column: str, parts: list[Segments], days: list[Rows], time: str) -> list[Smooth]:

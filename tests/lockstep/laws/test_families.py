@@ -34,6 +34,7 @@ from lockstep.laws.book import Book, discover
 from lockstep.laws.bunches import ALONE, Bunches
 from lockstep.laws.glance import QUARTERS
 from lockstep.laws.law import Law
+from lockstep.laws.margins import calibrated
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
 from tests.lockstep.laws.tables import (
@@ -224,6 +225,24 @@ def test_a_value_does_not_stay_in_hours_without_rows(laws):
     (hours,) = stuck.measure(batch(**day).take(has_rows)).values()
 
     assert hours.value == 0.25 + 1 + 0.25
+
+
+@pytest.mark.parametrize(("stands", "is_found"), [(["north"], False), (SITES, True)])
+def test_what_stands_still_everywhere_is_found_though_it_did_at_one_site_for_long(stands, is_found):
+    rows = reports(days=DAYS)
+    of_day = np.arange(len(rows["at"])) - 5 * 288
+    calm = (rows["site"] == "north") & (of_day > 0) & (of_day < 220)
+    found = order.discover(training(heat=np.where(calm, 45.0, rows["heat"])))
+    (law,) = (
+        one
+        for one in found
+        if isinstance(one, order.Stuck) and one.measured == ("heat",) and one.category == "site"
+    )
+    (stuck,), _ = calibrated([law])
+    day = reports(DAYS)
+    frozen = np.where(np.isin(day["site"], stands), 45.0, day["heat"])
+
+    assert (stuck.find(batch(heat=frozen)) is not None) == is_found
 
 
 def rain(day: int, days: int = 1) -> np.ndarray:
