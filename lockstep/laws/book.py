@@ -31,6 +31,7 @@ from lockstep.laws import (
     lasting,
     lookups,
     mass,
+    moments,
     order,
     ranges,
     relations,
@@ -64,6 +65,7 @@ from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
+from lockstep.laws.moments import OnSteps
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
@@ -100,6 +102,7 @@ AnyLaw = (
     | NewKeys
     | NotNegative
     | Offset
+    | OnSteps
     | OwnDay
     | Ranges
     | Relation
@@ -129,6 +132,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (joined.discover, "values"),
     (volume.discover, "lapses"),
     (hours.discover, "values"),
+    (moments.discover, "values"),
     (combinations.discover, "lapses"),
     (continuity.discover, "lapses"),
     (bounds.discover, "order"),

@@ -24,6 +24,9 @@ from lockstep.laws.rows import Rows, TrainingRows, Values
 
 ENOUGH_VALUES = 3
 """Different values that it takes to tell which calendar they follow."""
+SAYS_ITSELF = 1_000
+"""A number from which on few values tell that, too, if nothing is added: it is no chance that 2013
+is the year."""
 ENOUGH_TURNS = 3
 """Times at equal distances that a number goes on, until it is counted by periods."""
 DAYS_A_NAME = 2
@@ -246,7 +249,7 @@ def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None
     """The law of a column, if it has one value each day and follows a calendar."""
     values, days = training.rows.values(name), _days(training.rows)
     known = np.flatnonzero((values.places >= 0) & (days.places >= 0))
-    if not ENOUGH_VALUES <= len(values.found) <= training.days:
+    if not 1 <= len(values.found) <= training.days:
         return None
     pairs = np.unique(np.stack((days.places[known], values.places[known])), axis=1)
     if len(np.unique(pairs[0])) < max(pairs.shape[1], ENOUGH_DAYS):
@@ -257,6 +260,8 @@ def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None
     columns, tried = (name, time), len(dates)
     if told.dtype.kind in "iuf":
         rules = tuple(_rules(dates, told.astype(np.float64)))
+        if len(values.found) < ENOUGH_VALUES:
+            rules = tuple(rule for rule in rules if not rule.plus and told.min() >= SAYS_ITSELF)
         if rules:
             return Counted(columns=columns, days=tried, rules=rules)
     for named in NAMED:

@@ -26,6 +26,10 @@ from lockstep.laws.terms import Part, Term, grouped, grouped_by_day, told
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
 left out, so that pairs of them stay few."""
+_FEW = 0.5
+"""Values that a term has on a day, by its rows, up to which many of these agree in it."""
+_ROWS_A_VALUE = 20
+"""Rows that a value has on all days together, where a term has more than that on a day."""
 _CELLS = 1_000_000
 """Cells of the sample on which candidates are pruned."""
 _MOST_IN_SAMPLE = 0.02
@@ -113,6 +117,8 @@ class Search:
         day_of: The day of each.
         days: How many days there are.
         singles: Terms that are tried as determinants, those of the fewest values first.
+        recurring: Terms that tell most rows of a day apart, but whose values come again on other
+            days, such as the places of which there is a row each day; those of the fewest first.
         dependents: Terms that may depend on them: all fields but the key that have two values or
             more, and the time of day.
     """
@@ -128,7 +134,7 @@ class Search:
         ]
         terms = [*fields, *self._times]
         self.dependents = [term for term in terms if len(term.values(self.rows).found) > 1]
-        self.singles = self._singles()
+        self.singles, self.recurring = self._determinants()
 
     def found(self) -> Iterator[Dependency]:
         """What holds in each day, a level of determinants after the other."""
@@ -148,8 +154,8 @@ class Search:
                         before.append(terms)
                         yield law
 
-    def _singles(self) -> list[Term]:
-        """Terms of few values: those in which many rows of a day agree."""
+    def _determinants(self) -> tuple[list[Term], list[Term]]:
+        """Terms in which many rows of a day agree, and those in which rows of many days do."""
         schema = self.rows.schema
         terms = [
             Term(field.name)
@@ -159,8 +165,14 @@ class Search:
         if schema.event_time is not None:
             terms += [Term(schema.event_time, "hour"), *self._times]
         sizes = {term: self._groups_a_row(term) for term in terms}
-        few = [term for term in terms if 0 < sizes[term] <= 0.5]
-        return sorted(few, key=sizes.__getitem__)[:_SINGLES]
+        few = [term for term in terms if 0 < sizes[term] <= _FEW]
+        counts = {term: len(term.values(self.rows).found) for term in terms if sizes[term] > _FEW}
+        most = len(self.rows) // _ROWS_A_VALUE
+        again = [term for term, count in counts.items() if 1 < count <= most]
+        return (
+            sorted(few, key=sizes.__getitem__)[:_SINGLES],
+            sorted(again, key=counts.__getitem__)[:_SINGLES],
+        )
 
     @cached_property
     def order(self) -> Array:

@@ -31,7 +31,14 @@ from lockstep.laws.bands import (
     training_days,
     with_bands,
 )
-from lockstep.laws.glance import Glancing, as_numbers, glance, number_columns, text_columns
+from lockstep.laws.glance import (
+    Glancing,
+    as_numbers,
+    dated_columns,
+    glance,
+    number_columns,
+    text_columns,
+)
 from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -204,6 +211,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
     patterns: tuple[str, ...] = ()
     is_counted = not any(_PADDED.search(text) for text in texts)
     is_dated = any(column == one.until.column for one in lapses.found(training))
+    is_of_a_day = column in dated_columns(training)  # new in all rows or in none
     for exact in (True, False):
         found = {pattern(text, exact=exact, is_counted=is_counted) for text in texts}
         if len(found) <= min(MOST_PATTERNS, max(len(texts) // 2, 20)):
@@ -231,7 +239,8 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
     )
     known = {"new form": "patterns", "new text": "texts"}
     for name, kept in known.items():
-        if np.median([told[name].value for told in measured if name in told] or [0.0]) > MOST_NEW:
+        new = [told[name].value for told in measured if name in told] or [0.0]
+        if np.median(new) > MOST_NEW or (is_of_a_day and any(new)):
             law = msgspec.structs.replace(law, **{kept: ()})
             for told in measured:
                 del told[name]
@@ -504,7 +513,12 @@ def discover(training: TrainingRows) -> list[Form | Digits | Grid]:
     forms = [_form(name, training, days) for name in text_columns(schema)]
     grids = [_grid(name, days, is_whole=schema[name].declared == "int") for name in numbers]
     # Of a few numbers, such as the offsets of clocks, a season may change how many are round.
-    several = [name for name in numbers if len(training.rows.values(name).found) >= ENOUGH_VALUES]
+    several = [
+        name
+        for name in numbers
+        if len(training.rows.values(name).found) >= ENOUGH_VALUES
+        and name not in dated_columns(training)
+    ]
     digits = [
         msgspec.structs.replace(
             law, between=_between(law.columns[0], days), rough=_rough(law.columns[0], days)

@@ -15,7 +15,7 @@ from lockstep.columns.kinds import Array, Floats, Ints, Kind
 from lockstep.columns.schema import MADE, Schema
 from lockstep.columns.tables import is_missing
 from lockstep.laws.law import Law
-from lockstep.laws.rows import Rows
+from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_ROWS = 50_000
 """Rows of a batch that statistics are taken of: a share of them is known to 0.5 % then."""
@@ -180,6 +180,34 @@ def _quarters(rows: Rows) -> Ints | None:
         return None
     hours = (times - times.astype("datetime64[D]")).astype("timedelta64[h]")
     return np.where(np.isnat(times), -1, hours.astype(np.int64) // 6)
+
+
+def dated_columns(training: TrainingRows) -> frozenset[str]:
+    """The columns that are the same all day on each training day, and another one on others.
+
+    What they hold tells which day it is, such as its week or the rate of an exchange, and nothing
+    of the rows: by which value is frequent, or round, days are not compared.
+
+    Args:
+        training: The training rows.
+    """
+    return training.rows.once("dated columns", lambda: _dated(training))
+
+
+def _dated(training: TrainingRows) -> frozenset[str]:
+    if not training.has_days:
+        return frozenset()
+    is_of_a_day = training.day_of >= 0
+    found = []
+    for name in value_columns(training.rows.schema):
+        values = training.rows.values(name)
+        known = is_of_a_day & (values.places >= 0)
+        places, day_of = values.places[known], training.day_of[known]
+        one = np.full(training.days, -1)
+        one[day_of] = places  # the last one of each day
+        if len(values.found) > 1 and np.array_equal(one[day_of], places):
+            found.append(name)
+    return frozenset(found)
 
 
 QUARTERS = ("from 0 to 6 h", "from 6 to 12 h", "from 12 to 18 h", "from 18 to 24 h")

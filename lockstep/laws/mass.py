@@ -28,7 +28,7 @@ from lockstep.laws.bands import (
     with_bands,
 )
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
-from lockstep.laws.glance import glance, number_columns, value_columns
+from lockstep.laws.glance import dated_columns, glance, number_columns, value_columns
 from lockstep.laws.rows import Rows, TrainingRows
 
 RARE = 0.01
@@ -40,6 +40,8 @@ _TOLD = {
     "commonest": "have one and the same value, {value}",
 }
 _ENDS = ("smallest", "largest")
+_OF_A_DAY = ("missing", "commonest")
+"""What is counted of a column that is the same all day: not which value that is."""
 
 
 class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
@@ -209,12 +211,15 @@ def discover(training: TrainingRows) -> list[Mass]:
     days = training_days(training)
     if not days:
         return []
-    bunches = bunches_of(training)
-    found = (_mass(name, days, bunches[name]) for name in value_columns(training.rows.schema))
+    bunches, dated = bunches_of(training), dated_columns(training)
+    found = (
+        _mass(name, days, bunches[name], is_dated=name in dated)
+        for name in value_columns(training.rows.schema)
+    )
     return [law for law in found if law is not None]
 
 
-def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
+def _mass(column: str, days: list[Rows], bunches: Bunches, *, is_dated: bool) -> Mass | None:
     shares = [_shares(day, column) for day in days]
     first: dict[str, float] = {}
     second: dict[str, float] = {}
@@ -237,7 +242,10 @@ def _mass(column: str, days: list[Rows], bunches: Bunches) -> Mass | None:
         }
         grown = _most_grown(day, column, of_others)
         counted = _counted(day, law, of_others, {})
-        measured.append(counted if grown is None else {**counted, _MORE: grown[1]})
+        told = counted if grown is None else {**counted, _MORE: grown[1]}
+        measured.append(
+            {name: told[name] for name in _OF_A_DAY if name in told} if is_dated else told
+        )
     return with_bands(law, measured, days)
 
 

@@ -48,6 +48,8 @@ LEAST_WIDTH = 0.05
 """Share of the column's own width that is taken for that of a narrower range."""
 MOST_OUTSIDE = 0.02
 """Share of the rows of any training day outside, from which on ranges go out of date."""
+FEW_OUTSIDE = 2
+"""Rows outside that any training day may have, however few rows there are."""
 LEAST_GAIN = 0.25
 """Share of the numbers dealt to other rows that lie outside, of ranges that tell anything."""
 KNOWN = 0.9
@@ -389,7 +391,7 @@ def _candidates(search: Search, target: _Target) -> list[tuple[Term, ...]]:
 
     singles = [
         (term,)
-        for term in search.singles
+        for term in (*search.singles, *search.recurring)
         if term.part == "value" and term.column not in target.quantity.columns
     ]
     for one in singles:
@@ -434,7 +436,8 @@ def _try(search: Search, target: _Target, terms: tuple[Term, ...], margin: float
     enough = rows[1] >= ENOUGH_ROWS
     if np.count_nonzero(enough) < ENOUGH_DAYS or rows[1].sum() < KNOWN * there.sum():
         return None
-    if would < LEAST_GAIN * told_of or np.max((outside / rows[1])[enough]) > MOST_OUTSIDE:
+    most = np.maximum(MOST_OUTSIDE * rows[1], FEW_OUTSIDE)
+    if would < LEAST_GAIN * told_of or np.any((outside > most)[enough]):
         return None
     needed = min(
         _needed(rows[0][enough], rows[1][enough], FEWEST_ROWS),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from math import sqrt
+from math import exp, log, sqrt
 from statistics import median
 from typing import ClassVar
 
 import numpy as np
 
-from lockstep.columns.kinds import Ints, Kind
+from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, listed, show
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import QUARTERS, quarters
@@ -21,8 +21,14 @@ _WINDOW = 28
 """Days before a day that tell how many rows it is to have: each day of the week four times."""
 _LEAST_BEFORE = 3
 """Days that it takes to tell."""
-_HOLIDAY = 0.8
-"""Share of the usual rows that a day may have for reasons of its own."""
+_HOLIDAY = 0.75
+"""Share of the usual rows that a day may have for reasons of its own, as a holiday."""
+_RUSH = 1.5
+"""Times the usual rows that a day may have."""
+_UPPER = 0.75
+"""Training days beyond this quantile tell how far days are from what is usual."""
+_SELDOM = 0.001
+"""Share of days without any change that have unusually few rows, and of those that have many."""
 _HALF = 0.55
 """Share of the usual rows below which some of them are lost, whatever day it is: public holidays
 had 60 % of a usual day's flights and more."""
@@ -35,6 +41,9 @@ _LEAST_EXPECTED = 10.0
 a batch, and of the largest training day, or its share is known of too few rows."""
 _LEAST_OF_A_QUARTER = 30.0
 """The same of a quarter of the day: there are four times as many segments then."""
+_ALWAYS = 3.0
+"""Rows that a segment has on every training day, of which none on a day says something, where it
+usually has twice as many as otherwise say that."""
 _CHANCE = 2.5
 """Standard deviations of a number of rows, by chance alone, by which they are fewer at least. Where
 rows come in bunches, as many bunches are counted."""
@@ -54,6 +63,8 @@ class RowsADay(Law, frozen=True, kw_only=True):
         by_weekday: Whether it is compared with the same day of other weeks.
         least: Fewest rows that a training day had, by those usual of it.
         most: Most rows that one had.
+        few: Below how many rows, by those usual, a day is unusual.
+        many: Above how many it is.
         last: Rows of the last training days, by day in ISO form.
     """
 
@@ -62,6 +73,8 @@ class RowsADay(Law, frozen=True, kw_only=True):
     by_weekday: bool
     least: float
     most: float
+    few: float = 0.0
+    many: float = 1e9
     last: dict[str, int]
 
     @property
@@ -83,7 +96,7 @@ class RowsADay(Law, frozen=True, kw_only=True):
             return None
         usual = median(before)
         share = len(rows) / usual if usual else 1.0
-        few, many = self._limit(self.least), 1 / self._limit(1 / self.most)
+        few, many = self.few, self.many
         if few <= share and (share <= many or not enough):
             return None
         return Broken(
@@ -98,10 +111,6 @@ class RowsADay(Law, frozen=True, kw_only=True):
             numbers={"rows": len(rows), "usual rows": usual},
         )
 
-    def _limit(self, least: float) -> float:
-        """As far again below the usual as training days were, and a holiday's worth."""
-        return least**2 * _HOLIDAY
-
 
 class RowsASegment(Law, frozen=True, kw_only=True):
     """Each value of a column, or each hour of the day, has its share of a day's rows.
@@ -110,6 +119,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         term: What parts the rows.
         values: The values that have many rows on every training day.
         least: The smallest share of a training day's rows that each of them had.
+        usual: The usual share; none of a version that an older Lockstep fitted.
         bunches: In which bunches the rows come, as far as the column tells.
         quarter: The quarter of the day whose rows are looked at; None for all rows.
     """
@@ -117,8 +127,9 @@ class RowsASegment(Law, frozen=True, kw_only=True):
     binds: ClassVar[bool] = False
 
     term: Term
-    values: tuple[str | float | bool, ...]
+    values: tuple[str | int | float | bool, ...]
     least: tuple[float, ...]
+    usual: tuple[float, ...] = ()
     bunches: Bunches = ALONE
     quarter: int | None = None
 
@@ -137,21 +148,22 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         size = int(chosen.sum())
         found = self.term.values(rows).found.tolist()
         counts = dict(zip(found, chosen.tolist(), strict=False))  # the last one is of no value
-        few = [
-            (counts.get(value, 0) / (share * size), value, share)
-            for value, share in zip(self.values, self.least, strict=True)
-            if share * size >= _expected(self.quarter)
-            and counts.get(value, 0) < _FEW * share * size
-        ]
+        few = []
+        entries = zip(self.values, self.least, self.usual or self.least, strict=True)
+        for value, share, usual in entries:
+            count, expected = counts.get(value, 0), share * size
+            if expected < _expected(self.quarter) and not count:
+                expected = usual * size / 2
+            if expected >= _expected(self.quarter) and count < _FEW * expected:
+                few.append((count / expected, value, share, expected))
         if few:
             effect = self.bunches.effect(rows)
-            chance = [_CHANCE / sqrt(share * size / effect) for _, _, share in few]
-            few = [one for one, less in zip(few, chance, strict=True) if one[0] < 1 - less]
+            few = [one for one in few if one[0] < 1 - _CHANCE / sqrt(one[3] / effect)]
         if not few:
             return None
         few.sort(key=lambda one: one[0])
-        share, value, least = few[0]
-        others = [show(one) for _, one, _ in few[1:]]
+        share, value, least, _ = few[0]
+        others = [show(one) for _, one, _, _ in few[1:]]
         return Broken(
             law=self,
             columns=self.columns,
@@ -193,9 +205,30 @@ def _rows_a_day(training: TrainingRows) -> list[RowsADay]:
             by_weekday=by_weekday,
             least=min(1.0, *shares[by_weekday]),
             most=max(1.0, *shares[by_weekday]),
+            few=_limit(np.array(shares[by_weekday]), _HOLIDAY),
+            many=1 / _limit(1 / np.array(shares[by_weekday]), 1 / _RUSH),
             last=dict(list(found.items())[-_WINDOW:]),
         )
     ]
+
+
+def _limit(shares: Floats, unusual: float) -> float:
+    """Below which share of the usual rows a day seldom is without any change.
+
+    Logarithms have an exponential tail, which their lower quarter tells (excesses over a threshold:
+    Coles, "An Introduction to Statistical Modeling of Extreme Values", 2001). It is farther than
+    any training day by what such excesses are on average.
+
+    Args:
+        shares: The rows of each training day, by those usual of it.
+        unusual: The share that a day may have for reasons of its own.
+    """
+    less = -np.log(shares)
+    from_ = float(np.quantile(less, _UPPER))
+    beyond = less[less > from_]
+    mean = float(beyond.mean()) - from_ if len(beyond) else 0.0
+    tail = from_ + mean * log((1 - _UPPER) / _SELDOM)
+    return min(exp(-max(tail, float(less.max()) + mean)), unusual)
 
 
 def _shares(counts: dict[str, int], *, by_weekday: bool) -> list[float]:
@@ -252,9 +285,13 @@ def _segments(
     known = chosen & (values.places >= 0)
     np.add.at(counts, (day_of[known], values.places[known]), 1)
     rows = np.bincount(day_of[chosen], minlength=training.days)
-    shares = (counts / np.maximum(rows, 1)[:, None]).min(axis=0)
-    enough = _expected(quarter) * bunches.effect(training.rows)
-    kept = np.flatnonzero(shares * rows.max() >= enough)
+    shares = counts / np.maximum(rows, 1)[:, None]
+    least, usual = shares.min(axis=0), np.median(shares, axis=0)
+    effect = bunches.effect(training.rows)
+    has_many = least * rows.max() >= _expected(quarter) * effect
+    is_always_there = counts.min(axis=0) >= _ALWAYS * effect
+    has_many |= is_always_there & (usual * rows.max() >= 2 * _expected(quarter) * effect)
+    kept = np.flatnonzero(has_many)
     if not len(kept):
         return None
     return RowsASegment(
@@ -262,7 +299,8 @@ def _segments(
         days=training.days,
         term=term,
         values=tuple(values.found[kept].tolist()),
-        least=tuple(shares[kept].tolist()),
+        least=tuple(least[kept].tolist()),
+        usual=tuple(usual[kept].tolist()),
         bunches=bunches,
         quarter=quarter,
     )

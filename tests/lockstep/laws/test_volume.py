@@ -150,3 +150,35 @@ def test_few_rows_of_a_city_that_has_few_in_a_small_batch_may_be_chance(segments
     assert segments["city"].find(Rows(columns, SCHEMA)) is None
     columns["city"][columns["city"] == "Bonn"] = "Ulm"
     assert segments["city"].find(Rows(columns, SCHEMA)).strict
+
+
+def test_where_training_days_differ_much_half_of_the_rows_is_unusual() -> None:
+    generator = np.random.default_rng(0)
+    counts = [int(one) for one in 300 * generator.lognormal(0, 0.12, 120)]
+    counts[60] = 150
+    (law,) = [
+        one
+        for one in discover(TrainingRows.of(Rows(calls(0, counts), SCHEMA)))
+        if isinstance(one, RowsADay)
+    ]
+    assert 0.35 < law.few <= 0.5
+    assert law.find(batch(120, 100, counts[-28:])) is not None
+    assert law.find(batch(120, 190, counts[-28:])) is None
+
+
+def test_a_number_of_a_few_is_a_segment_and_one_that_had_few_rows_once_is_gone() -> None:
+    schema = Schema(SCHEMA.name, (*SCHEMA.fields[:3], Field("number", "int")))
+    days = 40
+
+    def rows(first: int, count: int) -> Rows:
+        columns = calls(first, [200] * count)
+        return Rows({**columns, "number": np.arange(200 * count) % 7}, schema)
+
+    training = rows(0, days)
+    first = np.flatnonzero(training.columns["number"][:200] == 3)[4:]
+    training.columns["number"][first] = 2  # four of 29 on the first day
+    (law,) = [one for one in discover(TrainingRows.of(training)) if one.columns == ("number",)]
+    later = rows(days, 1)
+    assert law.find(later) is None
+    found = law.find(later.take(later.columns["number"] != 3))
+    assert "0 rows of 171 have 3 as number" in found.message

@@ -1,0 +1,121 @@
+"""Moments: on which steps of the clock things happen, such as once a day at nine.
+
+Readings are taken by the hour, files are stamped at midnight, and a till prints seconds. Where all
+training rows lie on steps of the clock, by the clock of the time zone or by UTC, a time between
+them was moved: by another zone, or by a clock that was read otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array, Ints
+from lockstep.columns.plain import counted
+from lockstep.columns.tables import is_missing
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.rows import Rows, TrainingRows
+
+STEPS = (1440, 720, 360, 180, 120, 60, 30, 15, 10, 5, 1)
+"""Minutes of the steps that are looked for: each day, twice a day, each hour, and so on."""
+MANY = 0.01
+"""Share of rows between steps from which on they cannot be what they were."""
+_DAY = 1440
+
+
+class OnSteps(Law, frozen=True, kw_only=True, tag="on steps"):
+    """Things happen on steps of the clock.
+
+    Attributes:
+        step: Minutes from one to the next.
+        local: Minutes from midnight of the time zone to the first of a day; None where things do
+            not go by its clock.
+        utc: The same of UTC. Training of one season of the clock may not tell which one it is.
+    """
+
+    binds: ClassVar[bool] = False
+
+    step: int
+    local: int | None
+    utc: int | None
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        starts = [(self.local, ""), (self.utc, " UTC")]
+        start, zone = next((one, zone) for one, zone in starts if one is not None)
+        at = f"{start // 60:02}:{start % 60:02}{zone}"
+        if self.step == _DAY:
+            return f"{self.columns[0]} is at {at} each day"
+        return f"{self.columns[0]} is at {at} or each {counted(self.step, 'minute')} from then on"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows that lie between the steps; see `Law.find`."""
+        off = np.flatnonzero(
+            np.all([_off(one, start, self.step) for one, start in self._starts(rows)], axis=0)
+        )
+        if not len(off):
+            return None
+        time = pd.Timestamp(rows.columns[self.columns[0]][off[0]])
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{counted(len(off), 'row')} of {len(rows):,} are at other times than all "
+            f"training rows, such as {time:%H:%M:%S} UTC: {self.says}",
+            rows=off,
+            strict=self.is_strict and len(off) >= max(MANY * len(rows), 3),
+            numbers={"rows between steps": len(off)},
+        )
+
+    def _starts(self, rows: Rows) -> Iterator[tuple[Ints, int]]:
+        """The seconds of each row by each clock, and where the steps begin by it."""
+        for start, is_utc in ((self.local, False), (self.utc, True)):
+            if start is not None:
+                yield _seconds(rows, is_utc=is_utc), start
+
+
+def _off(seconds: Ints, start: int, step: int) -> Array:
+    """Which times lie between the steps."""
+    off: Array = (seconds >= 0) & ((seconds - 60 * start) % (60 * step) != 0)
+    return off
+
+
+def _seconds(rows: Rows, *, is_utc: bool) -> Ints:
+    """Seconds from midnight to when each row happened; -1 where that is not known."""
+    return rows.once(("seconds of the day", is_utc), lambda: _find_seconds(rows, is_utc=is_utc))
+
+
+def _find_seconds(rows: Rows, *, is_utc: bool) -> Ints:
+    name = rows.schema.event_time
+    assert name is not None, "the law is about an event time"
+    times = rows.columns[name] if is_utc else rows.local_times
+    assert times is not None, "rows have an event time"
+    of_day = (times - times.astype("datetime64[D]")) // np.timedelta64(1, "s")
+    return np.where(is_missing(times), -1, of_day.astype(np.int64))
+
+
+def discover(training: TrainingRows) -> list[OnSteps]:
+    """Find the steps of the clock that all training rows lie on: the widest ones.
+
+    Args:
+        training: The training rows.
+    """
+    name = training.rows.schema.event_time
+    if name is None or not training.has_days or training.days < ENOUGH_DAYS:
+        return []
+    seconds = [np.unique(_seconds(training.rows, is_utc=is_utc)) for is_utc in (False, True)]
+    known = [one[one >= 0] for one in seconds]
+    for step in STEPS:
+        local, utc = (_start(one, step) for one in known)
+        if local is not None or utc is not None:
+            return [OnSteps(columns=(name,), days=training.days, step=step, local=local, utc=utc)]
+    return []
+
+
+def _start(seconds: Ints, step: int) -> int | None:
+    """The minute of the day from which steps go on; None where times lie between them."""
+    start = int(seconds[0]) % (60 * step)
+    return None if start % 60 or _off(seconds, start // 60, step).any() else start // 60
