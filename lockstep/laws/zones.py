@@ -351,6 +351,9 @@ class _Clocks:
         if _most_values(group, value) > _MOST_VALUES or np.isin(group[~is_known], known).any():
             return None
         cells = cells_of(values.found)
+        is_set = _most_values(group[is_known], value[is_known]) > 1
+        if not is_set and _may_be_codes(form, cells, rows.timezone, days.found):
+            return None
         zones = _apart(rows.timezone, days.found, form)
         agrees = np.ones((len(zones), int(groups.max()) + 1), dtype=bool)
         for number, zone in enumerate(zones):
@@ -380,6 +383,21 @@ class _Clocks:
             if any((one, cell) not in had for cell in _to_come(law, may_be, last))
         ]
         return cls(law, float(sizes[np.isin(group, unseen)].sum()) / max(int(sizes.sum()), 1))
+
+
+def _may_be_codes(form: Form, cells: Sequence[Cell], timezone: str, days: Array) -> bool:
+    """Whether hours ahead of UTC, none of which changed, may as well be numbers of kinds of things.
+
+    These are whole and not negative. Clocks are some of which one is the table's, if that is set.
+    """
+    if form != "hours":
+        return False
+    hours = np.array(cells, dtype=np.float64)
+    if np.any((hours < 0) | (hours % 1 > 0)):
+        return False
+    numbers = days.astype(np.int64).tolist()
+    to_come = {_cell(timezone, max(numbers) + after, form) for after in _YEAR}
+    return len(to_come) < 2 or not {_cell(timezone, day, form) for day in numbers} & {*cells}
 
 
 def _to_come(law: Offset, may_be: Iterable[int], last: int) -> set[Cell]:

@@ -154,6 +154,15 @@ def test_other_numbers_are_no_offsets(change):
     assert zones.discover(TrainingRows.of(Rows(columns, schema())))[0] == []
 
 
+@pytest.mark.parametrize(("zone", "kept"), [("UTC", False), ("Europe/Berlin", True)])
+def test_whole_numbers_are_offsets_only_if_the_clock_of_the_table_has_one(zone, kept):
+    columns = trips(SUMMER, 30)
+    kinds = {"BOS": 1.0, "LAX": 2.0, "LHR": 3.0, "NRT": 4.0}
+    columns["ahead"] = np.array([kinds[place] for place in columns["to"]])
+    laws, unseen = zones.discover(TrainingRows.of(Rows(columns, schema(), zone)))
+    assert (bool(laws), bool(unseen)) == (kept, kept)
+
+
 @pytest.mark.parametrize(
     ("zone", "first", "days", "minutes"),
     [
