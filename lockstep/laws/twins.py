@@ -12,18 +12,23 @@ from __future__ import annotations
 from itertools import combinations
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Ints
-from lockstep.columns.plain import listed
-from lockstep.laws.bands import Band, Banded, Reading, fitted, share, training_days
+from lockstep.columns.kinds import Array, Ints
+from lockstep.columns.plain import counted, listed
+from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, share, training_days
 from lockstep.laws.glance import Glance, Segments, categories, codes_of, glance, number_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_SEGMENTS = 8
 """Segments of a category of which each pair is compared."""
 MOST_USUAL = 0.5
 """Share of the hours in which two segments agree on a usual day at most."""
+TIMES, MORE = 3, 3
+"""How many times as many hours as on any training day, and how many more, in which two segments
+are the same, are no chance."""
 ENOUGH_HOURS = 8
 """Hours that two segments have both, which it takes to tell."""
 ONE_VALUE = 0.95
@@ -36,11 +41,14 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
     Attributes:
         category: The column that parts the rows.
         labels: The segments.
+        ever: In how many hours of a training day any two segments agreed, at most; -1 of a
+            version that an older Lockstep fitted.
     """
 
     only_above: ClassVar[bool] = True
     category: str
     labels: tuple[str, ...]
+    ever: int = -1
 
     @property
     def says(self) -> str:
@@ -57,21 +65,64 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
+        return {
+            name: share(int(np.count_nonzero(agree)), len(agree))
+            for name, (_, agree) in self.agreeing(rows).items()
+            if len(agree) >= ENOUGH_HOURS
+        }
+
+    def agreeing(self, rows: Rows) -> dict[str, tuple[Ints, Array]]:
+        """The hours of each two segments in which either is known, and in which of them they agree.
+
+        Args:
+            rows: The rows of a day.
+        """
+        return rows.once(("agreeing", self.columns), lambda: self._agreeing(rows))
+
+    def _agreeing(self, rows: Rows) -> dict[str, tuple[Ints, Array]]:
         if not len(rows) or rows.hours is None:
             return {}
         hours, values = _by_hour(rows, self.category, self.labels, self._sensors)
         told = {}
         for first, second in combinations(range(len(self.labels)), 2):
             both = _common(hours[first], hours[second])
-            if len(both[0]) < ENOUGH_HOURS:
-                continue
             one, other = values[first][:, both[0]], values[second][:, both[1]]
             is_known = ((one >= 0) | (other >= 0)).any(axis=0)
-            agree = int(np.count_nonzero((one == other).all(axis=0) & is_known))
-            if np.count_nonzero(is_known) >= ENOUGH_HOURS:
-                name = f"{self.labels[first]} and {self.labels[second]}"
-                told[name] = share(agree, int(np.count_nonzero(is_known)))
+            name = f"{self.labels[first]} and {self.labels[second]}"
+            agree = (one == other).all(axis=0)
+            told[name] = hours[first][both[0]][is_known], agree[is_known]
         return told
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; or two segments that agree in more hours than two could by chance."""
+        found = super().find(rows)
+        if found is not None and found.strict:
+            return found
+        return (self._twice(rows) if self.ever >= 0 else None) or found
+
+    def _twice(self, rows: Rows) -> Broken | None:
+        """The first two segments that agree in three times as many hours as ever, and three."""
+        for part in days_like(rows, self.size):
+            for name, (hours, agree) in self.agreeing(part.rows).items():
+                count = int(np.count_nonzero(agree))
+                if count < TIMES * self.ever + MORE:
+                    continue
+                those = self.rows_of(part.rows, name)
+                at = part.rows.hours
+                assert at is not None
+                positions = those[np.isin(at[those].astype(np.int64), hours[agree])]
+                return Broken(
+                    law=self,
+                    columns=self._sensors,
+                    message=(
+                        f"{listed(self._sensors)} of {self.category} {name} are all the same in "
+                        f"{counted(count, 'hour')}, on training days in {self.ever} at most"
+                    ),
+                    rows=positions if part.positions is None else part.positions[positions],
+                    strict=self.days >= ENOUGH_DAYS,
+                    numbers={name: count / len(agree)},
+                )
+        return None
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -152,7 +203,14 @@ def discover(training: TrainingRows) -> list[Twins]:
             for group in groups
         ]
     laws = fitted(candidates, days)
-    return [law for law in laws if max(one.middle for one in law.bands.values()) <= MOST_USUAL]
+    kept = [law for law in laws if max(one.middle for one in law.bands.values()) <= MOST_USUAL]
+    return [msgspec.structs.replace(law, ever=_most_hours(law, days)) for law in kept]
+
+
+def _most_hours(law: Twins, days: list[Rows]) -> int:
+    """In how many hours of a day any two segments agreed, at most."""
+    told = (agree for day in days for _, agree in law.agreeing(day).values())
+    return max((int(np.count_nonzero(agree)) for agree in told), default=0)
 
 
 def sensors_of(rows: Rows, parted: Segments) -> list[str]:

@@ -535,6 +535,20 @@ def test_a_site_that_is_given_the_values_of_another_one_is_found():
     assert set(day["site"][found[0].rows]) == {"north", "south"}
 
 
+@pytest.mark.parametrize(("hours", "is_found"), [(1, False), (4, True)])
+def test_a_site_that_is_given_the_values_of_another_one_for_some_hours_is_found(hours, is_found):
+    laws = twins.discover(TrainingRows.of(Rows(by_hour(reports(days=DAYS)), SCHEMA)))
+    both = [one for one in laws if one.columns == ("heat", "chill", "site")]
+    day = by_hour(reports(DAYS))
+    given = (day["site"] == "south") & (day["starts"] // 100 < hours)
+    of_another = {
+        name: np.where(given, np.roll(day[name], 1), day[name]) for name in ("heat", "chill")
+    }
+
+    found = broken(both, Rows({**day, **of_another}, SCHEMA))
+    assert [len(one.rows) for one in found] == [2 * hours] * is_found
+
+
 def test_numbers_that_are_often_0_are_never_below():
     usage = np.maximum(reports(days=DAYS)["heat"] - 50, 0)
     (law,) = [
