@@ -13,6 +13,10 @@ until more lie outside than ever did on days that had no part in the ranges. It 
 rows lie outside, and in how many categories any, without those of the one value that has most of
 them: what is new in the world, as another kind of aircraft that one airline flies, is new in one of
 them, and what goes wrong is wrong in many.
+
+Numbers that stay within their ranges may lie farther apart in them than ever, in the rows of one
+airline. How far they are from the mean of their category on that day is held against the same of
+all other rows: a season that moves ranges moves both.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, training_days, with_bands
 from lockstep.laws.cases import Cases
 from lockstep.laws.dependencies import Search
-from lockstep.laws.glance import glance, number_columns
+from lockstep.laws.glance import Segments, categories, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.lookups import MOST_ENTRIES
 from lockstep.laws.quantities import Quantity, clock_quantities, middle, wrapped
@@ -72,8 +76,13 @@ _PAIRED = 4
 """Terms that are tried in pairs, those of the narrowest ranges."""
 _SAMPLE = 20_000
 """Rows on which they are compared."""
+_VARIES = math.sqrt(math.pi / 2 - 1)
+"""By how much distances from a mean vary, by their mean: as those of a normal distribution."""
+_ROUNDED = 1e-9
+"""How far from their mean equal numbers may be, by it."""
 _ROWS = "rows outside"
 _CASES = "cases outside"
+_APART = "apart where "
 
 
 class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
@@ -87,6 +96,8 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
         highest: The largest one.
         usual: Share of the rows outside on training days, and of the cases with any; without those
             of the one value that has most of them, as on the day that is judged.
+        segments: Other categories, in whose rows it is judged how far numbers of one case lie
+            apart; none of a version that an older Lockstep fitted.
     """
 
     only_above: ClassVar[bool] = True
@@ -97,6 +108,7 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
     lowest: tuple[float, ...]
     highest: tuple[float, ...]
     usual: tuple[float, float]
+    segments: tuple[Segments, ...] = ()
 
     @property
     def says(self) -> str:
@@ -105,14 +117,44 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`."""
-        return _readings(self._judged(rows), self.usual)
+        return {**_readings(self._judged(rows), self.usual), **self.apart(rows)}
+
+    def apart(self, rows: Rows) -> dict[str, Reading]:
+        """How far numbers of one case lie apart in each segment, by the other rows of the day.
+
+        A logarithm, of the ratio of mean distances from the means of cases.
+        """
+        seen = glance(rows)
+        distance, usual = _distances(self._values(seen.rows), grouped(seen.rows, self.cases.terms))
+        told = {}
+        for one in self.segments:
+            codes, size = one.codes(seen), len(one.labels) + 1
+            count, sums, scales = (
+                np.bincount(codes + 1, weights=weights, minlength=size)
+                for weights in (usual > 0, distance, usual)
+            )
+            others = count.sum() - count, sums.sum() - sums, scales.sum() - scales
+            for place, label in enumerate(one.labels, start=1):
+                rows_of = count[place], others[0][place]
+                far = sums[place], others[1][place]
+                if min(rows_of) >= ENOUGH_ROWS and min(far) > 0:
+                    of_all = math.log(far[0] / scales[place] / (far[1] / others[2][place]))
+                    noise = _VARIES * math.sqrt(sum(1 / rows for rows in rows_of))
+                    told[f"{_APART}{one.column} is {label}"] = Reading(of_all, noise)
+        return told
 
     def sort_of(self, name: str) -> str:
-        """See `Banded.sort_of`; rows, and cases."""
-        return name
+        """See `Banded.sort_of`; rows, cases, and how far they lie apart in segments."""
+        return _APART if name.startswith(_APART) else name
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
+        if name.startswith(_APART):
+            return (
+                f"where {name[len(_APART) :]}, {self.target.says} of one {told(self.cases.terms)} "
+                f"lies {math.exp(reading.value):.3g} times as far apart as in the other rows of "
+                f"the day; on training days {math.exp(usual.highest):.3g} times at most"
+            )
         judged, seen = self._judged(rows), glance(rows).rows
         row = int(np.flatnonzero(judged.is_outside)[0])
         case = int(judged.cases[row])
@@ -128,7 +170,12 @@ class Ranges(Banded, frozen=True, kw_only=True, tag="ranges"):
 
     def rows_of(self, rows: Rows, name: str) -> Array:
         """See `Banded.rows_of`."""
-        return glance(rows).all_positions(self._judged(rows).is_outside)
+        seen = glance(rows)
+        for one in self.segments if name.startswith(_APART) else ():
+            for place, label in enumerate(one.labels):
+                if name == f"{_APART}{one.column} is {label}":
+                    return seen.all_positions(one.codes(seen) == place)
+        return seen.all_positions(self._judged(rows).is_outside)
 
     def _judged(self, rows: Rows) -> _Judged:
         seen = glance(rows).rows
@@ -199,6 +246,28 @@ class _Judged:
             of_value, counts = np.unique(day_of[rows] * size + places[rows], return_counts=True)
             np.maximum.at(most, of_value // max(size, 1), counts)
         return _of_days(day_of[rows], days) - most
+
+
+def _distances(values: Floats, groups: Ints) -> tuple[Floats, Floats]:
+    """How far each number is from the mean of its case, and by how much less since it is in it.
+
+    Args:
+        values: Numbers; NaN where there is none.
+        groups: The case of each row; -1 for none.
+
+    Returns:
+        Both are 0 where there is no other number of the case.
+    """
+    known = (groups >= 0) & ~np.isnan(values)
+    number = np.bincount(groups[known])
+    sums = np.bincount(groups[known], weights=values[known])
+    distance, usual = np.zeros(len(values)), np.zeros(len(values))
+    rows = number[groups[known]]
+    means = sums[groups[known]] / rows
+    distance[known] = np.abs(values[known] - means)
+    distance[known] *= distance[known] > _ROUNDED * np.abs(means)
+    usual[known] = np.sqrt(1 - 1 / rows)
+    return np.where(usual > 0, distance, 0.0), usual
 
 
 def _of_days(day_of: Ints, days: int) -> Ints:
@@ -491,8 +560,10 @@ def _law(search: Search, best: _Tried, days: list[Rows]) -> Ranges | None:
         lowest=tuple(_short(spans.lowest[places])),
         highest=tuple(_short(spans.highest[places])),
         usual=(usual[0], usual[1]),
+        segments=tuple(one for one in categories(search.rows) if one.column not in columns),
     )
-    return with_bands(law, list(_measured(search, best, law.usual)), days)
+    measured = zip(_measured(search, best, law.usual), days, strict=True)
+    return with_bands(law, [{**told, **law.apart(day)} for told, day in measured], days)
 
 
 def _short(numbers: Floats) -> list[float]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
-from lockstep.columns.schema import Schema
+from lockstep.columns.schema import Field, Schema
 from lockstep.laws import (
     bounds,
     doubles,
@@ -279,6 +279,41 @@ def test_another_range_in_one_category_alone_is_no_finding_however_many_rows(law
     load = np.where(day["site"] == "north", day["load"] * 3, day["load"])
 
     assert broken(laws["ranges"], batch(load=load)) == []
+
+
+def test_numbers_farther_apart_in_a_segment_than_in_the_others_are_found_within_their_ranges():
+    schema = Schema(
+        "Flight",
+        (
+            Field("id", "str", role="key"),
+            Field("at", "datetime", role="event_time"),
+            Field("route", "str"),
+            Field("airline", "str"),
+            Field("minutes", "float"),
+        ),
+    )
+
+    def flights(first: int, days: int, far_apart: float = 1.0) -> Rows:
+        numbers = np.arange(200 * days)
+        generator = np.random.default_rng(first)
+        route, airline = (generator.integers(0, size, len(numbers)) for size in (30, 6))
+        noise = generator.normal(0, np.where(airline == 3, 5 * far_apart, 5))
+        at = np.datetime64("2021-01-01", "m") + (first + numbers // 200) * 1440 + numbers % 200
+        columns = {
+            "id": numbers.astype(str).astype(object),
+            "at": at.astype("datetime64[us]"),
+            "route": route.astype(str).astype(object),
+            "airline": airline.astype(str).astype(object),
+            "minutes": 100.0 * route + noise,
+        }
+        return Rows(columns, schema)
+
+    (law,) = ranges.discover(TrainingRows.of(flights(0, 30)))
+
+    assert law.find(flights(30, 1)) is None
+    found = law.find(flights(30, 1, 8.0))
+    assert "where airline is 3" in found.message
+    assert len(found.rows) == np.count_nonzero(flights(30, 1).columns["airline"] == "3")
 
 
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
