@@ -581,7 +581,7 @@ def test_a_site_that_is_given_the_values_of_another_one_for_some_hours_is_found(
     }
 
     found = broken(both, Rows({**day, **of_another}, SCHEMA))
-    assert [len(one.rows) for one in found] == [2 * hours] * is_found
+    assert [len(one.rows) for one in found] == [2 * 4 * hours] * is_found
 
 
 def test_numbers_that_are_often_0_are_never_below():
