@@ -4,7 +4,8 @@ Who sorts a part of a sheet by one column, and the others not with it, gives eac
 to another. Each value is one that was there, and as often; but from one moment to the next it only
 rises, or only falls, in all rows of a category. How seldom chance does that is how many orders
 these values could be in (permutations of a multiset). Numbers that are in order by nature, as what
-is counted up over the day, or moves as slowly as the weather, are on training days too.
+is counted up over the day, are on training days too. Those of an hour, such as the weather, are not
+looked at: a few hours of them are often in order, however many rows they have.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import days_like, training_days
+from lockstep.laws.bunches import bunches_of
 from lockstep.laws.glance import Glance, Segments, categories, glance, number_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -32,6 +34,8 @@ _CHANCE = 2.0
 numbers go on from row to row."""
 AGAINST = 0.05
 """Share of the steps that may go the other way: rows that came after the sorting."""
+
+_HOURS = ("hour", "hour of the day")
 
 
 class Unsorted(Law, frozen=True, kw_only=True, tag="unsorted"):
@@ -180,8 +184,13 @@ def discover(training: TrainingRows) -> list[Unsorted]:
     """
     days, rows = training_days(training), training.rows
     segments = tuple(categories(rows))
-    numbers = number_columns(rows.schema)
-    names = tuple(one for one in numbers if not grows(rows.columns[one], training.day_of))
+    bunches = bunches_of(training)
+    names = tuple(
+        one
+        for one in number_columns(rows.schema)
+        if not grows(rows.columns[one], training.day_of)
+        and not any(term.part in _HOURS for term in bunches[one].terms)
+    )
     if not days or rows.schema.event_time is None or not segments or not names:
         return []
     runs = [_runs_of(glance(day), segments, names) for day in days]

@@ -316,6 +316,17 @@ def test_numbers_farther_apart_in_a_segment_than_in_the_others_are_found_within_
     assert len(found.rows) == np.count_nonzero(flights(30, 1).columns["airline"] == "3")
 
 
+def test_a_few_hours_of_what_is_measured_by_the_hour_are_in_order_by_chance():
+    day = reports(days=DAYS)
+    hours = pd.Series(day["at"].astype("datetime64[h]").astype(str) + day["site"])
+    flow = np.random.default_rng(1).normal(size=hours.nunique())[hours.factorize()[0]]
+
+    names = {law.columns[0] for law in sorting.discover(training(flow=flow))}
+
+    assert "flow" not in names
+    assert "load" in names
+
+
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
     heavy = np.random.default_rng(0).pareto(1.0, len(reports(days=DAYS)["flow"]))
     (within,) = (
