@@ -142,8 +142,8 @@ def incomplete(loaded: LoadedVersion, lost: Sequence[str]) -> CheckResult:
         False,
         f"What proves version {loaded.version} is not complete: {'; '.join(lost)}.",
         where=f"the files of version {loaded.version} of {loaded.name}",
-        todo="Restore its files, have another version serve (`lockstep rollback PIPELINE`), or "
-        "train and promote a version anew: `lockstep train PIPELINE`.",
+        todo="Restore its files, have another version serve (`lockstep promote PIPELINE VERSION`), "
+        "or train and promote a version anew: `lockstep train PIPELINE`.",
     )
 
 

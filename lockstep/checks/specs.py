@@ -309,8 +309,9 @@ LIVE_VERSION = Check(
     "unless it is the same. It decides whether anything is scored: an alias that was moved by "
     "hand, or a registry restored from an older copy, with the gate's file or without it, proves "
     "nothing.",
-    "Let the gate decide: `lockstep promote PIPELINE VERSION` or `lockstep rollback PIPELINE`. "
-    "Where files of the version were damaged, restore them. Then: AGAIN",
+    "Let the version serve again that the gate let serve, or have the gate judge another: "
+    "`lockstep promote PIPELINE VERSION`. Where files of the version were damaged, restore them. "
+    "Then: AGAIN",
     blocking=True,
 )
 LIVE_AGE = Check(

@@ -190,14 +190,24 @@ def check_live(
             True,
             f"Version {live.version} serves since {_time(state.allowed.since)}, by the gate.",
         )
-    wanted = live.version if state.shown is None else state.shown
     return CheckResult(
         False,
         f"{wrong}; nothing is scored.",
         where=f"the alias @live of {live.name} in the registry, and the gate's file "
         f"live/{live.name}.json in the home",
-        todo=f"Let the gate decide: `lockstep promote PIPELINE {wanted}` or `lockstep rollback "
-        "PIPELINE`. Then: AGAIN",
+        todo=f"{_decided_by_the_gate(live, state)} Then: AGAIN",
+    )
+
+
+def _decided_by_the_gate(live: LoadedVersion, state: LiveState) -> str:
+    """What makes gate and registry agree: the version that the gate let serve comes first."""
+    shown = live.version if state.shown is None else state.shown
+    judged = f"have the gate judge it: `lockstep promote PIPELINE {shown}`."
+    if state.allowed is None or state.allowed.version == shown:
+        return f"If version {shown} is to serve, {judged}"
+    return (
+        f"Let version {state.allowed.version} serve again: `lockstep promote PIPELINE "
+        f"{state.allowed.version}`. If version {shown} is to, {judged}"
     )
 
 

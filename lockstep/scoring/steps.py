@@ -117,6 +117,7 @@ def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:
         False,
         f"The live version cannot be loaded, and nothing is scored: {error}",
         where=f"the version that @live of {work.declared.name} names in the registry",
-        todo="Restore its files, or have another version serve: `lockstep rollback PIPELINE` or "
-        "`lockstep promote PIPELINE VERSION`. Then: AGAIN",
+        todo="Restore its files, or have another version serve: `lockstep promote PIPELINE "
+        "VERSION`, or the one that was live before, if there was one: `lockstep rollback "
+        "PIPELINE`. Then: AGAIN",
     )

@@ -276,7 +276,9 @@ def test_a_version_that_is_made_live_by_hand_scores_nothing(live) -> None:
     assert stopped.result == "failed"
     assert f"@live is version {version} in the registry" in stopped.summary
     assert "the gate let version 1 serve last" in stopped.summary
-    assert f"lockstep promote orders {version}" in (stopped.todo or "")
+    todo = stopped.todo or ""
+    assert todo.startswith("Let version 1 serve again: `lockstep promote orders 1`.")
+    assert f"lockstep promote orders {version}" in todo
     assert not report.wrote("/scored")
 
 
