@@ -65,9 +65,10 @@ class Gaps(Law, frozen=True, kw_only=True, tag="gaps"):
             missing = seen.missing(self.columns[0])
             if missing.mean() > self.usual:
                 continue
-            gaps = _gaps(missing, *_ordered(seen.rows, self.terms))
+            order, kinds = _ordered(seen.rows, self.terms)
+            gaps = _gaps(missing, order, kinds)
             for way, fewest, is_gap in zip(_WAYS, self.fewest, gaps, strict=True):
-                found, expected = int(is_gap.sum()), fewest * len(seen)
+                found, expected = int(is_gap.sum()), fewest * len(order)  # of those of a kind
                 if expected >= ENOUGH_ROWS and found < GONE * expected:
                     return self._broken(way, found, len(seen), fewest)
         return None

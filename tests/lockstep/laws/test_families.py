@@ -327,6 +327,12 @@ def test_a_few_hours_of_what_is_measured_by_the_hour_are_in_order_by_chance():
     assert "load" in names
 
 
+def test_a_column_has_no_gaps_after_rows_whose_kind_is_not_known(laws):
+    nothing = np.full(len(batch()), None, dtype=object)
+
+    assert broken(laws["gaps"], batch(site=nothing, unit=nothing)) == []
+
+
 def test_a_row_far_out_warns_where_days_reach_further_than_others_did():
     heavy = np.random.default_rng(0).pareto(1.0, len(reports(days=DAYS)["flow"]))
     (within,) = (
