@@ -36,6 +36,7 @@ from lockstep.laws import (
     ranges,
     relations,
     segments,
+    sizes,
     sorting,
     twins,
     volume,
@@ -71,6 +72,7 @@ from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
+from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
 from lockstep.laws.strays import strays
 from lockstep.laws.twins import Twins
@@ -109,6 +111,7 @@ AnyLaw = (
     | RowsADay
     | RowsASegment
     | Segmented
+    | Sizes
     | Smooth
     | Stuck
     | Together
@@ -146,6 +149,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (ranges.discover, "order"),
     (relations.discover, "order"),
     (segments.discover, "both"),
+    (sizes.discover, "values"),
     (twins.discover, "lapses"),
     (lags.discover, "lapses"),
 )

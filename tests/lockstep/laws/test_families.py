@@ -26,6 +26,7 @@ from lockstep.laws import (
     ranges,
     relations,
     segments,
+    sizes,
     sorting,
     twins,
 )
@@ -62,6 +63,7 @@ FAMILIES = {
         ranges,
         relations,
         segments,
+        sizes,
         sorting,
         twins,
     )
