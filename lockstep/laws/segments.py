@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import ClassVar
 
 import msgspec
@@ -48,6 +49,11 @@ GONE = 0.1
 NONE_BY_CHANCE = 0.01
 """How probable it is at most that no row of a segment has a value, where as few as ever have, so
 that it is gone where hardly any has one."""
+BY_CHANCE = 0.001
+"""How probable it is at most that so many rows of a segment lack a value, or so few, at the
+farthest share that training had, so that it is told of."""
+LEAST_USUAL = 0.003
+"""Share of a segment's rows that is expected to lack a value, or to have one, though none did."""
 TAIL = 0.02
 """Share of a day's numbers on either side that count as the nearest of the others: a few rows far
 out, of which other laws tell, are no level."""
@@ -104,7 +110,9 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     def is_told(self, name: str, rows: Rows) -> bool:
         """See `Banded.is_told`; a level by values of enough hours, within and without."""
         seen = glance(rows)
-        if not name.startswith(_LEVEL) or seen.rows.hours is None:
+        if name.startswith(_MISSING):
+            return self._is_no_chance(name, seen)
+        if seen.rows.hours is None:
             return True
         label = name.removeprefix(_LEVEL)
         is_in = Segments(self.category, self.labels).codes(seen) == self.labels.index(label)
@@ -113,6 +121,26 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             _hours(seen, side & is_known) >= min(_hours(seen, side), ENOUGH_HOURS)
             for side in (is_in, ~is_in)
         )
+
+    def _is_no_chance(self, name: str, seen: Glance) -> bool:
+        """Whether so many rows of a segment would hardly be missing by chance, or so few.
+
+        At the rate of the other rows of the day, and the farthest from it that a training day
+        was: four of eleven are what one segment of many has some day (the bound of Chernoff, "A
+        measure of asymptotic efficiency for tests of a hypothesis based on the sum of
+        observations", 1952).
+        """
+        is_in = Segments(self.category, self.labels).codes(seen) == self.labels.index(
+            name.removeprefix(_MISSING)
+        )
+        gone, band = seen.missing(self.columns[0]), self.bands[name]
+        share, of_others = float(gone[is_in].mean()), float(gone[~is_in].mean())
+        ever = band.highest if share > of_others + band.highest else band.lowest
+        usual = min(max(of_others + ever, LEAST_USUAL), 1 - LEAST_USUAL)
+        far = sum(
+            one * log(one / other) for one, other in ((share, usual), (1 - share, 1 - usual)) if one
+        )
+        return int(np.count_nonzero(is_in)) * far > log(1 / BY_CHANCE)
 
     def find(self, rows: Rows) -> Broken | None:
         """See `Banded.find`; or the segment in which the column is gone."""

@@ -469,6 +469,21 @@ def test_one_missing_value_in_a_small_segment_is_chance(lost, is_found):
     assert ("heat" in {one.columns[0] for one in found}) == is_found
 
 
+@pytest.mark.parametrize(("lost", "is_found"), [(4, False), (12, True)])
+def test_some_missing_values_in_a_small_segment_of_what_is_missing_everywhere_are_chance(
+    lost, is_found
+):
+    rows = reports(days=DAYS)
+    place = np.arange(len(rows["site"]))
+    site = np.where(place % 24 == 0, "hut", rows["site"]).astype(object)  # 12 rows a day
+    is_missing = np.random.default_rng(0).random(len(site)) < 0.05
+    laws = segments.discover(training(site=site, heat=np.where(is_missing, np.nan, rows["heat"])))
+    gone = np.where(np.arange(288) % 24 == 0, np.arange(288) < 24 * lost, is_missing[:288])
+
+    found = broken(laws, batch(site=site[:288], heat=np.where(gone, np.nan, reports(DAYS)["heat"])))
+    assert ("heat" in {one.columns[0] for one in found}) == is_found
+
+
 @pytest.mark.parametrize(("ever", "is_gone"), [(0.04, False), (0.08, True)])
 def test_a_column_is_gone_where_that_none_has_it_is_no_chance(ever, is_gone):
     known = (ever, 0.5, 0.5)
