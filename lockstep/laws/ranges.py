@@ -65,9 +65,10 @@ LEAST_USUAL = 0.003
 may be another one some day, and the more cases there are, the more of them are."""
 FEWEST_ROWS = 1.0
 """Rows by which chance alone differs, at least: one case that is new brings some a day."""
-FEWEST_CASES = 0.35
-"""Cases by which it does: as of what comes every eighth day (Poisson), which training of a few
-weeks hardly tells from what never does."""
+FEWEST_CASES = math.sqrt(3 / ENOUGH_DAYS)
+"""Cases by which it does: as of what comes on 3 days of as many as laws take at least, which these
+would hardly tell from what never does (rule of three: Hanley and Lippman-Hand, "If nothing goes
+wrong, is everything all right?", 1983), by chance (Poisson)."""
 FAR = 4.0
 """About how many half widths beyond its band a share cannot be."""
 _TRIED = 3
