@@ -40,8 +40,10 @@ Each check of rows tells among its figures how many rows and columns it looked a
 and `sudden_shift` list every column with its distance, its limit, and small histograms of training
 and of the batch (of `sudden_shift`, of the batch before as well); those of a check of parity list
 a few rows with inputs, expected and actual values, a record and a test to try, and a picture of the
-columns around the first that differs, with the values of one record on both sides. `scored` has a
-picture of columns by days: what was found of which, by which check.
+columns around the first that differs, with the values of one record on both sides. `scored`, or
+`batch` where a check blocks that, has a picture of columns by days: what was found of which, by
+which check, up to that day. The column that a finding names first has its full colour; the others
+that it names are paler.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, or as *execution failed* where another check has stopped the run, and what was

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
 from lockstep.checks.quarantined import Aside
-from lockstep.checks.results import CheckResult, coverage, others, tell, with_unjudged
+from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
 
 if TYPE_CHECKING:
     from lockstep.parity.changes import Change, Changes
@@ -111,7 +111,7 @@ def _result(
         summary=with_unjudged(said, unjudged, briefly=bool(warned)),
         severity="WARN",
         column=warned[0] if warned else None,
-        where=others(list(warned)),
+        also=tuple(warned[1:]),
         numbers={
             **coverage(max(one.now.rows for one in found), _judged(found), unjudged),
             "far": len(_far(found)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
 from lockstep.checks.quarantined import Aside
-from lockstep.checks.results import CheckResult, coverage, others, with_unjudged
+from lockstep.checks.results import CheckResult, coverage, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 
@@ -79,7 +79,7 @@ def check_laws(
         summary=with_unjudged(said, book.unjudged),
         severity="ERROR" if errors else "WARN",
         column=columns[0] if columns else None,
-        where=others(columns),
+        also=tuple(columns[1:]),
         keys=tuple(_keys(found[0], rows)) if found else (),
         numbers={
             **coverage(len(rows), judged, book.unjudged),

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import REMEDIES
-from lockstep.columns.plain import cut
+from lockstep.columns.plain import cut, listed
 
 _MOST_KEYS = 5
 _LONGEST_KEY = 80
@@ -140,6 +140,7 @@ def _where(found: CheckResult, place: Place) -> str:
     keys = [cut(key, _LONGEST_KEY) for key in list(dict.fromkeys(found.keys))[:_MOST_KEYS]]
     parts = (
         f"column {found.column}" if found.column is not None else "",
+        f"also {listed(found.also)}" if found.also else "",
         found.where,
         f"key{'s' if len(keys) > 1 else ''} {', '.join(keys)}" if keys else "",
     )

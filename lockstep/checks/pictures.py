@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 COLORS = {
     "failed": "#c0392b",
+    "failed beside": "#e8aaa1",
     "warned": "#e9a23b",
-    "not_judged": "#c9ced6",
+    "warned beside": "#f6dcb4",
+    "not judged": "#c9ced6",
     "passed": "#cfe6d8",
 }
-"""A finding's colour, the worst first; what passed is the palest that can be told from nothing."""
+"""The colours of what was found, the worst first; what passed is the palest but of nothing."""
+_NOTHING = "#f4f6f8"
 _RANKS = list(COLORS)
 _CELL = 16
 _MOST_ROWS = 40
@@ -48,12 +51,20 @@ class Cell:
         partition: The day or file.
         result: `failed`, `warned`, `not_judged` or `passed`.
         check: The check that found it; empty where no check found anything.
+        is_beside: Whether the finding names another column first.
     """
 
     column: str
     partition: str
     result: str
     check: str = ""
+    is_beside: bool = False
+
+    @property
+    def shade(self) -> str:
+        """Which of the colours it has."""
+        said = self.result.replace("_", " ")
+        return f"{said} beside" if self.is_beside else said
 
 
 def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
@@ -77,12 +88,12 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
     lines = range(1, len(partitions))
     parts += [rectangle(left + _CELL * one - 2, 22, 2, foot - 22, PAPER) for one in lines]
     if hidden:
-        more = f"{len(hidden)} other columns: {hidden[0].worst.replace('_', ' ')} at worst"
+        more = f"{len(hidden)} other columns: {hidden[0].worst.removesuffix(' beside')} at worst"
         parts.append(text(left, foot + 12, more, color=PALE))
         foot += _CELL
     last = max((len(row.last(partitions)) for row in shown), default=0)
-    width = max(right + 12 + CHARACTER * last, left + 260)
-    return drawing(width, foot + 30, [*parts, *_legend(left, foot + 13)])
+    legend, ends = _legend(12, foot + 13)
+    return drawing(max(right + 12 + CHARACTER * last, ends), foot + 30, [*parts, *legend])
 
 
 @dataclass(frozen=True)
@@ -101,16 +112,16 @@ class _Row:
     def label(self) -> str:
         return cut(self.column, _LONGEST)
 
-    def result(self, partition: str) -> str | None:
-        """The worst that was found of it in a partition; None where nothing was looked at."""
+    def shade(self, partition: str) -> str | None:
+        """The worst that was found of it in a partition; None where nothing is told of it."""
         cells = self.found.get(partition, ())
-        return min((cell.result for cell in cells), key=_RANKS.index, default=None)
+        return min((cell.shade for cell in cells), key=_RANKS.index, default=None)
 
     @property
     def worst(self) -> str:
         """The worst that was found of it at all."""
         return min(
-            (cell.result for cells in self.found.values() for cell in cells), key=_RANKS.index
+            (cell.shade for cells in self.found.values() for cell in cells), key=_RANKS.index
         )
 
     def rank(self, partitions: Sequence[str]) -> tuple[int, int]:
@@ -132,9 +143,9 @@ class _Row:
         """Its name, a rectangle for partitions side by side with one result, and the last one."""
         yield text(left - 6, y + 12, self.label, anchor="end")
         start = 0
-        for result, same in groupby(map(self.result, partitions)):
+        for shade, same in groupby(map(self.shade, partitions)):
             count = len(list(same))
-            color = COLORS[result] if result is not None else "#f4f6f8"
+            color = COLORS[shade] if shade is not None else _NOTHING
             yield rectangle(left + _CELL * start, y, _CELL * count - 2, _CELL - 2, color)
             start += count
         yield text(left + _CELL * start + 6, y + 12, self.last(partitions), color=PALE)
@@ -157,12 +168,14 @@ def _scale(left: float, partitions: Sequence[str]) -> Iterable[str]:
             free = x + CHARACTER * (len(said) + 1)
 
 
-def _legend(x: float, y: float) -> Iterable[str]:
-    for result, color in COLORS.items():
-        word = result.replace("_", " ")
-        yield rectangle(x, y, 10, 10, color)
-        yield text(x + 14, y + 9, word, color=PALE)
+def _legend(x: float, y: float) -> tuple[list[str], float]:
+    """What each colour says, side by side, and where that ends."""
+    parts = []
+    for shade, color in {**COLORS, "no finding": _NOTHING}.items():
+        word = "named with another" if shade.endswith(" beside") else shade
+        parts += [rectangle(x, y, 10, 10, color), text(x + 14, y + 9, word, color=PALE)]
         x += 26 + CHARACTER * len(word)
+    return parts, x
 
 
 def divergence_picture(

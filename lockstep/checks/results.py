@@ -34,13 +34,14 @@ class CheckResult:
         passed: Whether all is well.
         summary: What was found, in a line for someone who has never seen the project.
         severity: How bad a failure is; an ERROR of a blocking check keeps rows unpublished.
-        column: The column that it names, if it names one.
+        column: The column that it names first, if it names one.
         numbers: Figures, which Dagster plots over time.
         table: Details, a row each; all rows have the same keys.
         notes: Longer texts (Markdown) by title, such as a reproducer.
         unjudged: Columns that could not be judged, each with what was lacking.
         judged: Whether there was anything to compare.
-        where: Where it found that, besides the column: a file with its line, other columns.
+        also: The other columns that it names.
+        where: Where it found that, besides the columns: a file with its line.
         keys: Keys of some of the rows.
         todo: What to do, where that is another thing than what is said of every failure of the
             check; see `Check.remedy` for the words in it that stand for something.
@@ -56,6 +57,7 @@ class CheckResult:
     notes: Mapping[str, str] = field(default_factory=dict)
     unjudged: Mapping[str, str] = field(default_factory=dict)
     judged: bool = True
+    also: tuple[str, ...] = ()
     where: str = ""
     keys: tuple[str, ...] = ()
     todo: str = ""
@@ -95,7 +97,8 @@ class CheckResult:
         table = [plain(row, longest=_LONGEST_CELL, nan="NaN") for row in self.table[:_MOST_ROWS]]
         notes = {title: cut(text, _LONGEST_NOTE) for title, text in self.notes.items()}
         keys = [cut(key, _LONGEST_CELL) for key in self.keys]
-        return {**found, "keys": keys, "numbers": numbers, "table": table, "notes": notes}
+        told = {"numbers": numbers, "table": table, "notes": notes}
+        return {**found, "also": list(self.also), "keys": keys, **told}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CheckResult:
@@ -104,8 +107,8 @@ class CheckResult:
             name: float(value) if isinstance(value, str) else value
             for name, value in data["numbers"].items()
         }
-        keys = tuple(data.get("keys", ()))  # which older records have not
-        return cls(**{**data, "numbers": numbers, "keys": keys})
+        lists = {name: tuple(data.get(name, ())) for name in ("also", "keys")}  # new since
+        return cls(**{**data, "numbers": numbers, **lists})
 
 
 def tell(unjudged: Mapping[str, str]) -> str:
@@ -113,11 +116,6 @@ def tell(unjudged: Mapping[str, str]) -> str:
     told = [f"{name} ({lacking})" for name, lacking in islice(unjudged.items(), _MOST_TOLD)]
     more = len(unjudged) - len(told)
     return ", ".join(told) + (f" and {more} more" if more else "")
-
-
-def others(columns: Sequence[str]) -> str:
-    """The columns of a finding but the first, which a result names by itself."""
-    return f"also {listed(columns[1:])}" if len(columns) > 1 else ""
 
 
 def with_unjudged(said: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.results import CheckResult, coverage, others
+from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
 from lockstep.rules.rules import compile_rules
 from lockstep.rules.wording import percentage
@@ -125,7 +125,7 @@ def suite_result(
         summary="; ".join(filter(None, said)) or f"{result.summary}.",
         severity="ERROR" if is_error else "WARN",
         column=next(iter(worst[0].columns), None) if worst else None,
-        where=others(worst[0].columns) if worst else "",
+        also=tuple(worst[0].columns[1:]) if worst else (),
         keys=tuple(map(str, worst[0].failing_keys)) if worst else (),
         numbers={
             **coverage(result.rows, len(looked_at), {}),

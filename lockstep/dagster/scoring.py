@@ -23,6 +23,9 @@ from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import Stream
 
+_PICTURE = "findings by column and day"
+"""Metadata of the step with which a partition ends, as far as it comes."""
+
 
 class BatchConfig(dg.Config):
     """What a person decides about a batch.
@@ -68,7 +71,8 @@ def _batch(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
                 partial(stream.decode, home, work.partition),
                 accept=config.accept,
             )
-        yield _told(context, found, "accepted", **found.counts, **fate)
+        picture = {_PICTURE: _findings(work)} if found.blocked_by else {}  # else `scored` has it
+        yield _told(context, found, "accepted", **found.counts, **fate, **picture)
 
     return batch
 
@@ -103,8 +107,7 @@ def _scored(declared: PipelineAssets, stream: Stream) -> dg.AssetsDefinition:
         with _told_upstream(stream, home, work.partition) as fate:
             found = scored_step(work, _live(declared, home, registry))
         figures = {**found.counts, **_version(home, declared, found), **found.figures, **fate}
-        picture = {"findings by column and day": _findings(work)}
-        yield _told(context, found, "scored", **figures, **picture)
+        yield _told(context, found, "scored", **figures, **{_PICTURE: _findings(work)})
 
     return scored
 

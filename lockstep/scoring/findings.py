@@ -27,7 +27,8 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
     """What the last attempt at a partition found of each column.
 
     Fields and outputs of which no check found anything have passed, where any check looked at
-    them. A finding that names no column stands under the name of its check in brackets.
+    them. A finding of several columns stands at each. One that names no column stands under the
+    name of its check in brackets.
 
     Args:
         records: The stream's.
@@ -48,3 +49,5 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
         for check, found in step.results.items():
             if found.judged and not found.passed:
                 yield Cell(found.column or f"({check})", partition, found.result, check)
+                for one in found.also:
+                    yield Cell(one, partition, found.result, check, is_beside=True)

@@ -12,7 +12,6 @@ from lockstep.checks.results import (
     NOTHING_DEMANDED,
     CheckResult,
     carry_out,
-    others,
     tell,
     with_unjudged,
 )
@@ -233,12 +232,13 @@ def check_live_quality(
         f"(demanded: {row['demanded']}){_outside(watch, quality.title)}"
         for quality, row in missed or measured
     )
+    named = list(dict.fromkeys(quality.column for quality, _ in missed))
     return CheckResult(
         passed=not missed,
         summary=with_unjudged(f"{shown}.", unjudged),
         severity="WARN",
-        column=missed[0][0].column if missed else None,
-        where=others(list(dict.fromkeys(quality.column for quality, _ in missed))),
+        column=named[0] if named else None,
+        also=tuple(named[1:]),
         unjudged=unjudged,
         numbers={str(row["prediction"]): float(str(row["this day"])) for row in table},
         table=table,
@@ -306,7 +306,7 @@ def check_calibration(
         summary=f"Over the last {WINDOW_DAYS} days {shown}.",
         severity="WARN",
         column=biased[0] if biased else None,
-        where=others(biased),
+        also=tuple(biased)[1:],
         numbers={bias_of(name): bias for name, bias in biases.items()},
         table=table,
     )

@@ -17,7 +17,7 @@ import pandas as pd
 
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.results import CheckResult, coverage, others
+from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, show
@@ -133,7 +133,7 @@ def check_restated(
         summary=said if impact is None else f"{said} {impact}.",
         severity="WARN",
         column=named[0] if named else None,
-        where=others(named),
+        also=named[1:],
         keys=tuple(str(one) for one in (*again.gone, *again.now[key][rows])[:_EXAMPLES]),
         numbers={
             **coverage(count, len(schema.names), {}),

@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.results import CheckResult, coverage, others, tell, with_unjudged
+from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
 from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Schema
@@ -219,7 +219,7 @@ def check_shift(
         summary=with_unjudged(said, unjudged, briefly=bool(shifts)),
         severity="ERROR" if blocking else "WARN",
         column=columns[0].column if columns else None,
-        where=others([one.column for one in columns]),
+        also=tuple(one.column for one in columns[1:]),
         numbers={
             **coverage(day.rows, len(day.columns) - len(unjudged), unjudged),
             "shifts": len(shifts),

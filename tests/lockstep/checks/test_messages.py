@@ -11,10 +11,10 @@ FILE = Place("orders/inbox/scored", "new orders-0123456789ab.csv")
 
 
 def test_a_failure_is_three_lines_what_where_and_what_to_do() -> None:
-    found = CheckResult(False, "price jumped.", column="price", keys=("a1", "b2"))
+    found = CheckResult(False, "price jumped.", column="price", also=("cost",), keys=("a1", "b2"))
     assert str(Message.of("sudden_shift", found, DAY)).splitlines() == [
         "price jumped.",
-        "Where: column price; keys a1, b2",
+        "Where: column price; also cost; keys a1, b2",
         "What to do: Ask upstream what changed in the named column. If it was a mistake, have it "
         "corrected, then: `lockstep score orders --day 2020-03-01`. If the change is real and "
         "meant to stay, accept it: `lockstep score orders --day 2020-03-01 --accept price`.",

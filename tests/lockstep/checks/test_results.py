@@ -60,8 +60,8 @@ def test_what_was_judged_has_a_result_in_a_word(passed: bool, severity: str, res
 
 def test_a_result_of_an_older_lockstep_is_read() -> None:
     old = CheckResult(False, "price jumped.", column="price").to_json()
-    for name in ("where", "keys", "todo"):
+    for name in ("also", "where", "keys", "todo"):
         del old[name]
     read = CheckResult.from_json(old)
     assert (read.summary, read.column) == ("price jumped.", "price")
-    assert (read.where, read.keys, read.todo) == ("", (), "")
+    assert (read.also, read.where, read.keys, read.todo) == ((), "", (), "")

@@ -11,12 +11,15 @@ DAYS = ("2020-03-01", "2020-03-02")
 
 def test_days_that_were_blocked_are_among_the_last_ones(scored) -> None:
     frame = orders_with_fates(date.fromisoformat("2020-03-03")).drop(columns=["returned", "cost"])
-    scored.deliver("2020-03-03", frame.assign(price=frame["price"] * 1000))
+    scored.deliver(
+        "2020-03-03", frame.assign(price=frame["price"] * 1000, weight=frame["weight"] * 1000)
+    )
     assert not scored.score("2020-03-03").ok
     records = scored.records()
     assert last_partitions(records, "2020-03-03") == [*DAYS, "2020-03-03"]
     found = list(findings(records, "2020-03-03", GRAPH))
     assert "price" in {one.column for one in found if one.result == "failed"}
+    assert any(one.is_beside for one in found)
     outputs = {one.result for one in found if one.column in GRAPH.outputs}
     assert outputs == {"not_judged"}
 

@@ -381,7 +381,7 @@ def test_every_prediction_that_misses_its_demand_is_named() -> None:
     columns |= {"risk": columns["risk"][::-1], "danger": columns["risk"][::-1]}
     qualities = (*QUALITIES, Quality("danger", "came_back", "auc", threshold=0.6))
     found = check_live_quality(qualities, columns, columns)
-    assert (found.column, found.where) == ("risk", "also danger")
+    assert (found.column, found.also) == ("risk", ("danger",))
 
 
 # Against what was usual in training

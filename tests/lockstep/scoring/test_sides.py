@@ -144,6 +144,15 @@ def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
     assert drawn.count(COLORS["passed"]) == 2  # days side by side are one piece
 
 
+def test_a_column_that_a_finding_names_beside_another_is_drawn_paler() -> None:
+    day = "2020-03-01"
+    cells = [Cell("order_id", day, "warned", "restated")]
+    cells += [Cell("price", day, "warned", "restated", is_beside=True)]
+    drawn = findings_picture([Cell("price", day, "passed"), *cells], [day])
+    assert drawn.count(COLORS["warned"]) == drawn.count(COLORS["warned beside"]) == 2
+    assert ">no finding<" in drawn
+
+
 def test_of_many_columns_those_with_findings_are_drawn_first() -> None:
     cells = [Cell(f"c{number}", "2020-03-01", "passed") for number in range(2000)]
     drawn = findings_picture(

@@ -316,7 +316,7 @@ def test_each_column_is_shown_in_training_in_the_batch_before_and_now() -> None:
 
 def test_several_jumps_are_all_named_and_accepted_by_one_command() -> None:
     found = check_shift(window(), both_in_another_unit(), accepted=[])
-    assert (found.column, found.where) == ("speed", "also level")
+    assert (found.column, found.also) == ("speed", ("level",))
     assert "level has" in found.summary
     assert "speed has" in found.summary
     assert "--accept speed --accept level`" in found.todo
@@ -324,7 +324,7 @@ def test_several_jumps_are_all_named_and_accepted_by_one_command() -> None:
 
 def test_a_jump_that_was_accepted_is_accepted_again_with_the_next() -> None:
     found = check_shift(window(), both_in_another_unit(), accepted=["level"])
-    assert (found.column, found.where) == ("speed", "")
+    assert (found.column, found.also) == ("speed", ())
     assert "--accept speed --accept level`" in found.todo
 
 
