@@ -18,6 +18,7 @@ from lockstep.laws import (
     compositions,
     continuity,
     dependencies,
+    differences,
     doubles,
     forms,
     gaps,
@@ -50,6 +51,7 @@ from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
 from lockstep.laws.dependencies import Dependency
+from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
@@ -86,6 +88,7 @@ AnyLaw = (
     | Continues
     | Counted
     | Dependency
+    | Difference
     | Digits
     | Doubles
     | Form
@@ -148,6 +151,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (sorting.discover, "lapses"),
     (ranges.discover, "order"),
     (relations.discover, "order"),
+    (differences.discover, "order"),
     (segments.discover, "both"),
     (sizes.discover, "values"),
     (twins.discover, "lapses"),

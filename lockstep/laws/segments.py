@@ -314,10 +314,10 @@ def _measured(seen: Glance, parted: Segments) -> dict[str, dict[str, _Means]]:
 
 def _all_winsorised(seen: Glance, columns: Sequence[str]) -> Floats:
     """Numbers as they count in means, whichever segments they are of: columns by rows."""
-    return np.array([_winsorised(seen.numbers(name)) for name in columns])
+    return np.array([winsorised(seen.numbers(name)) for name in columns])
 
 
-def _winsorised(numbers: Floats) -> Floats:
+def winsorised(numbers: Floats) -> Floats:
     """Numbers of which those in the tails are drawn to where these begin; 0 where there is none."""
     known = np.sort(numbers)  # what is missing comes last
     known = known[: len(known) - np.count_nonzero(np.isnan(known))]

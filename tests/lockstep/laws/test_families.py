@@ -16,6 +16,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws import (
     bounds,
+    differences,
     doubles,
     forms,
     gaps,
@@ -53,6 +54,7 @@ FAMILIES = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         bounds,
+        differences,
         doubles,
         forms,
         gaps,
@@ -628,6 +630,20 @@ def test_numbers_that_are_often_0_are_never_below():
 
     assert law.find(batch(flow=reports(DAYS)["heat"] + 1)) is None
     assert law.find(batch(flow=-reports(DAYS)["heat"])).strict
+
+
+@pytest.mark.parametrize(("first", "second"), [("heat", "flow"), ("flow", "heat")])
+def test_nearly_equal_numbers_are_told_from_each_other_by_segment_whatever_a_row_is(first, second):
+    rows = reports(days=DAYS + 1)
+    by_chance = np.random.default_rng(0).normal(0, 0.2, len(rows["heat"]))
+    flow = rows["heat"] + by_chance + 0.2 * (rows["site"] == "north") - 0.1
+    laws = differences.discover(training(flow=flow[:-288]))
+    numbers = {"heat": rows["heat"][-288:].copy(), "flow": flow[-288:]}
+    numbers["heat"][7] = -999.0
+
+    found = broken(laws, batch(heat=numbers[first], flow=numbers[second]))
+
+    assert [one.strict for one in found] == [True] * (first == "flow")
 
 
 def test_rows_of_one_segment_alone_are_not_blamed_for_having_no_others(laws):
