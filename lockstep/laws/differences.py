@@ -121,28 +121,28 @@ def discover(training: TrainingRows) -> list[Difference]:
 
 
 def _nearly_equal(rows: Rows) -> list[tuple[str, str]]:
-    """The pairs of numbers whose difference is small against the spread of either."""
+    """The pairs of numbers whose difference is small against the spread of either.
+
+    Of those of which one is hardly ever above the other, bounds tell which is which.
+    """
     seen = glance(rows)
     names = [
         name for name in number_columns(rows.schema) if rows.schema[name].kind is not Kind.BOOL
     ]
-    spread = {name: _size(seen.numbers(name), centred=True) for name in names}
-    return [
-        (first, second)
-        for first, second in combinations(names, 2)
-        if 0
-        < _size(seen.numbers(first) - seen.numbers(second), centred=False)
-        <= NEAR * min(spread[first], spread[second])
-    ]
+    spread = {name: float(np.std(_kept(seen.numbers(name)))) for name in names}
+    found = []
+    for first, second in combinations(names, 2):
+        left = _kept(seen.numbers(first) - seen.numbers(second))
+        size = float(np.sqrt(np.mean(left**2)))
+        if left.min() < 0 < left.max() and size <= NEAR * min(spread[first], spread[second]):
+            found.append((first, second))
+    return found
 
 
-def _size(numbers: Floats, *, centred: bool) -> float:
-    """The root mean square of numbers, or of these from their mean, Winsorised; 0 of too few."""
+def _kept(numbers: Floats) -> Floats:
+    """Those that are known, Winsorised; 0 alone where there are too few."""
     known = numbers[~np.isnan(numbers)]
-    if len(known) < ENOUGH_ROWS:
-        return 0.0
-    kept = winsorised(known)
-    return float(np.std(kept) if centred else np.sqrt(np.mean(kept**2)))
+    return winsorised(known) if len(known) >= ENOUGH_ROWS else np.zeros(1)
 
 
 def _clearest(pair: tuple[str, str], parts: list[Segments], days: list[Rows]) -> Difference | None:
