@@ -109,7 +109,9 @@ def _proposed(proposal: Proposal) -> list[str]:
         "number": "a number",
     }
     if proposal.key is None:
-        key = "No column tells the rows apart, so they are numbered within each file, from 0."
+        able = " or ".join(field.column.name for field in proposal.possible_keys)
+        hint = f" (different in each row: --key {able})" if able else ""
+        key = f"No column is taken for a key, so rows are numbered within each file, from 0{hint}."
     else:
         named = proposal.key.column.name or "The column without a name"
         key = f"{named} tells the rows apart (another: --key COLUMN)."

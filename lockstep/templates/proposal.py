@@ -130,6 +130,11 @@ class Proposal:
         return [field for field in self.fields if field not in used]
 
     @property
+    def possible_keys(self) -> list[ProposedField]:
+        """Fields that tell the rows apart, too, but are not named as what does."""
+        return [field for field in self.fields if _tells_apart(field.column)]
+
+    @property
     def rare_are_left_out(self) -> bool:
         """Whether some rows have another value of the label than the classes."""
         return self.task == "classes" and len(self.classes) < len(self.label.column.counts)

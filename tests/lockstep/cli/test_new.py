@@ -44,6 +44,16 @@ def test_a_pipeline_for_a_table_says_what_was_proposed(said, tmp_path: Path) -> 
     assert "lockstep train orders" in out
 
 
+def test_a_column_that_only_could_be_the_key_is_named(said, tmp_path: Path) -> None:
+    said("shop")
+    rows = [line.split(",") for line in TABLE.splitlines()]
+    table = "\n".join(f"{size},{order},{paid}" for order, size, paid in rows)
+    (tmp_path / "lines.csv").write_text(table.replace("order", "line"))
+    status, out = said("--pipeline", "lines", "--from", "../lines.csv", folder="shop")
+    assert status == 0, out
+    assert "numbered within each file, from 0 (different in each row: --key line)." in out
+
+
 def test_a_pipeline_is_added_from_any_folder_of_the_project(said, tmp_path: Path) -> None:
     said("shop")
     status, out = said("--pipeline", "parcels", folder="shop/transforms")
