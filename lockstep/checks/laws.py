@@ -71,7 +71,7 @@ def check_laws(
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     said += aside(columns) if aside is not None else ""
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
-    said += _stated(book, standings)
+    said += _stated(book, standings, nearest=not errors)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
     judged = len(rows.schema.names) - len(book.lapses) - len(book.unjudged)
     return CheckResult(
@@ -135,12 +135,20 @@ def _table(
     standings: Sequence[Standing],
     rows: Rows,
 ) -> list[dict[str, Any]]:
-    """Every broken law, then the other statistics that are nearest to their limits."""
+    """Every broken law, then the other statistics that are nearest to their limits.
+
+    What the first suspect of several laws does to decisions stands beside the first of them.
+    """
     known = {(id(one.law), one.name): one for one in standings}
     told = [(id(broken.law), next(iter(broken.numbers), "")) for broken in found]
+    suspects = [broken.columns[0] for broken in found]
+    decisions = [
+        str(impact) if impact is not None and suspects.index(suspect) == place else ""
+        for place, (suspect, impact) in enumerate(zip(suspects, impacts, strict=True))
+    ]
     broken_ones = [
-        {**_told(broken, impact, rows), **_stands(known.get(which))}
-        for broken, impact, which in zip(found, impacts, told, strict=True)
+        {**_told(broken, said, rows), **_stands(known.get(which))}
+        for broken, said, which in zip(found, decisions, told, strict=True)
     ]
     others = (one for one in standings[:_NEAREST] if (id(one.law), one.name) not in told)
     return _filled(broken_ones + [{**_kept_by(one), **_stands(one)} for one in others])
@@ -152,15 +160,14 @@ def _filled(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one for name, one in row.items() if name not in empty} for row in table]
 
 
-def _told(broken: Broken, impact: Impact | None, rows: Rows) -> dict[str, Any]:
+def _told(broken: Broken, decisions: str, rows: Rows) -> dict[str, Any]:
+    keys = ", ".join(_keys(broken, rows))
     return {
         "columns": ", ".join(broken.columns),
         "is": "an error" if broken.strict else "unusual",
-        "found": broken.message,
-        "decisions": "" if impact is None else str(impact),
-        **_law(broken.law),
-        "rows": len(broken.rows),
-        "keys": ", ".join(_keys(broken, rows)),
+        "found": f"{broken.message}. {decisions}" if decisions else broken.message,
+        "law": _law(broken.law),
+        "rows": f"{len(broken.rows):,}{f': {keys}' if keys else ''}" if len(broken.rows) else "",
     }
 
 
@@ -169,30 +176,28 @@ def _kept_by(one: Standing) -> dict[str, Any]:
         "columns": ", ".join(one.law.columns),
         "is": "" if one.share <= 1 else "beyond its limit",
         "found": "",
-        "decisions": "",
-        **_law(one.law),
-        "rows": 0,
-        "keys": "",
+        "law": _law(one.law),
+        "rows": "",
     }
 
 
-def _law(law: Law) -> dict[str, Any]:
-    return {"law": law.says, "training": f"{law.broken} of {law.days} days broke it"}
+def _law(law: Law) -> str:
+    return f"{law.says.removesuffix('.')} ({law.broken} of {law.days} training days broke it)"
 
 
 def _stands(one: Standing | None) -> dict[str, Any]:
     """A statistic beside its band and its limits; nothing of a law that has none."""
     if one is None:
-        names = ("statistic", "today", "training days", "band", "warns", "blocks", "of its limit")
+        names = ("statistic", "today", "training days", "limits", "of its limit")
         return dict.fromkeys(names, "")
     usual, noise = one.band, one.reading.noise
     return {
-        "statistic": one.name,
+        "statistic": one.title,
         "today": f"{one.reading.value:.4g}",
         "training days": one.histogram,
-        "band": f"{usual.lowest:.4g} to {usual.highest:.4g}",
-        "warns": _outside(one, usual.limits(usual.warns_beyond, noise)),
-        "blocks": _outside(one, usual.limits(usual.blocks_beyond, noise)),
+        "limits": f"usually {usual.lowest:.4g} to {usual.highest:.4g}; "
+        f"warns {_outside(one, usual.limits(usual.warns_beyond, noise))}; "
+        f"blocks {_outside(one, usual.limits(usual.blocks_beyond, noise))}",
         "of its limit": f"{one.share:.2g}",
     }
 
@@ -200,7 +205,7 @@ def _stands(one: Standing | None) -> dict[str, Any]:
 def _outside(one: Standing, limits: tuple[float, float]) -> str:
     low, high = limits
     above = f"above {high:.4g}"
-    return above if one.law.only_above else f"below {low:.4g}, {above}"
+    return above if one.law.only_above else f"below {low:.4g} or {above}"
 
 
 def _rates(book: Book) -> dict[str, float]:
@@ -214,15 +219,23 @@ def _rates(book: Book) -> dict[str, float]:
     }
 
 
-def _stated(book: Book, standings: Sequence[Standing]) -> str:
-    """How near the nearest statistic is to its limit, and how often any passes it by chance."""
+def _stated(book: Book, standings: Sequence[Standing], *, nearest: bool) -> str:
+    """How near the nearest statistic is to its limit, and how often any passes it by chance.
+
+    Beside a law that cannot be broken, how near the others are would read as if it were harmless.
+    """
     if book.margins is None or not standings:
         return ""
     stated = book.margins
+    count = counted(len(standings), "statistic")
+    said = (
+        f"Of {count}, the nearest goes {standings[0].share:.0%} of the way to its limit; of"
+        if nearest
+        else f"Limits of {count}: of"
+    )
     return (
-        f" Of {counted(len(standings), 'statistic')}, the nearest goes {standings[0].share:.0%} of "
-        f"the way to its limit; of {1 / stated.rate:,.0f} days without any change, one passes any "
-        f"limit, and of {1 / stated.error_rate:,.0f} one that blocks."
+        f" {said} {1 / stated.rate:,.0f} days without any change, one passes any limit, and of "
+        f"{1 / stated.error_rate:,.0f} one that blocks."
     )
 
 

@@ -258,20 +258,26 @@ class Standing:
     share: float
 
     @property
+    def title(self) -> str:
+        """What it is to a reader."""
+        return self.law.titles.get(self.name, self.name)
+
+    @property
     def histogram(self) -> str:
         """Training days and, as a mark, this one: within their band, or before or after it."""
         usual, value = self.band, self.reading.value
         drawn = usual.histogram
         if value > usual.highest:
-            return f"{drawn} {_MARK}"
+            return f"{drawn}{_APART}{_MARK}"
         if value < usual.lowest:
-            return f"{_MARK} {drawn}"
+            return f"{_MARK}{_APART}{drawn}"
         width = (usual.highest - usual.lowest) or 1.0
         place = min(int((value - usual.lowest) / width * len(drawn)), len(drawn))
         return f"{drawn[:place]}{_MARK}{drawn[place:]}"
 
 
 _MARK = "◆"
+_APART = "\N{NO-BREAK SPACE}"
 
 
 class Banded(Law, frozen=True, kw_only=True):
@@ -280,6 +286,7 @@ class Banded(Law, frozen=True, kw_only=True):
     Attributes:
         bands: The band of each statistic, by its name.
         size: Rows of the smallest and of the largest training day.
+        titles: What statistics are to a reader, where their names do not say it.
         told: What each training day told of each statistic, in order, a value and its noise, or
             nothing; none of a law whose bands are calibrated.
     """
@@ -288,6 +295,7 @@ class Banded(Law, frozen=True, kw_only=True):
     size: tuple[int, int] = (0, 0)
     told: dict[str, list[tuple[float, float] | None]] = msgspec.field(default_factory=dict)
     only_above: ClassVar[bool] = False
+    titles: ClassVar[Mapping[str, str]] = {}
     """Whether only what lies above a band is outside of it."""
 
     @abstractmethod

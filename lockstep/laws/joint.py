@@ -9,6 +9,7 @@ beyond its own marginals; where a column's values are at other rows than theirs,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -51,6 +52,7 @@ class Together(Banded, frozen=True, kw_only=True, tag="together"):
     """
 
     only_above: ClassVar[bool] = True
+    titles: ClassVar[Mapping[str, str]] = {_LOST: "share of it that is gone"}
     sides: tuple[str, str]
     labels: tuple[tuple[str, ...], tuple[str, ...]]
     ratios: list[list[float]]

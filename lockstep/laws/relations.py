@@ -9,7 +9,9 @@ levels leaves that as it is, while values that were permuted, swapped or frozen 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -65,6 +67,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
             beyond, the relation may go on another way: how far off the target is, is not judged.
     """
 
+    titles: ClassVar[Mapping[str, str]] = {_OFF: "mean of what it leaves"}
     target: Quantity
     terms: tuple[Quantity, ...]
     weights: tuple[float, ...]
