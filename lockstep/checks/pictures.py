@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -38,6 +39,9 @@ _LONGEST = 26
 _MOST_NODES = 24
 """Columns that are drawn: the picture of a finding is kept with it."""
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y = 190, 46, 16, 30
+_LEFT, _LEAST_WIDTH, _LINE = 18, 480, 16
+_LANE = 2.5
+"""How far lines of several boxes run from each other within a gap."""
 _ACROSS = 5
 """Boxes side by side: as wide as a page shows without scrolling."""
 
@@ -208,34 +212,36 @@ def divergence_picture(
         for _, layer in sorted(layers.items())
         for at in range(0, len(layer), _ACROSS)
     ]
+    hidden = len(graph.order) - sum(map(len, rows))
+    more = f" {hidden} other columns are not drawn." if hidden else ""
+    marked = " Thick: the first column that differs." if first is not None else ""
+    width = max(_edge(max(map(len, rows), default=0)), _LEAST_WIDTH)
+    told = wrap(
+        f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from those "
+        f"above it.{more}",
+        int((width - _LEFT) / CHARACTER),
+    )
+    head = [text(_LEFT, 18, f"Record {cut(key, 60)}", bold=True)]
+    head += [text(_LEFT, 36 + _LINE * at, line, color=PALE) for at, line in enumerate(told)]
+    top = 40.0 + _LINE * len(told)
     places = {
-        name: (10.0 + x * (_WIDTH + _GAP_X), 56.0 + y * (_HEIGHT + _GAP_Y))
+        name: (_edge(x), top + y * (_HEIGHT + _GAP_Y))
         for y, row in enumerate(rows)
         for x, name in enumerate(row)
     }
     lines = [
-        _line(places[one], places[name])
+        _line(places[one], places[name], rows, top)
         for name in places
         for one in graph.inputs(name)
         if one in places
     ]
     boxes = [_box(place, name, values.get(name), name == column) for name, place in places.items()]
-    hidden = len(graph.order) - len(places)
-    more = f" {hidden} other columns are not drawn." if hidden else ""
-    marked = " Thick: the first column that differs." if first is not None else ""
-    head = [
-        text(10, 18, f"Record {cut(key, 60)}", bold=True),
-        text(
-            10,
-            36,
-            f"Red: what differs, as {sides[0]} → {sides[1]}.{marked} Each column comes from "
-            f"those above it.{more}",
-            color=PALE,
-        ),
-    ]
-    width = 20 + max(map(len, rows), default=0) * (_WIDTH + _GAP_X)
-    height = 56 + len(rows) * (_HEIGHT + _GAP_Y)
-    return drawing(max(width, 720), height, [*head, *lines, *boxes])
+    return drawing(width, top + len(rows) * (_HEIGHT + _GAP_Y), [*head, *lines, *boxes])
+
+
+def _edge(boxes: int) -> float:
+    """Where a box begins that has so many before it."""
+    return float(_LEFT + boxes * (_WIDTH + _GAP_X))
 
 
 def _around(graph: Graph, column: str | None) -> set[str]:
@@ -277,11 +283,42 @@ def _brief(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(cut(str(value), 14))
 
 
-def _line(start: tuple[float, float], end: tuple[float, float]) -> str:
-    x1, y1 = start[0] + _WIDTH / 2, start[1] + _HEIGHT
-    x2, y2 = end[0] + _WIDTH / 2, end[1]
+def _line(
+    start: tuple[float, float],
+    end: tuple[float, float],
+    rows: Sequence[Sequence[str]],
+    top: float,
+) -> str:
+    """A line from a box down to another one, through the gaps of the rows between them.
+
+    Args:
+        start: Place of the upper box.
+        end: Place of the lower one.
+        rows: All boxes.
+        top: Where the first row begins.
+    """
+    step = _HEIGHT + _GAP_Y
+    first, last = (round((y - top) / step) for _, y in (start, end))
+    x1, x2 = start[0] + _WIDTH / 2, end[0] + _WIDTH / 2
+    column = round((start[0] - _LEFT) / (_WIDTH + _GAP_X))
+    aside = _LANE * ((column + 2 * first) % _ACROSS - _ACROSS // 2)
+    x, y = x1, start[1] + _HEIGHT
+    drawn = [f"M{x:g} {y:g}"]
+    for row in range(first + 1, last):
+        straight = x1 + (x2 - x1) * (row - first) / (last - first)
+        through, upper = _gap(len(rows[row]), straight) + aside, top + row * step
+        drawn += [_curve(x, y, through, upper), f"V{upper + _HEIGHT:g}"]
+        x, y = through, upper + _HEIGHT
+    drawn.append(_curve(x, y, x2, end[1]))
+    return f"<path d='{' '.join(drawn)}' fill='none' stroke='#b8c1cc'/>"
+
+
+def _gap(boxes: int, x: float) -> float:
+    """The middle of the gap nearest to a place in a row of so many boxes, which end somewhere."""
+    gaps = [_edge(place) - _GAP_X / 2 for place in range(boxes + 1)]
+    return x if x > gaps[-1] else min(gaps, key=lambda one: abs(one - x))
+
+
+def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
     middle = (y1 + y2) / 2
-    return (
-        f"<path d='M{x1:g} {y1:g} C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2:g}' "
-        f"fill='none' stroke='#b8c1cc'/>"
-    )
+    return f"C{x1:g} {middle:g} {x2:g} {middle:g} {x2:g} {y2:g}"

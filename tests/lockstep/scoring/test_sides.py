@@ -1,6 +1,7 @@
 """Any record is computed by two sides: a version, and its server, the checkout or another one."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_picture
+from lockstep.checks.svg import CHARACTER
 from lockstep.columns.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
 
@@ -127,6 +129,38 @@ def _divergence():
     from lockstep.parity.divergence import Divergence
 
     return Divergence("price", False, 0, "field", None)
+
+
+def test_a_line_to_a_column_further_down_leads_round_the_boxes_between() -> None:
+    graph = ASSETS.pipeline.graph
+    output = graph.outputs[0]
+    values = dict.fromkeys(graph.order, (1.0, 1.0))
+    drawn = divergence_picture(graph, replace(_divergence(), column=output), values, ("a", "b"), "")
+    boxes = [
+        tuple(map(float, one))
+        for one in re.findall(r"<rect x='([\d.]+)' y='([\d.]+)' width='190'", drawn)
+    ]
+    through = [
+        (float(x), float(y))
+        for x, y in re.findall(r"([\d.]+) [\d.]+ V([\d.]+)", drawn)  # the foot of a row
+    ]
+    assert through
+    assert not [
+        (x, y, box)
+        for x, y in through
+        for box in boxes
+        if box[1] < y <= box[1] + 46 and box[0] <= x <= box[0] + 190
+    ]
+
+
+def test_a_caption_is_as_wide_as_its_picture() -> None:
+    graph = ASSETS.pipeline.graph
+    sides = ("version 1", "this checkout with the models of version 1, and with its own suites")
+    drawn = divergence_picture(graph, replace(_divergence(), column="weight"), {}, sides, "one")
+    width = float(re.findall(r"width='([\d.]+)'", drawn)[0])
+    lines = re.findall(r">([^<]*)</text>", drawn)
+    assert any("above it" in line for line in lines)
+    assert max(map(len, lines)) * CHARACTER < width
 
 
 def test_of_several_findings_of_a_column_and_day_the_worst_is_shown() -> None:
