@@ -21,7 +21,7 @@ from lockstep.columns.kinds import Array, Floats, Ints, Kind
 from lockstep.laws.bands import Band, Banded, Reading, training_days, with_bands
 from lockstep.laws.glance import QUARTERS, Glance, Segments, categories, glance, number_columns
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.segments import winsorised
+from lockstep.laws.segments import sums_of, winsorised
 
 NEAR = 0.25
 """How large the difference of nearly equal numbers is over the spread of either, at most."""
@@ -93,9 +93,7 @@ def _sums(seen: Glance, pair: tuple[str, str], parted: Segments) -> tuple[Ints, 
         known = known & (codes >= 0)
     codes, left = codes[known], left[known]
     size = max(len(parted.labels), 1)
-    count: Ints = np.bincount(codes, minlength=size).astype(np.int64)
-    total: Floats = np.bincount(codes, weights=left, minlength=size).astype(np.float64)
-    return count, total, float(np.std(left)) if len(left) else 0.0
+    return *sums_of(left, codes, size), float(np.std(left)) if len(left) else 0.0
 
 
 def _find(seen: Glance, pair: tuple[str, str]) -> tuple[Floats, Array]:

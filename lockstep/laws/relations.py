@@ -4,7 +4,9 @@ Conformance constraints (Fariha et al., SIGMOD 2021): linear projections of low 
 found as a regression of one quantity on up to three others, chosen by forward selection
 (Efroymson, 1960). What is judged is how much of its variance within a day the relation leaves
 unexplained, of the whole day and of each segment of small categories: a season that moves all
-levels leaves that as it is, while values that were permuted, swapped or frozen break it.
+levels leaves that as it is, while values that were permuted, swapped or frozen break it. And how
+far the means of what is left over by segment, beside that of all rows, are from where they usually
+are: a segment whose numbers are off by a hundredth breaks that. These means are Winsorised.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from lockstep.laws.quantities import (
     wrapped,
 )
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.segments import sums_of, winsorised
 
 MOST_TERMS = 3
 """Quantities by which another one is told."""
@@ -47,6 +50,7 @@ WIDER = 0.25
 """How far beyond the training days' means, in their range, a relation is held to go on."""
 _ALL = "unexplained"
 _OFF = "off"
+_APART = "apart"
 _ROUNDING = 1e-6
 """What may be explained more or less by the order of sums."""
 
@@ -64,10 +68,16 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         narrowest: The smallest standard deviation of the target on a training day: where it
             varies less, its relation to others cannot be told.
         known: The smallest and the largest mean of each term on a training day. Where one lies
-            beyond, the relation may go on another way: how far off the target is, is not judged.
+            beyond, the relation may go on another way: how far off the target, or a segment, is
+            is not judged.
+        usual: By how much the mean of what is left over in each segment usually exceeds that of
+            all rows; none of a version that an older Lockstep fitted.
     """
 
-    titles: ClassVar[Mapping[str, str]] = {_OFF: "mean of what it leaves"}
+    titles: ClassVar[Mapping[str, str]] = {
+        _OFF: "mean of what it leaves",
+        _APART: "means of what it leaves by segment",
+    }
     target: Quantity
     terms: tuple[Quantity, ...]
     weights: tuple[float, ...]
@@ -76,6 +86,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
     labels: tuple[str, ...]
     narrowest: float = 0.0
     known: tuple[tuple[float, float], ...] = ()
+    usual: tuple[float, ...] = ()
 
     @property
     def says(self) -> str:
@@ -91,6 +102,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         target, left = self._left(rows)
         known = ~np.isnan(left)
         told = {_ALL: self._unexplained(target[known], left[known])}
+        is_on = np.count_nonzero(known) >= ENOUGH_ROWS and self._is_known(rows, known)
         if self.category is not None:
             codes = Segments(self.category, self.labels).codes(glance(rows))[known]
             for place, label in enumerate(self.labels):
@@ -98,7 +110,9 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
                 told[f"{_ALL} in {label}"] = self._unexplained(
                     target[known][is_in], left[known][is_in]
                 )
-        if np.count_nonzero(known) >= ENOUGH_ROWS and self._is_known(rows, known):
+            if is_on:
+                told[_APART] = self._apart(left[known], codes)
+        if is_on:
             spread = float(np.std(left[known]))
             chance = LEAST * float(np.std(target[known])) + spread / np.sqrt(known.sum())
             told[_OFF] = Reading(float(np.mean(left[known])), float(chance))
@@ -122,8 +136,24 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         ratio = float(np.std(left)) / spread
         return Reading(ratio, LEAST + ratio / float(np.sqrt(len(target))))
 
+    def _apart(self, left: Floats, codes: Ints) -> Reading | None:
+        """How far the means of segments are from where they usually are, beside that of all."""
+        left, codes = winsorised(left)[codes >= 0], codes[codes >= 0]
+        if len(left) < ENOUGH_ROWS or not self.usual:
+            return None
+        count, away = self._away(left, codes)
+        # Of a root of a sum of squares the standard deviation is as large for many as for few.
+        by_chance = float(np.std(left)) / np.sqrt(2 * len(left))
+        return Reading(float(np.sqrt(away**2 @ count / count.sum())), float(by_chance))
+
+    def _away(self, left: Floats, codes: Ints) -> tuple[Ints, Floats]:
+        """The rows of each segment, and how far its mean is from where it usually is."""
+        count, total = sums_of(left, codes, len(self.labels))
+        away = total / np.maximum(count, 1) - np.array(self.usual)
+        return count, away - away @ count / count.sum()
+
     def sort_of(self, name: str) -> str:
-        """See `Banded.sort_of`; how much is unexplained, and how far off it is."""
+        """See `Banded.sort_of`; how much is unexplained, and how far off it is, or segments are."""
         return name.partition(" in ")[0]
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
@@ -132,6 +162,19 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
             return (
                 f"{self.says}: beyond that it is {reading.value:.5g}, on training days from "
                 f"{usual.lowest:.5g} to {usual.highest:.5g}"
+            )
+        if name == _APART:
+            _, left = self._left(rows)
+            known = ~np.isnan(left)
+            codes = Segments(self.category, self.labels).codes(glance(rows))
+            known &= codes >= 0
+            count, away = self._away(winsorised(left[known]), codes[known])
+            place = int(np.argmax(count * away**2))
+            return (
+                f"{self.says}: where {self.category} is {self.labels[place]}, it is "
+                f"{away[place]:+.4g} from where it usually is beside other rows, on average; "
+                f"segments are {reading.value:.4g} off, on training days {usual.highest:.4g} "
+                "at most"
             )
         label = name.partition(" in ")[2]
         where = f" where {self.category} is {label}" if label else ""
@@ -142,7 +185,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
 
     def rows_of(self, rows: Rows, name: str) -> Ints:
         """See `Banded.rows_of`; those that are farther off than usual."""
-        if name == _OFF:
+        if name in (_OFF, _APART):
             return np.empty(0, dtype=np.int64)
         target, left = self._left(rows)
         usual = self.bands[name].highest * np.nanstd(target)
@@ -210,11 +253,29 @@ def discover(training: TrainingRows) -> list[Relation]:
                 labels=() if own is None else own.labels,
             )
         )
-    laws = _clearest(fitted(candidates, days))
+    laws = _clearest(fitted([_with_usual(law, days) for law in candidates], days))
     return [
         msgspec.structs.replace(law, narrowest=_narrowest(law, days), known=_known(law, days))
         for law in laws
     ]
+
+
+def _with_usual(law: Relation, days: list[Rows]) -> Relation:
+    """A relation with by how much the means of its segments usually exceed that of all rows."""
+    if law.category is None:
+        return law
+    size = len(law.labels)
+    count, total = np.zeros(size, dtype=np.int64), np.zeros(size)
+    for day in days:
+        _, left = law._left(day)
+        codes = Segments(law.category, law.labels).codes(glance(day))
+        known = (codes >= 0) & ~np.isnan(left)
+        if known.any():
+            kept = winsorised(left[known])
+            rows, sums = sums_of(kept - kept.mean(), codes[known], size)
+            count, total = count + rows, total + sums
+    means = (total / np.maximum(count, 1)).tolist()
+    return msgspec.structs.replace(law, usual=tuple(float(f"{one:.6g}") for one in means))
 
 
 def _known(law: Relation, days: list[Rows]) -> tuple[tuple[float, float], ...]:
@@ -238,7 +299,9 @@ def _clearest(laws: list[Relation]) -> list[Relation]:
     found: dict[tuple[str, ...], Relation] = {}
     for law in sorted(laws, key=lambda law: law.bands[_ALL].highest if _ALL in law.bands else 9):
         clear = {
-            name: one for name, one in law.bands.items() if name == _OFF or one.highest <= MOST_EVER
+            name: one
+            for name, one in law.bands.items()
+            if name in (_OFF, _APART) or one.highest <= MOST_EVER
         }
         if _ALL in clear:
             found.setdefault(law.target.columns, msgspec.structs.replace(law, bands=clear))

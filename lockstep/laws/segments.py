@@ -328,6 +328,19 @@ def winsorised(numbers: Floats) -> Floats:
     return clipped
 
 
+def sums_of(numbers: Floats, codes: Ints, size: int) -> tuple[Ints, Floats]:
+    """How many rows each segment has, and the sum of their numbers.
+
+    Args:
+        numbers: One a row.
+        codes: The segment of each row.
+        size: How many segments there are.
+    """
+    count: Ints = np.bincount(codes, minlength=size).astype(np.int64)
+    total: Floats = np.bincount(codes, weights=numbers, minlength=size).astype(np.float64)
+    return count, total
+
+
 def _means(is_in: Floats, values: Floats, is_known: Floats) -> list[_Means]:
     """The means of some columns.
 

@@ -149,6 +149,7 @@ def changed(name: str) -> Columns:
         "heat at other rows": {"heat": shuffled(day["heat"])},
         "flow at other rows": {"flow": shuffled(day["flow"])},
         "frozen flow": {"flow": np.where(late & north, day["flow"][0], day["flow"])},
+        "a site off by a hundredth": {"flow": np.where(north, day["flow"] * 1.01, day["flow"])},
         "a site in another unit": {"flow": np.where(north, day["flow"] / 2, day["flow"])},
         "from noon on in another unit": {"load": np.where(late, day["load"] * 2, day["load"])},
         "all frozen": {
@@ -198,6 +199,7 @@ def changed(name: str) -> Columns:
         ("ranges", "some as at another site", "load"),
         ("relations", "flow at other rows", "flow"),
         ("relations", "frozen flow", "flow"),
+        ("relations", "a site off by a hundredth", "flow"),
         ("segments", "a site in another unit", "flow"),
         ("segments", "from noon on in another unit", "load"),
         ("segments", "gone for a site", "heat"),
