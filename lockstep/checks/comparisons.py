@@ -16,21 +16,26 @@ if TYPE_CHECKING:
     from lockstep.parity.divergence import Divergence
 
 
-def check_comparison(found: Comparison | ParityReport, graph: Graph, how: str) -> CheckResult:
+def check_comparison(
+    found: Comparison | ParityReport, graph: Graph, how: str, failing: str | None = None
+) -> CheckResult:
     """Whether a comparison found every column equal; the first divergent one is named.
 
     Args:
         found: The comparison.
         graph: The graph whose columns were compared.
         how: How the rows were computed again, to end a sentence that begins "All columns agree".
+        failing: The same where they do not; as `how` if it is not said, and empty where the report
+            tells it.
     """
+    again = how if failing is None else failing
     first = found.first
     unjudged = {name: why for name, why in found.skipped.items() if name in graph.served}
     return CheckResult(
         passed=found.ok,
         summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
         if found.ok
-        else f"{found.summary} ({how}). {_impact(found, graph)}",
+        else f"{found.summary}{f' ({again})' if again else ''}. {_impact(found, graph)}",
         column=first.column if first is not None else None,
         where=str(first.origin) if first is not None and first.origin is not None else "",
         keys=tuple(str(example.key) for example in first.examples) if first is not None else (),

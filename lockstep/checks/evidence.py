@@ -34,7 +34,8 @@ def check_locality(pipeline: Pipeline, computed: Columns) -> CheckResult:
     whole, sample = in_other_company(pipeline, computed), locality(pipeline, computed)
     has_functions = whole.compared or whole.first is not None
     found = ParityReport((whole, *sample.comparisons)) if has_functions else sample
-    return check_comparison(found, pipeline.graph, "in every composition of the batch")
+    how = "whatever other rows are computed with them"
+    return check_comparison(found, pipeline.graph, how, failing="")
 
 
 def check_company(pipeline: Pipeline, computed: Columns) -> CheckResult:

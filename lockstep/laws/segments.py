@@ -186,9 +186,10 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         what, _, label = name.partition(" of ")
         if what == "missing":
             return (
-                f"Where {self._where(label)}, the share of {self.columns[0]} that is missing is "
-                f"that of the other rows of the day {reading.value:+.1%}; on training days "
-                f"{usual.lowest:+.1%} to {usual.highest:+.1%}"
+                f"Where {self._where(label)}, {self.columns[0]} is missing "
+                f"{abs(100 * reading.value):.1f} percentage points "
+                f"{'more' if reading.value > 0 else 'less'} often than in the other rows of the "
+                f"day; on training days {100 * usual.lowest:+.1f} to {100 * usual.highest:+.1f}"
             )
         return (
             f"Where {self._where(label)}, {self.columns[0]} lies {reading.value:+.5g} from the "

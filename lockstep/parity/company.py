@@ -36,7 +36,7 @@ _BESIDE = 8
 """Rows beside one another that come into unlike parts."""
 _KEPT = 200
 """Differing rows of one column that are kept as they came out, to explain the finding."""
-_SETTING = "all of them among other rows"
+_SETTING = "among other rows"
 
 
 def in_other_company(pipeline: Pipeline, computed: Columns) -> Comparison:

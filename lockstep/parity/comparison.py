@@ -255,7 +255,9 @@ class ParityReport:
             largest = max(self.comparisons, key=lambda one: one.rows)
             return f"{largest.summary}, computed {settings}"
         first = self.first
-        parts = [f"{first.summary}; when computed {', '.join(self.settings)}"] if first else []
+        *ways, last = self.settings or ("",)
+        when = f"{', '.join(ways)} or {last}" if ways else last
+        parts = [f"{first.summary}; when computed {when}"] if first else []
         parts += [
             f"{one.setting}: {one.summary}"
             for one in self.comparisons

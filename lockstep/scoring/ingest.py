@@ -224,7 +224,8 @@ def _row_numbers(rows: Sequence[Rejected]) -> str:
     """The rows by where they are in the input."""
     if not rows:
         return ""
-    return f"{'rows' if len(rows) > 1 else 'row'} {listed((row.row for row in rows), _EXAMPLES)}"
+    told = listed((row.row for row in rows), _EXAMPLES)
+    return f"{'rows' if len(rows) > 1 else 'row'} {told} (counted from 0)"
 
 
 def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:

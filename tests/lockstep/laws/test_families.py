@@ -470,7 +470,9 @@ def test_one_missing_value_in_a_small_segment_is_chance(lost, is_found):
     gone = np.where(np.arange(288) < 24 * lost, site[:288] == "hut", False)
 
     found = broken(laws, batch(site=site[:288], heat=np.where(gone, np.nan, day["heat"])))
-    assert ("heat" in {one.columns[0] for one in found}) == is_found
+    told = [one.message for one in found if one.columns[0] == "heat"]
+    assert bool(told) == is_found
+    assert all("heat is missing 100.0 percentage points more often than" in one for one in told)
 
 
 @pytest.mark.parametrize(("lost", "is_found"), [(4, False), (12, True)])

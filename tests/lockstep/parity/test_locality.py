@@ -115,6 +115,7 @@ def test_columns_that_come_from_it_differ_but_are_not_blamed(
 ) -> None:
     found = report(build, columns, "return cargo - np.nanmean(cargo)")
     assert found.summary.startswith("column `load` (")
+    assert found.summary.endswith("in chunks or one at a time")
     assert {one.column for one in found.compared if not one.ok} == {"load", "heavy"}
 
 
