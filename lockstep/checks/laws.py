@@ -58,7 +58,7 @@ def check_laws(
     ]
     errors = [broken for broken in found if broken.strict]
     impacts = _impacts(found, ask)
-    told = "; ".join(broken.message for broken in found[:_MOST_TOLD])
+    told = ". ".join(broken.message for broken in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
     standings = book.standings(rows)
     nearest = standings[:_NEAREST]
@@ -66,7 +66,7 @@ def check_laws(
     idle = [law for law, count in zip(book.laws, looked_at, strict=True) if not count]
     if not found and len(idle) == len(book.laws):
         return CheckResult.not_judged(_coverage(idle, 0, 0, 0).strip(), book.unjudged)
-    said = f"{told}{f'; and {more} more' if more > 0 else ''}." if found else _kept(book, idle)
+    said = f"{told}{f'. And {more} more' if more > 0 else ''}." if found else _kept(book, idle)
     sampled = [one for one in looked_at if 0 < one < len(rows)]
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
     said += aside(columns) if aside is not None else ""

@@ -104,6 +104,17 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def brief(number: float, sign: str = "") -> str:
+    """A number by three digits, thousands by all of theirs: `0.0123`, `876`, `1,260`.
+
+    Args:
+        number: The number.
+        sign: `+` where its sign is told of a positive one, too.
+    """
+    is_whole = 999.5 <= abs(number) < 1e9
+    return f"{number:{sign},.0f}" if is_whole else f"{number:{sign}.3g}"
+
+
 _BARS = "▁▂▃▄▅▆▇█"
 
 

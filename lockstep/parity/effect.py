@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import brief
 from lockstep.columns.schema import Schema
 from lockstep.parity.exactness import difference
 from lockstep.parity.segments import Segment, segments
@@ -33,7 +34,7 @@ class Worst:
 
     def __str__(self) -> str:
         told = (
-            f"{self.differing:,} of {self.rows:,}" if self.moved is None else f"{self.moved:+.3g}"
+            f"{self.differing:,} of {self.rows:,}" if self.moved is None else brief(self.moved, "+")
         )
         return f"most where {self.segment} ({told})"
 
@@ -96,7 +97,7 @@ class Effect:
         some = f"{self.differing:,}" if self.differing else "none"
         said = f"{self.output} {verb} in {some} of {self.rows:,} rows"
         if self.differing and self.moved is not None and self.largest is not None:
-            said += f", by {self.moved:+.3g} on average and up to {self.largest:.3g}"
+            said += f", by {brief(self.moved, '+')} on average and up to {brief(self.largest)}"
         return f"{said}, {self.worst}" if self.worst is not None else said
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.plain import cut, listed, one_line, plain, show
+from lockstep.columns.plain import brief, cut, listed, one_line, plain, show
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,17 @@ def test_what_is_cut_ends_with_an_ellipsis_and_is_not_too_long() -> None:
 def test_a_list_of_names_says_how_many_more_there_are() -> None:
     assert listed("abcde", most=2) == "a, b and 3 more"
     assert listed("ab", most=2) == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1263.7, "+1,264"),
+        (999.9, "+1,000"),
+        (876.5, "+876"),
+        (-0.01234, "-0.0123"),
+        (1e30, "+1e+30"),
+    ],
+)
+def test_thousands_are_told_without_powers_of_ten(number: float, text: str) -> None:
+    assert brief(number, "+") == text
