@@ -45,6 +45,12 @@ columns around the first that differs, with the values of one record on both sid
 which check, up to that day. The column that a finding names first has its full colour; the others
 that it names are paler.
 
+The details of `laws` list each broken law, then the statistics that are nearest to their limits.
+Beside the first law of several about a column stands what that does to decisions; beside a
+statistic, a histogram of the training days in which ◆ is today, what is usual, beyond what it
+warns and blocks, and how far today goes from the middle of the training days to where it warns: 1
+is there. Rows are counted from 0, in the order in which they came.
+
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, or as *execution failed* where another check has stopped the run, and what was
 lacking is told with the asset, under *other findings*. Where only some columns could be judged, the
