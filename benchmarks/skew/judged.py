@@ -90,7 +90,7 @@ def is_found(result: CheckResult) -> bool:
 
 def names(result: CheckResult, where: tuple[str, ...]) -> bool:
     """Whether a finding names one of these columns, functions or files."""
-    told = f"{result.where} {result.column or result.summary}"
+    told = " ".join((result.where, result.column or result.summary, *result.also))
     return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", told) for name in where)
 
 

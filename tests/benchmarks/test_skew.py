@@ -105,6 +105,12 @@ def test_a_check_of_another_kind_does_not_find_a_fault() -> None:
     assert not compare(FAULT, CLEAN, Judged({"input_drift": FOUND})).detected
 
 
+def test_a_finding_that_names_the_column_beside_another_locates_it() -> None:
+    (column,) = FAULT.where
+    both = CheckResult(False, "Both differ.", column="temp", also=(column,))
+    assert compare(FAULT, CLEAN, Judged({"laws": both})).located
+
+
 def test_a_finding_that_names_another_column_does_not_locate_it() -> None:
     other = CheckResult(False, "temp and dewp.", column="dewp_in_part")
     trial = compare(FAULT, CLEAN, Judged({"laws": other}))
