@@ -286,7 +286,6 @@ class Banded(Law, frozen=True, kw_only=True):
     Attributes:
         bands: The band of each statistic, by its name.
         size: Rows of the smallest and of the largest training day.
-        titles: What statistics are to a reader, where their names do not say it.
         told: What each training day told of each statistic, in order, a value and its noise, or
             nothing; none of a law whose bands are calibrated.
     """
@@ -295,8 +294,9 @@ class Banded(Law, frozen=True, kw_only=True):
     size: tuple[int, int] = (0, 0)
     told: dict[str, list[tuple[float, float] | None]] = msgspec.field(default_factory=dict)
     only_above: ClassVar[bool] = False
-    titles: ClassVar[Mapping[str, str]] = {}
     """Whether only what lies above a band is outside of it."""
+    titles: ClassVar[Mapping[str, str]] = {}
+    """What statistics are to a reader, where their names do not say it."""
 
     @abstractmethod
     def measure(self, rows: Rows) -> dict[str, Reading]:
@@ -322,11 +322,23 @@ class Banded(Law, frozen=True, kw_only=True):
         """Whether rows are enough to tell a statistic that is outside of its band."""
         return True
 
-    def find(self, rows: Rows) -> Broken | None:
-        """The statistic that is farthest outside of its band; see `Law.find`.
+    def find_besides(self, rows: Rows) -> Broken | None:
+        """What breaks the law wherever statistics lie, in the first day that does; None by itself.
 
-        Each day of a batch is judged by itself.
+        Args:
+            rows: The batch.
         """
+        return None
+
+    def find(self, rows: Rows) -> Broken | None:
+        """What cannot be, else what is unusual, else nothing; see `Law.find`."""
+        found = self._farthest(rows)
+        if found is not None and found.strict:
+            return found
+        return self.find_besides(rows) or found
+
+    def _farthest(self, rows: Rows) -> Broken | None:
+        """The statistic that is farthest outside of its band; each day is judged by itself."""
         worst: tuple[tuple[bool, float], str, Reading, Part] | None = None
         parts = days_like(rows, self.size)
         for part in parts:

@@ -124,15 +124,10 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
         """See `Banded.suspects`; rows in other segments, or at other times, do not stay alike."""
         return self.measured
 
-    def find(self, rows: Rows) -> Broken | None:
-        """See `Banded.find`; or the day on which values hardly move at all, in no segment."""
-        found = super().find(rows)
-        if found is not None and found.strict:
-            return found
-        return (self._still(rows) if self.fewest else None) or found
-
-    def _still(self, rows: Rows) -> Broken | None:
-        """The first day on which values stay longer than ever, and hardly move at all."""
+    def find_besides(self, rows: Rows) -> Broken | None:
+        """See `Banded.find_besides`; the first day on which values hardly move at all."""
+        if not self.fewest:
+            return None
         parts = days_like(rows, self.size)
         for part in parts:
             told = self._standings(part.rows, len(parts))

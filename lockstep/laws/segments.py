@@ -142,15 +142,10 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         )
         return int(np.count_nonzero(is_in)) * far > log(1 / BY_CHANCE)
 
-    def find(self, rows: Rows) -> Broken | None:
-        """See `Banded.find`; or the segment in which the column is gone."""
-        found = super().find(rows)
-        if found is not None and found.strict:
-            return found
-        return (self._gone(rows) if self.known else None) or found
-
-    def _gone(self, rows: Rows) -> Broken | None:
-        """The first segment that has hardly a value, though it had many on every training day."""
+    def find_besides(self, rows: Rows) -> Broken | None:
+        """See `Banded.find_besides`; the first segment in which the column is gone."""
+        if not self.known:
+            return None
         for part in days_like(rows, self.size):
             seen, parted = glance(part.rows), Segments(self.category, self.labels)
             if self.category is None and seen.quarter is None:

@@ -93,15 +93,10 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
             told[name] = hours[first][both[0]][is_known], agree[is_known]
         return told
 
-    def find(self, rows: Rows) -> Broken | None:
-        """See `Banded.find`; or two segments that agree in more hours than two could by chance."""
-        found = super().find(rows)
-        if found is not None and found.strict:
-            return found
-        return (self._twice(rows) if self.ever >= 0 else None) or found
-
-    def _twice(self, rows: Rows) -> Broken | None:
-        """The first two segments that agree in three times as many hours as ever, and three."""
+    def find_besides(self, rows: Rows) -> Broken | None:
+        """See `Banded.find_besides`; two that agree in far more hours than by chance."""
+        if self.ever < 0:
+            return None
         for part in days_like(rows, self.size):
             for name, (hours, agree) in self.agreeing(part.rows).items():
                 count = int(np.count_nonzero(agree))
