@@ -16,6 +16,7 @@ from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.later import LATER_FAULTS
+from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
 from benchmarks.skew.shipped import days_between
 from lockstep.project.declaration import PipelineAssets
@@ -80,7 +81,7 @@ FLIGHTS = Table(
     ASSETS,
     days_between(FIRST_SCORED, LAST_FLIGHTS),
     date(2013, 4, 16),
-    (*DATA_FAULTS, *LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *HELD_OUT_FAULTS),
+    (*DATA_FAULTS, *LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS, *HELD_OUT_FAULTS),
 )
 """What the faults were split by halves for."""
 OTHERS = {

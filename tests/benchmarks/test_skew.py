@@ -15,6 +15,7 @@ from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, h
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.later import LATER_FAULTS
+from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
@@ -58,7 +59,7 @@ def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
 
 
 def test_what_has_been_looked_at_is_tuned_on_and_what_was_written_last_is_of_neither_half() -> None:
-    assert {*LATER_FAULTS, *ONCE_HELD_OUT_FAULTS} <= {*FLIGHTS.of("tuning")}
+    assert {*LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS} <= {*FLIGHTS.of("tuning")}
     assert FLIGHTS.of("fresh") == [*HELD_OUT_FAULTS]
     assert {one.fault.half for one in DATA_FAULTS} == {*HALVES}
 
