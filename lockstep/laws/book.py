@@ -34,11 +34,13 @@ from lockstep.laws import (
     mass,
     moments,
     order,
+    panels,
     ranges,
     relations,
     segments,
     sizes,
     sorting,
+    stills,
     twins,
     volume,
     zones,
@@ -70,12 +72,14 @@ from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
 from lockstep.laws.order import Smooth, Stuck
+from lockstep.laws.panels import WholeGrid
 from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
 from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
+from lockstep.laws.stills import Still
 from lockstep.laws.strays import strays
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
@@ -116,11 +120,13 @@ AnyLaw = (
     | Segmented
     | Sizes
     | Smooth
+    | Still
     | Stuck
     | Together
     | Twins
     | Unsorted
     | UsualHours
+    | WholeGrid
     | Within
     | Written
 )
@@ -137,6 +143,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (doubles.discover, "values"),
     (joined.discover, "values"),
     (volume.discover, "lapses"),
+    (panels.discover, "values"),
     (hours.discover, "values"),
     (moments.discover, "values"),
     (combinations.discover, "lapses"),
@@ -149,6 +156,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (mass.discover, "both"),
     (order.discover, "lapses"),
     (sorting.discover, "lapses"),
+    (stills.discover, "values"),
     (ranges.discover, "order"),
     (relations.discover, "order"),
     (differences.discover, "order"),

@@ -1,0 +1,199 @@
+"""A panel: meters of some houses, a row an hour each, and laws of what one of them does alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws import panels, stills
+from lockstep.laws.panels import WholeGrid
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.stills import Still
+
+HOUSES, HOURS, DAYS = 9, 24, 40
+START = np.datetime64("2021-03-01", "us")
+SCHEMA = Schema(
+    "Reading",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("house", "str"),
+        Field("used", "float", optional=True),  # 0 for some hours of the night
+        Field("sun", "float", optional=True),  # of all houses nearly alike, 0 at night
+    ),
+)
+
+
+def readings(first: int, days: int = 1) -> Columns:
+    """What the meters read on some days, hour by hour.
+
+    Args:
+        first: The first day.
+        days: How many days.
+    """
+    parts = [_day(one) for one in range(first, first + days)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _day(day: int) -> Columns:
+    generator = np.random.default_rng(day)
+    hour, house = (one.ravel() for one in np.indices((HOURS, HOUSES)))
+    used = np.where(hour < 3, 0.0, generator.lognormal(0, 0.5, len(hour)) * (1 + house / 9))
+    clouds = generator.uniform(0.5, 1, HOURS)
+    sun = np.maximum(np.sin((hour - 6) * np.pi / 12), 0) * clouds[hour] * (1 + house / 20)
+    return {
+        "id": np.array([f"{day}/{a}/{b}" for a, b in zip(hour, house, strict=True)], dtype=object),
+        "at": START + np.timedelta64(day, "D") + hour.astype("timedelta64[h]"),
+        "house": np.array([f"H{one}" for one in house], dtype=object),
+        "used": used,
+        "sun": 800 * sun * generator.uniform(0.97, 1.03, len(hour)),
+    }
+
+
+def rows(columns: Columns, day: str | None = None) -> Rows:
+    return Rows(columns, SCHEMA, day=day)
+
+
+def without(columns: Columns, kept: np.ndarray) -> Columns:
+    return {name: one[kept] for name, one in columns.items()}
+
+
+@pytest.fixture(scope="module")
+def training() -> TrainingRows:
+    return TrainingRows.of(rows(readings(0, DAYS)))
+
+
+@pytest.fixture(scope="module")
+def grid(training) -> WholeGrid:
+    (law,) = panels.discover(training)
+    return law
+
+
+@pytest.fixture(scope="module")
+def still(training) -> dict[str, Still]:
+    return {law.columns[0]: law for law in stills.discover(training)}
+
+
+def test_the_houses_and_hours_of_each_day_are_a_grid(grid) -> None:
+    assert grid.columns == ("house", "at")
+    assert (len(grid.things), grid.empty, grid.double) == (HOUSES, 0, 0)
+    assert grid.find(rows(readings(DAYS, 3))) is None
+
+
+@given(st.integers(0, HOUSES * HOURS - 1))
+def test_a_row_that_is_lost_or_comes_again_is_an_error(grid, row) -> None:
+    day = readings(DAYS)
+    number = np.arange(len(day["at"]))
+    for kept in (number != row, np.append(number, row)):
+        found = grid.find(rows(without(day, kept)))
+        assert found is not None
+        assert found.strict
+    assert found.rows.tolist() == [len(number)]
+
+
+def test_the_house_and_hour_of_an_empty_cell_are_named(grid) -> None:
+    day = readings(DAYS)
+    is_lost = (day["house"] == "H4") & (day["at"] == day["at"][14 * HOUSES])
+    found = grid.find(rows(without(day, ~is_lost)))
+    assert "1 cell of 216 has no row, such as that of house 'H4' at 14:00 UTC" in found.message
+
+
+@pytest.mark.parametrize("kept", ["other houses", "other hours"])
+def test_a_house_or_an_hour_that_is_not_there_at_all_leaves_no_cell_empty(grid, kept) -> None:
+    day = readings(DAYS)
+    is_kept = day["house"] != "H4" if kept == "other houses" else day["at"] != day["at"][0]
+    assert grid.find(rows(without(day, is_kept))) is None
+
+
+def test_a_house_that_training_did_not_know_may_begin_at_any_hour(grid) -> None:
+    day = readings(DAYS)
+    new = without(day, (day["house"] == "H4") & (day["at"] >= day["at"][14 * HOUSES]))
+    new["house"] = np.full(len(new["house"]), "H9", dtype=object)
+    both = {name: np.concatenate([day[name], new[name]]) for name in day}
+    assert grid.find(rows(both)) is None
+
+
+def test_rows_of_another_day_are_no_cells_of_it(grid) -> None:
+    day, next_day = readings(DAYS), readings(DAYS + 1)
+    some = without(next_day, np.arange(HOUSES * HOURS) < HOUSES + 5)
+    both = {name: np.concatenate([day[name], some[name]]) for name in day}
+    own = str((START + np.timedelta64(DAYS, "D")).astype("datetime64[D]"))
+    assert grid.find(rows(both, own)) is None
+    assert grid.find(rows(both)) is not None
+
+
+@pytest.mark.parametrize(("lost", "is_found"), [(6, False), (7, True)])
+def test_where_training_days_lacked_cells_it_takes_many_more(lost, is_found) -> None:
+    columns = readings(0, DAYS)
+    (law,) = panels.discover(
+        TrainingRows.of(rows(without(columns, np.arange(len(columns["at"])) != 50)))
+    )
+    assert law.empty == 1
+    found = law.find(rows(without(readings(DAYS), np.arange(HOUSES * HOURS) >= lost)))
+    assert (found is not None) == is_found
+
+
+def test_rows_at_moments_of_their_own_are_no_panel() -> None:
+    columns = readings(0, DAYS)
+    minutes = np.random.default_rng(0).integers(0, 60, len(columns["at"]))
+    columns["at"] = columns["at"] + minutes.astype("timedelta64[m]")
+    assert panels.discover(TrainingRows.of(rows(columns))) == []
+    assert stills.discover(TrainingRows.of(rows(columns))) == []
+
+
+def test_numbers_that_are_fine_do_not_stand_still_but_at_rest(still) -> None:
+    assert {*still} == {"used", "sun"}
+    assert still["used"].rests == (0.0,)
+    assert [law.find(rows(readings(day))) for law in still.values() for day in (50, 90)] == (
+        [None] * 4
+    )
+
+
+def stuck(name: str, hours: int, value: float | None = None) -> Columns:
+    """A day on which a number of one house stays what it was at eight, or some value."""
+    day = readings(DAYS)
+    hour = np.arange(HOURS * HOUSES) // HOUSES
+    is_still = (day["house"] == "H4") & (hour >= 8) & (hour < 8 + hours)
+    first = day[name][is_still][0] if value is None else value
+    return {**day, name: np.where(is_still, first, day[name])}
+
+
+@pytest.mark.parametrize(("hours", "is_found"), [(6, False), (7, True), (14, True)])
+@pytest.mark.parametrize("name", ["used", "sun"])
+def test_a_house_that_stands_still_far_longer_than_ever_is_named(
+    still, name, hours, is_found
+) -> None:
+    changed = stuck(name, hours)
+    found = still[name].find(rows(changed))
+    assert (found is not None) == is_found
+    if found is not None:
+        assert found.strict
+        assert found.columns == (name, "house")
+        assert len(found.rows) == hours
+        assert {*changed["house"][found.rows]} == {"H4"}
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-7, np.nan])
+def test_what_rests_or_is_missing_does_not_stand_still(still, value) -> None:
+    assert still["used"].find(rows(stuck("used", 14, value))) is None
+
+
+def test_days_are_looked_at_one_by_one(still) -> None:
+    columns = readings(DAYS, 2)
+    is_still = (columns["house"] == "H4") & (
+        abs(columns["at"] - (START + np.timedelta64(DAYS + 1, "D"))) < timedelta(hours=6)
+    )
+    columns["sun"] = np.where(is_still, 5.0, columns["sun"])
+    assert still["sun"].find(rows(columns)) is None
+
+
+def test_a_coarse_number_stands_still_by_chance() -> None:
+    columns = readings(0, DAYS)
+    columns["used"] = columns["used"].round(0)
+    assert {law.columns[0] for law in stills.discover(TrainingRows.of(rows(columns)))} == {"sun"}
