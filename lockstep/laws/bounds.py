@@ -30,6 +30,8 @@ FAR = 2.0
 FILLED = 1 / 3
 """Share of the range of all training rows that a usual day fills, where no day is to reach far
 beyond: numbers of heavy tails fill a small one, and may."""
+NEXT_TO_NONE = 1e-6
+"""Of the largest number, what is as good as 0: what sums in single precision leave of it."""
 MOST_ROWS = 20_000
 """Training rows on which it is tried what would break a bound."""
 
@@ -61,7 +63,7 @@ class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
 
 
 class NotNegative(Glancing, frozen=True, kw_only=True, tag="not negative"):
-    """A number that is often 0 and never below."""
+    """A number that is often 0, or next to it, and never below."""
 
     binds: ClassVar[bool] = False
 
@@ -176,7 +178,8 @@ def discover(training: TrainingRows) -> list[AtMost | Clocks | NotNegative | Wit
         known = numbers[name][np.isfinite(numbers[name])]
         if len(known) and np.ptp(known) > 0 and not grows(numbers[name], training.day_of):
             found.append(_within(name, numbers[name], training))
-        zeros = np.unique(training.day_of[numbers[name] == 0])
+        least = NEXT_TO_NONE * float(known.max(initial=0.0))
+        zeros = np.unique(training.day_of[numbers[name] <= least])
         if not np.any(numbers[name] < 0) and np.count_nonzero(zeros >= 0) >= (
             TOUCHING * training.days
         ):

@@ -636,6 +636,13 @@ def test_numbers_that_are_often_0_are_never_below():
     assert law.find(batch(flow=-reports(DAYS)["heat"])).strict
 
 
+@pytest.mark.parametrize(("least", "is_law"), [(1e-7, True), (0.01, False)])
+def test_a_number_that_comes_as_near_to_0_as_digits_go_is_never_below(least, is_law):
+    usage = np.maximum(reports(days=DAYS)["heat"] - 60, least)  # up to about 20
+    laws = [one.columns for one in bounds.discover(training(flow=usage)) if "below 0" in one.says]
+    assert (("flow",) in laws) == is_law
+
+
 @pytest.mark.parametrize(("first", "second"), [("heat", "flow"), ("flow", "heat")])
 def test_nearly_equal_numbers_are_told_from_each_other_by_segment_whatever_a_row_is(first, second):
     rows = reports(days=DAYS + 1)
