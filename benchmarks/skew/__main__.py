@@ -46,6 +46,7 @@ PARTS = (
     "groceries",
     "hotels",
     "meters",
+    "turbines",
     "peers",
 )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_FLIGHTS
-from benchmarks.skew import bookings, purchases, readings, rentals
+from benchmarks.skew import bookings, purchases, readings, rentals, windfarm
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
@@ -112,6 +112,13 @@ OTHERS = {
         days_between(readings.FIRST, readings.LAST),
         date(2017, 2, 16),
         readings.METER_FAULTS,
+    ),
+    "turbines": Table(
+        f"Turbines of a wind farm ({windfarm.PACKAGE.release})",
+        windfarm.TURBINES,
+        days_between(windfarm.FIRST, windfarm.LAST),
+        date(2014, 5, 16),
+        windfarm.TURBINE_FAULTS,
         seen=False,
     ),
 }
