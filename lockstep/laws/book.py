@@ -35,6 +35,7 @@ from lockstep.laws import (
     moments,
     order,
     panels,
+    peers,
     ranges,
     relations,
     segments,
@@ -73,6 +74,7 @@ from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
+from lockstep.laws.peers import Alike
 from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.rows import Rows, TrainingRows
@@ -86,7 +88,8 @@ from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zones import Offset
 
 AnyLaw = (
-    AtMost
+    Alike
+    | AtMost
     | Clocks
     | Composition
     | Continues
@@ -161,6 +164,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (relations.discover, "order"),
     (differences.discover, "order"),
     (segments.discover, "both"),
+    (peers.discover, "values"),
     (sizes.discover, "values"),
     (twins.discover, "lapses"),
     (lags.discover, "lapses"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws import panels, stills
+from lockstep.laws import panels, peers, stills
 from lockstep.laws.panels import WholeGrid
+from lockstep.laws.peers import Alike
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.stills import Still
 
@@ -197,3 +199,90 @@ def test_a_coarse_number_stands_still_by_chance() -> None:
     columns = readings(0, DAYS)
     columns["used"] = columns["used"].round(0)
     assert {law.columns[0] for law in stills.discover(TrainingRows.of(rows(columns)))} == {"sun"}
+
+
+@pytest.fixture(scope="module")
+def alike(training) -> Alike:
+    (law,) = peers.discover(training)
+    return law
+
+
+def changed(house: str, change: Callable[[np.ndarray], np.ndarray], day: int = DAYS) -> Rows:
+    """A day on which what the sun gave at one house is changed, hour by hour."""
+    columns = readings(day)
+    is_it = columns["house"] == house
+    columns["sun"][is_it] = change(columns["sun"][is_it])
+    return rows(columns)
+
+
+def test_the_houses_are_alike_in_what_the_sun_gives_and_not_in_what_they_use(alike) -> None:
+    assert alike.columns == ("sun", "house", "at")
+    assert {*alike.bands} == {f"H{one}" for one in range(HOUSES)}
+    assert all(len(lines) == 3 for lines in alike.lines)
+    assert [alike.find(rows(readings(day))) for day in (DAYS, 90, 200)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda sun: np.roll(sun, 1),
+        lambda sun: np.roll(sun, -1),
+        lambda sun: sun / 1000,
+        lambda sun: sun.mean().repeat(HOURS),
+    ],
+    ids=["an hour late", "an hour early", "another unit", "alike in all hours"],
+)
+def test_a_house_that_is_unlike_its_peers_is_named_and_blocks_nothing(alike, change) -> None:
+    batch = changed("H4", change)
+    found = alike.find(batch)
+    assert found is not None
+    assert not found.strict
+    assert found.columns == ("sun", "house", "at")
+    assert {*batch.columns["house"][found.rows]} == {"H4"}
+    assert "sun of house 'H4' is" in found.message
+
+
+def test_one_peer_that_is_wrong_moves_no_other_house(alike) -> None:
+    readings_of = alike.measure(changed("H4", lambda sun: 1000 * sun))
+    assert {
+        name
+        for name, one in readings_of.items()
+        if alike.bands[name].share(one, only_above=True) > 1
+    } == {"H4"}
+
+
+def test_what_is_missing_is_not_compared(alike) -> None:
+    assert (
+        alike.find(changed("H4", lambda sun: np.where(np.arange(HOURS) < 12, np.nan, sun))) is None
+    )
+    most = alike.measure(changed("H4", lambda sun: np.where(np.arange(HOURS) < 18, np.nan, sun)))
+    assert {*alike.bands} - {*most} == {"H4"}
+
+
+@pytest.mark.parametrize("what", ["three houses", "the same for all"])
+def test_without_peers_of_its_own_no_house_is_told_by_others(what) -> None:
+    columns = readings(0, DAYS)
+    if what == "three houses":
+        columns = without(columns, columns["house"] < "H3")
+    else:
+        columns["sun"] = columns["sun"].reshape(-1, HOUSES)[:, 0].repeat(HOUSES)
+    assert peers.discover(TrainingRows.of(rows(columns))) == []
+
+
+@given(
+    st.floats(-10, 10),
+    st.floats(-100, 100),
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 0.3),
+)
+def test_lines_are_those_of_least_squares_whatever_is_missing(slope, start, seed, gone) -> None:
+    generator = np.random.default_rng(seed)
+    peer = generator.normal(0, 1, 1000)
+    numbers = np.stack([slope * peer + start + generator.normal(0, 0.1, 1000), peer])
+    numbers[generator.random(numbers.shape) < gone] = np.nan
+    both = ~np.isnan(numbers).any(axis=0)
+    slopes, starts, left = peers.lines_of(numbers)
+    expected = np.polyfit(numbers[1, both], numbers[0, both], 1)
+    assert np.allclose([slopes[0, 1], starts[0, 1]], expected, atol=1e-6)
+    off = numbers[0, both] - np.polyval(expected, numbers[1, both])
+    assert np.isclose(left[0, 1], np.mean(off**2), atol=1e-6)
