@@ -72,6 +72,8 @@ def check_laws(
     said += aside(columns) if aside is not None else ""
     said += f" {impacts[0]}." if impacts and impacts[0] is not None else ""
     said += _stated(book, standings, nearest=not errors)
+    of_late = sum(one.is_of_late for one in standings)
+    said += _as_of_late(of_late)
     said += _coverage(idle, len(sampled), min(sampled, default=0), len(rows))
     judged = len(rows.schema.names) - len(book.lapses) - len(book.unjudged)
     return CheckResult(
@@ -87,6 +89,7 @@ def check_laws(
             "broken laws": len(errors),
             "unusual": len(found) - len(errors),
             "laws with nothing to compare": len(idle),
+            "beyond training, as of late": of_late,
             "nearest statistic, of its limit": max((one.share for one in nearest), default=0.0),
             **_rates(book),
             "rows looked at least": min((one for one in looked_at if one), default=0),
@@ -237,6 +240,14 @@ def _stated(book: Book, standings: Sequence[Standing], *, nearest: bool) -> str:
         f" {said} {1 / stated.rate:,.0f} days without any change, one passes any limit, and of "
         f"{1 / stated.error_rate:,.0f} one that blocks."
     )
+
+
+def _as_of_late(count: int) -> str:
+    """How many statistics are usual for the batches of late alone, if any are."""
+    if not count:
+        return ""
+    verb = "is" if count == 1 else "are"
+    return f" {counted(count, 'statistic')} {verb} beyond the limits of training, as of late."
 
 
 def _keys(broken: Broken, rows: Rows) -> list[str]:

@@ -101,10 +101,11 @@ LAWS = Check(
     "Laws are found in the data, never by the names of columns. What breaks one that no training "
     "day broke is an error; what is unusual, but may be, is a warning. The limits of all "
     "statistics are calibrated together on the training days: of 100 days without any change, one "
-    "warns, of 500 one is an error. The details list each "
-    "broken law with its columns, rows and figures, and what rests on the first suspect: what the "
-    "outputs of these rows would be with typical values of the training; then the statistics that "
-    "are nearest to their limits, with their bands, limits and histograms.",
+    "warns, of 500 one is an error. What two of the last seven published batches were is usual, "
+    "too: seasons move statistics slowly. The details list each broken law with its columns, rows "
+    "and figures, and what rests on the first suspect: what the outputs of these rows would be "
+    "with typical values of the training; then the statistics that are nearest to their limits, "
+    "with their bands, limits and histograms.",
     "Look the named rows up upstream: they contradict each other, the batches before, or what "
     "training knew. The first column is the first suspect: most of the laws about it are broken. "
     "Have the rows corrected, then: AGAIN. If the change is real and meant to stay, train on newer "

@@ -5,10 +5,15 @@ tolerance limits", 1941): the smallest and the largest value of the training day
 of it a day has to be to count follows from the days themselves, each held against the band of the
 others (the jackknife+ of Barber et al., "Predictive inference with the jackknife+", 2021), for all
 statistics together: see `margins`.
+
+Seasons move statistics slowly, and training may have seen one of them. So a band reaches as far as
+two of the last published batches did, each of which was within the limits of then, or accepted: see
+`Band.with_late`. What is sudden is outside of both.
 """
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +25,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import bars
+from lockstep.laws.earlier import Earlier
 from lockstep.laws.glance import MOST_ROWS
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -38,6 +44,10 @@ LIKE = 1.3
 few, to be compared with them."""
 MOST_DAYS = 16
 """Days of a batch that are judged, spread evenly over it."""
+LATE = 7
+"""Published batches whose statistics are usual, too: a week, so that what weekends do is in it."""
+LATE_TIMES = 2
+"""How many of them have to lie as far outside of a band: one may be by chance."""
 PARTS = 10
 """Parts of a band, in which training days are counted."""
 _NARROWEST = 1e-12
@@ -141,6 +151,24 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
             self,
             unusual=self.warns_beyond + further,
             impossible=self.blocks_beyond + further,
+        )
+
+    def with_late(self, late: Sequence[float]) -> Band:
+        """The band, as far as `LATE_TIMES` of the last published batches lay outside of it.
+
+        Half widths go from the median of the training to there: the farther a season leads from
+        what training saw, the less that tells of how far days lie apart.
+
+        Args:
+            late: What those batches told that were outside of the band.
+        """
+        if len(late) < LATE_TIMES:
+            return self
+        ordered = sorted(late)
+        return msgspec.structs.replace(
+            self,
+            lowest=min(self.lowest, ordered[LATE_TIMES - 1]),
+            highest=max(self.highest, ordered[-LATE_TIMES]),
         )
 
     def limits(self, beyond: float, noise: float) -> tuple[float, float]:
@@ -247,7 +275,8 @@ class Standing:
         law: Its law.
         name: Its name.
         reading: What it is.
-        band: Where it lay on the training days, with limits for as many days as are judged.
+        band: Where it lay on the training days and of late, with limits for as many days as are
+            judged.
         share: How much of the way from the median to where it is unusual it goes: 1 there.
     """
 
@@ -263,9 +292,24 @@ class Standing:
         return self.law.titles.get(self.name, self.name)
 
     @property
+    def is_outside(self) -> bool:
+        """Whether no training day was so far from the others, whatever batches of late were."""
+        usual, value = self.law.bands[self.name], self.reading.value
+        return value > usual.highest or (value < usual.lowest and not self.law.only_above)
+
+    @property
+    def is_of_late(self) -> bool:
+        """Whether it is usual for what batches of late told, and would not be for training."""
+        usual = self.law.bands[self.name]
+        is_moved = (usual.lowest, usual.highest) != (self.band.lowest, self.band.highest)
+        return is_moved and self.share <= 1 < usual.share(
+            self.reading, only_above=self.law.only_above
+        )
+
+    @property
     def histogram(self) -> str:
         """Training days and, as a mark, this one: within their band, or before or after it."""
-        usual, value = self.band, self.reading.value
+        usual, value = self.law.bands[self.name], self.reading.value
         drawn = usual.histogram
         if value > usual.highest:
             return f"{drawn}{_APART}{_MARK}"
@@ -339,24 +383,22 @@ class Banded(Law, frozen=True, kw_only=True):
 
     def _farthest(self, rows: Rows) -> Broken | None:
         """The statistic that is farthest outside of its band; each day is judged by itself."""
-        worst: tuple[tuple[bool, float], str, Reading, Part] | None = None
-        parts = days_like(rows, self.size)
-        for part in parts:
-            found = self._worst(part.rows, len(parts))
+        worst: tuple[tuple[bool, float], Standing, Part] | None = None
+        for part in days_like(rows, self.size):
+            found = self._worst(part)
             if found is not None and (worst is None or found[0] > worst[0]):
                 worst = (*found, part)
         if worst is None:
             return None
-        (impossible, _), name, reading, part = worst
-        usual = self.bands[name]
-        positions = self.rows_of(part.rows, name)
+        (impossible, _), one, part = worst
+        positions = self.rows_of(part.rows, one.name)
         return Broken(
             law=self,
-            columns=self.suspects(name, reading, usual),
-            message=self.tell(name, reading, usual, part.rows),
+            columns=self.suspects(one.name, one.reading, self.bands[one.name]),
+            message=self.tell(one.name, one.reading, self.bands[one.name], part.rows),
             rows=positions if part.positions is None else part.positions[positions],
             strict=impossible and self.days >= ENOUGH_DAYS,
-            numbers={name: reading.value},
+            numbers={one.name: one.reading.value},
         )
 
     def looks_at(self, rows: Rows) -> int:
@@ -372,40 +414,70 @@ class Banded(Law, frozen=True, kw_only=True):
             rows: The batch.
         """
         found: dict[str, Standing] = {}
-        parts = days_like(rows, self.size)
-        for part in parts:
-            for one in self._standings(part.rows, len(parts)):
+        for part in days_like(rows, self.size):
+            for one in self.stand(part):
                 farther = one.name not in found or one.share > found[one.name].share
                 if farther and (one.share <= 1 or self.is_told(one.name, part.rows)):
                     found[one.name] = one
         return list(found.values())
 
-    def _standings(self, rows: Rows, parts: int) -> list[Standing]:
+    def stand(self, part: Part) -> list[Standing]:
         """Where each statistic of a day stands; measured once, though judged and listed.
 
         Args:
-            rows: The rows of the day.
-            parts: How many days are judged.
+            part: The day, with the batches before it.
         """
-        return rows.once(("standings", id(self)), lambda: self._find_standings(rows, parts))
+        return part.rows.once(("standings", id(self)), lambda: self._find_standings(part))
 
-    def _find_standings(self, rows: Rows, parts: int) -> list[Standing]:
-        measured = self.measure(rows)
+    def _find_standings(self, part: Part) -> list[Standing]:
+        measured = self.measure(part.rows)
         told = {name: measured[name] for name in self.bands if name in measured}
-        bands = {name: self.bands[name].among(parts) for name in told}
+        late = self._late(part.earlier)
+        bands = {
+            name: self.bands[name].with_late(late.get(name, ())).among(part.judged) for name in told
+        }
         return [
             Standing(self, name, reading, band, band.share(reading, only_above=self.only_above))
             for (name, reading), band in zip(told.items(), bands.values(), strict=True)
         ]
 
-    def _worst(self, rows: Rows, parts: int) -> tuple[tuple[bool, float], str, Reading] | None:
+    def _late(self, earlier: Sequence[Earlier]) -> dict[str, list[float]]:
+        """What the last batches told of statistics that were outside of their bands."""
+        kept = [one.strayed for one in earlier[-LATE:] if one.strayed]
+        if not kept:
+            return {}
+        digest = self.digest
+        late: dict[str, list[float]] = {}
+        for name, value in (item for one in kept for item in one.get(digest, {}).items()):
+            late.setdefault(name, []).append(value)
+        return late
+
+    def strayed(self, rows: Rows) -> dict[str, float]:
+        """What a batch tells of the statistics that are outside of the band of the training days.
+
+        Args:
+            rows: The batch.
+        """
+        return {
+            one.name: short(one.reading.value) for one in self.standings(rows) if one.is_outside
+        }
+
+    @property
+    def digest(self) -> str:
+        """Tells the law apart from all others, also from one of the same columns after another fit.
+
+        16 hexadecimal digits of the SHA-256 of what it is as JSON.
+        """
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+    def _worst(self, part: Part) -> tuple[tuple[bool, float], Standing] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""
-        worst: tuple[tuple[bool, float], str, Reading] | None = None
-        for one in self._standings(rows, parts):
-            if one.share > 1 and self.is_told(one.name, rows):
+        worst: tuple[tuple[bool, float], Standing] | None = None
+        for one in self.stand(part):
+            if one.share > 1 and self.is_told(one.name, part.rows):
                 rank = (one.band.is_impossible(one.band.beyond(one.reading)), one.share)
                 if worst is None or rank > worst[0]:
-                    worst = (rank, one.name, one.reading)
+                    worst = (rank, one)
         return worst
 
 
@@ -416,10 +488,14 @@ class Part:
     Attributes:
         rows: The rows.
         positions: Where they are in the batch; None where they are all of it.
+        judged: How many days of the batch are judged.
+        earlier: The batches that were published before, the newest last.
     """
 
     rows: Rows
     positions: Array | None = None
+    judged: int = 1
+    earlier: tuple[Earlier, ...] = ()
 
 
 def days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
@@ -443,10 +519,10 @@ def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
     if not len(alike):
         return ()
     if len(alike) == 1 and counts[alike[0]] == len(rows):
-        return (Part(rows),)
+        return (Part(rows, earlier=rows.earlier),)
     chosen = alike[np.unique(np.linspace(0, len(alike) - 1, MOST_DAYS).astype(np.int64))]
     places = [np.flatnonzero(parted.day_of == day) for day in chosen]
-    return tuple(Part(rows.take(one), one) for one in places)
+    return tuple(Part(rows.take(one), one, len(places), rows.earlier) for one in places)
 
 
 Kept = TypeVar("Kept", bound=Banded)

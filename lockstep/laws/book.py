@@ -274,12 +274,18 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         clocks = {
             law.columns[0]: law.agreeing(rows) for law in self.laws if isinstance(law, Offset)
         }
+        strayed = {
+            law.digest: values
+            for law in self.laws
+            if isinstance(law, Banded) and (values := law.strayed(rows))
+        }
         return msgspec.structs.replace(
             rows.remembered(partition, dated),
             ends=ends,
             joined=joined,
             lasting=lasting,
             zones=clocks,
+            strayed=strayed,
         )
 
     def to_json(self) -> bytes:

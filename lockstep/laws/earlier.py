@@ -89,6 +89,8 @@ class Earlier(msgspec.Struct, frozen=True):
         lasting: The values that are the same all day, of what such laws compare.
         zones: The time zones that agree with it, by column that holds offsets of clocks and by what
             these follow from, where it tells zones apart between which training did not.
+        strayed: Statistics that were outside of the band of the training days, by the digest of
+            their law and their name.
     """
 
     partition: str
@@ -100,6 +102,7 @@ class Earlier(msgspec.Struct, frozen=True):
     joined: dict[str, Digests] = {}
     lasting: dict[str, str | int | float | bool | None] = {}
     zones: dict[str, dict[str, tuple[str, ...]]] = {}
+    strayed: dict[str, dict[str, float]] = {}
 
 
 def digests_of(array: Array) -> Array:

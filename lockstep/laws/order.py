@@ -128,10 +128,8 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
         """See `Banded.find_besides`; the first day on which values hardly move at all."""
         if not self.fewest:
             return None
-        parts = days_like(rows, self.size)
-        for part in parts:
-            told = self._standings(part.rows, len(parts))
-            if not any(one.reading.value > one.band.highest for one in told):
+        for part in days_like(rows, self.size):
+            if not any(one.reading.value > one.band.highest for one in self.stand(part)):
                 continue
             moves = self.moves(part.rows)
             share = float(moves.mean()) if len(moves) else 1.0
