@@ -38,6 +38,7 @@ from lockstep.laws import (
     peers,
     ranges,
     relations,
+    renewed,
     segments,
     sizes,
     sorting,
@@ -77,6 +78,7 @@ from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
 from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
+from lockstep.laws.renewed import Renewed
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
 from lockstep.laws.sizes import Sizes
@@ -118,6 +120,7 @@ AnyLaw = (
     | OwnDay
     | Ranges
     | Relation
+    | Renewed
     | RowsADay
     | RowsASegment
     | Segmented
@@ -145,6 +148,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (identity.discover, "values"),
     (doubles.discover, "values"),
     (joined.discover, "values"),
+    (renewed.discover, "values"),
     (volume.discover, "lapses"),
     (panels.discover, "values"),
     (hours.discover, "values"),
@@ -267,6 +271,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             for law in self.laws
             if isinstance(law, NewJoined)
         }
+        held = {law.what: law.remembered(rows) for law in self.laws if isinstance(law, Renewed)}
         dated = next((law.dated for law in self.laws if isinstance(law, NewContent)), ())
         lasting = {
             law.columns[0]: law.value_of(rows) for law in self.laws if isinstance(law, Lasts)
@@ -283,6 +288,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             rows.remembered(partition, dated),
             ends=ends,
             joined=joined,
+            held=held,
             lasting=lasting,
             zones=clocks,
             strayed=strayed,

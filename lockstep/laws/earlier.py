@@ -31,10 +31,15 @@ class Digests(msgspec.Struct, frozen=True):
     complete: bool
 
     @classmethod
-    def of(cls, digests: Array) -> Digests:
-        """The digests to keep of those of all rows."""
-        complete = len(digests) <= _KEPT
-        kept = digests if complete else np.partition(digests, _KEPT - 1)[:_KEPT]
+    def of(cls, digests: Array, most: int = _KEPT) -> Digests:
+        """The digests to keep of those of all rows.
+
+        Args:
+            digests: Those of all rows.
+            most: How many are kept at most.
+        """
+        complete = len(digests) <= most
+        kept = digests if complete else np.partition(digests, most - 1)[:most]
         return cls(np.unique(kept).astype("<u8").tobytes(), complete)
 
     def hold(self, digests: Array) -> tuple[Array, Array]:
@@ -86,6 +91,7 @@ class Earlier(msgspec.Struct, frozen=True):
         contents: Digests of their values but for key, event time, and what dates a row likewise.
         ends: Where numbers begin and end, of what laws of the version of then compare, by segment.
         joined: Digests of what was joined to rows, of what laws of the version of then compare.
+        held: Digests of what moments of a day hold, of what laws of the version of then compare.
         lasting: The values that are the same all day, of what such laws compare.
         zones: The time zones that agree with it, by column that holds offsets of clocks and by what
             these follow from, where it tells zones apart between which training did not.
@@ -100,6 +106,7 @@ class Earlier(msgspec.Struct, frozen=True):
     contents: Digests
     ends: dict[str, dict[str, Ends]] = {}
     joined: dict[str, Digests] = {}
+    held: dict[str, Digests] = {}
     lasting: dict[str, str | int | float | bool | None] = {}
     zones: dict[str, dict[str, tuple[str, ...]]] = {}
     strayed: dict[str, dict[str, float]] = {}

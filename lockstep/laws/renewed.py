@@ -1,0 +1,279 @@
+"""Renewal: a number is not what it was at the same moment of a day before.
+
+Weather, its forecasts and what sensors read are new each day. A feed that was not renewed, or a
+cache, gives what the same hour and place had on the day before, or on another one: each value is
+one that was there, and where other columns of the row are new, no row and no record is a copy (see
+`identity` and `joined`). Here each column is looked at by itself. Numbers do come again by chance,
+the more the fewer digits they have, so all moments of a day count: how many of them hold exactly
+what they held on one of the days before, on the day that most of them agree with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import counted
+from lockstep.laws import dependencies
+from lockstep.laws.copies import WINDOW, days_of
+from lockstep.laws.earlier import Digests, digests_of, mixed
+from lockstep.laws.glance import number_columns
+from lockstep.laws.joined import ENOUGH_A_DAY
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.panels import panel_of
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.terms import Term, grouped_by_day, told
+
+AGAIN = 0.5
+"""Share of the moments of a usual day that the day before had, too, at least."""
+UNUSUAL, TOO_MANY = 1 / 6, 1 / 3
+"""Of what did not come again on any training day, the share that is unusual if it does, and the
+one that cannot be chance: more than a third of a day that was not renewed is an error."""
+TOLD = 0.9
+"""Share of a usual day beyond which what comes again has to be beyond chance, at least."""
+KEPT = 1_024
+"""Digests that are kept of a day: of as many a share is known to 1.5 %."""
+
+
+class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
+    """A number is not what it was at the same moments of a day before, but for as many as ever.
+
+    The commonest value of a day is left out: at night the sun gives nothing on any day.
+
+    Attributes:
+        moments: The moments, and places if there are some, for each of which there is one value.
+        usual: The largest share of a training day's that had what they had on one day before.
+    """
+
+    binds: ClassVar[bool] = False
+    lacks: ClassVar[str] = "it is of several days, or of few moments, or no day before it is known"
+
+    moments: tuple[Term, ...]
+    usual: float
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.columns[0]} is new each day at each {told(self.moments)}"
+
+    @property
+    def what(self) -> str:
+        """What digests are kept of for it."""
+        return f"{self.columns[0]} at {told(self.moments)}"
+
+    def remembered(self, rows: Rows) -> Digests:
+        """Digests of the moments and of what each holds, to be kept."""
+        return Digests.of(_held(rows, self.moments, self.columns[0]).digests, KEPT)
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows of moments that hold what they held before; see `Law.find`."""
+        again = self._most_again(rows)
+        if again is None or again.share <= _limit(self.usual, again.size, UNUSUAL):
+            return None
+        held = _held(rows, self.moments, self.columns[0])
+        count = int(again.copies.sum())
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{self.columns[0]} of {count:,} of {counted(again.size, 'moment')} (by "
+            f"{told(self.moments)}) is exactly what it was then on {again.day}; on training days "
+            f"that of at most {100 * self.usual:.3g} % was that of one day before: it was not "
+            "renewed, or is that of another day",
+            rows=np.flatnonzero(np.isin(held.moment_of, held.moments[again.copies])),
+            strict=self.is_strict and again.share > _limit(self.usual, again.size, TOO_MANY),
+            numbers={"values of a day before": count},
+        )
+
+    def looks_at(self, rows: Rows) -> int:
+        """See `Law.looks_at`."""
+        return len(rows) if self._most_again(rows) is not None else 0
+
+    def _most_again(self, rows: Rows) -> _Again | None:
+        """The day before with most of the same values; None where the rows cannot tell."""
+        return rows.once(("again", self.what), lambda: max(self._again(rows), default=None))
+
+    def _again(self, rows: Rows) -> Iterator[_Again]:
+        if days_of(rows) is not None:
+            return
+        digests = _held(rows, self.moments, self.columns[0]).digests
+        for batch in rows.earlier[-WINDOW:]:
+            if self.what in batch.held:
+                copies, is_told = batch.held[self.what].hold(digests)
+                size = int(is_told.sum())
+                if size >= ENOUGH_A_DAY:
+                    yield _Again(float(copies.sum() / size), batch.partition, size, copies)
+
+
+def _limit(usual: float, size: int, further: float) -> float:
+    """The share beyond which what comes again is more than usual, and than chance adds to that.
+
+    Args:
+        usual: The largest share on a training day.
+        size: Of how many moments it is a share: three standard errors are chance.
+        further: The share of what never came again.
+    """
+    return usual + max((1 - usual) * further, 3 * sqrt(usual * (1 - usual) / size))
+
+
+@dataclass(frozen=True, eq=False)
+class _Again:
+    """What is there again of a day before.
+
+    Attributes:
+        share: The share of the moments.
+        day: The day.
+        size: How many moments there are of which that can be told.
+        copies: Which moments hold what they held.
+    """
+
+    share: float
+    day: str
+    size: int
+    copies: Array
+
+    def __lt__(self, other: _Again) -> bool:
+        return self.share < other.share
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """What moments hold, without those that hold the commonest value of their day, or none.
+
+    Attributes:
+        digests: A digest of each moment and its value.
+        moments: Which moments they are.
+        moment_of: The moment that each row is of; -1 for none.
+        first: The first row of each moment.
+    """
+
+    digests: Array
+    moments: Ints
+    moment_of: Ints
+    first: Ints
+
+
+def _held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
+    return rows.once(("held", terms, column), lambda: _find_held(rows, terms, column))
+
+
+def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
+    moment_of, first, digests = rows.once(("moments", terms), lambda: _moments(rows, terms))
+    values = rows.values(column)
+    places = values.places[first]
+    moments = _uncommon(places)
+    of_values = rows.value_digests(column)[places[moments]]
+    held = mixed((digests[moments], of_values), len(moments))
+    return _Held(held, moments, moment_of, first[moments])
+
+
+def _moments(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, Ints, Array]:
+    """The moment of each row, the first row of each, and a digest of each within its day."""
+    groups = grouped_by_day(rows, terms)
+    first = np.full(int(groups.max(initial=-1)) + 1, -1)
+    known = np.flatnonzero(groups >= 0)[::-1]
+    first[groups[known]] = known  # the last one written is that of the first row
+    return groups, first, mixed((_of_term(rows, term, first) for term in terms), len(first))
+
+
+def _of_term(rows: Rows, term: Term, first: Ints) -> Array:
+    """Digests of a term at some rows; of a clock by the time of day."""
+    if not term.ticks:
+        values = term.values(rows)
+        return digests_of(values.found)[values.places[first]]
+    times = rows.local_times
+    assert times is not None, "rows with a clock have an event time"
+    since = (times[first] - times[first].astype("datetime64[D]")).astype("timedelta64[us]")
+    if term.part == "hour":
+        since = since.astype("timedelta64[h]")
+    return digests_of(since.astype(np.int64))
+
+
+def discover(training: TrainingRows) -> list[Renewed]:
+    """Find the numbers that are new at each moment of each training day.
+
+    Args:
+        training: The training rows.
+    """
+    time = training.rows.schema.event_time
+    if time is None or not training.has_days or training.days < ENOUGH_DAYS:
+        return []
+    of_column = _by_column(training, time)
+    tried = (_law(training, name, terms) for name, terms in of_column.items())
+    return [law for law in tried if law is not None]
+
+
+def _by_column(training: TrainingRows, time: str) -> dict[str, tuple[Term, ...]]:
+    """The moments by which each number is told: those that determine it, or those of rows."""
+    found = {
+        law.dependent.column: law.determinants for law in reversed(dependencies.known(training))
+    }
+    rows = _moments_of_rows(training, time)
+    names = number_columns(training.rows.schema)
+    tried = {name: found.get(name, rows) for name in names}
+    return {name: terms for name, terms in tried.items() if terms}
+
+
+def _moments_of_rows(training: TrainingRows, time: str) -> tuple[Term, ...]:
+    """By what each row of a day is told from the others: none where it is no moment."""
+    clock = Term(time, "time of day")
+    panel = panel_of(training)
+    if panel is not None:
+        return (Term(panel.column), clock)
+    moments = grouped_by_day(training.rows, (clock,))
+    known = moments[moments >= 0]
+    return (clock,) if len(known) == int(known.max(initial=-1)) + 1 else ()
+
+
+def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewed | None:
+    """What is new each day; None where it often is not, or there are few moments of a day."""
+    _, first, moments = training.rows.once(
+        ("moments", terms), lambda: _moments(training.rows, terms)
+    )
+    is_of_day = training.day_of[first] >= 0
+    first, moments = first[is_of_day], moments[is_of_day]
+    day_of, places = training.day_of[first], training.rows.values(column).places[first]
+    sizes = np.bincount(day_of, minlength=training.days)
+    if np.median(_shares(moments, day_of, sizes, 1)) < AGAIN:
+        return None
+    of_days = (np.flatnonzero(day_of == day) for day in range(training.days))
+    kept = np.concatenate([one[_uncommon(places[one])] for one in of_days])
+    of_values = training.rows.value_digests(column)[places[kept]]
+    held = mixed((moments[kept], of_values), len(of_values))
+    sizes = np.bincount(day_of[kept], minlength=training.days)
+    typical = int(np.median(sizes))
+    if typical < ENOUGH_A_DAY:
+        return None
+    sizes[sizes < ENOUGH_A_DAY] = 0
+    usual = max(
+        float(_shares(held, day_of[kept], sizes, lag).max()) for lag in range(1, WINDOW + 1)
+    )
+    if _limit(usual, typical, TOO_MANY) > TOLD:
+        return None
+    return Renewed(
+        columns=(column, *dict.fromkeys(term.column for term in terms)),
+        days=training.days,
+        moments=terms,
+        usual=float(f"{usual:.4g}"),
+    )
+
+
+def _uncommon(places: Ints) -> Ints:
+    """Where values of a day are known, and not its commonest one."""
+    known = np.flatnonzero(places >= 0)
+    if not len(known):
+        return known
+    found, times = np.unique(places[known], return_counts=True)
+    others: Ints = known[places[known] != found[times.argmax()]]
+    return others
+
+
+def _shares(digests: Array, day_of: Ints, sizes: Ints, lag: int) -> Floats:
+    """The share of each day's digests that the day so many days before has; 0 of days of none."""
+    number = np.unique(digests, return_inverse=True)[1] * (len(sizes) + WINDOW + 1)
+    again = np.isin(number + day_of, number + day_of + lag)
+    return np.bincount(day_of[again], minlength=len(sizes)) * (sizes > 0) / np.maximum(sizes, 1)
