@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._rounds import HERE, BenchmarkError
+from benchmarks.skew.workers import say
 
 if TYPE_CHECKING:
     from benchmarks.skew.faults import Half, Outcome
@@ -79,9 +80,9 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     others: dict[str, Any] = {}
     if {*parts} - {*OTHERS, "peers"}:  # the others need no platform of flights
         outcomes, clean, others = _flights(home, parts, asked)
-    tables = {name: _other(name, home / name, asked) for name in OTHERS if name in parts}
-    if tables:
-        others["tables"] = tables
+    names = [name for name in OTHERS if name in parts]
+    if names:
+        others["tables"] = _tables(home, names, asked)
     peers = _peers(home, asked) if "peers" in parts else {}
     others |= {"seconds": round(time.monotonic() - begun), "machine": this_machine()}
     found = document(outcomes, clean, others, peers)
@@ -103,20 +104,21 @@ def _flights(
     from benchmarks.skew.tables import FLIGHTS
 
     halves = ALL_HALVES if asked.final else (asked.half,)
-    platform = build(home, FLIGHTS.declared, _say)
+    platform = build(home, FLIGHTS.declared, say)
     days = {half: FLIGHTS.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
+    spare = {half: FLIGHTS.spare(half, asked.days) for half in halves if "data" in parts}
     scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
     needed = {*FLIGHTS.calendar[:2]} if scenes else set()  # the days before that of the sites
-    for day in (day for chosen in days.values() for day in chosen):
+    for day in (day for chosen in (*days.values(), *spare.values()) for day in chosen):
         needed |= {day - timedelta(number) for number in range(BEFORE + 1)}
     calendar = [day for day in FLIGHTS.calendar if "clean" in parts or day in needed]
-    scored = score_days(platform, calendar, _say)
+    scored = score_days(platform, calendar, say)
     outcomes = []
     if scenes:
         outcomes += try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
-    for half, chosen in days.items() if "data" in parts else ():
+    for half, to_spare in spare.items():
         faults = [one for one in FLIGHTS.of(half) if asked.like in one.fault.name]
-        outcomes += try_faults("flights", home, home / "trials", faults, chosen)
+        outcomes += try_faults("flights", home, home / "trials", faults, days[half], to_spare)
     told = {day: one for day, one in scored.items() if half_of_day(day) in halves}
     clean = heard(told).to_json() if "clean" in parts else {}
     others: dict[str, Any] = {}
@@ -135,30 +137,31 @@ def _as_runs(home: Path, days: Mapping[Half, date]) -> list[dict[str, Any]]:
     told = []
     for half, day in days.items():
         told += compare_runs(home, home / "trials", tenth(FLIGHTS.of(half)), day)
-    _say(f"{sum(one.agrees for one in told)} of {len(told)} runs say what was judged in process.")
+    say(f"{sum(one.agrees for one in told)} of {len(told)} runs say what was judged in process.")
     for one in told:
         if not one.agrees:
-            _say(f"  {one.fault}: {one.in_process} in process, {one.as_run} as a run")
+            say(f"  {one.fault}: {one.in_process} in process, {one.as_run} as a run")
     return [one.to_json() for one in told]
 
 
-def _other(name: str, home: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """The same on a table of another kind: its clean days, and all of its faults."""
+def _tables(home: Path, names: Sequence[str], asked: argparse.Namespace) -> dict[str, Any]:
+    """The same on tables of other kinds: their clean days, and all of their faults."""
     from benchmarks.skew.clean import heard
     from benchmarks.skew.data import try_faults
-    from benchmarks.skew.platform import build, score_days
     from benchmarks.skew.report import document, tell
+    from benchmarks.skew.sequence import make_ready
     from benchmarks.skew.tables import OTHERS
 
-    table = OTHERS[name]
-    platform = build(home, table.declared, _say)
-    scored = score_days(platform, table.calendar, _say)
-    faults = [one for one in table.faults if asked.like in one.fault.name]
-    days = table.days("fresh", asked.days)
-    outcomes = try_faults(name, home, home / "trials", faults, days)
-    found = document(outcomes, heard(scored).to_json(), {}, {})
-    print(f"{table.title}:\n{tell(found)}\n")
-    return {"table": table.title, "seen": table.seen, **found}
+    told = {}
+    for name, scored in make_ready({name: home / name for name in names}).items():
+        table = OTHERS[name]
+        faults = [one for one in table.faults if asked.like in one.fault.name]
+        days, spare = table.days("fresh", asked.days), table.spare("fresh", asked.days)
+        outcomes = try_faults(name, home / name, home / name / "trials", faults, days, spare)
+        found = document(outcomes, heard(scored).to_json(), {}, {})
+        print(f"{table.title}:\n{tell(found)}\n")
+        told[name] = {"table": table.title, "seen": table.seen, **found}
+    return told
 
 
 def _peers(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
@@ -170,7 +173,7 @@ def _peers(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     halves = HALVES if asked.final else (asked.half,)
     days = {half: FLIGHTS.days(half, asked.days) for half in halves}
     clean = [day for day in FLIGHTS.calendar if half_of_day(day) in halves]
-    return try_tools(FLIGHTS, home, home / "trials" / "peers", days, clean, _say)
+    return try_tools(FLIGHTS, home, home / "trials" / "peers", days, clean, say)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -179,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--final", action="store_true", help="what is not tuned on, too")
     parser.add_argument("--only", type=_parts, help=f"some of {', '.join(PARTS)}, with commas")
     parser.add_argument("--like", default="", help="faults whose names hold this")
-    parser.add_argument("--days", type=int, default=12, help="days to try faults of data on")
+    parser.add_argument("--days", type=int, default=10, help="days to try faults of data on")
     parser.add_argument("--home", type=Path, help="where the platform is kept")
     parser.add_argument("--out", type=Path, help="where to write what was found, as JSON")
     return parser
@@ -219,10 +222,6 @@ def _write(found: dict[str, Any], asked: argparse.Namespace) -> None:
     if asked.final and not asked.only:
         (RESULTS / "skew.json").write_text(text)
         (RESULTS / "skew.md").write_text(markdown(found))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,12 @@ class Task:
 
 
 def try_faults(
-    table: str, home: Path, work: Path, faults: Sequence[DataFault], days: Sequence[date]
+    table: str,
+    home: Path,
+    work: Path,
+    faults: Sequence[DataFault],
+    days: Sequence[date],
+    spare: Sequence[date] = (),
 ) -> list[Outcome]:
     """Try faults of a table on some days.
 
@@ -49,16 +55,29 @@ def try_faults(
         work: Where to work.
         faults: The faults.
         days: The days.
+        spare: Days for the faults that change nothing on some of the days, in their place.
     """
-    names = tuple(one.fault.name for one in faults)
-    tasks = [Task(table, home, work / f"{table}-{day}", day, names) for day in days]
-    found = dict(zip(days, carry_out(try_day, tasks, "days with faults of data"), strict=True))
-    outcomes = (Outcome(one.fault, _trials(one.fault.name, found)) for one in faults)
+    found = _on_days(table, home, work, faults, days)
+    short = [one for one in faults if len(_trials(one, found)) < len(days)]
+    if short:
+        found |= _on_days(table, home, work, short, spare)
+    outcomes = (
+        Outcome(one.fault, dict(islice(_trials(one, found).items(), len(days)))) for one in faults
+    )
     return [one for one in outcomes if one.trials]
 
 
-def _trials(name: str, found: Mapping[date, Mapping[str, Trial]]) -> dict[str, Trial]:
+def _on_days(
+    table: str, home: Path, work: Path, faults: Sequence[DataFault], days: Sequence[date]
+) -> dict[date, dict[str, Trial]]:
+    names = tuple(one.fault.name for one in faults)
+    tasks = [Task(table, home, work / f"{table}-{day}", day, names) for day in days]
+    return dict(zip(days, carry_out(try_day, tasks, "days with faults of data"), strict=True))
+
+
+def _trials(one: DataFault, found: Mapping[date, Mapping[str, Trial]]) -> dict[str, Trial]:
     """What came of a fault by day, the days left out on which it changes nothing."""
+    name = one.fault.name
     return {day.isoformat(): trials[name] for day, trials in found.items() if name in trials}
 
 

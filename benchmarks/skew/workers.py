@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -30,3 +31,8 @@ def carry_out(work: Callable[[Given], Found], tasks: Sequence[Given], title: str
     with multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
         found = pool.imap(work, tasks, chunksize=1)
         return list(track(found, f"{len(tasks)} {title}", len(tasks), console=ERR, transient=True))
+
+
+def say(text: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(text, file=sys.stderr, flush=True)

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.skew.clean import heard
 from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
-from benchmarks.skew.data import same_rows
+from benchmarks.skew.data import Task as DayTask
+from benchmarks.skew.data import same_rows, try_faults
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, half_of_name
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
@@ -49,6 +50,40 @@ def test_days_of_a_half_are_of_that_half() -> None:
         days = table.days("unseen", 10)
         assert len({*days}) == 10
         assert {half_of_day(day) for day in days} == {"unseen"}
+
+
+def test_days_to_spare_are_others_and_of_the_same_half() -> None:
+    for table in TABLES.values():
+        days, spare = table.days("tuning", 10), table.spare("tuning", 10)
+        assert len({*days, *spare}) == 20
+        assert {half_of_day(day) for day in spare} == {"tuning"}
+        assert len({*table.days("fresh", 10), *table.spare("fresh", 10)}) == 20
+
+
+def test_a_fault_is_tried_on_days_to_spare_in_the_place_of_those_on_which_it_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    always, seldom = DATA_FAULTS[:2]
+    asked: list[tuple[date, tuple[str, ...]]] = []
+
+    def tried(_: object, tasks: list[DayTask], title: str) -> list[dict[str, Trial]]:
+        asked.extend((task.day, task.faults) for task in tasks)
+        changed = {always.fault.name}, {always.fault.name, seldom.fault.name}
+        return [
+            {
+                name: Trial(True, True, True)
+                for name in changed[task.day != DAYS[0]] & {*task.faults}
+            }
+            for task in tasks
+        ]
+
+    monkeypatch.setattr("benchmarks.skew.data.carry_out", tried)
+    outcomes = try_faults("flights", tmp_path, tmp_path, [always, seldom], DAYS[:2], DAYS[4:6])
+    assert [[*one.trials] for one in outcomes] == [
+        [DAYS[0].isoformat(), DAYS[1].isoformat()],
+        [DAYS[1].isoformat(), DAYS[4].isoformat()],
+    ]
+    assert {faults for day, faults in asked if day in DAYS[4:6]} == {(seldom.fault.name,)}
 
 
 def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
