@@ -40,6 +40,7 @@ from lockstep.laws import (
     relations,
     renewed,
     segments,
+    shifts,
     sizes,
     sorting,
     stills,
@@ -81,6 +82,7 @@ from lockstep.laws.relations import Relation
 from lockstep.laws.renewed import Renewed
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.segments import Segmented
+from lockstep.laws.shifts import Shifted
 from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
 from lockstep.laws.stills import Still
@@ -124,6 +126,7 @@ AnyLaw = (
     | RowsADay
     | RowsASegment
     | Segmented
+    | Shifted
     | Sizes
     | Smooth
     | Still
@@ -169,6 +172,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (differences.discover, "order"),
     (segments.discover, "both"),
     (peers.discover, "values"),
+    (shifts.discover, "values"),
     (sizes.discover, "values"),
     (twins.discover, "lapses"),
     (lags.discover, "lapses"),

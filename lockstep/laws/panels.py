@@ -61,8 +61,8 @@ class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
         thing, time = self.columns
         for day in _days(rows, coded(rows.values(thing), self.things)):
             empty, double = day.empty.shape[1], len(day.again)
-            too_empty = _is_more(empty, self.empty)
-            if not too_empty and not _is_more(double, self.double):
+            too_empty = is_more(empty, self.empty)
+            if not too_empty and not is_more(double, self.double):
                 continue
             if too_empty:
                 thing_at, moment_at = day.empty[:, 0]
@@ -91,7 +91,13 @@ class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
         return None
 
 
-def _is_more(count: int, ever: int) -> bool:
+def is_more(count: int, ever: int) -> bool:
+    """Whether so many cannot be, where a training day had no more than others.
+
+    Args:
+        count: How many there are.
+        ever: How many a training day had, at most.
+    """
     return count > (TIMES * ever + MORE if ever else 0)
 
 
