@@ -21,6 +21,7 @@ from lockstep.laws import (
     differences,
     doubles,
     forms,
+    formulas,
     gaps,
     hours,
     identity,
@@ -60,6 +61,7 @@ from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.forms import Digits, Form, Grid
+from lockstep.laws.formulas import Formula
 from lockstep.laws.gaps import Gaps
 from lockstep.laws.hours import UsualHours
 from lockstep.laws.identity import NewContent, NewKeys, OwnDay
@@ -103,6 +105,7 @@ AnyLaw = (
     | Digits
     | Doubles
     | Form
+    | Formula
     | Gaps
     | Grid
     | InStep
@@ -169,6 +172,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (stills.discover, "values"),
     (ranges.discover, "order"),
     (relations.discover, "order"),
+    (formulas.discover, "order"),
     (differences.discover, "order"),
     (segments.discover, "both"),
     (peers.discover, "values"),

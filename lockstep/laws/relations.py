@@ -258,6 +258,19 @@ def discover(training: TrainingRows) -> list[Relation]:
     Args:
         training: The training rows.
     """
+    return list(found(training))
+
+
+def found(training: TrainingRows) -> tuple[Relation, ...]:
+    """The relations of training rows; looked for once.
+
+    Args:
+        training: The training rows.
+    """
+    return training.rows.once("relations", lambda: tuple(_found(training)))
+
+
+def _found(training: TrainingRows) -> list[Relation]:
     days = training_days(training)
     if not days:
         return []
@@ -279,10 +292,10 @@ def discover(training: TrainingRows) -> list[Relation]:
         others = [
             place for place, term in enumerate(plain) if not {*term.columns} & {*target.columns}
         ]
-        found = _selected(values, within, others, day_of)
-        if found is None:
+        selected = _selected(values, within, others, day_of)
+        if selected is None:
             continue
-        places, weights = found
+        places, weights = selected
         terms = tuple(plain[place] for place in places)
         columns = dict.fromkeys(name for one in (target, *terms) for name in one.columns)
         own = next((one for one in parts if one.column not in columns), None)
