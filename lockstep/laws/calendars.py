@@ -3,7 +3,8 @@
 A number is tried as what each of some calendars counts on a date, and a constant. Several of them
 may say the same of all training days: the week of the year by two conventions, and weeks counted
 on. Where these differ, as at the end of the year, training does not tell which one it is, and
-nothing is judged. Other values are tried as names of the days of the week, or of the months.
+nothing is judged. Other values are tried as names of the days of the week, or of the months. Days
+may begin some hours after midnight, as a bar's do, or where hours are told when they are over.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ ENOUGH_TURNS = 3
 """Times at equal distances that a number goes on, until it is counted by periods."""
 DAYS_A_NAME = 2
 """Days on which each name was there."""
+_HOURS = 24
 _COUNTED = "periods counted on"
 
 
@@ -102,7 +104,13 @@ def _number(counts: str, days: Array, period: int, start: int) -> Floats:
 
 
 class Dated(Law, frozen=True, kw_only=True):
-    """A law of what a column says of the date."""
+    """A law of what a column says of the date.
+
+    Attributes:
+        begins: Hours after midnight at which its days begin.
+    """
+
+    begins: int = 0
 
     @property
     @abstractmethod
@@ -128,11 +136,15 @@ class Dated(Law, frozen=True, kw_only=True):
     @property
     def says(self) -> str:
         """It in a sentence."""
-        return f"{self.columns[0]} is {self.what}"
+        return f"{self.columns[0]} is {self.what}{self._from}"
+
+    @property
+    def _from(self) -> str:
+        return f", of days that begin at {self.begins:02}:00" if self.begins else ""
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows that say something else; see `Law.find`."""
-        values, days = rows.values(self.columns[0]), _days(rows)
+        values, days = rows.values(self.columns[0]), _days(rows, self.begins)
         said, meant = self.compare(values.found, days.found)
         meant_of = np.append(meant, np.nan)[days.places]
         is_odd = (np.append(said, np.nan)[values.places] != meant_of) & ~np.isnan(meant_of)
@@ -140,12 +152,12 @@ class Dated(Law, frozen=True, kw_only=True):
         if not len(odd):
             return None
         row = int(odd[0])
-        day = days.found[days.places[row]]
+        told, day = values.found[values.places[row]], days.found[days.places[row]]
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{self.columns[0]} is not {self.what} in {counted(len(odd), 'row')} of "
-            f"{len(rows):,}, such as {show(values.found[values.places[row]])} on {day}"
+            message=f"{self.columns[0]} is not {self.what}{self._from} in "
+            f"{counted(len(odd), 'row')} of {len(rows):,}, such as {show(told)} on {day}"
             f"{self.expected(day)}",
             rows=odd,
             strict=self.is_strict,
@@ -154,7 +166,7 @@ class Dated(Law, frozen=True, kw_only=True):
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`; the rows of days of which it is known what it should say."""
-        days = _days(rows)
+        days = _days(rows, self.begins)
         _, meant = self.compare(rows.values(self.columns[0]).found, days.found)
         return int(np.count_nonzero(~np.isnan(np.append(meant, np.nan)[days.places])))
 
@@ -247,23 +259,44 @@ def _found(training: TrainingRows, time: str) -> Iterator[Counted | Named]:
 
 def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None:
     """The law of a column, if it has one value each day and follows a calendar."""
-    values, days = training.rows.values(name), _days(training.rows)
-    known = np.flatnonzero((values.places >= 0) & (days.places >= 0))
+    values = training.rows.values(name)
     if not 1 <= len(values.found) <= training.days:
         return None
-    pairs = np.unique(np.stack((days.places[known], values.places[known])), axis=1)
-    if len(np.unique(pairs[0])) < max(pairs.shape[1], ENOUGH_DAYS):
-        return None  # a day of two values, or too few days
+    for begins in range(_HOURS):
+        days = _days(training.rows, begins)
+        known = np.flatnonzero((values.places >= 0) & (days.places >= 0))
+        both = np.unique(days.places[known] * len(values.found) + values.places[known])
+        pairs = np.stack(np.divmod(both, len(values.found)))
+        several = len(np.unique(pairs[0]))
+        if several < ENOUGH_DAYS or pairs.shape[1] > 2 * several:
+            return None  # too few days, or values that change more than once a day
+        if pairs.shape[1] == several:
+            return _told(values, days, pairs, (name, time), begins)
+    return None
+
+
+def _told(
+    values: Values, days: Values, pairs: Array, columns: tuple[str, str], begins: int
+) -> Counted | Named | None:
+    """The law of a column that has one value each day.
+
+    Args:
+        values: Its values.
+        days: The days.
+        pairs: The place of each day, and of its value: 2 by days.
+        columns: The column and the event time.
+        begins: Hours after midnight at which days begin.
+    """
     dates = days.found[pairs[0]]
     order = np.argsort(dates)
     dates, told = dates[order], values.found[pairs[1]][order]
-    columns, tried = (name, time), len(dates)
+    tried = len(dates)
     if told.dtype.kind in "iuf":
         rules = tuple(_rules(dates, told.astype(np.float64)))
         if len(values.found) < ENOUGH_VALUES:
             rules = tuple(rule for rule in rules if not rule.plus and told.min() >= SAYS_ITSELF)
         if rules:
-            return Counted(columns=columns, days=tried, rules=rules)
+            return Counted(columns=columns, days=tried, begins=begins, rules=rules)
     for named in NAMED:
         numbers = _number(named, dates, 1, 0).astype(np.int64)
         names = dict(zip(numbers.tolist(), cells_of(told), strict=True))
@@ -272,6 +305,7 @@ def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None
             return Named(
                 columns=columns,
                 days=tried,
+                begins=begins,
                 named=named,
                 numbers=tuple(names),
                 names=tuple(names.values()),
@@ -301,8 +335,20 @@ def _rules(dates: Array, numbers: Floats) -> Iterator[Rule]:
             yield Rule(_COUNTED, float(apart[0]), period, start)
 
 
-def _days(rows: Rows) -> Values:
-    """The day of each row."""
-    days = rows.days
+def _days(rows: Rows, begins: int) -> Values:
+    """The day of each row.
+
+    Args:
+        rows: Some rows.
+        begins: Hours after midnight at which days begin.
+    """
+    days, times = rows.days, rows.local_times
     assert days is not None, "rows that have days have an event time"
-    return rows.derived(f"day of {rows.schema.event_time}", lambda: days)
+    assert times is not None, "rows that have days have an event time"
+    what = f"day of {rows.schema.event_time}"
+    if not begins:
+        return rows.derived(what, lambda: days)
+    earlier = np.timedelta64(begins, "h")
+    return rows.derived(
+        f"{what} from {begins} h", lambda: (times - earlier).astype("datetime64[D]")
+    )

@@ -122,3 +122,38 @@ def test_a_day_of_two_values_tells_no_calendar() -> None:
     batch.columns["told"][7] += 1
 
     assert discover(TrainingRows.of(batch)) == []
+
+
+@pytest.mark.parametrize("begins", [1, 6])
+def test_days_may_begin_some_hours_after_midnight(begins) -> None:
+    def hours(first: date, days: int, off: int = 0) -> Rows:
+        times = np.datetime64(first, "us") + np.arange(24 * days) * np.timedelta64(1, "h")
+        dated = (times - np.timedelta64(begins, "h")).astype("datetime64[D]").astype(int)
+        columns = {
+            "id": np.array([str(one) for one in times], dtype=object),
+            "at": times,
+            "told": (dated + 3) % 7 + off,  # 1970 began on a Thursday
+        }
+        return Rows(columns, rows(lambda _: 0).schema, "UTC")
+
+    (law,) = discover(TrainingRows.of(hours(BEGIN, DAYS)))
+    assert law.says == (
+        f"told is the day of the week from Monday, of days that begin at {begins:02}:00"
+    )
+    assert law.find(hours(BEGIN + timedelta(DAYS), 3)) is None
+    broken = law.find(hours(BEGIN + timedelta(DAYS), 1, off=1))
+    assert len(broken.rows) == 24
+    assert broken.strict
+
+
+def test_a_number_of_two_values_a_day_that_no_hour_parts_is_no_calendar() -> None:
+    dates = [BEGIN + timedelta(number) for number in range(DAYS) for _ in range(24)]
+    times = np.array(dates, dtype="datetime64[us]")
+    hour = np.tile(np.arange(24), DAYS)
+    columns = {
+        "id": np.array([str(one) for one in range(len(dates))], dtype=object),
+        "at": times + hour.astype("timedelta64[h]"),
+        "told": np.array([one.weekday() for one in dates]) + (hour % 2),
+    }
+    schema = rows(lambda _: 0).schema
+    assert discover(TrainingRows.of(Rows(columns, schema, "UTC"))) == []
