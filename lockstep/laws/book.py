@@ -34,6 +34,7 @@ from lockstep.laws import (
     lookups,
     mass,
     moments,
+    names,
     order,
     panels,
     peers,
@@ -76,6 +77,7 @@ from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
+from lockstep.laws.names import PairsOfNames
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
@@ -123,6 +125,7 @@ AnyLaw = (
     | Offset
     | OnSteps
     | OwnDay
+    | PairsOfNames
     | Ranges
     | Relation
     | Renewed
@@ -166,6 +169,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (gaps.discover, "values"),
     (known.discover, "lapses"),
     (joint.discover, "order"),
+    (names.discover, "lapses"),
     (mass.discover, "both"),
     (order.discover, "lapses"),
     (sorting.discover, "lapses"),

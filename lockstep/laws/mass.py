@@ -137,11 +137,16 @@ def _find_shares(rows: Rows, column: str) -> dict[str, tuple[int, float]]:
     return {str(found[place]): (place, float(counts[place]) / len(seen)) for place in places}
 
 
-def _share(count: float, rows: int, most: float) -> Reading:
+def share_up_to(count: float, rows: int, most: float) -> Reading:
     """A share, with what chance does to it, or to the largest one that training had.
 
     What it does to a larger share is the more, the more there is of a fault: the score test rather
     than Wald's (Agresti and Coull, 1998).
+
+    Args:
+        count: How many of the rows are counted.
+        rows: How many there are.
+        most: The largest share of a training day; 1 where there is none yet.
     """
     return Reading(share(count, rows).value, share(min(count, most * rows), rows).noise)
 
@@ -170,14 +175,14 @@ def _counted(
     told = {}
     if rows.schema[column].role != MADE:  # what it is made of tells what is missing
         gone = float(seen.missing(column).sum())
-        told["missing"] = _share(gone, total, most.get("missing", 1.0))
+        told["missing"] = share_up_to(gone, total, most.get("missing", 1.0))
     known = int(counts.sum())
     if known < 1:
         return told
-    told["commonest"] = _share(float(counts.max()), total, most.get("commonest", 1.0))
+    told["commonest"] = share_up_to(float(counts.max()), total, most.get("commonest", 1.0))
     if column in number_columns(rows.schema):
         zeros = float(counts[found == 0].sum())
-        told["zero"] = _share(zeros, total, most.get("zero", 1.0))
+        told["zero"] = share_up_to(zeros, total, most.get("zero", 1.0))
     if column in number_columns(rows.schema) and len(found) > 1:
         apart = known / law.bunches.effect(seen.rows)
         places = (found.argmin(), found.argmax())
