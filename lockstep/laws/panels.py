@@ -35,11 +35,12 @@ there were any. Where every day was a whole grid, one is none."""
 class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
     """Each of some things has one row at each moment of a day at which any has.
 
-    Things that training did not know may begin at any moment, and are not looked at; that one of
-    those that it knew has no row at all is told by how many rows each has.
+    Things that training did not know may begin at any moment, and are not looked at. A day that has
+    less than half of those that are always there is one of other rows.
 
     Attributes:
-        things: Those that training knew.
+        things: Those that training knew; first those that are always there.
+        always: How many things each training day had: they are to be there, the others may be.
         empty: How many cells of a training day had no row, at most.
         double: How many had two.
     """
@@ -47,6 +48,7 @@ class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
     binds: ClassVar[bool] = False
 
     things: tuple[Cell, ...]
+    always: int
     empty: int
     double: int
 
@@ -59,7 +61,7 @@ class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
     def find(self, rows: Rows) -> Broken | None:
         """The first day on which more cells are empty, or have two rows, than ever."""
         thing, time = self.columns
-        for day in _days(rows, coded(rows.values(thing), self.things)):
+        for day in _days(rows, coded(rows.values(thing), self.things), self.always):
             empty, double = day.empty.shape[1], len(day.again)
             too_empty = is_more(empty, self.empty)
             if not too_empty and not is_more(double, self.double):
@@ -118,15 +120,19 @@ class _Day:
     again: Ints
 
     @classmethod
-    def of(cls, things: Ints, moments: Array, positions: Ints) -> _Day:
+    def of(cls, things: Ints, moments: Array, positions: Ints, always: int = 0) -> _Day:
         """The cells of some rows.
 
         Args:
             things: Which thing each row is of.
             moments: When each row is.
             positions: Where each row is in its batch.
+            always: How many things, the first ones, are always there.
         """
-        row, those = pd.factorize(things, sort=True)
+        those = np.unique(things)
+        if 2 * np.searchsorted(those, always) >= always:
+            those = np.union1d(those, np.arange(always))
+        row = np.searchsorted(those, things)
         at, times = pd.factorize(moments)
         is_there = np.zeros((len(those), len(times)), dtype=bool)
         is_there[row, at] = True
@@ -135,12 +141,13 @@ class _Day:
         return cls(is_there.size, times, np.stack([those[thing], moment]), positions[again])
 
 
-def _days(rows: Rows, things: Ints) -> Iterator[_Day]:
+def _days(rows: Rows, things: Ints, always: int) -> Iterator[_Day]:
     """The cells of each day of a batch; of a batch of one day, of that.
 
     Args:
         rows: The batch.
         things: Which thing each row is of; -1 for none that is looked at.
+        always: How many things, the first ones, are always there.
     """
     days = rows.days
     assert days is not None, "a panel has moments"
@@ -154,21 +161,23 @@ def _days(rows: Rows, things: Ints) -> Iterator[_Day]:
     for start, end in pairwise([0, *edges.tolist(), len(positions)]):
         if start < end:
             one = positions[start:end]
-            yield _Day.of(things[one], moments[one], one)
+            yield _Day.of(things[one], moments[one], one, always)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """The things of which each has one row at each moment.
 
     Attributes:
         column: What names them.
+        days: On how many training days each was there, in the order of `Rows.values`.
         moments: How many moments a day has, by the median of the training days.
         empty: How many cells of a training day had no row, at most.
         double: How many rows were the second one of a cell.
     """
 
     column: str
+    days: Ints
     moments: int
     empty: int
     double: int
@@ -205,20 +214,23 @@ def _panel(training: TrainingRows, column: str) -> Panel | None:
     things, moments = rows.values(column).places, rows.values(time)
     order = np.argsort(training.day_of, kind="stable")
     starts = np.searchsorted(training.day_of[order], np.arange(training.days + 1))
-    found = []
+    found, days = [], np.zeros(len(rows.values(column).found), dtype=np.int64)
     for start, end in pairwise(starts.tolist()):
         one = order[start:end]
         sizes = [len(np.unique(places[one])) for places in (things, moments.places)]
-        if min(things[one]) < 0 or min(sizes) < 2:
+        if min(things[one]) < 0 or sizes[0] < 2:
             return None
         if abs(len(one) - sizes[0] * sizes[1]) > MOST_OFF * len(one):
             return None
         day = _Day.of(things[one], moments.places[one], one)
+        days[np.unique(things[one])] += 1
         found.append((sizes[1], day.empty.shape[1], len(day.again), day.count))
     several, empty, double, count = np.array(found).T
     if np.any(np.maximum(empty, double) > MOST_OFF * count):
         return None
-    return Panel(column, int(np.median(several)), int(empty.max()), int(double.max()))
+    if several.min() == 1 and days.min() < training.days:
+        return None  # rows of one moment are a grid whatever names them, if it changes
+    return Panel(column, days, int(np.median(several)), int(empty.max()), int(double.max()))
 
 
 def discover(training: TrainingRows) -> list[WholeGrid]:
@@ -231,11 +243,13 @@ def discover(training: TrainingRows) -> list[WholeGrid]:
     time = training.rows.schema.event_time
     if panel is None or time is None:
         return []
+    order = np.argsort(-panel.days, kind="stable")
     return [
         WholeGrid(
             columns=(panel.column, time),
             days=training.days,
-            things=tuple(cells_of(training.rows.values(panel.column).found)),
+            things=tuple(cells_of(training.rows.values(panel.column).found[order])),
+            always=int(np.count_nonzero(panel.days == training.days)),
             empty=panel.empty,
             double=panel.double,
         )

@@ -84,7 +84,7 @@ def still(training) -> dict[str, Still]:
 
 def test_the_houses_and_hours_of_each_day_are_a_grid(grid) -> None:
     assert grid.columns == ("house", "at")
-    assert (len(grid.things), grid.empty, grid.double) == (HOUSES, 0, 0)
+    assert (len(grid.things), grid.always, grid.empty, grid.double) == (HOUSES, HOUSES, 0, 0)
     assert grid.find(rows(readings(DAYS, 3))) is None
 
 
@@ -106,11 +106,31 @@ def test_the_house_and_hour_of_an_empty_cell_are_named(grid) -> None:
     assert "1 cell of 216 has no row, such as that of house 'H4' at 14:00 UTC" in found.message
 
 
-@pytest.mark.parametrize("kept", ["other houses", "other hours"])
-def test_a_house_or_an_hour_that_is_not_there_at_all_leaves_no_cell_empty(grid, kept) -> None:
+def test_an_hour_that_is_not_there_at_all_leaves_no_cell_empty(grid) -> None:
     day = readings(DAYS)
-    is_kept = day["house"] != "H4" if kept == "other houses" else day["at"] != day["at"][0]
-    assert grid.find(rows(without(day, is_kept))) is None
+    assert grid.find(rows(without(day, day["at"] != day["at"][0]))) is None
+
+
+@pytest.mark.parametrize(("houses", "is_found"), [(8, True), (5, True), (4, False)])
+def test_a_house_that_was_there_on_every_day_is_to_be_there(grid, houses, is_found) -> None:
+    day = readings(DAYS)
+    found = grid.find(rows(without(day, day["house"] < f"H{houses}")))
+    assert (found is not None) == is_found
+    if found is not None:
+        assert found.numbers["empty cells"] == HOURS * (HOUSES - houses)
+
+
+@pytest.mark.parametrize("hours", [HOURS, 1])
+def test_a_house_that_was_not_there_on_one_day_need_not_be(hours) -> None:
+    columns = readings(0, DAYS)
+    columns = without(columns, np.arange(len(columns["at"])) // HOUSES % HOURS < hours)
+    is_lost = (columns["house"] == "H4") & (columns["at"] < START + np.timedelta64(1, "D"))
+    laws = panels.discover(TrainingRows.of(rows(without(columns, ~is_lost))))
+    assert [law.always for law in laws] == ([HOUSES - 1] if hours > 1 else [])
+    day = readings(DAYS)
+    assert [law.find(rows(without(day, day["house"] != "H4"))) for law in laws] == [None] * len(
+        laws
+    )
 
 
 def test_a_house_that_training_did_not_know_may_begin_at_any_hour(grid) -> None:

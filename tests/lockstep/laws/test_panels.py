@@ -12,6 +12,7 @@ from lockstep.laws.forms import Digits
 from lockstep.laws.law import Broken
 from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
+from lockstep.laws.panels import WholeGrid
 from lockstep.laws.rows import Rows
 
 PLACES, DAYS, HOUR = 40, 120, 9
@@ -102,3 +103,11 @@ def test_minutes_are_steps_where_no_others_are() -> None:
     columns["at"] += (np.arange(len(columns["at"])) * 7 % 61).astype("timedelta64[m]")
     (law,) = [one for one in discover(columns, SCHEMA).laws if isinstance(one, OnSteps)]
     assert law.step == 1
+
+
+def test_a_place_of_one_row_a_day_that_is_lost_is_an_error(book) -> None:
+    columns = sales(DAYS + 3)
+    rows = Rows({name: one[np.arange(PLACES) != 7] for name, one in columns.items()}, SCHEMA)
+    (found,) = [one for one in book.find(rows) if isinstance(one.law, WholeGrid)]
+    assert "1 cell of 40 has no row, such as that of place 107 at 09:00 UTC" in found.message
+    assert found.strict
