@@ -11,6 +11,7 @@ import msgspec
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.laws import (
+    alongside,
     approximate,
     bounds,
     calendars,
@@ -50,6 +51,7 @@ from lockstep.laws import (
     volume,
     zones,
 )
+from lockstep.laws.alongside import Alongside
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
@@ -96,7 +98,8 @@ from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zones import Offset
 
 AnyLaw = (
-    Alike
+    Alongside
+    | Alike
     | AtMost
     | Clocks
     | Composition
@@ -184,6 +187,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (sizes.discover, "values"),
     (twins.discover, "lapses"),
     (lags.discover, "lapses"),
+    (alongside.discover, "values"),
 )
 """What looks for laws in training rows, each for its own kinds, and how it reads dates."""
 

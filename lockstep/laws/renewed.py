@@ -19,15 +19,13 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted
-from lockstep.laws import dependencies
 from lockstep.laws.copies import WINDOW, days_of
-from lockstep.laws.earlier import Digests, digests_of, mixed
-from lockstep.laws.glance import number_columns
+from lockstep.laws.earlier import Digests, mixed
 from lockstep.laws.joined import ENOUGH_A_DAY
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.panels import panel_of
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped_by_day, told
+from lockstep.laws.series import moments_at, terms_of_columns
+from lockstep.laws.terms import Term, told
 
 AGAIN = 0.5
 """Share of the moments of a usual day that the day before had, too, at least."""
@@ -148,13 +146,11 @@ class _Held:
         digests: A digest of each moment and its value.
         moments: Which moments they are.
         moment_of: The moment that each row is of; -1 for none.
-        first: The first row of each moment.
     """
 
     digests: Array
     moments: Ints
     moment_of: Ints
-    first: Ints
 
 
 def _held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
@@ -162,35 +158,11 @@ def _held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
 
 
 def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
-    moment_of, first, digests = rows.once(("moments", terms), lambda: _moments(rows, terms))
-    values = rows.values(column)
-    places = values.places[first]
+    every = moments_at(rows, terms)
+    places = rows.values(column).places[every.first]
     moments = _uncommon(places)
     of_values = rows.value_digests(column)[places[moments]]
-    held = mixed((digests[moments], of_values), len(moments))
-    return _Held(held, moments, moment_of, first[moments])
-
-
-def _moments(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, Ints, Array]:
-    """The moment of each row, the first row of each, and a digest of each within its day."""
-    groups = grouped_by_day(rows, terms)
-    first = np.full(int(groups.max(initial=-1)) + 1, -1)
-    known = np.flatnonzero(groups >= 0)[::-1]
-    first[groups[known]] = known  # the last one written is that of the first row
-    return groups, first, mixed((_of_term(rows, term, first) for term in terms), len(first))
-
-
-def _of_term(rows: Rows, term: Term, first: Ints) -> Array:
-    """Digests of a term at some rows; of a clock by the time of day."""
-    if not term.ticks:
-        values = term.values(rows)
-        return digests_of(values.found)[values.places[first]]
-    times = rows.local_times
-    assert times is not None, "rows with a clock have an event time"
-    since = (times[first] - times[first].astype("datetime64[D]")).astype("timedelta64[us]")
-    if term.part == "hour":
-        since = since.astype("timedelta64[h]")
-    return digests_of(since.astype(np.int64))
+    return _Held(mixed((every.digests[moments], of_values), len(moments)), moments, every.of_row)
 
 
 def discover(training: TrainingRows) -> list[Renewed]:
@@ -202,40 +174,16 @@ def discover(training: TrainingRows) -> list[Renewed]:
     time = training.rows.schema.event_time
     if time is None or not training.has_days or training.days < ENOUGH_DAYS:
         return []
-    of_column = _by_column(training, time)
+    of_column = terms_of_columns(training, time)
     tried = (_law(training, name, terms) for name, terms in of_column.items())
     return [law for law in tried if law is not None]
 
 
-def _by_column(training: TrainingRows, time: str) -> dict[str, tuple[Term, ...]]:
-    """The moments by which each number is told: those that determine it, or those of rows."""
-    found = {
-        law.dependent.column: law.determinants for law in reversed(dependencies.known(training))
-    }
-    rows = _moments_of_rows(training, time)
-    names = number_columns(training.rows.schema)
-    tried = {name: found.get(name, rows) for name in names}
-    return {name: terms for name, terms in tried.items() if terms}
-
-
-def _moments_of_rows(training: TrainingRows, time: str) -> tuple[Term, ...]:
-    """By what each row of a day is told from the others: none where it is no moment."""
-    clock = Term(time, "time of day")
-    panel = panel_of(training)
-    if panel is not None:
-        return (Term(panel.column), clock)
-    moments = grouped_by_day(training.rows, (clock,))
-    known = moments[moments >= 0]
-    return (clock,) if len(known) == int(known.max(initial=-1)) + 1 else ()
-
-
 def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewed | None:
     """What is new each day; None where it often is not, or there are few moments of a day."""
-    _, first, moments = training.rows.once(
-        ("moments", terms), lambda: _moments(training.rows, terms)
-    )
-    is_of_day = training.day_of[first] >= 0
-    first, moments = first[is_of_day], moments[is_of_day]
+    every = moments_at(training.rows, terms)
+    is_of_day = training.day_of[every.first] >= 0
+    first, moments = every.first[is_of_day], every.digests[is_of_day]
     day_of, places = training.day_of[first], training.rows.values(column).places[first]
     sizes = np.bincount(day_of, minlength=training.days)
     if np.median(_shares(moments, day_of, sizes, 1)) < AGAIN:
