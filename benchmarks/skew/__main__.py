@@ -105,6 +105,7 @@ def _flights(
 
     halves = ALL_HALVES if asked.final else (asked.half,)
     platform = build(home, FLIGHTS.declared, say)
+    platform.open_live()
     days = {half: FLIGHTS.days(half, asked.days) for half in halves if {"data", "runs"} & {*parts}}
     spare = {half: FLIGHTS.spare(half, asked.days) for half in halves if "data" in parts}
     scenes = [one for one in scenes_of(parts) if asked.like in one.fault.name]
@@ -148,6 +149,7 @@ def _tables(home: Path, names: Sequence[str], asked: argparse.Namespace) -> dict
     """The same on tables of other kinds: their clean days, and all of their faults."""
     from benchmarks.skew.clean import heard
     from benchmarks.skew.data import try_faults
+    from benchmarks.skew.platform import Platform
     from benchmarks.skew.report import document, tell
     from benchmarks.skew.sequence import make_ready
     from benchmarks.skew.tables import OTHERS
@@ -155,6 +157,7 @@ def _tables(home: Path, names: Sequence[str], asked: argparse.Namespace) -> dict
     told = {}
     for name, scored in make_ready({name: home / name for name in names}).items():
         table = OTHERS[name]
+        Platform.at(home / name, table.declared).open_live()
         faults = [one for one in table.faults if asked.like in one.fault.name]
         days, spare = table.days("fresh", asked.days), table.spare("fresh", asked.days)
         outcomes = try_faults(name, home / name, home / name / "trials", faults, days, spare)

@@ -100,6 +100,10 @@ class Platform:
         pointer = self.home.live(self.declared.name)
         return pass_gate(self.declared, self.registry, self.store, pointer)
 
+    def open_live(self) -> None:
+        """Open the live version once: processes forked later have its libraries already."""
+        self.live.load(self.live.state())
+
     def rows(self, day: date) -> pd.DataFrame:
         """The rows of a day as upstream delivers them."""
         if self.declared.daily is None:
