@@ -35,6 +35,7 @@ from lockstep.laws import (
     lookups,
     mass,
     moments,
+    multiples,
     names,
     order,
     panels,
@@ -79,6 +80,7 @@ from lockstep.laws.lookups import LookUp
 from lockstep.laws.margins import Margins, calibrated
 from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
+from lockstep.laws.multiples import Multiple
 from lockstep.laws.names import PairsOfNames
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
@@ -120,6 +122,7 @@ AnyLaw = (
     | LookUp
     | Mass
     | Mostly
+    | Multiple
     | Named
     | NewContent
     | NewJoined
@@ -171,6 +174,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (forms.discover, "values"),
     (gaps.discover, "values"),
     (known.discover, "lapses"),
+    (multiples.discover, "lapses"),
     (joint.discover, "order"),
     (names.discover, "lapses"),
     (mass.discover, "both"),

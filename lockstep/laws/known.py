@@ -9,6 +9,7 @@ without gaps, such as of the wind in whole knots, may go on in another season.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -102,14 +103,20 @@ def _go_on(numbers: Array, known: Array) -> Array:
 
     Where others have hardly a gap, as what is measured in steps, another season goes on with them.
     """
-    step, reach = float(np.diff(known).min()), float(known[-1] - known[0])
-    if len(known) < FILLED * (reach / step + 1):
+    if has_gaps(known):
         return np.zeros(len(numbers), dtype=bool)
+    step, reach = float(np.diff(known).min()), float(known[-1] - known[0])
     is_beyond = (numbers < known[0]) | (numbers > known[-1])
     is_near = (numbers >= known[0] - reach) & (numbers <= known[-1] + reach)
     places = (numbers - known[0]) / step
     found: Array = is_beyond & is_near & (np.abs(places - np.round(places)) < OFF)
     return found
+
+
+def has_gaps(known: Array) -> bool:
+    """Whether numbers, in order, leave out many of the steps from the least to the largest."""
+    reach = float(known[-1] - known[0])
+    return len(known) < FILLED * (reach / float(np.diff(known).min()) + 1)
 
 
 def _read(rows: Rows, column: str, is_new: Array) -> dict[str, Reading]:
@@ -124,9 +131,24 @@ def discover(training: TrainingRows) -> list[KnownNumbers]:
     Args:
         training: The training rows.
     """
+    return list(found(training))
+
+
+def found(training: TrainingRows) -> tuple[KnownNumbers, ...]:
+    """The columns of few different numbers; looked for once.
+
+    Args:
+        training: The training rows.
+    """
+    return training.rows.once("known numbers", lambda: tuple(_found(training)))
+
+
+def _found(training: TrainingRows) -> Iterator[KnownNumbers]:
     days = training_days(training)
-    found = (_law(name, training, days) for name in number_columns(training.rows.schema) if days)
-    return [law for law in found if law is not None]
+    for name in number_columns(training.rows.schema) if days else ():
+        law = _law(name, training, days)
+        if law is not None:
+            yield law
 
 
 def _law(column: str, training: TrainingRows, days: list[Rows]) -> KnownNumbers | None:
