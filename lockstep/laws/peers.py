@@ -1,9 +1,9 @@
 """Peers: things of a panel that go alike, such as the panels on the roofs of one street.
 
-What a thing reads is told by its peers, those few by which training tells it best: a line of what
-each of them reads at the same moment, and of these lines the median, so that one peer that is wrong
-moves nothing (synthetic controls, of which this is the simplest; Abadie, Diamond and Hainmueller,
-"Synthetic control methods for comparative case studies", 2010). A thing that reads by another
+What a thing reads is told by its peers, those by which training tells it best: three times by a sum
+of what two of them read at the same moment, and of these sums the median, so that one peer that is
+wrong moves nothing (synthetic controls: Abadie, Diamond and Hainmueller, "Synthetic control methods
+for comparative case studies", 2010). A thing that reads by another
 clock, in another unit, or for another thing, is far from that, whatever the day is.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import ClassVar
 
 import msgspec
@@ -28,8 +29,14 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_THINGS = 50
 """Things of a panel each of which is held against its peers."""
-PEERS = 3
-"""Peers of a thing: of three, one may be wrong."""
+SUMS = 3
+"""Sums of peers that tell a thing: of three, one may be wrong."""
+TOGETHER = 2
+"""Peers that are summed, where there are as many for each sum: a panel that looks south-east goes
+like one that looks south and one that looks east."""
+RIDGE = 1e-3
+"""Of a peer's variance, what is added to it, so that of two that are the same half of each is taken
+(ridge regression: Hoerl and Kennard, 1970)."""
 ENOUGH_MOMENTS = 8
 """Moments of a day that it takes to tell how far a thing is from what its peers tell."""
 MOST_MOMENTS = 1440
@@ -43,18 +50,27 @@ TELLING = 0.5
 """Share of training days on which a thing that is one moment late has to be unusual."""
 
 
-class Line(msgspec.Struct, frozen=True, array_like=True):
-    """What a peer tells of a thing.
+class Sum(msgspec.Struct, frozen=True, array_like=True):
+    """What some peers tell of a thing.
 
     Attributes:
-        peer: Its place among the things.
-        slope: By how much the thing moves where the peer does by 1.
-        start: What it has where the peer has 0.
+        peers: Their places among the things.
+        slopes: By how much the thing moves where each of them does by 1.
+        start: What it has where they have 0.
     """
 
-    peer: int
-    slope: float
+    peers: tuple[int, ...]
+    slopes: tuple[float, ...]
     start: float
+
+    def of(self, numbers: Floats) -> Floats:
+        """What they tell of the thing, a number a moment.
+
+        Args:
+            numbers: What things have: things by moments, NaN for nothing.
+        """
+        told: Floats = np.array(self.slopes) @ numbers[list(self.peers)] + self.start
+        return told
 
 
 class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
@@ -65,7 +81,7 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
 
     Attributes:
         things: The things, those that are only told by among them.
-        lines: What the peers of each thing tell of it; none where that would not tell anything.
+        sums: What tells each thing; none where that would not tell anything.
         scales: How much each thing usually moves within a day: a standard deviation.
     """
 
@@ -73,7 +89,7 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
     only_above: ClassVar[bool] = True
 
     things: tuple[Cell, ...]
-    lines: tuple[tuple[Line, ...], ...]
+    sums: tuple[tuple[Sum, ...], ...]
     scales: tuple[float, ...]
 
     @property
@@ -86,29 +102,27 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         """See `Banded.measure`; of each thing that is told by others."""
         column, thing, _ = self.columns
         numbers = numbers_of(rows, column, thing, self.things)
-        return {} if numbers is None else self.misfits(numbers)
+        return {} if numbers is None else self.misfits(numbers, self.judged)
 
     def find(self, rows: Rows) -> Broken | None:
         """See `Banded.find`; nothing that cannot be."""
         found = super().find(rows)
         return None if found is None else replace(found, strict=False)
 
-    def misfits(self, numbers: Floats) -> dict[str, Reading]:
-        """How far each thing is from what others tell.
+    @property
+    def judged(self) -> list[int]:
+        """The places of the things that others tell."""
+        return [place for place, sums in enumerate(self.sums) if sums]
+
+    def misfits(self, numbers: Floats, judged: list[int]) -> dict[str, Reading]:
+        """How far things are from what others tell.
 
         Args:
             numbers: What things have: things by moments, NaN for nothing.
+            judged: The places of things that others tell.
         """
-        judged = [place for place, lines in enumerate(self.lines) if lines]
-        by = [[self.lines[place][rank] for place in judged] for rank in range(PEERS)]
-        told = np.array(
-            [
-                numbers[[line.peer for line in lines]] * np.array([[line.slope] for line in lines])
-                + np.array([[line.start] for line in lines])
-                for lines in by
-            ]
-        )
-        expected = _median(told)
+        told = [[one.of(numbers) for one in self.sums[place]] for place in judged]
+        expected = _median(np.array(told).transpose(1, 0, 2))
         off = numbers[judged] - expected
         spread = np.hypot(_spread(expected), LEAST_SPREAD * np.array(self.scales)[judged])
         known = np.count_nonzero(~np.isnan(off), axis=1)
@@ -123,7 +137,8 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         """See `Banded.tell`."""
         column, thing, _ = self.columns
         place = [str(one) for one in self.things].index(name)
-        peers = listed([show(self.things[line.peer]) for line in self.lines[place]])
+        those = dict.fromkeys(peer for one in self.sums[place] for peer in one.peers)
+        peers = listed([show(self.things[peer]) for peer in those])
         return (
             f"{column} of {thing} {show(self.things[place])} is {100 * reading.value:.2g} % "
             f"of what it moves by off what {thing} {peers} tell, on training days "
@@ -186,7 +201,7 @@ def discover(training: TrainingRows) -> list[Alike]:
     if panel is None or not days:
         return []
     things = tuple(cells_of(training.rows.values(panel.column).found))
-    if len(things) > MOST_THINGS or len(things) <= PEERS:
+    if len(things) > MOST_THINGS or len(things) <= SUMS:
         return []
     found = []
     for name in number_columns(training.rows.schema):
@@ -207,50 +222,66 @@ def _law(
     numbers = np.concatenate(days, axis=1)
     if np.all((numbers == numbers[0]) | np.isnan(numbers)):
         return None
-    slope, start, left = lines_of(numbers)
-    peers = np.argsort(left, axis=1)[:, :PEERS]
-    if not np.isfinite(left[np.arange(len(things))[:, None], peers]).any():
+    scales = np.nan_to_num(np.sqrt(_mean(np.array([_spread(day) ** 2 for day in days]).T)))
+    sums = sums_of(numbers)
+    if not any(sums):
         return None
-    scales = np.sqrt(_mean(np.array([_spread(day) ** 2 for day in days]).T))
     return Alike(
         columns=(column, thing, time),
         days=0,
         things=things,
-        lines=tuple(
-            tuple(Line(peer, short(slope[place, peer]), short(start[place, peer])) for peer in row)
-            if np.isfinite(left[place, row]).all() and scale > 0
-            else ()
-            for place, (row, scale) in enumerate(zip(peers.tolist(), scales, strict=True))
-        ),
-        scales=tuple(short(one) for one in np.nan_to_num(scales).tolist()),
+        sums=tuple(one if scale else () for one, scale in zip(sums, scales.tolist(), strict=True)),
+        scales=tuple(map(short, scales.tolist())),
     )
 
 
-def lines_of(numbers: Floats) -> tuple[Floats, Floats, Floats]:
-    """The lines by which each thing is told by each other one: least squares.
+def sums_of(numbers: Floats) -> list[tuple[Sum, ...]]:
+    """The sums of peers that tell each thing best, none of a thing that no others tell.
 
     Args:
         numbers: Things by moments, NaN for nothing.
-
-    Returns:
-        Slopes, where the lines start, and the variance that they leave: things by peers; infinite
-        where a thing tells nothing of another one, and of itself.
     """
     known = (~np.isnan(numbers)).astype(np.float64)
-    middle = _mean(numbers)
+    middle = np.nan_to_num(_mean(numbers))
     values = np.nan_to_num(numbers - middle[:, None], nan=0.0)
-    both = np.maximum(known @ known.T, 1)
-    own, of_peer = values @ known.T / both, known @ values.T / both
-    square, of_peers = values**2 @ known.T / both, known @ (values**2).T / both
-    spread, of_peers = square - own**2, of_peers - of_peer**2
-    together = values @ values.T / both - own * of_peer
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = together / of_peers
-        left = np.maximum(spread - slope * together, 0.0)
-    left[~np.isfinite(slope) | (known @ known.T < ENOUGH_DAYS * ENOUGH_MOMENTS)] = np.inf
-    np.fill_diagonal(left, np.inf)
-    start = middle[:, None] + own - slope * (middle[None, :] + of_peer)
-    return slope, start, left
+    both = known @ known.T
+    own = values @ known.T / np.maximum(both, 1)  # the mean of each where the other one is known
+    together = values @ values.T / np.maximum(both, 1) - own * own.T
+    together[both < ENOUGH_DAYS * ENOUGH_MOMENTS] = np.nan
+    at_once = TOGETHER if len(numbers) > SUMS * TOGETHER else 1
+    return [_sums(together, middle, place, at_once) for place in range(len(numbers))]
+
+
+def _sums(together: Floats, middle: Floats, place: int, at_once: int) -> tuple[Sum, ...]:
+    """The sums that tell a thing, each of other peers; none where there are too few.
+
+    Args:
+        together: How things vary together: things by things, NaN where nobody knows.
+        middle: The mean of each.
+        place: The thing.
+        at_once: How many peers are summed.
+    """
+    those = [one for one in range(len(middle)) if one != place and together[one, one] > 0]
+    found: list[Sum] = []
+    while len(found) < SUMS:
+        groups = np.array(list(combinations(those, at_once)))
+        if not len(groups):
+            return ()
+        of_peers = together[groups[:, :, None], groups[:, None, :]]
+        of_thing = together[groups, place]
+        ridge = RIDGE * np.eye(at_once) * np.einsum("gii->gi", of_peers)[:, :, None]
+        known = np.isfinite(of_peers).all(axis=(1, 2)) & np.isfinite(of_thing).all(axis=1)
+        if not known.any():
+            return ()
+        slopes = np.linalg.solve((of_peers + ridge)[known], of_thing[known][:, :, None])[:, :, 0]
+        told = 2 * (slopes * of_thing[known]).sum(axis=1)
+        left = np.einsum("gi,gij,gj->g", slopes, of_peers[known], slopes) - told
+        best = int(left.argmin())
+        peers, slope = groups[known][best], slopes[best]
+        start = float(middle[place] - slope @ middle[peers])
+        found.append(Sum(tuple(peers.tolist()), tuple(map(short, slope.tolist())), short(start)))
+        those = [one for one in those if one not in peers]
+    return tuple(found)
 
 
 def _telling(law: Alike, days: Sequence[Rows]) -> Alike | None:
@@ -261,10 +292,10 @@ def _telling(law: Alike, days: Sequence[Rows]) -> Alike | None:
         numbers = numbers_of(day, column, thing, law.things)
         if numbers is None:
             continue
-        for place in np.flatnonzero([bool(lines) for lines in law.lines]).tolist():
+        for place in law.judged:
             late, name = numbers.copy(), str(law.things[place])
             late[place, 1:], late[place, 0] = numbers[place, :-1], np.nan
-            reading = law.misfits(late).get(name)
+            reading = law.misfits(late, [place]).get(name)
             if reading is not None and name in law.bands:
                 share = law.bands[name].share(reading, only_above=True)
                 told.setdefault(name, []).append(share > 1)
@@ -273,9 +304,8 @@ def _telling(law: Alike, days: Sequence[Rows]) -> Alike | None:
         return None
     return msgspec.structs.replace(
         law,
-        lines=tuple(
-            lines if str(one) in kept else ()
-            for one, lines in zip(law.things, law.lines, strict=True)
+        sums=tuple(
+            sums if str(one) in kept else () for one, sums in zip(law.things, law.sums, strict=True)
         ),
         bands={name: band for name, band in law.bands.items() if name in kept},
     )
