@@ -11,24 +11,29 @@ training had: of aircraft, more are of this year the longer it lasts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array
-from lockstep.columns.plain import show
+from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import MADE
 from lockstep.laws.bands import (
     Band,
     Banded,
     Reading,
+    days_like,
     had_before,
     share,
     training_days,
     with_bands,
 )
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
-from lockstep.laws.glance import dated_columns, glance, number_columns, value_columns
+from lockstep.laws.glance import Glance, dated_columns, glance, number_columns, value_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken
+from lockstep.laws.panels import is_more
 from lockstep.laws.rows import Rows, TrainingRows
 
 RARE = 0.01
@@ -53,6 +58,8 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         bunches: In which bunches the rows come, as far as the column tells.
         ends: The smallest and the largest number of all training days; None where it has none, or
             of a version that an older Lockstep fitted.
+        zeros: How many rows, or bunches of them, of a training day were 0 at most, where that is
+            the smallest number that there is; -1 elsewhere, and of an older version.
     """
 
     binds: ClassVar[bool] = False
@@ -60,6 +67,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
     highest: dict[str, float]
     bunches: Bunches = ALONE
     ends: tuple[float, float] | None = None
+    zeros: int = -1
 
     @property
     def says(self) -> str:
@@ -96,6 +104,29 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
             f"{reading.value:.1%} of {column} {_TOLD[name].format(value=value)}; on training days "
             f"from {usual.lowest:.1%} to {usual.highest:.1%}"
         )
+
+    def find_besides(self, rows: Rows) -> Broken | None:
+        """See `Banded.find_besides`; far more rows that are 0 than ever, as where none is known."""
+        if self.zeros < 0:
+            return None
+        for part in days_like(rows, self.size):
+            seen = glance(part.rows)
+            count = _zeros(seen, self.columns[0], self.bunches)
+            times = max(len(part.rows) / self.size[1], 1.0)
+            if not is_more(int(count / times), self.zeros):
+                continue
+            positions = self.rows_of(part.rows, "zero")
+            return Broken(
+                law=self,
+                columns=self.columns,
+                message=f"{counted(len(positions), 'row')} of {self.columns[0]} are 0, as many as "
+                f"{counted(count, 'row')} that come by themselves; on training days "
+                f"{self.zeros} at most",
+                rows=positions if part.positions is None else part.positions[positions],
+                strict=self.days >= ENOUGH_DAYS,
+                numbers={"zero": len(positions) / len(part.rows)},
+            )
+        return None
 
     def rows_of(self, rows: Rows, name: str) -> Array:
         """See `Banded.rows_of`."""
@@ -251,7 +282,17 @@ def _mass(column: str, days: list[Rows], bunches: Bunches, *, is_dated: bool) ->
         measured.append(
             {name: told[name] for name in _OF_A_DAY if name in told} if is_dated else told
         )
-    return with_bands(law, measured, days)
+    found = with_bands(law, measured, days)
+    if found is None or is_dated or law.ends is None or law.ends[0] != 0:
+        return found
+    zeros = max(_zeros(glance(day), column, bunches) for day in days)
+    return msgspec.structs.replace(found, zeros=zeros)
+
+
+def _zeros(seen: Glance, column: str, bunches: Bunches) -> int:
+    """How many rows are 0, a bunch of them taken for one."""
+    count = int(seen.counts(column)[seen.rows.values(column).found == 0].sum())
+    return ceil(count / bunches.effect(seen.rows))
 
 
 def _ends(column: str, days: list[Rows]) -> tuple[float, float] | None:

@@ -643,6 +643,23 @@ def test_a_number_that_comes_as_near_to_0_as_digits_go_is_never_below(least, is_
     assert (("flow",) in laws) == is_law
 
 
+@pytest.mark.parametrize(("zeros", "is_found"), [(6, False), (7, True)])
+def test_far_more_rows_that_are_0_than_ever_are_an_error_where_none_is_below(zeros, is_found):
+    flow = 1 + np.random.default_rng(0).random(288 * DAYS)
+    is_law = {}
+    for lowest in (0.0, -1.0):
+        flow[0] = lowest  # one row of one day
+        (law,) = [one for one in mass.discover(training(flow=flow)) if one.columns == ("flow",)]
+        is_law[lowest] = law.zeros >= 0
+        day = 1 + np.random.default_rng(1).random(288)
+        found = law.find_besides(batch(flow=np.where(np.arange(288) < zeros, 0.0, day)))
+        assert (found is not None) == (is_found and is_law[lowest])
+        if found is not None:
+            assert found.strict
+            assert len(found.rows) == zeros
+    assert is_law == {0.0: True, -1.0: False}
+
+
 @pytest.mark.parametrize(("first", "second"), [("heat", "flow"), ("flow", "heat")])
 def test_nearly_equal_numbers_are_told_from_each_other_by_segment_whatever_a_row_is(first, second):
     rows = reports(days=DAYS + 1)
