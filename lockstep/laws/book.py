@@ -48,6 +48,7 @@ from lockstep.laws import (
     sizes,
     sorting,
     stills,
+    surprise,
     twins,
     volume,
     zones,
@@ -95,6 +96,7 @@ from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
 from lockstep.laws.stills import Still
 from lockstep.laws.strays import strays
+from lockstep.laws.surprise import Surprise
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zones import Offset
@@ -143,6 +145,7 @@ AnyLaw = (
     | Smooth
     | Still
     | Stuck
+    | Surprise
     | Together
     | Twins
     | Unsorted
@@ -177,6 +180,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (multiples.discover, "lapses"),
     (joint.discover, "order"),
     (names.discover, "lapses"),
+    (surprise.discover, "lapses"),
     (mass.discover, "both"),
     (order.discover, "lapses"),
     (sorting.discover, "lapses"),

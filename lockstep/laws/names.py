@@ -175,7 +175,7 @@ def _read(is_new: Array, most: Mapping[str, float] = MappingProxyType({})) -> di
 
 
 @dataclass(frozen=True, eq=False)
-class _Days:
+class Days:
     """The days of training rows, and how these are parted.
 
     Attributes:
@@ -274,7 +274,7 @@ class _Pairs:
         many = len(self.found)
         return many > 1 and all(len(pd.unique(one)) == many for one in self._apart)
 
-    def follow(self, days: _Days) -> bool:
+    def follow(self, days: Days) -> bool:
         """Whether one of the columns follows from the other within each day."""
         known = (self.pair >= 0) & (days.of >= 0)
         day, pair = days.of[known], self.pair[known]
@@ -287,7 +287,7 @@ class _Pairs:
         """The first and the second name of each pair."""
         return np.divmod(self.found, self.sizes[1])
 
-    def judged(self, days: _Days, part: Ints, dealt: Ints | None = None) -> _Judged:
+    def judged(self, days: Days, part: Ints, dealt: Ints | None = None) -> _Judged:
         """The rows whose two names are common in other parts, judged by these.
 
         Args:
@@ -371,9 +371,9 @@ def discover(training: TrainingRows) -> list[PairsOfNames]:
     rows = training_days(training)
     if not rows:
         return []
-    days = _Days(training.day_of, rows)
+    days = Days(training.day_of, rows)
     found, again = [], set()
-    for columns in combinations(_columns(training), 2):
+    for columns in combinations(columns_of_names(training), 2):
         pairs = _Pairs.of(training.rows, columns)
         if pairs.are_one:
             again.add(columns[pairs.sizes[0] >= pairs.sizes[1]])
@@ -383,8 +383,8 @@ def discover(training: TrainingRows) -> list[PairsOfNames]:
     return _most_telling([(needed, law) for needed, law in found if again.isdisjoint(law.columns)])
 
 
-def _columns(training: TrainingRows) -> list[str]:
-    """The columns of names that come again.
+def columns_of_names(training: TrainingRows) -> list[str]:
+    """The columns of names that come again, of the fewest names.
 
     Numbers with fractions are, such as prices; not what is measured of a moment, which all of its
     rows have: dealt to others, that makes many pairs of one.
@@ -403,7 +403,7 @@ def _columns(training: TrainingRows) -> list[str]:
 
 
 def _law(
-    rows: Rows, columns: tuple[str, str], pairs: _Pairs, days: _Days
+    rows: Rows, columns: tuple[str, str], pairs: _Pairs, days: Days
 ) -> tuple[float, PairsOfNames] | None:
     """The law, and what part of the rows has to be dealt until it tells; None if it does not."""
     far, near = (pairs.judged(days, part).share for part in (days.in_turn(2), days.mixed(2)))
