@@ -124,10 +124,10 @@ class Formula(Banded, frozen=True, kw_only=True, tag="formula"):
         """See `Banded.tell`."""
         left = self.left(rows)
         assert left is not None
-        off = np.abs(left.numbers[self.is_off(left)])
+        off = float(np.median(np.abs(left.numbers[self.is_off(left)])))
         return (
-            f"{self.says}: {reading.value:.1%} of the rows are off, by {np.median(off):.3g} "
-            f"({np.median(off) / left.spread:.0%} of its spread) or more in half of these; on "
+            f"{self.says}: {reading.value:.1%} of the rows are off, by {off:.3g} "
+            f"({off / self._spread(left):.0%} of its spread) or more in half of these; on "
             f"training days {usual.highest:.1%} at most"
         )
 
@@ -141,9 +141,11 @@ class Formula(Banded, frozen=True, kw_only=True, tag="formula"):
 
     def is_off(self, left: Left) -> Array:
         """Which rows are off: bool, one for each that something is left of."""
-        spread = max(left.spread, self.narrowest)
-        is_off: Array = np.abs(left.numbers) > self.tolerance * spread
+        is_off: Array = np.abs(left.numbers) > self.tolerance * self._spread(left)
         return is_off
+
+    def _spread(self, left: Left) -> float:
+        return max(left.spread, self.narrowest)
 
     def left(self, rows: Rows, *, is_dealt: bool = False) -> Left | None:
         """What the curve leaves of a day; None where that has too few different numbers for one.

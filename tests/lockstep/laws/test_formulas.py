@@ -81,6 +81,17 @@ def test_a_day_on_which_the_number_hardly_varies_is_judged_as_one_on_which_it_do
     assert broken(laws, batch(**{law.target.column: 50 + little / 2})) == []
 
 
+def test_how_far_rows_are_off_is_told_by_the_spread_that_days_have(laws):
+    (law,) = laws
+    still = 50 + 1e-6 * np.arange(len(batch()))
+    still[:5] += 10 * law.narrowest
+
+    rows = batch(**{law.target.column: still})
+    ((name, reading),) = law.measure(rows).items()
+
+    assert "1000% of its spread" in law.tell(name, reading, law.bands[name], rows)
+
+
 def test_a_formula_may_hold_where_another_column_is_known(laws_where_known):
     assert [law.known for law in laws_where_known] == ["load"]
     assert broken(laws_where_known, batch(flow=_by_hand(reports(DAYS)))) == []
