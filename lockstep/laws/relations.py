@@ -7,10 +7,6 @@ unexplained, of the whole day and of each segment of small categories: a season 
 levels leaves that as it is, while values that were permuted, swapped or frozen break it. And how
 far the means of what is left over by segment, beside that of all rows, are from where they usually
 are: a segment whose numbers are off by a hundredth breaks that. These means are Winsorised.
-
-Some relations are as good as exact but for a few rows, which are most of what is unexplained. Of
-these, what is left of half of the rows is judged too, with weights that least absolute deviations
-fit to the day: what is curved over the seasons is straight within a day.
 """
 
 from __future__ import annotations
@@ -24,7 +20,6 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
-from lockstep.laws.deviations import left_by_most
 from lockstep.laws.glance import Segments, categories, glance
 from lockstep.laws.quantities import (
     Quantity,
@@ -50,18 +45,12 @@ MOST_EVER = 0.8
 """The same on the day on which it leaves most."""
 LEAST = 0.01
 """Share of the spread that tells nothing, however little is usually left."""
-CLOSE = 0.05
-"""Share of the spread that the relation leaves of half of the rows, on the usual day, at most,
-where it is as good as exact."""
-CLOSEST = 0.001
-"""Share of the spread that tells nothing of what it leaves then, as digits that are cut."""
 ENOUGH_ROWS = 30
 WIDER = 0.25
 """How far beyond the training days' means, in their range, a relation is held to go on."""
 _ALL = "unexplained"
 _OFF = "off"
 _APART = "apart"
-_HALF = "half"
 _ROUNDING = 1e-6
 """What may be explained more or less by the order of sums."""
 
@@ -88,7 +77,6 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
     titles: ClassVar[Mapping[str, str]] = {
         _OFF: "mean of what it leaves",
         _APART: "means of what it leaves by segment",
-        _HALF: "what it leaves of half of the rows",
     }
     target: Quantity
     terms: tuple[Quantity, ...]
@@ -128,22 +116,7 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
             spread = float(np.std(left[known]))
             chance = LEAST * float(np.std(target[known])) + spread / np.sqrt(known.sum())
             told[_OFF] = Reading(float(np.mean(left[known])), float(chance))
-        if not self.bands or _HALF in self.bands:
-            told |= self._halves(rows, target)
         return {name: reading for name, reading in told.items() if reading is not None}
-
-    def _halves(self, rows: Rows, target: Floats) -> dict[str, Reading | None]:
-        """What the relation, as it is on the day, leaves of half of the rows at most."""
-        away = np.abs(self._left_by_most(rows, target))
-        if np.count_nonzero(~np.isnan(away)) < ENOUGH_ROWS:
-            return {}
-        least = CLOSEST * float(np.nanstd(target))
-        told = {_HALF: _half(away, least)}
-        if self.category is not None:
-            codes = Segments(self.category, self.labels).codes(glance(rows))
-            for place, label in enumerate(self.labels):
-                told[f"{_HALF} in {label}"] = _half(away[codes == place], least)
-        return told
 
     def _is_known(self, rows: Rows, known: Array) -> bool:
         """Whether the terms lie where training knew them."""
@@ -203,13 +176,8 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
                 f"segments are {reading.value:.4g} off, on training days {usual.highest:.4g} "
                 "at most"
             )
-        statistic, _, label = name.partition(" in ")
+        label = name.partition(" in ")[2]
         where = f" where {self.category} is {label}" if label else ""
-        if statistic == _HALF:
-            return (
-                f"{self.says}, as most of the day's rows have it: half of them are more than "
-                f"{reading.value:.4g} off{where}, on training days {usual.highest:.4g} at most"
-            )
         return (
             f"{self.says}: that leaves {reading.value:.0%} of its spread unexplained{where}, on "
             f"training days {usual.highest:.0%} at most"
@@ -220,20 +188,13 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         if name in (_OFF, _APART):
             return np.empty(0, dtype=np.int64)
         target, left = self._left(rows)
-        usual = self.bands[name].highest
-        statistic, _, label = name.partition(" in ")
-        if statistic == _HALF:
-            is_off = np.abs(self._left_by_most(rows, target)) > 3 * usual
-        else:
-            is_off = np.abs(left - np.nanmedian(left)) > 3 * usual * np.nanstd(target)
+        usual = self.bands[name].highest * np.nanstd(target)
+        is_off = np.abs(left - np.nanmedian(left)) > 3 * usual
+        label = name.partition(" in ")[2]
         if label:
             codes = Segments(self.category, self.labels).codes(glance(rows))
             is_off &= codes == self.labels.index(label)
         return glance(rows).all_positions(is_off)
-
-    def _left_by_most(self, rows: Rows, target: Floats) -> Floats:
-        """What the terms leave of the target, as most of these rows have it."""
-        return left_by_most(target, [term.of(rows) for term in self.terms])
 
     def _left(self, rows: Rows) -> tuple[Floats, Floats]:
         """The target, and what the terms leave of it."""
@@ -244,12 +205,6 @@ class Relation(Banded, frozen=True, kw_only=True, tag="relation"):
         for weight, term in zip(self.weights, self.terms, strict=True):
             left -= weight * term.of(rows)
         return target, left
-
-
-def _half(away: Floats, least: float) -> Reading | None:
-    """By how much half of the rows are off, or less."""
-    known = away[~np.isnan(away)]
-    return Reading(float(np.median(known)), least) if len(known) >= ENOUGH_ROWS else None
 
 
 def discover(training: TrainingRows) -> list[Relation]:
@@ -312,7 +267,6 @@ def _found(training: TrainingRows) -> list[Relation]:
             )
         )
     laws = _clearest(fitted([_with_usual(law, days) for law in candidates], days))
-    laws = [law if _is_close(law, days) else _without_halves(law) for law in laws]
     return [
         msgspec.structs.replace(law, narrowest=_narrowest(law, days), known=_known(law, days))
         for law in laws
@@ -347,17 +301,6 @@ def _known(law: Relation, days: list[Rows]) -> tuple[tuple[float, float], ...]:
     return tuple(found)
 
 
-def _is_close(law: Relation, days: list[Rows]) -> bool:
-    """Whether it usually leaves nearly nothing of half of the rows."""
-    spreads = [float(np.nanstd(law.target.of(day))) for day in days if len(day) >= ENOUGH_ROWS]
-    return _HALF in law.bands and law.bands[_HALF].middle <= CLOSE * float(np.median(spreads))
-
-
-def _without_halves(law: Relation) -> Relation:
-    bands = {name: one for name, one in law.bands.items() if not name.startswith(_HALF)}
-    return msgspec.structs.replace(law, bands=bands)
-
-
 def _narrowest(law: Relation, days: list[Rows]) -> float:
     targets = [law.target.of(day) for day in days]
     known = [one[~np.isnan(one)] for one in targets]
@@ -371,7 +314,7 @@ def _clearest(laws: list[Relation]) -> list[Relation]:
         clear = {
             name: one
             for name, one in law.bands.items()
-            if name.startswith((_OFF, _APART, _HALF)) or one.highest <= MOST_EVER
+            if name in (_OFF, _APART) or one.highest <= MOST_EVER
         }
         if _ALL in clear:
             found.setdefault(law.target.columns, msgspec.structs.replace(law, bands=clear))
