@@ -140,9 +140,9 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         those = dict.fromkeys(peer for one in self.sums[place] for peer in one.peers)
         peers = listed([show(self.things[peer]) for peer in those])
         return (
-            f"{column} of {thing} {show(self.things[place])} is {100 * reading.value:.2g} % "
+            f"{column} of {thing} {show(self.things[place])} is {reading.value:.0%} "
             f"of what it moves by off what {thing} {peers} tell, on training days "
-            f"{100 * usual.highest:.2g} % at most"
+            f"{usual.highest:.0%} at most"
         )
 
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
