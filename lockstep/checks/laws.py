@@ -237,8 +237,8 @@ def _stated(book: Book, standings: Sequence[Standing], *, nearest: bool) -> str:
         else f"Limits of {count}: of"
     )
     return (
-        f" {said} {1 / stated.rate:,.0f} days without any change, one passes any limit, and of "
-        f"{1 / stated.error_rate:,.0f} one that blocks."
+        f" {said} {1 / stated.rate:,.0f} days without any change, one passes any of their limits, "
+        f"and of {1 / stated.error_rate:,.0f} one that blocks."
     )
 
 

@@ -48,6 +48,8 @@ LATE = 7
 """Published batches whose statistics are usual, too: a week, so that what weekends do is in it."""
 LATE_TIMES = 2
 """How many of them have to lie as far outside of a band: one may be by chance."""
+WIDER = 2.0
+"""How many times as wide as by the training a band's half widths are for them, at most."""
 PARTS = 10
 """Parts of a band, in which training days are counted."""
 _NARROWEST = 1e-12
@@ -156,19 +158,21 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
     def with_late(self, late: Sequence[float]) -> Band:
         """The band, as far as `LATE_TIMES` of the last published batches lay outside of it.
 
-        Half widths go from the median of the training to there: the farther a season leads from
-        what training saw, the less that tells of how far days lie apart.
-
         Args:
             late: What those batches told that were outside of the band.
         """
         if len(late) < LATE_TIMES:
             return self
         ordered = sorted(late)
-        return msgspec.structs.replace(
+        return Moved(
+            min(self.lowest, ordered[LATE_TIMES - 1]),
+            self.middle,
+            max(self.highest, ordered[-LATE_TIMES]),
+            self.reach,
+            self.unusual,
+            self.impossible,
+            self.histogram,
             self,
-            lowest=min(self.lowest, ordered[LATE_TIMES - 1]),
-            highest=max(self.highest, ordered[-LATE_TIMES]),
         )
 
     def limits(self, beyond: float, noise: float) -> tuple[float, float]:
@@ -188,6 +192,28 @@ class Band(msgspec.Struct, frozen=True, array_like=True):
 
     def _below(self, noise: float) -> float:
         return max(hypot(self.middle - self.lowest, 3 * noise), _NARROWEST)
+
+
+class Moved(Band, frozen=True, array_like=True):
+    """A band that goes as far as batches of late did.
+
+    Half widths go from the median of the training to there, since the farther a season leads from
+    what training saw, the less that tells of how far days lie apart; but to twice what they are
+    by the training at most: otherwise each step would make room for a larger one.
+
+    Attributes:
+        training: Where the statistic lay on the training days.
+    """
+
+    training: Band | None = None
+
+    def _above(self, noise: float) -> float:
+        assert self.training is not None
+        return min(super()._above(noise), WIDER * self.training._above(noise))
+
+    def _below(self, noise: float) -> float:
+        assert self.training is not None
+        return min(super()._below(noise), WIDER * self.training._below(noise))
 
 
 @dataclass(frozen=True)
@@ -466,9 +492,11 @@ class Banded(Law, frozen=True, kw_only=True):
     def digest(self) -> str:
         """Tells the law apart from all others, also from one of the same columns after another fit.
 
-        16 hexadecimal digits of the SHA-256 of what it is as JSON.
+        16 hexadecimal digits of the SHA-256 of its kind, columns and bands as JSON: what a later
+        Lockstep keeps of a law beside these does not make it another one.
         """
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+        told = (type(self).__struct_config__.tag, self.columns, self.bands)
+        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
     def _worst(self, part: Part) -> tuple[tuple[bool, float], Standing] | None:
         """The statistic of a day that is farthest outside of its band, if any is unusual."""

@@ -244,13 +244,15 @@ def ingest_batch(
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("batch_quarantine", aside)
         keep_profile(attempt, profile)
-        keep_for_later(attempt, live.laws, raw)
+        blocked_by = blocking(BATCH_CHECKS, results)
+        if not blocked_by:  # those that follow are compared with published ones alone
+            keep_for_later(attempt, live.laws, raw)
         done = attempt.keep(
             "batch",
             StepRecord(
                 counts=ingested.counts,
                 results=results,
-                blocked_by=blocking(BATCH_CHECKS, results),
+                blocked_by=blocked_by,
                 version=live.version,
                 manifest=live.digest,
                 facts={

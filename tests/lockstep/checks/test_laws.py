@@ -46,7 +46,10 @@ def test_the_statistics_nearest_to_their_limits_are_listed_beside_these(book):
     assert 0 < shares[0] <= 1
     assert all("◆" in row["training days"] for row in result.table)
     assert all("usually" in row["limits"] and "above" in row["limits"] for row in result.table)
-    assert "of 100 days without any change, one passes any limit, and of 500" in result.summary
+    assert (
+        "of 100 days without any change, one passes any of their limits, and of 500"
+        in result.summary
+    )
 
 
 def test_a_broken_statistic_is_listed_once_and_with_its_limits(book):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lockstep.checks.laws import check_laws
 from lockstep.laws import segments
-from lockstep.laws.bands import LATE, LATE_TIMES, Band
+from lockstep.laws.bands import LATE, LATE_TIMES, WIDER, Band
 from lockstep.laws.book import Book
 from lockstep.laws.earlier import Earlier
 from lockstep.laws.margins import calibrated
@@ -90,6 +90,15 @@ def test_what_laws_of_another_fit_told_says_nothing(book: Book) -> None:
     )
     other = Book(timezone="UTC", days=DAYS, laws=found, unjudged={}, margins=margins)
     assert book.find(day_with(FAR, earlier=kept(other, *[FAR] * LATE)))
+
+
+def test_late_batches_do_not_make_room_for_ever_larger_steps() -> None:
+    band = band_of()
+    first = band.limits(band.warns_beyond, 0.0)[1] - band.highest
+    for _ in range(10):
+        farthest = band.limits(band.warns_beyond, 0.0)[1]
+        assert farthest - band.highest <= WIDER * first
+        band = band_of().with_late([farthest] * LATE_TIMES)
 
 
 @given(st.lists(st.floats(-9, 9), max_size=LATE))
