@@ -269,6 +269,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         schema: Schema,
         day: str | None = None,
         earlier: Sequence[Earlier] = (),
+        aside: int = 0,
     ) -> Rows:
         """The rows of a batch, as laws look at them.
 
@@ -277,9 +278,10 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             schema: What they are declared to hold.
             day: The day that they are to be of, in ISO form; None where they are of no one day.
             earlier: The batches that were published before, the newest last.
+            aside: How many rows came with them and were set aside.
         """
         raw = {name: columns[name] for name in schema.names}
-        rows = Rows(raw, schema, self.timezone, day, tuple(earlier))
+        rows = Rows(raw, schema, self.timezone, day, tuple(earlier), aside=aside)
         return lapses.with_lapses(rows, self.lapses)
 
     def remembered(self, rows: Rows, partition: str) -> Earlier:

@@ -17,12 +17,33 @@ FEW = 0.01
 MOST_USUAL = 0.2
 """Largest share of copies that training days may have, so that a copy says anything."""
 TIMES = 3.0
-"""How many times the largest share of training days is beyond all that is usual."""
+"""How many times the largest share, or count, of training days is beyond all that is usual."""
+MORE = 3
+"""How many more than that many times it takes of what is counted, where there were any."""
 
 
 def by_chance(share: float, rows: int) -> float:
     """The largest share that is still chance, where another is usual: three standard errors."""
     return share + 3 * sqrt(share / rows)
+
+
+def still_chance(ever: int) -> float:
+    """How many may be chance, where a training day had others: none, where none had any.
+
+    Args:
+        ever: How many a training day had, at most.
+    """
+    return TIMES * ever + MORE if ever else 0.0
+
+
+def is_more(count: float, ever: int) -> bool:
+    """Whether so many cannot be, where a training day had no more than others.
+
+    Args:
+        count: How many there are.
+        ever: How many a training day had, at most.
+    """
+    return count > still_chance(ever)
 
 
 def days_of(rows: Rows) -> Array | None:

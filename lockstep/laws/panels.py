@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array, Ints, Kind
-from lockstep.columns.plain import counted, show
+from lockstep.columns.plain import counted, listed, show
 from lockstep.laws.cases import coded
+from lockstep.laws.copies import is_more
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import Cell, cells_of
 from lockstep.laws.rows import Rows, TrainingRows
@@ -27,9 +28,8 @@ MOST_THINGS = 5_000
 """Things that a panel has at most."""
 MOST_OFF = 0.02
 """Share of a training day's cells that are empty, or have two rows, at most."""
-TIMES, MORE = 3, 3
-"""How many times as many cells as on any training day, and how many more, are no chance, where
-there were any. Where every day was a whole grid, one is none."""
+_NAMED = 3
+"""Things without a row that a message names."""
 
 
 class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
@@ -59,48 +59,68 @@ class WholeGrid(Law, frozen=True, kw_only=True, tag="whole grid"):
         return f"Each {thing} has one row at each moment of a day, by {time}."
 
     def find(self, rows: Rows) -> Broken | None:
-        """The first day on which more cells are empty, or have two rows, than ever."""
-        thing, time = self.columns
+        """The first day on which more cells are empty, or have two rows, than ever.
+
+        Only of a day are all rows to be there: of a file, that may correct a few, cells that have
+        two are looked at. As many empty cells as rows of the batch were set aside only warn.
+        """
+        thing, _ = self.columns
         for day in _days(rows, coded(rows.values(thing), self.things), self.always):
-            empty, double = day.empty.shape[1], len(day.again)
-            too_empty = is_more(empty, self.empty)
-            if not too_empty and not is_more(double, self.double):
+            empty, double = day.empty if rows.day is not None else 0, len(day.again)
+            is_lost = is_more(empty - rows.aside, self.empty)
+            is_double = is_more(double, self.double)
+            if not is_double and not is_more(empty, self.empty):
                 continue
-            if too_empty:
-                thing_at, moment_at = day.empty[:, 0]
-                at = pd.Timestamp(day.moments[moment_at])
-                told = (
-                    f"{counted(empty, 'cell')} of {day.count:,} {'has' if empty == 1 else 'have'} "
-                    f"no row, such as that of {thing} {show(self.things[thing_at])} at {at:%H:%M} "
-                    f"UTC; on training days {self.empty} at most had none"
-                )
-            else:
-                value = show(rows.columns[thing][day.again[0]])
-                at = pd.Timestamp(rows.columns[time][day.again[0]])
-                told = (
-                    f"{counted(double, 'row')} of {day.count:,} {'is' if double == 1 else 'are'} "
-                    f"the second of one cell, such as that of {thing} {value} at {at:%H:%M} UTC; "
-                    f"on training days {self.double} at most were"
-                )
+            told = self._double(rows, day) if is_double and not is_lost else self._empty(rows, day)
             return Broken(
                 law=self,
                 columns=self.columns,
                 message=f"{self.says} {told}",
                 rows=day.again,
-                strict=self.is_strict,
+                strict=self.is_strict and (is_lost or is_double),
                 numbers={"empty cells": empty, "rows of a cell that has one": double},
             )
         return None
 
+    def _empty(self, rows: Rows, day: _Day) -> str:
+        """What is told of a day with empty cells."""
+        thing, _ = self.columns
+        cells = f"{counted(day.empty, 'cell')} of {day.count:,} {_has(day.empty)} no row"
+        usual = (
+            f"on training days {self.empty} at most had none"
+            if self.empty
+            else "every cell of every training day had one"
+        )
+        aside = f"; {counted(rows.aside, 'row')} {_was(rows.aside)} set aside" if rows.aside else ""
+        if len(day.gone):
+            names = listed((show(self.things[one]) for one in day.gone), _NAMED)
+            it_is = "it is" if len(day.gone) == 1 else "they are"
+            return (
+                f"{thing} {names} {_has(len(day.gone))} no row at all: if {it_is} gone for good, "
+                f"accept that and train anew; {cells}, {usual}{aside}"
+            )
+        name, at = show(self.things[day.gap[0]]), pd.Timestamp(day.gap[1])
+        return f"{cells}, such as that of {thing} {name} at {at:%H:%M} UTC; {usual}{aside}"
 
-def is_more(count: int, ever: int) -> bool:
-    """Whether so many cannot be, where a training day had no more than others.
+    def _double(self, rows: Rows, day: _Day) -> str:
+        """What is told of a day with cells that have two rows."""
+        thing, time = self.columns
+        count, first = len(day.again), day.again[0]
+        at = pd.Timestamp(rows.columns[time][first])
+        usual = f"{self.double} at most were" if self.double else "none was"
+        return (
+            f"{counted(count, 'row')} of {day.count:,} {'is' if count == 1 else 'are'} the second "
+            f"of one cell, such as that of {thing} {show(rows.columns[thing][first])} at "
+            f"{at:%H:%M} UTC; on training days {usual}"
+        )
 
-    Args:
-        count: How many there are.
-        ever: How many a training day had, at most.
-    """
-    return count > (TIMES * ever + MORE if ever else 0)
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +129,21 @@ class _Day:
 
     Attributes:
         count: How many there are.
-        moments: The moments.
-        empty: Things and moments, as places among all, of those without a row: 2 by cells.
+        empty: How many of them have no row.
+        gap: The thing and the moment of the first one without; of no meaning where none is.
+        gone: The things that are always there and have no row at all.
         again: Positions of the rows whose cell has another one before them.
     """
 
     count: int
-    moments: Array
-    empty: Ints
+    empty: int
+    gap: tuple[int, Any]
+    gone: Ints
     again: Ints
 
     @classmethod
     def of(cls, things: Ints, moments: Array, positions: Ints, always: int = 0) -> _Day:
-        """The cells of some rows.
+        """The cells of some rows, in memory that grows with these, not with the cells.
 
         Args:
             things: Which thing each row is of.
@@ -130,15 +152,22 @@ class _Day:
             always: How many things, the first ones, are always there.
         """
         those = np.unique(things)
-        if 2 * np.searchsorted(those, always) >= always:
-            those = np.union1d(those, np.arange(always))
-        row = np.searchsorted(those, things)
-        at, times = pd.factorize(moments)
-        is_there = np.zeros((len(those), len(times)), dtype=bool)
-        is_there[row, at] = True
-        thing, moment = np.nonzero(~is_there)
-        again = pd.Series(row * len(times) + at).duplicated().to_numpy()
-        return cls(is_there.size, times, np.stack([those[thing], moment]), positions[again])
+        gone = np.setdiff1d(np.arange(always), those)
+        if 2 * len(gone) > always:
+            gone = gone[:0]  # a day of other rows
+        those = np.union1d(those, gone)
+        times, at = np.unique(moments, return_inverse=True)
+        cells = np.searchsorted(those, things) * len(times) + at
+        filled, size = np.unique(cells), len(those) * len(times)
+        gaps = np.flatnonzero(filled != np.arange(len(filled)))
+        thing, moment = divmod(int(gaps[0]) if len(gaps) else len(filled) % size, len(times))
+        return cls(
+            count=size,
+            empty=size - len(filled),
+            gap=(int(those[thing]), times[moment]),
+            gone=gone,
+            again=positions[pd.Series(cells).duplicated().to_numpy()],
+        )
 
 
 def _days(rows: Rows, things: Ints, always: int) -> Iterator[_Day]:
@@ -224,7 +253,7 @@ def _panel(training: TrainingRows, column: str) -> Panel | None:
             return None
         day = _Day.of(things[one], moments.places[one], one)
         days[np.unique(things[one])] += 1
-        found.append((sizes[1], day.empty.shape[1], len(day.again), day.count))
+        found.append((sizes[1], day.empty, len(day.again), day.count))
     several, empty, double, count = np.array(found).T
     if np.any(np.maximum(empty, double) > MOST_OFF * count):
         return None

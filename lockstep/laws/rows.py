@@ -47,6 +47,7 @@ class Rows:
         day: The day that the rows are to be of, in ISO form; None where they are of no one day.
         earlier: The batches that were published before, the newest last.
         later: Those that were published of later days, the next one first: a day may come late.
+        aside: How many rows came with them and were set aside, so that laws do not see them.
     """
 
     columns: Columns
@@ -55,6 +56,7 @@ class Rows:
     day: str | None = None
     earlier: tuple[Earlier, ...] = ()
     later: tuple[Earlier, ...] = ()
+    aside: int = 0
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

@@ -17,9 +17,10 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted
+from lockstep.laws.copies import is_more
 from lockstep.laws.glance import as_numbers, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.panels import MOST_OFF, is_more, panel_of
+from lockstep.laws.panels import MOST_OFF, panel_of
 from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_STEPS = 8
@@ -39,12 +40,10 @@ MOVING = 0.2
 one, would not agree with, at least: or it is no shift that makes them agree."""
 GRAIN = 1e-6
 """Of the range of the training rows, by how much two that agree differ at most: digits."""
-_MINUTE = 60_000_000
-"""Microseconds."""
-
-
 MOST_EMPTY = 4
 """Cells of things and moments for each row, at most, that are looked at."""
+_MINUTE = 60_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True)

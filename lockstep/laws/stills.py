@@ -15,6 +15,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import show
+from lockstep.laws.copies import still_chance
 from lockstep.laws.glance import as_numbers, number_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.panels import panel_of
@@ -27,8 +28,6 @@ MOST_RESTS = 100
 MOVING = 0.25
 """Share of rows with a value at which things do not rest, at least: one that begins to stand still
 at any moment would be told at so many."""
-TIMES, MORE = 3, 3
-"""How many times as many moments as on any training day, and how many more, are no chance."""
 GRAIN = 1e-6
 """Of the range of the training rows, what numbers differ by at least that are not the same: rests
 are told with the digits of single precision, and 0 as a ten-millionth."""
@@ -62,7 +61,7 @@ class Still(Law, frozen=True, kw_only=True, tag="still"):
         column, thing, _ = self.columns
         runs = _Runs.of(rows, column, thing, self.grain)
         size = np.where(np.isin(runs.values, self.rests), 0, runs.sizes)
-        still = np.flatnonzero(size > TIMES * self.longest + MORE)
+        still = np.flatnonzero(size > still_chance(self.longest))
         if not len(still):
             return None
         positions = np.concatenate([runs.rows(one) for one in still.tolist()])
@@ -174,7 +173,7 @@ def _still(training: TrainingRows, column: str, thing: str, most: float) -> Stil
     moving = known & ~np.isin(runs.values, rests)
     longest = int(runs.sizes[moving].max(initial=1))
     is_telling = runs.sizes[moving].sum() >= MOVING * runs.sizes[known].sum()
-    if len(rests) > MOST_RESTS or not is_telling or TIMES * longest + MORE > most:
+    if len(rests) > MOST_RESTS or not is_telling or still_chance(longest) > most:
         return None
     return Still(
         columns=(column, thing, time),

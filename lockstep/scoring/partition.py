@@ -204,7 +204,8 @@ def ingest_batch(
         ingested = ingest(rows, schema, suite, work.declared.max_quarantined)
         otherwise = partial(_otherwise, live, ingested.columns)
         day = work.partition if work.stream == "daily" else None
-        raw = live.laws.rows(ingested.columns, schema, day)
+        set_aside = ingested.total - ingested.accepted
+        raw = live.laws.rows(ingested.columns, schema, day, aside=set_aside)
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )

@@ -58,8 +58,12 @@ def _day(day: int) -> Columns:
     }
 
 
-def rows(columns: Columns, day: str | None = None) -> Rows:
-    return Rows(columns, SCHEMA, day=day)
+def rows(columns: Columns, day: str | None = None, aside: int = 0) -> Rows:
+    return Rows(columns, SCHEMA, day=day, aside=aside)
+
+
+OWN = str((START + np.timedelta64(DAYS, "D")).astype("datetime64[D]"))
+"""The day after those of training."""
 
 
 def without(columns: Columns, kept: np.ndarray) -> Columns:
@@ -85,7 +89,7 @@ def still(training) -> dict[str, Still]:
 def test_the_houses_and_hours_of_each_day_are_a_grid(grid) -> None:
     assert grid.columns == ("house", "at")
     assert (len(grid.things), grid.always, grid.empty, grid.double) == (HOUSES, HOUSES, 0, 0)
-    assert grid.find(rows(readings(DAYS, 3))) is None
+    assert grid.find(rows(readings(DAYS), OWN)) is None
 
 
 @given(st.integers(0, HOUSES * HOURS - 1))
@@ -93,7 +97,7 @@ def test_a_row_that_is_lost_or_comes_again_is_an_error(grid, row) -> None:
     day = readings(DAYS)
     number = np.arange(len(day["at"]))
     for kept in (number != row, np.append(number, row)):
-        found = grid.find(rows(without(day, kept)))
+        found = grid.find(rows(without(day, kept), OWN))
         assert found is not None
         assert found.strict
     assert found.rows.tolist() == [len(number)]
@@ -102,19 +106,22 @@ def test_a_row_that_is_lost_or_comes_again_is_an_error(grid, row) -> None:
 def test_the_house_and_hour_of_an_empty_cell_are_named(grid) -> None:
     day = readings(DAYS)
     is_lost = (day["house"] == "H4") & (day["at"] == day["at"][14 * HOUSES])
-    found = grid.find(rows(without(day, ~is_lost)))
-    assert "1 cell of 216 has no row, such as that of house 'H4' at 14:00 UTC" in found.message
+    found = grid.find(rows(without(day, ~is_lost), OWN))
+    assert found.message.endswith(
+        "1 cell of 216 has no row, such as that of house 'H4' at 14:00 UTC; every cell of every "
+        "training day had one"
+    )
 
 
 def test_an_hour_that_is_not_there_at_all_leaves_no_cell_empty(grid) -> None:
     day = readings(DAYS)
-    assert grid.find(rows(without(day, day["at"] != day["at"][0]))) is None
+    assert grid.find(rows(without(day, day["at"] != day["at"][0]), OWN)) is None
 
 
 @pytest.mark.parametrize(("houses", "is_found"), [(8, True), (5, True), (4, False)])
 def test_a_house_that_was_there_on_every_day_is_to_be_there(grid, houses, is_found) -> None:
     day = readings(DAYS)
-    found = grid.find(rows(without(day, day["house"] < f"H{houses}")))
+    found = grid.find(rows(without(day, day["house"] < f"H{houses}"), OWN))
     assert (found is not None) == is_found
     if found is not None:
         assert found.numbers["empty cells"] == HOURS * (HOUSES - houses)
@@ -128,9 +135,9 @@ def test_a_house_that_was_not_there_on_one_day_need_not_be(hours) -> None:
     laws = panels.discover(TrainingRows.of(rows(without(columns, ~is_lost))))
     assert [law.always for law in laws] == ([HOUSES - 1] if hours > 1 else [])
     day = readings(DAYS)
-    assert [law.find(rows(without(day, day["house"] != "H4"))) for law in laws] == [None] * len(
-        laws
-    )
+    assert [law.find(rows(without(day, day["house"] != "H4"), OWN)) for law in laws] == [
+        None
+    ] * len(laws)
 
 
 def test_a_house_that_training_did_not_know_may_begin_at_any_hour(grid) -> None:
@@ -138,16 +145,58 @@ def test_a_house_that_training_did_not_know_may_begin_at_any_hour(grid) -> None:
     new = without(day, (day["house"] == "H4") & (day["at"] >= day["at"][14 * HOUSES]))
     new["house"] = np.full(len(new["house"]), "H9", dtype=object)
     both = {name: np.concatenate([day[name], new[name]]) for name in day}
-    assert grid.find(rows(both)) is None
+    assert grid.find(rows(both, OWN)) is None
 
 
 def test_rows_of_another_day_are_no_cells_of_it(grid) -> None:
     day, next_day = readings(DAYS), readings(DAYS + 1)
     some = without(next_day, np.arange(HOUSES * HOURS) < HOUSES + 5)
     both = {name: np.concatenate([day[name], some[name]]) for name in day}
-    own = str((START + np.timedelta64(DAYS, "D")).astype("datetime64[D]"))
-    assert grid.find(rows(both, own)) is None
-    assert grid.find(rows(both)) is not None
+    assert grid.find(rows(both, OWN)) is None
+
+
+def test_of_a_file_only_cells_that_have_two_rows_are_looked_at(grid) -> None:
+    day = readings(DAYS)
+    some = np.arange(0, HOUSES * HOURS, 7)
+    assert grid.find(rows(without(day, some))) is None
+    found = grid.find(rows(without(day, np.append(some, 0))))
+    assert found.strict
+    assert "1 row of 216 is the second of one cell" in found.message
+    assert found.message.endswith("on training days none was")
+
+
+@pytest.mark.parametrize(("aside", "is_strict"), [(0, True), (1, True), (2, False)])
+def test_as_many_empty_cells_as_rows_were_set_aside_only_warn(grid, aside, is_strict) -> None:
+    found = grid.find(rows(without(readings(DAYS), np.arange(HOUSES * HOURS) >= 2), OWN, aside))
+    assert found.strict == is_strict
+
+
+def test_a_cell_of_two_rows_is_an_error_whatever_was_set_aside(grid) -> None:
+    found = grid.find(rows(without(readings(DAYS), np.r_[1, 1 : HOUSES * HOURS]), OWN, 1))
+    assert found.strict
+    assert "second of one cell" in found.message
+
+
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (["H2"], "house 'H2' has no row at all: if it is gone for good, accept that and train"),
+        (["H2", "H7"], "house 'H2', 'H7' have no row at all: if they are gone for good, accept"),
+    ],
+)
+def test_a_house_that_is_gone_is_told_as_such(grid, gone, told) -> None:
+    day = readings(DAYS)
+    found = grid.find(rows(without(day, ~np.isin(day["house"], gone)), OWN))
+    assert told in found.message
+    assert f"; {HOURS * len(gone)} cells of 216 have no row" in found.message
+
+
+def test_cells_are_counted_and_not_laid_out() -> None:
+    count = 300_000  # each at a moment of its own: 90 billion cells
+    things = np.arange(count)
+    found = panels._Day.of(things, things[::-1], things)
+    assert found.empty == count * (count - 1)
+    assert found.gap == (0, 0)
 
 
 @pytest.mark.parametrize(("lost", "is_found"), [(6, False), (7, True)])
@@ -157,7 +206,7 @@ def test_where_training_days_lacked_cells_it_takes_many_more(lost, is_found) -> 
         TrainingRows.of(rows(without(columns, np.arange(len(columns["at"])) != 50)))
     )
     assert law.empty == 1
-    found = law.find(rows(without(readings(DAYS), np.arange(HOUSES * HOURS) >= lost)))
+    found = law.find(rows(without(readings(DAYS), np.arange(HOUSES * HOURS) >= lost), OWN))
     assert (found is not None) == is_found
 
 

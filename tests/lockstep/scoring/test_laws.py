@@ -12,8 +12,9 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.holdings import count
 from lockstep.columns.decode import decode
 from lockstep.laws.bands import Band
-from lockstep.laws.book import discover
+from lockstep.laws.book import Book, discover
 from lockstep.laws.continuity import Continues
+from lockstep.laws.rows import Rows
 from lockstep.scoring.partition import ScoredPartition, Work, score
 
 FIRST = date(2020, 3, 1)
@@ -141,3 +142,19 @@ def test_a_batch_of_no_rows_is_not_judged(live, version) -> None:
     found = scored_day(live, version, FIRST, rows_of(FIRST).head(0))
     assert not found.results["laws"].judged
     assert np.isnan(found.results["laws"].numbers.get("laws", np.nan))
+
+
+def test_laws_are_told_how_many_rows_of_a_batch_were_set_aside(live, version, monkeypatch) -> None:
+    told = []
+    rows = Book.rows
+
+    def spy(*args, **options) -> Rows:
+        told.append(options["aside"])
+        return rows(*args, **options)
+
+    monkeypatch.setattr(Book, "rows", spy)
+    frame = rows_of(FIRST)
+    scored_day(live, version, FIRST, frame)
+    frame.loc[3, "sent_at"] = None  # is refused
+    scored_day(live, version, FIRST, pd.concat([frame, frame[8:10]]))  # and two come twice
+    assert told == [0, 3]
