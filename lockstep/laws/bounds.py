@@ -63,9 +63,15 @@ class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
 
 
 class NotNegative(Glancing, frozen=True, kw_only=True, tag="not negative"):
-    """A number that is often 0, or next to it, and never below."""
+    """A number that is often 0, or next to it, and never below.
+
+    Attributes:
+        least: What is as good as 0, on either side; 0 of a number that comes no nearer than that.
+    """
 
     binds: ClassVar[bool] = False
+
+    least: float = 0.0
 
     @property
     def says(self) -> str:
@@ -76,7 +82,7 @@ class NotNegative(Glancing, frozen=True, kw_only=True, tag="not negative"):
         """See `Law.find`."""
         numbers = glance(rows).numbers(self.columns[0])
         known = int(np.count_nonzero(~np.isnan(numbers)))
-        return _broken(self, rows, numbers < 0, known, self.says)
+        return _broken(self, rows, numbers < -self.least, known, self.says)
 
 
 class Within(Glancing, frozen=True, kw_only=True, tag="within"):
@@ -178,17 +184,25 @@ def discover(training: TrainingRows) -> list[AtMost | Clocks | NotNegative | Wit
         known = numbers[name][np.isfinite(numbers[name])]
         if len(known) and np.ptp(known) > 0 and not grows(numbers[name], training.day_of):
             found.append(_within(name, numbers[name], training))
-        least = NEXT_TO_NONE * float(known.max(initial=0.0))
-        zeros = np.unique(training.day_of[numbers[name] <= least])
-        if not np.any(numbers[name] < 0) and np.count_nonzero(zeros >= 0) >= (
-            TOUCHING * training.days
-        ):
-            found.append(NotNegative(columns=(name,), days=training.days))
+        not_negative = _not_negative(name, numbers[name], training)
+        found += [] if not_negative is None else [not_negative]
     for one in clock_quantities(rows):
         minutes = one.of(rows)
         if np.all(np.abs(minutes[~np.isnan(minutes)]) < 1) and not np.isnan(minutes).all():
             found.append(Clocks(columns=one.columns, days=training.days, minutes=one))
     return found
+
+
+def _not_negative(column: str, numbers: Floats, training: TrainingRows) -> NotNegative | None:
+    known = numbers[np.isfinite(numbers)]
+    least = NEXT_TO_NONE * float(known.max(initial=0.0))
+    zeros = np.unique(training.day_of[numbers <= least])
+    touching = np.count_nonzero(zeros >= 0)
+    if np.any(numbers < 0) or touching < TOUCHING * training.days:
+        return None
+    near = known[(known > 0) & (known <= least)]
+    leaves = bool(np.any(near != np.round(near)))  # what is whole is no remainder of a sum
+    return NotNegative(columns=(column,), days=training.days, least=least if leaves else 0.0)
 
 
 def _within(column: str, numbers: Floats, training: TrainingRows) -> Within:

@@ -4,7 +4,8 @@ A number is tried as what each of some calendars counts on a date, and a constan
 may say the same of all training days: the week of the year by two conventions, and weeks counted
 on. Where these differ, as at the end of the year, training does not tell which one it is, and
 nothing is judged. Other values are tried as names of the days of the week, or of the months. Days
-may begin some hours after midnight, as a bar's do, or where hours are told when they are over.
+may begin some hours after midnight, as a bar's do, or where hours are told when they are over: in
+the middle of the hours at which training parts them.
 """
 
 from __future__ import annotations
@@ -262,17 +263,30 @@ def _law(training: TrainingRows, name: str, time: str) -> Counted | Named | None
     values = training.rows.values(name)
     if not 1 <= len(values.found) <= training.days:
         return None
+    fits = []
     for begins in range(_HOURS):
-        days = _days(training.rows, begins)
-        known = np.flatnonzero((values.places >= 0) & (days.places >= 0))
-        both = np.unique(days.places[known] * len(values.found) + values.places[known])
-        pairs = np.stack(np.divmod(both, len(values.found)))
+        pairs = _pairs(values, _days(training.rows, begins))
         several = len(np.unique(pairs[0]))
         if several < ENOUGH_DAYS or pairs.shape[1] > 2 * several:
             return None  # too few days, or values that change more than once a day
         if pairs.shape[1] == several:
-            return _told(values, days, pairs, (name, time), begins)
-    return None
+            fits.append(begins)
+            if not begins:
+                break
+        elif fits:
+            break
+    if not fits:
+        return None
+    begins = fits[len(fits) // 2]  # as far as can be from rows of either day: one may be late
+    days = _days(training.rows, begins)
+    return _told(values, days, _pairs(values, days), (name, time), begins)
+
+
+def _pairs(values: Values, days: Values) -> Ints:
+    """The place of each day, and of each value that it has: 2 by pairs."""
+    known = np.flatnonzero((values.places >= 0) & (days.places >= 0))
+    both = np.unique(days.places[known] * len(values.found) + values.places[known])
+    return np.stack(np.divmod(both, len(values.found)))
 
 
 def _told(

@@ -31,9 +31,9 @@ from lockstep.laws.bands import (
     with_bands,
 )
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
+from lockstep.laws.copies import is_more
 from lockstep.laws.glance import Glance, dated_columns, glance, number_columns, value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken
-from lockstep.laws.panels import is_more
 from lockstep.laws.rows import Rows, TrainingRows
 
 RARE = 0.01
@@ -106,7 +106,11 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
         )
 
     def find_besides(self, rows: Rows) -> Broken | None:
-        """See `Banded.find_besides`; far more rows that are 0 than ever, as where none is known."""
+        """See `Banded.find_besides`; far more rows that are 0 than ever, as where none is known.
+
+        An error where no training day had 0 in more than `RARE` of its rows: as a code for none.
+        Where one had, such as a day without snow, a season may have it, and it only warns.
+        """
         if self.zeros < 0:
             return None
         for part in days_like(rows, self.size):
@@ -116,14 +120,20 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
             if not is_more(int(count / times), self.zeros):
                 continue
             positions = self.rows_of(part.rows, "zero")
+            alone = (
+                f", as many as {counted(count, 'row')} that come by themselves"
+                if count < len(positions)
+                else ""
+            )
+            usual = self.bands.get("zero")
+            are = "is" if len(positions) == 1 else "are"
             return Broken(
                 law=self,
                 columns=self.columns,
-                message=f"{counted(len(positions), 'row')} of {self.columns[0]} are 0, as many as "
-                f"{counted(count, 'row')} that come by themselves; on training days "
-                f"{self.zeros} at most",
+                message=f"{counted(len(positions), 'row')} of {self.columns[0]} {are} 0{alone}; "
+                f"on training days {self.zeros} at most",
                 rows=positions if part.positions is None else part.positions[positions],
-                strict=self.days >= ENOUGH_DAYS,
+                strict=self.days >= ENOUGH_DAYS and usual is not None and usual.highest <= RARE,
                 numbers={"zero": len(positions) / len(part.rows)},
             )
         return None

@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.columns.plain import show
+from lockstep.columns.plain import counted, show
 from lockstep.laws import known
 from lockstep.laws.cases import Cases
 from lockstep.laws.dependencies import Search
@@ -69,8 +69,8 @@ class Multiple(Glancing, frozen=True, kw_only=True, tag="multiple"):
         """See `Law.says`."""
         column, category = self.columns
         return (
-            f"{column} is never more than {TIMES:g} times as large as any of its {category}, or as "
-            "small"
+            f"{column} is never more than {TIMES:g} times as large as any of its {category}, or "
+            "half as small"
         )
 
     def find(self, rows: Rows) -> Broken | None:
@@ -88,14 +88,19 @@ class Multiple(Glancing, frozen=True, kw_only=True, tag="multiple"):
             law=self,
             columns=self.columns[:1],  # a new number is at fault, whatever its category is
             message=(
-                f"{self.says}: {len(off)} rows are, such as {show(numbers[first])} for "
-                f"{self.cases.told(seen.rows, int(first))}, where training had "
-                f"{show(lowest[first])} to {show(highest[first])}"
+                f"{self.says}: {counted(len(off), 'row')} {'is' if len(off) == 1 else 'are'}, such "
+                f"as {_plain(numbers[first])} for {self.cases.told(seen.rows, int(first))}, where "
+                f"training had {_plain(lowest[first])} to {_plain(highest[first])}"
             ),
             rows=seen.all_positions(is_off),
             strict=self.is_strict and len(off) >= SEVERAL,
             numbers={"rows several times as large or small": float(len(off))},
         )
+
+
+def _plain(number: float) -> str:
+    """A number in a sentence: whole ones without a point."""
+    return show(int(number)) if float(number).is_integer() else show(number)
 
 
 def _is_beyond(numbers: Floats, lowest: Floats, highest: Floats, times: float = TIMES) -> Array:

@@ -146,6 +146,24 @@ def test_days_may_begin_some_hours_after_midnight(begins) -> None:
     assert broken.strict
 
 
+@pytest.mark.parametrize("last", [170, 320, 480])
+def test_a_bar_may_close_later_than_it_ever_did(last) -> None:
+    def evenings(first: date, days: int, last: int) -> Rows:
+        nights = np.repeat(np.arange(days), 2)  # a row at 18:00, and the last one after midnight
+        minutes = np.tile([18 * 60, 24 * 60 + last], days)
+        day = np.datetime64(first, "D") + nights
+        columns = {
+            "id": np.array([str(one) for one in range(2 * days)], dtype=object),
+            "at": day.astype("datetime64[us]") + minutes.astype("timedelta64[m]"),
+            "told": (day.astype(int) + 3) % 7,
+        }
+        return Rows(columns, rows(lambda _: 0).schema, "UTC")
+
+    (law,) = discover(TrainingRows.of(evenings(BEGIN, DAYS, 110)))
+    assert law.begins == 10
+    assert law.find(evenings(BEGIN + timedelta(DAYS), 1, last)) is None
+
+
 def test_a_number_of_two_values_a_day_that_no_hour_parts_is_no_calendar() -> None:
     dates = [BEGIN + timedelta(number) for number in range(DAYS) for _ in range(24)]
     times = np.array(dates, dtype="datetime64[us]")

@@ -643,6 +643,31 @@ def test_a_number_that_comes_as_near_to_0_as_digits_go_is_never_below(least, is_
     assert (("flow",) in laws) == is_law
 
 
+@pytest.mark.parametrize(
+    ("least", "number", "is_broken"),
+    [(1e-7, -3e-8, False), (1e-7, -1e-3, True), (0.0, -3e-8, True)],
+)
+def test_what_single_precision_leaves_below_0_is_not_negative(least, number, is_broken):
+    usage = np.maximum(reports(days=DAYS)["heat"] - 60, least)  # up to about 20
+    laws = [
+        one
+        for one in bounds.discover(training(flow=usage))
+        if isinstance(one, bounds.NotNegative) and one.columns == ("flow",)
+    ]
+    flow = np.where(np.arange(288) < 3, number, reports(DAYS)["heat"])
+    assert bool(broken(laws, batch(flow=flow))) == is_broken
+
+
+def test_a_count_is_below_0_from_one_less_on_however_large_it_is():
+    counts = np.maximum(reports(days=DAYS)["heat"] - 60, 0).round() * 1_000_000 + 1
+    (law,) = [
+        one
+        for one in bounds.discover(training(flow=counts))
+        if isinstance(one, bounds.NotNegative) and one.columns == ("flow",)
+    ]
+    assert law.find(batch(flow=np.where(np.arange(288) < 3, -1.0, 5.0))) is not None
+
+
 @pytest.mark.parametrize(("zeros", "is_found"), [(6, False), (7, True)])
 def test_far_more_rows_that_are_0_than_ever_are_an_error_where_none_is_below(zeros, is_found):
     flow = 1 + np.random.default_rng(0).random(288 * DAYS)
@@ -656,8 +681,19 @@ def test_far_more_rows_that_are_0_than_ever_are_an_error_where_none_is_below(zer
         assert (found is not None) == (is_found and is_law[lowest])
         if found is not None:
             assert found.strict
+            assert found.message == "7 rows of flow are 0; on training days 1 at most"
             assert len(found.rows) == zeros
     assert is_law == {0.0: True, -1.0: False}
+
+
+@pytest.mark.parametrize(("rare", "is_strict"), [(2, True), (3, False)])  # 1 % of 288 rows: 2.88
+def test_more_zeros_are_an_error_where_a_training_day_hardly_had_any(rare, is_strict):
+    flow = 1 + np.random.default_rng(0).random(288 * DAYS)
+    flow[:rare] = 0.0  # of one day, such as the only one without snow
+    (law,) = [one for one in mass.discover(training(flow=flow)) if one.columns == ("flow",)]
+    day = 1 + np.random.default_rng(1).random(288)
+    found = law.find_besides(batch(flow=np.where(np.arange(288) < 40, 0.0, day)))
+    assert found.strict == is_strict
 
 
 @pytest.mark.parametrize(("first", "second"), [("heat", "flow"), ("flow", "heat")])

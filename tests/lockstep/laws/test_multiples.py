@@ -79,9 +79,15 @@ def test_two_rows_that_lost_their_point_are_an_error_that_names_number_and_rows(
 
 
 def test_one_such_row_warns(laws):
-    (found,) = broken(laws, day({of("bus", 1)[0]: 10}))
+    row = of("bus", 1)[0]
+    (found,) = broken(laws, day({row: 10}))
 
+    seats = int(10 * rides(first=DAYS)["seats"][row])
     assert not found.strict
+    assert found.message == (
+        "seats is never more than 2 times as large as any of its kind, or half as small: 1 row is, "
+        f"such as {seats} for kind 'bus', where training had 41 to 61"
+    )
 
 
 def test_a_new_kind_of_thing_may_be_half_as_large_again(laws):
