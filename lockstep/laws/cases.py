@@ -39,7 +39,8 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
         found = [term.values(rows) for term in terms]
         of_row = grouped(rows, terms)
         first = np.full(int(of_row.max(initial=-1)) + 1, -1)
-        first[of_row[::-1]] = np.arange(len(of_row))[::-1]
+        known = np.flatnonzero(of_row >= 0)[::-1]
+        first[of_row[known]] = known  # the last one written is that of the first row
         numbers = np.zeros(len(groups), dtype=np.int64)
         for one in found:
             numbers = numbers * len(one.found) + one.places[first[groups]]
