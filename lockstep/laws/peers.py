@@ -44,6 +44,8 @@ MOST_MOMENTS = 1440
 LEAST_SPREAD = 0.1
 """Of how much a thing usually moves within a day, what it is taken to move at least: on a day
 without sun there is nothing to be told by."""
+ROUNDING = 1e-9
+"""Of what a thing has, what is no move: the mean of equal numbers is off by its last digits."""
 LEAST_MISFIT = 1e-3
 """Share of that, by which any thing may be off: digits of what is read."""
 TELLING = 0.5
@@ -140,14 +142,10 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         those = dict.fromkeys(peer for one in self.sums[place] for peer in one.peers)
         peers = listed([show(self.things[peer]) for peer in those])
         return (
-            f"{column} of {thing} {show(self.things[place])} is {reading.value:.0%} "
-            f"of what it moves by off what {thing} {peers} tell, on training days "
+            f"{column} of {thing} {show(self.things[place])} differs from what {thing} {peers} "
+            f"tell by {reading.value:.0%} of how much it moves in a day; on training days by "
             f"{usual.highest:.0%} at most"
         )
-
-    def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
-        """See `Banded.suspects`; where all of it is another clock, or thing, that of the rows."""
-        return self.columns
 
     def rows_of(self, rows: Rows, name: str) -> Array:
         """See `Banded.rows_of`."""
@@ -216,21 +214,25 @@ def discover(training: TrainingRows) -> list[Alike]:
 def _law(
     training: TrainingRows, column: str, thing: str, things: tuple[Cell, ...], days: list[Floats]
 ) -> Alike | None:
-    """The lines that tell each thing best; None where all have the same at each moment."""
+    """What tells each thing that moves within a day best; None where none is told.
+
+    None, too, where all things have the same at each moment.
+    """
     time = training.rows.schema.event_time
     assert time is not None, "a panel has moments"
     numbers = np.concatenate(days, axis=1)
     if np.all((numbers == numbers[0]) | np.isnan(numbers)):
         return None
     scales = np.nan_to_num(np.sqrt(_mean(np.array([_spread(day) ** 2 for day in days]).T)))
-    sums = sums_of(numbers)
+    moves = scales > ROUNDING * np.nan_to_num(_mean(np.abs(numbers)))
+    sums = tuple(one if own else () for one, own in zip(sums_of(numbers), moves, strict=True))
     if not any(sums):
         return None
     return Alike(
         columns=(column, thing, time),
         days=0,
         things=things,
-        sums=tuple(one if scale else () for one, scale in zip(sums, scales.tolist(), strict=True)),
+        sums=sums,
         scales=tuple(map(short, scales.tolist())),
     )
 

@@ -308,7 +308,8 @@ def test_a_house_that_is_unlike_its_peers_is_named_and_blocks_nothing(alike, cha
     assert not found.strict
     assert found.columns == ("sun", "house", "at")
     assert {*batch.columns["house"][found.rows]} == {"H4"}
-    assert "sun of house 'H4' is" in found.message
+    assert found.message.startswith("sun of house 'H4' differs from what house 'H")
+    assert "% of how much it moves in a day; on training days by" in found.message
 
 
 def test_one_peer_that_is_wrong_moves_no_other_house(alike) -> None:
@@ -336,6 +337,15 @@ def test_without_peers_of_its_own_no_house_is_told_by_others(what) -> None:
     else:
         columns["sun"] = columns["sun"].reshape(-1, HOUSES)[:, 0].repeat(HOUSES)
     assert peers.discover(TrainingRows.of(rows(columns))) == []
+
+
+@pytest.mark.parametrize("step", [1.0, 0.1])
+def test_a_number_that_no_house_moves_within_a_day_is_told_by_no_others(step) -> None:
+    columns = readings(0, DAYS)
+    tariffs = np.random.default_rng(0).integers(1, 60, (DAYS, 1, HOUSES))
+    columns["used"] = (step * tariffs).repeat(HOURS, axis=1).ravel()  # one a day and house
+    found = peers.discover(TrainingRows.of(rows(columns)))
+    assert [law.columns[0] for law in found] == ["sun"]
 
 
 @given(
