@@ -69,7 +69,10 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         return Digests.of(_held(rows, self.moments, self.columns[0]).digests, KEPT)
 
     def find(self, rows: Rows) -> Broken | None:
-        """The rows of moments that hold what they held before; see `Law.find`."""
+        """The rows of moments that hold what they held before; see `Law.find`.
+
+        A file of no day may hold rows of one before on purpose, corrected: that is no error.
+        """
         again = self._most_again(rows)
         if again is None or again.share <= _limit(self.usual, again.size, UNUSUAL):
             return None
@@ -83,7 +86,9 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
             f"that of at most {100 * self.usual:.3g} % was that of one day before: it was not "
             "renewed, or is that of another day",
             rows=np.flatnonzero(np.isin(held.moment_of, held.moments[again.copies])),
-            strict=self.is_strict and again.share > _limit(self.usual, again.size, TOO_MANY),
+            strict=self.is_strict
+            and rows.day is not None
+            and again.share > _limit(self.usual, again.size, TOO_MANY),
             numbers={"values of a day before": count},
         )
 
@@ -96,7 +101,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         return rows.once(("again", self.what), lambda: max(self._again(rows), default=None))
 
     def _again(self, rows: Rows) -> Iterator[_Again]:
-        if days_of(rows) is not None:
+        if rows.day is None and days_of(rows) is not None:
             return
         digests = _held(rows, self.moments, self.columns[0]).digests
         for batch in rows.earlier[-WINDOW:]:
@@ -142,6 +147,9 @@ class _Again:
 class _Held:
     """What moments hold, without those that hold the commonest value of their day, or none.
 
+    Of rows that are to be of one day, only its own moments: a feed that is stamped by where an hour
+    ends has a row of the next midnight.
+
     Attributes:
         digests: A digest of each moment and its value.
         moments: Which moments they are.
@@ -160,6 +168,8 @@ def _held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
 def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
     every = moments_at(rows, terms)
     places = rows.values(column).places[every.first]
+    if rows.day is not None and rows.days is not None:
+        places = np.where(rows.days[every.first] == np.datetime64(rows.day), places, -1)
     moments = _uncommon(places)
     of_values = rows.value_digests(column)[places[moments]]
     return _Held(mixed((every.digests[moments], of_values), len(moments)), moments, every.of_row)
@@ -186,12 +196,12 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewe
     first, moments = every.first[is_of_day], every.digests[is_of_day]
     day_of, places = training.day_of[first], training.rows.values(column).places[first]
     sizes = np.bincount(day_of, minlength=training.days)
-    if np.median(_shares(moments, day_of, sizes, 1)) < AGAIN:
+    if np.median(_shares(_numbered(moments), day_of, sizes, 1)) < AGAIN:
         return None
     of_days = (np.flatnonzero(day_of == day) for day in range(training.days))
     kept = np.concatenate([one[_uncommon(places[one])] for one in of_days])
     of_values = training.rows.value_digests(column)[places[kept]]
-    held = mixed((moments[kept], of_values), len(of_values))
+    held = _numbered(mixed((moments[kept], of_values), len(of_values)))
     sizes = np.bincount(day_of[kept], minlength=training.days)
     typical = int(np.median(sizes))
     if typical < ENOUGH_A_DAY:
@@ -220,8 +230,14 @@ def _uncommon(places: Ints) -> Ints:
     return others
 
 
-def _shares(digests: Array, day_of: Ints, sizes: Ints, lag: int) -> Floats:
-    """The share of each day's digests that the day so many days before has; 0 of days of none."""
-    number = np.unique(digests, return_inverse=True)[1] * (len(sizes) + WINDOW + 1)
-    again = np.isin(number + day_of, number + day_of + lag)
+def _numbered(digests: Array) -> Ints:
+    """A small number for each digest, alike where they are."""
+    found: Ints = np.unique(digests, return_inverse=True)[1]
+    return found
+
+
+def _shares(numbers: Ints, day_of: Ints, sizes: Ints, lag: int) -> Floats:
+    """The share of each day's numbers that the day so many days before has; 0 of days of none."""
+    of_days = numbers * (len(sizes) + WINDOW + 1) + day_of
+    again = np.isin(of_days, of_days + lag)
     return np.bincount(day_of[again], minlength=len(sizes)) * (sizes > 0) / np.maximum(sizes, 1)

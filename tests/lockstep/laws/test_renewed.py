@@ -25,6 +25,7 @@ SCHEMA = Schema(
     ),
 )
 DAYS, TODAY = 30, 40
+DAY = "2021-02-10"  # today
 HOUSES = np.array(["H1", "H2", "H3"], dtype=object)
 
 
@@ -94,7 +95,7 @@ def test_a_day_that_is_new_breaks_nothing(laws, earlier):
 @pytest.mark.parametrize("column", ["used", "sun", "warmth"])
 @pytest.mark.parametrize("before", [1, 2, 14])
 def test_a_column_of_a_day_before_is_an_error(laws, earlier, column, before):
-    rows = Rows(as_on(TODAY - before, column), SCHEMA, earlier=earlier)
+    rows = Rows(as_on(TODAY - before, column), SCHEMA, day=DAY, earlier=earlier)
 
     found = laws[column].find(rows)
 
@@ -103,6 +104,36 @@ def test_a_column_of_a_day_before_is_an_error(laws, earlier, column, before):
     assert found.columns[0] == column
     assert f"on day {TODAY - before};" in found.message
     assert [name for name, law in laws.items() if law.find(rows)] == [column]
+
+
+def test_a_file_of_no_day_may_hold_one_before_corrected(laws, earlier):
+    rows = Rows(as_on(TODAY - 1, "used"), SCHEMA, earlier=earlier)
+
+    found = laws["used"].find(rows)
+
+    assert found is not None
+    assert not found.strict
+
+
+def ending(day: int) -> Columns:
+    """The readings of a day by where hours end: the last ones are stamped with the next day."""
+    both = readings(day, 2)
+    return {name: one[len(HOUSES) : (24 + 1) * len(HOUSES)] for name, one in both.items()}
+
+
+def test_rows_of_the_next_midnight_are_none_of_the_day(book, laws):
+    yesterday = Rows(ending(TODAY - 1), SCHEMA, day="2021-02-09")
+    before = book.remembered(yesterday, "yesterday")
+    copied = {**ending(TODAY), "used": ending(TODAY - 1)["used"]}
+
+    clean = Rows(ending(TODAY), SCHEMA, day=DAY, earlier=(before,))
+    found = laws["used"].find(Rows(copied, SCHEMA, day=DAY, earlier=(before,)))
+
+    assert laws["used"].looks_at(clean) == len(clean)
+    assert laws["used"].find(clean) is None
+    assert found is not None
+    assert found.strict
+    assert found.numbers["values of a day before"] >= 60  # of 69, without the commonest value
 
 
 def test_what_a_longer_time_ago_was_so_is_new(laws, earlier):
