@@ -5,13 +5,14 @@ before, each value is one that was there, the relation between both holds nearly
 move as much as ever; what gives it away is that they move together an hour off. The changes from
 each moment to the next are correlated, as they are and with one of both some moments late (a cross-
 correlation of differences: Box and Jenkins, "Time Series Analysis", 1970): told is by how much they
-go together better so. By chance alone a correlation is off by one over the root of the changes.
+go together better so. By chance alone a correlation is off by one over the root of the changes,
+without those of 0 of the number that has more of these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain
 from math import sqrt
 from typing import ClassVar
 
@@ -30,12 +31,18 @@ LAGS = (-3, -2, -1, 1, 2, 3)
 """Moments off that are tried."""
 ENOUGH_CHANGES = 15
 """Changes of a day that it takes."""
+ENOUGH_MOVES = 5
+"""Of these, how many it takes of each number that are not 0: two that move once each, some moments
+apart, go together perfectly so; of five in fifteen moments, one of 3,003 choices is as another."""
 ENOUGH_NUMBERS = 20
 """Different numbers of a column that moves."""
 STRONG = 0.8
 """Correlation of changes on the usual day, at least."""
 TOGETHER = 0.95
 """Share of the training days on which two columns go together best as they are, at least."""
+STRONGEST = 4
+"""Pairs of each column, those whose changes are correlated most, of which it is tried what they
+tell: of more that are alike, each tells the same."""
 TELLING = 0.5
 """Share of the training days on which one moment late has to be unusual."""
 UNUSUAL, TOO_MUCH = 0.5, 1.0
@@ -72,7 +79,7 @@ class Alongside(Law, frozen=True, kw_only=True, tag="alongside"):
         if np.isnan(together).any():
             return None
         better = float(together[1:].max() - together[0])
-        chance = 1 / sqrt(np.count_nonzero(~np.isnan(changes).any(axis=1)))
+        chance = _chance(changes)
         if better <= self.usual + UNUSUAL * chance:
             return None
         lag = LAGS[int(together[1:].argmax())]
@@ -107,27 +114,34 @@ def _changes(rows: Rows, terms: tuple[Term, ...], columns: Sequence[str]) -> Flo
     return np.insert(changes, np.repeat(ends, max(LAGS)), np.nan, axis=0)
 
 
-def _correlations(changes: Floats) -> Floats:
+def _correlations(changes: Floats, lags: Sequence[int] = (0, *LAGS)) -> Floats:
     """How columns move together: as they are, and one of two late by each of the lags.
 
     Args:
         changes: Changes by columns, NaN where one is not known.
+        lags: By how many moments the first of two is late; of less than 0, the second.
 
     Returns:
-        Lags, the first of which is 0, by columns by columns: the first of two is late; NaN where
-        one of them has too few changes.
+        Lags by columns by columns; NaN where one of both has too few changes.
     """
     known = ~np.isnan(changes)
     own = np.where(known, changes, 0.0)
     sizes = np.sqrt(np.sum(own * own, axis=0))
     sizes[known.sum(axis=0) < ENOUGH_CHANGES] = np.nan
+    sizes[np.count_nonzero(own, axis=0) < ENOUGH_MOVES] = np.nan
     scale = np.maximum(np.outer(sizes, sizes), 1e-300)
     found = []
-    for lag in (0, *LAGS):
+    for lag in lags:
         late, early = max(lag, 0), max(-lag, 0)
         size = max(len(own) - abs(lag), 0)
         found.append(own[late : late + size].T @ own[early : early + size] / scale)
     return np.array(found)
+
+
+def _chance(changes: Floats) -> float:
+    """What chance does to a correlation of changes, of which those of 0 tell nothing."""
+    moves = np.count_nonzero(np.nan_to_num(changes), axis=0)
+    return 1 / sqrt(int(moves.min()))
 
 
 def discover(training: TrainingRows) -> list[Alongside]:
@@ -166,34 +180,42 @@ def _of(
     terms: tuple[Term, ...], names: Sequence[str], changes: Sequence[Floats]
 ) -> Iterator[Alongside]:
     """The laws of columns of the same moments: of each the pair that tells most."""
-    every = np.array([_correlations(one) for one in changes])  # days by lags by columns by columns
-    known = np.count_nonzero(~np.isnan(every[:, 0]), axis=0)
-    ordered = np.sort(every[:, 0], axis=0)  # what is not known comes last
+    first, second = np.triu_indices(len(names), 1)
+    as_they_are = np.array([_correlations(one, (0,))[0, first, second] for one in changes])
+    known = np.count_nonzero(~np.isnan(as_they_are), axis=0)
+    as_they_are.sort(axis=0)  # what is not known comes last
     middle = np.maximum(known - 1, 0)[None] // 2
-    typical = np.nan_to_num(np.take_along_axis(ordered, middle, axis=0)[0])
-    better = (every[:, 1:] * np.sign(typical)).max(axis=1) - every[:, 0] * np.sign(typical)
-    is_one = (known >= ENOUGH_DAYS) & (np.abs(typical) >= STRONG)
-    is_one &= np.count_nonzero(better < 0, axis=0) >= TOGETHER * known
-    usual = np.maximum(np.where(np.isnan(better), 0.0, better).max(axis=0), 0.0)
+    typical = np.nan_to_num(np.take_along_axis(as_they_are, middle, axis=0)[0])
+    usual, best_so = np.zeros(len(first)), np.zeros(len(first), dtype=np.int64)
+    for one in changes:  # day by day: all lags of all pairs of all days are too many to hold
+        together = np.sign(typical) * _correlations(one)[:, first, second]
+        better = together[1:].max(axis=0) - together[0]
+        usual = np.fmax(usual, better)
+        best_so += better < 0
+    is_one = (known >= ENOUGH_DAYS) & (np.abs(typical) >= STRONG) & (best_so >= TOGETHER * known)
     found = {
         pair: Alongside(
-            columns=(names[pair[0]], names[pair[1]]),
+            columns=(names[first[pair]], names[second[pair]]),
             days=int(known[pair]),
             moments=terms,
             sign=int(np.sign(typical[pair])),
             usual=float(f"{usual[pair]:.4g}"),
         )
-        for pair in combinations(range(len(names)), 2)
-        if is_one[pair]
+        for pair in np.flatnonzero(is_one).tolist()
     }
+    strongest = sorted(found, key=np.abs(typical).__getitem__, reverse=True)
+    of_each = [
+        [pair for pair in strongest if place in (first[pair], second[pair])][:STRONGEST]
+        for place in range(len(names))
+    ]
     telling = {
-        pair: (_telling(law, changes, pair), abs(float(typical[pair])))
-        for pair, law in found.items()
+        pair: (_telling(found[pair], changes, (first[pair], second[pair])), abs(typical[pair]))
+        for pair in {*chain.from_iterable(of_each)}
     }
     kept = {
         max(own, key=telling.__getitem__)
-        for place in range(len(names))
-        if (own := [pair for pair in found if place in pair and telling[pair][0] >= TELLING])
+        for pairs in of_each
+        if (own := [pair for pair in pairs if telling[pair][0] >= TELLING])
     }
     yield from (found[pair] for pair in sorted(kept))
 
@@ -206,6 +228,6 @@ def _telling(law: Alongside, changes: Sequence[Floats], pair: tuple[int, int]) -
         late[1:, 0] = one[:-1, pair[0]]
         together = law.sign * _correlations(late)[:, 0, 1]
         if not np.isnan(together).any():
-            chance = UNUSUAL / sqrt(np.count_nonzero(~np.isnan(late).any(axis=1)))
-            told.append(together[1:].max() - together[0] > law.usual + chance)
+            limit = law.usual + UNUSUAL * _chance(late)
+            told.append(together[1:].max() - together[0] > limit)
     return float(np.mean(told)) if told else 0.0

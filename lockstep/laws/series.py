@@ -120,6 +120,6 @@ def _moments_of_rows(training: TrainingRows, time: str) -> tuple[Term, ...]:
     panel = panel_of(training)
     if panel is not None:
         return (Term(panel.column), clock)
-    moments = grouped_by_day(training.rows, (clock,))
-    known = moments[moments >= 0]
-    return (clock,) if len(known) == int(known.max(initial=-1)) + 1 else ()
+    moments = training.rows.values(time)  # in UTC: in autumn an hour comes twice by the clock
+    known = np.count_nonzero(moments.places >= 0)
+    return (clock,) if known == len(moments.found) else ()

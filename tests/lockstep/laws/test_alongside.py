@@ -1,5 +1,7 @@
 """Two numbers move together at the same moments, not some moments off."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.alongside import LAGS, Alongside, discover
+from lockstep.laws import alongside
+from lockstep.laws.alongside import LAGS, STRONGEST, Alongside, discover
 from lockstep.laws.book import Book
 from lockstep.laws.book import discover as discover_all
 from lockstep.laws.rows import Rows, TrainingRows
@@ -96,6 +99,76 @@ def test_of_few_moments_nothing_is_told(laws):
 
     assert laws["warmth", "felt"].looks_at(rows) == 0
     assert laws["warmth", "felt"].find(missing) is None
+
+
+@pytest.mark.parametrize("moves", [1, 4, 5])
+def test_of_a_calm_day_nothing_is_told(laws, moves):
+    steps = np.arange(HOURS) // 4
+    calm = {**hours(), "warmth": 9 + np.minimum(steps, moves) / 2}
+    calm["felt"] = late(calm["warmth"], 2)
+
+    found = laws["warmth", "felt"].find(Rows(calm, SCHEMA))
+
+    assert laws["warmth", "felt"].looks_at(Rows(calm, SCHEMA)) == (HOURS if moves == 5 else 0)
+    assert (found is not None) == (moves == 5)
+
+
+def test_changes_of_0_tell_nothing_of_what_chance_does():
+    changes = np.array([[1.0, 2.0], [0.0, 1.0], [2.0, 3.0], [0.0, 4.0], [np.nan, 1.0], [1.0, 1.0]])
+
+    assert alongside._chance(changes) == pytest.approx(3**-0.5)
+
+
+def many(count: int) -> tuple[Schema, Columns]:
+    """Numbers all of which go with how warm it is."""
+    names = [f"felt_{number}" for number in range(count)]
+    schema = Schema("Hour", (*SCHEMA, *(Field(name, "float") for name in names)))
+    columns, generator = hours(0, DAYS), np.random.default_rng(0)
+    felt = {name: columns["warmth"] + generator.normal(0, 0.4, DAYS * HOURS) for name in names}
+    return schema, {**columns, **felt}
+
+
+def test_of_many_numbers_that_go_alike_the_strongest_pairs_of_each_are_tried(monkeypatch):
+    schema, columns = many(12)
+    tried, telling = [], alongside._telling
+
+    def counted(law, changes, pair):
+        tried.append(pair)
+        return telling(law, changes, pair)
+
+    monkeypatch.setattr(alongside, "_telling", counted)
+    found = discover(TrainingRows.of(Rows(columns, schema)))
+
+    assert {*schema.names} - {name for law in found for name in law.columns} == {"id", "at", "wind"}
+    assert len(tried) <= 15 * STRONGEST
+
+
+def test_the_pairs_of_many_numbers_are_looked_at_day_by_day():
+    schema, columns = many(60)
+    training = TrainingRows.of(Rows(columns, schema))
+    terms = alongside.terms_of_columns(training, "at")["felt_0"]
+    names = [name for name in schema.names if name.startswith("felt_")]
+    changes = [
+        alongside._changes(training.rows.take(training.day_of == day), terms, names)
+        for day in range(DAYS)
+    ]
+
+    tracemalloc.start()
+    laws = [*alongside._of(terms, names, changes)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    of_all_lags = DAYS * len((0, *LAGS)) * len(names) ** 2 * 8  # bytes
+    assert laws
+    assert peak < of_all_lags / 2
+
+
+def test_the_hour_that_an_autumn_day_has_twice_hides_no_moments():
+    days = hours(0, DAYS)
+    days["at"] = days["at"] + (np.datetime64("2021-10-10") - np.datetime64("2021-01-01"))
+    laws = discover(TrainingRows.of(Rows(days, SCHEMA, "Europe/Berlin")))  # 31 October: 25 hours
+
+    assert {name for law in laws for name in law.columns} == {"warmth", "felt", "wet"}
 
 
 def test_series_of_several_things_do_not_run_into_each_other():
