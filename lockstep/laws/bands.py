@@ -388,8 +388,8 @@ class Banded(Law, frozen=True, kw_only=True):
         """Positions of the rows that put a statistic outside of its band; none where all do."""
         return np.empty(0, dtype=np.int64)
 
-    def is_told(self, name: str, rows: Rows) -> bool:
-        """Whether rows are enough to tell a statistic that is outside of its band."""
+    def is_told(self, one: Standing, rows: Rows) -> bool:
+        """Whether a statistic that is beyond its limits says something, by the rows of its day."""
         return True
 
     def find_besides(self, rows: Rows) -> Broken | None:
@@ -441,10 +441,10 @@ class Banded(Law, frozen=True, kw_only=True):
         """
         found: dict[str, Standing] = {}
         for part in days_like(rows, self.size):
-            for one in self.stand(part):
-                farther = one.name not in found or one.share > found[one.name].share
-                if farther and (one.share <= 1 or self.is_told(one.name, part.rows)):
-                    found[one.name] = one
+            told = [
+                one for one in self.stand(part) if one.share <= 1 or self.is_told(one, part.rows)
+            ]
+            found |= {one.name: one for one in told if _is_farther(one, found)}
         return list(found.values())
 
     def stand(self, part: Part) -> list[Standing]:
@@ -481,12 +481,16 @@ class Banded(Law, frozen=True, kw_only=True):
     def strayed(self, rows: Rows) -> dict[str, float]:
         """What a batch tells of the statistics that are outside of the band of the training days.
 
+        Of several days, that of the one on which a statistic is nearest to its limits.
+
         Args:
             rows: The batch.
         """
-        return {
-            one.name: short(one.reading.value) for one in self.standings(rows) if one.is_outside
-        }
+        found: dict[str, Standing] = {}
+        for part in days_like(rows, self.size):
+            outside = [one for one in self.stand(part) if one.is_outside]
+            found |= {one.name: one for one in outside if _is_farther(one, found)}
+        return {name: short(one.reading.value) for name, one in found.items()}
 
     @property
     def digest(self) -> str:
@@ -502,11 +506,16 @@ class Banded(Law, frozen=True, kw_only=True):
         """The statistic of a day that is farthest outside of its band, if any is unusual."""
         worst: tuple[tuple[bool, float], Standing] | None = None
         for one in self.stand(part):
-            if one.share > 1 and self.is_told(one.name, part.rows):
+            if one.share > 1 and self.is_told(one, part.rows):
                 rank = (one.band.is_impossible(one.band.beyond(one.reading)), one.share)
                 if worst is None or rank > worst[0]:
                     worst = (rank, one)
         return worst
+
+
+def _is_farther(one: Standing, found: Mapping[str, Standing]) -> bool:
+    """Whether a statistic is nearer to its limits than on the days that were looked at before."""
+    return one.name not in found or one.share > found[one.name].share
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import listed, show
-from lockstep.laws.bands import Band, Banded, Reading, fitted, short, training_days
+from lockstep.laws.bands import Band, Banded, Reading, Standing, fitted, short, training_days
 from lockstep.laws.cases import coded
 from lockstep.laws.glance import as_numbers, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken
@@ -48,6 +48,9 @@ ROUNDING = 1e-9
 """Of what a thing has, what is no move: the mean of equal numbers is off by its last digits."""
 LEAST_MISFIT = 1e-3
 """Share of that, by which any thing may be off: digits of what is read."""
+CLEARLY = 2.0
+"""How many times as far outside of its band as what cannot be a thing has to be: shade, dirt and
+repairs part things that go alike, each now and then, and training has seen few of these."""
 TELLING = 0.5
 """Share of training days on which a thing that is one moment late has to be unusual."""
 
@@ -105,6 +108,10 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         column, thing, _ = self.columns
         numbers = numbers_of(rows, column, thing, self.things)
         return {} if numbers is None else self.misfits(numbers, self.judged)
+
+    def is_told(self, one: Standing, rows: Rows) -> bool:
+        """See `Banded.is_told`; what is farther off by far than what else would block."""
+        return one.band.beyond(one.reading) > CLEARLY * one.band.blocks_beyond
 
     def find(self, rows: Rows) -> Broken | None:
         """See `Banded.find`; nothing that cannot be."""

@@ -22,7 +22,15 @@ import numpy as np
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.schema import MADE
-from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
+from lockstep.laws.bands import (
+    Band,
+    Banded,
+    Reading,
+    Standing,
+    days_like,
+    fitted,
+    training_days,
+)
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import (
     QUARTERS,
@@ -107,14 +115,14 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             for one in means.readings(what, self.labels, effects, of_hours=self.category is None)
         )
 
-    def is_told(self, name: str, rows: Rows) -> bool:
+    def is_told(self, one: Standing, rows: Rows) -> bool:
         """See `Banded.is_told`; a level by values of enough hours, within and without."""
         seen = glance(rows)
-        if name.startswith(_MISSING):
-            return self._is_no_chance(name, seen)
+        if one.name.startswith(_MISSING):
+            return self._is_no_chance(one.name, seen)
         if seen.rows.hours is None:
             return True
-        label = name.removeprefix(_LEVEL)
+        label = one.name.removeprefix(_LEVEL)
         is_in = Segments(self.category, self.labels).codes(seen) == self.labels.index(label)
         is_known = ~seen.missing(self.columns[0])
         return all(
