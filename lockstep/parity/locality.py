@@ -230,8 +230,12 @@ def _subject(
 
 
 def _contiguous(values: Array) -> Array:
-    """Numbers side by side, as a batch has them: NumPy rounds others in another way."""
-    return values if values.dtype == object else np.ascontiguousarray(values)
+    """Numbers side by side, as a batch has them: NumPy rounds others in another way.
+
+    So it does with one number that was taken backward, though it calls that contiguous.
+    """
+    is_side_by_side = values.dtype == object or values.strides == (values.itemsize,)
+    return values if is_side_by_side else values.copy()
 
 
 def _chunks(rows: Array) -> Iterator[Array]:

@@ -54,6 +54,11 @@ def test_rows_of_their_own_are_the_same_in_any_company(build: Build, voyages: Co
     assert {one.column for one in found.compared} >= {"hour", "load", "port_known", "late"}
 
 
+def test_rows_are_laid_out_as_those_of_a_batch_are(build: Build, voyages: Columns) -> None:
+    found = found_of(build, voyages, "return np.full(len(cargo), float(cargo.strides[0]))")
+    assert found.ok, found.summary
+
+
 @pytest.mark.parametrize("rows", [1, 2, 9, 44, 45, 46, 52, 53, 1_000])
 def test_every_row_is_computed_again_whatever_their_number(
     build: Build, voyages: Columns, rows: int
