@@ -41,6 +41,8 @@ MOST = float(np.log(1_000))
 """Largest surprise of a row, in nats: what is rarer is not known to be."""
 LEAST = 0.1
 """Surprise up to which a column is as good as looked up, in nats."""
+TWO_MONTHS = 60
+"""Training days that it takes: in a month, what goes with what may be the timetable's of it."""
 OUT_OF_DATE = 0.1
 """How much more half of a training surprises the other than every other day does, in nats."""
 _SEGMENTED = 3
@@ -247,7 +249,7 @@ def discover(training: TrainingRows) -> list[Surprise]:
         training: The training rows.
     """
     of_days = training_days(training)
-    if not of_days:
+    if len(of_days) < TWO_MONTHS:
         return []
     search = _Search(training.rows, Days(training.day_of, of_days))
     names = columns_of_names(training)

@@ -21,7 +21,7 @@ SCHEMA = Schema(
         Field("gate", "int"),  # goes with nothing
     ),
 )
-ROWS, DAYS, AIRLINES, TYPES, MAKERS = 600, 40, 5, 15, 3
+ROWS, DAYS, AIRLINES, TYPES, MAKERS = 600, 60, 5, 15, 3
 
 
 def flights(first: int = 0, days: int = DAYS, favoured: int = 0) -> Columns:
@@ -70,6 +70,10 @@ def test_what_tells_how_likely_a_column_is_is_found(laws) -> None:
     told = {law.columns[0]: {*law.columns[1:]} for law in laws}
     assert told["made"] == {"airline", "seats"}
     assert "gate" not in told
+
+
+def test_a_month_does_not_tell_what_the_next_timetable_has() -> None:
+    assert discover(TrainingRows.of(Rows(flights(days=31), SCHEMA))) == []
 
 
 @pytest.mark.parametrize("first", range(DAYS, DAYS + 30))
