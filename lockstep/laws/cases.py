@@ -8,7 +8,7 @@ import numpy as np
 from lockstep.columns.kinds import Ints
 from lockstep.laws.lookups import Cell, cells_of, shown
 from lockstep.laws.rows import Rows, Values
-from lockstep.laws.terms import Term, grouped
+from lockstep.laws.terms import Term, first_of, grouped
 
 
 class Cases(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +37,7 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
             The cases, and the group that each of them is.
         """
         found = [term.values(rows) for term in terms]
-        of_row = grouped(rows, terms)
-        first = np.full(int(of_row.max(initial=-1)) + 1, -1)
-        known = np.flatnonzero(of_row >= 0)[::-1]
-        first[of_row[known]] = known  # the last one written is that of the first row
+        first = first_of(grouped(rows, terms))
         numbers = np.zeros(len(groups), dtype=np.int64)
         for one in found:
             numbers = numbers * len(one.found) + one.places[first[groups]]

@@ -21,7 +21,7 @@ from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Part, Term, grouped, grouped_by_day, told
+from lockstep.laws.terms import Part, Term, first_of, grouped, grouped_by_day, told
 
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
@@ -217,7 +217,7 @@ class Search:
         if not kept.any() or len(np.unique(among[kept])) > _MOST_GROUPS * kept.sum():
             return []
         matrix = self._matrix[kept]
-        first = matrix[_first(among[kept])]
+        first = matrix[first_of(among[kept])[among[kept]]]
         differ = (matrix != first) & (matrix >= 0) & (first >= 0)
         few = differ.mean(axis=0) <= _MOST_IN_SAMPLE
         few &= (matrix != matrix[0]).any(axis=0)
@@ -320,13 +320,6 @@ def _paired(groups: Array, others: Array) -> Array:
     numbers = groups * (int(others.max(initial=0)) + 1) + others
     found[known] = pd.factorize(numbers[known])[0]
     return found
-
-
-def _first(groups: Array) -> Array:
-    """The first row of each row's group."""
-    first = np.empty(int(groups.max(initial=-1)) + 1, dtype=np.int64)
-    first[groups[::-1]] = np.arange(len(groups))[::-1]
-    return first[groups]
 
 
 def days_broken(groups: Array, places: Array, day_of: Array, *, missing: bool = True) -> int:

@@ -34,7 +34,7 @@ from lockstep.laws.earlier import mixed
 from lockstep.laws.glance import value_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped_by_day, told
+from lockstep.laws.terms import Term, first_of, grouped_by_day, told
 
 ENOUGH_A_DAY = 10
 """Records that a usual day has at least."""
@@ -147,14 +147,11 @@ def _records(rows: Rows, determinants: tuple[Term, ...], joined: tuple[str, ...]
 def _find(rows: Rows, determinants: tuple[Term, ...], joined: tuple[str, ...]) -> _Records:
     groups = grouped_by_day(rows, determinants)
     values = [rows.values(name) for name in joined]
-    size = int(groups.max(initial=-1)) + 1
-    first = np.full(size, -1)
-    of_any = np.flatnonzero(groups >= 0)[::-1]
-    first[groups[of_any]] = of_any  # the last one written is that of the first row
+    first = first_of(groups)
     found = np.flatnonzero(first >= 0)
     known = np.sum([one.places[first[found]] >= 0 for one in values], axis=0)
     found = found[2 * known > len(joined)]
-    number = np.full(size + 1, -1)  # the last one is that of rows of no group
+    number = np.full(len(first) + 1, -1)  # the last one is that of rows of no group
     number[found] = np.arange(len(found))
     first = first[found]
     digests = mixed(

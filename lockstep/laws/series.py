@@ -17,7 +17,7 @@ from lockstep.laws.earlier import digests_of, mixed
 from lockstep.laws.glance import number_columns
 from lockstep.laws.panels import panel_of
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped_by_day
+from lockstep.laws.terms import Term, first_of, grouped_by_day
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,7 @@ def moments_at(rows: Rows, terms: tuple[Term, ...]) -> Moments:
 
 def _moments(rows: Rows, terms: tuple[Term, ...]) -> Moments:
     of_row = grouped_by_day(rows, terms)
-    first = np.full(int(of_row.max(initial=-1)) + 1, -1)
-    known = np.flatnonzero(of_row >= 0)[::-1]
-    first[of_row[known]] = known  # the last one written is that of the first row
+    first = first_of(of_row)
     digests = mixed((_of_term(rows, term, first) for term in terms), len(first))
     return Moments(of_row, first, digests)
 

@@ -18,7 +18,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted
 from lockstep.laws.copies import is_more
-from lockstep.laws.glance import as_numbers, number_columns
+from lockstep.laws.glance import as_numbers, grain_of, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.panels import MOST_OFF, panel_of
 from lockstep.laws.rows import Rows, TrainingRows
@@ -38,8 +38,6 @@ AGREE = 0.98
 MOVING = 0.2
 """Share of pairs that the other column's value of the same moment, or the column's own of the other
 one, would not agree with, at least: or it is no shift that makes them agree."""
-GRAIN = 1e-6
-"""Of the range of the training rows, by how much two that agree differ at most: digits."""
 MOST_EMPTY = 4
 """Cells of things and moments for each row, at most, that are looked at."""
 _MINUTE = 60_000_000
@@ -162,7 +160,7 @@ def discover(training: TrainingRows) -> list[Shifted]:
         name: as_numbers(training.rows.columns[name])
         for name in number_columns(training.rows.schema)
     }
-    grains = {name: grain for name, one in numbers.items() if (grain := _grain(one))}
+    grains = {name: grain for name, one in numbers.items() if (grain := grain_of(one))}
     longest = min(MOST_STEPS, int(LONGEST * moments))
     tried = (
         _law(training, series, columns, steps, grains[columns[0]])
@@ -211,12 +209,6 @@ def _shifted(
             and _agreeing(one, there[first], grain) <= apart
         ):
             yield first, second
-
-
-def _grain(numbers: Floats) -> float:
-    """By how much two numbers that agree differ at most; 0 of a column that never moves."""
-    known = numbers[np.isfinite(numbers)]
-    return float(f"{GRAIN * np.ptp(known):.3g}") if len(known) else 0.0
 
 
 def _agreeing(one: Floats, other: Floats, grain: float) -> float:

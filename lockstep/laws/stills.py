@@ -16,7 +16,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import show
 from lockstep.laws.copies import still_chance
-from lockstep.laws.glance import as_numbers, number_columns
+from lockstep.laws.glance import as_numbers, grain_of, number_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.panels import panel_of
 from lockstep.laws.rows import Rows, TrainingRows
@@ -28,9 +28,6 @@ MOST_RESTS = 100
 MOVING = 0.25
 """Share of rows with a value at which things do not rest, at least: one that begins to stand still
 at any moment would be told at so many."""
-GRAIN = 1e-6
-"""Of the range of the training rows, what numbers differ by at least that are not the same: rests
-are told with the digits of single precision, and 0 as a ten-millionth."""
 LONGEST = 0.5
 """Of the moments of a day, those that it takes to tell, at most."""
 
@@ -158,9 +155,7 @@ def _still(training: TrainingRows, column: str, thing: str, most: float) -> Stil
     """
     time = training.rows.schema.event_time
     assert time is not None, "a panel has moments"
-    numbers = as_numbers(training.rows.columns[column])
-    numbers = numbers[np.isfinite(numbers)]
-    grain = float(f"{GRAIN * np.ptp(numbers):.3g}") if len(numbers) else 0.0
+    grain = grain_of(as_numbers(training.rows.columns[column]))
     if not grain:
         return None
     runs = _Runs.of(training.rows, column, thing, grain)

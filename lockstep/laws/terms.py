@@ -94,6 +94,18 @@ def grouped_by_day(rows: Rows, terms: tuple[Term, ...]) -> Array:
     return rows.once(("by day", terms), lambda: _parted(rows, grouped(rows, terms)))
 
 
+def first_of(groups: Array) -> Array:
+    """The first row of each group: int64, -1 for a group without any.
+
+    Args:
+        groups: The group of each row, a small number; -1 for none.
+    """
+    first = np.full(int(groups.max(initial=-1)) + 1, -1)
+    known = np.flatnonzero(groups >= 0)[::-1]
+    first[groups[known]] = known  # the last one written is that of the first row
+    return first
+
+
 def _parted(rows: Rows, groups: Array) -> Array:
     days = rows.days
     if days is None:

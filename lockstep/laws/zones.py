@@ -30,6 +30,7 @@ from lockstep.laws.earlier import Earlier
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import MOST_ENTRIES, ROWS_AN_ENTRY, Cell, cells_of
 from lockstep.laws.rows import Rows, TrainingRows, Values
+from lockstep.laws.terms import first_of
 
 Form = Literal["hours", "minutes", "seconds", "+hh:mm", "+hhmm", "name"]
 _MOST_SINGLES = 24
@@ -305,9 +306,8 @@ def _different(*codes: Ints) -> tuple[Ints, Ints]:
     numbers = np.zeros(len(codes[0]), dtype=np.int64)
     for one in codes:
         numbers = numbers * (int(one.max(initial=-1)) + 2) + one + 1
-    of_row, found = pd.factorize(numbers)
-    first = np.empty(len(found), dtype=np.int64)
-    first[of_row[::-1]] = np.arange(len(numbers))[::-1]
+    of_row = pd.factorize(numbers)[0]
+    first = first_of(of_row)
     return np.array([one[first] for one in codes]), of_row
 
 
