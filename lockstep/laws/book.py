@@ -15,6 +15,7 @@ from lockstep.laws import (
     approximate,
     bounds,
     calendars,
+    caps,
     combinations,
     compositions,
     continuity,
@@ -58,6 +59,7 @@ from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.calendars import Counted, Named
+from lockstep.laws.caps import Uncapped
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
@@ -148,6 +150,7 @@ AnyLaw = (
     | Surprise
     | Together
     | Twins
+    | Uncapped
     | Unsorted
     | UsualHours
     | WholeGrid
@@ -168,6 +171,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (joined.discover, "values"),
     (renewed.discover, "values"),
     (volume.discover, "lapses"),
+    (caps.discover, "values"),
     (panels.discover, "values"),
     (hours.discover, "values"),
     (moments.discover, "values"),

@@ -12,7 +12,9 @@ from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
 from lockstep.laws.rows import Rows, Values
 
-Part = Literal["value", "hour", "time of day", "hour of the day", "clock offset"]
+Part = Literal[
+    "value", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
+]
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -21,8 +23,8 @@ class Term(msgspec.Struct, frozen=True):
     Attributes:
         column: The field.
         part: Its value; of an event time the hour that it is in, or the time of day, or the hour
-            of that (a number), by the clock of the time zone; or the hours by which this clock is
-            ahead of UTC then, which differ with daylight saving.
+            of that or the minute of this (numbers), by the clock of the time zone; or the hours by
+            which this clock is ahead of UTC then, which differ with daylight saving.
     """
 
     column: str
@@ -57,6 +59,9 @@ class Term(msgspec.Struct, frozen=True):
         time_of_day: Array = times - times.astype("datetime64[D]")
         if self.part == "time of day":
             return time_of_day
+        if self.part == "minute of the hour":
+            minutes: Array = np.floor(time_of_day / np.timedelta64(1, "m")) % 60
+            return minutes  # NaN where it is not known
         hours = time_of_day / np.timedelta64(1, "h")
         return np.floor(hours)  # NaN where it is not known
 

@@ -34,8 +34,8 @@ _HALF = 0.55
 had 60 % of a usual day's flights and more."""
 _TWICE = 1.8
 """Times the usual rows above which a day has the rows of several."""
-_SEGMENTS = 50
-"""Values of a column by which rows are parted into segments."""
+_SEGMENTS = 60
+"""Values of a column by which rows are parted into segments: as many as an hour has minutes."""
 _LEAST_EXPECTED = 10.0
 """Rows that a segment has by its smallest share on a training day, so that fewer say anything: of
 a batch, and of the largest training day, or its share is known of too few rows."""
@@ -113,7 +113,7 @@ class RowsADay(Law, frozen=True, kw_only=True):
 
 
 class RowsASegment(Law, frozen=True, kw_only=True):
-    """Each value of a column, or each hour of the day, has its share of a day's rows.
+    """Each value of a column, or each hour of the day, or minute, has its share of a day's rows.
 
     Attributes:
         term: What parts the rows.
@@ -258,6 +258,7 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
     ]
     if training.has_days and schema.event_time is not None:
         terms.append(Term(schema.event_time, "hour of the day"))
+        terms.append(Term(schema.event_time, "minute of the hour"))
     few = [term for term in terms if 1 < len(term.values(rows).found) <= _SEGMENTS]
     bunches = bunches_of(training)
     has_quarters = training.has_days and schema.event_time is not None

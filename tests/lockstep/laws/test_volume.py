@@ -102,6 +102,21 @@ def test_a_city_or_an_hour_that_is_gone_is_an_error(segments) -> None:
     assert segments["hour of the day of at"].find(batch(56, 200, at=at)).strict
 
 
+def test_a_minute_of_the_hour_that_is_gone_is_an_error() -> None:
+    def by_the_minute(columns: Columns) -> Columns:
+        minute = np.where(np.arange(len(columns["at"])) % 5 == 0, 59, np.arange(len(columns["at"])))
+        return {**columns, "at": columns["at"] + (minute % 60).astype("timedelta64[m]")}
+
+    laws = discover(TrainingRows.of(Rows(by_the_minute(calls(0, [200] * 30)), SCHEMA)))
+    (law,) = [one for one in laws if isinstance(one, RowsASegment) and "minute" in one.term.says]
+    rows = Rows(by_the_minute(calls(56, [200])), SCHEMA)
+    assert law.find(rows) is None
+    last = law.term.values(rows).found[law.term.values(rows).places] == 59
+    broken = law.find(rows.take(~last))
+    assert broken.strict
+    assert "have 59.0 as minute of the hour of at" in broken.message
+
+
 def test_a_number_of_a_few_that_is_gone_is_an_error() -> None:
     def seats(columns: Columns) -> Columns:
         return {**columns, "number": columns["number"] % 7 * 50}
