@@ -48,6 +48,7 @@ PARTS = (
     "hotels",
     "meters",
     "turbines",
+    "bakeries",
     "peers",
 )
 

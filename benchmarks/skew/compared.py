@@ -22,6 +22,7 @@ from benchmarks.skew.data import delivery_of, same_rows
 from benchmarks.skew.faults import Fault, Half
 from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
+from benchmarks.skew.outages import OUTAGE_FAULTS
 from benchmarks.skew.peers.batches import CLEAN, Batches, yesterday_of
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.tables import Table
@@ -30,7 +31,7 @@ from benchmarks.skew.workers import carry_out
 
 Alarms = Mapping[str, Sequence[str]]
 """Columns that a tool alarms on, by delivery."""
-_LEFT_OUT = frozenset((*ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS))
+_LEFT_OUT = frozenset((*ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS, *OUTAGE_FAULTS))
 """Faults that other tools do not get: a day takes the slowest of them two seconds."""
 _QUIET = {
     "DO_NOT_TRACK": "1",

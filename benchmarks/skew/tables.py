@@ -11,13 +11,14 @@ import numpy as np
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_FLIGHTS
-from benchmarks.skew import bookings, purchases, readings, rentals, windfarm
+from benchmarks.skew import bookings, purchases, readings, rentals, shops, windfarm
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
+from benchmarks.skew.outages import OUTAGE_FAULTS
 from benchmarks.skew.shipped import days_between
 from lockstep.project.declaration import PipelineAssets
 
@@ -90,7 +91,14 @@ FLIGHTS = Table(
     ASSETS,
     days_between(FIRST_SCORED, LAST_FLIGHTS),
     date(2013, 4, 16),
-    (*DATA_FAULTS, *LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS, *HELD_OUT_FAULTS),
+    (
+        *DATA_FAULTS,
+        *LATER_FAULTS,
+        *ONCE_HELD_OUT_FAULTS,
+        *LOOKUP_FAULTS,
+        *OUTAGE_FAULTS,
+        *HELD_OUT_FAULTS,
+    ),
 )
 """What the faults were split by halves for."""
 OTHERS = {
@@ -128,6 +136,13 @@ OTHERS = {
         days_between(windfarm.FIRST, windfarm.LAST),
         date(2014, 5, 16),
         windfarm.TURBINE_FAULTS,
+    ),
+    "bakeries": Table(
+        f"Sales of a bakery's shops ({shops.PACKAGE.release})",
+        shops.BAKERIES,
+        days_between(shops.FIRST, shops.LAST),
+        date(2018, 1, 16),
+        shops.BAKERY_FAULTS,
         seen=False,
     ),
 }

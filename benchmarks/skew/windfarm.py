@@ -1,7 +1,7 @@
 """A wind farm as it arrives: its intervals by day, and the faults that are tried on them.
 
 They were thought of from what goes wrong with machines and what is joined to them, before any of
-them was tried; nothing is tuned on them.
+them was tried; what came of them has been looked at since.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ _CLOCK = ("begun_at", "interval_id")
 _POWER = ("power", "efficiency", "share_of_farm")
 _WIND = ("wind", "wind_power", "efficiency", "windier")
 _FARM_ENERGY = ("farm_energy", "share_of_farm")
-_fault = partial(fault_of_data, half="fresh")
+_fault = partial(fault_of_data, half="tuning")
 TURBINE_FAULTS: tuple[DataFault, ...] = (
     # Times.
     _fault("turbines_by_the_clock_of_paris", "begun_at is the clock of Paris, called UTC", _CLOCK,

@@ -4,6 +4,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,9 +19,11 @@ from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
+from benchmarks.skew.outages import OUTAGE_FAULTS
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
+from benchmarks.skew.shops import BAKERY_FAULTS
 from benchmarks.skew.tables import FLIGHTS, OTHERS, TABLES
 from benchmarks.skew.tools import Tool
 from lockstep.checks.results import CheckResult
@@ -94,7 +97,8 @@ def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
 
 
 def test_what_has_been_looked_at_is_tuned_on_and_what_was_written_last_is_of_neither_half() -> None:
-    assert {*LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS} <= {*FLIGHTS.of("tuning")}
+    looked_at = (*LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS, *OUTAGE_FAULTS)
+    assert {*looked_at} <= {*FLIGHTS.of("tuning")}
     assert FLIGHTS.of("fresh") == [*HELD_OUT_FAULTS]
     assert {one.fault.half for one in DATA_FAULTS} == {*HALVES}
 
@@ -124,6 +128,38 @@ def test_a_fault_changes_the_delivery_and_leaves_what_upstream_has(
     if one.fault.name != "pressure_filled_with_norm":  # on this day all pressures are known
         assert not same_rows(changed, before)
     pd.testing.assert_frame_equal(delivery.rows, before)
+
+
+def sales(day: int) -> pd.DataFrame:
+    """What some shops of a bakery sold on a day of March: no number is another one's."""
+    shops = [2, 17, 19, 20, 24, 27, 33, 36, 38, 40, 46]
+    pairs = [(shop, product) for shop in shops for product in (101, 109, 110)]
+    rows = pd.DataFrame(pairs, columns=["shop", "product"])
+    begun = pd.Timestamp(f"2018-03-{day:02}", tz="UTC")
+    keys = rows["shop"].astype(str) + "-" + rows["product"].astype(str)
+    number = np.arange(len(rows))[::-1] * 7.0
+    flags = ("is_holiday", "is_holiday_soon", "is_school_holiday", "is_promoted", "was_promoted")
+    return rows.assign(
+        sale_id=f"{begun:%Y-%m-%d} " + keys,
+        sold_on=begun,
+        weekday=f"{begun:%a}".upper(),
+        **dict.fromkeys(flags, False),
+        rain=np.where(rows["shop"] < 20, 0.5, 2.0),
+        temp=np.where(rows["shop"] < 20, 8.0, 11.0),
+        sold=number + day % 7,
+        sold_day_before=number + (day - 1) % 7,
+        sold_week_before=number + 3.0 * day,
+        sold_on_average=number + 0.5 * day,
+    )
+
+
+@pytest.mark.parametrize("one", BAKERY_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_of_sales_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
+    delivery = Delivery(*(sales(day) for day in (14, 13, 15)))
+    changed = one.change(delivery)
+    assert list(changed.columns) == list(delivery.rows.columns)
+    assert not same_rows(changed, delivery.rows)
+    pd.testing.assert_frame_equal(delivery.rows, sales(14))
 
 
 def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
