@@ -13,6 +13,8 @@ from collections import deque
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from lockstep.serving.lingering import LingeringTransport
+
 _OFFER = re.compile(rb"(?i)(?<=\n)upgrade(?=:)")
 
 
@@ -36,7 +38,12 @@ class BoundedConnection(HttpToolsProtocol):
     head_bytes = 64 * 1024
     fresh_seconds = 1.0
 
+    transport: LingeringTransport
+
+    _begins_behind = False
+    """Whether a head begins somewhere in what came last, behind other requests."""
     _has_asked = False
+    _is_refused = False
     _is_ending = False
     _is_in_head = True
     _since: float | None = None
@@ -47,7 +54,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first head."""
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport(transport, self._is_heard))
         self._unanswered: deque[RequestResponseCycle] = deque()
         self._since = self.loop.time()
         self._look()
@@ -65,9 +72,12 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came, unless the head grows too large with it."""
+        """Read what came, unless the head grows too large with it, or what it asks is refused."""
+        if self.transport.is_lingering:
+            return
+        self._begins_behind = False
         super().data_received(_without_offer(data) if self._is_in_head else data)
-        if self._since is None:
+        if self._since is None or self._begins_behind:
             return
         self._size += len(data)
         if self._size > self.head_bytes and not self.transport.is_closing():
@@ -88,10 +98,16 @@ class BoundedConnection(HttpToolsProtocol):
         self.cycle.keep_alive = False
         return True
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, and hear the rest of it."""
+        self._is_refused = True
+        super().send_400_response(msg)
+
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of a head."""
         super().on_message_begin()
         self._since = self.loop.time()
+        self._begins_behind = self._is_answering
 
     def on_headers_complete(self) -> None:
         """The head is there."""
@@ -102,9 +118,16 @@ class BoundedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """The first of the requests is answered."""
+        """The first of the requests is answered.
+
+        Uvicorn would take more then, and keep what a client sends faster than it is answered.
+        """
         self._unanswered.popleft()
         super().on_response_complete()
+        if self.transport.is_lingering:
+            self.flow.resume_reading()
+        elif self.pipeline:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """The body is there as well; what comes now is another head."""
@@ -120,6 +143,12 @@ class BoundedConnection(HttpToolsProtocol):
                 self.loop.call_later(left, super().shutdown)
                 return
         super().shutdown()
+
+    def _is_heard(self) -> bool:
+        """Whether nothing is on its way of a request that has its answer."""
+        if self._is_refused:
+            return False
+        return not self._has_asked or not (self.cycle.response_complete and self.cycle.more_body)
 
     @property
     def _is_answering(self) -> bool:

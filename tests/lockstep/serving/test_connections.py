@@ -75,10 +75,42 @@ def test_a_head_of_a_second_request_that_does_not_arrive_ends_the_connection(por
     assert told.count(b"HTTP/1.1") == 1
 
 
+def test_a_head_that_follows_many_requests_is_not_taken_for_a_large_one(port: int) -> None:
+    many = 2_000
+    told = read(connected(port, b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n" * many, b"GET /pi"))
+
+    assert told.count(b"HTTP/1.1 200") == many
+
+
 def test_a_head_that_is_too_large_is_refused(port: int) -> None:
     line = b"x-more: " + b"x" * 1000 + b"\r\n"
 
     assert read(connected(port, HEAD, line * 70)).startswith(b"HTTP/1.1 400")
+
+
+LARGE = 8_000_000
+"""More bytes than the kernel keeps for a connection on either side."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ([HEAD, b"x-more: " + b"x" * LARGE], 400),
+        ([HEAD, f"content-length: {LARGE}\r\n\r\n".encode(), b" " * LARGE], 413),
+    ],
+    ids=["head", "body"],
+)
+def test_a_client_that_goes_on_to_send_reads_why_it_is_refused(
+    port: int, parts: list[bytes], status: int
+) -> None:
+    assert read(connected(port, *parts)).startswith(f"HTTP/1.1 {status}".encode())
+
+
+def test_a_client_that_never_ends_is_heard_for_a_while_only(port: int) -> None:
+    client = connected(port, HEAD, b"content-length: 10001\r\n\r\n")
+
+    with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        trickle(client, 20)
 
 
 def test_a_body_that_does_not_arrive_is_given_up(port: int) -> None:
@@ -237,14 +269,14 @@ def pour(client: socket.socket, data: bytes) -> None:
         client.sendall(data)
 
 
-def test_a_client_that_reads_nothing_of_its_answers_is_given_up(port: int, body: bytes) -> None:
+def test_a_client_that_reads_nothing_of_its_answers_is_given_up(port: int) -> None:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.connect(("127.0.0.1", port))
     client.settimeout(30)
 
     with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
-        pour(client, post(body))
+        pour(client, b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")
 
 
 class Fresh(BoundedConnection):
