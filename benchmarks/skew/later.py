@@ -252,9 +252,7 @@ LATER_FAULTS: tuple[DataFault, ...] = (
     _later("places_carried_on", "a destination without a place gets that of the row before",
            PLACE, _places_carried_on),
     _later("planes_of_the_flight_number", "the aircraft are those of the same numbers yesterday",
-           PLANE, _planes_of_yesterday, blocks=False,
-           unfound="An airline may fly a number with any aircraft of its fleet: yesterday's is one "
-                   "that today could have had, and the record has no tail number."),
+           PLANE, _planes_of_yesterday, blocks=False),
     _later("planes_of_the_route", "an aircraft not known is that of the row before on its route",
            PLANE, _planes_of_the_route),
     _later("planes_one_off_in_a_block", "the aircraft of 80 rows are one row off", PLANE,

@@ -10,7 +10,7 @@ what they held on one of the days before, on the day that most of them agree wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
@@ -18,14 +18,15 @@ from typing import ClassVar
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.columns.plain import counted
 from lockstep.laws.copies import WINDOW, days_of
 from lockstep.laws.earlier import Digests, mixed
+from lockstep.laws.glance import number_columns
 from lockstep.laws.joined import ENOUGH_A_DAY
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.series import moments_at, terms_of_columns
 from lockstep.laws.terms import Term, told
+from lockstep.laws.things import names_of_things
 
 AGAIN = 0.5
 """Share of the moments of a usual day that the day before had, too, at least."""
@@ -44,7 +45,8 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
     The commonest value of a day is left out: at night the sun gives nothing on any day.
 
     Attributes:
-        moments: The moments, and places if there are some, for each of which there is one value.
+        moments: The moments, and places if there are some, for each of which there is one value; or
+            what names things that come again.
         usual: The largest share of a training day's that had what they had on one day before.
     """
 
@@ -81,7 +83,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{self.columns[0]} of {count:,} of {counted(again.size, 'moment')} (by "
+            message=f"{self.columns[0]} of {count:,} of {again.size:,} (one of each "
             f"{told(self.moments)}) is exactly what it was then on {again.day}; on training days "
             f"that of at most {100 * self.usual:.3g} % was that of one day before: it was not "
             "renewed, or is that of another day",
@@ -176,7 +178,7 @@ def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
 
 
 def discover(training: TrainingRows) -> list[Renewed]:
-    """Find the numbers that are new at each moment of each training day.
+    """Find the numbers that are new at each moment of each training day, or of each thing.
 
     Args:
         training: The training rows.
@@ -186,7 +188,18 @@ def discover(training: TrainingRows) -> list[Renewed]:
         return []
     of_column = terms_of_columns(training, time)
     tried = (_law(training, name, terms) for name, terms in of_column.items())
-    return [law for law in tried if law is not None]
+    of_things = (_law(training, name, things) for name, things in _of_things(training, of_column))
+    return [law for law in (*tried, *of_things) if law is not None]
+
+
+def _of_things(
+    training: TrainingRows, others: Collection[str]
+) -> Iterator[tuple[str, tuple[Term, ...]]]:
+    """The numbers of things that come again, but for others, and what names the things."""
+    names = [one for one in number_columns(training.rows.schema) if one not in others]
+    things = names_of_things(training) if names else ()
+    named = [term.column for term in things]
+    return ((name, things) for name in names if things and name not in named)
 
 
 def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewed | None:
