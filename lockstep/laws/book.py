@@ -44,6 +44,7 @@ from lockstep.laws import (
     ranges,
     relations,
     renewed,
+    runs,
     segments,
     shifts,
     sizes,
@@ -92,6 +93,7 @@ from lockstep.laws.ranges import Ranges
 from lockstep.laws.relations import Relation
 from lockstep.laws.renewed import Renewed
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.runs import ShortRuns
 from lockstep.laws.segments import Segmented
 from lockstep.laws.shifts import Shifted
 from lockstep.laws.sizes import Sizes
@@ -143,6 +145,7 @@ AnyLaw = (
     | RowsASegment
     | Segmented
     | Shifted
+    | ShortRuns
     | Sizes
     | Smooth
     | Still
@@ -189,6 +192,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (order.discover, "lapses"),
     (sorting.discover, "lapses"),
     (stills.discover, "values"),
+    (runs.discover, "values"),
     (ranges.discover, "order"),
     (relations.discover, "order"),
     (formulas.discover, "order"),

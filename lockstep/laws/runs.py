@@ -1,0 +1,197 @@
+"""Runs: a number that has one value at each moment does not keep it for longer than chance lets it.
+
+A gauge that is read as a sum since the morning, a largest value that is never set back, a sensor
+that froze: each gives a value that was there before, over and over. How long a number keeps a value
+is taken to have an exponential tail (Coles, "An Introduction to Statistical Modeling of Extreme
+Values", 2001): of runs that are long already, a share goes on at each moment. Training tells that
+share, and how long its longest run was. A value that a training day had for half of the day, such
+as no rain, is one at which the number rests, and says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import show
+from lockstep.laws.bands import ERROR_RATE
+from lockstep.laws.glance import as_numbers, grain_of
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.panels import panel_of
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.series import in_order, moments_at, terms_of_columns
+from lockstep.laws.terms import Term, told
+
+SELDOM = ERROR_RATE / 100
+"""How often a day has a run that is longer, by chance: there are up to a hundred such numbers."""
+RESTING = 0.5
+"""Share of the moments of a day for which a number keeps a value at which it rests."""
+ENOUGH_RUNS = 100
+"""Runs of training days, of values at which it does not rest, that it takes."""
+ENOUGH = 20
+"""Runs that are the longest, or more that are as long, of which it is told what share goes on."""
+
+
+class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
+    """A number keeps no value for more moments than some, but one at which it rests.
+
+    Attributes:
+        moments: What tells the moments apart, and the places if there are some.
+        grain: What numbers differ by at least that are not the same.
+        rests: The values at which the number rests, in grains.
+        longest: For how many moments a training day kept any other one.
+        most: For how many any is kept at most, but for chance.
+    """
+
+    binds: ClassVar[bool] = False
+
+    moments: tuple[Term, ...]
+    grain: float
+    rests: tuple[float, ...]
+    longest: int
+    most: float
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.columns[0]} does not stay the same from {told(self.moments)} to the next."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Law.find`."""
+        runs = _Runs.of(rows, self.moments, self.columns[0], self.grain)
+        sizes = np.where(np.isin(runs.values, self.rests), 0, runs.sizes)
+        still = np.flatnonzero(sizes > self.most)
+        if not len(still):
+            return None
+        worst = int(sizes.argmax())
+        value = show(rows.columns[self.columns[0]][runs.rows(np.array([worst]))[0]])
+        return Broken(
+            law=self,
+            columns=self.columns,
+            message=f"{self.columns[0]} is {value} for "
+            f"{sizes[worst]} moments in a row (by {told(self.moments)}); on training days for "
+            f"{self.longest} at most, but where it rests: it stands still, or is the sum or the "
+            "largest one so far",
+            rows=runs.rows(still),
+            strict=self.is_strict,
+            numbers={"moments in one place": int(sizes[worst])},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """The runs of moments of one day and place that follow each other with one value.
+
+    Attributes:
+        moment: The moments in order: of a place by time.
+        of_row: Which moment each row is of.
+        starts: Where in the order each run begins.
+        sizes: How many moments each has.
+        values: The value of each, in grains.
+    """
+
+    moment: Ints
+    of_row: Ints
+    starts: Ints
+    sizes: Ints
+    values: Floats
+
+    @classmethod
+    def of(cls, rows: Rows, terms: tuple[Term, ...], column: str, grain: float) -> _Runs:
+        """The runs of a number.
+
+        Args:
+            rows: Some rows.
+            terms: What tells the moments apart.
+            column: The number.
+            grain: What numbers differ by at least that are not the same.
+        """
+        first, begins = rows.once(("begins", terms), lambda: _begins(rows, terms))
+        of_row = moments_at(rows, terms).of_row
+        numbers = np.round(as_numbers(rows.columns[column][first]) / grain)
+        moves = begins.copy()
+        moves[1:] |= numbers[1:] != numbers[:-1]  # what is missing is not the same as anything
+        starts = np.flatnonzero(moves)
+        sizes = np.diff(np.r_[starts, len(first)])
+        return cls(of_row[first], of_row, starts, sizes, numbers[starts])
+
+    def rows(self, runs: Ints) -> Ints:
+        """Positions of the rows of some runs."""
+        ends = self.starts[runs] + self.sizes[runs]
+        pairs = zip(self.starts[runs].tolist(), ends.tolist(), strict=True)
+        moments = np.concatenate([self.moment[start:end] for start, end in pairs])
+        return np.flatnonzero(np.isin(self.of_row, moments))
+
+
+def _begins(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, Array]:
+    """The first row of each moment, in order, and where another place or day begins: bool."""
+    first, ends = in_order(rows, terms)
+    days = rows.days
+    assert days is not None, "there are moments of an event time"
+    begins = np.ones(len(first), dtype=bool)
+    begins[1:] = days[first][1:] != days[first][:-1]
+    begins[ends + 1] = True
+    return first, begins
+
+
+def discover(training: TrainingRows) -> list[ShortRuns]:
+    """Find the numbers that keep no value for long; those of things of a panel: see `stills`.
+
+    Args:
+        training: The training rows.
+    """
+    time = training.rows.schema.event_time
+    if time is None or not training.has_days or training.days < ENOUGH_DAYS:
+        return []
+    panel = panel_of(training)
+    things = set() if panel is None else {panel.column}
+    found = (
+        _law(training, column, terms)
+        for column, terms in terms_of_columns(training, time).items()
+        if any(term.ticks for term in terms) and things.isdisjoint(one.column for one in terms)
+    )
+    return [law for law in found if law is not None]
+
+
+def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> ShortRuns | None:
+    """The law of a number; None where not even one that stands still all day would break it."""
+    rows = training.rows
+    grain = grain_of(as_numbers(rows.columns[column]))
+    if not grain:
+        return None
+    _, begins = rows.once(("begins", terms), lambda: _begins(rows, terms))
+    day = float(np.median(np.diff(np.r_[np.flatnonzero(begins), len(begins)])))
+    runs = _Runs.of(rows, terms, column, grain)
+    known = ~np.isnan(runs.values)
+    rests = np.unique(runs.values[known & (runs.sizes > RESTING * day)])
+    sizes = runs.sizes[known & ~np.isin(runs.values, rests)]
+    if len(sizes) < ENOUGH_RUNS:
+        return None
+    longest = int(sizes.max())
+    a_day = float((sizes == longest).sum()) / training.days
+    most = longest + log(max(a_day / SELDOM, 1)) / log(1 / _going_on(sizes))
+    if most >= day:
+        return None
+    return ShortRuns(
+        columns=(column, *dict.fromkeys(term.column for term in terms)),
+        days=training.days,
+        moments=terms,
+        grain=grain,
+        rests=tuple(rests.tolist()),
+        longest=longest,
+        most=float(f"{most:.4g}"),
+    )
+
+
+def _going_on(sizes: Ints) -> float:
+    """The share of runs that are long already that goes on: of excesses over a threshold.
+
+    With one more on either side (Agresti and Coull, 1998): none of twenty may be one.
+    """
+    from_ = int(np.sort(sizes)[-ENOUGH])
+    further = sizes[sizes >= from_] - from_
+    return float((further.sum() + 1) / (further.sum() + len(further) + 2))

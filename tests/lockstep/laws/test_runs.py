@@ -1,0 +1,89 @@
+"""A number of an hour does not stay the same for longer than chance lets it, but where it rests."""
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws import runs
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.runs import ShortRuns
+
+SCHEMA = Schema(
+    "Hour",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("rain", "float"),  # 0 in most hours
+        Field("damp", "float", optional=True),  # percent, in whole ones
+        Field("flag", "int"),  # the same all day
+    ),
+)
+DAYS = 60
+
+
+def hours(first: int = DAYS, days: int = 1) -> Columns:
+    """Some days of hours, each by itself."""
+    parts = [_day(day) for day in range(first, first + days)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _day(day: int) -> Columns:
+    generator = np.random.default_rng(day)
+    is_wet = (np.arange(24) - generator.integers(24)) % 24 < 8 * (day % 2)
+    return {
+        "id": np.array([f"{day}-{hour}" for hour in range(24)], dtype=object),
+        "at": np.datetime64("2021-01-01", "us") + np.timedelta64(24 * day, "h") + _HOURS,
+        "rain": np.where(is_wet, generator.exponential(5, 24).round() / 100, 0.0),
+        "damp": np.clip(60 + generator.integers(-1, 2, 24).cumsum(), 0, 100).astype(float),
+        "flag": np.full(24, day % 3),
+    }
+
+
+_HOURS = np.arange(24).astype("timedelta64[h]")
+
+
+@pytest.fixture(scope="module")
+def laws() -> dict[str, ShortRuns]:
+    found = runs.discover(TrainingRows.of(Rows(hours(0, DAYS), SCHEMA)))
+    return {law.columns[0]: law for law in found}
+
+
+def with_rain(rain: Array) -> Rows:
+    """A wet day, with other rain."""
+    return Rows({**hours(DAYS + 1), "rain": rain}, SCHEMA)
+
+
+def test_a_number_rests_where_a_day_kept_it(laws) -> None:
+    assert {*laws} == {"rain", "damp"}
+    assert laws["rain"].rests == (0.0,)
+    assert laws["damp"].rests == ()
+
+
+def test_days_like_those_of_training_break_nothing(laws) -> None:
+    later = [Rows(hours(day), SCHEMA) for day in range(DAYS, DAYS + 60)]
+    assert [law.find(rows) for law in laws.values() for rows in later] == [None] * 120
+
+
+def test_rain_that_is_added_up_or_the_largest_so_far_is_an_error(laws) -> None:
+    fallen = np.where(np.arange(24) == 3, 0.07, 0.0)
+    assert laws["rain"].find(with_rain(fallen)) is None
+    for told in (np.cumsum(fallen), np.maximum.accumulate(fallen)):
+        broken = laws["rain"].find(with_rain(told))
+        assert broken.strict
+        assert broken.rows.tolist() == list(range(3, 24))
+        assert "rain is 0.07 for 21 moments in a row" in broken.message
+
+
+def test_what_is_missing_or_rests_is_not_the_same(laws) -> None:
+    assert laws["rain"].find(with_rain(np.zeros(24))) is None
+    assert laws["damp"].find(Rows({**hours(), "damp": np.full(24, np.nan)}, SCHEMA)) is None
+
+
+def test_days_are_looked_at_one_by_one(laws) -> None:
+    columns = hours(DAYS, 2)
+    most = int(laws["damp"].most)
+    columns["damp"][24 - most : 24 + most] = 42.0
+    assert laws["damp"].find(Rows(columns, SCHEMA)) is None
+    columns["damp"][24 : 24 + most + 1] = 42.0
+    assert laws["damp"].find(Rows(columns, SCHEMA)).strict
