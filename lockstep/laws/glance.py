@@ -170,6 +170,14 @@ class Segments:
     column: str | None
     labels: tuple[str, ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Found once: labels are many, and what is made of segments is looked up by them."""
+        return hash((self.column, self.labels))
+
     def codes(self, seen: Glance) -> Ints:
         """The segment of each row: its place among the labels, -1 for none."""
         if self.column is None:

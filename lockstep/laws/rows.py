@@ -16,6 +16,7 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.laws.earlier import Digests, Earlier, digests_of, mixed
 
 Made = TypeVar("Made")
+_NOT_YET: Any = object()
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,9 @@ class Rows:
             what: What it is, told apart from all other things.
             make: Makes it.
         """
-        if what not in self._made:
-            self._made[what] = make()
-        made: Made = self._made[what]
+        made: Made = self._made.get(what, _NOT_YET)  # names may be long, and are digested each time
+        if made is _NOT_YET:
+            made = self._made[what] = make()
         return made
 
     @cached_property

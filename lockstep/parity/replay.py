@@ -89,14 +89,14 @@ def _from_json(
     pipeline: Pipeline, golden: GoldenRecords, version: int | None, alone: int = ALONE
 ) -> Iterator[Comparison]:
     schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
-    texts = [wire_text(record) for record in wire_records(golden.records, fields)]
-    batch = f"[{', '.join(texts)}]"
+    records = wire_records(golden.records, fields)
+    batch = wire_text(records)
     yield _compared(pipeline, golden, version, "in one batch", lambda: [decode_json(batch, schema)])
     if not alone:
         return
-    rows = np.unique(np.linspace(0, max(len(texts) - 1, 0), alone).astype(np.int64))
-    some = replace(golden, trace=golden.trace.take(rows[: len(texts)]))
-    parts = [texts[row] for row in rows[: len(texts)]]
+    rows = np.unique(np.linspace(0, max(len(records) - 1, 0), alone).astype(np.int64))
+    some = replace(golden, trace=golden.trace.take(rows[: len(records)]))
+    parts = [wire_text(records[row]) for row in rows[: len(records)]]
     yield _compared(
         pipeline,
         some,

@@ -470,12 +470,13 @@ def _categories(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[floa
 
 def _shape(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
     quantiles = _quantile_table([*days, day])
-    values = np.unique(quantiles)
-    below = np.array([np.searchsorted(one, values, side="right") for one in quantiles])
-    shares = below / quantiles.shape[1]
-    first, second = np.tril_indices(len(shares), -1)  # each two once
-    distances = np.abs(shares[first] - shares[second]).max(axis=1)
-    return float(distances[1 - len(shares) :].min()), float(distances[: 1 - len(shares)].max())
+    size = len(quantiles)
+    values, places = np.unique(quantiles, return_inverse=True)
+    cells = places.reshape(quantiles.shape) + np.arange(size)[:, None] * len(values)
+    counts = np.bincount(cells.ravel(), minlength=size * len(values)).reshape(size, -1)
+    shares = counts.cumsum(axis=1) / quantiles.shape[1]
+    distances = [np.abs(shares[:at] - shares[at]).max(axis=1) for at in range(1, size)]
+    return float(distances[-1].min()), float(max(one.max() for one in distances[:-1]))
 
 
 def _level(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:

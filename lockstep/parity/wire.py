@@ -35,12 +35,12 @@ def wire_records(columns: Columns, fields: Iterable[Field]) -> list[dict[str, An
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def wire_text(record: dict[str, Any]) -> str:
-    """A record as JSON text.
+def wire_text(records: dict[str, Any] | list[dict[str, Any]]) -> str:
+    """A record, or an array of records, as JSON text.
 
     Python's `json` writes each float in the shortest form that reads back as the same float.
     """
-    return json.dumps(record, ensure_ascii=False)
+    return json.dumps(records, ensure_ascii=False)
 
 
 def wire_table(columns: Columns, fields: Iterable[Field]) -> pa.Table:
