@@ -13,6 +13,7 @@ from lockstep.columns.schema import Schema
 from lockstep.laws import (
     alongside,
     approximate,
+    beside,
     bounds,
     calendars,
     caps,
@@ -58,6 +59,7 @@ from lockstep.laws import (
 from lockstep.laws.alongside import Alongside
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
+from lockstep.laws.beside import Beside
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.calendars import Counted, Named
 from lockstep.laws.caps import Uncapped
@@ -109,6 +111,7 @@ AnyLaw = (
     Alongside
     | Alike
     | AtMost
+    | Beside
     | Clocks
     | Composition
     | Continues
@@ -199,6 +202,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (differences.discover, "order"),
     (segments.discover, "both"),
     (peers.discover, "values"),
+    (beside.discover, "lapses"),
     (shifts.discover, "values"),
     (sizes.discover, "values"),
     (twins.discover, "lapses"),

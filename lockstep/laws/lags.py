@@ -10,7 +10,7 @@ delay", 1976) by differences rather than products, since a day has few hours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
@@ -19,15 +19,14 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.plain import counted, listed
+from lockstep.laws.abreast import Abreast, abreast_of, are_one
 from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
-from lockstep.laws.glance import Segments, categories, glance
+from lockstep.laws.glance import Segments, glance
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.twins import ENOUGH_HOURS, MOST_SEGMENTS, firsts, sensors_of
+from lockstep.laws.twins import ENOUGH_HOURS
 
 LAGS = (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)
 """Hours off that are tried. One hour more or less is often as near."""
-LONGEST = 48
-"""Hours that rows of a day go over at most."""
 IN_STEP = 0.5
 """Share of segments and training days on which a column is nearest in its own hour, at least."""
 TRIED = 4
@@ -45,6 +44,7 @@ class InStep(Banded, frozen=True, kw_only=True, tag="in_step"):
         scales: How far a segment usually is from the others in each of them: a standard deviation.
         category: The column that parts the rows.
         labels: The segments.
+        hourly: Whether they are compared by the hour; else by the moment, of which each has a row.
     """
 
     binds: ClassVar[bool] = False
@@ -54,11 +54,17 @@ class InStep(Banded, frozen=True, kw_only=True, tag="in_step"):
     scales: tuple[float, ...]
     category: str
     labels: tuple[str, ...]
+    hourly: bool = True
 
     @property
     def says(self) -> str:
         """See `Law.says`."""
-        return f"Each {self.category} moves with the others in {listed(self.sensors)} by the hour."
+        sensors = listed(self.sensors)
+        return f"Each {self.category} moves with the others in {sensors} by the {self._step}."
+
+    @property
+    def _step(self) -> str:
+        return "hour" if self.hourly else "moment"
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`; of the segments the one that is nearest in another hour."""
@@ -72,7 +78,7 @@ class InStep(Banded, frozen=True, kw_only=True, tag="in_step"):
         way = "before" if worst.hours > 0 else "after"
         return (
             f"{listed(self.sensors)} where {self.category} is {self.labels[worst.place]} goes with "
-            f"what the others had {counted(abs(worst.hours), 'hour')} {way}: it is nearer to "
+            f"what the others had {counted(abs(worst.hours), self._step)} {way}: it is nearer to "
             f"that by {sqrt(reading.value):.2g} of the usual distance, on training days by "
             f"{sqrt(usual.highest):.2g} at most"
         )
@@ -91,14 +97,32 @@ class InStep(Banded, frozen=True, kw_only=True, tag="in_step"):
         return rows.once(("lag", id(self)), lambda: max(self.lags(rows), default=None, key=_by))
 
     def lags(self, rows: Rows) -> Iterator[Lag]:
-        """How much nearer each segment is in another hour, of those that tell."""
-        hourly = _hourly(rows, Segments(self.category, self.labels), self.sensors)
-        if hourly is None:
+        """How much nearer each segment is at another moment, of those that tell."""
+        told = _told(rows, self.things, self.sensors)
+        if told is None:
             return
+        apart = _apart(told)
         for place in range(len(self.labels)):
-            lag = _lag(place, _apart(hourly, place), np.array(self.scales))
+            lag = self.lag(place, apart, told.shape[2])
             if lag is not None:
                 yield lag
+
+    def lag(self, place: int, apart: Mapping[int, Floats], moments: int) -> Lag | None:
+        """The lag at which a segment is nearest; None where too few moments tell.
+
+        Args:
+            place: Which segment it is.
+            apart: How far segments are from the others, by lag: segments by columns.
+            moments: How many there are.
+        """
+        own = {lag: one[place] for lag, one in apart.items()}
+        by_themselves = ENOUGH_HOURS if self.hourly else moments
+        return _lag(place, own, np.array(self.scales), by_themselves)
+
+    @property
+    def things(self) -> Abreast:
+        """What is held against each other."""
+        return Abreast(Segments(self.category, self.labels), self.hourly)
 
 
 @dataclass(frozen=True)
@@ -121,49 +145,39 @@ def _by(lag: Lag) -> float:
     return lag.reading.value
 
 
-def _hourly(rows: Rows, parted: Segments, sensors: Sequence[str]) -> Floats | None:
-    """What sensors tell: segments by columns by hours, NaN for nothing; None if of no day."""
-    seen = glance(rows)
-    hours = seen.rows.hours
-    if hours is None or parted.column is None:
-        return None
-    places = firsts(rows, parted.column, parted.labels)
-    numbers = [hours[one].astype(np.int64) for one in places]
-    every = np.concatenate(numbers)
-    length = int(np.ptp(every)) + 1 if len(every) else 0
-    if not ENOUGH_HOURS <= length <= LONGEST:
-        return None
-    found = np.full((len(places), len(sensors), length), np.nan)
-    for place, at, own in zip(found, numbers, places, strict=True):
-        place[:, at - every.min()] = [seen.numbers(name)[own] for name in sensors]
-    return found
+def _told(rows: Rows, things: Abreast, sensors: Sequence[str]) -> Floats | None:
+    """What sensors tell: segments by columns by moments, NaN for nothing; None if of no day."""
+    told = [one for name in sensors if (one := things.numbers(rows, name)) is not None]
+    return np.stack(told, axis=1) if told else None
 
 
-def _apart(hourly: Floats, place: int) -> dict[int, Floats]:
-    """How far a segment is from the mean of the others, on the day's average, by lag.
+def _apart(told: Floats) -> dict[int, Floats]:
+    """How far each segment is from the mean of the others, on the day's average, by lag.
 
     Args:
-        hourly: What sensors tell: segments by columns by hours.
-        place: The segment.
+        told: What sensors tell: segments by columns by moments.
 
     Returns:
-        Of each lag the standard deviation of the differences, a column each; NaN where there are
-        too few.
+        Of each lag the standard deviation of the differences: segments by columns; NaN where there
+        are too few.
     """
-    own, others = hourly[place], _mean(np.delete(hourly, place, axis=0))
-    length = own.shape[1]
+    others = _mean_of_others(told)
+    length = told.shape[2]
     found = {}
     for lag in (0, *LAGS):
         late, early = max(lag, 0), max(-lag, 0)
-        found[lag] = _spread(own[:, late : length - early] - others[:, early : length - late])
+        found[lag] = _spread(
+            told[:, :, late : length - early] - others[:, :, early : length - late]
+        )
     return found
 
 
-def _mean(numbers: Floats) -> Floats:
-    """The mean along the first axis of what is known."""
+def _mean_of_others(numbers: Floats) -> Floats:
+    """Of each along the first axis the mean of what is known of all others."""
     known = ~np.isnan(numbers)
-    count = known.sum(axis=0)
-    total = np.where(known, numbers, 0.0).sum(axis=0)
+    values = np.where(known, numbers, 0.0)
+    count = known.sum(axis=0) - known
+    total = np.stack([np.delete(values, one, axis=0).sum(axis=0) for one in range(len(values))])
     found: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return found
 
@@ -171,18 +185,25 @@ def _mean(numbers: Floats) -> Floats:
 def _spread(numbers: Floats) -> Floats:
     """The standard deviation along the last axis of what is known; NaN of too few."""
     known = ~np.isnan(numbers)
-    count = known.sum(axis=1)
+    count = known.sum(axis=-1)
     size = np.maximum(count, 1)
-    mean = np.where(known, numbers, 0.0).sum(axis=1) / size
-    left = np.where(known, numbers - mean[:, None], 0.0)
+    mean = np.where(known, numbers, 0.0).sum(axis=-1) / size
+    left = np.where(known, numbers - mean[..., None], 0.0)
     found: Floats = np.where(
-        count >= ENOUGH_HOURS, np.sqrt((left * left).sum(axis=1) / size), np.nan
+        count >= ENOUGH_HOURS, np.sqrt((left * left).sum(axis=-1) / size), np.nan
     )
     return found
 
 
-def _lag(place: int, apart: dict[int, Floats], scales: Floats) -> Lag | None:
-    """The lag at which a segment is nearest; None where too few hours tell."""
+def _lag(place: int, apart: dict[int, Floats], scales: Floats, by_themselves: int) -> Lag | None:
+    """The lag at which a segment is nearest; None where too few moments tell.
+
+    Args:
+        place: Which segment it is.
+        apart: How far it is from the others, by lag.
+        scales: How far it usually is.
+        by_themselves: How many moments of a day are not as those next to them are.
+    """
     nearer: dict[int, float] = {}
     for lag in LAGS:
         gain = (apart[0] - apart[lag]) / scales
@@ -194,7 +215,7 @@ def _lag(place: int, apart: dict[int, Floats], scales: Floats) -> Lag | None:
     best = max(nearer, key=nearer.__getitem__)
     most = max(nearer[best], 0.0)
     # That of a mean of standard deviations; the variance of a normal one's square is twice as much.
-    chance = 1 / sqrt(2 * ENOUGH_HOURS * len(scales))
+    chance = 1 / sqrt(2 * by_themselves * len(scales))
     return Lag(place, best, Reading(most * most, sqrt(2) * chance * chance))
 
 
@@ -208,37 +229,48 @@ def discover(training: TrainingRows) -> list[InStep]:
     time = training.rows.schema.event_time
     if not days or time is None:
         return []
-    parts = [one for one in categories(training.rows) if len(one.labels) <= MOST_SEGMENTS]
-    return [law for one in parts for law in _of(one, sensors_of(training.rows, one), days, time)]
+    return [
+        law
+        for things, names in abreast_of(training)
+        for law in _of(things, _own(things, names, days), days, time)
+    ]
 
 
-def _of(parted: Segments, names: Sequence[str], days: list[Rows], time: str) -> list[InStep]:
+def _own(things: Abreast, names: Sequence[str], days: Sequence[Rows]) -> list[str]:
+    """The columns in which segments differ on any day."""
+    return [
+        name
+        for name in names
+        if any((one := things.numbers(day, name)) is not None and not are_one(one) for day in days)
+    ]
+
+
+def _of(things: Abreast, names: Sequence[str], days: list[Rows], time: str) -> list[InStep]:
     """The columns of a category each of which tells a lag; all of them together where none does."""
-    if not names:
-        return []
-    hourly = [one for day in days if (one := _hourly(day, parted, names)) is not None]
-    candidates = _candidates(parted, names, hourly, time)
+    told = [one for day in days if (one := _told(day, things, names)) is not None]
+    candidates = _candidates(things, names, told, time)
     telling = [law for law in fitted(candidates, days) if _is_telling(law, days)]
     alone = [law for law in telling if not law.sensors[1:]]
     return alone or telling
 
 
 def _candidates(
-    parted: Segments, names: Sequence[str], hourly: Sequence[Floats], time: str
+    things: Abreast, names: Sequence[str], days: Sequence[Floats], time: str
 ) -> list[InStep]:
     """Laws of the columns that are mostly nearest in their own hour: each, and all together.
 
     Args:
-        parted: The segments.
+        things: The segments.
         names: The columns.
-        hourly: What they tell on each day: segments by columns by hours.
+        days: What they tell on each day: segments by columns by moments.
         time: The event time.
     """
-    apart = [_apart(one, place) for one in hourly for place in range(len(parted.labels))]
+    labels, category = things.parted.labels, things.parted.column
+    apart = [_apart(one) for one in days]
     if not apart:
         return []
-    own = np.array([one[0] for one in apart])
-    others = np.array([[one[lag] for lag in LAGS] for one in apart]).min(axis=1)
+    own = np.concatenate([one[0] for one in apart])
+    others = np.concatenate([np.min([one[lag] for lag in LAGS], axis=0) for one in apart])
     is_told = ~np.isnan(own) & ~np.isnan(others)
     count = np.maximum(is_told.sum(axis=0), 1)
     is_best = np.sum((own < others) & is_told, axis=0) / count >= IN_STEP
@@ -249,7 +281,6 @@ def _candidates(
         if is_one and scale
     ]
     groups = [*((one,) for one in chosen), *([tuple(chosen)] if chosen[1:] else [])]
-    category = parted.column
     assert category is not None, "quarters have no sensors of their own"
     return [
         InStep(
@@ -258,7 +289,8 @@ def _candidates(
             sensors=tuple(name for name, _ in group),
             scales=tuple(scale for _, scale in group),
             category=category,
-            labels=parted.labels,
+            labels=labels,
+            hourly=things.hourly,
         )
         for group in groups
     ]
@@ -268,13 +300,12 @@ def _is_telling(law: InStep, days: Sequence[Rows]) -> bool:
     """Whether a segment that is some hours late is unusual on most training days."""
     told = []
     for day in days:
-        hourly = _hourly(day, Segments(law.category, law.labels), law.sensors)
-        if hourly is None:
-            continue
-        for place in range(len(law.labels)):
-            late = hourly.copy()
+        own = _told(day, law.things, law.sensors)
+        for place in range(len(law.labels) if own is not None else 0):
+            assert own is not None, "its places are looked at"
+            late = own.copy()
             late[place] = np.nan
-            late[place, :, TRIED:] = hourly[place, :, :-TRIED]
-            lag = _lag(place, _apart(late, place), np.array(law.scales))
+            late[place, :, TRIED:] = own[place, :, :-TRIED]
+            lag = law.lag(place, _apart(late), late.shape[2])
             told.append(lag is not None and law.bands[_LAG].share(lag.reading, only_above=True) > 1)
     return bool(told) and float(np.mean(told)) >= TELLING

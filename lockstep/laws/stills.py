@@ -22,7 +22,10 @@ from lockstep.laws.panels import panel_of
 from lockstep.laws.rows import Rows, TrainingRows
 
 AGAIN = 2
-"""Training days on which a value stood still for some moments, from which on things rest at it."""
+"""Training days on which a value stood still, from which on things rest at it."""
+RESTING = 3
+"""Moments for which it stands still then, at least: two next to each other are the same by chance,
+where a number has a thousand values, on some days of a hundred."""
 MOST_RESTS = 100
 """Values at which things rest, at most: where there are more, the number is coarse."""
 MOVING = 0.25
@@ -161,7 +164,7 @@ def _still(training: TrainingRows, column: str, thing: str, most: float) -> Stil
     runs = _Runs.of(training.rows, column, thing, grain)
     day_of = training.day_of[runs.order[runs.starts]]
     known = (day_of >= 0) & ~np.isnan(runs.values)
-    repeated = known & (runs.sizes > 1)
+    repeated = known & (runs.sizes >= RESTING)
     seen = np.unique(np.stack([runs.values[repeated], day_of[repeated]]), axis=1)[0]
     values, days = np.unique(seen, return_counts=True)
     rests = values[days >= AGAIN]

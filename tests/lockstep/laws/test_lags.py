@@ -96,3 +96,26 @@ def test_a_day_of_few_hours_is_not_judged(law, hours) -> None:
     rows = readings(DAYS)
     is_early = rows["at"] < np.datetime64("2020-01-31T05") + np.timedelta64(hours, "h")
     assert law.measure(Rows({name: one[is_early] for name, one in rows.items()}, SCHEMA)) == {}
+
+
+def test_of_a_grid_moments_are_compared_and_not_hours() -> None:
+    def grid(day: int, late: int = 0) -> Columns:
+        chance = np.random.default_rng(day)
+        gusts = chance.normal(0, 1, 72).cumsum()
+        place, moment = (one.ravel() for one in np.indices((len(PLACES), 72)))
+        pressure = gusts[np.maximum(moment - np.where(place == 1, late, 0), 0)]
+        at = np.datetime64("2020-01-01", "us") + np.timedelta64(day, "D")
+        return {
+            "id": np.array([f"{day}-{one}" for one in range(len(place))], dtype=object),
+            "at": at + moment * np.timedelta64(20, "m"),
+            "place": np.array(PLACES, dtype=object)[place],
+            "pressure": pressure + chance.normal(0, 0.2, len(place)),
+        }
+
+    days = [grid(day) for day in range(DAYS)]
+    training = {name: np.concatenate([day[name] for day in days]) for name in days[0]}
+    (law,) = discover(TrainingRows.of(Rows(training, SCHEMA)))
+    assert not law.hourly
+    assert law.find(Rows(grid(DAYS), SCHEMA)) is None
+    broken = law.find(Rows(grid(DAYS, late=3), SCHEMA))
+    assert "where place is shore goes with what the others had 3 moments before" in broken.message

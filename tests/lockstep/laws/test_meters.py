@@ -270,6 +270,15 @@ def test_a_coarse_number_stands_still_by_chance() -> None:
     assert {law.columns[0] for law in stills.discover(TrainingRows.of(rows(columns)))} == {"sun"}
 
 
+def test_two_moments_alike_by_chance_are_no_rest() -> None:
+    columns = readings(0, DAYS)
+    columns["used"] = columns["used"].round(2)
+    of_used = [
+        law for law in stills.discover(TrainingRows.of(rows(columns))) if "used" in law.columns
+    ]
+    assert [law.longest <= 3 and len(law.rests) == 1 for law in of_used] == [True]
+
+
 @pytest.fixture(scope="module")
 def alike(training) -> Alike:
     (law,) = peers.discover(training)
