@@ -48,6 +48,7 @@ from lockstep.laws import (
     runs,
     segments,
     shifts,
+    signs,
     sizes,
     sorting,
     stills,
@@ -98,6 +99,7 @@ from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.runs import ShortRuns
 from lockstep.laws.segments import Segmented
 from lockstep.laws.shifts import Shifted
+from lockstep.laws.signs import BothSigns
 from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
 from lockstep.laws.stills import Still
@@ -112,6 +114,7 @@ AnyLaw = (
     | Alike
     | AtMost
     | Beside
+    | BothSigns
     | Clocks
     | Composition
     | Continues
@@ -184,6 +187,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (combinations.discover, "lapses"),
     (continuity.discover, "lapses"),
     (bounds.discover, "order"),
+    (signs.discover, "values"),
     (forms.discover, "values"),
     (gaps.discover, "values"),
     (known.discover, "lapses"),

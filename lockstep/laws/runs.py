@@ -63,22 +63,22 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
     def find(self, rows: Rows) -> Broken | None:
         """See `Law.find`."""
         runs = _Runs.of(rows, self.moments, self.columns[0], self.grain)
-        sizes = np.where(np.isin(runs.values, self.rests), 0, runs.sizes)
-        still = np.flatnonzero(sizes > self.most)
+        still = np.flatnonzero(runs.sizes > self.most)
+        still = still[~np.isin(runs.values[still], self.rests)]
         if not len(still):
             return None
-        worst = int(sizes.argmax())
+        worst = still[runs.sizes[still].argmax()]
         value = show(rows.columns[self.columns[0]][runs.rows(np.array([worst]))[0]])
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{self.columns[0]} is {value} for "
-            f"{sizes[worst]} moments in a row (by {told(self.moments)}); on training days for "
+            f"{runs.sizes[worst]} moments in a row (by {told(self.moments)}); on training days for "
             f"{self.longest} at most, but where it rests: it stands still, or is the sum or the "
             "largest one so far",
             rows=runs.rows(still),
             strict=self.is_strict,
-            numbers={"moments in one place": int(sizes[worst])},
+            numbers={"moments in one place": int(runs.sizes[worst])},
         )
 
 
