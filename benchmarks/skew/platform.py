@@ -101,7 +101,13 @@ class Platform:
         return pass_gate(self.declared, self.registry, self.store, pointer)
 
     def open_live(self) -> None:
-        """Open the live version once: processes forked later have its libraries already."""
+        """Open the live version once: processes forked later have all libraries already.
+
+        Great Expectations is asked on the first day on which an expectation is not met, and takes
+        longer to load than ten faults to be judged.
+        """
+        import great_expectations  # noqa: F401
+
         self.live.load(self.live.state())
 
     def rows(self, day: date) -> pd.DataFrame:
