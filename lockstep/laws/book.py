@@ -55,6 +55,7 @@ from lockstep.laws import (
     surprise,
     twins,
     volume,
+    zeros,
     zones,
 )
 from lockstep.laws.alongside import Alongside
@@ -107,6 +108,7 @@ from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
+from lockstep.laws.zeros import ZeroTogether
 from lockstep.laws.zones import Offset
 
 AnyLaw = (
@@ -165,6 +167,7 @@ AnyLaw = (
     | WholeGrid
     | Within
     | Written
+    | ZeroTogether
 )
 """Every kind of law: a union, by which stored laws are told apart."""
 FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] = (
@@ -188,6 +191,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (continuity.discover, "lapses"),
     (bounds.discover, "order"),
     (signs.discover, "values"),
+    (zeros.discover, "values"),
     (forms.discover, "values"),
     (gaps.discover, "values"),
     (known.discover, "lapses"),

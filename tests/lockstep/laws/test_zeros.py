@@ -1,0 +1,74 @@
+"""A number that is 0 only where another one is, is not filled with 0 elsewhere."""
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws import zeros
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.zeros import ZeroTogether
+
+SCHEMA = Schema(
+    "Line",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("quantity", "int"),
+        Field("value", "float", optional=True),  # 0 where there is no quantity, but for a row a day
+        Field("points", "int"),  # 0 in half of the rows, whatever they hold
+    ),
+)
+DAYS, ROWS = 30, 200
+
+
+def lines(day: int = DAYS, days: int = 1, **changes: Array) -> Columns:
+    """Lines of receipts of some days; a gift is one that has a quantity and no value."""
+    generator = np.random.default_rng(day)
+    count = days * ROWS
+    of_day = np.repeat(np.arange(day, day + days), ROWS)
+    quantity = generator.integers(1, 5, count) * (generator.random(count) > 0.1)
+    is_gift = np.arange(count) % ROWS == 7
+    return {
+        "id": np.array([f"{day}-{row}" for row in range(count)], dtype=object),
+        "at": np.datetime64("2021-01-01", "us") + of_day.astype("timedelta64[D]"),
+        "quantity": np.where(is_gift, 1, quantity),
+        "value": quantity * 2.5 * ~is_gift,
+        "points": generator.integers(0, 2, count),
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def laws() -> dict[tuple[str, ...], ZeroTogether]:
+    found = zeros.discover(TrainingRows.of(Rows(lines(0, DAYS), SCHEMA)))
+    return {law.columns: law for law in found}
+
+
+def test_numbers_that_are_0_together_are_found_with_what_is_usual(laws) -> None:
+    assert {*laws} == {("value", "quantity"), ("quantity", "value")}
+    assert laws["value", "quantity"].most == 1
+    assert laws["quantity", "value"].most == 0
+
+
+def test_another_day_breaks_nothing(laws) -> None:
+    assert [law.find(Rows(lines(), SCHEMA)) for law in laws.values()] == [None, None]
+
+
+@pytest.mark.parametrize(("share", "is_found"), [(0.01, False), (0.08, True)])
+def test_a_value_that_is_0_in_some_rows_that_have_a_quantity_is_an_error(
+    laws, share, is_found
+) -> None:
+    is_lost = np.random.default_rng(1).random(ROWS) < share
+    day = lines(value=np.where(is_lost, 0.0, lines()["value"]))
+    broken = laws["value", "quantity"].find(Rows(day, SCHEMA))
+    assert (broken is not None) == is_found
+    if broken is not None:
+        assert broken.strict
+        assert (day["value"][broken.rows] == 0).all()
+        assert (day["quantity"][broken.rows] > 0).all()
+
+
+def test_a_value_that_is_missing_is_not_0(laws) -> None:
+    rows = Rows(lines(value=np.full(ROWS, np.nan)), SCHEMA)
+    assert [law.find(rows) for law in laws.values()] == [None, None]
