@@ -22,7 +22,7 @@ from lockstep.laws.dependencies import Search
 from lockstep.laws.glance import glance, value_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped, told
+from lockstep.laws.terms import Term, grouped, in_order, told
 
 ENOUGH_ROWS = 20
 """Gaps that every day has that is judged."""
@@ -96,11 +96,15 @@ def _ordered(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, Ints]:
 
 
 def _order(rows: Rows, groups: Array) -> tuple[Ints, Ints]:
-    time = rows.schema.event_time
-    by_time = () if time is None else (rows.columns[time],)
-    order = np.lexsort((*by_time, groups))
+    by_time = rows.once("by time", lambda: _by_time(rows))
+    order = by_time[in_order(groups[by_time])]
     order = order[groups[order] >= 0]
     return order, groups[order]
+
+
+def _by_time(rows: Rows) -> Ints:
+    time = rows.schema.event_time
+    return np.arange(len(rows)) if time is None else np.argsort(rows.columns[time], kind="stable")
 
 
 def _gaps(missing: Array, order: Ints, groups: Ints) -> tuple[Array, Array]:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, pairwise
 from typing import ClassVar
 
@@ -39,7 +40,7 @@ from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.lookups import MOST_ENTRIES
 from lockstep.laws.quantities import Quantity, clock_quantities, middle, wrapped
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped, told
+from lockstep.laws.terms import Term, grouped, in_order, told
 from lockstep.laws.zones import minutes_to_come
 
 ENOUGH_ROWS = 20
@@ -228,10 +229,11 @@ class _Judged:
         size = int(self.cases.max(initial=-1)) + 1
         case = day_of * size + self.cases
         first = np.unique(case[outside], return_index=True)[1]
-        cases = np.unique(case[known]) // max(size, 1)
+        there = np.zeros((days, size), dtype=bool)
+        there[day_of[known], self.cases[known]] = True
         return (
             (self._but_one(outside, day_of, days), _of_days(day_of[known], days)),
-            (self._but_one(outside[first], day_of, days), _of_days(cases, days)),
+            (self._but_one(outside[first], day_of, days), np.count_nonzero(there, axis=1)),
         )
 
     def all_outside(self, day_of: Ints, days: int) -> Ints:
@@ -326,6 +328,12 @@ class _Target:
     width: float
     slack: float = 0.0
 
+    @cached_property
+    def order(self) -> Ints:
+        """Positions of the rows that have a number, by its size."""
+        order = np.argsort(self.values, kind="stable")
+        return order[np.isfinite(self.values[order])]
+
 
 def discover(training: TrainingRows) -> list[Ranges]:
     """Find the numbers that lie in narrow ranges for each category.
@@ -390,10 +398,10 @@ class _Spans:
 
         Args:
             groups: The group of each row, 0 or more.
-            values: Its number.
+            values: Its number; rows come by its size.
             enough: How many rows it takes.
         """
-        order = np.lexsort((values, groups))
+        order = in_order(groups)
         groups, values = groups[order], values[order]
         starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
         rows = np.diff(np.r_[starts, len(groups)])
@@ -451,6 +459,7 @@ class _Tried:
 def _candidates(search: Search, target: _Target) -> list[tuple[Term, ...]]:
     """Categories in which a number's ranges are narrow, the narrowest first."""
     chosen = np.unique(np.linspace(0, len(search.rows) - 1, _SAMPLE).astype(np.int64))
+    chosen = chosen[np.argsort(target.values[chosen], kind="stable")]
     values = target.values[chosen]
     widths: dict[tuple[Term, ...], float] = {}
 
@@ -477,7 +486,10 @@ def _candidates(search: Search, target: _Target) -> list[tuple[Term, ...]]:
 
 
 def _width(groups: Ints, values: Floats, of_all: float) -> float:
-    """How wide ranges are on average, by that of all rows; 1 where there are too few to tell."""
+    """How wide ranges are on average, by that of all rows; 1 where there are too few to tell.
+
+    Rows come by the size of their numbers.
+    """
     kept = (groups >= 0) & np.isfinite(values)
     if np.count_nonzero(kept) < ENOUGH_ROWS:
         return 1.0
@@ -487,14 +499,27 @@ def _width(groups: Ints, values: Floats, of_all: float) -> float:
     return float(np.average(spans.width(0.0), weights=spans.rows)) / of_all
 
 
-def _try(search: Search, target: _Target, terms: tuple[Term, ...], margin: float) -> _Tried | None:
+def _tried(search: Search, target: _Target, terms: tuple[Term, ...]) -> Iterator[_Tried]:
+    """Ranges of either half of the days with each margin, where they tell anything."""
+    groups, half = grouped(search.rows, terms), search.day_of * 2 // search.days
+    spans = [_spans(groups, target, half == one) for one in (0, 1)]
+    for margin in MARGINS:
+        widened = [_widened(one, target, margin) for one in spans]
+        found = _try(search, target, terms, margin, widened)
+        if found is not None:
+            yield found
+
+
+def _try(
+    search: Search, target: _Target, terms: tuple[Term, ...], margin: float, halves: list[_Spans]
+) -> _Tried | None:
     """Ranges, each half of the days held against those of the other; None if they tell nothing."""
     groups, half = grouped(search.rows, terms), search.day_of * 2 // search.days
     cases, is_outside = np.full(len(groups), -1), np.zeros(len(groups), dtype=bool)
     told_of = would = 0
     for one in (0, 1):
         own = half == one
-        spans = _spans(groups, target, half == 1 - one, margin)
+        spans = halves[1 - one]
         cases[own], is_outside[own] = spans.judge(groups[own], target.values[own])
         dealt = spans.judge(groups[own], target.values[search.order[own]])
         told_of += int(np.count_nonzero(dealt[0] >= 0))
@@ -526,28 +551,27 @@ def _needed(outside: Ints, known: Ints, fewest: float) -> float:
     return of * (highest + FAR * math.hypot(highest - float(np.median(shares)), 3 * chance))
 
 
-def _spans(groups: Ints, target: _Target, kept: Array, margin: float) -> _Spans:
-    """Ranges of some rows, with their margins."""
-    kept = kept & (groups >= 0) & np.isfinite(target.values)
-    spans = _Spans.of(groups[kept], target.values[kept], ENOUGH_ROWS)
+def _spans(groups: Ints, target: _Target, kept: Array) -> _Spans:
+    """Ranges of some rows, without margins."""
+    rows = target.order[(kept & (groups >= 0))[target.order]]
+    return _Spans.of(groups[rows], target.values[rows], ENOUGH_ROWS)
+
+
+def _widened(spans: _Spans, target: _Target, margin: float) -> _Spans:
     return spans.widened(margin, LEAST_WIDTH * target.width, target.slack)
 
 
 def _best(search: Search, target: _Target) -> _Tried | None:
     """The ranges that tell most of a number; None where none tell anything."""
-    tried = (
-        found
-        for terms in _candidates(search, target)
-        for margin in MARGINS
-        if (found := _try(search, target, terms, margin)) is not None
-    )
+    tried = (one for terms in _candidates(search, target) for one in _tried(search, target, terms))
     return min(tried, key=lambda one: one.share, default=None)
 
 
 def _law(search: Search, best: _Tried, days: list[Rows]) -> Ranges | None:
     target = best.target
     columns = dict.fromkeys((*target.quantity.columns, *(term.column for term in best.terms)))
-    spans = _spans(grouped(search.rows, best.terms), target, search.day_of >= 0, best.margin)
+    spans = _spans(grouped(search.rows, best.terms), target, search.day_of >= 0)
+    spans = _widened(spans, target, best.margin)
     cases, groups = Cases.of(search.rows, best.terms, spans.groups)
     places = np.searchsorted(spans.groups, groups)
     counted = best.judged.by_day(search.day_of, search.days)

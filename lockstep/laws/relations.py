@@ -409,7 +409,9 @@ def _fit(target: Floats, terms: list[Floats], day_of: Ints) -> tuple[float, list
         one[known] - (np.bincount(days, weights=one[known]) / size)[days]
         for one in (target, *terms)
     ]
-    gram = np.array([[float(a @ b) for b in within] for a in within])
+    gram = np.empty((len(within), len(within)))
+    for place, one in enumerate(within):
+        gram[place, place:] = gram[place:, place] = [float(one @ other) for other in within[place:]]
     if gram[0, 0] <= 0 or np.any(np.diag(gram) <= 1e-12 * np.abs(gram).max()):
         return None
     weights = np.linalg.lstsq(gram[1:, 1:], gram[1:, 0], rcond=1e-10)[0]
