@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import permutations
 from math import sqrt
 
@@ -54,6 +55,9 @@ TELLING = 0.25
 """Of how much a number varies, what may be left at a step of a curve that tells it."""
 TOLD = 0.5
 """Share of the moments that a curve has to tell."""
+TELLING_DAYS = 0.5
+"""Share of things and training days on which one that is off by as much as it moves within a day
+has to be unusual."""
 LEAST_SCALE = 0.2
 """Of how far a thing is from the others on average, what it is taken to be usually, at least: where
 it is the same at most moments, any difference would be without measure."""
@@ -126,22 +130,28 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`; of each thing."""
         apart = self.apart(rows)
-        if apart is None:
-            return {}
-        off, says = apart
-        least = max(ENOUGH_MOMENTS, ENOUGH_SHARE * off.shape[1])
+        return {} if apart is None else self.readings(*apart)
+
+    def readings(self, off: Floats, says: Floats) -> dict[str, Reading]:
+        """The statistics of each thing of which enough is known.
+
+        Args:
+            off: How far things are from where they usually are: things by moments.
+            says: How much each of these says, 0 for nothing.
+        """
+        count = np.count_nonzero(says, axis=1)
+        far = np.sort(np.where(says > 0, np.abs(off) * says, np.inf), axis=1)
+        lower = far[np.arange(len(far)), (PERSISTENT * count).astype(np.int64)].tolist()
+        levels = middles(off, says).tolist() if self.steady else []
+        best = says.max(axis=1).tolist()
         found = {}
-        for place, label in enumerate(self.labels):
-            is_told = says[place] > 0
-            own, weights = off[place, is_told], says[place, is_told]
-            if len(own) < least:
+        for place, known in enumerate(count.tolist()):
+            if known < max(ENOUGH_MOMENTS, ENOUGH_SHARE * off.shape[1]):
                 continue
-            chance = BY_CHANCE / sqrt(len(own))
-            far = np.sort(np.abs(own) * weights)
-            found[f"{_FAR}{label}"] = Reading(float(far[int(PERSISTENT * len(own))]), chance)
+            chance, label = BY_CHANCE / sqrt(known), self.labels[place]
+            found[f"{_FAR}{label}"] = Reading(lower[place], chance)
             if self.steady:
-                level = _middle(own, weights)
-                found[f"{_LEVEL}{label}"] = Reading(level, chance / float(weights.max()))
+                found[f"{_LEVEL}{label}"] = Reading(levels[place], chance / best[place])
         return found
 
     def apart(self, rows: Rows) -> tuple[Floats, Floats] | None:
@@ -160,8 +170,10 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
         off, others = beside(numbers, turns=self.turns)
         off = off - np.array(self.usual)[:, None]
         off = wrapped(off) if self.turns else off
-        says = 1 / np.hypot(others, np.array(self.scales)[:, None])
-        return np.nan_to_num(off), np.where(np.isnan(off), 0.0, says)
+        known = ~np.isnan(off)
+        says = known / np.hypot(others, np.array(self.scales)[:, None])
+        off[~known] = says[~known] = 0.0
+        return off, says
 
     def numbers(self, rows: Rows) -> Floats | None:
         """What is compared: things by moments, NaN for nothing; None of rows that have no moments.
@@ -233,11 +245,21 @@ def _label(name: str) -> str:
     return name.partition(": ")[2]
 
 
-def _middle(numbers: Floats, weights: Floats) -> float:
-    """The median of numbers by their precisions, the squares of weights (Edgeworth, 1888)."""
-    order = np.argsort(numbers)
-    total = np.cumsum(weights[order] ** 2)
-    return float(numbers[order][np.searchsorted(total, total[-1] / 2)])
+def middles(numbers: Floats, weights: Floats) -> Floats:
+    """The medians of rows of numbers by their precisions, the squares of weights (Edgeworth, 1888).
+
+    Args:
+        numbers: Some rows of numbers.
+        weights: One a number; 0 where it tells nothing.
+    """
+    order = np.argsort(numbers, axis=1)
+    total = np.take_along_axis(weights, order, axis=1)
+    np.cumsum(total * total, axis=1, out=total)
+    place = np.count_nonzero(total < total[:, -1:] / 2, axis=1)
+    found: Floats = np.take_along_axis(numbers, np.take_along_axis(order, place[:, None], 1), 1)[
+        :, 0
+    ]
+    return found
 
 
 def wrapped(degrees: Floats) -> Floats:
@@ -256,7 +278,7 @@ def beside(numbers: Floats, *, turns: bool) -> tuple[Floats, Floats]:
     Returns:
         Both things by moments, NaN where less than two others tell.
     """
-    others = np.stack([np.delete(numbers, place, axis=0) for place in range(len(numbers))], axis=1)
+    others = numbers[_others(len(numbers))]
     known = ~np.isnan(others)
     count = np.count_nonzero(known, axis=0)
     middle = _direction(others, known) if turns else _median(others, count)
@@ -266,6 +288,12 @@ def beside(numbers: Floats, *, turns: bool) -> tuple[Floats, Floats]:
     spread = np.sqrt((away * away).sum(axis=0) / np.maximum(count, 1))
     enough = count >= LEAST_THINGS - 1
     return np.where(enough, off, np.nan), np.where(enough, spread, np.nan)
+
+
+@cache
+def _others(size: int) -> Ints:
+    """Of each of some things the places of all others: one less than there are by things."""
+    return np.array([[one for one in range(size) if one != place] for place in range(size)]).T
 
 
 def _direction(degrees: Floats, known: Array) -> Floats:
@@ -297,7 +325,7 @@ def discover(training: TrainingRows) -> list[Beside]:
         if days and len(things.parted.labels) >= LEAST_THINGS
         for law in _candidates(things, names, days)
     ]
-    return fitted(found, days)
+    return [law for law in fitted(found, days) if _is_telling(law, days)]
 
 
 def _candidates(things: Abreast, names: Sequence[str], days: Sequence[Rows]) -> Iterator[Beside]:
@@ -383,6 +411,40 @@ def _curve(numbers: Floats, others: Floats) -> Curve | None:
     if told < TOLD * len(numbers):
         return None
     return Curve(tuple(map(short, edges.tolist())), tuple(middles))
+
+
+def _is_telling(law: Beside, days: Sequence[Rows]) -> bool:
+    """Whether a thing that is off by as much as it moves within a day is mostly unusual."""
+    things = Abreast(Segments(law.category, law.labels), law.hourly)
+    numbers = [things.numbers(day, law.columns[0]) for day in days]
+    moves = _moves([one for one in numbers if one is not None])
+    told = []
+    for day in days:
+        apart = law.apart(day)
+        if apart is not None:
+            readings = law.readings(apart[0] + moves[:, None], apart[1])
+            shares = (
+                law.bands[name].share(reading, only_above=False)
+                for name, reading in readings.items()
+                if name in law.bands and name.startswith(_FAR)
+            )
+            told += [share > 1 for share in shares]
+    return bool(told) and float(np.mean(told)) >= TELLING_DAYS
+
+
+def _moves(days: Sequence[Floats]) -> Floats:
+    """By how much each thing moves within a day: a standard deviation, usually.
+
+    Args:
+        days: What things have on each day: things by moments, NaN for nothing.
+    """
+    within = [
+        one - _median(one.T, np.count_nonzero(~np.isnan(one), axis=1))[:, None] for one in days
+    ]
+    away = np.concatenate(within, axis=1)
+    known = np.maximum(np.count_nonzero(~np.isnan(away), axis=1), 1)
+    found: Floats = np.sqrt(np.nansum(away * away, axis=1) / known)
+    return found
 
 
 def _with_usual(law: Beside, numbers: Floats) -> Beside:

@@ -6,6 +6,7 @@ away is that it goes with the others some hours off. How far a segment is from t
 others, hour by hour, is compared with how far it is from what they were some hours before or after:
 a matched delay (Knapp and Carter, "The generalized correlation method for estimation of time
 delay", 1976) by differences rather than products, since a day has few hours.
+Of a grid, such as turbines each ten minutes, moments are compared in the place of hours.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.twins import ENOUGH_HOURS
 
 LAGS = (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)
-"""Hours off that are tried. One hour more or less is often as near."""
+"""Hours off that are tried, of a grid moments. One more or less is often as near."""
 IN_STEP = 0.5
 """Share of segments and training days on which a column is nearest in its own hour, at least."""
 TRIED = 4
-"""Hours late that a segment is made to be, to see whether that is told."""
+"""Hours, or moments, late that a segment is made to be, to see whether that is told."""
 TELLING = 0.5
 """Share of segments and training days on which that has to be unusual."""
 _LAG = "nearer in another hour"
