@@ -18,6 +18,7 @@ from lockstep.laws.glance import Glancing, as_numbers, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.quantities import Quantity, clock_quantities
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.turns import begins_at, turn_of
 
 TELLING = 0.02
 """Share of rows that would break a bound if its two columns had nothing to do with each other."""
@@ -89,8 +90,9 @@ class Within(Glancing, frozen=True, kw_only=True, tag="within"):
     """A number that never lies far outside of what training had.
 
     Attributes:
-        lowest: The smallest number of training, less twice the range.
-        highest: The largest number of training, and twice the range more.
+        lowest: The smallest number of training, less twice the range; of a number that goes round
+            the one at which a turn begins.
+        highest: The largest number of training, and twice the range more; or that at which it ends.
         is_filled: Whether a usual day fills much of the range, so that one row so far outside
             cannot be what it was; false of a version that an older Lockstep fitted.
     """
@@ -208,6 +210,11 @@ def _not_negative(column: str, numbers: Floats, training: TrainingRows) -> NotNe
 def _within(column: str, numbers: Floats, training: TrainingRows) -> Within:
     known = numbers[np.isfinite(numbers)]
     lowest, highest = float(known.min()), float(known.max())
+    turn = turn_of(column, training)
+    if turn:
+        begin = begins_at(turn, lowest)
+        days = training.days
+        return Within(columns=(column,), days=days, lowest=begin, highest=begin + turn)
     far = FAR * (highest - lowest)
     filled = np.median(_ranges(numbers, training)) >= FILLED * (highest - lowest)
     return Within(

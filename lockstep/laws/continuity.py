@@ -10,12 +10,13 @@ level. The square of it counts: normal errors become improbable with their squar
 
 Which columns do is searched for, so what is found has to survive the search: hours next to each
 other are alike within days too, and the steps between days are so small as no column of them all
-has by chance (Bonferroni's correction).
+has by chance (Bonferroni's correction). Of directions steps go the shorter way round: see `turns`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
 from statistics import NormalDist
@@ -26,6 +27,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Floats, Ints
 from lockstep.laws.bands import (
+    ERROR_RATE,
     IMPOSSIBLE,
     Band,
     Banded,
@@ -42,8 +44,10 @@ from lockstep.laws.glance import (
     glance,
     number_columns,
 )
-from lockstep.laws.law import ENOUGH_DAYS
+from lockstep.laws.law import ENOUGH_DAYS, Broken
+from lockstep.laws.order import resting
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.turns import around, deviation, means, turn_of, unrolled
 
 WINDOWS = (5, 8)
 """Hours with a value on either side of a step, of which slopes are taken."""
@@ -65,6 +69,10 @@ BETTER = 1.2
 """How many times as telling steps within segments have to be as those of all rows."""
 CALM = 0.5
 """How far slopes lead apart between calm days, by the median of training days."""
+FAR = 20.0
+"""How many times the median step from hour to hour another one is that is a jump: where a counter
+begins anew, or a turbine that stood still turns to a new wind. Numbers that move slowly go ten
+times as far in one hour of some hundred, hardly ever farther."""
 RETURNS = 0.5
 """Standard deviations of a column that a usual step goes at most, where nothing leads: one that
 begins each day anew goes further."""
@@ -81,6 +89,10 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
             before and after it lead in the hours between.
         usual: How far slopes lead apart between calm days.
         longest: Hours between two days at most, for a step to be told.
+        turn: What a turn is of a number that goes round; 0 of others, and of a version that an
+            older Lockstep fitted.
+        jumps: Whether it now and then jumps within a day, so that it may do so between days, or
+            rests at values at which slopes end, such as a battery that is full.
     """
 
     binds: ClassVar[bool] = False
@@ -92,6 +104,8 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
     weights: tuple[float, ...] = ()
     usual: float = 0.0
     longest: float = 0.0
+    turn: float = 0.0
+    jumps: bool = False
 
     @property
     def says(self) -> str:
@@ -106,7 +120,7 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
 
     def ends(self, rows: Rows) -> dict[str, Ends]:
         """Where the number begins and ends in some rows, by segment."""
-        return _ends(rows, self.columns[0], Segments(self.category, self.labels))
+        return _ends(rows, self.columns[0], Segments(self.category, self.labels), self.turn)
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
         """See `Banded.measure`; of two steps the less probable one."""
@@ -120,6 +134,13 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
         """How improbable a step is."""
         times = self._beyond(step) / (step.apart + self.usual)
         return Reading(times * times, 0.0)
+
+    def find(self, rows: Rows) -> Broken | None:
+        """See `Banded.find`; of a number that jumps nothing cannot be."""
+        found = super().find(rows)
+        if found is None or not self.jumps:
+            return found
+        return replace(found, strict=False)
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`; none where no batch next to it is known."""
@@ -149,13 +170,14 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
         for one in (*rows.earlier[-1:], *rows.later[:1]):
             own, other = self.ends(rows), one.ends.get(self.what, {})
             for pair in ((other, own), (own, other)):
-                step = step_between(*pair, self.longest)
+                step = step_between(*pair, self.longest, self.turn)
                 if step is not None:
                     yield step, one
 
     def _beyond(self, step: Step) -> float:
         """How far a step leads elsewhere than slopes do."""
-        return step.size - float(np.dot(self.weights, step.terms))
+        beyond = step.size - np.dot(self.weights, step.terms)
+        return float(around(np.array(beyond), self.turn))
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -183,7 +205,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def step_between(
-    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float
+    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float, turn: float = 0.0
 ) -> Step | None:
     """The step from one batch to another; None if these are not next to each other.
 
@@ -191,8 +213,9 @@ def step_between(
         earlier: Where it begins and ends, by segment.
         later: Where the other does.
         longest: Hours between them at most.
+        turn: What a turn is of a number that goes round; 0 of others.
     """
-    steps = list(_steps_of(earlier, later, longest))
+    steps = list(_steps_of(earlier, later, longest, turn))
     if not steps:
         return None
     size, gap, *leads = np.mean(steps, axis=0).tolist()
@@ -200,40 +223,36 @@ def step_between(
 
 
 def _steps_of(
-    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float
+    earlier: Mapping[str, Ends], later: Mapping[str, Ends], longest: float, turn: float
 ) -> Iterator[tuple[float, ...]]:
     """The step of each segment: its size, the gap, and where slopes lead; see `Step`."""
     for label in earlier.keys() & later.keys():
         one, other = earlier[label], later[label]
         gap = other.first_hours[0] - one.last_hours[-1]
         if 0 < gap <= longest:
-            before = (_slope(one.last_hours[-size:], one.last[-size:]) for size in WINDOWS)
-            after = (_slope(other.first_hours[:size], other.first[:size]) for size in WINDOWS)
-            yield other.first[0] - one.last[-1], gap, *(gap * lead for lead in (*before, *after))
+            last, first = unrolled(one.last, turn), unrolled(other.first, turn)
+            before = (_slope(one.last_hours[-size:], last[-size:]) for size in WINDOWS)
+            after = (_slope(other.first_hours[:size], first[:size]) for size in WINDOWS)
+            size = float(around(np.array(first[0] - last[-1]), turn))
+            yield size, gap, *(gap * lead for lead in (*before, *after))
 
 
-def _slope(hours: Sequence[int], values: Sequence[float]) -> float:
+def _slope(hours: Sequence[int], values: Floats) -> float:
     """The slope of a line through some values, by the hour."""
     apart = np.array(hours) - np.mean(hours)
-    return float(apart @ np.array(values) / (apart @ apart))
+    return float(apart @ values / (apart @ apart))
 
 
-def _ends(rows: Rows, column: str, parted: Segments) -> dict[str, Ends]:
+def _ends(rows: Rows, column: str, parted: Segments, turn: float) -> dict[str, Ends]:
     """Where a column begins and ends by the hour, in each segment with values in enough hours."""
     seen = glance(rows)
-    return seen.rows.once(("ends", column, parted), lambda: _find_ends(seen, column, parted))
+    return seen.rows.once(
+        ("ends", column, parted, turn), lambda: _find_ends(seen, column, parted, turn)
+    )
 
 
-def _find_ends(seen: Glance, column: str, parted: Segments) -> dict[str, Ends]:
-    order, starts, codes, hours = _cells_of(seen, parted)
-    if not len(order):
-        return {}
-    known = ~seen.missing(column)[order]
-    numbers = np.where(known, seen.numbers(column)[order], 0.0)
-    size = np.add.reduceat(known.astype(np.float64), starts)
-    told = size > 0
-    means = np.add.reduceat(numbers, starts)[told] / size[told]
-    codes, hours = codes[told], hours[told]
+def _find_ends(seen: Glance, column: str, parted: Segments, turn: float) -> dict[str, Ends]:
+    of_hours, codes, hours = _by_hour(seen, column, parted, turn)
     found = {}
     for code, label in enumerate(parted.labels or ("",)):
         first, last = np.searchsorted(codes, (code, code + 1)).tolist()
@@ -241,11 +260,32 @@ def _find_ends(seen: Glance, column: str, parted: Segments) -> dict[str, Ends]:
             begin, end = slice(first, first + HOURS), slice(last - HOURS, last)
             found[label] = Ends(
                 first_hours=tuple(hours[begin].tolist()),
-                first=tuple(_short(means[begin])),
+                first=tuple(_short(of_hours[begin])),
                 last_hours=tuple(hours[end].tolist()),
-                last=tuple(_short(means[end])),
+                last=tuple(_short(of_hours[end])),
             )
     return found
+
+
+def _by_hour(seen: Glance, column: str, parted: Segments, turn: float) -> tuple[Floats, Ints, Ints]:
+    """The mean of a column in each hour in which it has values, the segment and the hour."""
+    order, starts, codes, hours = _cells_of(seen, parted)
+    known = ~seen.missing(column)[order]
+    of_hours = means(seen.numbers(column)[order], known, starts, turn)
+    told = ~np.isnan(of_hours)
+    return of_hours[told], codes[told], hours[told]
+
+
+def _jumps(column: str, parted: Segments, days: list[Rows], turn: float) -> bool:
+    """Whether a number jumps from hour to hour more often than a batch may be an error."""
+    steps = []
+    for day in days:
+        of_hours, codes, hours = _by_hour(glance(day), column, parted, turn)
+        follows = (codes[1:] == codes[:-1]) & (np.diff(hours) == 1)
+        steps.append(np.abs(around(np.diff(of_hours), turn))[follows])
+    sizes = np.concatenate(steps)
+    moves = sizes[sizes > 0]
+    return bool(len(moves)) and float(np.mean(sizes > FAR * np.median(moves))) > ERROR_RATE
 
 
 def _short(values: Floats) -> list[float]:
@@ -299,17 +339,18 @@ def discover(training: TrainingRows) -> list[Continues]:
     moving = [(one, _moving(columns, one, days)) for one in parts]
     found = []
     for column in columns:
-        spread = float(np.nanstd(as_numbers(rows.columns[column])))
+        turn, rests = turn_of(column, training), column in resting(training)
         laws = [
             (one.column, *law)
             for one, move in moving
             if one.column != column
-            if column in move
-            if (law := _law(column, one, days, rows, spread, tried)) is not None
+            if column in move or turn
+            if (law := _law(column, one, days, rows, turn, tried)) is not None
         ]
         if laws:
             # All rows are one where no category tells far more.
-            found.append(max(laws, key=lambda one: one[2] * (1 if one[0] else BETTER))[1])
+            best = max(laws, key=lambda one: one[2] * (1 if one[0] else BETTER))[1]
+            found.append(msgspec.structs.replace(best, jumps=best.jumps or rests))
     return found
 
 
@@ -354,21 +395,23 @@ def _variance(values: Floats) -> Floats:
 
 
 def _law(
-    column: str, parted: Segments, days: list[Rows], rows: Rows, spread: float, tried: int
+    column: str, parted: Segments, days: list[Rows], rows: Rows, turn: float, tried: int
 ) -> tuple[Continues, float] | None:
     """The law of a column, and how far outside of its band a level that is off usually is.
 
     None where that would be told on too few days, or is found by chance among all that is tried.
     """
-    ends = [_ends(day, column, parted) for day in days]
+    numbers = as_numbers(rows.columns[column])
+    spread = deviation(numbers[~np.isnan(numbers)], turn)
+    ends = [_ends(day, column, parted, turn) for day in days]
     pairs = list(pairwise(ends))
-    gaps = [step.gap for step in _steps(pairs, np.inf) if step is not None]
+    gaps = [step.gap for step in _steps(pairs, np.inf, turn) if step is not None]
     if not gaps:
         return None
     longest = 1.5 * float(np.median(gaps))
-    steps = list(_steps(pairs, longest))
+    steps = list(_steps(pairs, longest, turn))
     told = [step for step in steps if step is not None]
-    if len(told) < ENOUGH_DAYS or _ratio(pairs, longest) > _alike(len(told), tried):
+    if len(told) < ENOUGH_DAYS or _ratio(pairs, longest, turn) > _alike(len(told), tried):
         return None
     sizes, terms = np.array([one.size for one in told]), np.array([one.terms for one in told])
     apart = np.array([one.apart for one in told])
@@ -389,8 +432,10 @@ def _law(
         weights=tuple(float(f"{one:.6g}") for one in weights),
         usual=usual,
         longest=longest,
+        turn=turn,
+        jumps=_jumps(column, parted, days, turn),
     )
-    beyond = sizes - terms @ weights
+    beyond = around(sizes - terms @ weights, turn)
     readings = iter(law.read(one) for one in _left_out(told, beyond, terms / scale[:, None]))
     measured: list[dict[str, Reading]] = [{}]
     measured += [{} if step is None else {_STEP: next(readings)} for step in steps]
@@ -429,15 +474,18 @@ def _left_out(steps: Sequence[Step], beyond: Floats, terms: Floats) -> list[Step
     ]
 
 
-def _ratio(pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float) -> float:
+def _ratio(
+    pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float, turn: float
+) -> float:
     """The mean square of steps by the variance of the hours on both sides (von Neumann, 1941)."""
     sides = [
         [*earlier[label].first, *earlier[label].last, *later[label].first, *later[label].last]
         for earlier, later in pairs
         for label in earlier.keys() & later.keys()
     ]
-    sizes = [step[0] for pair in pairs for step in _steps_of(*pair, longest)]
-    return float(np.mean(np.square(sizes)) / max(np.mean(np.var(sides, axis=1)), 1e-12))
+    sizes = [step[0] for pair in pairs for step in _steps_of(*pair, longest, turn)]
+    variance = float(np.mean([deviation(np.array(side), turn) ** 2 for side in sides]))
+    return float(np.mean(np.square(sizes))) / max(variance, 1e-12)
 
 
 def _alike(steps: int, tried: int) -> float:
@@ -453,6 +501,6 @@ def _alike(steps: int, tried: int) -> float:
 
 
 def _steps(
-    pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float
+    pairs: Sequence[tuple[Mapping[str, Ends], Mapping[str, Ends]]], longest: float, turn: float
 ) -> Iterator[Step | None]:
-    return (step_between(*pair, longest) for pair in pairs)
+    return (step_between(*pair, longest, turn) for pair in pairs)

@@ -355,13 +355,22 @@ _STEPS = (100.0, 10.0, 5.0, 1.0, 0.1, 0.01)
 ENOUGH_BETWEEN = 5
 """Different numbers between the multiples of a step that every training day has to have had, and
 different numbers that a batch has to have, so that their lack on a day tells of a rounding."""
+FEWEST = 0.25
+"""Of how many a usual day has between them, what every training day has to have had: where one had
+far fewer, another one may have none."""
 
 
 def _between(column: str, days: list[Rows]) -> dict[float, int]:
     """The steps between whose multiples every day had some numbers, and how many different ones."""
-    counts = [{step: int((~it).sum()) for step, it in _round(day, column).items()} for day in days]
-    fewest = {step: min(one[step] for one in counts) for step in counts[0]}
-    return {step: count for step, count in fewest.items() if count >= ENOUGH_BETWEEN}
+    counts: dict[float, list[int]] = {}
+    for day in days:
+        for step, is_it in _round(day, column).items():
+            counts.setdefault(step, []).append(int((~is_it).sum()))
+    return {
+        step: min(of_days)
+        for step, of_days in counts.items()
+        if min(of_days) >= max(FEWEST * float(np.median(of_days)), ENOUGH_BETWEEN)
+    }
 
 
 ROUGH = 0.25

@@ -3,23 +3,28 @@
 Two statistics of rows sorted by their event time. The longest time for which a value does not move
 (a "stuck value"; see Sharma, Golubchik and Govindan, "Sensor faults: detection methods and
 prevalence in real-world datasets", 2010), within each segment of a category whose sensors these
-may be. And von Neumann's ratio of the mean square successive difference to the variance (1941):
+may be, but at values at which it rests: see `rests`. And von Neumann's ratio of the mean square
+successive difference to the variance (1941):
 near 2 where the order of the values tells nothing, and far below where neighbours are alike.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import listed
 from lockstep.laws.bands import Band, Banded, Reading, days_like, fitted, training_days
 from lockstep.laws.glance import Glance, Segments, categories, glance, value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken
+from lockstep.laws.rests import Stays, is_settled, rests_of
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.turns import around, deviation, means, turn_of
 
 Kept = TypeVar("Kept", bound="Ordered")
 ENOUGH_ROWS = 20
@@ -82,9 +87,13 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
         fewest: The smallest share of the steps of a training day, from an hour that has rows to
             the next, in which they moved; 0 where that tells nothing, and of a version that an
             older Lockstep fitted.
+        rests: By column the values at which it rests, if there are some: where all columns do,
+            it counts for nothing that they do not move. A number that rests may do so at the
+            smallest or the largest one of a day, too, as what is clipped does.
     """
 
     fewest: float = 0.0
+    rests: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
 
     @property
     def says(self) -> str:
@@ -166,12 +175,19 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
         begins = np.r_[True, (np.diff(hours) != 0) | (np.diff(codes) != 0)][: len(hours)]
         firsts = [places[known][begins] for places in columns]
         moved = np.logical_or.reduce([one[1:] != one[:-1] for one in firsts])
-        steps: Array = moved[codes[begins][1:] == codes[begins][:-1]]
+        together = codes[begins][1:] == codes[begins][:-1]
+        is_told = together & ~self._are_at_rest(seen, order[known][begins][:-1])
+        steps: Array = moved[is_told]
         return steps
 
-    def _longest(self, rows: Rows) -> tuple[float, Ints] | None:
-        """The longest run of one value: hours, and the positions of its rows."""
+    def stays(self, rows: Rows) -> Stays | None:
+        """For how long values stay the same in some rows; None where these are too few to tell."""
         seen = glance(rows)
+        return seen.rows.once(
+            ("stays", self.measured, self.category), lambda: self._find_stays(seen)
+        )
+
+    def _find_stays(self, seen: Glance) -> Stays | None:
         if seen.order is None:
             return None
         order, codes = _sorted(seen, self.category, self.labels)
@@ -187,11 +203,42 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
             moved |= ordered[1:] != ordered[:-1]
         edges = np.flatnonzero(moved)
         starts, ends = np.r_[0, edges + 1], np.r_[edges, len(order) - 1]
+        several = ends - starts + 1 >= ENOUGH_IN_RUN
+        starts, ends = starts[several], ends[several]
         times = _times(seen)[order].astype("datetime64[s]").astype(np.int64)
         told = np.r_[0, np.cumsum(np.minimum(np.diff(times), _HOUR))]
-        hours = np.where(ends - starts + 1 >= ENOUGH_IN_RUN, told[ends] - told[starts], 0) / _HOUR
+        between = np.diff(told)[codes[1:] == codes[:-1]].sum() / _HOUR
+        return Stays(order, starts, ends, (told[ends] - told[starts]) / _HOUR, float(between))
+
+    def _longest(self, rows: Rows) -> tuple[float, Ints] | None:
+        """The longest run of one value: hours, and the positions of its rows."""
+        stays = self.stays(rows)
+        if stays is None:
+            return None
+        at_rest = self._are_at_rest(glance(rows), stays.order[stays.starts])
+        hours = np.where(at_rest, 0.0, stays.hours)
+        if not hours.any():
+            return 0.0, np.empty(0, dtype=np.int64)
         longest = int(hours.argmax())
-        return float(hours[longest]), order[starts[longest] : ends[longest] + 1]
+        return float(hours[longest]), stays.rows(longest)
+
+    def _are_at_rest(self, seen: Glance, positions: Ints) -> Array:
+        """At which of some rows all columns rest: bool."""
+        if len(self.rests) < len(self.measured):
+            return np.zeros(len(positions), dtype=bool)
+        at_rest: Array = np.logical_and.reduce(
+            [
+                np.isin(seen.numbers(name)[positions], (*rests, *_ends(seen.numbers(name))))
+                for name, rests in self.rests.items()
+            ]
+        )
+        return at_rest
+
+
+def _ends(numbers: Floats) -> tuple[float, ...]:
+    """The smallest and the largest of some numbers, if any is known."""
+    known = numbers[~np.isnan(numbers)]
+    return (float(known.min()), float(known.max())) if len(known) else ()
 
 
 def _sorted(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:
@@ -224,9 +271,12 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
     Attributes:
         narrowest: The smallest standard deviation of a training day: what varies less is no day,
             and cannot tell.
+        turn: What a turn is of a number that goes round, see `turns`; 0 of others, and of a
+            version that an older Lockstep fitted.
     """
 
     narrowest: float = 0.0
+    turn: float = 0.0
 
     @property
     def says(self) -> str:
@@ -245,18 +295,16 @@ class Smooth(Ordered, frozen=True, kw_only=True, tag="smooth"):
         known = ~np.isnan(numbers)
         numbers, codes = numbers[known], codes[known]
         moments = _sorted_times(seen, self.category, self.labels)[known]
-        if len(numbers) < ENOUGH_ROWS or np.std(numbers) < self.narrowest / 2:
+        if len(numbers) < ENOUGH_ROWS or deviation(numbers, self.turn) < self.narrowest / 2:
             return {}
         hours = _sorted_hours(seen, self.category, self.labels)[known]
         starts = np.flatnonzero(np.r_[True, (np.diff(hours) != 0) | (np.diff(codes) != 0)])
         if len(starts) * ENOUGH_AN_HOUR > len(numbers):
             return {}
-        size = np.diff(np.r_[starts, len(numbers)])
+        hourly = means(numbers, None, starts, self.turn)
         told = {
-            _ROUGHNESS: _roughness(numbers, codes, moments),
-            _HOURLY: _roughness(
-                np.add.reduceat(numbers, starts) / size, codes[starts], hours[starts]
-            ),
+            _ROUGHNESS: _roughness(numbers, codes, moments, self.turn),
+            _HOURLY: _roughness(hourly, codes[starts], hours[starts], self.turn),
         }
         return {name: reading for name, reading in told.items() if reading is not None}
 
@@ -287,24 +335,31 @@ def _sorted_times(seen: Glance, category: str | None, labels: tuple[str, ...]) -
     )
 
 
-def _roughness(numbers: Floats, codes: Ints, moments: Ints) -> Reading | None:
+def _roughness(numbers: Floats, codes: Ints, moments: Ints, turn: float) -> Reading | None:
     """Von Neumann's ratio within segments; by chance alone its variance is 4 / n.
 
     Rows of one moment have no order in time: such as lines of a receipt, they are alike anyway.
+
+    Args:
+        numbers: The numbers by segment and time.
+        codes: The segment of each.
+        moments: The moment of each.
+        turn: What a turn is of a number that goes round; 0 of others.
     """
     together = (codes[1:] == codes[:-1]) & (moments[1:] != moments[:-1])
     pairs = int(np.count_nonzero(together))
     if pairs < ENOUGH_ROWS:
         return None
-    size = np.bincount(codes)
-    mean = np.bincount(codes, weights=numbers) / np.maximum(size, 1)
-    squares = (numbers - mean[codes]) ** 2
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    sizes = np.diff(np.r_[starts, len(codes)])
+    of_segments = means(numbers, None, starts, turn)
+    squares = around(numbers - np.repeat(of_segments, sizes), turn) ** 2
     variance = float(np.mean(squares))
     if variance <= 1e-12 * max(1.0, float(np.mean(numbers * numbers))):
         return None
     if _KURTOSIS * squares.sum() ** 2 < ENOUGH_ROWS * float(squares @ squares):
         return None  # rain in one hour: a few rows are all of the variance, and have no order
-    steps = np.diff(numbers)[together]
+    steps = around(np.diff(numbers)[together], turn)
     ratio = float(np.mean(steps * steps)) / variance
     return Reading(ratio, LEAST_ROUGHNESS + min(ratio, 1.0) / float(np.sqrt(pairs)))
 
@@ -315,6 +370,20 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
     Args:
         training: The training rows.
     """
+    return training.rows.once("order over time", lambda: _discover(training))
+
+
+def resting(training: TrainingRows) -> frozenset[str]:
+    """The columns that move, and rest at some values.
+
+    Args:
+        training: The training rows.
+    """
+    laws = discover(training)
+    return frozenset(name for law in laws if isinstance(law, Stuck) for name in law.rests)
+
+
+def _discover(training: TrainingRows) -> list[Stuck | Smooth]:
     days = training_days(training)
     time = training.rows.schema.event_time
     if not days or time is None:
@@ -322,27 +391,59 @@ def discover(training: TrainingRows) -> list[Stuck | Smooth]:
     parts = [Segments(None, ()), *categories(training.rows)]
     names = value_columns(training.rows.schema)
     numbers = [name for name in names if training.rows.columns[name].dtype != object]
-    smooth = [law for name in numbers for law in _smooth(name, parts, days, time)]
-    return [*smooth, *_stuck(smooth, days, time)]
+    smooth = [
+        law for name in numbers for law in _smooth(name, parts, days, time, turn_of(name, training))
+    ]
+    values = {name: len(training.rows.values(name).found) for name in numbers}
+    return [*smooth, *_stuck(smooth, days, time, values)]
 
 
-def _stuck(smooth: list[Smooth], days: list[Rows], time: str) -> list[Stuck]:
+def _stuck(
+    smooth: list[Smooth], days: list[Rows], time: str, values: Mapping[str, int]
+) -> list[Stuck]:
     """How long sensors stay the same in their segments, each alone and all of them together.
 
-    A number is a sensor's where neighbours in time are alike.
+    A number is a sensor's where neighbours in time are alike, and it moves most of the time.
+
+    Args:
+        smooth: How alike neighbours are.
+        days: The rows of each training day.
+        time: The event time.
+        values: How many different ones each column has.
     """
     moves = LONGEST_USUAL * float(np.median([_length(day) for day in days]))
     candidates = [
         _law(Stuck, law.measured, Segments(law.category, law.labels), time) for law in smooth
     ]
     alone = [law for law in fitted(candidates, days) if law.bands[_RUN].middle <= moves]
+    alone = [law for law in alone if not is_settled([law.stays(day) for day in days])]
     together: dict[Segments, list[str]] = {}
     for law in alone:
         if law.bands[_RUN].middle >= SHORTEST_USUAL:
             together.setdefault(Segments(law.category, law.labels), []).extend(law.measured)
     moving = [_law(Stuck, tuple(some), one, time) for one, some in together.items() if some[1:]]
     both = [*alone, *(law for law in fitted(moving, days) if law.bands[_RUN].middle <= moves)]
-    return [msgspec.structs.replace(law, fewest=_fewest(law, days)) for law in both]
+    resting = _with_rests(both, days, values)
+    return [replace(law, fewest=_fewest(law, days)) for law in resting]
+
+
+def _with_rests(
+    laws: Sequence[Stuck], days: list[Rows], values: Mapping[str, int]
+) -> Iterator[Stuck]:
+    """Laws with the values at which their columns rest, and with bands that leave these out."""
+    rests: dict[str, set[float]] = {}
+    for law in laws:
+        if len(law.measured) == 1:
+            (name,) = law.measured
+            stays = [law.stays(day) for day in days]
+            numbers = [glance(day).numbers(name) for day in days]
+            rests.setdefault(name, set()).update(rests_of(stays, numbers, values[name]))
+    for law in laws:
+        own = {name: tuple(sorted(rests[name])) for name in law.measured if rests.get(name)}
+        if len(own) < len(law.measured):
+            yield law
+        else:
+            yield from fitted([replace(law, rests=own)], days)
 
 
 def _fewest(law: Stuck, days: list[Rows]) -> float:
@@ -354,20 +455,24 @@ def _fewest(law: Stuck, days: list[Rows]) -> float:
     return float(f"{shares[0]:.4g}")
 
 
-def _smooth(column: str, parts: list[Segments], days: list[Rows], time: str) -> list[Smooth]:
+def _smooth(
+    column: str, parts: list[Segments], days: list[Rows], time: str, turn: float
+) -> list[Smooth]:
     """How alike neighbours are in a column, if they are: over all rows, and within segments."""
     others = [one for one in parts if one.column != column]
     alike = [
         law
-        for law in fitted([_law(Smooth, (column,), one, time) for one in others], days)
+        for law in fitted(
+            [replace(_law(Smooth, (column,), one, time), turn=turn) for one in others], days
+        )
         if _ROUGHNESS in law.bands and law.bands[_ROUGHNESS].middle <= ROUGHEST_USUAL
     ]
     known = [
         numbers[~np.isnan(numbers)] for day in days for numbers in [glance(day).numbers(column)]
     ]
-    narrowest = float(min((np.std(one) for one in known if len(one)), default=0.0))
+    narrowest = min((deviation(one, turn) for one in known if len(one)), default=0.0)
     best = _best(alike, _ROUGHNESS)
-    return [msgspec.structs.replace(law, narrowest=narrowest) for law in best]
+    return [replace(law, narrowest=narrowest) for law in best]
 
 
 def _best(laws: list[Kept], statistic: str) -> list[Kept]:

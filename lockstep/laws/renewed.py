@@ -35,6 +35,9 @@ UNUSUAL, TOO_MANY = 1 / 6, 1 / 3
 one that cannot be chance: more than a third of a day that was not renewed is an error."""
 TOLD = 0.9
 """Share of a usual day beyond which what comes again has to be beyond chance, at least."""
+RESTS, ENOUGH_AT_REST = 0.1, 10
+"""Share of the moments of a day, and how many of them, that hold a value at which a number rests:
+it does so on any day."""
 KEPT = 1_024
 """Digests that are kept of a day: of as many a share is known to 1.5 %."""
 
@@ -42,7 +45,8 @@ KEPT = 1_024
 class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
     """A number is not what it was at the same moments of a day before, but for as many as ever.
 
-    The commonest value of a day is left out: at night the sun gives nothing on any day.
+    The commonest value of a day is left out, and others that a tenth of its moments have: at night
+    the sun gives nothing on any day, and blades rest at the same angles.
 
     Attributes:
         moments: The moments, and places if there are some, for each of which there is one value; or
@@ -147,7 +151,7 @@ class _Again:
 
 @dataclass(frozen=True, eq=False)
 class _Held:
-    """What moments hold, without those that hold the commonest value of their day, or none.
+    """What moments hold, without those that hold a common value of their day, or none.
 
     Of rows that are to be of one day, only its own moments: a feed that is stamped by where an hour
     ends has a row of the next midnight.
@@ -172,7 +176,7 @@ def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
     places = rows.values(column).places[every.first]
     if rows.day is not None and rows.days is not None:
         places = np.where(rows.days[every.first] == np.datetime64(rows.day), places, -1)
-    moments = _uncommon(places)
+    moments = _uncommon(places, terms)
     of_values = rows.value_digests(column)[places[moments]]
     return _Held(mixed((every.digests[moments], of_values), len(moments)), moments, every.of_row)
 
@@ -212,7 +216,7 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewe
     if np.median(_shares(_numbered(moments), day_of, sizes, 1)) < AGAIN:
         return None
     of_days = (np.flatnonzero(day_of == day) for day in range(training.days))
-    kept = np.concatenate([one[_uncommon(places[one])] for one in of_days])
+    kept = np.concatenate([one[_uncommon(places[one], terms)] for one in of_days])
     of_values = training.rows.value_digests(column)[places[kept]]
     held = _numbered(mixed((moments[kept], of_values), len(of_values)))
     sizes = np.bincount(day_of[kept], minlength=training.days)
@@ -233,13 +237,22 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewe
     )
 
 
-def _uncommon(places: Ints) -> Ints:
-    """Where values of a day are known, and not its commonest one."""
+def _uncommon(places: Ints, terms: tuple[Term, ...]) -> Ints:
+    """Where values of a day are known, and neither its commonest one nor one at which it rests.
+
+    Args:
+        places: Which value each moment holds, or each thing; -1 for none.
+        terms: What tells these apart: things rest at nothing, many of them are alike.
+    """
     known = np.flatnonzero(places >= 0)
     if not len(known):
         return known
-    found, times = np.unique(places[known], return_counts=True)
-    others: Ints = known[places[known] != found[times.argmax()]]
+    place, times = np.unique(places[known], return_inverse=True, return_counts=True)[1:]
+    is_common = np.zeros(len(times), dtype=bool)
+    if any(term.ticks for term in terms):
+        is_common = times >= max(RESTS * len(known), ENOUGH_AT_REST)
+    is_common[times.argmax()] = True
+    others: Ints = known[~is_common[place]]
     return others
 
 

@@ -103,6 +103,34 @@ def test_a_tariff_that_stands_still_at_midnight_does_not_go_on() -> None:
     assert "heat" not in {law.columns[0] for law in discover(training(heat=tariff))}
 
 
+def counted(day: int, days: int = 1, ahead: int = 12) -> Columns:
+    """Reports of a counter that begins anew each third day, some hours before midnight."""
+    columns = reports(day, days)
+    hours = (columns["at"] - np.datetime64("2021-01-01")) / np.timedelta64(1, "h") + ahead
+    return {**columns, "heat": hours % 72 + np.random.default_rng(day).normal(0, 0.05, len(hours))}
+
+
+def test_what_jumps_within_days_may_do_so_between_them() -> None:
+    laws = discover(TrainingRows.of(Rows(counted(0, DAYS), SCHEMA)))
+    (law,), _ = calibrated([one for one in laws if one.columns[0] == "heat"])
+    book = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={})
+    before = (book.remembered(Rows(counted(98, ahead=0), SCHEMA), "day 98"),)
+    (found,) = book.find(Rows(counted(99, ahead=0), SCHEMA, earlier=before))
+    assert law.jumps
+    assert not found.strict
+
+
+def test_a_direction_goes_on_through_north() -> None:
+    columns = days_of(0, DAYS)
+    turned = discover(
+        TrainingRows.of(Rows({**columns, "heat": 20 * columns["heat"] % 360}, SCHEMA))
+    )
+    (law,) = (one for one in turned if one.columns[0] == "heat")
+    assert law.turn == 360
+    assert not law.jumps
+    assert law.read(Step(355.0, 1.0, (0.0,) * 4)) == law.read(Step(-5.0, 1.0, (0.0,) * 4))
+
+
 @pytest.mark.parametrize(
     "leads", [(3.0, 3.0, -3.0, -3.0), (1.0, 7.0, 1.0, 1.0), (6.0, 6.0, 6.0, 6.0)],
     ids=["sides differ", "hours differ", "fast"],

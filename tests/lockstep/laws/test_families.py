@@ -370,6 +370,20 @@ def test_a_day_of_few_numbers_without_one_between_multiples_is_rounded(laws):
     assert held.find(batch(heat=np.full(len(batch()), 50.0))) is None  # that is stuck, not rounded
 
 
+@pytest.mark.parametrize(("few", "is_kept"), [(24, False), (60, True)])
+def test_where_a_training_day_had_few_numbers_between_multiples_another_may_have_none(few, is_kept):
+    day_of = np.repeat(np.arange(DAYS), len(batch()))
+    place = np.tile(np.arange(len(batch())), DAYS)
+    heat = 50.0 + place % 120 + np.where((day_of != 7) | (place % 120 < few), 0.5, 0.0)
+    (digits,) = (
+        one
+        for one in forms.discover(training(heat=heat))
+        if isinstance(one, forms.Digits) and one.columns == ("heat",)
+    )
+
+    assert digits.between.get(1.0) == (few if is_kept else None)
+
+
 def test_of_large_whole_numbers_no_more_are_round_than_are():
     numbers = 5_100_000_000 + np.arange(len(reports(days=DAYS)["starts"])) * 7
     (digits,) = (

@@ -10,7 +10,8 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.laws.book import Book, discover
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.renewed import KEPT, Renewed
-from lockstep.laws.rows import Rows
+from lockstep.laws.renewed import discover as discover_renewed
+from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
     "Reading",
@@ -62,6 +63,18 @@ def book() -> Book:
 @pytest.fixture(scope="module")
 def laws(book) -> dict[str, Renewed]:
     return {law.columns[0]: law for law in book.laws if isinstance(law, Renewed)}
+
+
+def test_values_at_which_a_number_rests_do_not_come_again() -> None:
+    columns = readings(0, DAYS)
+    hour = columns["at"].astype("datetime64[h]").astype(np.int64) % 24
+    columns["used"] = np.where(hour < 8, 1.0, np.where(hour < 15, 2.0, columns["used"]))
+    (law,) = (one for one in learnt(columns) if one.columns[0] == "used")
+    assert law.usual < 0.2
+
+
+def learnt(columns: Columns) -> list[Renewed]:
+    return discover_renewed(TrainingRows.of(Rows(columns, SCHEMA)))
 
 
 @pytest.fixture(scope="module")
