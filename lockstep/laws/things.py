@@ -38,8 +38,9 @@ def names_of_things(training: TrainingRows) -> tuple[Term, ...]:
 def _names(training: TrainingRows) -> tuple[Term, ...]:
     if not training.has_days or training.days < 2:
         return ()
-    rows = np.flatnonzero(training.day_of >= training.days - LAST_DAYS)
-    days = training.day_of[rows] - max(training.days - LAST_DAYS, 0)
+    first = max(training.days - LAST_DAYS, 0)
+    rows = np.flatnonzero(training.day_of >= first)  # a row without an event time is of day -1
+    days = training.day_of[rows] - first
     columns = _candidates(training, rows)
     chosen: list[str] = []
     groups = np.zeros(len(rows), dtype=np.int64)

@@ -9,7 +9,7 @@ from lockstep.laws import renewed
 from lockstep.laws.book import Book
 from lockstep.laws.renewed import Renewed
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.things import names_of_things
+from lockstep.laws.things import LAST_DAYS, names_of_things
 
 SCHEMA = Schema(
     "Trip",
@@ -67,6 +67,13 @@ def test_rows_that_are_new_each_day_are_no_things() -> None:
     rows = training().rows
     leaves = np.random.default_rng(0).integers(0, 10**9, len(rows))
     assert names_of_things(training(leaves=leaves)) == ()
+
+
+def test_rows_of_no_day_are_left_out_where_there_are_few_days() -> None:
+    few = training().rows.take(training().day_of < LAST_DAYS - 1)
+    few.columns["at"][5] = np.datetime64("NaT")
+    found = names_of_things(TrainingRows.of(few))
+    assert {term.column for term in found} == {"line", "leaves"}
 
 
 def as_yesterday() -> Columns:
