@@ -59,6 +59,14 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
     def _sensors(self) -> tuple[str, ...]:
         return tuple(name for name in self.columns if name != self.category)
 
+    @property
+    def _pairs(self) -> dict[str, tuple[int, int]]:
+        """The places of each two segments among the labels, by what the two are called."""
+        return {
+            f"{self.labels[first]} and {self.labels[second]}": (first, second)
+            for first, second in combinations(range(len(self.labels)), 2)
+        }
+
     def suspects(self, name: str, reading: Reading, usual: Band) -> tuple[str, ...]:
         """See `Banded.suspects`; those that are measured."""
         return self._sensors
@@ -84,11 +92,10 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
             return {}
         hours, values = _by_hour(rows, self.category, self.labels, self._sensors)
         told = {}
-        for first, second in combinations(range(len(self.labels)), 2):
+        for name, (first, second) in self._pairs.items():
             both = _common(hours[first], hours[second])
             one, other = values[first][:, both[0]], values[second][:, both[1]]
             is_known = ((one >= 0) | (other >= 0)).any(axis=0)
-            name = f"{self.labels[first]} and {self.labels[second]}"
             agree = (one == other).all(axis=0)
             told[name] = hours[first][both[0]][is_known], agree[is_known]
         return told
@@ -130,8 +137,7 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
         """See `Banded.rows_of`."""
         seen = glance(rows)
         codes = Segments(self.category, self.labels).codes(seen)
-        pair = name.split(" and ")
-        return seen.all_positions(np.isin(codes, [self.labels.index(one) for one in pair]))
+        return seen.all_positions(np.isin(codes, self._pairs[name]))
 
 
 def _by_hour(

@@ -625,6 +625,14 @@ def test_a_site_that_is_given_the_values_of_another_one_is_found():
     assert set(day["site"][found[0].rows]) == {"north", "south"}
 
 
+def test_a_site_that_is_called_one_and_another_has_its_rows():
+    law = twins.Twins(columns=("heat", "site"), days=0, category="site", labels=("n and e", "s"))
+    day = reports(DAYS)
+    day["site"] = np.where(day["site"] == "south", "s", "n and e").astype(object)
+
+    assert list(law.rows_of(Rows(day, SCHEMA), "n and e and s")) == list(range(len(day["site"])))
+
+
 @pytest.mark.parametrize(("hours", "is_found"), [(1, False), (4, True)])
 def test_a_site_that_is_given_the_values_of_another_one_for_some_hours_is_found(hours, is_found):
     laws = twins.discover(TrainingRows.of(Rows(by_hour(reports(days=DAYS)), SCHEMA)))
