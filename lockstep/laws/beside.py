@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import permutations
-from math import sqrt
+from math import inf, sqrt
 
 import msgspec
 import numpy as np
@@ -43,7 +43,8 @@ BY_CHANCE = 0.5
 """The standard deviation of the lower fifth of a normal number's size, times the root of how many
 there are: sqrt(0.2 * 0.8) over its density there, 0.77."""
 RESTING = 0.1
-"""Of how far a thing usually is from the others, what a thing at rest moves at most."""
+"""What a thing at rest moves at most: of how far it usually is from the others, or of a step of a
+curve."""
 TURN = 360.0
 """Degrees of a full circle."""
 ALMOST = 30.0
@@ -61,6 +62,8 @@ has to be unusual."""
 LEAST_SCALE = 0.2
 """Of how far a thing is from the others on average, what it is taken to be usually, at least: where
 it is the same at most moments, any difference would be without measure."""
+PARTS = 6
+"""Parts of a day, hours each, in which weather may be what it never is all day."""
 _TINY = 1e-9
 _FAR = "apart at most moments: "
 _LEVEL = "from the others: "
@@ -80,12 +83,18 @@ class Curve(msgspec.Struct, frozen=True, array_like=True):
     middles: tuple[float | None, ...]
 
     def of(self, numbers: Floats) -> Floats:
-        """What is told at some numbers, NaN for nothing; linear between the steps' middles."""
+        """What is told at some numbers, NaN for nothing; linear between the steps' middles.
+
+        The first and the last step tell nothing: they go on to the farthest number, most of theirs
+        lie at the near end, and a calm day or a stormy one may lie all beyond.
+        """
         edges = np.array(self.edges)
         middles = np.array([np.nan if one is None else one for one in self.middles])
-        told: Floats = np.interp(numbers, (edges[1:] + edges[:-1]) / 2, np.nan_to_num(middles))
-        step = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(middles) - 1)
-        told[np.isnan(middles[step]) | np.isnan(numbers)] = np.nan
+        tells, at = ~np.isnan(middles), (edges[1:] + edges[:-1]) / 2
+        told: Floats = np.interp(numbers, at[tells], middles[tells])
+        step = np.searchsorted(edges, numbers, side="right") - 1
+        tells[[0, -1]] = False
+        told[~tells[np.clip(step, 0, len(middles) - 1)] | np.isnan(numbers)] = np.nan
         return told
 
 
@@ -104,6 +113,8 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
             level tells something.
         curves: What of the number the second column tells, a curve of each thing; none where the
             number itself is compared.
+        passing: Where each statistic lay in parts of training days, some hours each: its smallest
+            and its largest value.
     """
 
     binds = False
@@ -116,6 +127,7 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
     scales: tuple[float, ...] = ()
     steady: bool = False
     curves: tuple[Curve, ...] = ()
+    passing: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
 
     @property
     def says(self) -> str:
@@ -196,24 +208,36 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
         return name.partition(": ")[0]
 
     def find(self, rows: Rows) -> Broken | None:
-        """See `Banded.find`; a thing that rests, such as a turbine that is repaired, may be so."""
-        found = super().find(rows)
-        if found is None or not self._rests(rows.take(found.rows), *found.numbers):
-            return found
-        return replace(found, strict=False)
+        """See `Banded.find`; a thing that rests, such as a turbine that is repaired, may be so.
 
-    def _rests(self, own: Rows, name: str) -> bool:
-        """Whether a number is the same, by far more nearly than things are, for half of the day.
+        Of two numbers the one that rests is suspected first: wind goes on where power is curtailed.
+        What was so for a part of a training day may be so all day, such as a turbine in the wake of
+        another where the wind does not turn.
+        """
+        found = super().find(rows)
+        if found is None:
+            return None
+        resting = self._resting(rows.take(found.rows), *found.numbers)
+        columns = (*resting, *(one for one in found.columns if one not in resting))
+        passes = all(
+            lowest <= value <= highest
+            for name, value in found.numbers.items()
+            for lowest, highest in [self.passing.get(name, (inf, -inf))]
+        )
+        return replace(found, columns=columns, strict=found.strict and not (resting or passes))
+
+    def _resting(self, own: Rows, name: str) -> tuple[str, ...]:
+        """Numbers that are the same, by far more nearly than things are, for half of the day.
 
         Args:
             own: The rows of the thing.
             name: The name of its statistic.
         """
-        numbers = as_numbers(own.columns[self.columns[0]])
-        known = numbers[~np.isnan(numbers)]
-        scale = RESTING * self.scales[self.labels.index(_label(name))]
-        away = np.abs(known - np.median(known)) if len(known) else known
-        return 2 * int(np.count_nonzero(away <= scale)) >= len(known)
+        place, (column, by, *_) = self.labels.index(_label(name)), self.columns
+        usual = [(column, self.scales[place])]
+        if self.curves:
+            usual.append((by, float(np.median(np.diff(self.curves[place].edges)))))
+        return tuple(one for one, size in usual if _rests(as_numbers(own.columns[one]), size))
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""
@@ -238,6 +262,13 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
         """See `Banded.rows_of`."""
         codes = Segments(self.category, self.labels).codes(glance(rows))
         return glance(rows).all_positions(codes == self.labels.index(_label(name)))
+
+
+def _rests(numbers: Floats, usual: float) -> bool:
+    """Whether half of the numbers are the same, but for a little of how much usually lies apart."""
+    known = numbers[~np.isnan(numbers)]
+    away = np.abs(known - np.median(known)) if len(known) else known
+    return 2 * int(np.count_nonzero(away <= RESTING * usual)) >= len(known)
 
 
 def _label(name: str) -> str:
@@ -325,7 +356,7 @@ def discover(training: TrainingRows) -> list[Beside]:
         if days and len(things.parted.labels) >= LEAST_THINGS
         for law in _candidates(things, names, days)
     ]
-    return [law for law in fitted(found, days) if _is_telling(law, days)]
+    return [_with_passing(law, days) for law in fitted(found, days) if _is_telling(law, days)]
 
 
 def _candidates(things: Abreast, names: Sequence[str], days: Sequence[Rows]) -> Iterator[Beside]:
@@ -445,6 +476,24 @@ def _moves(days: Sequence[Floats]) -> Floats:
     known = np.maximum(np.count_nonzero(~np.isnan(away), axis=1), 1)
     found: Floats = np.sqrt(np.nansum(away * away, axis=1) / known)
     return found
+
+
+def _with_passing(law: Beside, days: Sequence[Rows]) -> Beside:
+    """A law with where its statistics lay in parts of days, each of which begins amid another."""
+    found: dict[str, tuple[float, float]] = {}
+    for day in days:
+        apart = law.apart(day)
+        if apart is None:
+            continue
+        moments = apart[0].shape[1]
+        length = max(ENOUGH_MOMENTS, moments // PARTS)
+        for start in range(0, moments - length + 1, length // 2):
+            part = slice(start, start + length)
+            for name, reading in law.readings(apart[0][:, part], apart[1][:, part]).items():
+                lowest, highest = found.get(name, (reading.value, reading.value))
+                found[name] = (min(lowest, reading.value), max(highest, reading.value))
+    passing = {name: (short(lowest), short(highest)) for name, (lowest, highest) in found.items()}
+    return msgspec.structs.replace(law, passing=passing)
 
 
 def _with_usual(law: Beside, numbers: Floats) -> Beside:

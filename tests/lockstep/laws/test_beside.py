@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.beside import Beside, beside, discover, goes_round, wrapped
+from lockstep.laws.beside import Beside, Curve, beside, discover, goes_round, wrapped
 from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
@@ -99,6 +99,33 @@ def test_a_thing_that_rests_only_warns(laws) -> None:
     broken = laws["wind"].find(changed("wind", lambda wind: np.full_like(wind, 70)))
     assert broken is not None
     assert not broken.strict
+
+
+def test_what_was_so_in_parts_of_training_days_only_warns_where_it_lasts_all_day() -> None:
+    columns = readings(0, DAYS)
+    since = columns["at"] - np.datetime64("2021-01-01")
+    in_wake = (since // np.timedelta64(1, "D") % 3 == 0) & (
+        since % np.timedelta64(1, "D") < 12 * STEP
+    )
+    columns["wind"][in_wake & (columns["machine"] == "C")] -= 10
+    laws = discover(TrainingRows.of(Rows(columns, SCHEMA)))
+    (law,) = (one for one in laws if one.columns == ("wind", "machine", "at"))
+    broken = law.find(changed("wind", lambda wind: wind - 10))
+    assert broken is not None
+    assert not broken.strict
+    assert law.find(changed("wind", lambda wind: wind - 20)).strict
+
+
+def test_of_two_numbers_the_one_that_rests_is_suspected_first_and_only_warned_of(laws) -> None:
+    broken = laws["wind|power"].find(changed("power", lambda power: np.full_like(power, 900)))
+    assert broken.columns == ("power", "wind", "machine")
+    assert not broken.strict
+
+
+def test_a_curve_tells_nothing_in_its_end_steps_and_those_that_leave_too_much() -> None:
+    curve = Curve((0.0, 2.0, 4.0, 6.0, 8.0, 10.0), (1.0, 3.0, None, 7.0, 9.0))
+    told = curve.of(np.array([1.9, 2.0, 3.5, 5.0, 6.5, 7.5, 8.0, 12.0, np.nan]))
+    np.testing.assert_array_equal(told, [np.nan, 2, 3.5, np.nan, 6.5, 7.5, *[np.nan] * 3])
 
 
 def test_a_day_of_which_little_is_known_is_not_judged(laws) -> None:
