@@ -34,6 +34,8 @@ RATE = 0.01
 """Share of batches without any change on which any statistic of any law is unusual, by chance."""
 ERROR_RATE = 0.002
 """Share of them on which any is so far outside that it is held to be impossible."""
+SELDOM = ERROR_RATE / 100
+"""How often chance alone breaks a law of a single column, at most: there are up to a hundred."""
 UNUSUAL = 1.5
 """Half widths outside of its band, and beyond what any training day was, from which on a statistic
 is unusual that was not calibrated together with others: of an older version, or of a law alone."""
