@@ -15,10 +15,10 @@ winds differ by, and what the air does to all of them is in none of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import permutations
+from itertools import islice
 from math import inf, sqrt
 
 import msgspec
@@ -56,6 +56,13 @@ TELLING = 0.25
 """Of how much a number varies, what may be left at a step of a curve that tells it."""
 TOLD = 0.5
 """Share of the moments that a curve has to tell."""
+SAMPLE = 2_000
+"""Cells of things and moments by which it is told which numbers go together: a correlation of a
+tenth is four times what chance does."""
+TRIED = 3
+"""Numbers that a number goes with most, of which a curve is looked for."""
+MOST_TOLD = 50
+"""Numbers told by others at most: curves of hundreds would be most of a book and of its fit."""
 TELLING_DAYS = 0.5
 """Share of things and training days on which one that is off by as much as it moves within a day
 has to be unusual."""
@@ -382,12 +389,58 @@ def _candidates(things: Abreast, names: Sequence[str], days: Sequence[Rows]) -> 
     for name, own in numbers.items():
         alone = msgspec.structs.replace(law, columns=(name, category, time), turns=name in turning)
         yield _with_usual(alone, own)
-    for name, by in permutations([name for name in numbers if name not in turning], 2):
-        curves = curves_of(numbers[name], numbers[by])
-        if curves is not None:
-            told = [curve.of(one) for curve, one in zip(curves, numbers[by], strict=True)]
-            left = msgspec.structs.replace(law, columns=(name, by, category, time), curves=curves)
-            yield _with_usual(left, numbers[name] - np.array(told))
+    straight = {name: own for name, own in numbers.items() if name not in turning}
+    for name, by, curves in islice(_told_by(straight), MOST_TOLD):
+        told = [curve.of(one) for curve, one in zip(curves, numbers[by], strict=True)]
+        left = msgspec.structs.replace(law, columns=(name, by, category, time), curves=curves)
+        yield _with_usual(left, numbers[name] - np.array(told))
+
+
+def _told_by(numbers: Mapping[str, Floats]) -> Iterator[tuple[str, str, tuple[Curve, ...]]]:
+    """What is told by another number, by which, and how: of each the one that goes with it most.
+
+    Args:
+        numbers: Things by moments, by name.
+
+    Yields:
+        Names and curves, those first that go together most.
+    """
+    names, alike = list(numbers), correlations(list(numbers.values()))
+    for place in np.argsort(-alike.max(axis=1, initial=0.0), kind="stable").tolist():
+        for other in np.argsort(-alike[place], kind="stable")[:TRIED].tolist():
+            name, by = names[place], names[other]
+            curves = curves_of(numbers[name], numbers[by]) if alike[place, other] > 0 else None
+            if curves is not None:
+                yield name, by, curves
+                break
+
+
+def correlations(numbers: Sequence[Floats]) -> Floats:
+    """How much numbers go together: sizes of rank correlations (Spearman, 1904), 0 with itself.
+
+    Of a sample of what things have at moments, of all pairs at once; what is not known counts as
+    the middle rank.
+
+    Args:
+        numbers: Things by moments, NaN for nothing.
+    """
+    if not numbers:
+        return np.zeros((0, 0))
+    cells = np.unique(np.linspace(0, numbers[0].size - 1, SAMPLE).astype(np.int64))
+    ranks = np.array([_ranks(one.ravel()[cells]) for one in numbers])
+    found: Floats = np.abs(ranks @ ranks.T)
+    np.fill_diagonal(found, 0.0)
+    return found
+
+
+def _ranks(numbers: Floats) -> Floats:
+    """Ranks about 0 and of length 1, the same for what is equal; 0 for what is not known."""
+    known = ~np.isnan(numbers)
+    _, rank, count = np.unique(numbers[known], return_inverse=True, return_counts=True)
+    found = np.zeros(len(numbers))
+    found[known] = (np.cumsum(count) - (count - 1) / 2)[rank] - (known.sum() + 1) / 2
+    length = float(np.linalg.norm(found))
+    return found / length if length else found
 
 
 def goes_round(numbers: Floats) -> bool:

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.beside import Beside, Curve, beside, discover, goes_round, wrapped
+from lockstep.laws.beside import Beside, Curve, beside, correlations, discover, goes_round, wrapped
 from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
@@ -132,6 +132,29 @@ def test_a_day_of_which_little_is_known_is_not_judged(laws) -> None:
     few = np.where(np.arange(MOMENTS) < MOMENTS / 4, 0.0, np.nan)
     measured = laws["wind"].measure(changed("wind", lambda wind: wind + few))
     assert {name.rpartition(" ")[2] for name in measured} == {"A", "B", "D"}
+
+
+def test_a_number_is_told_by_the_one_that_goes_with_it_most_and_by_no_other() -> None:
+    columns = readings(0, DAYS)
+    chance = np.random.default_rng(1)
+    columns["own"] = columns["wind"] + chance.normal(0, 0.5, len(columns["wind"]))
+    found = discover(TrainingRows.of(Rows(columns, SCHEMA)))
+    told = {law.columns[0]: law.columns[1] for law in found if law.curves}
+    assert told == {"wind": "power", "power": "wind", "own": "wind"}
+    assert len([law for law in found if law.curves]) == len(told)
+
+
+@given(st.permutations(range(4)), st.integers(0, 3))
+def test_correlations_are_of_ranks_and_of_what_is_known(order, missing) -> None:
+    numbers = np.array([[1.0, 5.0, 2.0, 9.0]])
+    alike = correlations([numbers, -np.exp(numbers), numbers[:, order]])
+    np.testing.assert_allclose(alike[0, 1], 1)
+    np.testing.assert_allclose(alike, alike.T)
+    assert np.all((alike >= 0) & (alike <= 1 + 1e-9))
+    np.testing.assert_array_equal(np.diag(alike), 0)
+    known = numbers.copy()
+    known[0, missing] = np.nan
+    np.testing.assert_allclose(correlations([known, known])[0, 1], 1)
 
 
 def test_of_two_things_none_is_told_to_be_apart() -> None:
