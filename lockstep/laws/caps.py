@@ -4,6 +4,8 @@ A queue that is full, a limit of messages an hour or of rows a page cuts what is
 left of a busy hour is the same number in each, and no hour has more (a censored number has mass at
 its bound: Tobin, "Estimation of relationships for limited dependent variables", 1958), while the
 largest number of rows of a day is else that of one hour, or of a few that happen to have as many.
+Sensors that tell each minute have as many rows in each hour of which none is lost: where hours have
+as many as an hour of training ever had, or a day has more, nothing was cut.
 """
 
 from __future__ import annotations
@@ -32,12 +34,14 @@ class Uncapped(Law, frozen=True, kw_only=True, tag="uncapped"):
 
     Attributes:
         most: How many of them on a training day had as many rows as the busiest one, at most.
+        busiest: How many rows an hour of a training day had, at most.
         size: Rows of the smallest and of the largest training day.
     """
 
     binds: ClassVar[bool] = False
 
     most: int
+    busiest: int
     size: tuple[int, int]
 
     @property
@@ -54,20 +58,24 @@ class Uncapped(Law, frozen=True, kw_only=True, tag="uncapped"):
         category, time = self.columns
         for part in days_like(rows, self.size):
             busy = _Busiest.of(part.rows, _terms(category, time))
-            if busy.rows < LEAST or not is_more(busy.hours, max(self.most, busy.nearly)):
+            is_whole = busy.rows >= self.busiest or len(part.rows) > self.size[1]
+            if is_whole or not self._is_cut(busy):
                 continue
             found = np.flatnonzero(busy.is_in)
             return Broken(
                 law=self,
                 columns=self.columns,
-                message=f"{busy.hours} hours have {busy.rows} rows of one {category} each, and "
-                f"none has more; on training days {self.most} at most had as many as the busiest: "
-                "what was above a limit is lost",
+                message=f"{busy.hours} pairs of an hour and a {category} have {busy.rows} rows "
+                f"each, and none has more; on training days {self.most} at most had as many as the "
+                "busiest: what was above a limit is lost",
                 rows=found if part.positions is None else part.positions[found],
                 strict=self.is_strict,
                 numbers={"hours as busy as the busiest": busy.hours},
             )
         return None
+
+    def _is_cut(self, busy: _Busiest) -> bool:
+        return busy.rows >= LEAST and is_more(busy.hours, max(self.most, busy.nearly))
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
@@ -134,5 +142,10 @@ def discover(training: TrainingRows) -> list[Uncapped]:
         most = max(one.hours for one in busy)
         enough = min(one.rows for one in busy) >= LEAST
         if enough and still_chance(most) <= TELLING * np.median([one.every for one in busy]):
-            found.append(Uncapped(columns=(name, time), days=len(days), most=most, size=size))
+            busiest = max(one.rows for one in busy)
+            found.append(
+                Uncapped(
+                    columns=(name, time), days=len(days), most=most, busiest=busiest, size=size
+                )
+            )
     return found

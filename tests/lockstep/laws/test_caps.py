@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
@@ -44,13 +45,25 @@ def law() -> Uncapped:
 def test_a_day_of_which_busy_hours_are_cut_is_an_error(law) -> None:
     broken = law.find(Rows(calls(DAYS, limit=20), SCHEMA))
     assert broken.strict
-    assert "have 20 rows of one city each" in broken.message
+    assert "pairs of an hour and a city have 20 rows each" in broken.message
     assert broken.columns == ("city", "at")
 
 
 @pytest.mark.parametrize("day", range(DAYS, DAYS + 10))
 def test_a_busiest_hour_is_usual(law, day) -> None:
     assert law.find(Rows(calls(day), SCHEMA)) is None
+
+
+def test_hours_that_have_as_many_rows_as_any_of_training_are_whole(law) -> None:
+    rows = Rows(calls(DAYS, limit=20), SCHEMA)
+    assert replace(law, busiest=21).find(rows) is not None
+    assert replace(law, busiest=20).find(rows) is None
+
+
+def test_a_day_that_has_more_rows_than_any_of_training_is_whole(law) -> None:
+    rows = Rows(calls(DAYS, limit=20), SCHEMA)
+    assert replace(law, size=(900, len(rows))).find(rows) is not None
+    assert replace(law, size=(900, len(rows) - 1)).find(rows) is None
 
 
 def test_hours_that_all_have_as_many_rows_have_no_limit() -> None:
