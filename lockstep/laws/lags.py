@@ -11,7 +11,7 @@ Of a grid, such as turbines each ten minutes, moments are compared in the place 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import ClassVar
@@ -21,7 +21,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.plain import counted, listed
 from lockstep.laws.abreast import Abreast, abreast_of, are_one
-from lockstep.laws.bands import Band, Banded, Reading, fitted, training_days
+from lockstep.laws.bands import Band, Banded, Reading, fitted, short, training_days
 from lockstep.laws.glance import Segments, glance
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.twins import ENOUGH_HOURS
@@ -32,6 +32,8 @@ IN_STEP = 0.5
 """Share of segments and training days on which a column is nearest in its own hour, at least."""
 TRIED = 4
 """Hours, or moments, late that a segment is made to be, to see whether that is told."""
+TRIED_DAYS = 20
+"""Training days on which that is tried, spread evenly over all: their share needs no more."""
 TELLING = 0.5
 """Share of segments and training days on which that has to be unusual."""
 _LAG = "nearer in another hour"
@@ -99,26 +101,21 @@ class InStep(Banded, frozen=True, kw_only=True, tag="in_step"):
 
     def lags(self, rows: Rows) -> Iterator[Lag]:
         """How much nearer each segment is at another moment, of those that tell."""
-        told = _told(rows, self.things, self.sensors)
-        if told is None:
-            return
-        apart = _apart(told)
-        for place in range(len(self.labels)):
-            lag = self.lag(place, apart, told.shape[2])
-            if lag is not None:
-                yield lag
+        told = [one for name in self.sensors if (one := _told(rows, self.things, name)) is not None]
+        if told:
+            yield from (lag for lag in self.lags_of(told) if lag is not None)
 
-    def lag(self, place: int, apart: Mapping[int, Floats], moments: int) -> Lag | None:
-        """The lag at which a segment is nearest; None where too few moments tell.
+    def lags_of(self, told: Sequence[Apart]) -> Iterator[Lag | None]:
+        """The lag at which each segment is nearest; None where too few moments tell.
 
         Args:
-            place: Which segment it is.
-            apart: How far segments are from the others, by lag: segments by columns.
-            moments: How many there are.
+            told: How far segments are from the others, of each column.
         """
-        own = {lag: one[place] for lag, one in apart.items()}
-        by_themselves = ENOUGH_HOURS if self.hourly else moments
-        return _lag(place, own, np.array(self.scales), by_themselves)
+        by_themselves = ENOUGH_HOURS if self.hourly else told[0].moments
+        scales = np.array(self.scales)
+        for place in range(len(self.labels)):
+            apart = np.array([one.by_lag[:, place] for one in told]).T
+            yield _lag(place, apart, scales, by_themselves)
 
     @property
     def things(self) -> Abreast:
@@ -146,34 +143,50 @@ def _by(lag: Lag) -> float:
     return lag.reading.value
 
 
-def _told(rows: Rows, things: Abreast, sensors: Sequence[str]) -> Floats | None:
-    """What sensors tell: segments by columns by moments, NaN for nothing; None if of no day."""
-    told = [one for name in sensors if (one := things.numbers(rows, name)) is not None]
-    return np.stack(told, axis=1) if told else None
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """How far segments are from the mean of the others on a day, in one column.
 
-
-def _apart(told: Floats) -> dict[int, Floats]:
-    """How far each segment is from the mean of the others, on the day's average, by lag.
-
-    Args:
-        told: What sensors tell: segments by columns by moments.
-
-    Returns:
-        Of each lag the standard deviation of the differences: segments by columns; NaN where there
-        are too few.
+    Attributes:
+        by_lag: The standard deviations of the differences, lags (first none) by segments; NaN where
+            there are too few.
+        moments: How many there are.
     """
-    others = _mean_of_others(told)
-    length = told.shape[2]
-    found = {}
-    for lag in (0, *LAGS):
-        late, early = max(lag, 0), max(-lag, 0)
-        found[lag] = _spread(
-            told[:, :, late : length - early] - others[:, :, early : length - late]
-        )
-    return found
+
+    by_lag: Floats
+    moments: int
+
+    @classmethod
+    def of(cls, told: Floats, others: Floats) -> Apart:
+        """How far what is told is from what others tell: both segments by moments, NaN for nothing.
+
+        Args:
+            told: What each segment tells.
+            others: What the mean of the others does.
+        """
+        length = told.shape[1]
+        ends = [(max(lag, 0), max(-lag, 0)) for lag in (0, *LAGS)]
+        away = [
+            _spread(told[:, late : length - early] - others[:, early : length - late])
+            for late, early in ends
+        ]
+        return cls(np.array(away), length)
 
 
-def _mean_of_others(numbers: Floats) -> Floats:
+def _told(rows: Rows, things: Abreast, sensor: str) -> Apart | None:
+    """How far segments are from each other in a column; None of too few moments.
+
+    Found once: each column is compared alone, and with all others.
+    """
+    numbers = things.numbers(rows, sensor)
+    if numbers is None:
+        return None
+    return rows.once(
+        ("apart by lag", things, sensor), lambda: Apart.of(numbers, mean_of_others(numbers))
+    )
+
+
+def mean_of_others(numbers: Floats) -> Floats:
     """Of each along the first axis the mean of what is known of all others."""
     known = ~np.isnan(numbers)
     values = np.where(known, numbers, 0.0)
@@ -196,28 +209,26 @@ def _spread(numbers: Floats) -> Floats:
     return found
 
 
-def _lag(place: int, apart: dict[int, Floats], scales: Floats, by_themselves: int) -> Lag | None:
+def _lag(place: int, apart: Floats, scales: Floats, by_themselves: int) -> Lag | None:
     """The lag at which a segment is nearest; None where too few moments tell.
 
     Args:
         place: Which segment it is.
-        apart: How far it is from the others, by lag.
+        apart: How far it is from the others: lags (first none) by columns.
         scales: How far it usually is.
         by_themselves: How many moments of a day are not as those next to them are.
     """
-    nearer: dict[int, float] = {}
-    for lag in LAGS:
-        gain = (apart[0] - apart[lag]) / scales
-        known = ~np.isnan(gain)
-        if 2 * np.count_nonzero(known) >= len(scales):
-            nearer[lag] = float(gain[known].mean())
-    if not nearer:
+    gains = (apart[0] - apart[1:]) / scales
+    count = np.count_nonzero(~np.isnan(gains), axis=1)
+    nearer = np.nansum(gains, axis=1) / np.maximum(count, 1)
+    nearer[2 * count < len(scales)] = -np.inf
+    best = int(np.argmax(nearer))
+    if np.isneginf(nearer[best]):
         return None
-    best = max(nearer, key=nearer.__getitem__)
-    most = max(nearer[best], 0.0)
+    most = max(float(nearer[best]), 0.0)
     # That of a mean of standard deviations; the variance of a normal one's square is twice as much.
     chance = 1 / sqrt(2 * by_themselves * len(scales))
-    return Lag(place, best, Reading(most * most, sqrt(2) * chance * chance))
+    return Lag(place, LAGS[best], Reading(most * most, sqrt(2) * chance * chance))
 
 
 def discover(training: TrainingRows) -> list[InStep]:
@@ -248,65 +259,74 @@ def _own(things: Abreast, names: Sequence[str], days: Sequence[Rows]) -> list[st
 
 def _of(things: Abreast, names: Sequence[str], days: list[Rows], time: str) -> list[InStep]:
     """The columns of a category each of which tells a lag; all of them together where none does."""
-    told = [one for day in days if (one := _told(day, things, names)) is not None]
-    candidates = _candidates(things, names, told, time)
-    telling = [law for law in fitted(candidates, days) if _is_telling(law, days)]
-    alone = [law for law in telling if not law.sensors[1:]]
-    return alone or telling
+    chosen = [
+        (name, scale)
+        for name in names
+        if (scale := _scale([one for day in days if (one := _told(day, things, name))]))
+    ]
+    alone = _telling([_law(things, [one], time) for one in chosen], days)
+    return alone or _telling([_law(things, chosen, time)] if chosen[1:] else [], days)
 
 
-def _candidates(
-    things: Abreast, names: Sequence[str], days: Sequence[Floats], time: str
-) -> list[InStep]:
-    """Laws of the columns that are mostly nearest in their own hour: each, and all together.
+def _scale(days: Sequence[Apart]) -> float | None:
+    """How far segments usually are from the others; None where not mostly least in their own hour.
+
+    Args:
+        days: How far they are on each day.
+    """
+    if not days:
+        return None
+    own = np.concatenate([one.by_lag[0] for one in days])
+    others = np.concatenate([one.by_lag[1:].min(axis=0) for one in days])
+    is_told = ~np.isnan(own) & ~np.isnan(others)
+    own, others = own[is_told], others[is_told]
+    if not len(own) or np.mean(own < others) < IN_STEP:
+        return None
+    return short(sqrt(float(np.mean(own * own)))) or None
+
+
+def _law(things: Abreast, chosen: Sequence[tuple[str, float]], time: str) -> InStep:
+    """A law without bands.
 
     Args:
         things: The segments.
-        names: The columns.
-        days: What they tell on each day: segments by columns by moments.
+        chosen: Columns, and how far segments usually are from the others in each.
         time: The event time.
     """
-    labels, category = things.parted.labels, things.parted.column
-    apart = [_apart(one) for one in days]
-    if not apart:
-        return []
-    own = np.concatenate([one[0] for one in apart])
-    others = np.concatenate([np.min([one[lag] for lag in LAGS], axis=0) for one in apart])
-    is_told = ~np.isnan(own) & ~np.isnan(others)
-    count = np.maximum(is_told.sum(axis=0), 1)
-    is_best = np.sum((own < others) & is_told, axis=0) / count >= IN_STEP
-    usual = np.sqrt(np.where(is_told, own * own, 0.0).sum(axis=0) / count)
-    chosen = [
-        (name, float(f"{scale:.6g}"))
-        for name, scale, is_one in zip(names, usual.tolist(), is_best.tolist(), strict=True)
-        if is_one and scale
-    ]
-    groups = [*((one,) for one in chosen), *([tuple(chosen)] if chosen[1:] else [])]
+    category, sensors = things.parted.column, tuple(name for name, _ in chosen)
     assert category is not None, "quarters have no sensors of their own"
-    return [
-        InStep(
-            columns=(*(name for name, _ in group), time, category),
-            days=0,
-            sensors=tuple(name for name, _ in group),
-            scales=tuple(scale for _, scale in group),
-            category=category,
-            labels=labels,
-            hourly=things.hourly,
-        )
-        for group in groups
-    ]
+    return InStep(
+        columns=(*sensors, time, category),
+        days=0,
+        sensors=sensors,
+        scales=tuple(scale for _, scale in chosen),
+        category=category,
+        labels=things.parted.labels,
+        hourly=things.hourly,
+    )
+
+
+def _telling(laws: Sequence[InStep], days: Sequence[Rows]) -> list[InStep]:
+    """Those by which a segment that is some hours late is unusual on most training days."""
+    chosen = np.unique(np.linspace(0, len(days) - 1, TRIED_DAYS).astype(int)).tolist()
+    tried = [days[place] for place in chosen]
+    return [law for law in fitted(laws, days) if _is_telling(law, tried)]
 
 
 def _is_telling(law: InStep, days: Sequence[Rows]) -> bool:
-    """Whether a segment that is some hours late is unusual on most training days."""
     told = []
     for day in days:
-        own = _told(day, law.things, law.sensors)
-        for place in range(len(law.labels) if own is not None else 0):
-            assert own is not None, "its places are looked at"
-            late = own.copy()
-            late[place] = np.nan
-            late[place, :, TRIED:] = own[place, :, :-TRIED]
-            lag = law.lag(place, _apart(late), late.shape[2])
-            told.append(lag is not None and law.bands[_LAG].share(lag.reading, only_above=True) > 1)
+        numbers = [law.things.numbers(day, name) for name in law.sensors]
+        late = [Apart.of(_late(one), mean_of_others(one)) for one in numbers if one is not None]
+        told += [
+            lag is not None and law.bands[_LAG].share(lag.reading, only_above=True) > 1
+            for lag in (law.lags_of(late) if late else ())
+        ]
     return bool(told) and float(np.mean(told)) >= TELLING
+
+
+def _late(numbers: Floats) -> Floats:
+    """What each segment would tell if it were late; segments by moments."""
+    late = np.full_like(numbers, np.nan)
+    late[:, TRIED:] = numbers[:, :-TRIED]
+    return late

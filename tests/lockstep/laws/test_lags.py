@@ -5,7 +5,7 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.lags import InStep, discover
+from lockstep.laws.lags import TRIED_DAYS, Apart, InStep, discover
 from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
@@ -119,3 +119,12 @@ def test_of_a_grid_moments_are_compared_and_not_hours() -> None:
     assert law.find(Rows(grid(DAYS), SCHEMA)) is None
     broken = law.find(Rows(grid(DAYS, late=3), SCHEMA))
     assert "where place is shore goes with what the others had 3 moments before" in broken.message
+
+
+def test_a_column_is_held_against_others_once_a_day_and_late_once_for_all_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, of = [], Apart.of
+    monkeypatch.setattr(Apart, "of", lambda *both: made.append(0) or of(*both))
+    assert len(laws(1.0)) == 1
+    assert len(made) == DAYS + TRIED_DAYS
