@@ -8,7 +8,6 @@ still at any of its values; where it rests it does far longer than at all others
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,18 +74,30 @@ def rests_of(
         numbers: Its values on each of them.
         values: How many different ones it has.
     """
-    hours: dict[float, float] = {}
-    times: Counter[float] = Counter()
-    for day, of_day in zip(days, numbers, strict=True):
-        if day is None:
-            continue
-        long = np.flatnonzero(day.hours > LONG)
-        found, place = np.unique(of_day[day.order[day.starts[long]]], return_inverse=True)
-        of_values = np.bincount(place, weights=day.hours[long], minlength=len(found))
-        times.update(found.tolist())
-        for value, spent in zip(found.tolist(), of_values.tolist(), strict=True):
-            hours[value] = hours.get(value, 0.0) + spent
-    least = sum(hours.values()) * max(LONGER / max(values, 1), MUCH)
-    return tuple(
-        value for value, spent in hours.items() if spent >= least and times[value] >= AGAIN
-    )
+    parts = [
+        (of_day[day.order[day.starts]], day.hours, np.full(len(day.hours), number))
+        for number, (day, of_day) in enumerate(zip(days, numbers, strict=True))
+        if day is not None
+    ]
+    if not parts:
+        return ()
+    stood, hours, of_days = (np.concatenate(one) for one in zip(*parts, strict=True))
+    long = hours > LONG
+    return tuple(resting_at(stood[long], hours[long], of_days[long], values).tolist())
+
+
+def resting_at(stood: Floats, spent: Floats | Ints, days: Ints, values: int) -> Floats:
+    """The values at which a number stands still for far longer than at others, on several days.
+
+    Args:
+        stood: The value of each time that it stood still.
+        spent: How long each was.
+        days: The day of each.
+        values: How many different values it has.
+    """
+    found, place = np.unique(stood, return_inverse=True)
+    of_values = np.bincount(place, weights=spent, minlength=len(found))
+    times = np.bincount(np.unique(np.stack([place, days]), axis=1)[0], minlength=len(found))
+    least = spent.sum() * max(LONGER / max(values, 1), MUCH)
+    rests: Floats = found[(of_values >= least) & (times >= AGAIN)]
+    return rests

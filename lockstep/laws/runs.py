@@ -4,8 +4,10 @@ A gauge that is read as a sum since the morning, a largest value that is never s
 that froze: each gives a value that was there before, over and over. How long a number keeps a value
 is taken to have an exponential tail (Coles, "An Introduction to Statistical Modeling of Extreme
 Values", 2001): of runs that are long already, a share goes on at each moment. Training tells that
-share, and how long its longest run was. A value that a training day had for half of the day, such
-as no rain, is one at which the number rests, and says nothing.
+share, and how long its longest run was. A value that two training days had for half of the day or
+more, such as no rain, or that stayed far longer than others, such as no sun, is one at which the
+number rests, and says nothing: how long it does is the season's. So is how long a number stays that
+never rests but is coarse, such as one in whole degrees in still weather: that warns.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from lockstep.laws.bands import ERROR_RATE
 from lockstep.laws.glance import as_numbers, grain_of
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.panels import panel_of
+from lockstep.laws.rests import AGAIN, resting_at
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.series import in_order, moments_at, terms_of_columns
 from lockstep.laws.terms import Term, told
@@ -30,6 +33,12 @@ SELDOM = ERROR_RATE / 100
 """How often a day has a run that is longer, by chance: there are up to a hundred such numbers."""
 RESTING = 0.5
 """Share of the moments of a day for which a number keeps a value at which it rests."""
+SELDOM_STAYS = 0.2
+"""Share of the steps from moment to moment in which a number that comes and goes stays where it
+does not rest, up to which one that stays is an error: rain of an hour does in 15 %."""
+CALMER = 5
+"""How many times as often any other number may stay the same in a season that training did not see:
+in overcast weeks of autumn, noon is hardly warmer than the night."""
 ENOUGH_RUNS = 100
 """Runs of training days, of values at which it does not rest, that it takes."""
 ENOUGH = 20
@@ -45,6 +54,8 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
         rests: The values at which the number rests, in grains.
         longest: For how many moments a training day kept any other one.
         most: For how many any is kept at most, but for chance.
+        stays: The share of steps from one moment to the next in which any other one is kept.
+        comes: Whether it comes and goes: it rests, or most moments have none.
     """
 
     binds: ClassVar[bool] = False
@@ -54,6 +65,8 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
     rests: tuple[float, ...]
     longest: int
     most: float
+    stays: float = 0.0
+    comes: bool = True
 
     @property
     def says(self) -> str:
@@ -77,9 +90,15 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
             f"{self.longest} at most, but where it rests: it stands still, or is the sum or the "
             "largest one so far",
             rows=runs.rows(still),
-            strict=self.is_strict,
+            strict=self.is_strict and self._cannot_be(int(runs.sizes[worst])),
             numbers={"moments in one place": int(runs.sizes[worst])},
         )
+
+    def _cannot_be(self, moments: int) -> bool:
+        """Whether not even a calm season keeps a value for so many moments."""
+        if self.comes:
+            return self.stays <= SELDOM_STAYS
+        return bool(min(CALMER * self.stays, 1.0) ** (moments - 1) <= ERROR_RATE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,11 +182,11 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> ShortR
     grain = grain_of(as_numbers(rows.columns[column]))
     if not grain:
         return None
-    _, begins = rows.once(("begins", terms), lambda: _begins(rows, terms))
+    first, begins = rows.once(("begins", terms), lambda: _begins(rows, terms))
     day = float(np.median(np.diff(np.r_[np.flatnonzero(begins), len(begins)])))
     runs = _Runs.of(rows, terms, column, grain)
     known = ~np.isnan(runs.values)
-    rests = np.unique(runs.values[known & (runs.sizes > RESTING * day)])
+    rests = _rests(runs, known, training.day_of[first[runs.starts]], day)
     sizes = runs.sizes[known & ~np.isin(runs.values, rests)]
     if len(sizes) < ENOUGH_RUNS:
         return None
@@ -184,7 +203,30 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> ShortR
         rests=tuple(rests.tolist()),
         longest=longest,
         most=float(f"{most:.4g}"),
+        stays=float(f"{1 - len(sizes) / sizes.sum():.4g}"),
+        comes=len(rests) > 0 or 2 * runs.sizes[known].sum() < len(first),
     )
+
+
+def _rests(runs: _Runs, known: Array, days: Ints, day: float) -> Floats:
+    """The values at which a number rests, in grains.
+
+    Args:
+        runs: Its runs.
+        known: Those of a value.
+        days: The day of each.
+        day: How many moments a usual day has.
+    """
+    again = np.r_[False, runs.values[1:] == runs.values[:-1]]  # a night goes on after midnight
+    begun = np.maximum.accumulate(np.where(again, 0, np.arange(len(again))))
+    days = days[begun]
+    still = known & (runs.sizes > 1)
+    values = len(np.unique(runs.values[known]))
+    often = resting_at(runs.values[still], runs.sizes[still], days[still], values)
+    half = known & (runs.sizes > RESTING * day)
+    pairs = np.unique(np.stack([runs.values[half], days[half]]), axis=1)
+    long, times = np.unique(pairs[0], return_counts=True)
+    return np.union1d(often, long[times >= AGAIN])
 
 
 def _going_on(sizes: Ints) -> float:

@@ -45,8 +45,7 @@ _HOURS = np.arange(24).astype("timedelta64[h]")
 
 @pytest.fixture(scope="module")
 def laws() -> dict[str, ShortRuns]:
-    found = runs.discover(TrainingRows.of(Rows(hours(0, DAYS), SCHEMA)))
-    return {law.columns[0]: law for law in found}
+    return learnt(hours(0, DAYS))
 
 
 def with_rain(rain: Array) -> Rows:
@@ -86,4 +85,35 @@ def test_days_are_looked_at_one_by_one(laws) -> None:
     columns["damp"][24 - most : 24 + most] = 42.0
     assert laws["damp"].find(Rows(columns, SCHEMA)) is None
     columns["damp"][24 : 24 + most + 1] = 42.0
-    assert laws["damp"].find(Rows(columns, SCHEMA)).strict
+    assert laws["damp"].find(Rows(columns, SCHEMA)) is not None
+
+
+def test_a_coarse_number_that_stays_warns_and_a_fine_one_is_an_error(laws) -> None:
+    fine = hours(0, DAYS)
+    fine["damp"] += np.random.default_rng(0).integers(0, 100, len(fine["damp"])) / 100
+    still = Rows({**hours(), "damp": np.full(24, 42.0)}, SCHEMA)
+    assert not laws["damp"].find(still).strict
+    assert learnt(fine)["damp"].find(still).strict
+
+
+def learnt(columns: Columns) -> dict[str, ShortRuns]:
+    laws = runs.discover(TrainingRows.of(Rows(columns, SCHEMA)))
+    return {law.columns[0]: law for law in laws}
+
+
+def test_a_number_rests_at_what_it_has_far_longer_than_others_for_part_of_a_day() -> None:
+    columns = hours(0, DAYS)
+    is_night = np.tile(np.arange(24) < 5, DAYS)  # of summer
+    columns["rain"] = np.where(is_night, 0.0, np.random.default_rng(0).random(24 * DAYS))
+    law = learnt(columns)["rain"]
+    assert law.rests == (0.0,)
+    winter = np.where(np.arange(24) < 16, 0.0, np.random.default_rng(1).random(24))
+    assert law.find(with_rain(winter)) is None
+
+
+def test_a_number_that_stays_at_another_value_each_time_does_not_rest() -> None:
+    columns = hours(0, DAYS)
+    is_open = np.arange(24 * DAYS) // 24 % 7 < 6
+    sold = is_open & (np.arange(24 * DAYS) % 24 > 6)
+    columns["rain"] = np.where(sold, np.random.default_rng(0).random(24 * DAYS), 0.0).cumsum()
+    assert "rain" not in learnt(columns)
