@@ -89,7 +89,7 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
             older Lockstep fitted.
         rests: By column the values at which it rests, if there are some: where all columns do,
             it counts for nothing that they do not move. A number that rests may do so at the
-            smallest or the largest one of a day, too, as what is clipped does.
+            smallest or the largest one of a day that has others, too, as what is clipped does.
     """
 
     fewest: float = 0.0
@@ -236,9 +236,11 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
 
 
 def _ends(numbers: Floats) -> tuple[float, ...]:
-    """The smallest and the largest of some numbers, if any is known."""
+    """The smallest and the largest of some numbers; none where all are the same."""
     known = numbers[~np.isnan(numbers)]
-    return (float(known.min()), float(known.max())) if len(known) else ()
+    if not len(known) or known.min() == known.max():
+        return ()
+    return float(known.min()), float(known.max())
 
 
 def _sorted(seen: Glance, category: str | None, labels: tuple[str, ...]) -> tuple[Ints, Ints]:

@@ -94,6 +94,10 @@ def test_so_may_what_is_clipped(laws) -> None:
     assert errors(laws, lambda one: np.where(hours(one, 4, 20), 120.0, one["angle"])) == []
 
 
+def test_a_day_on_which_nothing_moves_is_an_error_elsewhere(laws) -> None:
+    assert errors(laws, lambda one: np.full(len(one["angle"]), 3.2)) != []
+
+
 @pytest.mark.parametrize("value", [3.2, 89.0])
 def test_elsewhere_none_may(laws, value) -> None:
     found = errors(laws, lambda one: np.where(hours(one, 4, 20), value, one["angle"]))
