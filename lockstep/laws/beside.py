@@ -63,6 +63,8 @@ TRIED = 3
 """Numbers that a number goes with most, of which a curve is looked for."""
 MOST_TOLD = 50
 """Numbers told by others at most: curves of hundreds would be most of a book and of its fit."""
+TRIED_DAYS = 20
+"""Training days on which it is tried whether a law tells, spread evenly over all."""
 TELLING_DAYS = 0.5
 """Share of things and training days on which one that is off by as much as it moves within a day
 has to be unusual."""
@@ -159,8 +161,7 @@ class Beside(Banded, frozen=True, kw_only=True, tag="beside"):
             says: How much each of these says, 0 for nothing.
         """
         count = np.count_nonzero(says, axis=1)
-        far = np.sort(np.where(says > 0, np.abs(off) * says, np.inf), axis=1)
-        lower = far[np.arange(len(far)), (PERSISTENT * count).astype(np.int64)].tolist()
+        lower = lower_fifth(off, says).tolist()
         levels = middles(off, says).tolist() if self.steady else []
         best = says.max(axis=1).tolist()
         found = {}
@@ -281,6 +282,19 @@ def _rests(numbers: Floats, usual: float) -> bool:
 def _label(name: str) -> str:
     """The thing that a statistic is of."""
     return name.partition(": ")[2]
+
+
+def lower_fifth(off: Floats, says: Floats) -> Floats:
+    """How far rows of differences are where they are nearest; infinity where nothing is known.
+
+    Args:
+        off: Some rows of differences.
+        says: How much each says, 0 for nothing.
+    """
+    far = np.sort(np.where(says > 0, np.abs(off) * says, np.inf), axis=1)
+    places = (PERSISTENT * np.count_nonzero(says, axis=1)).astype(np.int64)
+    found: Floats = far[np.arange(len(far)), places]
+    return found
 
 
 def middles(numbers: Floats, weights: Floats) -> Floats:
@@ -500,6 +514,8 @@ def _curve(numbers: Floats, others: Floats) -> Curve | None:
 def _is_telling(law: Beside, days: Sequence[Rows]) -> bool:
     """Whether a thing that is off by as much as it moves within a day is mostly unusual."""
     things = Abreast(Segments(law.category, law.labels), law.hourly)
+    chosen = np.unique(np.linspace(0, len(days) - 1, TRIED_DAYS).astype(int)).tolist()
+    days = [days[place] for place in chosen]
     numbers = [things.numbers(day, law.columns[0]) for day in days]
     moves = _moves([one for one in numbers if one is not None])
     told = []
@@ -533,19 +549,27 @@ def _moves(days: Sequence[Floats]) -> Floats:
 
 def _with_passing(law: Beside, days: Sequence[Rows]) -> Beside:
     """A law with where its statistics lay in parts of days, each of which begins amid another."""
-    found: dict[str, tuple[float, float]] = {}
+    figures = {_FAR: lower_fifth, _LEVEL: middles} if law.steady else {_FAR: lower_fifth}
+    told: dict[str, list[Floats]] = {title: [] for title in figures}
     for day in days:
         apart = law.apart(day)
         if apart is None:
             continue
-        moments = apart[0].shape[1]
+        things, moments = apart[0].shape
         length = max(ENOUGH_MOMENTS, moments // PARTS)
-        for start in range(0, moments - length + 1, length // 2):
-            part = slice(start, start + length)
-            for name, reading in law.readings(apart[0][:, part], apart[1][:, part]).items():
-                lowest, highest = found.get(name, (reading.value, reading.value))
-                found[name] = (min(lowest, reading.value), max(highest, reading.value))
-    passing = {name: (short(lowest), short(highest)) for name, (lowest, highest) in found.items()}
+        starts = np.arange(0, moments - length + 1, length // 2)
+        off, says = (
+            one[:, starts[:, None] + np.arange(length)].reshape(-1, length) for one in apart
+        )
+        few = np.count_nonzero(says, axis=1) < max(ENOUGH_MOMENTS, ENOUGH_SHARE * length)
+        for title, figure in figures.items():
+            told[title].append(np.where(few, np.nan, figure(off, says)).reshape(things, -1))
+    passing = {
+        f"{title}{label}": (short(float(known.min())), short(float(known.max())))
+        for title, parts in told.items()
+        for label, own in zip(law.labels, np.concatenate(parts, axis=1), strict=True)
+        if len(known := own[~np.isnan(own)])
+    }
     return msgspec.structs.replace(law, passing=passing)
 
 
