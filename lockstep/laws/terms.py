@@ -71,6 +71,8 @@ class Term(msgspec.Struct, frozen=True):
             return f"the hour of {np.datetime_as_string(value, 'm')}Z"
         if self.part == "time of day":
             return str(pd.Timedelta(value)).rpartition(" ")[2]
+        if self.part in ("hour of the day", "minute of the hour"):
+            return f"{value:.0f}"
         return show(value)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from math import exp, log, sqrt
 from statistics import median
 from typing import ClassVar
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Floats, Ints, Kind
-from lockstep.columns.plain import counted, listed, show
+from lockstep.columns.plain import counted, listed
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import QUARTERS, quarters
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
 
+Value = str | int | float | bool
 _WINDOW = 28
 """Days before a day that tell how many rows it is to have: each day of the week four times."""
 _LEAST_BEFORE = 3
@@ -51,6 +54,8 @@ _GONE = 0.1
 """Share of the fewest rows that a segment ever had below which it is gone."""
 _FEW = 0.5
 """Share of them below which they are unusually few."""
+_MOVED = 0.5
+"""Share of the rows that minutes lack, that others have more than ever: these are not lost then."""
 
 
 class RowsADay(Law, frozen=True, kw_only=True):
@@ -122,16 +127,18 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         usual: The usual share; none of a version that an older Lockstep fitted.
         bunches: In which bunches the rows come, as far as the column tells.
         quarter: The quarter of the day whose rows are looked at; None for all rows.
+        most: Of a minute of the hour, the largest share of a training day's rows that it had.
     """
 
     binds: ClassVar[bool] = False
 
     term: Term
-    values: tuple[str | int | float | bool, ...]
+    values: tuple[Value, ...]
     least: tuple[float, ...]
     usual: tuple[float, ...] = ()
     bunches: Bunches = ALONE
     quarter: int | None = None
+    most: dict[int, float] = msgspec.field(default_factory=dict)
 
     @property
     def says(self) -> str:
@@ -143,7 +150,10 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         return "" if self.quarter is None else f" {QUARTERS[self.quarter]}"
 
     def find(self, rows: Rows) -> Broken | None:
-        """Values that have hardly any rows, though they had many on every training day."""
+        """Values that have hardly any rows, though they had many on every training day.
+
+        A file may be of some minutes only, and a timetable may move to others: both are a warning.
+        """
         chosen = _chosen(_table(self.term, rows), self.quarter)
         size = int(chosen.sum())
         found = self.term.values(rows).found.tolist()
@@ -163,16 +173,37 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             return None
         few.sort(key=lambda one: one[0])
         share, value, least, _ = few[0]
-        others = [show(one) for _, one, _, _ in few[1:]]
+        is_clock = self.term.part != "value"
+        others = [one for _, one, _, _ in few[1:]]
+        others = [self.term.show(one) for one in (sorted(others) if is_clock else others)]
+        is_lost = share < _GONE and not (
+            is_clock and (rows.day is None or self._is_moved(counts, {one[1] for one in few}))
+        )
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{counted(counts.get(value, 0), 'row')} of {size:,}{self._when} have "
-            f"{show(value)} as {self.term.says}, where on every training day "
+            f"{self.term.show(value)} as {self.term.says}, where on every training day "
             f"{100 * least:.3g} % or more had{f'; likewise {listed(others, 3)}' if others else ''}",
-            strict=self.is_strict and share < _GONE,
-            numbers={f"rows of {show(value)}{self._when}": counts.get(value, 0)},
+            strict=self.is_strict and is_lost,
+            numbers={f"rows of {self.term.show(value)}{self._when}": counts.get(value, 0)},
         )
+
+    def _is_moved(self, counts: Mapping[Value, int], lacking: Collection[Value]) -> bool:
+        """Whether other minutes have the rows that some lack.
+
+        Where these are lost, the others have no larger shares than ever of the rows that there
+        would be with them, but for chance.
+        """
+        if not self.most:
+            return False
+        usual = dict(zip(self.values, self.usual, strict=True))
+        lost = sum(usual[one] for one in lacking)
+        size = sum(counts.values())
+        would_be = size / max(1 - lost, 1 / size)
+        mosts = ((count, self.most.get(int(one), 0.0) * would_be) for one, count in counts.items())
+        more = (count - most for count, most in mosts if count > most + _CHANCE * sqrt(most))
+        return sum(more) >= _MOVED * lost * size
 
 
 def discover(training: TrainingRows) -> list[RowsADay | RowsASegment]:
@@ -304,6 +335,9 @@ def _segments(
         usual=tuple(usual[kept].tolist()),
         bunches=bunches,
         quarter=quarter,
+        most=dict(zip(map(int, values.found), shares.max(axis=0).tolist(), strict=True))
+        if term.part == "minute of the hour"
+        else {},
     )
 
 

@@ -102,19 +102,50 @@ def test_a_city_or_an_hour_that_is_gone_is_an_error(segments) -> None:
     assert segments["hour of the day of at"].find(batch(56, 200, at=at)).strict
 
 
-def test_a_minute_of_the_hour_that_is_gone_is_an_error() -> None:
-    def by_the_minute(columns: Columns) -> Columns:
-        minute = np.where(np.arange(len(columns["at"])) % 5 == 0, 59, np.arange(len(columns["at"])))
-        return {**columns, "at": columns["at"] + (minute % 60).astype("timedelta64[m]")}
+def by_the_minute(columns: Columns, last: int = 59) -> Columns:
+    """Calls at all minutes of the hour, a fifth of them at the last one."""
+    number = np.arange(len(columns["at"]))
+    minute = np.where(number % 5 == 0, last, number % 60)
+    return {**columns, "at": columns["at"] + minute.astype("timedelta64[m]")}
 
+
+@pytest.fixture(scope="module")
+def minutes() -> RowsASegment:
     laws = discover(TrainingRows.of(Rows(by_the_minute(calls(0, [200] * 30)), SCHEMA)))
     (law,) = [one for one in laws if isinstance(one, RowsASegment) and "minute" in one.term.says]
-    rows = Rows(by_the_minute(calls(56, [200])), SCHEMA)
-    assert law.find(rows) is None
-    last = law.term.values(rows).found[law.term.values(rows).places] == 59
-    broken = law.find(rows.take(~last))
-    assert broken.strict
-    assert "have 59.0 as minute of the hour of at" in broken.message
+    return law
+
+
+@pytest.mark.parametrize("day", ["2020-03-02", None])
+def test_a_minute_of_the_hour_that_is_gone_is_an_error_of_a_day(minutes, day) -> None:
+    rows = Rows(by_the_minute(calls(56, [200])), SCHEMA, day=day)
+    assert minutes.find(rows) is None
+    last = minutes.term.values(rows).found[minutes.term.values(rows).places] == 59
+    broken = minutes.find(rows.take(~last, day))
+    assert broken.strict == (day is not None)
+    assert "have 59 as minute of the hour of at" in broken.message
+
+
+@pytest.mark.parametrize("minute", [57, 31])
+def test_what_has_moved_to_another_minute_is_not_lost(minutes, minute) -> None:
+    rows = Rows(by_the_minute(calls(56, [200]), minute), SCHEMA, day="2020-03-02")
+    assert not minutes.find(rows).strict
+
+
+def trains(minutes: np.ndarray, days: int = 1) -> Rows:
+    """Trains of some days, each day at the same minutes of the hour."""
+    columns = calls(0, [len(minutes)] * days)
+    at = columns["at"] + np.tile(minutes, days).astype("timedelta64[m]")
+    return Rows({**columns, "at": at}, SCHEMA, day="2020-01-06" if days == 1 else None)
+
+
+def test_a_timetable_that_moves_is_a_warning_and_tells_the_minutes_in_order() -> None:
+    minutes = np.repeat(np.arange(55, -1, -5), 20)
+    laws = discover(TrainingRows.of(trains(minutes, 20)))
+    (law,) = [one for one in laws if isinstance(one, RowsASegment) and "minute" in one.term.says]
+    broken = law.find(trains(minutes + 2))
+    assert not broken.strict
+    assert "likewise 0, 5, 10 and 8 more" in broken.message
 
 
 def test_a_number_of_a_few_that_is_gone_is_an_error() -> None:
