@@ -20,7 +20,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import show
-from lockstep.laws.bands import ERROR_RATE
+from lockstep.laws.bands import ERROR_RATE, SELDOM
 from lockstep.laws.glance import as_numbers, grain_of
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.panels import panel_of
@@ -29,8 +29,6 @@ from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.series import in_order, moments_at, terms_of_columns
 from lockstep.laws.terms import Term, told
 
-SELDOM = ERROR_RATE / 100
-"""How often a day has a run that is longer, by chance: there are up to a hundred such numbers."""
 RESTING = 0.5
 """Share of the moments of a day for which a number keeps a value at which it rests."""
 SELDOM_STAYS = 0.2
