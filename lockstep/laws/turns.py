@@ -2,7 +2,8 @@
 
 From 350 degrees to 10 it is 20 degrees, and not 340. A number goes round where it takes all of a
 usual turn and no more, and steps from one value to the next lead over its end: most steps of more
-than half a turn are short ones the other way. Means, steps and spreads are those of angles
+than half a turn are short ones the other way. It also passes through the middle of the turn in
+short steps, as a load that is mostly 0 or 1 does not. Means, steps and spreads are those of angles
 (Mardia and Jupp, "Directional Statistics", 2000, chapter 2).
 """
 
@@ -32,6 +33,9 @@ ENOUGH_STEPS = 20
 ENOUGH_VALUES = 3
 """Different values on either side of the end that they begin or end at: what is switched between
 the smallest and the largest one, such as a flag, does not go round."""
+PASSED = 0.05
+"""Short steps over the middle of a turn for each one over its end, at least: of a number that goes
+all around there are as many, of winds mostly from the north fewer."""
 
 
 def turn_of(column: str, training: TrainingRows) -> float:
@@ -58,7 +62,7 @@ def _turn_of(column: str, training: TrainingRows) -> float:
     rows = training.rows
     numbers = as_numbers(rows.values(column).found)
     numbers = numbers[~np.isnan(numbers)]
-    if rows.schema.event_time is None or not len(numbers):
+    if rows.schema.event_time is None or len(numbers) < 2 * ENOUGH_VALUES:
         return 0.0
     lowest, highest = float(numbers.min()), float(numbers.max())
     for turn in TURNS:
@@ -66,31 +70,39 @@ def _turn_of(column: str, training: TrainingRows) -> float:
         if lowest >= begin and FULL * turn <= highest - lowest and highest <= begin + turn:
             parts = [Segments(None, ()), *(one for one in categories(rows) if one.column != column)]
             days = training_days(training)
-            return turn if any(_goes_round(column, turn, days, one) for one in parts) else 0.0
+            ends = (begin, begin + turn)
+            return turn if any(_goes_round(column, ends, days, one) for one in parts) else 0.0
     return 0.0
 
 
-def _goes_round(column: str, turn: float, days: Sequence[Rows], parted: Segments) -> bool:
+def _goes_round(
+    column: str, ends: tuple[float, float], days: Sequence[Rows], parted: Segments
+) -> bool:
     """Whether steps from one value of a segment to the next lead over the end of a turn."""
-    far = np.zeros((0, 2))
-    if days:
-        far = np.concatenate([_far_steps(glance(day), column, turn, parted) for day in days])
-    over = far[far[:, 1] - far[:, 0] > (1 - SHORT) * turn]
-    if len(over) < max(ENOUGH_STEPS, MOST * len(far)):
+    turn, middle = ends[1] - ends[0], sum(ends) / 2
+    steps = np.concatenate(
+        [np.zeros((0, 2)), *(_steps(glance(day), column, parted) for day in days)]
+    )
+    long = steps[:, 1] - steps[:, 0]
+    over = steps[long > (1 - SHORT) * turn]
+    if len(over) < max(ENOUGH_STEPS, MOST * np.count_nonzero(long > turn / 2)):
+        return False
+    passes = (steps[:, 0] < middle) & (steps[:, 1] >= middle) & (long < SHORT * turn)
+    if np.count_nonzero(passes) < PASSED * len(over):
         return False
     return all(len(np.unique(side)) >= ENOUGH_VALUES for side in over.T)
 
 
-def _far_steps(seen: Glance, column: str, turn: float, parted: Segments) -> Floats:
-    """Steps of more than half a turn in a day, the smaller value of each before the larger one."""
+def _steps(seen: Glance, column: str, parted: Segments) -> Floats:
+    """Steps within the segments of a day, the smaller value of each before the larger one."""
     order = seen.order
     assert order is not None, "a table of moments"
     codes = np.zeros(len(seen), dtype=np.int64) if parted.column is None else parted.codes(seen)
     order = order[np.argsort(codes[order], kind="stable")]
     order = order[~np.isnan(seen.numbers(column)[order])]
     numbers, codes = seen.numbers(column)[order], codes[order]
-    far = (np.abs(np.diff(numbers)) > turn / 2) & (codes[1:] == codes[:-1])
-    return np.sort(np.column_stack([numbers[:-1][far], numbers[1:][far]]), axis=1)
+    together = codes[1:] == codes[:-1]
+    return np.sort(np.column_stack([numbers[:-1][together], numbers[1:][together]]), axis=1)
 
 
 def around(differences: Floats, turn: float) -> Floats:

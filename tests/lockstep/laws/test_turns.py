@@ -63,6 +63,9 @@ def test_a_turn_may_begin_half_a_turn_back_and_miss_values() -> None:
         pytest.param(np.abs(directions() * 720 - 360), id="back and forth"),
         pytest.param(np.random.default_rng(0).integers(0, 2, 2_400) * 1.0, id="a flag"),
         pytest.param(directions() * 300, id="less than a turn"),
+        pytest.param(
+            np.random.default_rng(0).beta(0.15, 0.15, 2_400).round(2), id="mostly all or nothing"
+        ),
         pytest.param(np.full(2_400, np.nan), id="nothing known"),
     ],
 )
