@@ -82,7 +82,7 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
         value = show(rows.columns[self.columns[0]][runs.rows(np.array([worst]))[0]])
         return Broken(
             law=self,
-            columns=self.columns,
+            columns=tuple(one for one in self.columns if one != rows.schema.event_time),
             message=f"{self.columns[0]} is {value} for "
             f"{runs.sizes[worst]} moments in a row (by {told(self.moments)}); on training days for "
             f"{self.longest} at most, but where it rests: it stands still, or is the sum or the "

@@ -70,6 +70,7 @@ def test_rain_that_is_added_up_or_the_largest_so_far_is_an_error(laws) -> None:
     for told in (np.cumsum(fallen), np.maximum.accumulate(fallen)):
         broken = laws["rain"].find(with_rain(told))
         assert broken.strict
+        assert broken.columns == ("rain",)
         assert broken.rows.tolist() == list(range(3, 24))
         assert "rain is 0.07 for 21 moments in a row" in broken.message
 
