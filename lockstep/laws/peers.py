@@ -107,7 +107,7 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         """See `Banded.measure`; of each thing that is told by others."""
         column, thing, _ = self.columns
         numbers = numbers_of(rows, column, thing, self.things)
-        return {} if numbers is None else self.misfits(numbers, self.judged)
+        return {} if numbers is None else self.misfits(numbers, numbers)
 
     def is_told(self, one: Standing, rows: Rows) -> bool:
         """See `Banded.is_told`; what is farther off by far than what else would block."""
@@ -123,16 +123,17 @@ class Alike(Banded, frozen=True, kw_only=True, tag="alike"):
         """The places of the things that others tell."""
         return [place for place, sums in enumerate(self.sums) if sums]
 
-    def misfits(self, numbers: Floats, judged: list[int]) -> dict[str, Reading]:
+    def misfits(self, own: Floats, numbers: Floats) -> dict[str, Reading]:
         """How far things are from what others tell.
 
         Args:
-            numbers: What things have: things by moments, NaN for nothing.
-            judged: The places of things that others tell.
+            own: What each thing has: things by moments, NaN for nothing.
+            numbers: What they have for the others.
         """
+        judged = self.judged
         told = [[one.of(numbers) for one in self.sums[place]] for place in judged]
         expected = _median(np.array(told).transpose(1, 0, 2))
-        off = numbers[judged] - expected
+        off = own[judged] - expected
         spread = np.hypot(_spread(expected), LEAST_SPREAD * np.array(self.scales)[judged])
         known = np.count_nonzero(~np.isnan(off), axis=1)
         far = np.sqrt(_mean(off * off)) / spread
@@ -301,11 +302,10 @@ def _telling(law: Alike, days: Sequence[Rows]) -> Alike | None:
         numbers = numbers_of(day, column, thing, law.things)
         if numbers is None:
             continue
-        for place in law.judged:
-            late, name = numbers.copy(), str(law.things[place])
-            late[place, 1:], late[place, 0] = numbers[place, :-1], np.nan
-            reading = law.misfits(late, [place]).get(name)
-            if reading is not None and name in law.bands:
+        late = np.full_like(numbers, np.nan)
+        late[:, 1:] = numbers[:, :-1]
+        for name, reading in law.misfits(late, numbers).items():
+            if name in law.bands:
                 share = law.bands[name].share(reading, only_above=True)
                 told.setdefault(name, []).append(share > 1)
     kept = {name for name, one in told.items() if np.mean(one) >= TELLING}

@@ -330,6 +330,16 @@ def test_one_peer_that_is_wrong_moves_no_other_house(alike) -> None:
     } == {"H4"}
 
 
+def test_all_houses_are_made_late_at_once_on_each_day(
+    training: TrainingRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, misfits = [], Alike.misfits
+    monkeypatch.setattr(Alike, "misfits", lambda *own: compared.append(0) or misfits(*own))
+    assert len(peers.discover(training)) == 1
+    columns = 2
+    assert len(compared) == columns * (DAYS + DAYS)  # as they are, and late
+
+
 def test_what_is_missing_is_not_compared(alike) -> None:
     assert (
         alike.find(changed("H4", lambda sun: np.where(np.arange(HOURS) < 12, np.nan, sun))) is None
