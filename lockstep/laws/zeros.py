@@ -212,8 +212,13 @@ class _Counts:
 
 
 def _is_apart(numbers: Floats) -> bool:
-    """Whether the value nearest to 0 is farther from it than such values are from each other."""
+    """Whether the value nearest to 0 is farther from it than such values are from each other.
+
+    Whole numbers are taken for counts, which a season that is calm enough brings down to 0.
+    """
     grain = grain_of(numbers)
     known = np.abs(numbers[np.isfinite(numbers)])
+    if np.array_equal(known, np.round(known)):
+        return False
     values = np.unique(np.round(known[known > grain] / grain))[:NEAREST] if grain else known[:0]
     return len(values) > 1 and bool(values[0] > APART * np.median(np.diff(values)))

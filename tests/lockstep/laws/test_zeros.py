@@ -80,8 +80,12 @@ def test_a_value_that_is_missing_is_not_0(laws) -> None:
     assert [law.find(rows) for law in laws.values()] == [None, None]
 
 
-def test_a_count_is_next_to_0_and_0_of_it_elsewhere_is_a_warning(laws) -> None:
-    law = laws["quantity", "value"]
+@pytest.mark.parametrize("least", [1, 5])
+def test_0_of_a_count_elsewhere_is_a_warning_however_large_it_was_in_training(least) -> None:
+    columns = lines(0, DAYS)
+    quantity = np.where(columns["quantity"] > 0, columns["quantity"] + least - 1, 0)
+    training = TrainingRows.of(Rows({**columns, "quantity": quantity}, SCHEMA))
+    (law,) = [one for one in zeros.discover(training) if one.columns == ("quantity", "value")]
     assert not law.is_apart
     assert not law.find(Rows(lines(quantity=np.zeros(ROWS)), SCHEMA)).strict
 
