@@ -77,7 +77,8 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
     def find(self, rows: Rows) -> Broken | None:
         """The rows of moments that hold what they held before; see `Law.find`.
 
-        A file of no day may hold rows of one before on purpose, corrected: that is no error.
+        A file of no day may hold rows of one before on purpose, corrected: that is no error. Nor is
+        it one where things are as they were in all that is told of them, as on a closed day.
         """
         again = self._most_again(rows)
         if again is None or again.share <= _limit(self.usual, again.size, UNUSUAL):
@@ -94,9 +95,18 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
             rows=np.flatnonzero(np.isin(held.moment_of, held.moments[again.copies])),
             strict=self.is_strict
             and rows.day is not None
-            and again.share > _limit(self.usual, again.size, TOO_MANY),
+            and again.share > _limit(self.usual, again.size, TOO_MANY)
+            and not self._stand_still(rows, again),
             numbers={"values of a day before": count},
         )
+
+    def _stand_still(self, rows: Rows, again: _Again) -> bool:
+        """Whether things are as they were on the day before: whole rows are those of then."""
+        if any(term.ticks for term in self.moments):
+            return False
+        before = next(one for one in rows.earlier[-WINDOW:] if one.partition == again.day)
+        copies, is_told = before.contents.hold(rows.digests_without())
+        return bool(copies.sum() >= TOLD * again.share * max(is_told.sum(), 1))
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""

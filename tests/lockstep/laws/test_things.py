@@ -97,3 +97,14 @@ def test_buses_of_the_same_trips_of_the_day_before_are_an_error(law) -> None:
     assert broken is not None
     assert broken.strict
     assert broken.columns == ("built", "leaves", "line")
+
+
+def test_things_that_are_as_they_were_in_all_warn(law) -> None:
+    before = trips(TODAY - 1)
+    kept = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={}).remembered(
+        Rows(before, SCHEMA), "yesterday"
+    )
+    closed = {**before, "at": before["at"] + np.timedelta64(1, "D")}
+    broken = law.find(Rows(closed, SCHEMA, day="2021-01-31", earlier=(kept,)))
+    assert broken is not None
+    assert not broken.strict
