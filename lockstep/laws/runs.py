@@ -202,7 +202,7 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> ShortR
         longest=longest,
         most=float(f"{most:.4g}"),
         stays=float(f"{1 - len(sizes) / sizes.sum():.4g}"),
-        comes=len(rests) > 0 or 2 * runs.sizes[known].sum() < len(first),
+        comes=len(rests) > 0 or 2 * int(runs.sizes[known].sum()) < len(first),
     )
 
 

@@ -1,5 +1,6 @@
 """A number of an hour does not stay the same for longer than chance lets it, but where it rests."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -118,3 +119,8 @@ def test_a_number_that_stays_at_another_value_each_time_does_not_rest() -> None:
     sold = is_open & (np.arange(24 * DAYS) % 24 > 6)
     columns["rain"] = np.where(sold, np.random.default_rng(0).random(24 * DAYS), 0.0).cumsum()
     assert "rain" not in learnt(columns)
+
+
+def test_a_law_that_is_stored_is_the_same(laws) -> None:
+    for law in laws.values():
+        assert msgspec.json.decode(msgspec.json.encode(law), type=ShortRuns) == law
