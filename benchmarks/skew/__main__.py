@@ -5,6 +5,10 @@
     python -m benchmarks.skew --only peers                  other tools on the same
     python -m benchmarks.skew --only groceries              another table, its faults and days
     python -m benchmarks.skew --final                       everything; the other parts too
+    python -m benchmarks.skew --tables                      the tables that are seen
+
+Tables that checks have been tuned on since they were looked at are no part of the final run: they
+are tried by themselves, and told in a file of their own.
 
 The other half, the third part (`--half fresh`) and tables that are not seen yet are for the very
 end: nobody tunes on them.
@@ -75,7 +79,7 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.skew.tables import OTHERS
 
     begun = time.monotonic()
-    parts = asked.only or list(PARTS)
+    parts = asked.only or _parts_of(asked)
     outcomes: list[Outcome] = []
     clean: dict[str, Any] = {}
     others: dict[str, Any] = {}
@@ -89,6 +93,14 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     found = document(outcomes, clean, others, peers)
     print(tell(found))
     return found
+
+
+def _parts_of(asked: argparse.Namespace) -> list[str]:
+    """What is tried where no part is named."""
+    from benchmarks.skew.tables import OTHERS
+
+    seen = [name for name, table in OTHERS.items() if table.seen]
+    return seen if asked.tables else [name for name in PARTS if name not in seen]
 
 
 def _flights(
@@ -184,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.skew", description=__doc__)
     parser.add_argument("--half", choices=("tuning", "fresh"), default="tuning")
     parser.add_argument("--final", action="store_true", help="what is not tuned on, too")
+    parser.add_argument("--tables", action="store_true", help="the tables that are seen, alone")
     parser.add_argument("--only", type=_parts, help=f"some of {', '.join(PARTS)}, with commas")
     parser.add_argument("--like", default="", help="faults whose names hold this")
     parser.add_argument("--days", type=int, default=10, help="days to try faults of data on")
@@ -223,9 +236,10 @@ def _write(found: dict[str, Any], asked: argparse.Namespace) -> None:
     text = json.dumps(found, indent=1) + "\n"
     if asked.out is not None:
         asked.out.write_text(text)
-    if asked.final and not asked.only:
-        (RESULTS / "skew.json").write_text(text)
-        (RESULTS / "skew.md").write_text(markdown(found))
+    if (asked.final or asked.tables) and not asked.only:
+        name = "skew_tables" if asked.tables else "skew"
+        (RESULTS / f"{name}.json").write_text(text)
+        (RESULTS / f"{name}.md").write_text(markdown(found))
 
 
 if __name__ == "__main__":

@@ -133,7 +133,27 @@ def markdown(found: Mapping[str, Any]) -> str:
         ("data faults that were not seen", found["fresh"]),
         *found["by_class"].items(),
     ]
-    lines = [
+    lines = _totals(rows) if found["total"] else []
+    clean = found["clean_days"]
+    if clean:
+        lines += ["", *_clean(clean)]
+    if found["peers"]:
+        lines += ["", *_peers(found["peers"])]
+    tables = found.get("tables", {})
+    if tables:
+        lines += ["", *_tables(tables.values())]
+    if found["faults"]:
+        lines += ["", *_faults(found["faults"])]
+    for one in tables.values():
+        lines += ["", f"{one['table']}:", "", *_faults(one["faults"])]
+    if "machine" in found:
+        lines += ["", f"It took {found['seconds'] / 60:.0f} minutes on: {found['machine']}"]
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _totals(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[str]:
+    """How many faults there are, and how many were found, of all and of some."""
+    return [
         "| faults | total | detected | located | contained |",
         "|---|--:|--:|--:|--:|",
         *(
@@ -146,20 +166,6 @@ def markdown(found: Mapping[str, Any]) -> str:
         "",
         "*Located* is a share of what was detected, *contained* one of what has to be blocked.",
     ]
-    clean = found["clean_days"]
-    if clean:
-        lines += ["", *_clean(clean)]
-    if found["peers"]:
-        lines += ["", *_peers(found["peers"])]
-    tables = found.get("tables", {})
-    if tables:
-        lines += ["", *_tables(tables.values())]
-    lines += ["", *_faults(found["faults"])]
-    for one in tables.values():
-        lines += ["", f"{one['table']}:", "", *_faults(one["faults"])]
-    if "machine" in found:
-        lines += ["", f"It took {found['seconds'] / 60:.0f} minutes on: {found['machine']}"]
-    return "\n".join(lines) + "\n"
 
 
 def _faults(faults: Iterable[Mapping[str, Any]]) -> list[str]:
