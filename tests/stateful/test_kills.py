@@ -43,7 +43,7 @@ def test_scoring_is_killed_at_any_write(site: Site) -> None:
         site.deliver("2020-03-02")
         assert site.score(SECOND).status == 0
 
-    kill_at_each_write(score, 17, go_on)
+    kill_at_each_write(score, 31, go_on)
 
 
 def test_scoring_of_what_is_faulty_is_killed_at_any_write(site: Site) -> None:
@@ -59,7 +59,7 @@ def test_scoring_of_what_is_faulty_is_killed_at_any_write(site: Site) -> None:
             assert site.look_at_checks().status == 1, "it broke off untold"
         return ended
 
-    kill_at_each_write(score, 5, lambda: site.materialize("published", FIRST))
+    kill_at_each_write(score, 9, lambda: site.materialize("published", FIRST))
 
 
 def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
@@ -71,7 +71,7 @@ def test_scoring_of_a_file_is_killed_at_any_write(site: Site) -> None:
     def go_on() -> None:
         assert site.score(site.send("second", turn=len(site.ledger.tried))).status == 0
 
-    kill_at_each_write(score, 19, go_on)
+    kill_at_each_write(score, 37, go_on)
 
 
 def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:
@@ -85,7 +85,7 @@ def test_one_of_two_that_score_a_day_is_killed_at_any_write(site: Site) -> None:
     def go_on() -> None:
         assert site.score(FIRST).status == 0
 
-    kill_at_each_write(score, 23, go_on)
+    kill_at_each_write(score, 41, go_on)
 
 
 def test_training_is_killed_at_any_write(site: Site) -> None:
@@ -99,7 +99,7 @@ def test_training_is_killed_at_any_write(site: Site) -> None:
             site.promote(half_made[-1])
             site.promote(LIVE)
 
-    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 43, go_on)
+    kill_at_each_write(lambda last_write: site.train(last_write=last_write), 83, go_on)
 
 
 def test_promotion_is_killed_at_any_write(site: Site) -> None:
@@ -111,7 +111,7 @@ def test_promotion_is_killed_at_any_write(site: Site) -> None:
         assert site.score(FIRST).status == 0
         assert site.promote(LIVE).status == 0
 
-    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 3, go_on)
+    kill_at_each_write(lambda last_write: site.promote(OTHER, last_write=last_write), 7, go_on)
 
 
 def test_a_version_goes_live_or_does_not_whatever_write_the_gate_is_killed_at(site: Site) -> None:
