@@ -424,7 +424,7 @@ class Banded(Law, frozen=True, kw_only=True):
             law=self,
             columns=self.suspects(one.name, one.reading, self.bands[one.name]),
             message=self.tell(one.name, one.reading, self.bands[one.name], part.rows),
-            rows=positions if part.positions is None else part.positions[positions],
+            rows=part.in_batch(positions),
             strict=impossible and self.days >= ENOUGH_DAYS,
             numbers={one.name: one.reading.value},
         )
@@ -535,6 +535,10 @@ class Part:
     positions: Array | None = None
     judged: int = 1
     earlier: tuple[Earlier, ...] = ()
+
+    def in_batch(self, positions: Ints) -> Ints:
+        """Where in the batch some of its rows are."""
+        return positions if self.positions is None else self.positions[positions]
 
 
 def days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:

@@ -68,7 +68,7 @@ class Uncapped(Law, frozen=True, kw_only=True, tag="uncapped"):
                 message=f"{busy.hours} pairs of an hour and a {category} have {busy.rows} rows "
                 f"each, and none has more; on training days {self.most} at most had as many as the "
                 "busiest: what was above a limit is lost",
-                rows=found if part.positions is None else part.positions[found],
+                rows=part.in_batch(found),
                 strict=self.is_strict,
                 numbers={"hours as busy as the busiest": busy.hours},
             )

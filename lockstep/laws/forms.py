@@ -319,7 +319,7 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
                         law=self,
                         columns=self.columns,
                         message=says,
-                        rows=np.arange(len(rows)) if part.positions is None else part.positions,
+                        rows=part.in_batch(np.arange(len(part.rows))),
                         strict=self.days >= ENOUGH_DAYS,
                         numbers={f"multiples of {step:g}{_DIFFERENT}": 1.0},
                     )

@@ -22,7 +22,7 @@ from lockstep.laws.dependencies import Search
 from lockstep.laws.glance import glance, value_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped, in_order, told
+from lockstep.laws.terms import Term, by_group, grouped, told
 
 ENOUGH_ROWS = 20
 """Gaps that every day has that is judged."""
@@ -97,7 +97,7 @@ def _ordered(rows: Rows, terms: tuple[Term, ...]) -> tuple[Ints, Ints]:
 
 def _order(rows: Rows, groups: Array) -> tuple[Ints, Ints]:
     by_time = rows.once("by time", lambda: _by_time(rows))
-    order = by_time[in_order(groups[by_time])]
+    order = by_time[by_group(groups[by_time])]
     order = order[groups[order] >= 0]
     return order, groups[order]
 

@@ -132,7 +132,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
                 columns=self.columns,
                 message=f"{counted(len(positions), 'row')} of {self.columns[0]} {are} 0{alone}; "
                 f"on training days {self.zeros} at most",
-                rows=positions if part.positions is None else part.positions[positions],
+                rows=part.in_batch(positions),
                 strict=self.days >= ENOUGH_DAYS and usual is not None and usual.highest <= RARE,
                 numbers={"zero": len(positions) / len(part.rows)},
             )

@@ -152,7 +152,7 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
                         f"{len(moves)} hours{self.within}; on every training day in "
                         f"{self.fewest:.0%} or more"
                     ),
-                    rows=np.arange(len(rows)) if part.positions is None else part.positions,
+                    rows=part.in_batch(np.arange(len(part.rows))),
                     strict=self.days >= ENOUGH_DAYS,
                     numbers={"share of hours that moved": share},
                 )

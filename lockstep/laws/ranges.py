@@ -40,7 +40,7 @@ from lockstep.laws.law import ENOUGH_DAYS
 from lockstep.laws.lookups import MOST_ENTRIES
 from lockstep.laws.quantities import Quantity, clock_quantities, middle, wrapped
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, grouped, in_order, told
+from lockstep.laws.terms import Term, by_group, grouped, told
 from lockstep.laws.zones import minutes_to_come
 
 ENOUGH_ROWS = 20
@@ -401,7 +401,7 @@ class _Spans:
             values: Its number; rows come by its size.
             enough: How many rows it takes.
         """
-        order = in_order(groups)
+        order = by_group(groups)
         groups, values = groups[order], values[order]
         starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
         rows = np.diff(np.r_[starts, len(groups)])

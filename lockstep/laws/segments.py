@@ -174,7 +174,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
                     message=f"Where {self._where(label)}, {known[gone[0]] / size[gone[0]]:.1%} of "
                     f"the rows have {self.columns[0]}, where on every training day "
                     f"{self.known[gone[0]]:.1%} or more had",
-                    rows=positions if part.positions is None else part.positions[positions],
+                    rows=part.in_batch(positions),
                     strict=self.days >= ENOUGH_DAYS,
                     numbers={f"{_MISSING}{label}": 1 - known[gone[0]] / size[gone[0]]},
                 )

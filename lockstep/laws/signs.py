@@ -76,7 +76,7 @@ class BothSigns(Law, frozen=True, kw_only=True, tag="both signs"):
             message=f"no {self.columns[0]} is {side} 0, of {below + above:,} that are within "
             f"{self.near:.4g} of it; on every training day {self.least:.0%} of those or more were "
             "on either side: the sign is lost, or they were cut off",
-            rows=found if part.positions is None else part.positions[found],
+            rows=part.in_batch(found),
             strict=self.is_strict,
             numbers={f"numbers next to 0, none {side} it": below + above},
         )

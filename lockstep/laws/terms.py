@@ -113,7 +113,7 @@ def first_of(groups: Array) -> Array:
     return first
 
 
-def in_order(groups: Array) -> Array:
+def by_group(groups: Array) -> Array:
     """Positions of rows by their group, those of one group as they come: int64.
 
     By 16 bits at a time, the lowest first (radix sort): such are counted, larger ones compared.

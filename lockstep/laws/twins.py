@@ -120,7 +120,7 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
                         f"{listed(self._sensors)} of {self.category} {name} are all the same in "
                         f"{counted(count, 'hour')}, on training days in {self.ever} at most"
                     ),
-                    rows=positions if part.positions is None else part.positions[positions],
+                    rows=part.in_batch(positions),
                     strict=self.days >= ENOUGH_DAYS,
                     numbers={name: count / len(agree)},
                 )

@@ -76,7 +76,7 @@ class ZeroTogether(Law, frozen=True, kw_only=True, tag="zero together"):
                 message=f"{self.says}, but today {first} is 0 in {counted(count, 'row')} of "
                 f"{len(seen):,} where {second} is not; on training days in {self.most or 'none'}"
                 f"{' at most' if self.most else ''}",
-                rows=found if part.positions is None else part.positions[found],
+                rows=part.in_batch(found),
                 strict=self.is_strict and self.is_apart and not self._is_of_a_sort(seen, is_alone),
                 numbers={"0 alone": count},
             )
