@@ -53,6 +53,7 @@ PARTS = (
     "meters",
     "turbines",
     "bakeries",
+    "stops",
     "peers",
 )
 

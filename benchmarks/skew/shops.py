@@ -1,7 +1,7 @@
 """The shops of a bakery as they arrive: their sales by day, and the faults that are tried on them.
 
 They were thought of from what goes wrong with tills, plans of promotions and what is joined to
-sales, before any of them was tried; nothing is tuned on them.
+sales, before any of them was tried; what came of them has been looked at since.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ _GERMAN = {
     "SAT": "SA",
     "SUN": "SO",
 }
-_fault = partial(fault_of_data, half="fresh")
+_fault = partial(fault_of_data, half="tuning")
 BAKERY_FAULTS: tuple[DataFault, ...] = (
     # Tills.
     _fault("bakeries_sold_in_dozens_of_a_product", "sold of 101 is told in dozens", _SOLD,

@@ -11,7 +11,7 @@ import numpy as np
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_FLIGHTS
-from benchmarks.skew import bookings, purchases, readings, rentals, shops, windfarm
+from benchmarks.skew import bookings, patrols, purchases, readings, rentals, shops, windfarm
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
@@ -143,6 +143,13 @@ OTHERS = {
         days_between(shops.FIRST, shops.LAST),
         date(2018, 1, 16),
         shops.BAKERY_FAULTS,
+    ),
+    "stops": Table(
+        f"Stops of a city's police ({patrols.PACKAGE.release})",
+        patrols.STOPS,
+        days_between(patrols.FIRST, patrols.LAST),
+        date(2017, 8, 16),
+        patrols.STOP_FAULTS,
         seen=False,
     ),
 }

@@ -20,6 +20,7 @@ from benchmarks.skew.later import LATER_FAULTS
 from benchmarks.skew.lookups import LOOKUP_FAULTS
 from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
 from benchmarks.skew.outages import OUTAGE_FAULTS
+from benchmarks.skew.patrols import STOP_FAULTS
 from benchmarks.skew.peers.batches import Batches
 from benchmarks.skew.report import document, markdown
 from benchmarks.skew.scenes import SCENES
@@ -160,6 +161,47 @@ def test_a_fault_of_sales_changes_the_delivery_and_leaves_what_upstream_has(one:
     assert list(changed.columns) == list(delivery.rows.columns)
     assert not same_rows(changed, delivery.rows)
     pd.testing.assert_frame_equal(delivery.rows, sales(14))
+
+
+def stops(day: int) -> pd.DataFrame:
+    """Stops of a day of September, one each quarter of an hour: no place is another one's."""
+    begun = pd.Timestamp(f"2017-09-{day:02} 05:00", tz="UTC")
+    number = pd.Series(np.arange(96))
+    names = ["Downtown West", "Holland", "Corcoran", "Jordan", "Near - North", "Whittier"]
+    is_told, is_odd = number % 7 != 0, number // 2 % 2 == 1
+    searched = pd.Series(np.where(number % 4 == 3, "YES", "NO")).where(is_told, None)
+    population = number.mod(6).map({0: 7141.0, 1: 5016.0, 2: 3968.0, 3: 9149.0, 5: 13689.0})
+    times = begun + pd.to_timedelta(number * 15, unit="min")
+    return pd.DataFrame().assign(
+        stop_id=[f"17-{400 * day + 3 * one:06}" for one in number],
+        stopped_at=times.dt.as_unit("us"),
+        clock=times.dt.tz_convert("America/Chicago").dt.strftime("%H:%M"),
+        problem=np.where(is_odd, "traffic", "suspicious"),
+        device=np.where(is_told, "MDC", "other"),
+        person_search=searched,
+        vehicle_search=searched.where(number % 8 != 3, "NO"),
+        gender=pd.Series(np.where(number % 3 == 1, "Female", "Male")).where(is_told, None),
+        latitude=44.9 + number * 0.001,
+        longitude=-93.3 + number * 0.001,
+        precinct=number.mod(6).map(dict(enumerate((1, 2, 3, 4, 4, 5)))),
+        neighborhood=number.mod(6).map(dict(enumerate(names))),
+        population=population,
+        income=population * 4.0,
+        poverty=population / 1e5,
+        foreign_born=population / 2e4,
+        college=population / 3e4,
+        stops_of_week=number % 6 * 7 + day,
+        minutes_since=75.0 - number % 7,
+    )
+
+
+@pytest.mark.parametrize("one", STOP_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_of_stops_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
+    delivery = Delivery(*(stops(day) for day in (14, 13, 15)))
+    changed = one.change(delivery)
+    assert list(changed.columns) == list(delivery.rows.columns)
+    assert not same_rows(changed, delivery.rows)
+    pd.testing.assert_frame_equal(delivery.rows, stops(14))
 
 
 def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
