@@ -29,7 +29,8 @@ LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
 _EXPECTED = "thousandths of all limits of expectations"
 _STATISTICS, _OF_LAWS = "statistics of laws", "thousandths of all limits of laws"
-_COUNTED_LATER = (_EXPECTED, _STATISTICS, _OF_LAWS)
+_UNIFORM = "values of uniform days"
+_COUNTED_LATER = (_EXPECTED, _UNIFORM, _STATISTICS, _OF_LAWS)
 """What was not counted of versions that an older Lockstep stored."""
 _WIDEST = 1e12
 """What is counted of a wider limit, so that figures stay such as any database holds."""
@@ -71,6 +72,7 @@ def count(held: Holding) -> dict[str, int]:
         "thousandths of all limits of drift": round(1000 * held.limits.total),
         "limits of shifts": held.jumps.count,
         "thousandths of all limits of shifts": round(1000 * held.jumps.total),
+        _UNIFORM: sum(len(one.values) for one in held.jumps.uniform.values()),
         "bands of quality": len(held.bands.figures),
         "thousandths of all bands of quality": round(1000 * held.bands.total),
         "laws": len(held.laws.laws),
@@ -82,8 +84,8 @@ def count(held: Holding) -> dict[str, int]:
 def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
     """What a version holds otherwise than somebody counted: what, how much, and how much it was.
 
-    Versions that were stored before the limits of expectations or laws were counted tell none of
-    these.
+    Versions that were stored before the limits of expectations or laws, or values of uniform days,
+    were counted tell none of these.
 
     Args:
         loaded: The version.

@@ -17,6 +17,8 @@ CATEGORIES = 200
 """Categories that are kept, the most frequent ones; the rest is pooled."""
 DIGITS = 4
 """Digits after the decimal point that are looked at."""
+MOST_MISSING = 0.5
+"""Share of missing values from which the values of a day say little about it."""
 
 
 Counted: TypeAlias = tuple[Array, Array]
@@ -45,6 +47,23 @@ class ColumnProfile:
     quantiles: tuple[float, ...]
     shares: Mapping[str, float]
     rest: float
+
+    @property
+    def uniform(self) -> str | float | None:
+        """The value of all rows that have one: several, and most of all; None if they differ."""
+        if self.commonest < 1 or self.missing >= MOST_MISSING or self.rows < 2:
+            return None
+        return self.quantiles[0] if self.quantiles else next(iter(self.shares))
+
+    def share(self, value: str | float) -> float:
+        """The share of a category among the values; of a number, to a hundredth.
+
+        Args:
+            value: The category as a text, or the number.
+        """
+        if isinstance(value, str):
+            return self.shares.get(value, 0.0)
+        return self.quantiles.count(value) / GRID
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ The margin is calibrated at the fit, on how far each training day was beyond the
 column whose days are alike needs hardly any. Where training has too few days for that, and as the
 most that a margin may be, there are constants; only what training days did more than once, such as
 a month that begins, is no shift however far it is.
+
+A column that has one value in all rows of a day tells one thing, not one a row: see `uniform`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -27,7 +29,8 @@ from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Floats
 from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
-from lockstep.parity.profiles import ColumnProfile, Profile
+from lockstep.parity.profiles import MOST_MISSING, ColumnProfile, Profile
+from lockstep.parity.uniform import UniformDays
 
 MINIMUM_WINDOW = 12
 """Days that it takes to tell how much days differ. With fewer, ordinary weather raises alarms: of
@@ -35,6 +38,9 @@ the 274 days from April to December 2013, on 83 with windows of 3 days, on 8 wit
 10 or 11, on none with 12 or more."""
 WINDOW = 14
 """Days that a batch is compared with: two weeks, so that every day of the week is in it twice."""
+CALIBRATED = 366 + WINDOW
+"""Training days that are looked at, the newest: a year, in which all is that comes once in it, and
+the window before its first day."""
 MARGIN = 0.2
 """Share of the rows by which a day must be farther away than the days of the window are, where that
 is not calibrated; and the most that it may be."""
@@ -44,9 +50,6 @@ before it, by chance: that warns. One in ten of the days that drift may tell of,
 looked at more closely here."""
 BLOCKS = 2
 """How many times as far beyond what is usual as a warning a shift has to be, to block."""
-
-MOST_MISSING = 0.5
-"""Share of missing values from which the values of a day say little about it."""
 
 MOST_BY_CHANCE = 0.25
 """How far the digits of a day may be from those of its window by chance alone. With fewer rows than
@@ -128,6 +131,12 @@ class Shift:
     def message(self) -> str:
         """What is different, for a person."""
         now, before = self.values
+        if self.measure == "constant":
+            return (
+                f"{self.column} is {_tell_uniform(self.now)} in all rows, before {before}; on none "
+                f"of {len(self.before)} days was that more than {1 - self.distance:.0%} of the "
+                "values"
+            )
         return (
             f"{self.column} has {_WORDS[self.measure]}: {now}, before {before}; "
             f"{_short(self.distance)} from the nearest of {len(self.before)} days, which differ by "
@@ -160,12 +169,14 @@ class Jumps:
         spreads: By column and measure.
         growing: Columns whose numbers rise with time: of how far they go on nothing is known, since
             numbers and days may be left out; back they do not go.
+        uniform: Of which values each column made up whole days, of those that did.
     """
 
     rate: float
     rows: int
     spreads: Mapping[str, Mapping[Measure, Spread]]
     growing: tuple[str, ...] = ()
+    uniform: Mapping[str, UniformDays] = field(default_factory=dict)
 
     @classmethod
     def none(cls) -> Jumps:
@@ -185,7 +196,8 @@ class Jumps:
             window, day = days[place - WINDOW : place], days[place]
             for name, column in day.columns.items():
                 before = [one.columns[name] for one in window]
-                for measure, (distance, usual) in _measured(before, column).items():
+                found_here = _measured(_comparable(before, column), column)
+                for measure, (distance, usual) in found_here.items():
                     if name in growing and measure == "level":
                         continue
                     found.setdefault((name, measure), []).append(distance - usual)
@@ -194,7 +206,12 @@ class Jumps:
             if len(values) >= ENOUGH_DAYS:
                 spreads.setdefault(name, {})[measure] = Spread.of(values)
         rows = int(np.median([day.rows for day in days])) if days else 0
-        return cls(JUMP_RATE, rows, spreads, tuple(growing))
+        uniform = {
+            name: UniformDays.of([day.columns[name] for day in days])
+            for name in (days[0].columns if days else ())
+        }
+        known = {name: one for name, one in uniform.items() if one.values}
+        return cls(JUMP_RATE, rows, spreads, tuple(growing), known)
 
     def at(self, column: str, measure: Measure, rows: int) -> Limit | None:
         """How far beyond its window a day may be; None where training does not tell.
@@ -239,7 +256,8 @@ class Jumps:
 
     @cached_property
     def _reach(self) -> float:
-        return reach_of(self.rate, self.count)
+        looks = self.count + len(self.spreads)  # a column may also have one value all day
+        return reach_of(self.rate, looks)
 
     def to_json(self) -> dict[str, Any]:
         """As a dict for JSON."""
@@ -252,7 +270,11 @@ class Jumps:
             name: {measure: Spread(**one) for measure, one in found.items()}
             for name, found in data["spreads"].items()
         }
-        return cls(data["rate"], data["rows"], spreads, tuple(data.get("growing", ())))
+        uniform = {
+            name: UniformDays.from_json(one) for name, one in data.get("uniform", {}).items()
+        }
+        growing = tuple(data.get("growing", ()))
+        return cls(data["rate"], data["rows"], spreads, growing, uniform)
 
 
 def sudden_shift(
@@ -263,7 +285,8 @@ def sudden_shift(
     The measures, all shares of rows or values between 0 and 1 but for the level:
 
     - missing: difference of the shares of missing values.
-    - constant: how much more of the values the commonest one makes up, where it is all of them.
+    - constant: how much less of the values of a day in the window the one value makes up that all
+      rows of the day have. Such a day is judged by that alone.
     - categories: total variation distance of the shares of texts and booleans.
     - shape: Kolmogorov-Smirnov distance of two distributions of numbers. Finds small changes in
       columns whose days are alike, and none in columns that move from day to day.
@@ -313,26 +336,34 @@ def measured(
     return tuple(sorted(found, key=lambda one: (not one.jumped, not one.is_shift, -one.rank)))
 
 
-def unjudged_columns(window: Sequence[Profile], day: Profile) -> dict[str, str]:
+def unjudged_columns(
+    window: Sequence[Profile], day: Profile, jumps: Jumps | None = None
+) -> dict[str, str]:
     """The columns whose values cannot be compared with those of the window, each with the reason.
 
     For days on which less than half of the rows have a value; for numbers, where one value makes
     up half of the window's values, as with precipitation, whose days have nothing in common but
-    zeros; and where the categories of its days have so little in common that no day could have
-    less. What share of the values is missing may be compared all the same.
+    zeros; where the categories of its days have so little in common that no day could have
+    less; and where all rows of a day have one value, and new ones come again and again. What share
+    of the values is missing may be compared all the same.
 
     Args:
         window: As for `sudden_shift`.
         day: As for `sudden_shift`.
+        jumps: As for `sudden_shift`.
     """
     found = {
-        name: _lacking([one.columns[name] for one in window if name in one.columns], column)
+        name: _lacking(
+            name, [one.columns[name] for one in window if name in one.columns], column, jumps
+        )
         for name, column in day.columns.items()
     }
     return {name: lacking for name, lacking in found.items() if lacking is not None}
 
 
-def _lacking(window: Sequence[ColumnProfile], day: ColumnProfile) -> str | None:
+def _lacking(
+    name: str, window: Sequence[ColumnProfile], day: ColumnProfile, jumps: Jumps | None
+) -> str | None:
     """Why a day's values cannot be compared with the window's; None if they can."""
     days = _comparable(window, day)
     filled = _filled(days)
@@ -347,6 +378,11 @@ def _lacking(window: Sequence[ColumnProfile], day: ColumnProfile) -> str | None:
             f"{len(filled)} days before it have values in half of their rows, and it takes "
             f"{MINIMUM_WINDOW}"
         )
+    if day.uniform is not None:
+        known = _uniform_days(name, filled, jumps)
+        if day.uniform in known.values or not known.renew:
+            return None
+        return "its rows have one value, and new ones come again and again"
     has_one_row = max(one.rows for one in filled) == 1
     if day.holds == "categories":
         if _categories(filled, day)[1] + MARGIN <= 1:
@@ -370,30 +406,66 @@ def _filled(days: Sequence[ColumnProfile]) -> list[ColumnProfile]:
 def _column_shifts(
     name: str, window: Sequence[ColumnProfile], day: ColumnProfile, jumps: Jumps | None
 ) -> list[Shift]:
-    return [
-        _shift(name, measure, found, window, day, jumps)
-        for measure, found in _measured(window, day).items()
-    ]
+    days = _comparable(window, day)
+    uniform = _uniform_shift(name, days, day, jumps)
+    measures = _measured(days, day) if uniform is None else _measured_missing(days, day)
+    shifts = [_shift(name, *one, days, day, jumps) for one in measures.items()]
+    return shifts if uniform is None else [*shifts, uniform]
+
+
+def _uniform_shift(
+    name: str, window: Sequence[ColumnProfile], day: ColumnProfile, jumps: Jumps | None
+) -> Shift | None:
+    """How far a day is from the window on which all rows have one value; None on other days."""
+    days, value = _filled(window), day.uniform
+    if value is None or len(days) < MINIMUM_WINDOW:
+        return None
+    most = max(one.share(value) for one in days)
+    known = _uniform_days(name, days, jumps)
+    by_chance = most ** round(day.rows * (1 - day.missing))
+    is_usual = value in known.values or known.renew or by_chance > JUMP_RATE
+    return Shift(
+        name,
+        "constant",
+        distance=1 - most,
+        usual=0.0,
+        limit=LEAST["constant"],
+        blocks_from=math.inf if known.values else LEAST["constant"],
+        farthest=1.0 if is_usual else 0.0,
+        before=tuple(days),
+        now=day,
+    )
+
+
+def _uniform_days(name: str, days: Sequence[ColumnProfile], jumps: Jumps | None) -> UniformDays:
+    """Of which values the column made up whole days, in training and on days since."""
+    trained = jumps.uniform.get(name) if jumps is not None else None
+    return (trained or UniformDays()).and_then(days)
 
 
 def _measured(
     window: Sequence[ColumnProfile], day: ColumnProfile
 ) -> dict[Measure, tuple[float, float]]:
     """The distance of a day, and the largest within its window, by every measure that can tell."""
-    days = _comparable(window, day)
-    if len(days) < MINIMUM_WINDOW or not day.rows:
-        return {}
-    found: dict[Measure, tuple[float, float]] = {"missing": _missing(days, day)}
-    filled = _filled(days)
-    if len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
+    found = _measured_missing(window, day)
+    filled = _filled(window)
+    if found and len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
         apt = _apt(filled)
         found |= {name: _MEASURES[name](filled, day) for name in apt if name != "digits"}
         if "digits" in apt:
             shares = _share_table([*filled, day])
             if _by_chance(shares[:-1], day.rows) <= MOST_BY_CHANCE:
                 found["digits"] = _digits(shares)
-        found["constant"] = _constant(filled, day)
     return found
+
+
+def _measured_missing(
+    window: Sequence[ColumnProfile], day: ColumnProfile
+) -> dict[Measure, tuple[float, float]]:
+    """As `_measured`, of the share of missing values alone."""
+    if len(window) < MINIMUM_WINDOW or not day.rows:
+        return {}
+    return {"missing": _missing(window, day)}
 
 
 def _apt(days: Sequence[ColumnProfile]) -> tuple[Measure, ...]:
@@ -413,8 +485,7 @@ def _shift(
     day: ColumnProfile,
     jumps: Jumps | None,
 ) -> Shift:
-    days = _comparable(window, day)
-    days = days if measure == "missing" else _filled(days)
+    days = window if measure == "missing" else _filled(window)
     distance, usual = measured
     least = LEAST[measure]
     if measure == "missing":
@@ -455,12 +526,6 @@ def _farthest_missing(days: Sequence[ColumnProfile]) -> float:
     """How far from all days a share of missing values can be: where all or none are missing."""
     shares = [one.missing for one in days]
     return max(min(shares), 1 - max(shares))
-
-
-def _constant(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
-    if day.commonest < 1:
-        return 0.0, 0.0
-    return 1 - max(one.commonest for one in days), 0.0
 
 
 def _categories(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
@@ -531,6 +596,11 @@ def _share_table(days: Sequence[ColumnProfile]) -> NDArray[np.float64]:
     table[rows, columns] = [share for one in days for share in one.shares.values()]
     table[:, -1] = [one.rest for one in days]
     return table
+
+
+def _tell_uniform(day: ColumnProfile) -> str:
+    value = day.uniform
+    return value if isinstance(value, str) else f"{value:.5g}"
 
 
 def _tell_missing(days: Sequence[ColumnProfile]) -> str:

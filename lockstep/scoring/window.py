@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from itertools import pairwise
+from math import isfinite
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -193,7 +194,7 @@ def check_shift(
     found = measured(window.profiles, day, jumps)
     shifts = [one for one in found if one.is_shift]
     shifted = {shift.column for shift in shifts}
-    lacking = unjudged_columns(window.profiles, day)
+    lacking = unjudged_columns(window.profiles, day, jumps)
     unjudged = {name: why for name, why in lacking.items() if name not in shifted}
     if len(unjudged) == len(day.columns):
         return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
@@ -268,9 +269,14 @@ def _row(one: Shift, training: Profile | None) -> dict[str, Any]:
         "now": now,
         "by": one.measure,
         "distance": float(f"{one.distance:.3g}"),
-        "warns from": float(f"{one.warns_from:.3g}"),
-        "blocks from": float(f"{max(one.blocks_from, one.farthest):.3g}"),
+        "warns from": _limit(one.warns_from),
+        "blocks from": _limit(max(one.blocks_from, one.farthest)),
     }
+
+
+def _limit(distance: float) -> float | None:
+    """A limit to three digits; None where there is none."""
+    return float(f"{distance:.3g}") if isfinite(distance) else None
 
 
 def _finding(one: Shift, accepted: Collection[str]) -> dict[str, Any]:

@@ -54,9 +54,9 @@ def calibrate(
         evaluation: Its evaluation on the newest of them.
     """
     from lockstep.parity.bands import Bands
-    from lockstep.parity.limits import MOST_DAYS, Limits, parts_of
+    from lockstep.parity.limits import Limits, parts_of
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
+    from lockstep.parity.shift import CALIBRATED, Jumps
 
     graph, schema = fitted.graph, fitted.record_schema
     raw = {name: columns[name] for name in fitted.joint_schema.names}
@@ -71,7 +71,7 @@ def calibrate(
     parts, has_days = parts_of(times, profile.rows, declared.timezone)
     kinds = {name: kind for name, kind in kinds.items() if name in judged}
     fields = profiled(schema)
-    newest = np.unique(parts[parts >= 0])[-MOST_DAYS:] if has_days else ()
+    newest = np.unique(parts[parts >= 0])[-CALIBRATED:] if has_days else ()
     days = [
         Profile.of(take_rows({name: raw[name] for name in fields}, parts == day), fields)
         for day in newest

@@ -257,6 +257,80 @@ def test_what_training_days_did_more_than_once_is_no_shift(jumps: int, *, is_shi
     assert bool(sudden_shift(days[-14:], day, Jumps.of(days))) is is_shift
 
 
+# Days on which a column has one value in all rows
+
+NAMES = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+def shop(day, *, is_closed=False, weekday=None, is_holiday=False):
+    """A day's 90 rows of a shop that sells something of each product unless it is closed."""
+    sold = np.random.default_rng(day).integers(0, 200, 90)
+    return Profile.of(
+        {
+            "weekday": np.full(90, weekday or NAMES[day % 7], dtype=object),
+            "is_holiday": np.full(90, is_holiday),
+            "sold": np.zeros(90) if is_closed else sold.astype(float),
+        },
+        {"weekday": Kind.TEXT, "is_holiday": Kind.BOOL, "sold": Kind.FLOAT},
+    )
+
+
+OPEN = [shop(day) for day in range(100)]
+ONCE_CLOSED = [*OPEN[:50], shop(50, is_closed=True), *OPEN[51:]]
+WITHOUT_MONDAYS = [shop(day) for day in range(86, 103) if day % 7]
+
+
+def told(window, day, training):
+    found = sudden_shift(window, day, Jumps.of(training))
+    return [(one.column, one.measure, one.jumped) for one in found]
+
+
+def test_a_day_of_the_week_that_training_knows_is_no_shift_where_the_window_lacks_it():
+    assert told(WITHOUT_MONDAYS, shop(105), OPEN) == []
+
+
+def test_all_rows_of_one_value_jump_where_they_differed_on_each_day_before():
+    assert told(OPEN[-14:], shop(100, is_closed=True), OPEN) == [("sold", "constant", True)]
+
+
+def test_a_closed_day_is_no_shift_where_training_had_one():
+    assert told(OPEN[-14:], shop(100, is_closed=True), ONCE_CLOSED) == []
+
+
+def test_a_value_that_stands_still_all_day_is_unusual_where_another_one_did_once():
+    frozen = shop(100)
+    still = Profile.of({"sold": np.full(90, 77.0)}, {"sold": Kind.FLOAT})
+    day = Profile(90, frozen.columns | still.columns)
+    assert told(OPEN[-14:], day, ONCE_CLOSED) == [("sold", "constant", False)]
+
+
+@pytest.mark.parametrize("change", [{"weekday": "Mon"}, {"is_holiday": True}])
+def test_a_new_value_of_a_fact_about_the_day_is_unusual_and_no_jump(change):
+    ((column, measure, jumped),) = told(OPEN[-14:], shop(100, **change), OPEN)
+    assert (column, measure, jumped) == (*change, "constant", False)
+
+
+def test_what_would_be_by_chance_in_few_rows_is_no_shift():
+    def wet(*flags):
+        return Profile.of({"is_wet": np.array(flags)}, {"is_wet": Kind.BOOL})
+
+    window = [wet(*[True] * 4, *[False] * 6)] * 14
+    assert sudden_shift(window, wet(*[True] * 5)) == ()
+
+
+def test_facts_of_days_that_are_new_again_and_again_are_not_judged():
+    days, day = months(4)
+    assert unjudged_columns(days[-14:], day, Jumps.of(days)) == {
+        "carrier": "its rows have one value, and new ones come again and again"
+    }
+
+
+def test_the_message_of_a_value_in_all_rows_tells_how_much_it_was_before():
+    (shift,) = sudden_shift(OPEN[-14:], shop(100, is_closed=True), Jumps.of(OPEN))
+    assert shift.message.startswith("sold is 0 in all rows, before ")
+    assert shift.message.endswith("on none of 14 days was that more than 2% of the values")
+
+
 def test_days_of_few_rows_are_given_what_chance_does_with_them():
     days = [
         profile({name: array[seed::45][:20] for name, array in day_of(seed).items()})
@@ -269,8 +343,9 @@ def test_too_few_training_days_calibrate_nothing():
     assert Jumps.of([profile(day_of(seed)) for seed in range(20)]).count == 0
 
 
-def test_margins_are_read_as_they_were_written():
-    assert Jumps.from_json(json.loads(json.dumps(JUMPS.to_json()))) == JUMPS
+@pytest.mark.parametrize("jumps", [JUMPS, Jumps.of(ONCE_CLOSED)])
+def test_margins_are_read_as_they_were_written(jumps):
+    assert Jumps.from_json(json.loads(json.dumps(jumps.to_json()))) == jumps
 
 
 @pytest.mark.parametrize(
