@@ -43,6 +43,7 @@ from lockstep.laws import (
     panels,
     peers,
     ranges,
+    recalled,
     relations,
     renewed,
     runs,
@@ -94,6 +95,7 @@ from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
 from lockstep.laws.ranges import Ranges
+from lockstep.laws.recalled import Recalled
 from lockstep.laws.relations import Relation
 from lockstep.laws.renewed import Renewed
 from lockstep.laws.rows import Rows, TrainingRows
@@ -147,6 +149,7 @@ AnyLaw = (
     | OwnDay
     | PairsOfNames
     | Ranges
+    | Recalled
     | Relation
     | Renewed
     | RowsADay
@@ -182,6 +185,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (doubles.discover, "values"),
     (joined.discover, "values"),
     (renewed.discover, "values"),
+    (recalled.discover, "values"),
     (volume.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
@@ -338,6 +342,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             lasting=lasting,
             zones=clocks,
             strayed=strayed,
+            recalled=recalled.remembered(self.laws, rows),
         )
 
     def to_json(self) -> bytes:

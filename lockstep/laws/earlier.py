@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.tables import is_missing
 
 _KEPT = 32_768
@@ -80,6 +80,57 @@ class Ends(msgspec.Struct, frozen=True, array_like=True):
     last: tuple[float, ...]
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What things held in a batch, of which a bounded number is kept.
+
+    Attributes:
+        things: 64-bit digests of the things, little-endian, in order.
+        complete: Whether they are all things; otherwise they are those of the smallest digests.
+        values: By column what each of them held, float64, little-endian; NaN for nothing.
+    """
+
+    things: bytes
+    complete: bool
+    values: dict[str, bytes]
+
+    @classmethod
+    def of(cls, digests: Array, values: Mapping[str, Floats], most: int) -> Held:
+        """What is kept of all things; of those that have the same digest, nothing.
+
+        Args:
+            digests: A digest of each thing.
+            values: By column what each of them holds; NaN for nothing.
+            most: How many are kept at most.
+        """
+        complete = len(digests) <= most
+        kept = slice(None) if complete else np.argpartition(digests, most - 1)[:most]
+        things, first, times = np.unique(digests[kept], return_index=True, return_counts=True)
+        of_things = {
+            name: np.where(times == 1, one[kept][first], np.nan).astype("<f8").tobytes()
+            for name, one in values.items()
+        }
+        return cls(things.astype("<u8").tobytes(), complete, of_things)
+
+    def of_column(self, name: str, digests: Array) -> Floats:
+        """What things held in a column: float64; NaN where nothing is known of it.
+
+        Args:
+            name: The column.
+            digests: A digest of each thing.
+        """
+        things, values = (
+            np.frombuffer(self.things, dtype="<u8"),
+            np.frombuffer(self.values.get(name, b""), dtype="<f8"),
+        )
+        found = np.full(len(digests), np.nan)
+        if not len(values):
+            return found
+        near = np.arange(len(digests)) if self.complete else np.flatnonzero(digests <= things[-1])
+        at = np.minimum(np.searchsorted(things, digests[near]), len(things) - 1)
+        found[near] = np.where(things[at] == digests[near], values[at], np.nan)
+        return found
+
+
 class Earlier(msgspec.Struct, frozen=True):
     """What is kept of a batch.
 
@@ -97,6 +148,7 @@ class Earlier(msgspec.Struct, frozen=True):
             these follow from, where it tells zones apart between which training did not.
         strayed: Statistics that were outside of the band of the training days, by the digest of
             their law and their name.
+        recalled: What things held, by what names them; none of a version that recalls nothing.
     """
 
     partition: str
@@ -110,6 +162,7 @@ class Earlier(msgspec.Struct, frozen=True):
     lasting: dict[str, str | int | float | bool | None] = {}
     zones: dict[str, dict[str, tuple[str, ...]]] = {}
     strayed: dict[str, dict[str, float]] = {}
+    recalled: dict[str, Held] = {}
 
 
 def digests_of(array: Array) -> Array:
