@@ -275,7 +275,7 @@ def with_lapses(rows: Rows, lapses: tuple[Lapse, ...]) -> Rows:
         return rows
     schema = Schema(rows.schema.name, (*rows.schema.fields, *(one.field for one in lapses)))
     columns = {**rows.columns, **{one.name: one.of(rows) for one in lapses}}
-    return replace(rows, columns=columns, schema=schema)
+    return replace(rows, columns=columns, schema=schema, _made={})  # what is made of all columns
 
 
 def by_reading(training: TrainingRows, lapses: tuple[Lapse, ...]) -> dict[Reads, TrainingRows]:

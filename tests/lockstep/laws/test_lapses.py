@@ -9,7 +9,10 @@ import pytest
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws.book import Book, discover
+from lockstep.laws.glance import MOST_ROWS, glance
+from lockstep.laws.lapses import Lapse, Moment, with_lapses
 from lockstep.laws.law import Broken
+from lockstep.laws.rows import Rows
 
 DAYS, ROWS = 40, 120
 SCHEMA = Schema(
@@ -135,3 +138,10 @@ def test_a_time_without_a_day_is_held_to_the_clock(book):
 def test_a_book_of_an_older_version_has_no_lapses(book):
     stored = book.to_json().replace(b'"lapses"', b'"other"')
     assert Book.from_json(stored).lapses == ()
+
+
+def test_lapses_are_in_the_sample_of_rows_of_which_another_was_taken_before():
+    rows = Rows(stays(days=MOST_ROWS // ROWS + 1), SCHEMA)
+    assert "hours from at until left" not in glance(rows).rows.columns
+    lapse = Lapse(Moment("left"), Moment("at"))
+    assert lapse.name in glance(with_lapses(rows, (lapse,))).rows.columns
