@@ -115,8 +115,10 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
         return f"Texts of {self.columns[0]} look as they always did."
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
-        """See `Banded.measure`."""
+        """See `Banded.measure`; rows without any text have no form."""
         traits = _traits(rows, self.columns[0])
+        if not traits:
+            return {}
         if self.patterns:
             known = frozenset(self.patterns)
             new = _share(rows, self.columns[0], _are_not(_patterns(rows, self), known))
@@ -199,8 +201,8 @@ def _have(texts: Sequence[str]) -> dict[str, Array]:
 
 
 def _traits(rows: Rows, column: str) -> dict[str, Reading]:
-    seen = glance(rows)
-    have = _have(seen.rows.values(column).found.tolist())
+    found = glance(rows).rows.values(column).found.tolist()
+    have = _have(found) if found else {}
     return {name: _share(rows, column, is_it) for name, is_it in have.items()}
 
 
@@ -243,7 +245,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         if np.median(new) > MOST_NEW or (is_of_a_day and any(new)):
             law = msgspec.structs.replace(law, **{kept: ()})
             for told in measured:
-                del told[name]
+                told.pop(name, None)
     return with_bands(law, measured, days)
 
 
@@ -265,6 +267,8 @@ def _without_day(
     occurs = Counter(value for one in values for value in set(one))
     known_before = had_before(values)
     for told, day, one, before in zip(measured, days, values, known_before, strict=True):
+        if not one:
+            continue
         if before is not None:
             is_new = _are_not(one, before)
         else:
@@ -293,9 +297,11 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
         return f"Numbers of {self.columns[0]} are as rarely round as they always were."
 
     def measure(self, rows: Rows) -> dict[str, Reading]:
-        """See `Banded.measure`."""
-        told = {}
+        """See `Banded.measure`; rows without any number tell nothing."""
+        told: dict[str, Reading] = {}
         for step, is_it in _round(rows, self.columns[0]).items():
+            if not len(is_it):
+                continue
             told[f"multiples of {step:g}"] = _share_of_values(rows, self.columns[0], is_it)
             if len(is_it) >= ENOUGH_VALUES:
                 told[f"multiples of {step:g}{_DIFFERENT}"] = share(is_it.sum(), len(is_it))

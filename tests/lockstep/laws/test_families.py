@@ -31,7 +31,7 @@ from lockstep.laws import (
     sorting,
     twins,
 )
-from lockstep.laws.bands import Part, share
+from lockstep.laws.bands import Banded, Part, share
 from lockstep.laws.book import Book, discover
 from lockstep.laws.bunches import ALONE, Bunches
 from lockstep.laws.glance import QUARTERS
@@ -914,3 +914,10 @@ def test_a_number_in_texts_may_have_a_digit_more_unless_it_is_padded(begin, is_n
     later = batch(id=text(batch().columns["id"], lambda one: f"A-{begin}1{one[-4:]}"))
 
     assert (law.find(later) is not None) == is_new
+
+
+@pytest.mark.parametrize(("column", "missing"), [("load", np.nan), ("site", None)])
+def test_a_day_without_any_value_of_a_column_tells_nothing_of_its_form(column, missing):
+    laws = [law for law in forms.discover(training()) if law.columns == (column,)]
+    nothing = batch(**{column: np.full(288, missing, dtype=None if missing else object)})
+    assert [law.measure(nothing) for law in laws if isinstance(law, Banded)] == [{}]
