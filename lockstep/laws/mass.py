@@ -96,7 +96,7 @@ class Mass(Banded, frozen=True, kw_only=True, tag="mass"):
             )
         if name in _ENDS:
             return (
-                f"{value}, the {name} value of {column}, stands in {reading.value:.1%} of its rows "
+                f"{value}, the {name} value of {column}, stands in {reading.value:.1%} of the rows "
                 f"more than on any training day, where the {name} one gained no more than "
                 f"{usual.highest:.1%}"
             )
@@ -225,11 +225,11 @@ def _counted(
         zeros = float(counts[found == 0].sum())
         told["zero"] = share_up_to(zeros, total, most.get("zero", 1.0))
     if column in number_columns(rows.schema) and len(found) > 1:
-        apart = known / law.bunches.effect(seen.rows)
+        apart = total / law.bunches.effect(seen.rows)
         places = (found.argmin(), found.argmax())
         for name, place, end in zip(_ENDS, places, law.ends or (None, None), strict=True):
             before = ever.get(str(found[place]), RARE)
-            grown = max(float(counts[place]) / known - before, 0.0) if found[place] != end else 0.0
+            grown = max(float(counts[place]) / total - before, 0.0) if found[place] != end else 0.0
             told[name] = Reading(grown, share(before * apart, apart).noise)
     return told
 

@@ -921,3 +921,11 @@ def test_a_day_without_any_value_of_a_column_tells_nothing_of_its_form(column, m
     laws = [law for law in forms.discover(training()) if law.columns == (column,)]
     nothing = batch(**{column: np.full(288, missing, dtype=None if missing else object)})
     assert [law.measure(nothing) for law in laws if isinstance(law, Banded)] == [{}]
+
+
+def test_codes_of_a_few_rows_are_not_clipped_where_the_smallest_is_not_there():
+    random = np.random.default_rng(1)
+    codes = random.choice([11.0, 12.0, 31.0], DAYS * 288, p=[0.6, 0.3, 0.1])
+    rare = np.where(random.random(DAYS * 288) < 0.1, codes, np.nan)
+    laws = mass.discover(training(load=rare))
+    assert broken(laws, batch(load=np.r_[12.0, 12.0, 12.0, 31.0, np.full(284, np.nan)])) == []
