@@ -80,6 +80,8 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
         known: The smallest share of a day's rows of each segment that had a value; none of a
             version that an older Lockstep fitted.
         bunches: In which bunches the rows come, as far as the column tells.
+        is_lost: Whether a segment lost the column on a training day, and had it on most: another
+            one may, that happened not to.
     """
 
     binds: ClassVar[bool] = False
@@ -89,6 +91,7 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
     always: tuple[str, ...] = ()
     known: tuple[float, ...] = ()
     bunches: Bunches = ALONE
+    is_lost: bool = False
 
     @property
     def says(self) -> str:
@@ -175,8 +178,9 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
                     f"the rows have {self.columns[0]}, where on every training day "
                     f"{self.known[gone[0]]:.1%} or more had",
                     rows=part.in_batch(positions),
-                    strict=self.days >= ENOUGH_DAYS,
+                    strict=self.days >= ENOUGH_DAYS and not self.is_lost,
                     numbers={f"{_MISSING}{label}": 1 - known[gone[0]] / size[gone[0]]},
+                    cases={f"gone of {self.labels[one]}": 1.0 for one in gone.tolist()},
                 )
         return None
 
@@ -436,12 +440,7 @@ def discover(training: TrainingRows) -> list[Segmented]:
     }
     found = (_without_levels(law, growing) for law in fitted(candidates, days))
     schema = training.rows.schema
-    return [
-        law
-        if schema[law.columns[0]].role == MADE
-        else msgspec.structs.replace(law, known=_known(law, days))
-        for law in found
-    ]
+    return [law if schema[law.columns[0]].role == MADE else _with_known(law, days) for law in found]
 
 
 def _without_levels(law: Segmented, growing: Container[str]) -> Segmented:
@@ -452,8 +451,8 @@ def _without_levels(law: Segmented, growing: Container[str]) -> Segmented:
     return msgspec.structs.replace(law, bands=bands)
 
 
-def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:
-    """The smallest share of a day's rows with a value, by segment; 0 where too few days tell."""
+def _with_known(law: Segmented, days: list[Rows]) -> Segmented:
+    """A law with the smallest share of rows with a value, by segment; 0 where too few days tell."""
     parted = Segments(law.category, law.labels)
     seen = [glance(day) for day in days]
     counts = [_known_rows(day, parted) for day in seen]
@@ -461,9 +460,15 @@ def _known(law: Segmented, days: list[Rows]) -> tuple[float, ...]:
     effects = np.array([law.bunches.effects(day, parted)[0] for day in seen])
     shares = np.array([known[law.columns[0]] for _, known in counts]) / np.maximum(size, 1)
     is_told = size >= ENOUGH_ROWS * effects
-    smallest = np.where(is_told, shares, 1.0).min(axis=0)
-    smallest[is_told.sum(axis=0) < ENOUGH_DAYS] = 0.0
-    return tuple(float(f"{one:.4g}") for one in smallest)
+    is_enough = is_told.sum(axis=0) >= ENOUGH_DAYS
+    smallest = np.where(is_enough, np.where(is_told, shares, 1.0).min(axis=0), 0.0)
+    ordered = np.sort(np.where(is_told, shares, np.inf), axis=0)
+    usual = np.where(is_enough, ordered[is_told.sum(axis=0) // 2 - 1, np.arange(len(smallest))], 0)
+    return msgspec.structs.replace(
+        law,
+        known=tuple(float(f"{one:.4g}") for one in smallest),
+        is_lost=bool((smallest < GONE * usual).any()),
+    )
 
 
 def _always(parted: Segments, days: list[Rows]) -> tuple[str, ...]:

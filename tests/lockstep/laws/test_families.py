@@ -929,3 +929,16 @@ def test_codes_of_a_few_rows_are_not_clipped_where_the_smallest_is_not_there():
     rare = np.where(random.random(DAYS * 288) < 0.1, codes, np.nan)
     laws = mass.discover(training(load=rare))
     assert broken(laws, batch(load=np.r_[12.0, 12.0, 12.0, 31.0, np.full(284, np.nan)])) == []
+
+
+def test_a_column_that_a_segment_once_lost_may_be_gone_in_another_one():
+    columns = reports(days=DAYS)
+    of_a_day = np.arange(DAYS * 288) // 288 == 7
+    lost = np.where(of_a_day & (columns["site"] == "south"), np.nan, columns["heat"])
+    north = batch().columns["site"] == "north"
+    gone = batch(heat=np.where(north, np.nan, batch().columns["heat"]))
+    found = [
+        [one.find_besides(gone).strict for one in laws if one.columns == ("heat", "site")]
+        for laws in (segments.discover(training(heat=one)) for one in (columns["heat"], lost))
+    ]
+    assert found == [[True], [False]]
