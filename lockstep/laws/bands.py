@@ -411,14 +411,14 @@ class Banded(Law, frozen=True, kw_only=True):
 
     def _farthest(self, rows: Rows) -> Broken | None:
         """The statistic that is farthest outside of its band; each day is judged by itself."""
-        worst: tuple[tuple[bool, float], Standing, Part] | None = None
-        for part in days_like(rows, self.size):
-            found = self._worst(part)
-            if found is not None and (worst is None or found[0] > worst[0]):
-                worst = (*found, part)
-        if worst is None:
+        found = [
+            (rank, one, part)
+            for part in days_like(rows, self.size)
+            for rank, one in self._far(part)
+        ]
+        if not found:
             return None
-        (impossible, _), one, part = worst
+        (impossible, _), one, part = max(found, key=lambda told: told[0])
         positions = self.rows_of(part.rows, one.name)
         return Broken(
             law=self,
@@ -427,6 +427,11 @@ class Banded(Law, frozen=True, kw_only=True):
             rows=part.in_batch(positions),
             strict=impossible and self.days >= ENOUGH_DAYS,
             numbers={one.name: one.reading.value},
+            cases={
+                each.name: short(each.band.beyond(each.reading))
+                for rank, each, _ in found
+                if rank[0] == impossible
+            },
         )
 
     def looks_at(self, rows: Rows) -> int:
@@ -504,15 +509,11 @@ class Banded(Law, frozen=True, kw_only=True):
         told = (type(self).__struct_config__.tag, self.columns, self.bands)
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
-    def _worst(self, part: Part) -> tuple[tuple[bool, float], Standing] | None:
-        """The statistic of a day that is farthest outside of its band, if any is unusual."""
-        worst: tuple[tuple[bool, float], Standing] | None = None
+    def _far(self, part: Part) -> Iterator[tuple[tuple[bool, float], Standing]]:
+        """The unusual statistics of a day: whether each cannot be, and how far it is."""
         for one in self.stand(part):
             if one.share > 1 and self.is_told(one, part.rows):
-                rank = (one.band.is_impossible(one.band.beyond(one.reading)), one.share)
-                if worst is None or rank > worst[0]:
-                    worst = (rank, one)
-        return worst
+                yield (one.band.is_impossible(one.band.beyond(one.reading)), one.share), one
 
 
 def _is_farther(one: Standing, found: Mapping[str, Standing]) -> bool:

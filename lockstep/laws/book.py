@@ -59,6 +59,7 @@ from lockstep.laws import (
     zeros,
     zones,
 )
+from lockstep.laws.accepted import cases_of, with_accepted
 from lockstep.laws.alongside import Alongside
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
@@ -273,10 +274,16 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         """
         found = [
             replace(broken, columns=self.fields(broken.columns))
-            for law in self.laws
-            if (broken := law.find(rows)) is not None
+            for broken in with_accepted(self._broken(rows), rows.earlier)
         ]
         return _suspects_first(found, self, rows)
+
+    def _broken(self, rows: Rows) -> list[Broken]:
+        """What breaks each law in a batch; found once, though it is told and remembered."""
+        return rows.once(
+            ("broken", id(self)),
+            lambda: [one for law in self.laws if (one := law.find(rows)) is not None],
+        )
 
     def standings(self, rows: Rows) -> list[Standing]:
         """Where the statistics of a batch stand, the nearest to its limit first.
@@ -343,6 +350,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             zones=clocks,
             strayed=strayed,
             recalled=recalled.remembered(self.laws, rows),
+            cases=cases_of(self._broken(rows)),
         )
 
     def to_json(self) -> bytes:

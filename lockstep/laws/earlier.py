@@ -149,6 +149,7 @@ class Earlier(msgspec.Struct, frozen=True):
         strayed: Statistics that were outside of the band of the training days, by the digest of
             their law and their name.
         recalled: What things held, by what names them; none of a version that recalls nothing.
+        cases: In which cases it broke laws, and how much: see `lockstep.laws.accepted`.
     """
 
     partition: str
@@ -163,6 +164,7 @@ class Earlier(msgspec.Struct, frozen=True):
     zones: dict[str, dict[str, tuple[str, ...]]] = {}
     strayed: dict[str, dict[str, float]] = {}
     recalled: dict[str, Held] = {}
+    cases: dict[str, dict[str, float]] = {}
 
 
 def digests_of(array: Array) -> Array:

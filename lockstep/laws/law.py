@@ -8,6 +8,7 @@ that breaks it is not published. One that a few broke tells what is unusual.
 
 from __future__ import annotations
 
+import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -34,6 +35,8 @@ class Broken:
         rows: Positions of the rows that break it; empty where it is about the batch as a whole.
         strict: Whether that cannot be: an error. Otherwise it is merely unusual: a warning.
         numbers: Figures to plot, by title.
+        cases: What of the law is broken, and how much: of what the batches that follow may have as
+            well, once it was accepted; empty where each batch is to be looked at.
     """
 
     law: Law
@@ -42,6 +45,7 @@ class Broken:
     rows: Array = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     strict: bool = True
     numbers: dict[str, float] = field(default_factory=dict)
+    cases: dict[str, float] = field(default_factory=dict)
 
 
 class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
@@ -71,6 +75,12 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     def is_strict(self) -> bool:
         """Whether training never broke it, on enough days to tell."""
         return self.broken == 0 and self.days >= ENOUGH_DAYS
+
+    @property
+    def digest(self) -> str:
+        """Tells the law apart from all others: 16 hexadecimal digits of a SHA-256."""
+        told = (type(self).__struct_config__.tag, self.columns, self.says)
+        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
     @property
     @abstractmethod

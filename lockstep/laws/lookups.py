@@ -8,7 +8,7 @@ offset). It is kept as a table of bounded size. What training did not know, it d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -29,6 +29,8 @@ from lockstep.laws.terms import Term, grouped, told
 
 Cell = str | int | float | bool | None
 """A value in a table: NaN and NaT are None, times of day are microseconds."""
+MOST_CASES = 50
+"""Entries with another value of which a batch tells one by one: more are no news of the world."""
 MOST_ENTRIES = 5_000
 """Entries of one table."""
 _MOST_OF_ALL = 50_000
@@ -91,7 +93,20 @@ class LookUp(Law, frozen=True, kw_only=True):
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
+            cases=self._cases(entries[odd], values.places[odd], [*cells, None], len(rows)),
         )
+
+    def _cases(
+        self, entries: Array, places: Array, cells: Sequence[Cell], rows: int
+    ) -> dict[str, float]:
+        """Which value each entry has, in which share of all rows; none if there are too many."""
+        pairs, counts = np.unique(np.stack((entries, places)), axis=1, return_counts=True)
+        if len(counts) > MOST_CASES:
+            return {}
+        return {
+            f"{entry}: {cells[place]}": count / rows
+            for entry, place, count in zip(*pairs.tolist(), counts.tolist(), strict=True)
+        }
 
     def _entries(self, rows: Rows) -> Array:
         """The entry of each row, -1 where there is none."""

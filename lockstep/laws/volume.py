@@ -187,6 +187,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             f"{100 * least:.3g} % or more had{f'; likewise {listed(others, 3)}' if others else ''}",
             strict=self.is_strict and is_lost,
             numbers={f"rows of {self.term.show(value)}{self._when}": counts.get(value, 0)},
+            cases={self.term.show(one): 1.0 for _, one, _, _ in few},
         )
 
     def _is_moved(self, counts: Mapping[Value, int], lacking: Collection[Value]) -> bool:

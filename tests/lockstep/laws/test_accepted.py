@@ -1,0 +1,107 @@
+"""What breaks laws is an error once: batches that follow one that was accepted have it, too."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from lockstep.columns.kinds import Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.laws.book import Book, discover
+
+DAYS, ROWS = 40, 120
+SCHEMA = Schema(
+    "Reading",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("meter", "str"),
+        Field("serial", "str"),
+        Field("tariff", "int"),
+        Field("level", "float"),
+    ),
+)
+START = np.datetime64("2021-02-01", "us")
+
+
+def readings(day: int = 0, days: int = 1) -> Columns:
+    """Readings of six meters with a serial number each, in three tariffs."""
+    random = np.random.default_rng((3, day))
+    rows = days * ROWS
+    number = np.arange(rows)
+    meter = number % 6
+    return {
+        "id": np.array([f"R{day}-{row}" for row in range(rows)], dtype=object),
+        "at": START + np.timedelta64(day, "D") + number * (1440 // ROWS) * np.timedelta64(1, "m"),
+        "meter": np.array([f"meter {one}" for one in meter], dtype=object),
+        "serial": np.array(["a7", "b3", "c8", "d1", "e5", "f2"], dtype=object)[meter],
+        "tariff": random.choice([3, 5, 8], rows),
+        "level": 10.0 * meter + random.normal(0, 1, rows),
+    }
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return discover(readings(days=DAYS), SCHEMA)
+
+
+Change = Callable[[Columns], None]
+
+
+def exchanged(meter: int, share: float = 1.0) -> Change:
+    """Rows of a meter have the serial number of another one."""
+
+    def change(columns: Columns) -> None:
+        of_it = np.flatnonzero(columns["meter"] == f"meter {meter}")
+        columns["serial"][of_it[: int(share * len(of_it))]] = "g4"
+
+    return change
+
+
+def dearer(columns: Columns) -> None:
+    """Nothing is of the tariff 3 any more."""
+    columns["tariff"] = np.where(columns["tariff"] == 3, 5, columns["tariff"])
+
+
+def higher(by: float) -> Change:
+    """A meter tells more than it did."""
+
+    def change(columns: Columns) -> None:
+        columns["level"] = columns["level"] + by * (columns["meter"] == "meter 2")
+
+    return change
+
+
+def told(book: Book, *changes: Change) -> set[bool]:
+    """Whether the findings of the last of some days are errors, each day with a change."""
+    earlier = []
+    for day, change in enumerate(changes, DAYS):
+        columns, name = readings(day), str((START + np.timedelta64(day, "D")).astype("M8[D]"))
+        change(columns)
+        rows = book.rows(columns, SCHEMA, name, earlier)
+        found = book.find(rows)
+        earlier.append(book.remembered(rows, name))
+    return {one.strict for one in found}
+
+
+@pytest.mark.parametrize("change", [exchanged(2), dearer, higher(40.0)])
+def test_what_was_accepted_is_no_error_on_the_days_after(book, change):
+    assert [True in told(book, *[change] * days) for days in (1, 2, 3)] == [True, False, False]
+
+
+@pytest.mark.parametrize("change", [exchanged(2), higher(40.0)])
+def test_what_two_batches_of_late_had_is_not_told(book, change):
+    assert told(book, *[change] * 3) == set()
+
+
+@pytest.mark.parametrize(
+    ("accepted", "change"),
+    [
+        (exchanged(2), exchanged(3)),
+        (exchanged(2, share=0.2), exchanged(2)),
+        (exchanged(2), dearer),
+    ],
+    ids=["another meter", "far more rows", "another law"],
+)
+def test_what_is_another_case_is_an_error_all_the_same(book, accepted, change):
+    assert True in told(book, accepted, accepted, change)
