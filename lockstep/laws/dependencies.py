@@ -36,6 +36,14 @@ _MOST_IN_SAMPLE = 0.02
 """Largest share of a sample's rows that may break a candidate that is looked at further."""
 _MOST_GROUPS = 0.7
 """Largest number of groups by rows: where hardly two rows agree, none can differ."""
+BY_CHANCE = 0.02
+"""How probable it is at most that things drawn anew agree as well: else they do by chance."""
+_DRAWN, _DRAWN_FIRST = 400, 40
+"""How often they are drawn, and after how often that is told if they never agreed."""
+_OFTEN = 0.5
+"""Share of the days that have a thing, on average: where others come each day, days are told by."""
+_MOST_THINGS = 20_000
+"""Things that are drawn, at most."""
 _MOST_DETERMINANTS = 2
 """Dependencies that are kept of one dependent."""
 
@@ -239,6 +247,8 @@ class Search:
             broken = days_broken(groups, places, self.day_of, missing=False)
         if broken or self._days_tested(terms, groups, places, missing=missing) < ENOUGH_DAYS:
             return None
+        if self.just_miss(terms, dependent):
+            return None
         return Dependency(
             columns=(dependent.column, *(term.column for term in terms)),
             days=days,
@@ -279,6 +289,42 @@ class Search:
         others = tuple(term for term in terms if term != clock)
         slower = _paired(self._in_days(others) if others else self.day_of, self._slow(clock))
         return days_broken(slower, places, self.day_of, missing=missing)
+
+    def just_miss(self, terms: tuple[Term, ...], dependent: Term) -> bool:
+        """Whether things that come again each day may agree in terms by no more than chance.
+
+        Rows of a timetable are the same things on all days: that no two lines leave one station at
+        the same minute is kept by each of the days, and still is chance of a few dozen lines. So
+        it is things that are counted, each with terms that are drawn from all there are (a Monte
+        Carlo test: Barnard, Journal of the Royal Statistical Society B 25, 1963).
+
+        Args:
+            terms: The determinants; of one alone, each of its values is a thing.
+            dependent: What they determine.
+        """
+        if len(terms) == 1:
+            return False
+        daily = [
+            Term(one.column, "hour of the day") if one.part == "hour" else one for one in terms
+        ]
+        codes = [one.values(self.rows).places for one in (*daily, dependent)]
+        known = np.logical_and.reduce([one >= 0 for one in codes])
+        told = pd.DataFrame({place: one[known] for place, one in enumerate(codes)})
+        things = told.drop_duplicates()
+        times = len(told.assign(day=self.day_of[known]).drop_duplicates())
+        if times < _OFTEN * self.days * len(things):
+            return False
+        random = np.random.default_rng(0)
+        found = random.permutation(things.to_numpy())[:_MOST_THINGS]
+        *agreeing, values = found.T
+        there = [np.unique(one) for one in agreeing]
+        kept = 0
+        for tried in range(1, _DRAWN + 1):
+            drawn = _paired(*(random.choice(one, len(values)) for one in there))
+            kept += not rows_differ(drawn, values, missing=True).any()
+            if kept > BY_CHANCE * _DRAWN or (tried == _DRAWN_FIRST and not kept):
+                break
+        return kept > BY_CHANCE * _DRAWN
 
     def _slow(self, clock: Term) -> Array:
         """The ticks of a clock that ticks half as often; -1 where the time is not known."""

@@ -165,6 +165,8 @@ def _found(search: Search) -> Iterator[LookUp]:
                 continue
             if days_broken(groups, places[order], search.day_of) < ENOUGH_DAYS:
                 continue  # what shuffled values keep as well holds by chance
+            if search.just_miss(terms, dependent):
+                continue
             if len(terms) == 1:
                 known.add((terms[0], dependent))
             yield _law(search, terms, dependent, groups, often)

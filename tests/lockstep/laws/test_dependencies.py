@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.dependencies import Dependency, discover
+from lockstep.laws.dependencies import Dependency, Search, discover
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.terms import Term
 
 DAYS, ROWS = 30, 60
 SCHEMA = Schema(
@@ -170,3 +171,30 @@ def test_two_thousand_columns_are_searched_in_bounded_time() -> None:
     schema = Schema("Wide", (*SCHEMA.fields, *(Field(name, "float") for name in wide)))
     training = TrainingRows.of(Rows({**columns, **wide}, schema))
     assert {law.says for law in discover(training)} == {"one height for each place", LEVEL}
+
+
+def timetable(lines: int) -> Columns:
+    """A timetable of every day: each line leaves a station at its minute, and runs for hours."""
+    generator = np.random.default_rng(5)
+    minutes, place = generator.choice(1440, lines, replace=False), np.arange(lines) % 4
+    hours = generator.integers(1, 9, lines)
+    day, line = np.divmod(np.repeat(np.arange(DAYS * lines), 4), lines)
+    return {
+        "id": np.array([f"r{number}" for number in range(len(day))], dtype=object),
+        "at": np.datetime64("2020-01-01", "us")
+        + day.astype("timedelta64[D]")
+        + minutes[line].astype("timedelta64[m]"),
+        "place": np.array([f"p{one}" for one in place[line]], dtype=object),
+        "line": np.array([f"l{one}" for one in generator.integers(0, 3, len(day))], dtype=object),
+        "height": hours[line] * 1.0,
+        "level": np.zeros(len(day)),
+        "noise": generator.normal(size=len(day)),
+    }
+
+
+def test_that_a_few_lines_never_leave_a_place_at_once_is_chance_however_many_days_have_them():
+    says = "one height for each place and time of day of at"
+    searches = [Search(TrainingRows.of(Rows(timetable(one), SCHEMA))) for one in (24, 400)]
+    terms = (Term("place"), Term("at", "time of day"))
+    assert [one.just_miss(terms, Term("height")) for one in searches] == [True, False]
+    assert says not in found(timetable(24))
