@@ -25,6 +25,7 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
+from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Floats, Ints
 from lockstep.laws.bands import (
     ERROR_RATE,
@@ -92,7 +93,8 @@ class Continues(Banded, frozen=True, kw_only=True, tag="continues"):
         turn: What a turn is of a number that goes round; 0 of others, and of a version that an
             older Lockstep fitted.
         jumps: Whether it now and then jumps within a day, so that it may do so between days, or
-            rests at values at which slopes end, such as a battery that is full.
+            rests at values at which slopes end, such as a battery that is full, or counts what
+            comes, of which a night may have more.
     """
 
     binds: ClassVar[bool] = False
@@ -339,7 +341,8 @@ def discover(training: TrainingRows) -> list[Continues]:
     moving = [(one, _moving(columns, one, days)) for one in parts]
     found = []
     for column in columns:
-        turn, rests = turn_of(column, training), column in resting(training)
+        turn = turn_of(column, training)
+        is_uneven = column in resting(training) or grows(rows.columns[column], training.day_of)
         laws = [
             (one.column, *law)
             for one, move in moving
@@ -350,7 +353,7 @@ def discover(training: TrainingRows) -> list[Continues]:
         if laws:
             # All rows are one where no category tells far more.
             best = max(laws, key=lambda one: one[2] * (1 if one[0] else BETTER))[1]
-            found.append(msgspec.structs.replace(best, jumps=best.jumps or rests))
+            found.append(msgspec.structs.replace(best, jumps=best.jumps or is_uneven))
     return found
 
 

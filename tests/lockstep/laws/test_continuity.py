@@ -140,3 +140,10 @@ def test_a_step_counts_less_where_slopes_lead_apart_or_far(laws, leads) -> None:
     lead = law.weights[0] + law.weights[1] * sum(leads) / 4
     calm = Step(law.weights[0] + 5.0, 1.0, (0.0, 0.0, 0.0, 0.0))
     assert law.read(Step(lead + 5.0, 1.0, leads)).value < law.read(calm).value / 2
+
+
+def test_what_counts_rows_may_go_far_in_a_night() -> None:
+    columns = days_of(0, DAYS)
+    counted = Rows({**columns, "flow": np.arange(len(columns["id"])) * 1.0}, SCHEMA)
+    laws = discover(TrainingRows.of(counted))
+    assert {law.columns[0]: law.jumps for law in laws} == {"heat": False, "flow": True}
