@@ -464,26 +464,23 @@ class Banded(Law, frozen=True, kw_only=True):
 
     def _find_standings(self, part: Part) -> list[Standing]:
         measured = self.measure(part.rows)
-        told = {name: measured[name] for name in self.bands if name in measured}
-        late = self._late(part.earlier)
-        bands = {
-            name: self.bands[name].with_late(late.get(name, ())).among(part.judged) for name in told
-        }
-        return [
-            Standing(self, name, reading, band, band.share(reading, only_above=self.only_above))
-            for (name, reading), band in zip(told.items(), bands.values(), strict=True)
-        ]
+        late = self._late(part)
+        found = []
+        for name, usual in self.bands.items():
+            reading = measured.get(name)
+            if reading is not None:
+                band = usual.with_late(late.get(name, ())).among(part.judged)
+                share = band.share(reading, only_above=self.only_above)
+                found.append(Standing(self, name, reading, band, share))
+        return found
 
-    def _late(self, earlier: Sequence[Earlier]) -> dict[str, list[float]]:
-        """What the last batches told of statistics that were outside of their bands."""
-        kept = [one.strayed for one in earlier[-LATE:] if one.strayed]
-        if not kept:
-            return {}
-        digest = self.digest
-        late: dict[str, list[float]] = {}
-        for name, value in (item for one in kept for item in one.get(digest, {}).items()):
-            late.setdefault(name, []).append(value)
-        return late
+    def _late(self, part: Part) -> Mapping[str, Sequence[float]]:
+        """What the last batches told of statistics that were outside of their bands.
+
+        A law is digested only where one of its statistics is named alike: most have none.
+        """
+        late = part.late
+        return {} if late.names.isdisjoint(self.bands) else late.told.get(self.digest, {})
 
     def strayed(self, rows: Rows) -> dict[str, float]:
         """What a batch tells of the statistics that are outside of the band of the training days.
@@ -522,6 +519,34 @@ def _is_farther(one: Standing, found: Mapping[str, Standing]) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
+class Late:
+    """Statistics that were outside of their bands in published batches.
+
+    Attributes:
+        told: By the digest of their law and their name, what each of these batches told; without
+            those that too few of them tell of.
+        names: Their names, of whichever laws.
+    """
+
+    told: Mapping[str, Mapping[str, Sequence[float]]]
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, batches: Sequence[Earlier]) -> Late:
+        """Those of some batches, the newest last."""
+        told: dict[str, dict[str, list[float]]] = {}
+        for digest, values in (law for one in batches for law in one.strayed.items()):
+            of_law = told.setdefault(digest, {})
+            for name, value in values.items():
+                of_law.setdefault(name, []).append(value)
+        often = {
+            digest: {name: values for name, values in of_law.items() if len(values) >= LATE_TIMES}
+            for digest, of_law in told.items()
+        }
+        return cls(often, frozenset(name for of_law in often.values() for name in of_law))
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """Rows of a batch that are judged as a day.
 
@@ -537,6 +562,11 @@ class Part:
     judged: int = 1
     earlier: tuple[Earlier, ...] = ()
 
+    @property
+    def late(self) -> Late:
+        """What the last batches told of statistics that were outside of their bands."""
+        return self.rows.once("late", lambda: Late.of(self.earlier[-LATE:]))
+
     def in_batch(self, positions: Ints) -> Ints:
         """Where in the batch some of its rows are."""
         return positions if self.positions is None else self.positions[positions]
@@ -551,10 +581,12 @@ def days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
         rows: The batch.
         size: Rows of the smallest and of the largest training day.
     """
-    return rows.once(("days like", size), lambda: _days_like(rows, size))
+    parts = rows.once(("days like", size), lambda: _days_like(rows, size))
+    return (Part(rows, earlier=rows.earlier),) if parts is None else parts
 
 
-def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
+def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...] | None:
+    """These days; None where all rows are one: rows that keep themselves are freed late."""
     if not len(rows):
         return ()
     parted = TrainingRows.of(rows, max(size[1], 1))
@@ -563,7 +595,7 @@ def _days_like(rows: Rows, size: tuple[int, int]) -> tuple[Part, ...]:
     if not len(alike):
         return ()
     if len(alike) == 1 and counts[alike[0]] == len(rows):
-        return (Part(rows, earlier=rows.earlier),)
+        return None
     chosen = alike[np.unique(np.linspace(0, len(alike) - 1, MOST_DAYS).astype(np.int64))]
     places = [np.flatnonzero(parted.day_of == day) for day in chosen]
     return tuple(Part(rows.take(one), one, len(places), rows.earlier) for one in places)

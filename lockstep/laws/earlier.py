@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -14,9 +14,9 @@ from lockstep.columns.tables import is_missing
 _KEPT = 32_768
 """Digests that are kept of a batch: the smallest ones, a sample of the same rows in every batch."""
 _ALL = np.uint64(2**64 - 1)
-_MANY = 10_000
-"""Digests of which most are told apart by their first bits, before others are searched for."""
-_FIRST_BITS = 20
+_PLACES, _MOST_BITS = 8, 20
+"""Places for each digest that are told apart by its first bits, and how many bits these are at
+most: they are marked in a table of a byte each, that fits into a cache."""
 
 
 class Digests(msgspec.Struct, frozen=True):
@@ -42,25 +42,54 @@ class Digests(msgspec.Struct, frozen=True):
         kept = digests if complete else np.partition(digests, most - 1)[:most]
         return cls(np.unique(kept).astype("<u8").tobytes(), complete)
 
+    @property
+    def known(self) -> Array:
+        """The digests that are kept, in order: uint64."""
+        return np.frombuffer(self.sorted, dtype="<u8")
+
+    @property
+    def last(self) -> np.uint64:
+        """Up to which digest it can be told whether it is one of the rows'."""
+        known = self.known
+        return _ALL if self.complete or not len(known) else known[-1]
+
     def hold(self, digests: Array) -> tuple[Array, Array]:
         """Which digests are among those of the rows, and of which it can be told."""
-        known = np.frombuffer(self.sorted, dtype="<u8")
-        if not len(known):
-            return np.zeros(len(digests), dtype=bool), np.ones(len(digests), dtype=bool)
-        held = np.zeros(len(digests), dtype=bool)
-        near = _near(known, digests)
-        at = np.minimum(np.searchsorted(known, digests[near]), len(known) - 1)
-        held[near] = known[at] == digests[near]
-        return held, digests <= (_ALL if self.complete else known[-1])
+        return among(digests, self.known), digests <= self.last
 
 
-def _near(known: Array, digests: Array) -> Array | slice:
-    """Which digests may be among those that are known: of many, those that begin like one."""
-    if len(digests) < _MANY:
-        return slice(None)
-    rest = np.uint64(64 - _FIRST_BITS)
-    begun = np.zeros(2**_FIRST_BITS, dtype=bool)
-    begun[known >> rest] = True
+def held_by(batches: Sequence[Digests], digests: Array) -> Array:
+    """Which digests are among those that are kept of any of several batches: bool, one each.
+
+    Args:
+        batches: What is kept of each.
+        digests: Digests of rows: uint64.
+    """
+    return among(digests, np.concatenate([digests[:0], *(one.known for one in batches)]))
+
+
+def among(digests: Array, others: Array) -> Array:
+    """Which digests are among others: bool, one each.
+
+    Nearly all are told apart by their first bits; what is left is compared.
+
+    Args:
+        digests: Digests: uint64.
+        others: Others, as many as there may be.
+    """
+    found = np.zeros(len(digests), dtype=bool)
+    near = _alike(digests, others)
+    if len(near):
+        found[near] = pd.Series(digests[near]).isin(others[_alike(others, digests[near])])
+    return found
+
+
+def _alike(digests: Array, others: Array) -> Array:
+    """Which digests begin like one of others."""
+    bits = min((_PLACES * max(len(digests), len(others))).bit_length(), _MOST_BITS)
+    rest = np.uint64(64 - bits)
+    begun = np.zeros(2**bits, dtype=bool)
+    begun[others >> rest] = True
     return np.flatnonzero(begun[digests >> rest])
 
 

@@ -95,11 +95,14 @@ class Glance:
         known = values.places[values.places >= 0]
         return np.bincount(known, minlength=len(values.found))
 
-    @cached_property
+    @property
     def order(self) -> Ints | None:
         """Positions of the rows by event time; None where they have none."""
         name = self.rows.schema.event_time
-        return None if name is None else np.argsort(self.rows.columns[name], kind="stable")
+        if name is None:
+            return None
+        columns = self.rows.columns
+        return self.rows.once("order", lambda: np.argsort(columns[name], kind="stable"))
 
     @property
     def quarter(self) -> Ints | None:
@@ -135,17 +138,17 @@ def codes_of(rows: Rows, column: str, labels: tuple[str, ...]) -> Ints:
 
 
 def glance(rows: Rows) -> Glance:
-    """The glance at rows; the same one for the same rows.
+    """The glance at rows; the same sample for the same rows.
 
     Args:
         rows: Some rows.
     """
-    return rows.once("glance", lambda: _glance(rows))
-
-
-def _glance(rows: Rows) -> Glance:
-    if len(rows) <= MOST_ROWS:
+    if len(rows) <= MOST_ROWS:  # not kept: rows that keep themselves are freed late
         return Glance(rows, None)
+    return rows.once("glance", lambda: _sample(rows))
+
+
+def _sample(rows: Rows) -> Glance:
     positions = np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)
     return Glance(rows.take(positions, rows.day), positions)
 

@@ -24,7 +24,7 @@ from lockstep.laws.copies import (
     repeats,
     shares_of_copies,
 )
-from lockstep.laws.earlier import Digests
+from lockstep.laws.earlier import Digests, held_by
 from lockstep.laws.glance import value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -59,17 +59,14 @@ class NewKeys(Law, frozen=True, kw_only=True):
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows whose key was published with another batch, or is one of training."""
-        repeated, where = self._in_training(rows), []
-        if repeated.any():
-            where.append("the training rows")
-        for batch in rows.earlier[::-1]:
-            held, _ = batch.keys.hold(rows.key_digests)
-            if held.any():
-                where.append(batch.partition)
-                repeated = repeated | held
-        found = np.flatnonzero(repeated)
+        in_training = self._in_training(rows)
+        published = held_by([batch.keys for batch in rows.earlier], rows.key_digests)
+        found = np.flatnonzero(in_training | published)
         if not len(found):
             return None
+        again = rows.key_digests[published]
+        where = ["the training rows"] if in_training.any() else []
+        where += [one.partition for one in rows.earlier[::-1] if one.keys.hold(again)[0].any()]
         return Broken(
             law=self,
             columns=self.columns,
@@ -179,8 +176,7 @@ class NewContent(Law, frozen=True, kw_only=True):
             return within
         digests = self.digests(rows)
         before = copies_of_days_before(digests, days)
-        for batch in rows.earlier[-WINDOW:]:
-            before |= batch.contents.hold(digests)[0]
+        before |= held_by([batch.contents for batch in rows.earlier[-WINDOW:]], digests)
         found = self._beyond(rows, before, self.across, "rows of days before", self.dated)
         if found is None or not self.telling:
             return found

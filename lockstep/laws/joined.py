@@ -30,7 +30,7 @@ from lockstep.laws.copies import (
     repeats,
     shares_of_copies,
 )
-from lockstep.laws.earlier import mixed
+from lockstep.laws.earlier import held_by, mixed
 from lockstep.laws.glance import value_columns
 from lockstep.laws.law import Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
@@ -91,9 +91,8 @@ class NewJoined(Law, frozen=True, kw_only=True):
         if self.across is None:
             return None
         copies = copies_of_days_before(records.digests, days)
-        for batch in rows.earlier[-WINDOW:]:
-            if self.what in batch.joined:
-                copies |= batch.joined[self.what].hold(records.digests)[0]
+        published = [one.joined for one in rows.earlier[-WINDOW:] if self.what in one.joined]
+        copies |= held_by([joined[self.what] for joined in published], records.digests)
         return self._beyond(rows, records, copies, self.across, "another one on the days before")
 
     def _beyond(

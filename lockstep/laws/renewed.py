@@ -19,7 +19,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.laws.copies import WINDOW, days_of
-from lockstep.laws.earlier import Digests, mixed
+from lockstep.laws.earlier import Digests, among, mixed
 from lockstep.laws.glance import number_columns
 from lockstep.laws.joined import ENOUGH_A_DAY
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -114,18 +114,26 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
 
     def _most_again(self, rows: Rows) -> _Again | None:
         """The day before with most of the same values; None where the rows cannot tell."""
-        return rows.once(("again", self.what), lambda: max(self._again(rows), default=None))
+        return rows.once(("again", self.what), lambda: self._again(rows))
 
-    def _again(self, rows: Rows) -> Iterator[_Again]:
+    def _again(self, rows: Rows) -> _Again | None:
         if rows.day is None and days_of(rows) is not None:
-            return
+            return None
         digests = _held(rows, self.moments, self.columns[0]).digests
-        for batch in rows.earlier[-WINDOW:]:
-            if self.what in batch.held:
-                copies, is_told = batch.held[self.what].hold(digests)
-                size = int(is_told.sum())
-                if size >= ENOUGH_A_DAY:
-                    yield _Again(float(copies.sum() / size), batch.partition, size, copies)
+        batches = [one for one in rows.earlier[-WINDOW:] if self.what in one.held]
+        kept = [batch.held[self.what] for batch in batches]
+        sizes = np.array([np.count_nonzero(digests <= one.last) for one in kept])
+        told = np.flatnonzero(sizes >= ENOUGH_A_DAY)
+        if not len(told):
+            return None
+        known = [kept[place].known for place in told.tolist()]
+        again = among(np.concatenate(known), digests)
+        batch_of = np.repeat(np.arange(len(known)), [len(one) for one in known])
+        counts = np.bincount(batch_of[again], minlength=len(known))
+        most = told[np.argmax(counts / sizes[told])]
+        copies, _ = kept[most].hold(digests)
+        size = int(sizes[most])
+        return _Again(float(copies.sum() / size), batches[most].partition, size, copies)
 
 
 def _limit(usual: float, size: int, further: float) -> float:
@@ -154,9 +162,6 @@ class _Again:
     day: str
     size: int
     copies: Array
-
-    def __lt__(self, other: _Again) -> bool:
-        return self.share < other.share
 
 
 @dataclass(frozen=True, eq=False)

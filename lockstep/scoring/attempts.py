@@ -304,19 +304,20 @@ class Attempt:
         with self._reading(f"{name}.parquet"):
             return from_arrow(table, kinds)
 
-    def read_json(self, name: str, parse: Callable[[Any], T]) -> T:
+    def read_json(self, name: str, parse: Callable[[Any], T], form: Any = Any) -> T:
         """What the document tells that was written as `NAME.json`.
 
         Args:
             name: Its name.
             parse: From the document to what it tells.
+            form: The type that the document is read as; plain data if none is said.
 
         Raises:
             DamagedError: It is not what was written.
         """
         data = self._verified(f"{name}.json")
         with self._reading(f"{name}.json"):
-            return parse(msgspec.json.decode(data))
+            return parse(msgspec.json.decode(data, type=form))
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -62,15 +62,15 @@ def later_batches(records: Records, partition: str) -> list[Earlier]:
 
 
 def _kept(records: Records, partitions: Sequence[str]) -> list[Earlier]:
-    attempts = [records.demand(one) for one in partitions]
-    kept = [attempt for attempt in attempts if f"{_FILE}.json" in attempt.files]
-    return [attempt.read_json(_FILE, partial(_earlier, attempt)) for attempt in kept]
-
-
-def _earlier(attempt: Attempt, stored: Any) -> Earlier:
     from lockstep.laws.earlier import Earlier
 
-    found = msgspec.convert(stored, Earlier)
+    attempts = [records.demand(one) for one in partitions]
+    kept = [attempt for attempt in attempts if f"{_FILE}.json" in attempt.files]
+    return [attempt.read_json(_FILE, partial(_of, attempt), Earlier) for attempt in kept]
+
+
+def _of(attempt: Attempt, found: Earlier) -> Earlier:
+    """What was kept of an attempt, if it is that of its partition."""
     if found.partition != attempt.record.partition:
         raise ValueError(f"it is that of {found.partition}")
     return found
