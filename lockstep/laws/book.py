@@ -46,6 +46,7 @@ from lockstep.laws import (
     recalled,
     relations,
     renewed,
+    rosters,
     runs,
     segments,
     shifts,
@@ -99,6 +100,7 @@ from lockstep.laws.ranges import Ranges
 from lockstep.laws.recalled import Recalled
 from lockstep.laws.relations import Relation
 from lockstep.laws.renewed import Renewed
+from lockstep.laws.rosters import Roster
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.runs import ShortRuns
 from lockstep.laws.segments import Segmented
@@ -153,6 +155,7 @@ AnyLaw = (
     | Recalled
     | Relation
     | Renewed
+    | Roster
     | RowsADay
     | RowsASegment
     | Segmented
@@ -190,6 +193,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (volume.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
+    (rosters.discover, "values"),
     (hours.discover, "values"),
     (moments.discover, "values"),
     (combinations.discover, "lapses"),
