@@ -114,7 +114,9 @@ def clocks(rows: Rows) -> list[str]:
 
 
 def plain_quantities(rows: Rows) -> list[Quantity]:
-    """The numbers of rows and their logarithms, where they are positive and differ in size.
+    """The numbers of rows and their logarithms, where none is negative and they differ in size.
+
+    Nothing has no logarithm: where a shop is closed, or it does not rain, nothing is told.
 
     Args:
         rows: The training rows.
@@ -126,7 +128,7 @@ def plain_quantities(rows: Rows) -> list[Quantity]:
         if rows.schema[name].kind is Kind.BOOL or len(values) < 3:
             continue
         found.append(Quantity(name))
-        if values.min() > 0 and values.max() > _WIDE * values.min():
+        if values.min() >= 0 and values.max() > _WIDE * values[values > 0].min(initial=np.inf):
             found.append(Quantity(name, "logarithm"))
     return found
 
