@@ -258,8 +258,10 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         if spec is None or not spec.has_location:  # a name in a module; a folder of modules
             continue
         found[name] = source_of(name)
-        _check_loaded(name, found[name])
-        wanted += [(each, name) for each in (*_packages_of(name), *_imported(name, found[name]))]
+        tree = ast.parse(found[name])
+        _check_loaded(name, tree)
+        imported = _imported(name, found[name], tree)
+        wanted += [(each, name) for each in (*_packages_of(name), *imported)]
     return found
 
 
@@ -308,12 +310,12 @@ def _packages_of(name: str) -> Iterator[str]:
         yield name
 
 
-def _imported(name: str, source: str) -> Iterator[str]:
+def _imported(name: str, source: str, tree: ast.Module) -> Iterator[str]:
     """Names that may be modules which a source imports, wherever in it."""
     spec = _spec(name)
     is_package = spec is not None and spec.submodule_search_locations is not None
     package = name if is_package else name.rpartition(".")[0]
-    for node in _nodes_of_imports(source):
+    for node in _nodes_of_imports(source, tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
@@ -324,20 +326,20 @@ def _imported(name: str, source: str) -> Iterator[str]:
                 yield f"{base}.{alias.name}"
 
 
-def _nodes_of_imports(source: str) -> Iterator[ast.AST]:
+def _nodes_of_imports(source: str, tree: ast.Module) -> Iterator[ast.AST]:
     """The nodes of those statements in whose text an import is: most are done with at once."""
     lines = source.split("\n")
-    for statement in ast.parse(source).body:
+    for statement in tree.body:
         if "import" in "".join(lines[statement.lineno - 1 : statement.end_lineno]):
             yield from ast.walk(statement)
 
 
-def _check_loaded(name: str, source: str) -> None:
+def _check_loaded(name: str, tree: ast.Module) -> None:
     """Make sure that what is loaded is what the file says: it may have been edited since."""
     module = sys.modules.get(name)
     if module is None:
         return
-    code = compile(source, name, "exec", dont_inherit=True)
+    code = compile(tree, name, "exec", dont_inherit=True)
     written = {each for each in code.co_consts if isinstance(each, CodeType)}
     for attribute, value in vars(module).items():
         function: Any = inspect.unwrap(value) if callable(value) else None

@@ -216,16 +216,10 @@ class Limits:
     @property
     def total(self) -> float:
         """All limits of whole days together: wider ones are more."""
-        if not self.sizes:
+        if not self.sizes or not self.sizes[0]:
             return 0.0
-        return float(
-            sum(
-                limit.limit
-                for name, measures in self.spreads.items()
-                for measure in measures
-                if (limit := self.at(name, measure, self.sizes[0])) is not None
-            )
-        )
+        whole = (one[0] for measures in self.spreads.values() for one in measures.values() if one)
+        return float(sum(one.limit(self._reach, 1 / self.sizes[0]).limit for one in whole))
 
     def to_json(self) -> dict[str, Any]:
         """The limits as a dict for JSON."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from datetime import UTC
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import iso, python_value
+from lockstep.columns.plain import iso
 from lockstep.columns.schema import Field
 
 
@@ -38,9 +39,9 @@ def wire_records(columns: Columns, fields: Iterable[Field]) -> list[dict[str, An
 def wire_text(records: dict[str, Any] | list[dict[str, Any]]) -> str:
     """A record, or an array of records, as JSON text.
 
-    Python's `json` writes each float in the shortest form that reads back as the same float.
+    Each float is written in the shortest form that reads back as the same float.
     """
-    return json.dumps(records, ensure_ascii=False)
+    return msgspec.json.encode(records).decode()
 
 
 def wire_table(columns: Columns, fields: Iterable[Field]) -> pa.Table:
@@ -71,7 +72,8 @@ _TYPES = {
 
 def _wire_values(cells: Array, field: Field) -> list[Any]:
     if cells.dtype.kind == "M":
-        return [None if time is None else iso(time) for time in map(python_value, cells)]
+        times = cells.astype("datetime64[us]").tolist()
+        return [None if time is None else iso(time.replace(tzinfo=UTC)) for time in times]
     values = [None if value is None or value != value else value for value in cells.tolist()]
     if cells.dtype.kind == "f" and field.declared in ("int", "bool"):
         declared = int if field.declared == "int" else bool
