@@ -579,7 +579,8 @@ def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
     """Count the rows in the files themselves, and those that are published and came no more."""
     rows_in = attempt.record.steps["batch"].counts["rows_in"]
     scored = attempt.row_count("scored")
-    aside = [attempt.read(f"{step}_quarantine") for step in ("batch", "scored")]
+    steps = ("batch", "scored")
+    aside = [attempt.read(f"{step}_quarantine", ["key", "fate"]) for step in steps]
     fates = [fate for table in aside for fate in table.column("fate").to_pylist()]
     quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
     out = scored + quarantined + duplicates
@@ -614,14 +615,14 @@ def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> 
     """Keys of rows that are published and were not delivered this time."""
     try:
         before = work.records.committed(work.partition)
-        published = before.read("published") if before is not None else None
+        published = before.read("published", [key]) if before is not None else None
     except DamagedError:
         return []  # another attempt is how that is mended
     if published is None:
         return []
     columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
     delivered = {str(one) for column in columns for one in column.to_pylist()}
-    keys = map(str, published.column(0).to_pylist())  # `published_columns` begins with the key
+    keys = map(str, published.column(key).to_pylist())
     return [one for one in keys if one not in delivered]
 
 
