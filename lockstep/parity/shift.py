@@ -19,9 +19,10 @@ A column that has one value in all rows of a day tells one thing, not one a row:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -385,10 +386,10 @@ def _lacking(
         return "its rows have one value, and new ones come again and again"
     has_one_row = max(one.rows for one in filled) == 1
     if day.holds == "categories":
-        if _categories(filled, day)[1] + MARGIN <= 1:
+        if _categories(filled, day)["categories"][1] + MARGIN <= 1:
             return None
         why = "the days before it have hardly a value in common"
-    elif _apt(filled):
+    elif _varies(filled):
         return None
     else:
         why = "half of the values before are one and the same"
@@ -450,9 +451,10 @@ def _measured(
     found = _measured_missing(window, day)
     filled = _filled(window)
     if found and len(filled) >= MINIMUM_WINDOW and day.missing < MOST_MISSING:
-        apt = _apt(filled)
-        found |= {name: _MEASURES[name](filled, day) for name in apt if name != "digits"}
-        if "digits" in apt:
+        if day.holds == "categories":
+            found |= _categories(filled, day)
+        elif _varies(filled):
+            found |= _numbers(filled, day)
             shares = _share_table([*filled, day])
             if _by_chance(shares[:-1], day.rows) <= MOST_BY_CHANCE:
                 found["digits"] = _digits(shares)
@@ -468,13 +470,9 @@ def _measured_missing(
     return {"missing": _missing(window, day)}
 
 
-def _apt(days: Sequence[ColumnProfile]) -> tuple[Measure, ...]:
-    """The measures that can tell something about such a column."""
-    if days[0].holds == "categories":
-        return ("categories",)
-    if np.mean([one.commonest for one in days]) >= 0.5:
-        return ()
-    return ("shape", "level", "digits")
+def _varies(days: Sequence[ColumnProfile]) -> bool:
+    """Whether numbers have a distribution: no value makes up half of them, day by day."""
+    return sum(one.commonest for one in days) < 0.5 * len(days)
 
 
 def _shift(
@@ -528,27 +526,30 @@ def _farthest_missing(days: Sequence[ColumnProfile]) -> float:
     return max(min(shares), 1 - max(shares))
 
 
-def _categories(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
-    shares = _share_table([*days, day])
-    return _nearest_and_widest(np.abs(shares[:, None] - shares[None]).sum(axis=2) / 2)
+def _categories(
+    days: Sequence[ColumnProfile], day: ColumnProfile
+) -> dict[Measure, tuple[float, float]]:
+    apart = _of_pairs(_share_table([*days, day]))
+    return {"categories": _nearest_and_widest(apart.sum(axis=1) / 2, len(days))}
 
 
-def _shape(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
-    quantiles = _quantile_table([*days, day])
-    size = len(quantiles)
+def _numbers(
+    days: Sequence[ColumnProfile], day: ColumnProfile
+) -> dict[Measure, tuple[float, float]]:
+    """Of two distribution functions, how far they are apart at most, and the area between them."""
+    quantiles = np.array([one.quantiles for one in (*days, day)])
+    size, grid = quantiles.shape
     values, places = np.unique(quantiles, return_inverse=True)
-    cells = places.reshape(quantiles.shape) + np.arange(size)[:, None] * len(values)
+    cells = places.reshape(size, grid) + np.arange(size)[:, None] * len(values)
     counts = np.bincount(cells.ravel(), minlength=size * len(values)).reshape(size, -1)
-    shares = counts.cumsum(axis=1) / quantiles.shape[1]
-    distances = [np.abs(shares[:at] - shares[at]).max(axis=1) for at in range(1, size)]
-    return float(distances[-1].min()), float(max(one.max() for one in distances[:-1]))
-
-
-def _level(days: Sequence[ColumnProfile], day: ColumnProfile) -> tuple[float, float]:
-    quantiles = _quantile_table([*days, day])
-    low, high = np.quantile(quantiles[:-1], (0.05, 0.95))
-    distances = np.abs(quantiles[:, None] - quantiles[None]).mean(axis=2)
-    return _nearest_and_widest(distances / (high - low))
+    ranks = counts.cumsum(axis=1) / grid
+    low, high = values[np.searchsorted(ranks[:-1].mean(axis=0), (0.05, 0.95))]
+    apart = _of_pairs(ranks)
+    areas = apart[:, :-1] @ np.diff(values) / (high - low)
+    return {
+        "shape": _nearest_and_widest(apart.max(axis=1), len(days)),
+        "level": _nearest_and_widest(areas, len(days)),
+    }
 
 
 def _digits(shares: NDArray[np.float64]) -> tuple[float, float]:
@@ -569,31 +570,25 @@ def _by_chance(window: NDArray[np.float64], rows: int) -> float:
     return float(np.sqrt(2 * shares * (1 - shares) / (np.pi * rows)).sum() / 2)
 
 
-_MEASURES: dict[
-    Measure, Callable[[Sequence[ColumnProfile], ColumnProfile], tuple[float, float]]
-] = {
-    "categories": _categories,
-    "shape": _shape,
-    "level": _level,
-}
+def _of_pairs(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each two rows of a table are apart, cell by cell; pairs with the last row last."""
+    first, second = np.tril_indices(len(table), -1)
+    return np.abs(table[first] - table[second])
 
 
-def _nearest_and_widest(distances: Floats) -> tuple[float, float]:
-    """From a table of distances, the day last: its nearest, and the largest among the others."""
-    return float(distances[-1, :-1].min()), float(distances[:-1, :-1].max())
-
-
-def _quantile_table(days: Sequence[ColumnProfile]) -> NDArray[np.float64]:
-    return np.array([one.quantiles for one in days])
+def _nearest_and_widest(distances: Floats, days: int) -> tuple[float, float]:
+    """From distances of pairs, so many with the day last: its nearest, and the widest of others."""
+    return float(distances[-days:].min()), float(distances[:-days].max())
 
 
 def _share_table(days: Sequence[ColumnProfile]) -> NDArray[np.float64]:
     """Shares by day and category, what is pooled last."""
-    places: dict[str, int] = {}
-    columns = [places.setdefault(name, len(places)) for one in days for name in one.shares]
+    names = list(chain.from_iterable(one.shares for one in days))
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
     rows = np.repeat(np.arange(len(days)), [len(one.shares) for one in days])
     table = np.zeros((len(days), len(places) + 1))
-    table[rows, columns] = [share for one in days for share in one.shares.values()]
+    columns = list(map(places.__getitem__, names))
+    table[rows, columns] = list(chain.from_iterable(one.shares.values() for one in days))
     table[:, -1] = [one.rest for one in days]
     return table
 
@@ -612,7 +607,7 @@ def _tell_missing(days: Sequence[ColumnProfile]) -> str:
 def _tell_values(days: Sequence[ColumnProfile]) -> str:
     """Numbers as the median and the middle 90 percent, texts as the commonest ones."""
     if days[0].holds == "numbers":
-        quantiles = _quantile_table(days)
+        quantiles = np.array([one.quantiles for one in days])
         middle, low, high = (
             np.median(quantiles[:, 50]),
             quantiles[:, 5].min(),
