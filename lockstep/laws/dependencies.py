@@ -38,6 +38,8 @@ _MOST_GROUPS = 0.7
 """Largest number of groups by rows: where hardly two rows agree, none can differ."""
 BY_CHANCE = 0.02
 """How probable it is at most that things drawn anew agree as well: else they do by chance."""
+MOST_CASES = 50
+"""Places that a batch tells one by one: more are no news of the world."""
 _DRAWN, _DRAWN_FIRST = 400, 40
 """How often they are drawn, and after how often that is told if they never agreed."""
 _OFTEN = 0.5
@@ -94,7 +96,20 @@ class Dependency(Law, frozen=True, kw_only=True):
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
+            cases=self._cases(rows, odd, groups[odd]),
         )
+
+    def _cases(self, rows: Rows, odd: Array, groups: Array) -> dict[str, float]:
+        """Where rows differ, and which share of all rows those are; none if in too many places."""
+        found, first, counts = np.unique(groups, return_index=True, return_counts=True)
+        if len(found) > MOST_CASES:
+            return {}
+        terms = [(term, term.values(rows)) for term in self.determinants]
+        return {
+            ", ".join(term.show(one.found[one.places[row]]) for term, one in terms): count
+            / len(rows)
+            for row, count in zip(odd[first].tolist(), counts.tolist(), strict=True)
+        }
 
 
 def discover(training: TrainingRows) -> list[Dependency]:

@@ -18,6 +18,7 @@ import pandas as pd
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.dependencies import (
+    MOST_CASES,
     Search,
     days_broken,
     rows_differ,
@@ -29,8 +30,6 @@ from lockstep.laws.terms import Term, grouped, told
 
 Cell = str | int | float | bool | None
 """A value in a table: NaN and NaT are None, times of day are microseconds."""
-MOST_CASES = 50
-"""Entries with another value of which a batch tells one by one: more are no news of the world."""
 MOST_ENTRIES = 5_000
 """Entries of one table."""
 _MOST_OF_ALL = 50_000

@@ -198,3 +198,14 @@ def test_that_a_few_lines_never_leave_a_place_at_once_is_chance_however_many_day
     terms = (Term("place"), Term("at", "time of day"))
     assert [one.just_miss(terms, Term("height")) for one in searches] == [True, False]
     assert says not in found(timetable(24))
+
+
+def test_where_rows_differ_is_told_without_the_day_so_that_the_day_after_has_the_same_cases(laws):
+    law, cases = laws["one height for each place"], []
+    for seed in (7, 8):
+        columns = readings(seed, days=1)
+        columns["height"][np.flatnonzero(columns["place"] == "p2")[:3]] = 7.0
+        broken = law.find(Rows(columns, SCHEMA))
+        assert broken is not None
+        cases.append(broken.cases)
+    assert cases == [{"'p2'": 3 / ROWS}] * 2
