@@ -448,9 +448,21 @@ class Grid(Glancing, frozen=True, kw_only=True, tag="grid"):
             rows=seen.all_positions(np.r_[is_off, False][values.places]),
             strict=self.is_strict and off >= max(MANY_OFF * known, 3),
             numbers={"share off the grid": off / known},
+            cases=self._cases(found[is_off], counts[is_off] / known),
+        )
+
+    def _cases(self, off: Floats, shares: Floats) -> dict[str, float]:
+        """How far beyond a step numbers lie, and which share of all does; none of too many."""
+        beyond, place = np.unique(np.round((off - self.start) % self.step, 6), return_inverse=True)
+        if len(beyond) > MOST_CASES:
+            return {}
+        return dict(
+            zip(map(str, beyond.tolist()), np.bincount(place, shares).tolist(), strict=True)
         )
 
 
+MOST_CASES = 10
+"""Distances from the grid that a batch tells one by one, as where a base rate has another part."""
 MANY_OFF = 0.05
 """Share of numbers off their grid from which on they cannot be what they were."""
 

@@ -105,3 +105,19 @@ def test_what_two_batches_of_late_had_is_not_told(book, change):
 )
 def test_what_is_another_case_is_an_error_all_the_same(book, accepted, change):
     assert True in told(book, accepted, accepted, change)
+
+
+def with_rates(columns: Columns, base: float) -> Columns:
+    """Levels are rates that follow from a base rate, in steps of 0.12."""
+    first = columns["at"][0].astype(np.int64)
+    steps = np.random.default_rng(first).integers(0, 40, len(columns["at"]))
+    return {**columns, "level": (base + 0.12 * steps).round(2)}
+
+
+def test_numbers_that_lie_on_other_steps_from_a_day_on_are_an_error_once():
+    book = discover(with_rates(readings(days=DAYS), 3.5), SCHEMA)
+
+    def moved(columns: Columns) -> None:
+        columns.update(with_rates(columns, 3.55))
+
+    assert [True in told(book, *[moved] * days) for days in (1, 2, 3)] == [True, False, False]
