@@ -1,5 +1,6 @@
 """The main job, end to end: train, promote, score, publish, compare with outcomes."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -8,11 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from assets.orders import orders_with_fates
+from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import monitor_job_name, train_job_name
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from lockstep.project.project import Project
-
-ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")
+from tests.fixtures.homes import use_home
+from tests.fixtures.orders import PROJECT, SECOND, Workplace, copy_home, home_after
 
 DAY = "2020-03-01"
 
@@ -91,7 +92,7 @@ def test_without_a_live_version_scoring_says_what_to_do(workplace) -> None:
 
 def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
     live.score(DAY)
-    report = run_job(ORDERS, monitor_job_name("orders"), live.instance, partition=DAY)
+    report = run_job(PROJECT, monitor_job_name("orders"), live.instance, partition=DAY)
     assert report.ok
     assert {one.check for one in report.checks} == {"arrival", "live_quality", "calibration"}
     assert report.figure("/outcomes", "share known") == 1.0
@@ -99,7 +100,7 @@ def test_outcomes_are_compared_with_what_was_predicted(live) -> None:
 
 
 def test_a_second_version_is_compared_with_the_champion(live) -> None:
-    report = run_job(ORDERS, train_job_name("orders"), live.instance)
+    report = run_job(PROJECT, train_job_name("orders"), live.instance)
     assert "against" in finding(report, "champion_comparison").summary
     assert report.figure("/candidate", "version") == 2
 
@@ -150,16 +151,28 @@ def test_a_repeated_key_is_set_aside_as_a_duplicate(live) -> None:
     assert fates == ["duplicate", "duplicate"]
 
 
-@pytest.fixture
-def fussy(live, edited_orders):
+@pytest.fixture(scope="module")
+def fussy_home(live_home: Path, edited_orders, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which a version is live of which a function fails on some countries."""
     known = 'home = {"DE": "home", "AT": "home", "FR": "abroad", "US": "abroad", None: "abroad"}'
     declared = edited_orders(
         ('home = {"DE": "home", "AT": "home"}', known),
         ('home.get(one, "abroad")', "home[one]"),
     )
-    live.let_serve(live.fit(declared))
-    return live
+
+    def fit(place: Workplace) -> None:
+        place.let_serve(place.fit(declared))
+
+    return home_after(fit, live_home, "fussy", tmp_path_factory)
+
+
+@pytest.fixture
+def fussy(fussy_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workplace]:
+    """A home of the test's own in which that version is live."""
+    copy_home(fussy_home, tmp_path / "home")
+    use_home(tmp_path / "home", monkeypatch)
+    with open_instance(PROJECT.home) as instance:
+        yield Workplace(instance)
 
 
 def score_strangers(live, rows: range, broken: range = range(0)) -> RunReport:
@@ -268,26 +281,25 @@ def test_a_tampered_model_file_is_named_and_nothing_is_published(live) -> None:
     assert not report.wrote("/published")
 
 
-def test_a_version_that_is_made_live_by_hand_scores_nothing(live) -> None:
-    version = live.fit(live.declared)
-    live.registry.set_alias("orders", "live", version)
-    live.deliver(DAY, rows_of(DAY))
-    report = live.score(DAY)
+def test_a_version_that_is_made_live_by_hand_scores_nothing(two_versions) -> None:
+    two_versions.registry.set_alias("orders", "live", SECOND)
+    two_versions.deliver(DAY, rows_of(DAY))
+    report = two_versions.score(DAY)
     stopped = finding(report, "live_version")
     assert stopped.result == "failed"
-    assert f"@live is version {version} in the registry" in stopped.summary
+    assert f"@live is version {SECOND} in the registry" in stopped.summary
     assert "the gate let version 1 serve last" in stopped.summary
     todo = stopped.todo or ""
     assert todo.startswith("Let version 1 serve again: `lockstep promote orders 1`.")
-    assert f"lockstep promote orders {version}" in todo
+    assert f"lockstep promote orders {SECOND}" in todo
     assert not report.wrote("/scored")
 
 
-def test_a_registry_restored_from_before_a_promotion_scores_nothing(live) -> None:
-    live.let_serve(live.fit(live.declared))
-    live.registry.set_alias("orders", "live", 1)
-    live.registry.set_alias("orders", "champion", 1)
-    live.deliver(DAY, rows_of(DAY))
-    assert finding(live.score(DAY), "live_version").result == "failed"
-    live.promote(1)
-    assert live.score(DAY).wrote("/published")
+def test_a_registry_restored_from_before_a_promotion_scores_nothing(two_versions) -> None:
+    two_versions.let_serve(SECOND)
+    two_versions.registry.set_alias("orders", "live", 1)
+    two_versions.registry.set_alias("orders", "champion", 1)
+    two_versions.deliver(DAY, rows_of(DAY))
+    assert finding(two_versions.score(DAY), "live_version").result == "failed"
+    two_versions.promote(1)
+    assert two_versions.score(DAY).wrote("/published")

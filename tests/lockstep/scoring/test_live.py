@@ -16,22 +16,19 @@ from lockstep.checks.results import CheckResult
 from lockstep.dagster.instance import open_instance
 from lockstep.scoring.live import Live, check_live, last_published
 from tests.fixtures.homes import use_home
-from tests.fixtures.orders import PROJECT, Workplace, copy_home
+from tests.fixtures.orders import PROJECT, Workplace, copy_home, home_after
 
 OLD, NEW, UNPROVEN = 1, 2, 3
 
 
 @pytest.fixture(scope="module")
-def three_versions(live_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def three_versions(second_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with three versions, the first of them live; to be copied."""
-    path = tmp_path_factory.mktemp("three") / "home"
-    copy_home(live_home, path)
-    with pytest.MonkeyPatch.context() as patch:
-        use_home(path, patch)
-        with open_instance(PROJECT.home) as instance:
-            place = Workplace(instance)
-            assert [place.fit(place.declared) for _ in range(2)] == [NEW, UNPROVEN]
-    return path
+
+    def fit(place: Workplace) -> None:
+        assert place.fit(place.declared) == UNPROVEN
+
+    return home_after(fit, second_home, "three", tmp_path_factory)
 
 
 @pytest.fixture

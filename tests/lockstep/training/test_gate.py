@@ -24,6 +24,7 @@ from lockstep.registry.evidence import (
 )
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.training.gate import Gate, pass_challenger, pass_gate
+from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
 
 HEAVY = ("return weight > 5", "return weight > 6")
 READS_HELPER = ('home = {"DE": "home", "AT": "home"}', "home = HOME")
@@ -82,10 +83,11 @@ def test_a_file_tells_which_version_is_live_to_those_who_do_not_ask_the_registry
     assert (version.name, version.version) == ("orders", 1)
 
 
-def test_a_version_that_does_not_pass_leaves_the_file_where_it_was(live, edited_orders) -> None:
-    second = live.fit(ASSETS)
-    assert not gate_of(live, edited_orders(HEAVY), version=second).is_open
-    assert read_live(live.home.live("orders")).version == 1
+def test_a_version_that_does_not_pass_leaves_the_file_where_it_was(
+    two_versions, edited_orders
+) -> None:
+    assert not gate_of(two_versions, edited_orders(HEAVY), version=SECOND).is_open
+    assert read_live(two_versions.home.live("orders")).version == 1
 
 
 def test_a_version_that_was_proven_before_goes_on_with_its_own_code(live, edited_orders) -> None:
@@ -95,14 +97,15 @@ def test_a_version_that_was_proven_before_goes_on_with_its_own_code(live, edited
     assert (gate.is_open, live_version(live)) == (True, 1)
 
 
-def test_rolling_back_to_a_proven_version_works_with_newer_code(live, edited_orders) -> None:
+def test_rolling_back_to_a_proven_version_works_with_newer_code(
+    two_versions, edited_orders
+) -> None:
     newer = edited_orders(HEAVY)
-    assert live_version(live) == 1
-    second = live.fit(ASSETS)
-    assert gate_of(live, version=second).is_open
-    assert live_version(live) == second
-    assert gate_of(live, newer, version=1).is_open
-    assert live_version(live) == 1
+    assert live_version(two_versions) == 1
+    assert gate_of(two_versions, version=SECOND).is_open
+    assert live_version(two_versions) == SECOND
+    assert gate_of(two_versions, newer, version=1).is_open
+    assert live_version(two_versions) == 1
 
 
 # What is known of its training
@@ -170,12 +173,11 @@ def test_a_disk_that_fails_is_raised_and_no_finding_about_the_version(
 
 
 def test_golden_records_that_were_cut_down_after_the_registration_are_missed(workplace) -> None:
-    number = workplace.fit(ASSETS)
-    files = files_of(workplace, number)
+    files = files_of(workplace, 1)
     golden = GoldenRecords.from_directory(files / "golden")
     few = GoldenRecords.of(take_rows(golden.records, slice(3)), golden.trace.take([0, 1, 2]))
     few.to_directory(files / "golden")
-    gate = gate_of(workplace, version=number)
+    gate = gate_of(workplace, version=1)
     assert (gate.is_open, live_version(workplace)) == (False, None)
     assert "is not what was logged" in gate.results["evidence"].summary
     assert gate.results["golden_replay"].result == "not_judged"
@@ -184,12 +186,11 @@ def test_golden_records_that_were_cut_down_after_the_registration_are_missed(wor
 def test_files_that_were_rewritten_with_their_manifest_are_not_those_that_were_checked(
     workplace,
 ) -> None:
-    number = workplace.fit(ASSETS)
-    manifest = files_of(workplace, number) / "manifest.json"
+    manifest = files_of(workplace, 1) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"rows": 1800', '"rows": 1801'))
     digest = hashlib.sha256(manifest.read_bytes()).hexdigest()
-    workplace.registry.tag(version_of(workplace, number), MANIFEST_TAG, digest)
-    gate = gate_of(workplace, version=number)
+    workplace.registry.tag(version_of(workplace, 1), MANIFEST_TAG, digest)
+    gate = gate_of(workplace, version=1)
     assert not gate.is_open
     assert "was written about other files" in gate.results["evidence"].summary
 
@@ -212,12 +213,15 @@ def test_a_version_whose_limits_of_drift_are_wider_than_was_counted_is_refused(w
     assert f"holds {counts[name]} {name}" in found.summary
 
 
-def test_that_another_version_is_proven_does_not_prove_this_one(live, edited_orders) -> None:
-    second = live.fit(ASSETS)
-    live.registry.tag(version_of(live, second), PROVEN, version_of(live, 1).tags[PROVEN])
-    gate = gate_of(live, edited_orders(HEAVY), version=second)
+def test_that_another_version_is_proven_does_not_prove_this_one(
+    two_versions, edited_orders
+) -> None:
+    two_versions.registry.tag(
+        version_of(two_versions, SECOND), PROVEN, version_of(two_versions, 1).tags[PROVEN]
+    )
+    gate = gate_of(two_versions, edited_orders(HEAVY), version=SECOND)
     assert gate.results["code_parity"].is_error
-    assert live_version(live) == 1
+    assert live_version(two_versions) == 1
 
 
 # On a copy of the project, by the command line
@@ -242,18 +246,24 @@ OTHERWISE = {"PYTHONINTMAXSTRDIGITS": "5000"}
 
 
 @pytest.fixture(scope="module")
-def follows_the_interpreter(tmp_path_factory: pytest.TempPathFactory, checkouts):
-    """A checkout in which a feature follows a setting of the interpreter; version 1 is live.
+def follows_the_interpreter(
+    live_home: Path, tmp_path_factory: pytest.TempPathFactory, checkouts, edited_orders
+) -> Checkout:
+    """A checkout in which a feature follows a setting of the interpreter, as the live version.
 
     No version carries that, and nothing tells of it while it is asked.
     """
     checkout = checkouts(tmp_path_factory.mktemp("outside"))
-    checkout.edit("transforms/orders.py", *FROM_OUTSIDE)
-    checkout.edit(
-        "transforms/orders.py", "from typing import Any", "import sys\nfrom typing import Any"
-    )
-    assert checkout.lockstep("train", "orders").returncode == 0
-    assert checkout.lockstep("promote", "orders").returncode == 0
+    edits = FROM_OUTSIDE, ("from typing import Any", "import sys\nfrom typing import Any")
+    for edit in edits:
+        checkout.edit("transforms/orders.py", *edit)
+
+    def go_live(place: Workplace) -> None:
+        version = place.fit(edited_orders(*edits))
+        place.registry.set_alias("orders", "champion", version)
+        place.let_serve(version)
+
+    copy_home(home_after(go_live, live_home, "outside", tmp_path_factory), checkout.home)
     return checkout
 
 
@@ -299,14 +309,13 @@ def challenged(workplace, version: int) -> Gate:
     return pass_challenger(ASSETS, workplace.registry, workplace.store, pointer)
 
 
-def test_a_challenger_that_passes_is_proven_and_does_not_go_live(live) -> None:
-    second = live.fit(ASSETS)
-    gate = challenged(live, second)
-    assert (gate.is_open, gate.live, live_version(live)) == (True, 1, 1)
-    found = version_of(live, second)
+def test_a_challenger_that_passes_is_proven_and_does_not_go_live(two_versions) -> None:
+    gate = challenged(two_versions, SECOND)
+    assert (gate.is_open, gate.live, live_version(two_versions)) == (True, 1, 1)
+    found = version_of(two_versions, SECOND)
     assert (is_proven(found), was_live(found)) == (True, False)
-    gate_of(live, version=second)
-    assert was_live(version_of(live, second))
+    gate_of(two_versions, version=SECOND)
+    assert was_live(version_of(two_versions, SECOND))
 
 
 def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
@@ -316,8 +325,7 @@ def test_a_challenger_that_fails_is_not_proven(live, edited_orders) -> None:
     assert not is_proven(version_of(live, second))
 
 
-def test_a_challenger_that_was_live_before_stays_a_version_that_was(live) -> None:
-    second = live.fit(ASSETS)
-    gate_of(live, version=second)
-    challenged(live, 1)
-    assert was_live(version_of(live, 1))
+def test_a_challenger_that_was_live_before_stays_a_version_that_was(two_versions) -> None:
+    gate_of(two_versions, version=SECOND)
+    challenged(two_versions, 1)
+    assert was_live(version_of(two_versions, 1))
