@@ -2,9 +2,8 @@
 
 import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,11 +12,13 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders
-from lockstep.cli.main import app, main
+from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.evidence import read_evidence, write_evidence
 from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
+from tests.fixtures.orders import SECOND
+from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
 RESULTS = [
@@ -25,42 +26,6 @@ RESULTS = [
     *("score", "outcomes", "replay", "checks", "trace"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command printed, and its exit status."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The one line that says what was wrong, of a command that was used wrongly."""
-        assert self.status == 2, self
-        (line,) = self.err.splitlines()
-        return line.removeprefix("error: ")
-
-
-Lockstep = Callable[..., Answer]
-
-
-@pytest.fixture
-def lockstep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Lockstep:
-    """Runs a command in this process, in the folder of the project `orders`."""
-    monkeypatch.chdir(Path(__file__).parents[2] / "projects" / "orders")
-
-    def run(*arguments: str) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["lockstep", *arguments])
-        monkeypatch.setenv("COLUMNS", "300")
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        said = capsys.readouterr()
-        return Answer(int(stop.value.code or 0), said.out, said.err)
-
-    return run
 
 
 # Help
@@ -354,14 +319,13 @@ def test_the_main_job_by_commands(lockstep: Lockstep, live) -> None:
 
 
 def test_a_challenger_that_passes_the_gate_leaves_what_is_live_and_is_no_earlier_version(
-    lockstep: Lockstep, live
+    lockstep: Lockstep, two_versions
 ) -> None:
-    lockstep("train", "orders")
     challenged = lockstep("challenge", "orders")
     assert challenged.status == 0
     assert "@challenger: version 2. It may answer." in challenged.out
-    assert live.registry.alias("orders", "challenger").version == 2
-    assert live.registry.alias("orders", "live").version == 1
+    assert two_versions.registry.alias("orders", "challenger").version == 2
+    assert two_versions.registry.alias("orders", "live").version == 1
     error = lockstep("rollback", "orders").error
     assert error == "orders has no earlier version that was live."
     error = lockstep("rollback", "orders", "--to", "2").error
@@ -369,10 +333,9 @@ def test_a_challenger_that_passes_the_gate_leaves_what_is_live_and_is_no_earlier
 
 
 def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(
-    lockstep: Lockstep, live
+    lockstep: Lockstep, two_versions
 ) -> None:
-    lockstep("train", "orders")
-    live.registry.set_alias("orders", "champion", 2)
+    two_versions.registry.set_alias("orders", "champion", 2)
     rolled_back = lockstep("rollback", "orders")
     assert "@champion: version 1. @live: version 1." in rolled_back.out
 
@@ -443,8 +406,7 @@ def test_a_day_and_a_file_at_once_are_refused(lockstep: Lockstep, live, tmp_path
     assert "not both" in error
 
 
-def test_training_and_promotion_as_json(lockstep: Lockstep, live) -> None:
-    assert json.loads(lockstep("train", "orders", "--json").out)["version"] == 2
+def test_promotion_as_json(lockstep: Lockstep, two_versions) -> None:
     promoted = json.loads(lockstep("promote", "orders", "2", "--json").out)
     assert (promoted["champion"], promoted["live"]) == (2, 2)
 
@@ -671,11 +633,11 @@ PAGE = "http://127.0.0.1:3999/assets/orders/daily/batch?view=checks&checkDetail=
 
 
 @pytest.fixture
-def blocked_while_up(lockstep: Lockstep, live) -> Iterator[Answer]:
+def blocked_while_up(lockstep: Lockstep, two_versions) -> Iterator[Answer]:
     """A day that a check blocked while the home is served."""
-    live.registry.set_alias("orders", "live", live.fit(ASSETS))
-    write_addresses(live.home.path, Addresses.local(3999, 5999))
-    with locked(live.home.served, "the home"):
+    two_versions.registry.set_alias("orders", "live", SECOND)
+    write_addresses(two_versions.home.path, Addresses.local(3999, 5999))
+    with locked(two_versions.home.served, "the home"):
         yield lockstep("score", "orders", "--day", DAY)
 
 

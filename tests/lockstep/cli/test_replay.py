@@ -1,14 +1,16 @@
-"""What a server logged, replayed by the command: real processes, as people run them."""
+"""What a server, which is a process of its own, logged, replayed by the command."""
 
 import json
 import signal
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fixtures.orders import Checkout
+from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
+from tests.lockstep.cli.conftest import Lockstep
 
 ORDER = {
     "order_id": "a",
@@ -23,10 +25,11 @@ ORDER = {
 
 
 @pytest.fixture
-def served_checkout(live_checkout: Checkout) -> Checkout:
-    """A copy of the project whose server answered twice, and was told to stop then."""
+def served(live: Workplace, tmp_path: Path) -> None:
+    """A home whose server answered twice, and was told to stop then."""
     port = free_port()
-    server = live_checkout.start_lockstep("serve", "orders", "--port", str(port))
+    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    server = checkout.start_lockstep("serve", "orders", "--port", str(port))
     try:
         body, deadline = {"dataframe_records": [ORDER]}, time.monotonic() + 90
         answered = 0
@@ -42,28 +45,24 @@ def served_checkout(live_checkout: Checkout) -> Checkout:
     finally:
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)
-    return live_checkout
 
 
 def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
-    served_checkout: Checkout,
+    served: None, lockstep: Lockstep
 ) -> None:
-    first = served_checkout.lockstep("replay", "orders", "--json")
-    assert first.returncode == 0, first.stderr
-    (run,) = json.loads(first.stdout)["runs"]
+    first = lockstep("replay", "orders", "--json")
+    assert first.status == 0, first.err
+    (run,) = json.loads(first.out)["runs"]
     replayed = {one["check"]: one["result"] for one in run["checks"]}
     assert replayed == {"request_replay": "passed", "request_drift": "not_judged"}
-    told = served_checkout.lockstep("checks", "orders", "--passed", "--json")
-    recorded = [one for one in json.loads(told.stdout) if one["asset"] == "orders/requests"]
+    told = lockstep("checks", "orders", "--passed", "--json")
+    recorded = [one for one in json.loads(told.out) if one["asset"] == "orders/requests"]
     assert {one["check"]: one["result"] for one in recorded} == replayed
-    nothing = served_checkout.lockstep("replay", "orders")
-    assert "was replayed" in nothing.stdout
-    again = served_checkout.lockstep("replay", "orders", "--segment", run["partition"])
-    assert f"{run['partition']}: 2 requests, 2 rows" in again.stdout
+    assert "was replayed" in lockstep("replay", "orders").out
+    again = lockstep("replay", "orders", "--segment", run["partition"])
+    assert f"{run['partition']}: 2 requests, 2 rows" in again.out
 
 
-def test_a_segment_that_there_is_not_is_one_clear_line(live_checkout: Checkout) -> None:
-    found = live_checkout.lockstep("replay", "orders", "--segment", "monday")
-    assert found.returncode == 2
-    assert "There is no segment 'monday' in" in found.stderr
-    assert "Traceback" not in found.stderr
+def test_a_segment_that_there_is_not_is_one_clear_line(live: Workplace, lockstep: Lockstep) -> None:
+    error = lockstep("replay", "orders", "--segment", "monday").error
+    assert error.startswith("There is no segment 'monday' in")

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 
-from assets.orders import ASSETS
 from lockstep.artifacts.live import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.listing import update_listing
 from tests.fixtures import ports
-from tests.fixtures.orders import Checkout, Workplace
+from tests.fixtures.orders import SECOND, Checkout, Workplace
+from tests.lockstep.cli.conftest import Lockstep
 from tests.lockstep.cli.test_servers import descendants, wait_for_end
 
 
@@ -52,15 +52,20 @@ def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
 
 
 def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
-    live: Workplace, edited_orders: Callable[..., PipelineAssets], free_port: int, tmp_path: Path
+    two_versions: Workplace,
+    edited_orders: Callable[..., PipelineAssets],
+    free_port: int,
+    tmp_path: Path,
+    lockstep: Lockstep,
 ) -> None:
-    other = live.fit(edited_orders(("return_probability >= 0.5", "return_probability >= 0.2")))
-    same = live.fit(ASSETS)
-    loaded = open_live(live.home.live("orders"))
+    other = two_versions.fit(
+        edited_orders(("return_probability >= 0.5", "return_probability >= 0.2"))
+    )
+    loaded = open_live(two_versions.home.live("orders"))
     schema = loaded.pipeline.record_schema
     records = [wire_record(loaded.golden.records, row, schema) for row in range(50)]
-    live.registry.set_alias("orders", "challenger", other)
-    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    two_versions.registry.set_alias("orders", "challenger", other)
+    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
     url = f"http://127.0.0.1:{free_port}"
     server = checkout.start_lockstep("serve", "orders", "--port", str(free_port))
 
@@ -75,10 +80,10 @@ def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_ga
         assert told["challenger"]["differing"] > 0
         assert ask(f"?version={other}").status_code == 404
 
-        assert checkout.lockstep("challenge", "orders", str(other)).returncode == 1
-        assert checkout.lockstep("challenge", "orders", str(same)).returncode == 0
-        wait(url, lambda told: same in told["versions"])
-        assert ask(f"?version={same}").headers["x-lockstep-version"] == str(same)
+        assert lockstep("challenge", "orders", str(other)).status == 1
+        assert lockstep("challenge", "orders", str(SECOND)).status == 0
+        wait(url, lambda told: SECOND in told["versions"])
+        assert ask(f"?version={SECOND}").headers["x-lockstep-version"] == str(SECOND)
         assert ask(f"?version={other}").status_code == 404
         started = descendants(server.pid)
         assert len(started) >= 2
@@ -89,13 +94,12 @@ def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_ga
 
 
 def test_a_server_starts_and_answers_while_the_registry_is_away(
-    live: Workplace, free_port: int, tmp_path: Path
+    two_versions: Workplace, free_port: int, tmp_path: Path
 ) -> None:
-    update_listing(live.registry, "orders", live.home.listing("orders"))
-    second = live.fit(ASSETS)
-    live.registry.set_alias("orders", "challenger", second)
-    live.let_serve(second)  # so that version 1 is one of those that the listing knows
-    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    update_listing(two_versions.registry, "orders", two_versions.home.listing("orders"))
+    two_versions.registry.set_alias("orders", "challenger", SECOND)
+    two_versions.let_serve(SECOND)  # so that version 1 is one of those that the listing knows
+    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
     url = f"http://127.0.0.1:{free_port}"
     record = {"order_id": "a", "sent_at": "2020-03-01T00:00:00Z", "price": 1.0, "items": 1}
     body = {"dataframe_records": [{**record, "gift": False}]}
@@ -114,5 +118,5 @@ def test_a_server_starts_and_answers_while_the_registry_is_away(
 
     assert "http://127.0.0.1:9 does not answer" in told["registry"]
     assert [one.status_code for one in answered] == [200, 200]
-    assert [one.headers["x-lockstep-version"] for one in answered] == [str(second), "1"]
+    assert [one.headers["x-lockstep-version"] for one in answered] == [str(SECOND), "1"]
     assert said.count("stay as they are") == 1

@@ -64,15 +64,6 @@ def up(checkout: Checkout) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_an_interrupt_stops_all(up: subprocess.Popen[str]) -> None:
-    read_until(up, "Ctrl-C stops them.")
-    servers = descendants(up.pid)
-    assert len(servers) > 2
-    os.kill(up.pid, signal.SIGINT)
-    assert up.wait(SECONDS) == 0
-    assert wait_for_end(servers) == set()
-
-
 def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
     read_until(up, "Ctrl-C stops them.")
     groups = groups_below(up.pid)
@@ -84,13 +75,18 @@ def test_all_end_when_up_is_killed(up: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
-def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live(
+def test_the_server_of_a_pipeline_begins_to_answer_when_a_version_goes_live_until_an_interrupt(
     trained_checkout: Checkout, up: subprocess.Popen[str]
 ) -> None:
     server = server_of_orders(read_until(up, "Ctrl-C stops them."))
     assert requests.post(f"{server}/invocations", json=[], timeout=30).status_code == 503
     assert trained_checkout.lockstep("promote", "orders").returncode == 0
     assert await_ready(server)["version"] == 1
+    servers = descendants(up.pid)
+    assert len(servers) > 2
+    os.kill(up.pid, signal.SIGINT)
+    assert up.wait(SECONDS) == 0
+    assert wait_for_end(servers) == set()
 
 
 @dataclass(frozen=True)
