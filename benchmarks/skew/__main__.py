@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._rounds import HERE, BenchmarkError
-from benchmarks.skew.workers import say
+from benchmarks.skew.workers import leave_unflushed, say
 
 if TYPE_CHECKING:
     from benchmarks.skew.faults import Half, Outcome
@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from lockstep.cli.process import prepare_process
 
     prepare_process()
+    leave_unflushed()
     with _home(asked.home) as home:
         os.environ["LOCKSTEP_HOME"] = str(home)
         for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):

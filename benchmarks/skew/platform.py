@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -104,11 +105,14 @@ class Platform:
         """Open the live version once: processes forked later have all libraries already.
 
         Great Expectations is asked on the first day on which an expectation is not met, and takes
-        longer to load than ten faults to be judged.
+        longer to load than ten faults to be judged. What is loaded stays, and is no longer gone
+        through for garbage.
         """
         import great_expectations  # noqa: F401
 
         self.live.load(self.live.state())
+        gc.collect()
+        gc.freeze()
 
     def rows(self, day: date) -> pd.DataFrame:
         """The rows of a day as upstream delivers them."""
