@@ -3,30 +3,45 @@
 What breaks a strict law is published only if a person accepts it: a meter was exchanged, a price is
 no longer asked for. The days that follow have it, too, and are no news. So a finding that is of the
 same cases as those of a published batch, and about as much of each, is unusual at most, and one
-that several of the last batches had is not told any more.
+that several of the last batches had is not told any more. What was merely unusual was published
+without anybody's word, and excuses nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lockstep.laws.bands import LATE, LATE_TIMES
-from lockstep.laws.earlier import Earlier
+from lockstep.laws.earlier import Case, Earlier
 from lockstep.laws.law import Broken
 
 AS_MUCH = 2.0
 """How many times as much as in a batch that was accepted a case may be."""
 
 
-def cases_of(found: Sequence[Broken]) -> dict[str, dict[str, float]]:
-    """In which cases a batch breaks laws, and how much: by the digest of the law, and the case.
+Cases = Mapping[str, Mapping[str, Case]]
+
+
+def cases_of(found: Sequence[Broken], earlier: Sequence[Earlier]) -> dict[str, dict[str, Case]]:
+    """In which cases a batch breaks laws: by the digest of the law, and the case.
+
+    One that a batch of late had is told to be as much as it was then: otherwise each day might have
+    twice as much as the day before.
 
     Args:
         found: What it breaks.
+        earlier: The batches that were published before, the newest last.
     """
-    return {one.law.digest: dict(one.cases) for one in found if one.cases}
+    late = _late(earlier)
+    return {
+        one.law.digest: {
+            case: Case(max(_known(one, case, late), default=much), one.strict)
+            for case, much in one.cases.items()
+        }
+        for one in found
+        if one.cases
+    }
 
 
 def with_accepted(found: Sequence[Broken], earlier: Sequence[Earlier]) -> list[Broken]:
@@ -36,23 +51,30 @@ def with_accepted(found: Sequence[Broken], earlier: Sequence[Earlier]) -> list[B
         found: What a batch breaks.
         earlier: The batches that were published before, the newest last.
     """
-    late = [batch.cases for batch in earlier[-LATE:] if batch.cases]
-    if not late:
-        return list(found)
+    late = _late(earlier)
     told = []
     for one in found:
-        times = _times(one, late)
+        times = min((len(_known(one, case, late)) for case in one.cases), default=0)
         if times < LATE_TIMES:
             told.append(replace(one, strict=one.strict and not times))
     return told
 
 
-def _times(found: Broken, late: Sequence[dict[str, dict[str, float]]]) -> int:
-    """How many batches had the case of a finding that fewest of them had; 0 where it tells none."""
-    times = Counter(
-        case
-        for kept in late
-        for case, much in kept.get(found.law.digest, {}).items()
-        if found.cases.get(case, 0.0) <= AS_MUCH * much
-    )
-    return min((times[case] for case in found.cases), default=0)
+def _late(earlier: Sequence[Earlier]) -> list[Cases]:
+    return [batch.cases for batch in earlier[-LATE:] if batch.cases]
+
+
+def _known(found: Broken, case: str, late: Sequence[Cases]) -> list[float]:
+    """How much each of the last batches had of a case that excuses it in this one.
+
+    Args:
+        found: What a batch breaks.
+        case: The case.
+        late: The cases of each of the last batches.
+    """
+    cases = [of_law[case] for kept in late if case in (of_law := kept.get(found.law.digest, {}))]
+    return [
+        one.much
+        for one in cases
+        if found.cases[case] <= AS_MUCH * one.much and (one.strict or not found.strict)
+    ]

@@ -354,7 +354,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             zones=clocks,
             strayed=strayed,
             recalled=recalled.remembered(self.laws, rows),
-            cases=cases_of(self._broken(rows)),
+            cases=cases_of(self._broken(rows), rows.earlier),
         )
 
     def to_json(self) -> bytes:

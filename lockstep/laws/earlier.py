@@ -160,6 +160,18 @@ class Held(msgspec.Struct, frozen=True):
         return found
 
 
+class Case(msgspec.Struct, frozen=True, array_like=True):
+    """In what a batch broke a law.
+
+    Attributes:
+        much: How much of it there was.
+        strict: Whether that cannot be, so that it was published on a person's word alone.
+    """
+
+    much: float
+    strict: bool
+
+
 class Earlier(msgspec.Struct, frozen=True):
     """What is kept of a batch.
 
@@ -178,7 +190,7 @@ class Earlier(msgspec.Struct, frozen=True):
         strayed: Statistics that were outside of the band of the training days, by the digest of
             their law and their name.
         recalled: What things held, by what names them; none of a version that recalls nothing.
-        cases: In which cases it broke laws, and how much: see `lockstep.laws.accepted`.
+        cases: In which cases it broke laws, by the digest of the law: see `lockstep.laws.accepted`.
     """
 
     partition: str
@@ -193,7 +205,7 @@ class Earlier(msgspec.Struct, frozen=True):
     zones: dict[str, dict[str, tuple[str, ...]]] = {}
     strayed: dict[str, dict[str, float]] = {}
     recalled: dict[str, Held] = {}
-    cases: dict[str, dict[str, float]] = {}
+    cases: dict[str, dict[str, Case]] = {}
 
 
 def digests_of(array: Array) -> Array:

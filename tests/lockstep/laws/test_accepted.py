@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
+from lockstep.laws.accepted import cases_of, with_accepted
 from lockstep.laws.book import Book, discover
+from lockstep.laws.earlier import Earlier
+from lockstep.laws.law import Broken
 
 DAYS, ROWS = 40, 120
 SCHEMA = Schema(
@@ -121,3 +125,26 @@ def test_numbers_that_lie_on_other_steps_from_a_day_on_are_an_error_once():
         columns.update(with_rates(columns, 3.55))
 
     assert [True in told(book, *[moved] * days) for days in (1, 2, 3)] == [True, False, False]
+
+
+def after(book: Book, *before: Broken) -> list[Earlier]:
+    """What is kept of batches that were published, each with a finding."""
+    kept = book.remembered(book.rows(readings(DAYS), SCHEMA, "2021-03-13"), "2021-03-13")
+    earlier: list[Earlier] = []
+    for one in before:
+        earlier.append(msgspec.structs.replace(kept, cases=cases_of([one], earlier)))
+    return earlier
+
+
+def finding(book: Book, much: float, *, strict: bool = True) -> Broken:
+    return Broken(book.laws[0], ("meter",), "", strict=strict, cases={"meter 2": much})
+
+
+def test_what_grows_from_day_to_day_is_an_error_again(book):
+    earlier = after(book, finding(book, 1.0), finding(book, 1.8))
+    assert with_accepted([finding(book, 3.0)], earlier)[0].strict
+
+
+def test_what_was_merely_unusual_excuses_no_error(book):
+    earlier = after(book, *[finding(book, 1.0, strict=False)] * 3)
+    assert with_accepted([finding(book, 1.0)], earlier)[0].strict
