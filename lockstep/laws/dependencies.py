@@ -21,7 +21,7 @@ from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Part, Term, first_of, grouped, grouped_by_day, told
+from lockstep.laws.terms import Part, Term, first_of, firsts, grouped, grouped_by_day, told
 
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
@@ -72,7 +72,7 @@ class Dependency(Law, frozen=True, kw_only=True):
     def find(self, rows: Rows) -> Broken | None:
         """The rows that differ from most of the rows with which they should agree."""
         groups, values = grouped_by_day(rows, self.determinants), self.dependent.values(rows)
-        if not len(groups) or not rows_differ(groups, values.places, missing=self.missing).any():
+        if not len(groups) or not self._differ(rows, groups, values.places).any():
             return None
         odd, group = _odd(groups, values.places, missing=self.missing)
         there = np.flatnonzero((groups == group) & _counts(values.places, missing=self.missing))
@@ -110,6 +110,17 @@ class Dependency(Law, frozen=True, kw_only=True):
             / len(rows)
             for row, count in zip(odd[first].tolist(), counts.tolist(), strict=True)
         }
+
+    def _differ(self, rows: Rows, groups: Array, places: Array) -> Array:
+        """Rows whose value is another than that of the first row of their group.
+
+        That row is found once for all that it determines, where it has a value.
+        """
+        first = np.append(places[firsts(rows, self.determinants)], -1)
+        if not self.missing and (first[:-1] < 0).any():
+            return rows_differ(groups, places, missing=False)
+        differ: Array = (places != first[groups]) & (groups >= 0)
+        return differ if self.missing else differ & (places >= 0)
 
 
 def discover(training: TrainingRows) -> list[Dependency]:

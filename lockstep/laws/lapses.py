@@ -15,14 +15,13 @@ from typing import ClassVar, Literal
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from lockstep.columns.dates import layout_of, moments, moves_on, width
 from lockstep.columns.kinds import Array, Floats, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import MADE, Field, Schema
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.rows import Rows, TrainingRows, by_clock
 
 Reads = Literal["values", "lapses", "both", "order"]
 """How laws read dates: as they are; those that go on with time as lapses, or both ways; or all of
@@ -133,7 +132,7 @@ class Lapse(msgspec.Struct, frozen=True):
             return np.zeros(len(rows), dtype="datetime64[us]")
         times = moment.read(rows)
         if is_local and moment.has_zone:
-            times = _local(times, rows.timezone)
+            times = by_clock(times, rows.timezone)
         return times.astype("datetime64[D]") if self.unit == "days" else times
 
 
@@ -142,12 +141,6 @@ def _hhmm(times: Array) -> Floats:
     minutes = (times - times.astype("datetime64[D]")) / np.timedelta64(1, "m")
     hhmm: Floats = minutes // 60 * 100 + minutes % 60 // 1
     return hhmm
-
-
-def _local(times: Array, timezone: str) -> Array:
-    """Times in UTC by the clock of a time zone."""
-    found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
-    return found.tz_localize(None).to_numpy()
 
 
 class Written(Law, frozen=True, kw_only=True, tag="written"):

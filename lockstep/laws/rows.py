@@ -17,6 +17,8 @@ from lockstep.laws.earlier import Digests, Earlier, digests_of, mixed
 
 Made = TypeVar("Made")
 _NOT_YET: Any = object()
+_BLOCK = 16_384
+"""Rows whose digests are made together: what is made of them stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,17 @@ class Values:
 
     places: Array
     found: Array
+
+
+def by_clock(times: Array, timezone: str) -> Array:
+    """Times in UTC by the clock of a time zone: datetime64[us].
+
+    Args:
+        times: The times: datetime64[us].
+        timezone: Its name in the IANA data base.
+    """
+    found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
+    return found.tz_localize(None).to_numpy()
 
 
 def _found_in(array: Array) -> Values:
@@ -82,6 +95,22 @@ class Rows:
         """
         return self.once(("values", name), lambda: _found_in(array()))
 
+    def told_by(self, source: str, name: str, make: Callable[[Array], Array]) -> Values:
+        """The values of what a column alone tells, made of each of its values once.
+
+        Args:
+            source: The column.
+            name: What it is, told apart from all other things and from columns.
+            make: Makes it of values of the column: one of each.
+        """
+
+        def found() -> Values:
+            values = self.values(source)
+            told = _found_in(make(values.found))
+            return Values(np.append(told.places, -1)[values.places], told.found)
+
+        return self.once(("values", name), found)
+
     def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
         """What is made of the rows; made once, whichever laws ask for it.
 
@@ -100,8 +129,9 @@ class Rows:
         name = self.schema.event_time
         if name is None:
             return None
-        times = pd.DatetimeIndex(self.columns[name], tz="UTC").tz_convert(self.timezone)
-        return times.tz_localize(None).to_numpy()
+        values = self.values(name)
+        times = by_clock(values.found, self.timezone)
+        return np.append(times, np.datetime64("NaT"))[values.places]
 
     @cached_property
     def days(self) -> Array | None:
@@ -144,8 +174,13 @@ class Rows:
     def _digests_without(self, names: tuple[str, ...]) -> Array:
         fields = (one.name for one in self.schema if one.role == "value")
         kept = [name for name in fields if name not in names]
-        digests = (self.value_digests(name)[self.values(name).places] for name in kept)
-        return mixed(digests, len(self))
+        parts = [(self.value_digests(name), self.values(name).places) for name in kept]
+        found = np.empty(len(self), dtype=np.uint64)
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, min(start + _BLOCK, len(self)))
+            digests = (of_values[places[block]] for of_values, places in parts)
+            found[block] = mixed(digests, block.stop - start)
+        return found
 
     def value_digests(self, name: str) -> Array:
         """A digest of each different value of a column, in their order, then that of none."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import show
-from lockstep.laws.rows import Rows, Values
+from lockstep.laws.rows import Rows, Values, by_clock
 
 Part = Literal[
     "value", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
@@ -44,26 +44,22 @@ class Term(msgspec.Struct, frozen=True):
         """The values of the term in rows, each by its place among those that there are."""
         if self.part == "value":
             return rows.values(self.column)
-        return rows.derived(self.says, lambda: self._part(rows))
+        return rows.told_by(self.column, self.says, lambda times: self._part(times, rows.timezone))
 
-    def _part(self, rows: Rows) -> Array:
+    def _part(self, utc: Array, timezone: str) -> Array:
         if self.part == "hour":
-            hours = rows.hours
-            assert hours is not None, "only an event time has parts"
-            return hours
-        times = rows.local_times
-        assert times is not None, "only an event time has parts"
+            return utc.astype("datetime64[h]")
+        times = by_clock(utc, timezone)
         if self.part == "clock offset":
-            offset: Array = (times - rows.columns[self.column]) / np.timedelta64(1, "h")
-            return offset  # NaN where it is not known
+            offset: Array = (times - utc) / np.timedelta64(1, "h")
+            return offset
         time_of_day: Array = times - times.astype("datetime64[D]")
         if self.part == "time of day":
             return time_of_day
         if self.part == "minute of the hour":
             minutes: Array = np.floor(time_of_day / np.timedelta64(1, "m")) % 60
-            return minutes  # NaN where it is not known
-        hours = time_of_day / np.timedelta64(1, "h")
-        return np.floor(hours)  # NaN where it is not known
+            return minutes
+        return np.floor(time_of_day / np.timedelta64(1, "h"))
 
     def show(self, value: Any) -> str:
         """A value of the term in a sentence."""
@@ -111,6 +107,11 @@ def first_of(groups: Array) -> Array:
     known = np.flatnonzero(groups >= 0)[::-1]
     first[groups[known]] = known  # the last one written is that of the first row
     return first
+
+
+def firsts(rows: Rows, terms: tuple[Term, ...]) -> Array:
+    """The first row of each group of `grouped_by_day`; found once."""
+    return rows.once(("firsts", terms), lambda: first_of(grouped_by_day(rows, terms)))
 
 
 def by_group(groups: Array) -> Array:

@@ -358,13 +358,10 @@ def _table(term: Term, rows: Rows) -> Ints:
 def _counted(term: Term, rows: Rows) -> Ints:
     values, quarter = term.values(rows), quarters(rows)
     known, unknown = len(values.found), len(QUARTERS)
-    places = np.where(values.places < 0, known, values.places)
-    if quarter is None:
-        places += unknown * (known + 1)
-    else:
-        places += np.where(quarter < 0, unknown, quarter) * (known + 1)
-    counts = np.bincount(places, minlength=(unknown + 1) * (known + 1))
-    return counts.reshape(unknown + 1, known + 1)
+    starts = np.arange(unknown + 1) * (known + 1) + 1  # the last one is that of -1
+    start = starts[-1] if quarter is None else starts[quarter]
+    counts = np.bincount(values.places + start, minlength=(unknown + 1) * (known + 1))
+    return np.roll(counts.reshape(unknown + 1, known + 1), -1, axis=1)  # those of none come last
 
 
 def _chosen(table: Ints, quarter: int | None) -> Ints:

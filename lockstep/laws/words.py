@@ -19,7 +19,7 @@ from lockstep.laws.rows import Rows, Values
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK = 65_536
+_BLOCK = 16_384
 """Rows that are looked at together: what is made of their bytes stays in the cache."""
 
 
