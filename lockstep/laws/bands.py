@@ -360,11 +360,14 @@ class Banded(Law, frozen=True, kw_only=True):
         size: Rows of the smallest and of the largest training day.
         told: What each training day told of each statistic, in order, a value and its noise, or
             nothing; none of a law whose bands are calibrated.
+        known_as: The law's digest, see `digest`; none of one whose bands are not calibrated, and of
+            a version that an older Lockstep fitted.
     """
 
     bands: dict[str, Band] = msgspec.field(default_factory=dict)
     size: tuple[int, int] = (0, 0)
     told: dict[str, list[tuple[float, float] | None]] = msgspec.field(default_factory=dict)
+    known_as: str = ""
     only_above: ClassVar[bool] = False
     """Whether only what lies above a band is outside of it."""
     titles: ClassVar[Mapping[str, str]] = {}
@@ -501,8 +504,11 @@ class Banded(Law, frozen=True, kw_only=True):
         """Tells the law apart from all others, also from one of the same columns after another fit.
 
         16 hexadecimal digits of the SHA-256 of its kind, columns and bands as JSON: what a later
-        Lockstep keeps of a law beside these does not make it another one.
+        Lockstep keeps of a law beside these does not make it another one. It is kept with the law,
+        since a day asks for those of hundreds.
         """
+        if self.known_as:
+            return self.known_as
         told = (type(self).__struct_config__.tag, self.columns, self.bands)
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 

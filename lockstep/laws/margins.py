@@ -296,4 +296,5 @@ def _with_margins(law: AnyLaw, unusual: Floats, impossible: Floats, broken: Ints
         )
     }
     days = int(np.count_nonzero(broken.any(axis=1)))
-    return msgspec.structs.replace(law, bands=bands, broken=days, told={})
+    found = msgspec.structs.replace(law, bands=bands, broken=days, told={})
+    return msgspec.structs.replace(found, known_as=found.digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -173,3 +174,10 @@ def test_of_five_days_judged_together_that_is_unusual_which_would_block_one():
     assert band.among(1) is band
     assert band.among(5).unusual == pytest.approx(band.impossible)
     assert band.among(5).impossible > band.impossible
+
+
+def test_a_calibrated_law_is_known_by_what_its_bands_are_then():
+    laws, _ = calibrated(laws_of(normal(np.random.default_rng(0), (30, LAWS, len(NAMES)))))
+    assert [law.known_as for law in laws] == [
+        msgspec.structs.replace(law, known_as="").digest for law in laws
+    ]
