@@ -36,8 +36,8 @@ def carry_out(work: Callable[[Given], Found], tasks: Sequence[Given], title: str
 def leave_unflushed() -> None:
     """Flush no file to disk from now on, in this process and those that are forked of it.
 
-    None of what faults are tried on has to outlast a power failure, and a day waits for the disk
-    twenty times: a sixth of the time of a fault.
+    None of what faults are tried on has to outlast a power failure, and a faulted day waits for the
+    disk seven times: a tenth of its time.
     """
     os.fsync = _nothing
 
