@@ -48,11 +48,13 @@ class Task:
     Attributes:
         tool: The tool.
         folder: Where they are.
+        part: Which part of those that the tool judges.
         batches: Their names.
     """
 
     tool: Tool
     folder: Path
+    part: int
     batches: tuple[str, ...]
 
 
@@ -107,21 +109,53 @@ def try_tools(
         day = date.fromisoformat(name.partition("/")[2])
         write_rows(platform.rows(day), batches.path(name))
     _write_training(table, batches)
-    tasks = [Task(tool, folder, _wanted(tool, tried, days, clean)) for tool in TOOLS]
+    carry_out(_made_ready, TOOLS, "environments")
+    wanted = {tool: _wanted(tool, tried, days, clean) for tool in TOOLS}
+    tasks = [
+        Task(tool, folder, part, wanted[tool][part :: tool.parts])
+        for tool in TOOLS
+        for part in range(tool.parts)
+    ]
+    parts: dict[Tool, list[Said]] = {tool: [] for tool in TOOLS}
+    for task, answer in zip(tasks, carry_out(ask, tasks, "parts of other tools"), strict=True):
+        parts[task.tool].append(answer)
     found: dict[str, dict[str, Any]] = {}
-    for task, said in zip(tasks, carry_out(ask, tasks, "other tools"), strict=True):
+    for tool, answers in parts.items():
+        said = _together(answers)
         if said.failure:
-            say(f"{task.tool.name} is left out. {said.failure}")
-            found[task.tool.name] = {"failure": said.failure, **_about(task.tool)}
-        asked = [one for one in tried if _name(*one) in {*task.batches}]
+            say(f"{tool.name} is left out. {said.failure}")
+            found[tool.name] = {"failure": said.failure, **_about(tool)}
+        asked = [one for one in tried if _name(*one) in {*wanted[tool]}]
         for set_up, alarms in said.alarms.items():
-            found[f"{task.tool.name}, {set_up}"] = {
+            found[f"{tool.name}, {set_up}"] = {
                 **judge(asked, alarms),
                 "seconds": round(said.seconds),
-                **_about(task.tool),
+                **_about(tool),
             }
     shutil.rmtree(folder)
     return found
+
+
+def _made_ready(tool: Tool) -> str:
+    """Make the environment of a tool, before its parts ask for it at once; or why it cannot be."""
+    try:
+        tool.python()
+    except BenchmarkError as error:
+        return str(error)
+    return ""
+
+
+def _together(parts: Sequence[Said]) -> Said:
+    """What a tool said of all parts of its deliveries; nothing if it failed at one of them."""
+    seconds = sum(one.seconds for one in parts)
+    failure = next((one.failure for one in parts if one.failure), "")
+    if failure:
+        return Said({}, seconds, failure)
+    set_ups = {
+        set_up: {name: columns for one in parts for name, columns in one.alarms[set_up].items()}
+        for set_up in parts[0].alarms
+    }
+    return Said(set_ups, seconds)
 
 
 def judge(tried: Iterable[tuple[Fault, date]], alarms: Alarms) -> dict[str, Any]:
@@ -189,7 +223,7 @@ def spread(days: Sequence[date], count: int) -> list[date]:
 
 def ask(task: Task) -> Said:
     """Have a tool judge deliveries, in a process of its environment."""
-    wanted = task.folder / f"{task.tool.script}.json"
+    wanted = task.folder / f"{task.tool.script}-{task.part}.json"
     wanted.write_text(json.dumps(task.batches))
     try:
         python = task.tool.python()

@@ -26,6 +26,7 @@ class Tool:
         fault_days: On how many days of each half a fault is tried.
         clean_every: It judges every so manieth of the clean days.
         remark: What it is made for, and how it is set up.
+        parts: Into how many parts its deliveries are split, which are judged at once.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Tool:
     fault_days: int
     clean_every: int
     remark: str
+    parts: int = 1
 
     def python(self) -> Path:
         """The Python of its environment, which is made if it is not there.
@@ -57,6 +59,7 @@ TOOLS = (
         11,
         "compares distributions of single columns with a reference, the training; an eighth of its "
         "rows, with all extremes and categories, since a day takes seconds",
+        parts=2,
     ),
     Tool(
         "TFDV",

@@ -338,7 +338,7 @@ def test_a_tool_that_cannot_be_installed_is_left_out_with_the_reason(
     requirements = tmp_path / "nowhere.txt"
     requirements.write_text("--no-index\nnowhere==1.0\n")
     tool = Tool("Nowhere", "1.0", "mlflow_signature", requirements, 1, 1, "It is nowhere to be had")
-    said = ask(Task(tool, tmp_path, ()))
+    said = ask(Task(tool, tmp_path, 0, ()))
     assert said.failure.startswith("nowhere cannot be installed")
     assert "nowhere==1.0" in said.failure
     assert not said.alarms
