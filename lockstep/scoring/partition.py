@@ -615,14 +615,14 @@ def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> 
     """Keys of rows that are published and were not delivered this time."""
     try:
         before = work.records.committed(work.partition)
-        published = before.read("published", [key]) if before is not None else None
+        published = before.read("published") if before is not None else None
     except DamagedError:
         return []  # another attempt is how that is mended
     if published is None:
         return []
     columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
     delivered = {str(one) for column in columns for one in column.to_pylist()}
-    keys = map(str, published.column(key).to_pylist())
+    keys = map(str, published.column(0).to_pylist())  # its version may have named the key otherwise
     return [one for one in keys if one not in delivered]
 
 

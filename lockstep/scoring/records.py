@@ -251,8 +251,7 @@ class Records:
     def export_path(self, partition: str) -> Path:
         """Where consumers read what the committed attempt at a partition made."""
         assert self.exported is not None, "a stream that consumers read says what they read"
-        name = file_name(partition).removesuffix(".parquet")
-        return self.root / self.exported / f"{name}.parquet"
+        return self.root / self.exported / _export_name(partition)
 
     def verify_export(self, attempt: Attempt) -> None:
         """Check that consumers read what a committed attempt made for them, if it made anything.
@@ -364,11 +363,11 @@ class Records:
         """Partitions of which no attempt is committed, and which consumers read all the same."""
         if self.exported is None:
             return []
-        known = {self.export_path(one).name for one in self.partitions()}
+        known = set(map(_export_name, self.partitions()))
         names = _names(self.root / self.exported, ".parquet")
         exported = {f"{name}.parquet" for name in names} - known
         attempted = self.attempted() if exported else ()
-        return [one for one in attempted if self.export_path(one).name in exported]
+        return [one for one in attempted if _export_name(one) in exported]
 
     def _demand_commits(self, partitions: Iterable[str]) -> None:
         for one in partitions:
@@ -433,6 +432,11 @@ class Records:
 
     def _lock(self, partition: str) -> Path:
         return self.root / "locks" / f"{file_name(partition)}.lock"
+
+
+def _export_name(partition: str) -> str:
+    """Name of the file in which consumers read a partition."""
+    return f"{file_name(partition).removesuffix('.parquet')}.parquet"
 
 
 def _names(folder: Path, suffix: str = "") -> list[str]:

@@ -16,6 +16,7 @@ from lockstep.artifacts.holdings import count
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
+from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.partition import ScoredPartition, Work, score, score_batch
 from lockstep.scoring.records import BlockedError
 from lockstep.scoring.store import Store
@@ -181,6 +182,18 @@ def test_what_is_published_are_the_outputs_of_the_version_and_not_of_the_checkou
     published = live.attempt(DAY).read("published")
     outputs = ["risk", "will_return", "loss"]
     assert published.column_names == ["order_id", "sent_at", *outputs, "version", "scored_at"]
+
+
+def test_rows_that_a_version_published_whose_key_has_another_name_came_no_more(live) -> None:
+    records = Work(ASSETS, live.store, "daily", DAY).records
+    with records.step(DAY, "batch", "before") as attempt:
+        attempt.keep("batch", StepRecord())
+    with records.step(DAY, "published", "before", after=["batch"]) as attempt:
+        attempt.write("published", pa.table({"parcel": ["lost"]}))
+        attempt.keep("published", StepRecord())
+        records.commit(attempt)
+    found = scored_rows(live, rows_of(DAY))
+    assert found.results["row_conservation"].keys == ("lost",)
 
 
 def test_a_shift_is_accepted_in_a_field_only(live) -> None:
