@@ -72,7 +72,7 @@ def count(held: Holding) -> dict[str, int]:
         "thousandths of all limits of drift": round(1000 * held.limits.total),
         "limits of shifts": held.jumps.count,
         "thousandths of all limits of shifts": round(1000 * held.jumps.total),
-        _UNIFORM: sum(len(one.values) for one in held.jumps.uniform.values()),
+        _UNIFORM: sum(len(one.values) for one in (held.jumps.uniform or {}).values()),
         "bands of quality": len(held.bands.figures),
         "thousandths of all bands of quality": round(1000 * held.bands.total),
         "laws": len(held.laws.laws),

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from lockstep.columns.kinds import Floats
 from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
 from lockstep.parity.profiles import MOST_MISSING, ColumnProfile, Profile
-from lockstep.parity.uniform import UniformDays
+from lockstep.parity.uniform import CHANCE, UniformDays, by_chance
 
 MINIMUM_WINDOW = 12
 """Days that it takes to tell how much days differ. With fewer, ordinary weather raises alarms: of
@@ -170,14 +170,15 @@ class Jumps:
         spreads: By column and measure.
         growing: Columns whose numbers rise with time: of how far they go on nothing is known, since
             numbers and days may be left out; back they do not go.
-        uniform: Of which values each column made up whole days, of those that did.
+        uniform: Of which values each column made up whole days, of those that did; None of a
+            version that an older Lockstep fitted.
     """
 
     rate: float
     rows: int
     spreads: Mapping[str, Mapping[Measure, Spread]]
     growing: tuple[str, ...] = ()
-    uniform: Mapping[str, UniformDays] = field(default_factory=dict)
+    uniform: Mapping[str, UniformDays] | None = None
 
     @classmethod
     def none(cls) -> Jumps:
@@ -257,7 +258,9 @@ class Jumps:
 
     @cached_property
     def _reach(self) -> float:
-        looks = self.count + len(self.spreads)  # a column may also have one value all day
+        looks = self.count
+        if self.uniform is not None:  # a column may also have one value all day
+            looks += len(self.spreads)
         return reach_of(self.rate, looks)
 
     def to_json(self) -> dict[str, Any]:
@@ -271,9 +274,9 @@ class Jumps:
             name: {measure: Spread(**one) for measure, one in found.items()}
             for name, found in data["spreads"].items()
         }
-        uniform = {
-            name: UniformDays.from_json(one) for name, one in data.get("uniform", {}).items()
-        }
+        uniform = data.get("uniform")
+        if uniform is not None:
+            uniform = {name: UniformDays.from_json(one) for name, one in uniform.items()}
         growing = tuple(data.get("growing", ()))
         return cls(data["rate"], data["rows"], spreads, growing, uniform)
 
@@ -423,8 +426,7 @@ def _uniform_shift(
         return None
     most = max(one.share(value) for one in days)
     known = _uniform_days(name, days, jumps)
-    by_chance = most ** round(day.rows * (1 - day.missing))
-    is_usual = value in known.values or known.renew or by_chance > JUMP_RATE
+    is_usual = value in known.values or known.renew or by_chance(day, most) > CHANCE
     return Shift(
         name,
         "constant",
@@ -440,8 +442,8 @@ def _uniform_shift(
 
 def _uniform_days(name: str, days: Sequence[ColumnProfile], jumps: Jumps | None) -> UniformDays:
     """Of which values the column made up whole days, in training and on days since."""
-    trained = jumps.uniform.get(name) if jumps is not None else None
-    return (trained or UniformDays()).and_then(days)
+    trained = jumps.uniform if jumps is not None else None
+    return (trained or {}).get(name, UniformDays()).and_then(days)
 
 
 def _measured(

@@ -18,10 +18,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lockstep.parity.profiles import ColumnProfile
+from lockstep.parity.profiles import MOST_MISSING, ColumnProfile
 
 FIRST_DAYS = 14
 """Days after which a value that comes for the first time is new: each day of the week was there."""
+
+
+CHANCE = 0.001
+"""How likely it is by chance that a day has one value in all rows, from which that says nothing."""
+
+
+def by_chance(day: ColumnProfile, share: float) -> float:
+    """How likely it is that all values of a day are one, independent of each other.
+
+    Args:
+        day: The day.
+        share: The share of that value on other days.
+    """
+    return share ** round(day.rows * (1 - day.missing))
 
 
 @dataclass(frozen=True)
@@ -40,13 +54,20 @@ class UniformDays:
     def of(cls, days: Sequence[ColumnProfile]) -> UniformDays:
         """Look at a column's days.
 
+        Days of so few rows that these agree by chance do not count: they are not what a column
+        does as a whole.
+
         Args:
             days: Its profiles, the oldest first.
         """
+        varied = [day for day in days if day.uniform is None and day.missing < MOST_MISSING]
         places: dict[str | float, int] = {}
         for place, day in enumerate(days):
-            if (value := day.uniform) is not None:
-                places.setdefault(value, place)
+            if (value := day.uniform) is None or value in places:
+                continue
+            least = min((other.share(value) for other in varied), default=0.0)
+            if by_chance(day, least) <= CHANCE:
+                places[value] = place
         return cls((*places,), sum(place >= FIRST_DAYS for place in places.values()))
 
     def and_then(self, days: Sequence[ColumnProfile]) -> UniformDays:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
+from lockstep.parity.limits import reach_of
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import MINIMUM_WINDOW, Jumps, measured, sudden_shift, unjudged_columns
 
@@ -346,6 +347,14 @@ def test_too_few_training_days_calibrate_nothing():
 @pytest.mark.parametrize("jumps", [JUMPS, Jumps.of(ONCE_CLOSED)])
 def test_margins_are_read_as_they_were_written(jumps):
     assert Jumps.from_json(json.loads(json.dumps(jumps.to_json()))) == jumps
+
+
+def test_limits_of_a_version_that_knew_of_no_uniform_days_are_what_they_were():
+    stored = {name: one for name, one in JUMPS.to_json().items() if name != "uniform"}
+    reach = reach_of(JUMPS.rate, JUMPS.count)
+    limits = [one for found in JUMPS.spreads.values() for one in found.values()]
+    total = sum(one.limit(reach, 1 / JUMPS.rows).limit for one in limits)
+    assert Jumps.from_json(stored).total == total
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,8 @@ def test_shares_of_a_value_are_told(day, value, share):
 
 
 def test_a_value_that_comes_after_the_first_days_is_new():
-    ordinary = [column(1, 2), column(1, 1)] * (FIRST_DAYS // 2)
-    known = UniformDays.of([*ordinary, column(2, 2), column(1, 1)])
+    ordinary = [column(*[1, 2] * 10), column(*[1] * 20)] * (FIRST_DAYS // 2)
+    known = UniformDays.of([*ordinary, column(*[2] * 20), column(*[1] * 20)])
     assert known == UniformDays((1.0, 2.0), new=1)
 
 
@@ -55,3 +55,9 @@ def test_of_later_days_every_value_is_new_that_was_not_known():
 
 def test_the_first_value_of_a_column_is_not_new():
     assert UniformDays().and_then([column(1, 1)]) == UniformDays((1.0,), new=0)
+
+
+def test_rows_that_agree_by_chance_make_no_day_uniform():
+    usual = [texts(*"aabc")] * FIRST_DAYS
+    assert UniformDays.of([texts("a", "a"), *usual]) == UniformDays()
+    assert UniformDays.of([texts(*"a" * 20), *usual]) == UniformDays(("a",))
