@@ -20,7 +20,7 @@ AS_MUCH = 2.0
 """How many times as much as in a batch that was accepted a case may be."""
 
 
-Cases = Mapping[str, Mapping[str, Case]]
+Cases = Mapping[str, Case]
 
 
 def cases_of(found: Sequence[Broken], earlier: Sequence[Earlier]) -> dict[str, dict[str, Case]]:
@@ -33,15 +33,16 @@ def cases_of(found: Sequence[Broken], earlier: Sequence[Earlier]) -> dict[str, d
         found: What it breaks.
         earlier: The batches that were published before, the newest last.
     """
-    late = _late(earlier)
-    return {
-        one.law.digest: {
-            case: Case(max(_known(one, case, late), default=much), one.strict)
-            for case, much in one.cases.items()
-        }
-        for one in found
-        if one.cases
-    }
+    kept = {}
+    for one in found:
+        if one.cases:
+            digest = one.law.digest
+            late = _late(digest, earlier)
+            kept[digest] = {
+                case: Case(max(_known(one, case, late), default=much), one.strict)
+                for case, much in one.cases.items()
+            }
+    return kept
 
 
 def with_accepted(found: Sequence[Broken], earlier: Sequence[Earlier]) -> list[Broken]:
@@ -51,17 +52,23 @@ def with_accepted(found: Sequence[Broken], earlier: Sequence[Earlier]) -> list[B
         found: What a batch breaks.
         earlier: The batches that were published before, the newest last.
     """
-    late = _late(earlier)
     told = []
     for one in found:
+        late = _late(one.law.digest, earlier) if one.cases else []
         times = min((len(_known(one, case, late)) for case in one.cases), default=0)
         if times < LATE_TIMES:
             told.append(replace(one, strict=one.strict and not times))
     return told
 
 
-def _late(earlier: Sequence[Earlier]) -> list[Cases]:
-    return [batch.cases for batch in earlier[-LATE:] if batch.cases]
+def _late(digest: str, earlier: Sequence[Earlier]) -> list[Cases]:
+    """In which cases each of the last batches broke a law, of those that did.
+
+    Args:
+        digest: That of the law.
+        earlier: The batches that were published before, the newest last.
+    """
+    return [batch.cases[digest] for batch in earlier[-LATE:] if digest in batch.cases]
 
 
 def _known(found: Broken, case: str, late: Sequence[Cases]) -> list[float]:
@@ -70,11 +77,10 @@ def _known(found: Broken, case: str, late: Sequence[Cases]) -> list[float]:
     Args:
         found: What a batch breaks.
         case: The case.
-        late: The cases of each of the last batches.
+        late: The cases in which these batches broke the same law.
     """
-    cases = [of_law[case] for kept in late if case in (of_law := kept.get(found.law.digest, {}))]
     return [
         one.much
-        for one in cases
+        for one in (of_batch[case] for of_batch in late if case in of_batch)
         if found.cases[case] <= AS_MUCH * one.much and (one.strict or not found.strict)
     ]

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, inf, isinf, log
 from typing import ClassVar, TypeVar
 
@@ -407,10 +407,12 @@ class Banded(Law, frozen=True, kw_only=True):
 
     def find(self, rows: Rows) -> Broken | None:
         """What cannot be, else what is unusual, else nothing; see `Law.find`."""
-        found = self._farthest(rows)
-        if found is not None and found.strict:
+        found, besides = self._farthest(rows), self.find_besides(rows)
+        if found is None or not found.strict:
+            return besides or found
+        if besides is None or not besides.strict:
             return found
-        return self.find_besides(rows) or found
+        return replace(found, cases=found.cases | besides.cases)  # to be accepted all of them
 
     def _farthest(self, rows: Rows) -> Broken | None:
         """The statistic that is farthest outside of its band; each day is judged by itself."""
@@ -430,11 +432,7 @@ class Banded(Law, frozen=True, kw_only=True):
             rows=part.in_batch(positions),
             strict=impossible and self.days >= ENOUGH_DAYS,
             numbers={one.name: one.reading.value},
-            cases={
-                each.name: short(each.band.beyond(each.reading))
-                for rank, each, _ in found
-                if rank[0] == impossible
-            },
+            cases=_cases(each for (rank, _), each, _ in found if rank == impossible),
         )
 
     def looks_at(self, rows: Rows) -> int:
@@ -517,6 +515,15 @@ class Banded(Law, frozen=True, kw_only=True):
         for one in self.stand(part):
             if one.share > 1 and self.is_told(one, part.rows):
                 yield (one.band.is_impossible(one.band.beyond(one.reading)), one.share), one
+
+
+def _cases(found: Iterable[Standing]) -> dict[str, float]:
+    """Which statistics are outside, on which side, and how many half widths on the worst day."""
+    cases: dict[str, float] = {}
+    for one in found:
+        case = f"{one.name} {'above' if one.reading.value > one.band.middle else 'below'}"
+        cases[case] = max(short(one.band.beyond(one.reading)), cases.get(case, 0.0))
+    return cases
 
 
 def _is_farther(one: Standing, found: Mapping[str, Standing]) -> bool:

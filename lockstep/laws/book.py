@@ -284,10 +284,14 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 
     def _broken(self, rows: Rows) -> list[Broken]:
         """What breaks each law in a batch; found once, though it is told and remembered."""
-        return rows.once(
-            ("broken", id(self)),
-            lambda: [one for law in self.laws if (one := law.find(rows)) is not None],
+        _, found = rows.once(
+            (
+                "broken",
+                id(self),
+            ),  # that of no other book, while this one is kept with what it found
+            lambda: (self, [one for law in self.laws if (one := law.find(rows)) is not None]),
         )
+        return found
 
     def standings(self, rows: Rows) -> list[Standing]:
         """Where the statistics of a batch stand, the nearest to its limit first.

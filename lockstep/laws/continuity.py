@@ -342,7 +342,6 @@ def discover(training: TrainingRows) -> list[Continues]:
     found = []
     for column in columns:
         turn = turn_of(column, training)
-        is_uneven = column in resting(training) or grows(rows.columns[column], training.day_of)
         laws = [
             (one.column, *law)
             for one, move in moving
@@ -353,7 +352,12 @@ def discover(training: TrainingRows) -> list[Continues]:
         if laws:
             # All rows are one where no category tells far more.
             best = max(laws, key=lambda one: one[2] * (1 if one[0] else BETTER))[1]
-            found.append(msgspec.structs.replace(best, jumps=best.jumps or is_uneven))
+            jumps = (
+                best.jumps
+                or column in resting(training)
+                or grows(rows.columns[column], training.day_of)
+            )
+            found.append(msgspec.structs.replace(best, jumps=jumps))
     return found
 
 

@@ -96,20 +96,24 @@ class Dependency(Law, frozen=True, kw_only=True):
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
-            cases=self._cases(rows, odd, groups[odd]),
+            cases=self._cases(rows, odd, groups),
         )
 
     def _cases(self, rows: Rows, odd: Array, groups: Array) -> dict[str, float]:
-        """Where rows differ, and which share of all rows those are; none if in too many places."""
-        found, first, counts = np.unique(groups, return_index=True, return_counts=True)
+        """Where rows differ, and which share of those there do; none if in too many places.
+
+        The days that follow have the same places and times of day, but none of the hours.
+        """
+        found, first, counts = np.unique(groups[odd], return_index=True, return_counts=True)
         if len(found) > MOST_CASES:
             return {}
-        terms = [(term, term.values(rows)) for term in self.determinants]
-        return {
-            ", ".join(term.show(one.found[one.places[row]]) for term, one in terms): count
-            / len(rows)
-            for row, count in zip(odd[first].tolist(), counts.tolist(), strict=True)
-        }
+        shares = counts / np.bincount(groups[groups >= 0])[found]
+        terms = [(term, term.values(rows)) for term in map(_daily, self.determinants)]
+        cases: dict[str, float] = {}
+        for row, share in zip(odd[first].tolist(), shares.tolist(), strict=True):
+            case = ", ".join(term.show(one.found[one.places[row]]) for term, one in terms)
+            cases[case] = max(share, cases.get(case, 0.0))
+        return cases
 
     def _differ(self, rows: Rows, groups: Array, places: Array) -> Array:
         """Rows whose value is another than that of the first row of their group.
@@ -121,6 +125,11 @@ class Dependency(Law, frozen=True, kw_only=True):
             return rows_differ(groups, places, missing=False)
         differ: Array = (places != first[groups]) & (groups >= 0)
         return differ if self.missing else differ & (places >= 0)
+
+
+def _daily(term: Term) -> Term:
+    """A term that days have in common: the hour of the day rather than the hour that it is in."""
+    return Term(term.column, "hour of the day") if term.part == "hour" else term
 
 
 def discover(training: TrainingRows) -> list[Dependency]:
@@ -330,10 +339,7 @@ class Search:
         """
         if len(terms) == 1:
             return False
-        daily = [
-            Term(one.column, "hour of the day") if one.part == "hour" else one for one in terms
-        ]
-        codes = [one.values(self.rows).places for one in (*daily, dependent)]
+        codes = [one.values(self.rows).places for one in (*map(_daily, terms), dependent)]
         known = np.logical_and.reduce([one >= 0 for one in codes])
         told = pd.DataFrame({place: one[known] for place, one in enumerate(codes)})
         things = told.drop_duplicates()

@@ -92,19 +92,23 @@ class LookUp(Law, frozen=True, kw_only=True):
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
-            cases=self._cases(entries[odd], values.places[odd], [*cells, None], len(rows)),
+            cases=self._cases(entries, odd, values.places[odd], [*cells, None]),
         )
 
     def _cases(
-        self, entries: Array, places: Array, cells: Sequence[Cell], rows: int
+        self, entries: Array, odd: Array, places: Array, cells: Sequence[Cell]
     ) -> dict[str, float]:
-        """Which value each entry has, in which share of all rows; none if there are too many."""
-        pairs, counts = np.unique(np.stack((entries, places)), axis=1, return_counts=True)
+        """Which value an entry has, in which share of its rows; none if there are too many.
+
+        An entry is told by its values: in the table of another version it has another place.
+        """
+        pairs, counts = np.unique(np.stack((entries[odd], places)), axis=1, return_counts=True)
         if len(counts) > MOST_CASES:
             return {}
+        sizes = np.bincount(entries[entries >= 0])[pairs[0]]
         return {
-            f"{entry}: {cells[place]}": count / rows
-            for entry, place, count in zip(*pairs.tolist(), counts.tolist(), strict=True)
+            f"{[given[entry] for given in self.given]}: {cells[place]}": share
+            for entry, place, share in zip(*pairs.tolist(), (counts / sizes).tolist(), strict=True)
         }
 
     def _entries(self, rows: Rows) -> Array:

@@ -151,6 +151,7 @@ class Recalled(Law, frozen=True, kw_only=True, tag="recalled"):
             rows=positions,
             strict=self.is_strict and rows.day is not None and count > max(1.0, MANY * size),
             numbers={"rows that recall something else": count},
+            cases={"rows": count / size},
         )
 
     def _example(self, rows: Rows, row: int) -> str:
@@ -213,7 +214,7 @@ class Recalled(Law, frozen=True, kw_only=True, tag="recalled"):
 
     def _own(self, rows: Rows, things: Ints) -> Held:
         """What things of a day of the batch hold themselves."""
-        what = ("held", self.things, self.held, int(things[0]))
+        what = ("held", self.things, self.held, things[:1].tobytes())
         return rows.once(what, lambda: _held(rows, self.things, (self.held,), things, len(things)))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from lockstep.columns.kinds import Ints
 from lockstep.columns.plain import counted, listed
 from lockstep.laws.cases import Cases
+from lockstep.laws.dependencies import MOST_CASES
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import shown
 from lockstep.laws.panels import MOST_THINGS, panel_of
@@ -61,7 +62,8 @@ class Roster(Law, frozen=True, kw_only=True, tag="roster"):
         gone = np.setdiff1d(np.arange(len(self.always.entries)), of_day)
         if len(gone) <= rows.aside:
             return None
-        names = listed((self._name(one) for one in gone[:_NAMED].tolist()), _NAMED)
+        called = [self._name(one) for one in gone[: MOST_CASES + 1].tolist()]
+        names = listed(called[:_NAMED], _NAMED)
         return Broken(
             law=self,
             columns=self.columns,
@@ -71,6 +73,7 @@ class Roster(Law, frozen=True, kw_only=True, tag="roster"):
             "good",
             strict=False,
             numbers={"things without a row": len(gone)},
+            cases=dict.fromkeys(called, 1.0) if len(gone) <= MOST_CASES else {},
         )
 
     def looks_at(self, rows: Rows) -> int:

@@ -172,11 +172,12 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         if not few:
             return None
         few.sort(key=lambda one: one[0])
-        share, value, least, _ = few[0]
+        _, value, least, _ = few[0]
+        lost = [one for left, one, _, _ in few if left < _GONE]
         is_clock = self.term.part != "value"
         others = [one for _, one, _, _ in few[1:]]
         others = [self.term.show(one) for one in (sorted(others) if is_clock else others)]
-        is_lost = share < _GONE and not (
+        is_lost = bool(lost) and not (
             is_clock and (rows.day is None or self._is_moved(counts, {one[1] for one in few}))
         )
         return Broken(
@@ -187,7 +188,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             f"{100 * least:.3g} % or more had{f'; likewise {listed(others, 3)}' if others else ''}",
             strict=self.is_strict and is_lost,
             numbers={f"rows of {self.term.show(value)}{self._when}": counts.get(value, 0)},
-            cases={self.term.show(one): 1.0 for _, one, _, _ in few},
+            cases=dict.fromkeys(map(self.term.show, lost or [one[1] for one in few]), 1.0),
         )
 
     def _is_moved(self, counts: Mapping[Value, int], lacking: Collection[Value]) -> bool:

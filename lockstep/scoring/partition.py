@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -209,7 +209,8 @@ def ingest_batch(
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )
-        laws = carry_out(_check_laws, work, live, raw, accept, otherwise, aside_of)
+        among_others = cache(partial(_among_others, work, raw))
+        laws = carry_out(_check_laws, live, among_others, accept, otherwise, aside_of)
         # Rows that will be quarantined count here: they may be how a shift shows. Where there are
         # none, the laws have counted the values.
         counted = raw.counted if len(raw) == len(rows.rows) else None
@@ -247,7 +248,7 @@ def ingest_batch(
         keep_profile(attempt, profile)
         blocked_by = blocking(BATCH_CHECKS, results)
         if not blocked_by:  # those that follow are compared with published ones alone
-            keep_for_later(attempt, live.laws, raw)
+            keep_for_later(attempt, live.laws, among_others())
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -555,20 +556,24 @@ def _check_shift(
     )
 
 
+def _among_others(work: Work, raw: LawRows) -> LawRows:
+    """Rows of a batch with what is kept of the batches that were published before and after."""
+    earlier = earlier_batches(work.records, work.partition)
+    later = later_batches(work.records, work.partition)
+    return replace(raw, earlier=tuple(earlier), later=tuple(later))
+
+
 def _check_laws(
-    work: Work,
     live: LoadedVersion,
-    raw: LawRows,
+    rows: Callable[[], LawRows],
     accept: Sequence[str],
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
 ) -> CheckResult:
     """Whether the accepted rows keep the laws of the version; training had no others either."""
-    earlier = earlier_batches(work.records, work.partition)
-    later = later_batches(work.records, work.partition)
     return check_laws(
         live.laws,
-        replace(raw, earlier=tuple(earlier), later=tuple(later)),
+        rows(),
         accept,
         lambda column, rows: otherwise().typical([column], rows),
         aside,

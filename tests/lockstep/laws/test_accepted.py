@@ -12,6 +12,8 @@ from lockstep.laws.accepted import cases_of, with_accepted
 from lockstep.laws.book import Book, discover
 from lockstep.laws.earlier import Earlier
 from lockstep.laws.law import Broken
+from lockstep.laws.lookups import LookUp
+from lockstep.laws.segments import Segmented
 
 DAYS, ROWS = 40, 120
 SCHEMA = Schema(
@@ -104,8 +106,9 @@ def test_what_two_batches_of_late_had_is_not_told(book, change):
         (exchanged(2), exchanged(3)),
         (exchanged(2, share=0.2), exchanged(2)),
         (exchanged(2), dearer),
+        (higher(40.0), higher(-40.0)),
     ],
-    ids=["another meter", "far more rows", "another law"],
+    ids=["another meter", "far more rows", "another law", "the other side"],
 )
 def test_what_is_another_case_is_an_error_all_the_same(book, accepted, change):
     assert True in told(book, accepted, accepted, change)
@@ -148,3 +151,43 @@ def test_what_grows_from_day_to_day_is_an_error_again(book):
 def test_what_was_merely_unusual_excuses_no_error(book):
     earlier = after(book, *[finding(book, 1.0, strict=False)] * 3)
     assert with_accepted([finding(book, 1.0)], earlier)[0].strict
+
+
+def test_a_few_rows_may_be_any_number_of_rows_on_the_day_after(book):
+    def seldom(columns: Columns) -> None:
+        exchanged(2)(columns)
+        of_it = np.flatnonzero(columns["meter"] == "meter 2")[1:]
+        columns.update({name: np.delete(one, of_it) for name, one in columns.items()})
+
+    law = next(one for one in book.laws if isinstance(one, LookUp) and "serial" in one.columns)
+    alone = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={})
+    assert told(alone, seldom, exchanged(2)) == {False}
+
+
+def test_a_case_of_a_table_is_the_same_one_in_the_table_of_another_version(book):
+    law = next(one for one in book.laws if isinstance(one, LookUp) and "serial" in one.columns)
+    given = tuple(one[::-1] for one in law.given)
+    other = msgspec.structs.replace(law, given=given, then=law.then[::-1])
+    columns = readings(DAYS)
+    exchanged(2)(columns)
+    cases = [
+        broken.cases
+        for one in (law, other)
+        if (broken := one.find(book.rows(columns, SCHEMA))) is not None
+    ]
+    assert cases[0] == cases[1] != {}
+
+
+def test_of_several_days_the_worst_one_is_what_was_accepted(book):
+    law = next(one for one in book.laws if isinstance(one, Segmented) and "level" in one.columns)
+
+    def much(*days: float) -> float:
+        of_days = [readings(DAYS + number) for number in range(len(days))]
+        for columns, by in zip(of_days, days, strict=True):
+            higher(by)(columns)
+        whole = {name: np.concatenate([one[name] for one in of_days]) for name in of_days[0]}
+        broken = law.find(book.rows(whole, SCHEMA))
+        assert broken is not None
+        return max(broken.cases.values())
+
+    assert much(90.0, 40.0) == pytest.approx(much(90.0), rel=0.1)

@@ -200,12 +200,19 @@ def test_that_a_few_lines_never_leave_a_place_at_once_is_chance_however_many_day
     assert says not in found(timetable(24))
 
 
-def test_where_rows_differ_is_told_without_the_day_so_that_the_day_after_has_the_same_cases(laws):
-    law, cases = laws["one height for each place"], []
-    for seed in (7, 8):
-        columns = readings(seed, days=1)
-        columns["height"][np.flatnonzero(columns["place"] == "p2")[:3]] = 7.0
+@pytest.mark.parametrize(
+    ("says", "case"), [("one height for each place", "'p2'"), (LEVEL, "'p2', 3")]
+)
+def test_where_rows_differ_is_told_alike_on_the_day_after(laws, says, case):
+    law, cases = laws[says], []
+    for day in (0, 1):
+        columns = readings(7, days=1)
+        hours = columns["at"].astype("datetime64[h]").astype(int) % 24
+        there = np.flatnonzero((columns["place"] == "p2") & (hours == 3))
+        columns[law.columns[0]][there[:1]] = 7.0
+        columns["at"] = columns["at"] + np.timedelta64(day, "D")
         broken = law.find(Rows(columns, SCHEMA))
         assert broken is not None
         cases.append(broken.cases)
-    assert cases == [{"'p2'": 3 / ROWS}] * 2
+    of_place = np.count_nonzero(columns["place"] == "p2") if law is not laws[LEVEL] else len(there)
+    assert cases == [{case: 1 / of_place}] * 2

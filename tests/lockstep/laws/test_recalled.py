@@ -259,3 +259,16 @@ def test_things_of_one_digest_hold_nothing() -> None:
 def test_a_column_that_an_older_version_did_not_keep_is_not_known() -> None:
     held = Held.of(np.array([7], dtype=np.uint64), {}, 10)
     assert np.isnan(held.of_column("sold", np.array([7], dtype=np.uint64))).all()
+
+
+def test_what_goes_on_after_it_was_accepted_is_no_error(book, earlier):
+    today = day_of(TODAY)
+    today["week_ago"] += 1.0
+    accepted = book.remembered(rows_of(today, earlier=earlier), name_of(TODAY))
+    kept = (*earlier[:-1], msgspec.structs.replace(earlier[-1], cases=accepted.cases))
+    assert [one.strict for one in book.find(rows_of(today, earlier=kept))] == [False]
+
+
+def test_rows_of_another_day_alone_recall_nothing_of_the_day_itself(laws, earlier):
+    law = msgspec.structs.replace(laws["usual"], lag=0)
+    assert law.looks_at(rows_of(day_of(TODAY - 1), earlier=earlier)) == 0

@@ -1,5 +1,6 @@
 """Things that several columns name have a row every day."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
+from lockstep.laws.book import Book
 from lockstep.laws.rosters import Roster, discover
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -65,6 +67,15 @@ def test_a_thing_without_a_row_warns_and_is_named(law):
     found = law.find(today(4))
     assert found is not None
     assert (found.strict, "such as product 2 of shop 'B';" in found.message) == (False, True)
+
+
+def test_a_thing_that_is_gone_for_good_is_no_news_after_two_days(law):
+    book, earlier, found = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={}), [], []
+    for _ in range(3):
+        rows = replace(today(4), earlier=tuple(earlier))
+        found.append(len(book.find(rows)))
+        earlier.append(book.remembered(rows, "2021-02-03"))
+    assert found == [1, 1, 0]
 
 
 def test_a_thing_whose_row_may_have_been_set_aside_is_not_told_of(law):

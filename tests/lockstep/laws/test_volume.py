@@ -228,3 +228,12 @@ def test_a_number_of_a_few_is_a_segment_and_one_that_had_few_rows_once_is_gone()
     assert law.find(later) is None
     found = law.find(later.take(later.columns["number"] != 3))
     assert "0 rows of 171 have 3 as number" in found.message
+
+
+def test_what_is_merely_few_is_not_accepted_with_what_is_gone(segments) -> None:
+    rows = batch(56, 400)
+    city, number = rows.columns["city"], np.arange(400)
+    rows = rows.take(np.flatnonzero((city != "Bonn") & ((city != "Köln") | (number % 20 == 2))))
+    broken = segments["city"].find(rows)
+    assert "likewise" in broken.message
+    assert list(broken.cases) == ["'Bonn'"]

@@ -14,6 +14,7 @@ from lockstep.columns.decode import decode
 from lockstep.laws.bands import Band
 from lockstep.laws.book import Book, discover
 from lockstep.laws.continuity import Continues
+from lockstep.laws.earlier import Earlier
 from lockstep.laws.rows import Rows
 from lockstep.scoring.partition import ScoredPartition, Work, score
 
@@ -158,3 +159,18 @@ def test_laws_are_told_how_many_rows_of_a_batch_were_set_aside(live, version, mo
     frame.loc[3, "sent_at"] = None  # is refused
     scored_day(live, version, FIRST, pd.concat([frame, frame[8:10]]))  # and two come twice
     assert told == [0, 3]
+
+
+def test_what_is_kept_of_a_day_is_told_from_what_days_before_had(live, version, monkeypatch):
+    kept = []
+    remembered = Book.remembered
+
+    def spy(book: Book, rows: Rows, partition: str) -> Earlier:
+        kept.append([one.partition for one in rows.earlier])
+        return remembered(book, rows, partition)
+
+    monkeypatch.setattr(Book, "remembered", spy)
+    days = [FIRST, FIRST + timedelta(days=1)]
+    for day in days:
+        scored_day(live, version, day, rows_of(day))
+    assert kept == [[], [str(FIRST)]]
