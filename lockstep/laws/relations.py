@@ -293,12 +293,12 @@ def _with_usual(law: Relation, days: list[Rows]) -> Relation:
 
 def _known(law: Relation, days: list[Rows]) -> tuple[tuple[float, float], ...]:
     """The smallest and the largest mean of each term on a day."""
-    found = []
-    for term in law.terms:
-        numbers = [term.of(day) for day in days]
-        means = [float(np.nanmean(one)) for one in numbers if not np.isnan(one).all()]
-        found.append((min(means), max(means)))
-    return tuple(found)
+    means = []
+    for day in days:
+        known = ~np.isnan(law._left(day)[1])  # as on a day that is judged
+        if known.any():
+            means.append([float(np.mean(term.of(day)[known])) for term in law.terms])
+    return tuple((min(one), max(one)) for one in zip(*means, strict=True))
 
 
 def _narrowest(law: Relation, days: list[Rows]) -> float:
@@ -329,11 +329,15 @@ class _Within:
         numbers: The numbers of each.
         complete: Of which all rows are known.
         units: The differences of each of these, of length 1: quantities by rows.
+        whole: These by day, to be held against a target of which some rows are not known.
+        partly: The others by day.
     """
 
     numbers: list[Floats]
     complete: Array
     units: Floats
+    whole: _ByDay
+    partly: _ByDay
 
     @classmethod
     def of(cls, numbers: list[Floats], day_of: Ints) -> _Within:
@@ -345,16 +349,71 @@ class _Within:
         """
         told = bool((day_of >= 0).all())
         complete = np.array([told and not np.isnan(one).any() for one in numbers], dtype=bool)
-        units = [_unit(one, day_of) for one, is_it in zip(numbers, complete, strict=True) if is_it]
-        return cls(numbers, complete, np.array(units).reshape(len(units), len(day_of)))
+        whole = [one for one, is_it in zip(numbers, complete, strict=True) if is_it]
+        partly = [one for one, is_it in zip(numbers, complete, strict=True) if not is_it]
+        units = np.array([_unit(one, day_of) for one in whole]).reshape(len(whole), len(day_of))
+        of_days = _ByDay.of(whole if partly else [], day_of), _ByDay.of(partly, day_of)
+        return cls(numbers, complete, units, *of_days)
 
     def promising(self, target: Floats, day_of: Ints) -> Array:
-        """Which may explain enough of a target alone; all of which some rows are not known."""
-        found = np.ones(len(self.numbers), dtype=bool)
-        if self.complete.any() and not np.isnan(target).any():
-            explained = (self.units @ _unit(target, day_of)) ** 2
-            found[self.complete] = explained >= LEAST_GAIN - _ROUNDING
+        """Which may explain enough of a target alone."""
+        explained = np.ones(len(self.numbers))
+        explained[~self.complete] = self.partly.explained(target)
+        if not np.isnan(target).any():
+            explained[self.complete] = (self.units @ _unit(target, day_of)) ** 2
+        elif self.whole.of_days:
+            explained[self.complete] = self.whole.explained(target)
+        found: Array = explained >= LEAST_GAIN - _ROUNDING
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class _ByDay:
+    """Quantities by day, of which some rows are not known.
+
+    Attributes:
+        of_days: Of each day its rows; and how each quantity differs there from its mean, 0 where
+            it is not known, and whether it is known, 1 or 0: quantities by rows.
+    """
+
+    of_days: list[tuple[Ints, Floats, Floats]]
+
+    @classmethod
+    def of(cls, numbers: list[Floats], day_of: Ints) -> _ByDay:
+        """Quantities by day.
+
+        Args:
+            numbers: The numbers of each.
+            day_of: The day of each row, -1 where that is not known.
+        """
+        if not numbers:
+            return cls([])
+        order = np.argsort(day_of, kind="stable")
+        edges = np.flatnonzero(np.diff(day_of[order], prepend=-1))
+        days = [one for one in np.split(order, edges) if len(one) and day_of[one[0]] >= 0]
+        return cls([(one, *_about_mean(np.array([it[one] for it in numbers]))) for one in days])
+
+    def explained(self, target: Floats) -> Floats:
+        """The share of a target's variance within days that each explains, where both are known."""
+        size = len(self.of_days[0][1]) if self.of_days else 0
+        both, own, others = np.zeros(size), np.zeros(size), np.zeros(size)
+        for rows, numbers, known in self.of_days:
+            moved, is_known = (one[0] for one in _about_mean(target[None, rows]))
+            count = np.maximum(known @ is_known, 1)
+            total, of_target = numbers @ is_known, known @ moved
+            both += numbers @ moved - total * of_target / count
+            others += numbers**2 @ is_known - total**2 / count
+            own += known @ moved**2 - of_target**2 / count
+        variance = np.maximum(own, 0) * np.maximum(others, 0)
+        return np.where(variance > 0, both**2 / np.where(variance > 0, variance, 1), 0.0)
+
+
+def _about_mean(numbers: Floats) -> tuple[Floats, Floats]:
+    """How numbers differ from the mean of each row, 0 where not known, and whether they are."""
+    known = ~np.isnan(numbers)
+    filled = np.where(known, numbers, 0.0)
+    means = filled.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return np.where(known, numbers - means[:, None], 0.0), known.astype(np.float64)
 
 
 def _unit(numbers: Floats, day_of: Ints) -> Floats:

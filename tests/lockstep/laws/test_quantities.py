@@ -65,3 +65,12 @@ def test_numbers_that_were_dealt_to_other_rows_are_found_on_a_usual_day(rows):
     day = rows.take(slice(0, SHOPS))
     dealt = {**day.columns, "sold": np.sort(day.columns["sold"])}
     assert law.measure(Rows(dealt, SCHEMA))["unexplained"].value > law.bands["unexplained"].highest
+
+
+def test_where_a_term_lies_is_known_of_the_rows_that_are_told_by_it(rows):
+    (law,) = (one for one in discover(TrainingRows.of(rows)) if one.target.column == "sold")
+    day = np.repeat(np.arange(DAYS), SHOPS)
+    is_open = rows.columns["sold"] > 0
+    (term,) = law.terms
+    means = [term.of(rows)[is_open & (day == one)].mean() for one in range(DAYS)]
+    assert law.known[0] == pytest.approx((min(means), max(means)))
