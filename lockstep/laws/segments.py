@@ -25,6 +25,7 @@ from lockstep.columns.schema import MADE
 from lockstep.laws.bands import (
     Band,
     Banded,
+    Part,
     Reading,
     Standing,
     days_like,
@@ -155,34 +156,40 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
 
     def find_besides(self, rows: Rows) -> Broken | None:
         """See `Banded.find_besides`; the first segment in which the column is gone."""
-        if not self.known:
+        told = [
+            (part, *found) for part in days_like(rows, self.size) if (found := self._gone(part))
+        ]
+        if not told:
             return None
-        for part in days_like(rows, self.size):
-            seen, parted = glance(part.rows), Segments(self.category, self.labels)
-            if self.category is None and seen.quarter is None:
-                continue
-            size, known_of = _known_rows(seen, parted)
-            known = known_of[self.columns[0]]
-            expected = np.array(self.known) * size
-            apart = size / self.bunches.effects(seen, parted)[0]
-            by_chance = (1 - np.array(self.known)) ** apart
-            enough = (apart >= ENOUGH_ROWS) & (by_chance <= NONE_BY_CHANCE)
-            gone = np.flatnonzero(enough & (known < GONE * expected))
-            if len(gone):
-                label = self.labels[gone[0]]
-                positions = self.rows_of(part.rows, f"{_MISSING}{label}")
-                return Broken(
-                    law=self,
-                    columns=self.columns[:1],
-                    message=f"Where {self._where(label)}, {known[gone[0]] / size[gone[0]]:.1%} of "
-                    f"the rows have {self.columns[0]}, where on every training day "
-                    f"{self.known[gone[0]]:.1%} or more had",
-                    rows=part.in_batch(positions),
-                    strict=self.days >= ENOUGH_DAYS and not self.is_lost,
-                    numbers={f"{_MISSING}{label}": 1 - known[gone[0]] / size[gone[0]]},
-                    cases={f"gone of {self.labels[one]}": 1.0 for one in gone.tolist()},
-                )
-        return None
+        part, gone, shares = told[0]
+        label, share = self.labels[gone[0]], shares[gone[0]]
+        positions = self.rows_of(part.rows, f"{_MISSING}{label}")
+        return Broken(
+            law=self,
+            columns=self.columns[:1],
+            message=f"Where {self._where(label)}, {share:.1%} of the rows have "
+            f"{self.columns[0]}, where on every training day {self.known[gone[0]]:.1%} or more had",
+            rows=part.in_batch(positions),
+            strict=self.days >= ENOUGH_DAYS and not self.is_lost,
+            numbers={f"{_MISSING}{label}": 1 - share},
+            cases={
+                f"gone of {self.labels[one]}": 1.0 for _, all_gone, _ in told for one in all_gone
+            },
+        )
+
+    def _gone(self, part: Part) -> tuple[list[int], Floats] | None:
+        """Where the column is gone on a day, and of each segment the share of rows with a value."""
+        seen, parted = glance(part.rows), Segments(self.category, self.labels)
+        if not self.known or (self.category is None and seen.quarter is None):
+            return None
+        size, known_of = _known_rows(seen, parted)
+        known = known_of[self.columns[0]]
+        expected = np.array(self.known) * size
+        apart = size / self.bunches.effects(seen, parted)[0]
+        by_chance = (1 - np.array(self.known)) ** apart
+        enough = (apart >= ENOUGH_ROWS) & (by_chance <= NONE_BY_CHANCE)
+        gone = np.flatnonzero(enough & (known < GONE * expected))
+        return (gone.tolist(), known / np.maximum(size, 1)) if len(gone) else None
 
     def sort_of(self, name: str) -> str:
         """See `Banded.sort_of`; levels, and missing shares."""

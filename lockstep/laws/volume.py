@@ -197,11 +197,11 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         Where these are lost, the others have no larger shares than ever of the rows that there
         would be with them, but for chance.
         """
-        if not self.most:
+        size = sum(counts.values())
+        if not self.most or not size:
             return False
         usual = dict(zip(self.values, self.usual, strict=True))
         lost = sum(usual[one] for one in lacking)
-        size = sum(counts.values())
         would_be = size / max(1 - lost, 1 / size)
         mosts = ((count, self.most.get(int(one), 0.0) * would_be) for one, count in counts.items())
         more = (count - most for count, most in mosts if count > most + _CHANCE * sqrt(most))

@@ -191,3 +191,14 @@ def test_of_several_days_the_worst_one_is_what_was_accepted(book):
         return max(broken.cases.values())
 
     assert much(90.0, 40.0) == pytest.approx(much(90.0), rel=0.1)
+
+
+def test_what_is_gone_on_any_day_of_a_file_is_a_case_of_it(book):
+    law = next(one for one in book.laws if isinstance(one, Segmented) and "level" in one.columns)
+    of_days = [readings(DAYS + number) for number in range(2)]
+    for columns, meter in zip(of_days, ("meter 1", "meter 4"), strict=True):
+        columns["level"] = np.where(columns["meter"] == meter, np.nan, columns["level"])
+    whole = {name: np.concatenate([one[name] for one in of_days]) for name in of_days[0]}
+    broken = law.find_besides(book.rows(whole, SCHEMA))
+    assert broken is not None
+    assert set(broken.cases) == {"gone of meter 1", "gone of meter 4"}

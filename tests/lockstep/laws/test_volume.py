@@ -237,3 +237,8 @@ def test_what_is_merely_few_is_not_accepted_with_what_is_gone(segments) -> None:
     broken = segments["city"].find(rows)
     assert "likewise" in broken.message
     assert list(broken.cases) == ["'Bonn'"]
+
+
+def test_rows_of_which_no_time_is_known_have_moved_to_no_other_minute(minutes) -> None:
+    rows = batch(56, 400, at=np.full(400, np.datetime64("NaT", "us")))
+    assert minutes.find(rows) is not None
