@@ -426,7 +426,7 @@ def _uniform_shift(
         return None
     most = max(one.share(value) for one in days)
     known = _uniform_days(name, days, jumps)
-    is_usual = value in known.values or known.renew or by_chance(day, most) > CHANCE
+    is_usual = value in known.values or known.renew or by_chance([day], most) > CHANCE
     return Shift(
         name,
         "constant",

@@ -14,7 +14,7 @@ nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -28,14 +28,14 @@ CHANCE = 0.001
 """How likely it is by chance that a day has one value in all rows, from which that says nothing."""
 
 
-def by_chance(day: ColumnProfile, share: float) -> float:
-    """How likely it is that all values of a day are one, independent of each other.
+def by_chance(days: Iterable[ColumnProfile], share: float) -> float:
+    """How likely it is that all values of some days are one, independent of each other.
 
     Args:
-        day: The day.
+        days: The days.
         share: The share of that value on other days.
     """
-    return share ** round(day.rows * (1 - day.missing))
+    return share ** sum(round(day.rows * (1 - day.missing)) for day in days)
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,23 @@ class UniformDays:
     def of(cls, days: Sequence[ColumnProfile]) -> UniformDays:
         """Look at a column's days.
 
-        Days of so few rows that these agree by chance do not count: they are not what a column
-        does as a whole.
+        Days of so few rows, of one value together, that these agree by chance do not count: they
+        are not what a column does as a whole.
 
         Args:
             days: Its profiles, the oldest first.
         """
         varied = [day for day in days if day.uniform is None and day.missing < MOST_MISSING]
-        places: dict[str | float, int] = {}
+        found: dict[str | float, list[int]] = {}
         for place, day in enumerate(days):
-            if (value := day.uniform) is None or value in places:
-                continue
-            least = min((other.share(value) for other in varied), default=0.0)
-            if by_chance(day, least) <= CHANCE:
-                places[value] = place
-        return cls((*places,), sum(place >= FIRST_DAYS for place in places.values()))
+            if (value := day.uniform) is not None:
+                found.setdefault(value, []).append(place)
+        first = {}
+        for value, places in found.items():
+            least = min((day.share(value) for day in varied), default=0.0)
+            if by_chance([days[place] for place in places], least) <= CHANCE:
+                first[value] = places[0]
+        return cls((*first,), sum(place >= FIRST_DAYS for place in first.values()))
 
     def and_then(self, days: Sequence[ColumnProfile]) -> UniformDays:
         """What is known after some more days, of which each other value is new.

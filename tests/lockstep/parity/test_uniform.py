@@ -61,3 +61,7 @@ def test_rows_that_agree_by_chance_make_no_day_uniform():
     usual = [texts(*"aabc")] * FIRST_DAYS
     assert UniformDays.of([texts("a", "a"), *usual]) == UniformDays()
     assert UniformDays.of([texts(*"a" * 20), *usual]) == UniformDays(("a",))
+
+
+def test_many_days_of_few_rows_that_agree_are_no_chance():
+    assert UniformDays.of([*[texts("a", "a")] * 6, texts("a", "b")]) == UniformDays(("a",))
