@@ -8,6 +8,7 @@ after days come right up to the bound: where they do not, the next season may pa
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -115,7 +116,22 @@ class Within(Glancing, frozen=True, kw_only=True, tag="within"):
         numbers = glance(rows).numbers(self.columns[0])
         known = int(np.count_nonzero(~np.isnan(numbers)))
         is_beyond = (numbers < self.lowest) | (numbers > self.highest)
-        return _broken(self, rows, is_beyond, known, self.says, fewest=1 if self.is_filled else 0)
+        found = _broken(self, rows, is_beyond, known, self.says, fewest=1 if self.is_filled else 0)
+        return found and replace(found, cases=self._cases(numbers[is_beyond], known))
+
+    def _cases(self, beyond: Floats, known: int) -> dict[str, float]:
+        """On which side many numbers lie, and how far; none where only a few rows stray."""
+        cases: dict[str, float] = {}
+        for side, end, far in (
+            ("below", self.lowest, self.lowest - beyond),
+            ("above", self.highest, beyond - self.highest),
+        ):
+            if np.count_nonzero(far > 0) >= max(MANY * known, 3):
+                cases[f"far {side}"] = abs(end) + float(np.median(far[far > 0]))
+                cases[f"rows {side}"] = float(np.count_nonzero(far > 0)) / known
+            elif np.any(far > 0):
+                return {}
+        return cases
 
 
 class Clocks(Glancing, frozen=True, kw_only=True, tag="clocks"):

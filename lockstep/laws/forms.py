@@ -452,13 +452,15 @@ class Grid(Glancing, frozen=True, kw_only=True, tag="grid"):
         )
 
     def _cases(self, off: Floats, shares: Floats) -> dict[str, float]:
-        """How far beyond a step numbers lie, and which share of all does; none of too many."""
+        """How far beyond a step numbers lie, and which share of all do; none of too many.
+
+        Of a distance at which only a few lie, chance decides whether a day has it.
+        """
         beyond, place = np.unique(np.round((off - self.start) % self.step, 6), return_inverse=True)
-        if len(beyond) > MOST_CASES:
+        often = beyond[np.bincount(place, shares, len(beyond)) >= MANY_OFF]
+        if len(often) > MOST_CASES:
             return {}
-        return dict(
-            zip(map(str, beyond.tolist()), np.bincount(place, shares).tolist(), strict=True)
-        )
+        return dict.fromkeys(map(str, often.tolist()), float(shares.sum()))
 
 
 MOST_CASES = 10

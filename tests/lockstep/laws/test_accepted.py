@@ -10,7 +10,9 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws.accepted import cases_of, with_accepted
 from lockstep.laws.book import Book, discover
+from lockstep.laws.bounds import Within
 from lockstep.laws.earlier import Earlier
+from lockstep.laws.forms import Grid
 from lockstep.laws.law import Broken
 from lockstep.laws.lookups import LookUp
 from lockstep.laws.segments import Segmented
@@ -202,3 +204,32 @@ def test_what_is_gone_on_any_day_of_a_file_is_a_case_of_it(book):
     broken = law.find_besides(book.rows(whole, SCHEMA))
     assert broken is not None
     assert set(broken.cases) == {"gone of meter 1", "gone of meter 4"}
+
+
+def in_other_units(by: float) -> Change:
+    def change(columns: Columns) -> None:
+        columns["level"] = by * columns["level"]
+
+    return change
+
+
+@pytest.mark.parametrize(("by", "is_error"), [(40.0, False), (400.0, True)])
+def test_numbers_far_outside_are_accepted_as_far_as_they_were(book, by, is_error):
+    law = next(one for one in book.laws if isinstance(one, Within) and one.columns == ("level",))
+    alone = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={})
+    assert told(alone, in_other_units(40.0), in_other_units(by)) == {is_error}
+
+
+def test_distances_from_a_grid_that_are_seldom_do_not_have_to_come_again(book):
+    book = discover(with_rates(readings(days=DAYS), 3.5), SCHEMA)
+    law = next(one for one in book.laws if isinstance(one, Grid) and one.columns == ("level",))
+    alone = Book(timezone="UTC", days=DAYS, laws=(law,), unjudged={})
+
+    def moved(seldom: float) -> Change:
+        def change(columns: Columns) -> None:
+            columns.update(with_rates(columns, 3.55))
+            columns["level"][:3] += seldom
+
+        return change
+
+    assert told(alone, moved(0.02), moved(0.03)) == {False}
