@@ -43,6 +43,8 @@ WINDOWS = (2, 3, 5, 7, 10, 14, 21, 28)
 """Days that a mean or a sum is of; it ends today, or the day before."""
 ENOUGH_AGAIN = 0.2
 """Share of the things of training days that an earlier one had, too, at least."""
+MOST_NAMINGS = 10
+"""Of what may name things so much is tried."""
 MOST_BY_CHANCE = 0.5
 """Share of what agrees with the day before that agrees with other days or things, too, at most."""
 TELLING = 0.05
@@ -325,7 +327,8 @@ def discover(training: TrainingRows) -> list[Recalled]:
 def _namings(training: TrainingRows) -> list[tuple[Term, ...]]:
     """What may name things that come again, and have one row a day, or one value of some columns.
 
-    Those with the fewest things come first.
+    Those with the fewest things come first; of many namings those are tried whose things come again
+    most often, since by each of them every column is held against all others.
     """
     time = training.rows.schema.event_time
     assert time is not None, "the rows have days"
@@ -338,7 +341,8 @@ def _namings(training: TrainingRows) -> list[tuple[Term, ...]]:
     for terms in sorted(again, key=lambda one: len(moments_at(training.rows, one).first)):
         numbers = pd.factorize(moments_at(training.rows, terms).digests)[0]
         different.setdefault(numbers.tobytes(), terms)
-    return list(different.values())
+    best = sorted(different.values(), key=lambda one: _renewal(training, one))[:MOST_NAMINGS]
+    return [terms for terms in different.values() if terms in best]
 
 
 def _names_rows(training: TrainingRows, terms: tuple[Term, ...]) -> bool:
@@ -355,9 +359,13 @@ def _names_rows(training: TrainingRows, terms: tuple[Term, ...]) -> bool:
 
 def _come_again(training: TrainingRows, terms: tuple[Term, ...]) -> bool:
     """Whether things of the days were there on an earlier one."""
-    every = moments_at(training.rows, terms)
-    things = len(np.unique(every.digests))
-    return things <= (1 - ENOUGH_AGAIN) * len(every.first)
+    return _renewal(training, terms) <= 1 - ENOUGH_AGAIN
+
+
+def _renewal(training: TrainingRows, terms: tuple[Term, ...]) -> float:
+    """The share of the things of days that no earlier day had; 1 where there are none."""
+    digests = moments_at(training.rows, terms).digests
+    return len(np.unique(digests)) / len(digests) if len(digests) else 1.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws.book import Book
 from lockstep.laws.earlier import Earlier, Held
-from lockstep.laws.recalled import Recalled, discover
+from lockstep.laws.recalled import MOST_NAMINGS, Recalled, discover
 from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
@@ -272,3 +272,35 @@ def test_what_goes_on_after_it_was_accepted_is_no_error(book, earlier):
 def test_rows_of_another_day_alone_recall_nothing_of_the_day_itself(laws, earlier):
     law = msgspec.structs.replace(laws["usual"], lag=0)
     assert law.looks_at(rows_of(day_of(TODAY - 1), earlier=earlier)) == 0
+
+
+def test_of_many_columns_that_may_name_things_those_that_come_again_most_often_are_tried() -> None:
+    generator = np.random.default_rng(2)
+    days, things, others = 40, 60, [f"number_{place}" for place in range(MOST_NAMINGS + 2)]
+    held = generator.normal(size=(days, things))
+    fields = [Field(name, "int") for name in (*others, "thing")]
+    schema = Schema(
+        "Reading",
+        (
+            Field("id", "str", role="key"),
+            Field("at", "datetime", role="event_time"),
+            *fields,
+            Field("level", "float"),
+            Field("before", "float"),
+        ),
+    )
+    rows = days * things
+    columns = {
+        "id": np.array([str(one) for one in range(rows)], dtype=object),
+        "at": np.datetime64("2021-01-04", "us")
+        + np.repeat(np.arange(days), things).astype("timedelta64[D]"),
+        **{
+            name: np.concatenate([generator.permutation(900)[:things] for _ in range(days)])
+            for name in others
+        },
+        "thing": np.tile(np.arange(things), days),
+        "level": held.ravel(),
+        "before": np.roll(held, 1, axis=0).ravel(),
+    }
+    (law,) = discover(TrainingRows.of(Rows(columns, schema)))
+    assert law.says == "before is level of the same thing 1 day before."
