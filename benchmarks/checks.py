@@ -1,11 +1,12 @@
 """What the checks add to scoring: of days of about a thousand flights, and of a million rows.
 
 The steps of a partition are carried out by the very functions that the assets call, in one process
-that has scored before: nothing is imported any more. Each check records how long it took; what is
-kept of a batch for the checks of those that follow it is counted as theirs. The rest is the rest
-of the steps: the live version is loaded, rows are decoded, parted, computed, written and published.
-Beside it stands the same of days that are scored as `lockstep score` does it, in a run of Dagster's
-in this process: all but the start of a process and its imports.
+that is set up as that of a command, and has scored before: nothing is imported any more. Each check
+records how long it took; what is kept of a batch for the checks of those that follow it is counted
+as theirs. The rest is the rest of the steps: the live version is loaded, rows are decoded, parted,
+computed, written and published. Beside it stands the same of days that are scored as `lockstep
+score` does it, in a run of Dagster's in this process: all but the start of a process and its
+imports.
 
     python -m benchmarks.checks [--rounds 5] [--rows 1000000]
 
@@ -36,6 +37,7 @@ from assets.flight_delay import ASSETS
 from benchmarks._report import Outcome, this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.platform import Platform, build, score_days
+from lockstep.cli.process import start_command
 from lockstep.columns.decode import Decoded, decode
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import score_job_name
@@ -262,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--rows", type=int, default=MILLION, help="of a large batch; 0 for none")
     asked = parser.parse_args(arguments)
+    start_command()
     with _home() as home:
         told = measure(home, asked.rounds, asked.rows)
     for line in report(told):
