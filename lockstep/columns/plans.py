@@ -46,7 +46,7 @@ def plan_of(nodes: Sequence[Node], dtypes: Dtypes) -> Plan:
         "raised": raised,
         "LockstepError": LockstepError,
     }
-    exec(compile(_FRAME.format(body=body), "<plan>", "exec"), names)  # noqa: S102; of names alone
+    exec(compile(_FRAME.format(body=body), "<plan>", "exec"), names)  # of names alone
     plan: Plan = names["plan"]
     return plan
 
