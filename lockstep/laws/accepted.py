@@ -19,7 +19,6 @@ from lockstep.laws.law import Broken
 AS_MUCH = 2.0
 """How many times as much as in a batch that was accepted a case may be."""
 
-
 Cases = Mapping[str, Case]
 
 

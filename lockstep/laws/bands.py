@@ -13,7 +13,6 @@ two of the last published batches did, each of which was within the limits of th
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -505,10 +504,7 @@ class Banded(Law, frozen=True, kw_only=True):
         Lockstep keeps of a law beside these does not make it another one. It is kept with the law,
         since a day asks for those of hundreds.
         """
-        if self.known_as:
-            return self.known_as
-        told = (type(self).__struct_config__.tag, self.columns, self.bands)
-        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
+        return self.known_as or self._digest_of(self.bands)
 
     def _far(self, part: Part) -> Iterator[tuple[tuple[bool, float], Standing]]:
         """The unusual statistics of a day: whether each cannot be, and how far it is."""

@@ -285,10 +285,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     def _broken(self, rows: Rows) -> list[Broken]:
         """What breaks each law in a batch; found once, though it is told and remembered."""
         _, found = rows.once(
-            (
-                "broken",
-                id(self),
-            ),  # that of no other book, while this one is kept with what it found
+            ("broken", id(self)),  # no other book has it, while this one is kept with what it found
             lambda: (self, [one for law in self.laws if (one := law.find(rows)) is not None]),
         )
         return found

@@ -79,7 +79,11 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     @property
     def digest(self) -> str:
         """Tells the law apart from all others: 16 hexadecimal digits of a SHA-256."""
-        told = (type(self).__struct_config__.tag, self.columns, self.says)
+        return self._digest_of(self.says)
+
+    def _digest_of(self, what: object) -> str:
+        """The digest of a law of this kind and these columns, by what else tells it apart."""
+        told = (type(self).__struct_config__.tag, self.columns, what)
         return hashlib.sha256(msgspec.json.encode(told)).hexdigest()[:16]
 
     @property
