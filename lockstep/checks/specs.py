@@ -71,7 +71,8 @@ INPUT_DRIFT = Check(
 SUDDEN_SHIFT = Check(
     "sudden_shift",
     "No raw column jumped, from one day to the next, further than it ever moves within the "
-    "trailing window: the mark of a changed unit, a swapped column or a lost feed. How much "
+    "trailing window: the mark of a changed unit, a swapped column or a lost feed. Rows that are "
+    "set aside are no part of either. How much "
     "further that has to be is calibrated at the fit, column by column, on training days and the "
     "days before them: by chance one day in a thousand is unusual, which warns; one that is twice "
     "as far beyond what is usual jumped, and blocks. A number that rises with time on the training "

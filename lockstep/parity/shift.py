@@ -134,14 +134,14 @@ class Shift:
         now, before = self.values
         if self.measure == "constant":
             return (
-                f"{self.column} is {_tell_uniform(self.now)} in all rows, before {before}; on none "
-                f"of {len(self.before)} days was that more than {1 - self.distance:.0%} of the "
+                f"{self.column} is {_tell_uniform(self.now)} in all rows, before {before}; in none "
+                f"of {len(self.before)} batches was that more than {1 - self.distance:.0%} of the "
                 "values"
             )
         return (
             f"{self.column} has {_WORDS[self.measure]}: {now}, before {before}; "
-            f"{_short(self.distance)} from the nearest of {len(self.before)} days, which differ by "
-            f"at most {self.usual:.2f}"
+            f"{_short(self.distance)} from the nearest of {len(self.before)} batches, which differ "
+            f"by at most {self.usual:.2f}"
         )
 
     @property
@@ -374,12 +374,12 @@ def _lacking(
     if not day.rows:
         return "there are no rows"
     if len(days) < MINIMUM_WINDOW:
-        return f"there are {len(days)} days before it, and it takes {MINIMUM_WINDOW}"
+        return f"there are {len(days)} batches before it, and it takes {MINIMUM_WINDOW}"
     if day.missing >= MOST_MISSING:
         return f"{day.missing:.0%} of its values are missing"
     if len(filled) < MINIMUM_WINDOW:
         return (
-            f"{len(filled)} days before it have values in half of their rows, and it takes "
+            f"{len(filled)} batches before it have values in half of their rows, and it takes "
             f"{MINIMUM_WINDOW}"
         )
     if day.uniform is not None:
@@ -391,12 +391,12 @@ def _lacking(
     if day.holds == "categories":
         if _categories(filled, day)["categories"][1] + MARGIN <= 1:
             return None
-        why = "the days before it have hardly a value in common"
+        why = "the batches before it have hardly a value in common"
     elif _varies(filled):
         return None
     else:
         why = "half of the values before are one and the same"
-    return "a day has one row" if has_one_row else why
+    return "a batch has one row" if has_one_row else why
 
 
 def _comparable(window: Sequence[ColumnProfile], day: ColumnProfile) -> list[ColumnProfile]:

@@ -211,17 +211,9 @@ def ingest_batch(
         )
         among_others = cache(partial(_among_others, work, raw))
         laws = carry_out(_check_laws, live, among_others, accept, otherwise, aside_of)
-        # Rows that will be quarantined count here: they may be how a shift shows. Where there are
-        # none, the laws have counted the values.
-        counted = raw.counted if len(raw) == len(rows.rows) else None
-        profile = Profile.of(rows.columns, profiled(schema), counted)
-        drift = _input_drift(
-            work,
-            live,
-            profile,
-            otherwise,
-            partial(values_aside, ingested.refused, rows.columns, schema),
-        )
+        # Of the rows that go on, as for laws: what is set aside is told of by what set it aside.
+        profile = Profile.of(ingested.columns, profiled(schema), raw.counted)
+        drift = _input_drift(work, live, profile, otherwise, aside_of)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
@@ -507,7 +499,7 @@ def _input_drift(
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
 ) -> Followed:
-    """The drift of the rows as they came; its effect is that on the accepted ones."""
+    """The drift of the accepted rows."""
     return follow(
         work.records,
         work.partition,
@@ -520,18 +512,18 @@ def _input_drift(
 
 
 def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
-    """The drift of the outputs of all rows that were computed: decisions count on each day."""
+    """The drift of the outputs of the rows that are kept: decisions count on each day."""
     from lockstep.parity.profiles import Profile
 
     graph = live.pipeline.graph
-    now = Profile.of(rows.columns, {name: graph.kind(name) for name in graph.outputs})
+    now = Profile.of(rows.kept, {name: graph.kind(name) for name in graph.outputs})
     return follow(
         work.records,
         work.partition,
         "scored",
         live,
         now,
-        ask=lambda columns: _otherwise(live, rows.columns).mixed(columns),
+        ask=lambda columns: _otherwise(live, rows.kept).mixed(columns),
         each=True,
     )
 

@@ -52,12 +52,20 @@ class Commit:
         attempt: Number of the attempt.
         committed_at: Since when, in ISO form.
         record: SHA-256 of the attempt's record.
+        first_at: When an attempt at the partition was first committed, in ISO form; empty where an
+            older Lockstep committed it, which did not tell.
     """
 
     partition: str
     attempt: int
     committed_at: str
     record: str
+    first_at: str = ""
+
+    @property
+    def came_at(self) -> str:
+        """When what the partition holds first counted, however often it was made anew since."""
+        return self.first_at or self.committed_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +110,8 @@ class Records:
         commits = [commit for one in known if (commit := self.commit_of(one)) is not None]
         return [
             commit.partition
-            for commit in sorted(commits, key=lambda one: one.committed_at)
-            if own is None or commit.committed_at < own.committed_at
+            for commit in sorted(commits, key=lambda one: one.came_at)
+            if own is None or commit.came_at < own.came_at
         ]
 
     def after(self, partition: str) -> list[str]:
@@ -235,15 +243,17 @@ class Records:
             DamagedError: What consumers are to read is not what was recorded.
         """
         partition = attempt.record.partition
-        before = self._committed_number(partition)
-        if before > attempt.number:
+        before = self._known_commit(partition)
+        if before is not None and before.attempt > attempt.number:
             raise SupersededError(
                 f"Attempt {attempt.number} at {self.stream}/{partition} is not committed: "
-                f"attempt {before} began later and counts already. If it should not count, make "
-                f"the partition anew: {self.again(partition)}"
+                f"attempt {before.attempt} began later and counts already. If it should not count, "
+                f"make the partition anew: {self.again(partition)}"
             )
         self._verify_exported(attempt)
-        commit = Commit(partition, attempt.number, datetime.now(UTC).isoformat(), attempt.digest())
+        now = datetime.now(UTC).isoformat()
+        first_at = before.came_at if before is not None else now
+        commit = Commit(partition, attempt.number, now, attempt.digest(), first_at)
         replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
         self._export(attempt)
         self._prune(partition, {attempt.number})
@@ -375,11 +385,15 @@ class Records:
 
     def _committed_number(self, partition: str) -> int:
         """Number of the attempt that counts; 0 if none does, or nobody can tell any more."""
-        try:
-            commit = self.commit_of(partition)
-        except DamagedError:
-            return 0  # another commit is how that is repaired
+        commit = self._known_commit(partition)
         return commit.attempt if commit is not None else 0
+
+    def _known_commit(self, partition: str) -> Commit | None:
+        """Which attempt counts; None if none does, or nobody can tell any more."""
+        try:
+            return self.commit_of(partition)
+        except DamagedError:
+            return None  # another commit is how that is repaired
 
     def _export(self, attempt: Attempt) -> None:
         if self.exported is None:

@@ -35,10 +35,6 @@ _MOST_TOLD = 3
 """Columns that a summary tells of; the others are named, and told of in the details."""
 _PROFILE = "profile"
 _OF = "partition"
-_NO_ROWS = (
-    "Have the rows delivered; where all were set aside, do what decoding and input_suite say. "
-    "Then: AGAIN"
-)
 _UNUSUAL = (
     "Nothing is held back. If it is no holiday and nobody knows why, ask upstream what changed in "
     "the named column. If it was a mistake, have it corrected, then: AGAIN"
@@ -183,9 +179,7 @@ def check_shift(
     from lockstep.parity.shift import MINIMUM_WINDOW, measured, unjudged_columns
 
     if not day.rows:
-        return CheckResult(
-            False, "There are no rows to compare with the batches before.", todo=_NO_ROWS
-        )
+        return CheckResult.not_judged("There are no rows to compare with the batches before.")
     if len(window.profiles) < MINIMUM_WINDOW:
         return CheckResult.not_judged(
             f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
@@ -205,7 +199,7 @@ def check_shift(
     if shifts and not new:
         shown = f"Accepted by a person: {shown}"
     elif shifts and not blocking:
-        shown = f"Unusual after the days before, if no jump: {shown}"
+        shown = f"Unusual after the batches before, if no jump: {shown}"
     impact = None
     if shifts and ask is not None:
         impact = impact_of(partial(ask, [one.column for one in _farthest(shifts)]))

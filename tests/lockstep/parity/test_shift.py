@@ -112,7 +112,7 @@ def test_digits_of_a_few_rows_tell_no_unit(rows, can_tell):
 def test_the_message_tells_column_values_and_what_is_usual():
     (shift,) = (one for one in shifts(temp=TODAY["temp"] + 300) if one.measure == "level")
     assert "temp has values in another place: 345.68 (" in shift.message
-    assert "of 14 days" in shift.message
+    assert "of 14 batches" in shift.message
 
 
 def test_the_farthest_shift_comes_first():
@@ -153,7 +153,7 @@ def test_a_column_new_today_is_not_judged():
     celsius = (TODAY["temp"] - 32) / 1.8
     assert sudden_shift(window, profile(TODAY | {"temp": celsius})) == ()
     lacking = unjudged_columns(window, profile(TODAY | {"temp": celsius}))
-    assert lacking["temp"] == "there are 0 days before it, and it takes 12"
+    assert lacking["temp"] == "there are 0 batches before it, and it takes 12"
 
 
 def test_columns_whose_values_tell_nothing_are_named_with_the_reason():
@@ -329,7 +329,7 @@ def test_facts_of_days_that_are_new_again_and_again_are_not_judged():
 def test_the_message_of_a_value_in_all_rows_tells_how_much_it_was_before():
     (shift,) = sudden_shift(OPEN[-14:], shop(100, is_closed=True), Jumps.of(OPEN))
     assert shift.message.startswith("sold is 0 in all rows, before ")
-    assert shift.message.endswith("on none of 14 days was that more than 2% of the values")
+    assert shift.message.endswith("in none of 14 batches was that more than 2% of the values")
 
 
 def test_days_of_few_rows_are_given_what_chance_does_with_them():

@@ -201,6 +201,18 @@ def test_a_shift_is_accepted_in_a_field_only(live) -> None:
         scored_rows(live, rows_of(DAY), accept=["wieght"])
 
 
+def test_a_row_that_is_set_aside_does_not_block_a_file_by_how_it_differs(live) -> None:
+    version = live.registry.load("orders", "live")
+    rows = rows_of(DAY)
+    rows.loc[100, "items"] = 1_000_000
+    for number in range(13):  # a dozen small files, and the one with that row
+        file = decode(rows[8 * number : 8 * (number + 1)], version.pipeline.record_schema)
+        found = score(Work(ASSETS, live.store, "inbox", f"{number}.csv"), version, file)
+    assert found.batch.counts["quarantined"] == 1
+    assert found.results["sudden_shift"].passed
+    assert found.published.counts == {"published": 7}
+
+
 def test_a_day_that_repeats_most_of_its_keys_is_blocked_by_the_key(live) -> None:
     found = scored_rows(live, rows_of(DAY).assign(order_id=["A", "B"] * 60))
     result = found.results["input_suite"]

@@ -189,6 +189,14 @@ def test_files_are_compared_with_those_that_came_before(store: Store) -> None:
     assert sizes(window_of(store, "new.csv", "inbox")) == [1, 2, 3]
 
 
+def test_a_file_that_is_scored_again_is_compared_with_the_same_files(store: Store) -> None:
+    for position, name in enumerate(["c.csv", "a.csv", "b.csv"]):
+        keep(store, name, rows=position + 1, stream="inbox")
+    keep(store, "a.csv", rows=2, stream="inbox")
+    assert sizes(window_of(store, "a.csv", "inbox")) == [1]
+    assert sizes(window_of(store, "b.csv", "inbox")) == [1, 2]
+
+
 def test_a_day_that_was_blocked_when_it_was_scored_again_stays_in_as_it_was_published(
     store: Store,
 ) -> None:
@@ -348,10 +356,9 @@ def test_a_window_too_short_is_not_judged_and_says_so() -> None:
     assert found.summary.startswith(f"There are {MINIMUM_WINDOW - 1} earlier batches")
 
 
-def test_a_day_without_rows_is_an_error_and_not_a_match() -> None:
+def test_a_batch_without_rows_is_not_judged() -> None:
     found = check_shift(window(), profile(rows=0), accepted=[])
-    assert found.is_error
-    assert "--accept" not in found.todo
+    assert found.result == "not_judged"
 
 
 def test_a_column_that_begins_anew_is_named_as_not_judged() -> None:
@@ -360,7 +367,7 @@ def test_a_column_that_begins_anew_is_named_as_not_judged() -> None:
     found = check_shift(window(*anew, *days[3:]), profile(99), accepted=[])
     assert found.passed
     assert list(found.unjudged) == ["level"]
-    assert "Not judged: level (there are 9 days before it, and it takes 12)." in found.summary
+    assert "Not judged: level (there are 9 batches before it, and it takes 12)." in found.summary
 
 
 def test_a_batch_of_which_no_column_can_be_judged_is_not_judged() -> None:
@@ -378,5 +385,5 @@ def test_what_is_unusual_after_the_days_before_warns_and_holds_nothing_back() ->
     assert results == sorted(results, key=["passed", "warned", "failed"].index)
     unusual = found[results.index("warned")]
     assert unusual.column == "level"
-    assert "Unusual after the days before" in unusual.summary
+    assert "Unusual after the batches before" in unusual.summary
     assert "--accept" not in unusual.todo
