@@ -54,6 +54,7 @@ PARTS = (
     "turbines",
     "bakeries",
     "stops",
+    "cars",
     "peers",
 )
 

@@ -1,7 +1,7 @@
 """Stops as they arrive: those of each day, and the faults that are tried on them.
 
 They were thought of from what goes wrong with the records of patrols and what is joined to them,
-before any of them was tried; nothing is tuned on them.
+before any of them was tried; what came of them has been looked at since.
 """
 
 from __future__ import annotations
@@ -295,7 +295,7 @@ _CLOCK = ("stopped_at", "clock", "hour")
 _POINT = ("latitude", "longitude", "from_city_hall")
 _JOINED = (*CENSUS, "stops_a_thousand")
 _WEEK = ("stops_of_week", "stops_a_thousand")
-_fault = partial(fault_of_data, half="fresh")
+_fault = partial(fault_of_data, half="tuning")
 STOP_FAULTS: tuple[DataFault, ...] = (
     # Times.
     _fault("stops_by_the_clock_of_chicago", "stopped_at is the clock of Chicago, called UTC",

@@ -11,7 +11,16 @@ import numpy as np
 
 from assets.flight_delay import ASSETS, FIRST_SCORED
 from assets.flight_delay import LAST as LAST_FLIGHTS
-from benchmarks.skew import bookings, patrols, purchases, readings, rentals, shops, windfarm
+from benchmarks.skew import (
+    bookings,
+    garages,
+    patrols,
+    purchases,
+    readings,
+    rentals,
+    shops,
+    windfarm,
+)
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
 from benchmarks.skew.faults import HALVES, Half, half_of_day
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
@@ -150,6 +159,13 @@ OTHERS = {
         days_between(patrols.FIRST, patrols.LAST),
         date(2017, 8, 16),
         patrols.STOP_FAULTS,
+    ),
+    "cars": Table(
+        f"Electric cars that are charged ({garages.PACKAGE.release})",
+        garages.CARS,
+        days_between(garages.FIRST, garages.LAST),
+        date(2019, 9, 16),
+        garages.CAR_FAULTS,
         seen=False,
     ),
 }

@@ -14,6 +14,7 @@ from benchmarks.skew.data import Task as DayTask
 from benchmarks.skew.data import same_rows, try_faults
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
 from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, half_of_name
+from benchmarks.skew.garages import CAR_FAULTS
 from benchmarks.skew.held_out import HELD_OUT_FAULTS
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.later import LATER_FAULTS
@@ -202,6 +203,49 @@ def test_a_fault_of_stops_changes_the_delivery_and_leaves_what_upstream_has(one:
     assert list(changed.columns) == list(delivery.rows.columns)
     assert not same_rows(changed, delivery.rows)
     pd.testing.assert_frame_equal(delivery.rows, stops(14))
+
+
+def sessions(day: int) -> pd.DataFrame:
+    """Sessions of a day of October, one each ten minutes from six on: no two tell the same."""
+    begun = pd.Timestamp(f"2019-10-{day:02} 06:00", tz="America/Los_Angeles").tz_convert("UTC")
+    number = pd.Series(np.arange(96))
+    is_claimed, place = number % 9 != 4, number % 6
+    times = (begun + pd.to_timedelta(number * 10, unit="min")).dt.as_unit("us")
+    minutes = (30.0 + number * 11 % 480).where(is_claimed)
+    chargers = ["2_39_78_361", "2_39_124_22", "1_1_178_817", "1_1_178_828", "1_1_193_819"]
+    spaces = ["CA-489", "CA-303", "AG-1F09", "AG-1F10", "AG-1F06", "AG-1F13"]
+    charger = place.map(dict(enumerate([*chargers, "1_1_194_821"])))
+    local = times.dt.tz_convert("America/Los_Angeles")
+    return pd.DataFrame().assign(
+        session_id=charger + "_" + times.dt.strftime("%Y-%m-%d %H:%M:%S.314159"),
+        begun_at=times + pd.Timedelta(seconds=1),
+        site=pd.Series(np.where(place < 2, "caltech", "jpl")),
+        pod=charger.str.split("_").str[2].astype(int),
+        space=place.map(dict(enumerate(spaces))),
+        is_claimed=is_claimed,
+        requested=(6.66 + number * 0.74).where(is_claimed),
+        minutes_available=minutes,
+        leaves_at=times + pd.to_timedelta(60.0 * minutes, unit="s").dt.as_unit("us"),
+        plugged_in=2 + number % 7,
+        free_minutes=1500.0 - number * 8.5,
+        kwh_before=5.0 + number * 0.1 + day,
+        hours_before=1.0 + number * 0.05 + day,
+        kwh_on_average=9.0 + number * 0.02,
+        sessions_of_week=4 + place,
+        price=np.where(local.dt.hour < 12, 0.07492, 0.0869),
+        emissions=0.2 + number * 0.001,
+        emissions_next_hour=0.3 + number * 0.001,
+        emissions_third_hour=0.4 + number * 0.001,
+    )
+
+
+@pytest.mark.parametrize("one", CAR_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_of_cars_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
+    delivery = Delivery(*(sessions(day) for day in (16, 15, 17)))
+    changed = one.change(delivery)
+    assert list(changed.columns) == list(delivery.rows.columns)
+    assert not same_rows(changed, delivery.rows)
+    pd.testing.assert_frame_equal(delivery.rows, sessions(16))
 
 
 def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
