@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import quote
 
 from lockstep.checks.results import CheckResult
@@ -24,10 +25,13 @@ class Place:
     Attributes:
         asset: Key of the asset, such as `flight_delay/daily/batch`.
         partition: The day, file or segment, if it has partitions.
+        file: The file as whoever asked to have it scored named it; None where nobody did, as of
+            one that came into the inbox.
     """
 
     asset: str
     partition: str | None = None
+    file: str | None = None
 
     def __str__(self) -> str:
         return f"{self.asset} {self.partition}" if self.partition is not None else self.asset
@@ -49,6 +53,15 @@ class Place:
     def is_file(self) -> bool:
         """Whether its partition is a file of the inbox, which holds that content for ever."""
         return self.asset.split("/")[1:2] == ["inbox"]
+
+    @property
+    def corrected(self) -> str:
+        """How to have it scored once it was corrected: the partition of a file never is."""
+        if not self.is_file:
+            return f"`{self.again}`"
+        if self.file is not None:
+            return f"`lockstep score {self.pipeline} --file {shlex.quote(self.file)}`"
+        return f"drop the corrected file into the inbox; the same content again: `{self.again}`"
 
     @property
     def again(self) -> str:
@@ -125,15 +138,29 @@ def told_of(todo: str, place: Place, found: CheckResult | None = None) -> str:
         place: What the check was carried out on.
         found: What it found; without it COLUMN and KEY are left as they are.
     """
-    corrected = ", or drop the corrected file into the inbox" if place.is_file else ""
-    again = f"`{place.again}`{corrected}"
-    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": again}
+    todo, place = _by_own_name(todo, place)
+    words = {"--day DAY": place.option, "PIPELINE": place.pipeline, "AGAIN": place.corrected}
     if found is not None and found.column is not None:
         words["COLUMN"] = shlex.quote(found.column)
     if found is not None and found.keys:
         words["KEY"] = shlex.quote(found.keys[0])
     pattern = re.compile("|".join(rf"(?<!\w){re.escape(word)}(?!\w)" for word in words))
     return pattern.sub(lambda match: words[match.group()], todo)
+
+
+def _by_own_name(todo: str, place: Place) -> tuple[str, Place]:
+    """What to do about a file that somebody named, with that name instead of that of its copy.
+
+    Where a command writes it anew, what that writes is what is to be scored then.
+    """
+    if place.file is None or place.partition is None:
+        return todo, place
+    own, copy = Path(place.file), Path(place.partition)
+    named = re.compile(rf'(?<=")[^"]*/(?:claimed|rejected)/{re.escape(copy.stem)}(-new)?(?=\.)')
+    told = named.sub(lambda found: f"{own.with_suffix('')}{found[1] or ''}", todo)
+    is_written_anew = any(found[1] for found in named.finditer(todo))
+    anew = replace(place, file=str(own.with_name(f"{own.stem}-new.csv")))
+    return told, anew if is_written_anew else place
 
 
 def _where(found: CheckResult, place: Place) -> str:

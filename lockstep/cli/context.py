@@ -89,8 +89,11 @@ def run(
     partition: str | None = None,
     ops: dict[str, Any] | None = None,
     on_step: Callable[[str], None] | None = None,
+    file: str | None = None,
 ) -> RunReport:
-    """Carry out a job of the project in this process."""
+    """Carry out a job of the project in this process; of a file, messages name it so."""
     from lockstep.dagster.runs import run_job
 
-    return run_job(project(), job, instance(), partition=partition, ops=ops, on_step=on_step)
+    return run_job(
+        project(), job, instance(), partition=partition, ops=ops, file=file, on_step=on_step
+    )

@@ -38,13 +38,14 @@ def score(
     if file is not None and (day, first, last) != (None, None, None):
         raise LockstepError("Say either which days or which file to score, not both.")
     if file is not None:
-        stream, partitions = "inbox", [_drop(declared, file)]
+        stream, partitions = "inbox", [_drop(declared, file, as_json=as_json)]
     else:
         how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
         stream, partitions = "daily", days(declared, day, first, last, missing=how)
     ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
     job = score_job_name(declared.name, stream)
-    reports = _run_each(job, partitions, "scoring", ops, steps=3, as_json=as_json)
+    named = str(file) if file is not None and file.exists() else None
+    reports = _run_each(job, partitions, "scoring", ops, steps=3, as_json=as_json, file=named)
     finish(reports, {}, as_json)
 
 
@@ -86,6 +87,7 @@ def _run_each(
     *,
     steps: int,
     as_json: bool,
+    file: str | None = None,
 ) -> list[RunReport]:
     """Run a job for partitions, one after another, and show what came of each and of all."""
     from lockstep.cli.console import show_checks, show_many_checks
@@ -95,7 +97,7 @@ def _run_each(
     with Bar(len(partitions), steps, shown=not as_json) as bar:
         for partition in partitions:
             bar.begin(f"{doing} {partition}")
-            reports.append(context.run(job, partition, ops, bar.step))
+            reports.append(context.run(job, partition, ops, bar.step, file))
             if not as_json:
                 bar.say(_line(reports[-1]))
     if not as_json and len(reports) == 1:
@@ -126,12 +128,15 @@ def _line(report: RunReport) -> str:
     return f"{report.partition}: {scored}{quarantined}, {published}"
 
 
-def _drop(declared: PipelineAssets, file: Path) -> str:
+def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
     """Claim a file for the inbox without moving it, and make its partition."""
+    from lockstep.cli.console import say
     from lockstep.dagster.partitions import inbox_partitions
-    from lockstep.scoring.inbox import claim_copy
+    from lockstep.scoring.inbox import came_as, claim_copy
 
     partition = claim_copy(context.home().inbox(declared.name), file)
+    if not as_json and file.exists() and not came_as(partition, file):
+        say(f"{file} has the content of {partition}, which came before: that is scored again.")
     name = inbox_partitions(declared.name).name
     context.instance().add_dynamic_partitions(name or "", [partition])
     return partition

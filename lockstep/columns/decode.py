@@ -407,10 +407,11 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
         hint = f" It has columns that are not declared: {listed(extra)}." if extra else ""
         plural = "s" if len(lacking) > 1 else ""
         raise UnreadableError(
-            f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint} "
-            "Add what is lacking, or change the declaration.",
+            f"{source} lacks the column{plural} {', '.join(lacking)} of {schema.name}.{hint}",
             lacking[0],
             where=source,
+            todo="Add what is lacking, or change the declaration, and train and promote a version "
+            "of that.",
         )
     twice = [name for name in schema.names if counts[name] > 1]
     if twice:
@@ -418,8 +419,8 @@ def _check_names(present: list[Any], schema: Schema, source: str) -> None:
 
 
 def _twice(source: str, names: Sequence[str]) -> UnreadableError:
-    said = f"{source} has the column {', '.join(names)} more than once; keep one."
-    return UnreadableError(said, names[0], where=source)
+    said = f"{source} has the column {', '.join(names)} more than once."
+    return UnreadableError(said, names[0], where=source, todo="Keep one of them.")
 
 
 def _split(

@@ -87,13 +87,17 @@ class UnreadableError(InputError):
     """What is to be read is there, and its content is not what is declared.
 
     Attributes:
+        what: What is wrong with it.
         column: The column that is at fault, if one is.
         where: Where that is, such as a file with its line.
+        todo: What to do about it, in sentences; empty where `what` tells all that there is to say.
     """
 
-    def __init__(self, message: str, column: str | None = None, *, where: str = "") -> None:
-        super().__init__(message)
-        self.column, self.where = column, where
+    def __init__(
+        self, what: str, column: str | None = None, *, where: str = "", todo: str = ""
+    ) -> None:
+        super().__init__(f"{what} {todo}" if todo else what)
+        self.what, self.column, self.where, self.todo = what, column, where, todo
 
 
 class InvalidRecordsError(LockstepError):

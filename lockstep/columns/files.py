@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import json
 import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lockstep.columns.decode import Decoded, decode, decode_cells
 from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
-from lockstep.columns.plain import one_line, show
+from lockstep.columns.plain import counted, one_line, show
 from lockstep.columns.schema import Schema
 
 if TYPE_CHECKING:
@@ -28,6 +30,16 @@ _OTHER_BEGINNINGS = {
     b"\x1f\x8b": ("compressed by gzip", {"compression": "gzip"}),
 }
 """How a file begins that is no text in UTF-8: what it is, and how pandas reads it."""
+_CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
+"""What Python's reader says of a line, in words that follow its number."""
+_ODD_ROW = (
+    "Correct that line: a text that holds a comma or a line break stands in double quotes, and a "
+    'double quote in it is doubled ("").'
+)
+_CUT_OFF = (
+    "It is the last line: the file is cut off, as where it was copied while it was written. Have "
+    "it delivered whole."
+)
 
 
 def decode_file(path: Path | str, schema: Schema) -> Decoded:
@@ -49,8 +61,11 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
         if path.stat().st_size == 0:
-            said = f"{path} is empty: it has no header and no rows. Write it anew."
-            raise UnreadableError(said, where=str(path))
+            raise UnreadableError(
+                f"{path} is empty: it has no header and no rows.",
+                where=str(path),
+                todo="Write it anew.",
+            )
         return reader(path, schema)
     except OSError as error:
         raise _unavailable(path, error) from error
@@ -96,13 +111,11 @@ def read_csv(path: Path) -> pa.Table:
     except (pa.ArrowException, UnicodeDecodeError) as error:
         if (line := _line_beyond_utf8(data)) is not None:
             raise UnreadableError(
-                f"{path} is not in UTF-8 (line {line}). {anew(path, encoding='latin-1')}",
+                f"{path} is not in UTF-8 (line {line}).",
                 where=f"{path}, line {line}",
+                todo=anew(path, encoding="latin-1"),
             ) from error
-        raise UnreadableError(
-            f"{path} cannot be read as CSV: {_why_no_cells(data)}. Correct the file.",
-            where=str(path),
-        ) from error
+        raise _no_cells(path, data, one_line(str(error))) from error
 
 
 def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
@@ -113,17 +126,17 @@ def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
         UnicodeDecodeError: Its header is not in UTF-8.
     """
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as arrow_csv
 
     text = pa.py_buffer(data + b"\n")  # pyarrow wants one after a header on its own
-    parse = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
+    parse = arrow_csv.ParseOptions(newlines_in_values=True)
+    with arrow_csv.open_csv(pa.BufferReader(text), parse_options=parse) as head:
         names = head.schema.names
-    return csv.read_csv(
+    return arrow_csv.read_csv(
         pa.BufferReader(text),
-        read_options=csv.ReadOptions(use_threads=threads),
+        read_options=arrow_csv.ReadOptions(use_threads=threads),
         parse_options=parse,
-        convert_options=csv.ConvertOptions(
+        convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             null_values=[""],
             strings_can_be_null=True,
@@ -132,15 +145,49 @@ def csv_cells(data: bytes, *, threads: bool = True) -> pa.Table:
     )
 
 
-def _why_no_cells(data: bytes) -> str:
-    """What is wrong with a CSV file; pyarrow names the row where it reads with one thread."""
-    import pyarrow as pa
+def _no_cells(path: Path, data: bytes, why: str) -> UnreadableError:
+    """What is wrong with a CSV file, with the line where that is found."""
+    odd = _odd_row(data)
+    if odd is None:
+        what, where, todo = why, str(path), "Correct the file."
+    else:
+        is_last = odd.line > data.rstrip(b"\r\n").count(b"\n")
+        what, where = f"line {odd.line} {odd.why}", f"{path}, line {odd.line}"
+        todo = _CUT_OFF if is_last and odd.is_short else _ODD_ROW
+    return UnreadableError(f"{path} cannot be read as CSV: {what}.", where=where, todo=todo)
 
-    try:
-        csv_cells(data, threads=False)
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        return one_line(str(error))
-    raise AssertionError("what many threads cannot read, one cannot read either")
+
+class _OddRow(NamedTuple):
+    """A row of a CSV text that has not as many cells as the header.
+
+    Attributes:
+        line: The line on which it begins, from 1: quoted cells may hold line breaks.
+        why: What is wrong with it, in words that follow its line.
+        is_short: Whether something of it is lacking.
+    """
+
+    line: int
+    why: str
+    is_short: bool
+
+
+def _odd_row(data: bytes) -> _OddRow | None:
+    """The first row of a CSV text that has not as many cells as its header; None if all have."""
+    with io.TextIOWrapper(io.BytesIO(data), "utf-8", errors="replace", newline="") as text:
+        rows = csv.reader(text, strict=True)
+        begins, header = 1, 0
+        try:
+            for row in rows:
+                header = header or len(row)
+                if row and len(row) != header:
+                    cells, shown = counted(len(row), "cell"), show(",".join(row))
+                    why = f"has {cells}, and the header {header}: {shown}"
+                    return _OddRow(begins, why, len(row) < header)
+                begins = rows.line_num + 1
+        except csv.Error as error:
+            why = _CSV_ERRORS.get(str(error), f"begins a row that is none: {error}")
+            return _OddRow(begins, why, is_short=True)
+    return None
 
 
 def anew(path: Path, **options: str) -> str:
@@ -166,9 +213,9 @@ def _check_text(path: Path, data: bytes) -> None:
     """
     for beginning, (what, options) in _OTHER_BEGINNINGS.items():
         if data.startswith(beginning):
-            raise UnreadableError(f"{path} is {what}. {anew(path, **options)}", where=str(path))
+            raise UnreadableError(f"{path} is {what}.", where=str(path), todo=anew(path, **options))
     if b"\0" in data and _line_beyond_utf8(data) is not None:
-        raise UnreadableError(f"{path} is no text. Write it anew as CSV.", where=str(path))
+        raise UnreadableError(f"{path} is no text.", where=str(path), todo="Write it anew as CSV.")
 
 
 def _check_separator(path: Path, data: bytes) -> None:
@@ -182,9 +229,9 @@ def _check_separator(path: Path, data: bytes) -> None:
     if _line_beyond_utf8(data) is not None:
         options["encoding"] = "latin-1"
     raise UnreadableError(
-        f"{path} separates its cells by {_SEPARATORS[separator]}, not commas. "
-        f"{anew(path, **options)}",
+        f"{path} separates its cells by {_SEPARATORS[separator]}, not commas.",
         where=str(path),
+        todo=anew(path, **options),
     )
 
 
@@ -219,9 +266,9 @@ def read_parquet(path: Path) -> pa.Table:
         if isinstance(error, OSError) and error.errno is not None:  # none is of the content
             raise _unavailable(path, error) from error
         raise UnreadableError(
-            f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}. "
-            "Write it anew.",
+            f"{path} cannot be read as Parquet (cut off or half-written?): {one_line(str(error))}.",
             where=str(path),
+            todo="Write it anew.",
         ) from error
     return table.drop_columns(nameless_index(table.schema))
 
@@ -244,9 +291,9 @@ def _decode_json_lines(path: Path, schema: Schema) -> Decoded:
                 record = _parse(line, f"{path}, line {number}")
                 if not isinstance(record, dict):
                     raise UnreadableError(
-                        f"{path}, line {number}: not a JSON object: {show(line)}. Write one record "
-                        "a line.",
+                        f"{path}, line {number}: not a JSON object: {show(line)}.",
                         where=f"{path}, line {number}",
+                        todo="Write one record a line.",
                     )
                 records.append(record)
     return decode(records, schema, source=str(path))
@@ -260,7 +307,7 @@ def _parse(text: str | bytes, source: str) -> Any:
         return msgspec.json.decode(text.removeprefix(mark))  # type: ignore[arg-type]
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UnreadableError(
-            f"{source} is not valid JSON: {error}. Correct it.", where=source
+            f"{source} is not valid JSON: {error}.", where=source, todo="Correct it."
         ) from error
 
 

@@ -18,6 +18,8 @@ from lockstep.dagster.checks import specs, table_metadata, to_result
 from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
 from lockstep.dagster.tries import sign
 
+FILE_TAG = "lockstep/file"
+"""Tag of a run that was asked to score a file: the file, as whoever asked named it."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
 
@@ -178,7 +180,7 @@ def _stop_if_blocked(
 def _place(context: dg.AssetExecutionContext) -> Place:
     (asset,) = context.selected_asset_keys
     partition = context.partition_key if context.has_partition_key else None
-    return Place(asset.to_user_string(), partition)
+    return Place(asset.to_user_string(), partition, context.run.tags.get(FILE_TAG))
 
 
 def _tell(

@@ -18,7 +18,7 @@ from dagster_shared.error import SerializableErrorInfo
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checked import OTHER_FINDINGS, Blocked
+from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
@@ -194,6 +194,7 @@ def run_job(
     *,
     partition: str | None = None,
     ops: Mapping[str, Any] | None = None,
+    file: str | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> RunReport:
     """Carry a job out in this process, as a run of the instance.
@@ -204,6 +205,7 @@ def run_job(
         instance: Where to record it.
         partition: Its partition, if it has partitions.
         ops: Configuration by op.
+        file: The file that is scored, as whoever asks for it names it; messages name it so.
         on_step: Called when a step begins, with its asset's name, such as `"candidate"`.
 
     Raises:
@@ -228,7 +230,10 @@ def run_job(
                 partition_key=partition,
                 raise_on_error=False,
                 run_id=run_id,
-                tags={REPOSITORY_LABEL_TAG: origin.repository_origin.get_label()},
+                tags={
+                    REPOSITORY_LABEL_TAG: origin.repository_origin.get_label(),
+                    **({FILE_TAG: file} if file is not None else {}),
+                },
             )
     events = result.all_events
     made = [event.materialization for event in events if event.is_step_materialization]

@@ -151,6 +151,12 @@ def claim_copy(inbox: Path, file: Path) -> str:
     return partition
 
 
+def came_as(partition: str, file: Path) -> bool:
+    """Whether a partition has the name of a file: the same content may come under several."""
+    name = f"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}"
+    return re.fullmatch(name, partition, re.I) is not None
+
+
 def find_claimed(inbox: Path, file: Path) -> str:
     """The partition of a file that was claimed, by the name under which it came.
 
@@ -170,11 +176,8 @@ def find_claimed(inbox: Path, file: Path) -> str:
     if file.is_file():
         digests = {content_digest(file)[:12]}
     else:
-        came_as = re.compile(
-            rf"{re.escape(_shortened(file.stem))}-[0-9a-f]{{12}}{re.escape(file.suffix)}", re.I
-        )
         all_files = (*claimed, *files_in(inbox / "repeated"))
-        digests = {digest_of_name(path) for path in all_files if came_as.fullmatch(path.name)}
+        digests = {digest_of_name(path) for path in all_files if came_as(path.name, file)}
     found = [path for path in claimed if digest_of_name(path) in digests]
     if not found:
         what = "file with this content" if file.is_file() else "such file"
@@ -218,16 +221,14 @@ def decode_claimed(inbox: Path, partition: str, schema: Schema) -> Decoded:
     try:
         decoded = decode_file(path, schema)
     except UnreadableError as error:
-        reason, where = (
+        what, where, todo = (
             text.replace(f"{path.parent}/", f"{rejected.parent}/")  # where it lies now
-            for text in (str(error), error.where)
+            for text in (error.what, error.where, error.todo)
         )
         rejected.parent.mkdir(exist_ok=True)
         path.rename(rejected)
         raise UnreadableError(
-            f"{reason} The file is set aside as {rejected}; drop the corrected one into {inbox}.",
-            error.column,
-            where=where,
+            what.removeprefix(f"{rejected.parent}/"), error.column, where=where, todo=todo
         ) from error
     if path == rejected:
         path.rename(claimed)
@@ -248,8 +249,9 @@ def _demand_same_content(path: Path, inbox: Path) -> None:
     if digest and not digest.startswith(digest_of_name(path)):
         raise UnreadableError(
             f"{path} was edited since it was claimed: it holds another content than its name "
-            f"tells. Move it to {inbox} to have it scored as a file of its own.",
+            "tells.",
             where=str(path),
+            todo=f"Move it to {inbox} to have it scored as a file of its own.",
         )
 
 

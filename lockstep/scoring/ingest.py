@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.misfits import todo_of
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import Decoded, Reason, Rejected
@@ -18,11 +19,19 @@ from lockstep.columns.schema import Schema
 from lockstep.scoring.quarantine import set_aside
 
 _EXAMPLES = 5
+"""Rows that a message names."""
+_IGNORED = (
+    "Nothing is held back. Declare the columns, and train and promote a version of that, or have "
+    "them left out."
+)
+_UNREADABLE = (
+    "Have it delivered anew as it is declared; or declare it as it is delivered, and train and "
+    "promote a version of that."
+)
 _REPEATED = (
     "Have each row delivered once; or declare as Key a column that no two rows share, if need be "
     "one made of several. Then: AGAIN"
 )
-"""Rows that a message names."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +130,10 @@ def check_readable(error: UnreadableError) -> CheckResult:
     """What `decoding` finds of an input of which there are no rows, since it cannot be read."""
     return CheckResult(
         False,
-        str(error),
+        error.what,
         column=error.column,
         where=error.where,
-        todo="Have it delivered anew as it is declared; or declare it as it is delivered, and "
-        "train and promote a version of that. Then: AGAIN",
+        todo=f"{error.todo or _UNREADABLE} Then: AGAIN",
     )
 
 
@@ -149,6 +157,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         for row in ingested.refused[:20]
         for reason in row.reasons
     ]
+    todo = _refused(ingested) if ingested.refused else _IGNORED if ingested.ignored else ""
     return CheckResult(
         passed=not problems,
         summary="; ".join(problems)
@@ -162,7 +171,15 @@ def check_decoding(ingested: Ingested) -> CheckResult:
             "refused": len(ingested.refused),
         },
         table=table,
+        todo=f"{todo} Then: AGAIN" if todo else "",
     )
+
+
+def _refused(ingested: Ingested) -> str:
+    """What to do about rows that do not fit, by what is wrong with the first of them."""
+    row = ingested.refused[0]
+    field = ingested.schema[row.reasons[0].column]
+    return todo_of(field, row.record.get(field.alias or field.name))
 
 
 def check_input_suite(

@@ -1,5 +1,7 @@
 """Messages: a failure is told in three lines, which are read back as they were written."""
 
+from dataclasses import replace
+
 import pytest
 
 from lockstep.checks.messages import Message, Place, told_of
@@ -45,9 +47,15 @@ def test_of_a_file_commands_name_the_file_as_a_shell_reads_it() -> None:
 def test_rows_of_a_file_that_were_corrected_are_another_file() -> None:
     todo = Message.of("input_suite", CheckResult(False, "Bad."), FILE).todo
     assert todo.endswith(
-        "Then: `lockstep score orders --file 'new orders-0123456789ab.csv'`, or drop the corrected "
-        "file into the inbox"
+        "Then: drop the corrected file into the inbox; the same content again: `lockstep score "
+        "orders --file 'new orders-0123456789ab.csv'`"
     )
+
+
+def test_a_file_that_somebody_named_is_scored_again_by_that_name_once_it_is_corrected() -> None:
+    place = replace(FILE, file="../new orders.csv")
+    todo = Message.of("input_suite", CheckResult(False, "Bad."), place).todo
+    assert todo.endswith("Then: `lockstep score orders --file '../new orders.csv'`")
 
 
 @pytest.mark.parametrize(

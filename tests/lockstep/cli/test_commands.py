@@ -464,6 +464,23 @@ def test_a_file_that_cannot_be_read_is_a_failed_check_that_is_told_again(
     assert answer.out.count("half-written") == again.out.count("half-written") == 1
 
 
+def test_advice_about_a_file_names_it_as_it_was_named(lockstep: Lockstep, live, tmp_path) -> None:
+    file = tmp_path / "orders.csv"
+    orders_of(DAY).to_csv(file, index=False, sep=";")
+    answer = lockstep("score", "orders", "--file", str(file))
+    (todo,) = (line for line in answer.out.splitlines() if "What to do" in line)
+    assert f'read_csv("{file}"' in todo
+    assert todo.endswith(f"Then: `lockstep score orders --file {tmp_path / 'orders-new.csv'}`")
+
+
+def test_a_content_that_came_under_another_name_is_told(
+    lockstep: Lockstep, file_scored: Path
+) -> None:
+    other = file_scored.rename(file_scored.with_name("others.csv"))
+    said = lockstep("score", "orders", "--file", str(other)).out.splitlines()[0]
+    assert said.startswith(f"{other} has the content of some orders-")
+
+
 def test_a_live_version_that_is_damaged_is_a_failed_check(lockstep: Lockstep, live) -> None:
     (live.registry.load("orders", "live").directory / "profile.json").write_text("{}")
     answer = lockstep("score", "orders", "--day", DAY)

@@ -321,7 +321,8 @@ def test_a_table_without_a_column_is_refused() -> None:
         decode(frame(extra=1).drop(columns=["real", "at"]), SCHEMA, source="today.csv")
     assert str(found.value) == (
         "today.csv lacks the columns at, real of Sample. It has columns that are not declared: "
-        "extra. Add what is lacking, or change the declaration."
+        "extra. Add what is lacking, or change the declaration, and train and promote a version of "
+        "that."
     )
 
 
@@ -330,7 +331,7 @@ def test_a_table_that_has_a_declared_column_twice_is_refused() -> None:
 
     with pytest.raises(InputError) as found:
         decode(table, SCHEMA)
-    assert str(found.value) == "input has the column text more than once; keep one."
+    assert str(found.value) == "input has the column text more than once. Keep one of them."
 
 
 def test_a_table_that_has_another_column_twice_is_decoded() -> None:

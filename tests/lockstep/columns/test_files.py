@@ -182,7 +182,7 @@ def test_a_csv_cell_that_does_not_fit_is_refused(
 
 
 UNREADABLE = " cannot be read as CSV: "
-UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
+UNPARSABLE = UNREADABLE + "line 2 "
 
 
 @pytest.mark.parametrize(
@@ -191,12 +191,18 @@ UNPARSABLE = UNREADABLE + "CSV parse error: Row #2: Expected 6 columns, "
         ("", " is empty: it has no header and no rows."),
         ("\n", UNREADABLE),
         (b"\xef\xbb\xbf", UNREADABLE),
-        (HEADER + "a,1.5\n", UNPARSABLE + "got 2: a,1.5. Correct the file."),
-        (HEADER + ROW.strip() + ",9\n", UNPARSABLE + "got 7: a,1.5,3,true,x,2013"),
-        (HEADER + 'a,1.5,3,true,"x,2013\n', UNPARSABLE + "got 5"),
+        (HEADER + "a,1.5\n", UNPARSABLE + "has 2 cells, and the header 6: 'a,1.5'. It is the"),
+        (
+            HEADER + ROW.strip() + ",9\n",
+            UNPARSABLE + "has 7 cells, and the header 6: 'a,1.5,3,true,x,2013",
+        ),
+        (
+            HEADER + 'a,1.5,3,true,"x,2013\n',
+            UNPARSABLE + "begins a row with a quoted text that does not end.",
+        ),
         (
             HEADER.strip() + ",text\n" + ROW.strip() + ",y\n",
-            " has the column text more than once; keep one.",
+            " has the column text more than once. Keep one of them.",
         ),
         (
             (HEADER + ROW).replace(",", ";"),
@@ -249,7 +255,18 @@ def test_what_cannot_be_read_says_where_it_is(
 
 
 def test_the_row_is_named_of_a_file_that_is_read_in_several_threads(tmp_path: Path) -> None:
-    assert "Row #100002: Expected 6" in refusal(csv, tmp_path, HEADER + ROW * 100_000 + "a,1.5\n")
+    told = refusal(csv, tmp_path, HEADER + ROW * 100_000 + "a,1.5\n" + ROW)
+    assert "line 100002 has 2 cells, and the header 6: 'a,1.5'" in told
+
+
+def test_a_row_is_named_by_the_line_on_which_it_begins(tmp_path: Path) -> None:
+    several_lines = ROW.replace(",x,", ',"x\ny",')
+    told = refusal(csv, tmp_path, HEADER + several_lines + "a,1.5\n" + ROW)
+    assert "line 4 has 2 cells" in told
+
+
+def test_a_file_that_ends_within_a_row_is_told_to_be_cut_off(tmp_path: Path) -> None:
+    assert "the file is cut off" in refusal(csv, tmp_path, HEADER + ROW + "a,1.5")
 
 
 @settings(deadline=None, max_examples=200)
@@ -406,7 +423,7 @@ def test_parquet_with_a_column_twice_is_refused(tmp_path: Path) -> None:
 
     told = refusal(decode_file, tmp_path / "rows.parquet", SCHEMA)
 
-    assert told.endswith("has the column text more than once; keep one.")
+    assert told.endswith("has the column text more than once. Keep one of them.")
 
 
 def test_parquet_without_rows_has_no_rows(tmp_path: Path) -> None:

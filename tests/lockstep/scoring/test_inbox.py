@@ -15,6 +15,7 @@ from lockstep.columns.errors import InputError, UnavailableError, UnreadableErro
 from lockstep.columns.records import Key, Record
 from lockstep.scoring.contents import BLOCK_BYTES, Reading, content_digest
 from lockstep.scoring.inbox import (
+    came_as,
     claim_copy,
     claim_files,
     decode_claimed,
@@ -208,7 +209,7 @@ def test_files_of_other_kinds_are_named_and_left_alone(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     drop(tmp_path, "half.parquet", "PAR1 and no more")
     (claim,) = claim_files(tmp_path)
-    with pytest.raises(UnreadableError, match=r"half-written.*set aside"):
+    with pytest.raises(UnreadableError, match="half-written"):
         decode_claimed(tmp_path, claim.partition, Row.schema())
     assert (tmp_path / "rejected" / claim.partition).exists()
 
@@ -406,3 +407,10 @@ def test_a_tick_that_is_killed_at_any_step_loses_nothing_and_claims_nothing_twic
     assert content_digest(tmp_path / "claimed" / claim.partition) == content
     assert not list((tmp_path / "repeated").glob("*"))
     assert claim_files(tmp_path) == [claim]
+
+
+def test_a_partition_is_known_to_have_come_under_its_own_name_alone(tmp_path: Path) -> None:
+    file = drop(tmp_path, "monday.csv")
+    partition = claim_copy(tmp_path / "inbox", file)
+    assert came_as(partition, file)
+    assert not came_as(partition, tmp_path / "tuesday.csv")
