@@ -23,6 +23,7 @@ from lockstep.laws import (
     dependencies,
     differences,
     doubles,
+    elapsed,
     forms,
     formulas,
     gaps,
@@ -39,6 +40,7 @@ from lockstep.laws import (
     moments,
     multiples,
     names,
+    numbering,
     order,
     panels,
     peers,
@@ -55,6 +57,7 @@ from lockstep.laws import (
     sorting,
     stills,
     surprise,
+    tallies,
     twins,
     volume,
     zeros,
@@ -75,6 +78,7 @@ from lockstep.laws.dependencies import Dependency
 from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
 from lockstep.laws.earlier import Digests, Earlier
+from lockstep.laws.elapsed import Elapsed
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.formulas import Formula
 from lockstep.laws.gaps import Gaps
@@ -93,6 +97,7 @@ from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
 from lockstep.laws.multiples import Multiple
 from lockstep.laws.names import PairsOfNames
+from lockstep.laws.numbering import CountsOn
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
@@ -111,6 +116,7 @@ from lockstep.laws.sorting import Unsorted
 from lockstep.laws.stills import Still
 from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
+from lockstep.laws.tallies import Tallied
 from lockstep.laws.twins import Twins
 from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zeros import ZeroTogether
@@ -126,10 +132,12 @@ AnyLaw = (
     | Composition
     | Continues
     | Counted
+    | CountsOn
     | Dependency
     | Difference
     | Digits
     | Doubles
+    | Elapsed
     | Form
     | Formula
     | Gaps
@@ -166,6 +174,7 @@ AnyLaw = (
     | Still
     | Stuck
     | Surprise
+    | Tallied
     | Together
     | Twins
     | Uncapped
@@ -190,6 +199,9 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (joined.discover, "values"),
     (renewed.discover, "values"),
     (recalled.discover, "values"),
+    (tallies.discover, "values"),
+    (elapsed.discover, "values"),
+    (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
@@ -354,7 +366,13 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             lasting=lasting,
             zones=clocks,
             strayed=strayed,
-            recalled=recalled.remembered(self.laws, rows),
+            recalled={
+                **recalled.remembered(self.laws, rows),
+                **tallies.remembered(self.laws, rows),
+            },
+            middle_key=numbering.middle_key(rows)
+            if any(isinstance(law, CountsOn) for law in self.laws)
+            else None,
             cases=cases_of(self._broken(rows), rows.earlier),
         )
 

@@ -140,6 +140,29 @@ class Held(msgspec.Struct, frozen=True):
         }
         return cls(things.astype("<u8").tobytes(), complete, of_things)
 
+    def tells(self, digests: Array) -> Array:
+        """Of which things it is known whether they were there: bool, one each.
+
+        Args:
+            digests: A digest of each thing.
+        """
+        things = np.frombuffer(self.things, dtype="<u8")
+        if self.complete or not len(things):
+            return np.full(len(digests), self.complete)
+        told: Array = digests <= things[-1]
+        return told
+
+    def or_nothing(self, name: str, digests: Array) -> Floats:
+        """What things held in a column, 0 of those that were not there; NaN where it is not known.
+
+        Args:
+            name: The column.
+            digests: A digest of each thing.
+        """
+        found = self.of_column(name, digests)
+        was_there = among(digests, np.frombuffer(self.things, dtype="<u8"))
+        return np.where(self.tells(digests) & ~was_there, 0.0, found)
+
     def of_column(self, name: str, digests: Array) -> Floats:
         """What things held in a column: float64; NaN where nothing is known of it.
 
@@ -154,7 +177,7 @@ class Held(msgspec.Struct, frozen=True):
         found = np.full(len(digests), np.nan)
         if not len(values):
             return found
-        near = np.arange(len(digests)) if self.complete else np.flatnonzero(digests <= things[-1])
+        near = np.flatnonzero(self.tells(digests))
         at = np.minimum(np.searchsorted(things, digests[near]), len(things) - 1)
         found[near] = np.where(things[at] == digests[near], values[at], np.nan)
         return found
@@ -191,6 +214,8 @@ class Earlier(msgspec.Struct, frozen=True):
             their law and their name.
         recalled: What things held, by what names them; none of a version that recalls nothing.
         cases: In which cases it broke laws, by the digest of the law: see `lockstep.laws.accepted`.
+        middle_key: The middle one of its keys, where these count on; None of an older version.
+        aside: How many rows came with it and were set aside; 0 of an older version.
     """
 
     partition: str
@@ -206,6 +231,8 @@ class Earlier(msgspec.Struct, frozen=True):
     strayed: dict[str, dict[str, float]] = {}
     recalled: dict[str, Held] = {}
     cases: dict[str, dict[str, Case]] = {}
+    middle_key: str | None = None
+    aside: int = 0
 
 
 def digests_of(array: Array) -> Array:

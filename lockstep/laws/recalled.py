@@ -450,7 +450,7 @@ class _Search:
             return None
         is_number = _family(self.training.rows.schema, name) == "number"
         alike = [(0.0, one) for one in (_ALIKE if is_number else _ALIKE[:1])]
-        rounding = _rounding(known) if is_number else 0.0
+        rounding = rounding_of(known) if is_number else 0.0
         if rounding:
             alike.append((rounding, _ALIKE[1]))
         for lags in tried:
@@ -501,7 +501,7 @@ def _commonest(values: Floats) -> float:
     return float(found[times.argmax()]) if len(found) else np.nan
 
 
-def _rounding(values: Floats) -> float:
+def rounding_of(values: Floats) -> float:
     """By how much rounding to the decimals that numbers have moves them; 0 where they have many."""
     for decimals in range(_DECIMALS + 1):
         unit = 10.0**-decimals

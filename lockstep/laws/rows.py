@@ -202,6 +202,7 @@ class Rows:
             outside=float(self.outside.mean()) if self.outside is not None and len(self) else None,
             keys=Digests.of(self.key_digests),
             contents=Digests.of(self.digests_without(dated)),
+            aside=self.aside,
         )
 
     def take(self, rows: Array | slice, day: str | None = None) -> Rows:

@@ -1,0 +1,365 @@
+"""Tallies: a number counts what the same thing had on the days before, or sums it up.
+
+Stores of features join to an event how many there were of the same card in the last week, or how
+much was paid with it: what such a window holds is told by the batches of its days. It ends on the
+day before, or on the day itself. No row has to be there on each of its days: a day on which a thing
+has none counts for nothing, where a mean would not be known (see `recalled`).
+
+Which number it is, of which things and how many days, is found in the training days: what agrees
+there on all of them. Of a published batch is kept how much each of its things had, and of many
+things those of the smallest digests, as in `recalled`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints, Kind
+from lockstep.columns.plain import counted, show
+from lockstep.laws.earlier import Held
+from lockstep.laws.glance import as_numbers, value_columns
+from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
+from lockstep.laws.recalled import (
+    ENOUGH_TOLD,
+    FURTHEST,
+    KEPT,
+    MANY,
+    MOST_BROKEN,
+    MOST_OFF,
+    SAMPLE,
+)
+from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.series import moments_at
+from lockstep.laws.terms import Term
+
+ROWS = "rows"
+"""What is counted where that is rows."""
+MOST_CELLS = 2_000_000
+"""Things of a column that is tried, times days, at most."""
+ENOUGH_DIFFERENT = 5
+"""Different numbers that a window has to have, so that another one tells."""
+MOVES = 0.2
+"""Share of the days of a thing on which what a window has is not what it was, at least."""
+_ALIKE = 1e-9
+"""By which share of it a sum differs at most that is the same, by the order in which it is made."""
+_CENT = 0.005
+"""By how much a sum differs at most that is rounded to two decimals."""
+
+
+class Tallied(Law, frozen=True, kw_only=True, tag="tallied"):
+    """A number is how many rows its thing had in a window of days, or the sum of what they held.
+
+    Attributes:
+        held: What is summed up; none where rows are counted.
+        end: How many days before the last day of the window is.
+        window: How many days it has.
+        usual: Largest share of a training day's rows that held something else.
+    """
+
+    binds: ClassVar[bool] = False
+    lacks: ClassVar[str] = "not all batches of the days that it counts are known"
+
+    held: str | None
+    end: int
+    window: int
+    usual: float = 0.0
+
+    @property
+    def tallying(self) -> str:
+        """The number."""
+        return self.columns[0]
+
+    @property
+    def thing(self) -> Term:
+        """What names the things."""
+        return Term(self.columns[1])
+
+    @property
+    def what(self) -> str:
+        """By what it is kept how much things had."""
+        return f"tally of {self.columns[1]}"
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"{self.tallying} is {self._source}."
+
+    @property
+    def _source(self) -> str:
+        much = "how many rows" if self.held is None else f"the sum of {self.held} that"
+        end = "to the day itself" if self.end == 0 else "to the day before"
+        return f"{much} the same {self.columns[1]} had in the {counted(self.window, 'day')} {end}"
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The rows that hold something else; see `Law.find`.
+
+        Rows that were set aside are none of those that are counted: numbers of rows may differ by
+        as many, and no sum is known.
+        """
+        known, off = self.compared(rows)
+        size, count = len(known), len(off)
+        if not count or count <= self.usual * size:
+            return None
+        row = int(off[0])
+        thing = show(rows.columns[self.columns[1]][row])
+        holds, expected = rows.columns[self.tallying][row], self._expected(rows)[row]
+        return Broken(
+            law=self,
+            columns=self.columns[:2],
+            message=f"{self.tallying} of {count:,} of {counted(size, 'row')} is not "
+            f"{self._source}, such as that of {thing}: {show(holds)} rather than {expected:.6g}; "
+            f"{self._usually}: it was counted otherwise, or what was counted has been corrected "
+            "since",
+            rows=off,
+            strict=self.is_strict and count > max(1.0, (self.usual + MANY) * size),
+            numbers={"rows that tally something else": count},
+            cases={"rows": count / size},
+        )
+
+    @property
+    def _usually(self) -> str:
+        if not self.usual:
+            return "on training days it always was"
+        return f"on a training day at most {100 * self.usual:.3g} % of rows held something else"
+
+    def looks_at(self, rows: Rows) -> int:
+        """See `Law.looks_at`."""
+        return len(self.compared(rows)[0])
+
+    def compared(self, rows: Rows) -> tuple[Ints, Ints]:
+        """Positions of rows of which it is known what they are to hold, and of those that do not.
+
+        Args:
+            rows: The rows of a day.
+        """
+        expected, aside = self._expected(rows), self._aside(rows)
+        numbers = as_numbers(rows.columns[self.tallying])
+        known = np.flatnonzero(~np.isnan(expected) & ~np.isnan(numbers))
+        if aside and self.held is not None:  # nobody knows what these rows held
+            known = known[:0]
+        off = np.abs(numbers[known] - expected[known])
+        return known, known[off > aside + _tolerance(self.held, expected[known])]
+
+    def _aside(self, rows: Rows) -> int:
+        """How many rows of the window were set aside."""
+        days = self._days(rows)
+        own = rows.aside if self.end == 0 else 0
+        return own + sum(one.aside for one in rows.earlier if one.partition in days)
+
+    def _days(self, rows: Rows) -> list[str]:
+        """The days of the window, but for the day itself."""
+        if rows.day is None:
+            return []
+        back = range(max(self.end, 1), self.end + self.window)
+        return [str(np.datetime64(rows.day) - np.timedelta64(one, "D")) for one in back]
+
+    def _expected(self, rows: Rows) -> Floats:
+        """What each row is to hold; NaN where that is not known."""
+        return rows.once(
+            ("tallied", self.columns[1], self.held, self.end, self.window),
+            lambda: self._find_expected(rows),
+        )
+
+    def _find_expected(self, rows: Rows) -> Floats:
+        nothing = np.full(len(rows), np.nan)
+        if rows.day is None:
+            return nothing
+        every = moments_at(rows, (self.thing,))
+        kept = {one.partition: one.recalled.get(self.what) for one in rows.earlier}
+        total = np.zeros(len(every.first))
+        if self.end == 0:
+            total += _had(rows, self.thing, self.held)
+        for day in self._days(rows):
+            held = kept.get(day)
+            if held is None:
+                return nothing
+            total += held.or_nothing(self.held or ROWS, every.digests)
+        of_day = every.of_row >= 0 if rows.outside is None else (every.of_row >= 0) & ~rows.outside
+        return np.where(of_day, np.append(total, np.nan)[every.of_row], np.nan)
+
+
+def _tolerance(held: str | None, expected: Floats) -> Floats:
+    """By how much numbers may differ: counts do not, sums are rounded."""
+    if held is None:
+        return np.zeros(len(expected))
+    tolerance: Floats = _CENT * 1.01 + _ALIKE * np.abs(expected)
+    return tolerance
+
+
+def _had(rows: Rows, thing: Term, held: str | None) -> Floats:
+    """How many rows each thing of each day has, or the sum of what they hold: see `moments_at`."""
+    every = moments_at(rows, (thing,))
+    known = every.of_row >= 0
+    weights = None
+    if held is not None:
+        weights = np.nan_to_num(as_numbers(rows.columns[held]), nan=0.0)[known]
+    found: Floats = np.bincount(every.of_row[known], weights, len(every.first)).astype(np.float64)
+    return found
+
+
+def remembered(laws: Iterable[Law], rows: Rows) -> dict[str, Held]:
+    """How much things had in a batch of a day, to be kept for the batches that follow it.
+
+    Args:
+        laws: All laws of a version.
+        rows: The rows of the batch.
+    """
+    held: defaultdict[tuple[str, Term], dict[str | None, None]] = defaultdict(dict)
+    for law in laws:
+        if isinstance(law, Tallied) and rows.day is not None:
+            held[law.what, law.thing][law.held] = None
+    found = {}
+    for (what, thing), of_thing in held.items():
+        digests = moments_at(rows, (thing,)).digests
+        values = {one or ROWS: _had(rows, thing, one) for one in of_thing}
+        found[what] = Held.of(digests, values, KEPT)
+    return found
+
+
+def discover(training: TrainingRows) -> list[Tallied]:
+    """Find which numbers tally the days before, for the same things.
+
+    Args:
+        training: The training rows.
+    """
+    rows, days = training.rows, training.rows.days
+    if not training.has_days or training.days < ENOUGH_DAYS or days is None:
+        return []
+    found: dict[str, Tallied] = {}
+    for name in value_columns(rows.schema):
+        is_named = rows.schema[name].kind is not Kind.FLOAT
+        if not is_named or not 1 < len(rows.values(name).found) <= MOST_CELLS / training.days:
+            continue
+        search = _Search.of(training, name)
+        found |= {law.tallying: law for law in search.laws() if law.tallying not in found}
+    return list(found.values())
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Where windows are looked for: some things of training days, and how much they had before.
+
+    Attributes:
+        training: The training rows.
+        name: What names the things.
+        first: The first row of each thing of a day: see `moments_at`.
+        of_row: The thing of a day that each row is of.
+        number: Which thing each of them is.
+        since: Which day it is of, counted from the first one.
+    """
+
+    training: TrainingRows
+    name: str
+    first: Ints
+    of_row: Ints
+    number: Ints
+    since: Ints
+
+    @classmethod
+    def of(cls, training: TrainingRows, name: str) -> _Search:
+        """The things of a column."""
+        rows = training.rows
+        every = moments_at(rows, (Term(name),))
+        assert rows.days is not None, "the rows have days"
+        days = rows.days[every.first].astype(np.int64)
+        number = rows.values(name).places[every.first]
+        return cls(training, name, every.first, every.of_row, number, days - days.min())
+
+    def laws(self) -> Iterator[Tallied]:
+        """What tallies the days before."""
+        rows = self.training.rows
+        numbers = (one for one in _numbers(rows) if one != self.name)
+        tried = {one: values for one in numbers if (values := self._values(one)) is not None}
+        if not tried:
+            return
+        for held in (None, *_numbers(rows)):
+            sums = self._sums(held)
+            for column, values in list(tried.items()):
+                law = None if column == held else self._law(column, values, held, sums)
+                if law is not None:
+                    del tried[column]
+                    yield law
+
+    def _values(self, column: str) -> Floats | None:
+        """What each thing of a day holds; None where rows of one hold several, or all the same."""
+        numbers = as_numbers(self.training.rows.columns[column])
+        values = numbers[self.first]
+        known = self.of_row >= 0
+        differ = numbers[known] != values[self.of_row[known]]
+        differ &= ~np.isnan(numbers[known])
+        if np.mean(differ) > MOST_OFF or len(np.unique(values)) < ENOUGH_DIFFERENT:
+            return None
+        again = np.lexsort((self.since, self.number))
+        moves = (np.diff(values[again]) != 0)[np.diff(self.number[again]) == 0]
+        return values if len(moves) and np.mean(moves) >= MOVES else None
+
+    def _sums(self, held: str | None) -> Array:
+        """How much each thing had up to each day, with nothing before: things by days + 1."""
+        width = int(self.since.max()) + 1
+        table = np.zeros((int(self.number.max()) + 1, width))
+        table[self.number, self.since] = _had(self.training.rows, Term(self.name), held)
+        return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
+
+    def _law(self, column: str, values: Floats, held: str | None, sums: Array) -> Tallied | None:
+        """The window that a number agrees with on all days; None where that is none."""
+        known = np.flatnonzero(~np.isnan(values) & (self.since >= FURTHEST))
+        if len(known) < ENOUGH_TOLD:
+            return None
+        some = known[np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64)]
+        off = {
+            (end, window): self._off(values[some], self._window(sums, some, end, window), held)
+            for end in (1, 0)
+            for window in range(1, FURTHEST + 1 - end)
+        }
+        best = min(off, key=off.__getitem__)
+        return self._held_to_all(column, held, *best, sums) if off[best] <= MOST_OFF else None
+
+    def _window(self, sums: Array, things: Ints, end: int, window: int) -> Floats:
+        """How much things had in a window; NaN where it begins before the training does."""
+        number, last = self.number[things], self.since[things] - end + 1
+        found = sums[number, np.maximum(last, 0)] - sums[number, np.maximum(last - window, 0)]
+        return np.where(last >= window, found, np.nan)
+
+    def _off(self, values: Floats, expected: Floats, held: str | None) -> float:
+        """The share of things that hold something else; all, where these windows hardly differ."""
+        if len(np.unique(expected)) < ENOUGH_DIFFERENT:
+            return 1.0
+        return float(np.mean(~(np.abs(values - expected) <= _tolerance(held, expected))))
+
+    def _held_to_all(
+        self, column: str, held: str | None, end: int, window: int, sums: Array
+    ) -> Tallied | None:
+        """A window as a law; None where on too many days it does not hold."""
+        rows, day_of = self.training.rows, self.training.day_of
+        expected = self._window(sums, np.arange(len(self.first)), end, window)
+        of_row = np.append(expected, np.nan)[self.of_row]
+        numbers = as_numbers(rows.columns[column])
+        known = np.flatnonzero(~np.isnan(of_row) & ~np.isnan(numbers))
+        differ = np.abs(numbers[known] - of_row[known]) > _tolerance(held, of_row[known])
+        size = np.bincount(day_of[known], minlength=self.training.days)
+        wrong = np.bincount(day_of[known[differ]], minlength=self.training.days)
+        law = Tallied(
+            columns=(column, self.name, *(() if held is None else (held,))),
+            days=int(np.count_nonzero(size)),
+            broken=int(np.count_nonzero(wrong)),
+            held=held,
+            end=end,
+            window=window,
+            usual=float((wrong / np.maximum(size, 1)).max()),
+        )
+        is_kept = law.usual <= MOST_OFF and law.broken <= MOST_BROKEN * law.days
+        return law if is_kept and law.days >= ENOUGH_DAYS else None
+
+
+def _numbers(rows: Rows) -> list[str]:
+    """The columns that may tally, or be summed up."""
+    return [
+        one.name
+        for one in rows.schema
+        if one.role == "value" and one.kind in (Kind.FLOAT, Kind.INT)
+    ]
