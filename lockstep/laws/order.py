@@ -155,6 +155,7 @@ class Stuck(Ordered, frozen=True, kw_only=True, tag="stuck"):
                     rows=part.in_batch(np.arange(len(part.rows))),
                     strict=self.days >= ENOUGH_DAYS,
                     numbers={"share of hours that moved": share},
+                    cases={"stands still": 1 - share},
                 )
         return None
 

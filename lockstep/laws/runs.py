@@ -79,7 +79,8 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
         if not len(still):
             return None
         worst = still[runs.sizes[still].argmax()]
-        value = show(rows.columns[self.columns[0]][runs.rows(np.array([worst]))[0]])
+        numbers = rows.columns[self.columns[0]]
+        value = show(numbers[runs.rows(np.array([worst]))[0]])
         return Broken(
             law=self,
             columns=tuple(one for one in self.columns if one != rows.schema.event_time),
@@ -90,6 +91,7 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
             rows=runs.rows(still),
             strict=self.is_strict and self._cannot_be(int(runs.sizes[worst])),
             numbers={"moments in one place": int(runs.sizes[worst])},
+            cases=_cases(numbers[runs.moment[runs.starts[still]]], runs.sizes[still]),
         )
 
     def _cannot_be(self, moments: int) -> bool:
@@ -97,6 +99,14 @@ class ShortRuns(Law, frozen=True, kw_only=True, tag="short runs"):
         if self.comes:
             return self.stays <= SELDOM_STAYS
         return bool(min(CALMER * self.stays, 1.0) ** (moments - 1) <= ERROR_RATE)
+
+
+def _cases(values: Array, moments: Ints) -> dict[str, float]:
+    """At which values a number stands still, and for how many moments at most."""
+    cases: dict[str, float] = {}
+    for value, many in zip(values.tolist(), moments.tolist(), strict=True):
+        cases[show(value)] = max(float(many), cases.get(show(value), 0.0))
+    return cases
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,27 +104,30 @@ class Twins(Banded, frozen=True, kw_only=True, tag="twins"):
         """See `Banded.find_besides`; two that agree in far more hours than by chance."""
         if self.ever < 0:
             return None
-        for part in days_like(rows, self.size):
-            for name, (hours, agree) in self.agreeing(part.rows).items():
-                count = int(np.count_nonzero(agree))
-                if count < TIMES * self.ever + MORE:
-                    continue
-                those = self.rows_of(part.rows, name)
-                at = part.rows.hours
-                assert at is not None
-                positions = those[np.isin(at[those].astype(np.int64), hours[agree])]
-                return Broken(
-                    law=self,
-                    columns=self._sensors,
-                    message=(
-                        f"{listed(self._sensors)} of {self.category} {name} are all the same in "
-                        f"{counted(count, 'hour')}, on training days in {self.ever} at most"
-                    ),
-                    rows=part.in_batch(positions),
-                    strict=self.days >= ENOUGH_DAYS,
-                    numbers={name: count / len(agree)},
-                )
-        return None
+        told = [
+            (part, name, hours[agree], len(agree))
+            for part in days_like(rows, self.size)
+            for name, (hours, agree) in self.agreeing(part.rows).items()
+            if np.count_nonzero(agree) >= TIMES * self.ever + MORE
+        ]
+        if not told:
+            return None
+        part, name, same, known = told[0]
+        those, at = self.rows_of(part.rows, name), part.rows.hours
+        assert at is not None
+        positions = those[np.isin(at[those].astype(np.int64), same)]
+        return Broken(
+            law=self,
+            columns=self._sensors,
+            message=(
+                f"{listed(self._sensors)} of {self.category} {name} are all the same in "
+                f"{counted(len(same), 'hour')}, on training days in {self.ever} at most"
+            ),
+            rows=part.in_batch(positions),
+            strict=self.days >= ENOUGH_DAYS,
+            numbers={name: len(same) / known},
+            cases={f"{pair} are the same": float(len(one)) for _, pair, one, _ in told},
+        )
 
     def tell(self, name: str, reading: Reading, usual: Band, rows: Rows) -> str:
         """See `Banded.tell`."""

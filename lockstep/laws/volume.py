@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from math import exp, log, sqrt
+from math import exp, log, log1p, sqrt
 from statistics import median
 from typing import ClassVar
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, listed
+from lockstep.laws.bands import SELDOM
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import QUARTERS, quarters
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -128,6 +129,8 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         bunches: In which bunches the rows come, as far as the column tells.
         quarter: The quarter of the day whose rows are looked at; None for all rows.
         most: Of a minute of the hour, the largest share of a training day's rows that it had.
+        spread: By which share of its square the variance of each value's number of rows is more
+            than by chance; none of a version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -139,6 +142,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
     bunches: Bunches = ALONE
     quarter: int | None = None
     most: dict[int, float] = msgspec.field(default_factory=dict)
+    spread: tuple[float, ...] = ()
 
     @property
     def says(self) -> str:
@@ -159,23 +163,25 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         found = self.term.values(rows).found.tolist()
         counts = dict(zip(found, chosen.tolist(), strict=False))  # the last one is of no value
         few = []
-        entries = zip(self.values, self.least, self.usual or self.least, strict=True)
-        for value, share, usual in entries:
+        unused = [0.0] * len(self.values)
+        entries = zip(
+            *(self.values, self.least, self.usual or self.least, self.spread or unused), strict=True
+        )
+        for value, share, usual, spread in entries:
             count, expected = counts.get(value, 0), share * size
             if expected < _expected(self.quarter) and not count:
                 expected = usual * size / 2
-            if expected >= _expected(self.quarter) and count < _FEW * expected:
-                few.append((count / expected, value, share, expected))
-        if few:
-            effect = self.bunches.effect(rows)
-            few = [one for one in few if one[0] < 1 - _CHANCE / sqrt(one[3] / effect)]
+            if self._are_few(count, expected, rows) or (
+                not count and self.spread and self._is_no_chance(usual, spread, size)
+            ):
+                few.append((count / max(expected, 1.0), value, share))
         if not few:
             return None
         few.sort(key=lambda one: one[0])
-        _, value, least, _ = few[0]
-        lost = [one for left, one, _, _ in few if left < _GONE]
+        _, value, least = few[0]
+        lost = [one for left, one, _ in few if left < _GONE]
         is_clock = self.term.part != "value"
-        others = [one for _, one, _, _ in few[1:]]
+        others = [one for _, one, _ in few[1:]]
         others = [self.term.show(one) for one in (sorted(others) if is_clock else others)]
         is_lost = bool(lost) and not (
             is_clock and (rows.day is None or self._is_moved(counts, {one[1] for one in few}))
@@ -190,6 +196,27 @@ class RowsASegment(Law, frozen=True, kw_only=True):
             numbers={f"rows of {self.term.show(value)}{self._when}": counts.get(value, 0)},
             cases=dict.fromkeys(map(self.term.show, lost or [one[1] for one in few]), 1.0),
         )
+
+    def _are_few(self, count: int, expected: float, rows: Rows) -> bool:
+        """Whether there are fewer than half of the rows that are expected, and than by chance."""
+        if expected < _expected(self.quarter) or count >= _FEW * expected:
+            return False
+        return count / expected < 1 - _CHANCE / sqrt(expected / self.bunches.effect(rows))
+
+    def _is_no_chance(self, usual: float, spread: float, size: int) -> bool:
+        """Whether a value that has no row has some on all days but for one in 50,000.
+
+        Its rows are as many as those of others lead to, and vary as they did (a negative binomial:
+        Anscombe, "The statistical analysis of insect counts", 1949).
+
+        Args:
+            usual: Its usual share of the rows.
+            spread: How far it varies beyond chance: see `spread`.
+            size: Rows that have other values.
+        """
+        expected = size * usual / max(1 - usual, usual / max(size, 1))
+        far = log1p(spread * expected) / spread if spread else expected
+        return far > log(len(self.values) / SELDOM)
 
     def _is_moved(self, counts: Mapping[Value, int], lacking: Collection[Value]) -> bool:
         """Whether other minutes have the rows that some lack.
@@ -340,7 +367,21 @@ def _segments(
         most=dict(zip(map(int, values.found), shares.max(axis=0).tolist(), strict=True))
         if term.part == "minute of the hour"
         else {},
+        spread=tuple(_spread(counts[:, kept], rows).tolist()),
     )
+
+
+def _spread(counts: Floats, rows: Ints) -> Floats:
+    """By which share of its square the variance of each number of rows is more than by chance.
+
+    Args:
+        counts: How many rows each value has: days by values.
+        rows: How many each day has.
+    """
+    expected = np.outer(rows, counts.sum(axis=0) / rows.sum())
+    beyond = ((counts - expected) ** 2 - expected).sum(axis=0)
+    spread: Floats = np.maximum(beyond, 0.0) / (expected**2).sum(axis=0)
+    return spread
 
 
 def _expected(quarter: int | None) -> float:

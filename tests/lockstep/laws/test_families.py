@@ -247,8 +247,10 @@ def test_what_stands_still_everywhere_is_found_though_it_did_at_one_site_for_lon
     (stuck,), _ = calibrated([law])
     day = reports(DAYS)
     frozen = np.where(np.isin(day["site"], stands), 45.0, day["heat"])
+    stands_still = stuck.find_besides(batch(heat=frozen))
 
     assert (stuck.find(batch(heat=frozen)) is not None) == is_found
+    assert ([] if stands_still is None else [*stands_still.cases]) == ["stands still"] * is_found
 
 
 def rain(day: int, days: int = 1) -> np.ndarray:
@@ -645,6 +647,8 @@ def test_a_site_that_is_given_the_values_of_another_one_for_some_hours_is_found(
 
     found = broken(both, Rows({**day, **of_another}, SCHEMA))
     assert [len(one.rows) for one in found] == [2 * 4 * hours] * is_found
+    pair = "north and south are the same"
+    assert [one.cases for one in found] == [{pair: float(hours)}] * is_found
 
 
 def test_numbers_that_are_often_0_are_never_below():

@@ -76,6 +76,11 @@ def test_rain_that_is_added_up_or_the_largest_so_far_is_an_error(laws) -> None:
         assert "rain is 0.07 for 21 moments in a row" in broken.message
 
 
+def test_where_and_for_how_long_it_stands_still_is_what_may_be_accepted(laws) -> None:
+    fallen = np.cumsum(np.where(np.arange(24) == 3, 0.07, 0.0))
+    assert laws["rain"].find(with_rain(fallen)).cases == {"0.07": 21.0}
+
+
 def test_what_is_missing_or_rests_is_not_the_same(laws) -> None:
     assert laws["rain"].find(with_rain(np.zeros(24))) is None
     assert laws["damp"].find(Rows({**hours(), "damp": np.full(24, np.nan)}, SCHEMA)) is None

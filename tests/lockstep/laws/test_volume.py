@@ -58,6 +58,10 @@ def a_day(laws) -> RowsADay:
 
 @pytest.fixture(scope="module")
 def segments(laws) -> dict[str, RowsASegment]:
+    return segments_of(laws)
+
+
+def segments_of(laws) -> dict[str, RowsASegment]:
     return {one.term.says: one for one in laws if isinstance(one, RowsASegment)}
 
 
@@ -182,6 +186,21 @@ def test_a_city_that_is_gone_from_some_hour_on_is_named_with_the_quarter_of_the_
     rows = Rows(columns, SCHEMA).take((columns["city"] != "Ulm") | ~late)
     found = [one for law in laws if (one := law.find(rows)) is not None]
     assert ["from 18 to 24 h have 'Ulm' as city" in one.message for one in found] == [True]
+
+
+@pytest.mark.parametrize(("varies", "is_found"), [(0.15, True), (0.8, False)])
+def test_a_city_that_is_gone_is_told_by_how_much_its_rows_vary_from_day_to_day(
+    varies, is_found
+) -> None:
+    generator = np.random.default_rng(1)
+    columns = calls(0, [120] * 60)
+    shares = np.clip(0.18 * generator.lognormal(0, varies, 60), 0.04, 0.5).repeat(120)
+    is_in_ulm = generator.random(len(shares)) < shares
+    columns["city"] = np.where(is_in_ulm, "Ulm", "Bonn").astype(object)
+    laws = segments_of(discover(TrainingRows.of(Rows(columns, SCHEMA))))
+    later = calls(60, [80])
+    later["city"][:] = "Bonn"
+    assert (laws["city"].find(Rows(later, SCHEMA)) is not None) == is_found
 
 
 def test_in_a_small_batch_an_hour_without_rows_says_nothing(segments) -> None:
