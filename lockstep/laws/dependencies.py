@@ -21,7 +21,16 @@ from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Part, Term, first_of, firsts, grouped, grouped_by_day, told
+from lockstep.laws.terms import (
+    Part,
+    Term,
+    combined,
+    first_of,
+    firsts,
+    grouped,
+    grouped_by_day,
+    told,
+)
 
 _SINGLES = 24
 """Terms that are tried as determinants, those of the fewest values: in wide tables all others are
@@ -241,12 +250,7 @@ class Search:
 
     def _in_days(self, terms: tuple[Term, ...]) -> Array:
         """Which rows of a day agree in terms: int64, a small number each."""
-        groups = grouped(self.rows, terms)
-        known = (groups >= 0) & (self.day_of >= 0)
-        found = np.full(len(groups), -1)
-        numbers = self.day_of * (groups.max(initial=0) + 1) + groups
-        found[known] = pd.factorize(numbers[known])[0]
-        return found
+        return combined(self.day_of, grouped(self.rows, terms))
 
     def candidates(self, terms: tuple[Term, ...], groups: Array) -> list[Term]:
         """Dependents that are of one value in nearly every group of a sample.
@@ -322,7 +326,7 @@ class Search:
         if clock is None:
             return days_broken(groups, places[self.order], self.day_of, missing=missing)
         others = tuple(term for term in terms if term != clock)
-        slower = _paired(self._in_days(others) if others else self.day_of, self._slow(clock))
+        slower = combined(self._in_days(others) if others else self.day_of, self._slow(clock))
         return days_broken(slower, places, self.day_of, missing=missing)
 
     def just_miss(self, terms: tuple[Term, ...], dependent: Term) -> bool:
@@ -352,7 +356,7 @@ class Search:
         there = [np.unique(one) for one in agreeing]
         kept = 0
         for tried in range(1, _DRAWN + 1):
-            drawn = _paired(*(random.choice(one, len(values)) for one in there))
+            drawn = combined(*(random.choice(one, len(values)) for one in there))
             kept += not rows_differ(drawn, values, missing=True).any()
             if kept > BY_CHANCE * _DRAWN or (tried == _DRAWN_FIRST and not kept):
                 break
@@ -388,15 +392,6 @@ def _is_first(groups: Array, others: Array) -> Array:
     """Which rows are the first of their pair of groups."""
     pairs = pd.Series(groups * (int(others.max(initial=0)) + 2) + others + 1)
     found: Array = ~pairs.duplicated().to_numpy()
-    return found
-
-
-def _paired(groups: Array, others: Array) -> Array:
-    """Which rows agree in two ways; -1 where they are of no group."""
-    known = (groups >= 0) & (others >= 0)
-    found = np.full(len(groups), -1)
-    numbers = groups * (int(others.max(initial=0)) + 1) + others
-    found[known] = pd.factorize(numbers[known])[0]
     return found
 
 

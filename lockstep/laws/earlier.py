@@ -238,7 +238,7 @@ class Earlier(msgspec.Struct, frozen=True):
 def digests_of(array: Array) -> Array:
     """A digest of each value: uint64, the same in every process; that of a missing value is 0."""
     missing = is_missing(array)
-    if array.dtype == object:
+    if array.dtype == object and missing.any():
         array = np.where(missing, "", array)
     found: Array = pd.util.hash_array(array, categorize=False)
     found[missing] = 0

@@ -26,7 +26,7 @@ from lockstep.laws.dependencies import (
 )
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows, Values
-from lockstep.laws.terms import Term, grouped, told
+from lockstep.laws.terms import Term, combined, grouped, told
 
 Cell = str | int | float | bool | None
 """A value in a table: NaN and NaT are None, times of day are microseconds."""
@@ -112,21 +112,19 @@ class LookUp(Law, frozen=True, kw_only=True):
         }
 
     def _entries(self, rows: Rows) -> Array:
-        """The entry of each row, -1 where there is none."""
-        number, known = np.zeros(len(rows), dtype=np.int64), np.ones(len(rows), dtype=bool)
-        numbers = np.zeros(len(self.then), dtype=np.int64)
+        """The entry of each row, -1 where there is none.
+
+        Entries are told apart together with the rows, and come first.
+        """
+        codes = []
         for term, given in zip(self.determinants, self.given, strict=True):
             places = {value: place for place, value in enumerate(dict.fromkeys(given))}
             values = term.values(rows)
-            codes = np.array([*(places.get(cell, -1) for cell in cells_of(values.found)), -1])
-            code = codes[values.places]
-            known &= code >= 0
-            number = number * len(places) + code
-            numbers = numbers * len(places) + np.array([places[value] for value in given])
-        order = np.argsort(numbers)
-        at = np.minimum(np.searchsorted(numbers, number, sorter=order), len(order) - 1)
-        found = order[at]
-        found[~known | (numbers[found] != number)] = -1
+            known = np.array([*(places.get(cell, -1) for cell in cells_of(values.found)), -1])
+            own = np.array([places[value] for value in given])
+            codes.append(np.concatenate([own, known[values.places]]))
+        found = combined(*codes)[len(self.then) :]
+        found[found >= len(self.then)] = -1
         return found
 
 

@@ -15,9 +15,8 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Ints
 from lockstep.columns.plain import counted
-from lockstep.columns.tables import is_missing
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.rows import Rows, TrainingRows, by_clock
 
 STEPS = (1440, 720, 360, 180, 120, 60, 30, 15, 10, 5, 1)
 """Minutes of the steps that are looked for: each day, twice a day, each hour, and so on."""
@@ -91,10 +90,10 @@ def _seconds(rows: Rows, *, is_utc: bool) -> Ints:
 def _find_seconds(rows: Rows, *, is_utc: bool) -> Ints:
     name = rows.schema.event_time
     assert name is not None, "the law is about an event time"
-    times = rows.columns[name] if is_utc else rows.local_times
-    assert times is not None, "rows have an event time"
+    values = rows.values(name)
+    times = values.found if is_utc else by_clock(values.found, rows.timezone)
     of_day = (times - times.astype("datetime64[D]")) // np.timedelta64(1, "s")
-    return np.where(is_missing(times), -1, of_day.astype(np.int64))
+    return np.append(of_day.astype(np.int64), -1)[values.places]
 
 
 def discover(training: TrainingRows) -> list[OnSteps]:

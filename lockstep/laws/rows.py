@@ -126,18 +126,21 @@ class Rows:
     @cached_property
     def local_times(self) -> Array | None:
         """Event times by the clock of the time zone, datetime64[us]; None where rows have none."""
-        name = self.schema.event_time
-        if name is None:
-            return None
-        values = self.values(name)
-        times = by_clock(values.found, self.timezone)
-        return np.append(times, np.datetime64("NaT"))[values.places]
+        return self._by_clock("datetime64[us]")
 
     @cached_property
     def days(self) -> Array | None:
         """The day of each row, datetime64[D]; None where rows have no event time."""
-        times = self.local_times
-        return None if times is None else times.astype("datetime64[D]")
+        return self._by_clock("datetime64[D]")
+
+    def _by_clock(self, unit: str) -> Array | None:
+        """Event times by the clock of the time zone in a unit, made of each of them once."""
+        name = self.schema.event_time
+        if name is None:
+            return None
+        values = self.values(name)
+        times = self.once("times by clock", lambda: by_clock(values.found, self.timezone))
+        return np.append(times.astype(unit), np.datetime64("NaT"))[values.places]
 
     @cached_property
     def hours(self) -> Array | None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Ints
 from lockstep.columns.plain import show
 from lockstep.laws.rows import Rows, Values, by_clock
 
 Part = Literal[
     "value", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
 ]
+
+
+_PLACES = 4
+"""Combinations of codes that there may be, by rows, so that each has a place in a table: to look
+there takes a quarter of the time that digesting them does."""
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -84,7 +90,7 @@ def grouped(rows: Rows, terms: tuple[Term, ...]) -> Array:
     """
     if len(terms) == 1:
         return terms[0].values(rows).places
-    return rows.once(terms, lambda: _pairs(rows, terms))
+    return rows.once(terms, lambda: combined(*(term.values(rows).places for term in terms)))
 
 
 def grouped_by_day(rows: Rows, terms: tuple[Term, ...]) -> Array:
@@ -95,6 +101,31 @@ def grouped_by_day(rows: Rows, terms: tuple[Term, ...]) -> Array:
     if any(term.part == "hour" for term in terms):  # no two days share one
         return grouped(rows, terms)
     return rows.once(("by day", terms), lambda: _parted(rows, grouped(rows, terms)))
+
+
+def combined(*codes: Ints) -> Ints:
+    """Which rows agree in all of several codes: small numbers, in the order in which they come.
+
+    Rows of which a code is negative agree with none: -1.
+
+    Args:
+        codes: Small numbers, one a row each: int64.
+    """
+    sizes = [int(one.max(initial=-1)) + 1 for one in codes]
+    numbers = codes[0].copy()
+    for one, size in zip(codes[1:], sizes[1:], strict=True):
+        numbers = numbers * size + one
+    for one in codes:
+        numbers[one < 0] = -1
+    if prod(sizes) > _PLACES * len(numbers):
+        known = numbers >= 0
+        numbers[known] = pd.factorize(numbers[known])[0]
+        return numbers
+    first = first_of(numbers)
+    there = np.flatnonzero(first >= 0)
+    place = np.full(len(first) + 1, -1)  # the last one is of those that agree with none
+    place[there[np.argsort(first[there])]] = np.arange(len(there))
+    return place[numbers]
 
 
 def first_of(groups: Array) -> Array:
@@ -139,19 +170,4 @@ def _parted(rows: Rows, groups: Array) -> Array:
     day = rows.derived(f"day of {rows.schema.event_time}", lambda: days)
     if len(day.found) < 2:
         return groups
-    known = (groups >= 0) & (day.places >= 0)
-    found = np.full(len(groups), -1)
-    found[known] = pd.factorize(groups[known] * len(day.found) + day.places[known])[0]
-    return found
-
-
-def _pairs(rows: Rows, terms: tuple[Term, ...]) -> Array:
-    first, *others = (term.values(rows) for term in terms)
-    found, known = first.places.copy(), first.places >= 0
-    for one in others:
-        found = found * (len(one.found) + 1) + one.places
-        known &= one.places >= 0
-    found[~known] = -1
-    places = np.full(len(found), -1)
-    places[known] = pd.factorize(found[known])[0]
-    return places
+    return combined(groups, day.places)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lockstep.columns.kinds import Array
 from lockstep.laws.rows import Rows, Values
@@ -62,7 +63,8 @@ class Parted:
         for block in _blocks(len(rows)):
             own = bounds[block.start : block.stop + 1]
             at = np.flatnonzero(_are_signs(data[own[0] : own[-1]], set("".join(signs)))) + own[0]
-            alike[block] = _mark(marks[:, block], data, np.searchsorted(at, own), at, encoded)
+            first = _firsts(at, own, len(marks) - 2)
+            alike[block] = _mark(marks[:, block], data, first, at, encoded)
         return cls(data, marks, alike, tuple(np.cumsum([*map(len, encoded)]).tolist()))
 
     def words(self, start: int, end: int) -> Values:
@@ -87,9 +89,30 @@ class Parted:
         import pyarrow as pa
 
         ends = np.concatenate([[0], np.cumsum(lengths)])
-        taken = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
-        cut = pa.py_buffer(self.data[taken])
-        return pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(ends), cut)
+        length = int(lengths.max(initial=0))
+        if length and (lengths == length).all():
+            cut = sliding_window_view(self.data, length)[starts]
+        else:
+            cut = self.data[np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])]
+        return pa.LargeStringArray.from_buffers(len(starts), pa.py_buffer(ends), pa.py_buffer(cut))
+
+
+def _firsts(at: Array, bounds: Array, count: int) -> Array:
+    """Which byte of a sign is the first one of each text, and of the one after the last.
+
+    They do not have to be looked for where each text has as many as it should.
+
+    Args:
+        at: Where the bytes of signs are.
+        bounds: Where each text begins, and where the last one ends.
+        count: How many bytes of signs a text should have.
+    """
+    first: Array = np.arange(len(bounds)) * count
+    if len(at) == first[-1]:
+        begins, ends = at[first[:-1]] >= bounds[:-1], at[first[1:] - 1] < bounds[1:]
+        if begins.all() and ends.all():
+            return first
+    return np.searchsorted(at, bounds)
 
 
 def _mark(marks: Array, data: Array, first: Array, at: Array, signs: Sequence[bytes]) -> Array:
@@ -127,9 +150,9 @@ def _touching(signs: Sequence[bytes]) -> list[bool]:
 def _are_signs(data: Array, signs: Iterable[str]) -> Array:
     """Which bytes are of signs; in UTF-8 no character begins within another one."""
     encoded = [sign.encode() for sign in signs]
-    single = np.zeros(256, dtype=bool)
-    single[[sign[0] for sign in encoded if len(sign) == 1]] = True
-    found = single[data]
+    found = np.zeros(len(data), dtype=bool)
+    for sign in (sign for sign in encoded if len(sign) == 1):
+        found |= data == sign[0]
     for sign in (sign for sign in encoded if len(sign) > 1):
         last = max(len(data) - len(sign) + 1, 0)
         here = np.ones(last, dtype=bool)

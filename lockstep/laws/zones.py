@@ -21,7 +21,6 @@ from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
-import pandas as pd
 
 from lockstep.columns.kinds import Array, Ints, Kind
 from lockstep.columns.plain import counted, show
@@ -30,7 +29,7 @@ from lockstep.laws.earlier import Earlier
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.lookups import MOST_ENTRIES, ROWS_AN_ENTRY, Cell, cells_of
 from lockstep.laws.rows import Rows, TrainingRows, Values
-from lockstep.laws.terms import first_of
+from lockstep.laws.terms import combined, first_of
 
 Form = Literal["hours", "minutes", "seconds", "+hh:mm", "+hhmm", "name"]
 _MOST_SINGLES = 24
@@ -303,10 +302,7 @@ def _shows(zone: str, days: Array, form: Form, cells: Sequence[Cell]) -> Array:
 
 def _different(*codes: Ints) -> tuple[Ints, Ints]:
     """The different combinations of codes, one below the other, and which of them each row has."""
-    numbers = np.zeros(len(codes[0]), dtype=np.int64)
-    for one in codes:
-        numbers = numbers * (int(one.max(initial=-1)) + 2) + one + 1
-    of_row = pd.factorize(numbers)[0]
+    of_row = combined(*(one + 1 for one in codes))
     first = first_of(of_row)
     return np.array([one[first] for one in codes]), of_row
 

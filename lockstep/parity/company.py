@@ -30,7 +30,7 @@ _SMALL = (1, 2, 3, 7, 31)
 """Sizes of the first parts."""
 _LEAST, _SHAPES = 128, (0.5, 1.0, 1.5)
 """Size of the others at least, and what they are of the usual one, in turn."""
-_PARTS = 1_000
+_PARTS = 500
 """Parts of a large batch: each costs the calls of all functions, however few its rows are."""
 _BESIDE = 8
 """Rows beside one another that come into unlike parts."""

@@ -209,11 +209,12 @@ def ingest_batch(
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )
-        among_others = cache(partial(_among_others, work, raw))
+        before = work.records.for_a_step()
+        among_others = cache(partial(_among_others, before, work.partition, raw))
         laws = carry_out(_check_laws, live, among_others, accept, otherwise, aside_of)
         # Of the rows that go on, as for laws: what is set aside is told of by what set it aside.
         profile = Profile.of(ingested.columns, profiled(schema), raw.counted)
-        drift = _input_drift(work, live, profile, otherwise, aside_of)
+        drift = _input_drift(before, work.partition, live, profile, otherwise, aside_of)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
@@ -221,11 +222,11 @@ def ingest_batch(
                 check_input_suite, ingested, rows.columns, suite, by_tests=True
             ),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(_check_shift, work, live, profile, accept, otherwise),
+            "sudden_shift": carry_out(_check_shift, work, before, live, profile, accept, otherwise),
             "laws": laws,
             "restated": carry_out(
                 check_restated,
-                work.records,
+                before,
                 work.partition,
                 ingested.columns,
                 schema,
@@ -493,7 +494,8 @@ def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
 
 
 def _input_drift(
-    work: Work,
+    records: Records,
+    partition: str,
     live: LoadedVersion,
     now: Profile,
     otherwise: Callable[[], Counterfactuals],
@@ -501,8 +503,8 @@ def _input_drift(
 ) -> Followed:
     """The drift of the accepted rows."""
     return follow(
-        work.records,
-        work.partition,
+        records,
+        partition,
         "batch",
         live,
         now,
@@ -530,13 +532,14 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
 
 def _check_shift(
     work: Work,
+    records: Records,
     live: LoadedVersion,
     profile: Profile,
     accept: Sequence[str],
     otherwise: Callable[[], Counterfactuals],
 ) -> CheckResult:
     history = partial(read_days, work.declared, work.store)
-    window = trailing_window(work.records, history, work.partition)
+    window = trailing_window(records, history, work.partition)
     jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
     return check_shift(
         window,
@@ -548,10 +551,10 @@ def _check_shift(
     )
 
 
-def _among_others(work: Work, raw: LawRows) -> LawRows:
+def _among_others(records: Records, partition: str, raw: LawRows) -> LawRows:
     """Rows of a batch with what is kept of the batches that were published before and after."""
-    earlier = earlier_batches(work.records, work.partition)
-    later = later_batches(work.records, work.partition)
+    earlier = earlier_batches(records, partition)
+    later = later_batches(records, partition)
     return replace(raw, earlier=tuple(earlier), later=tuple(later))
 
 

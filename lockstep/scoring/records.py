@@ -17,13 +17,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts.atomic import replace, replace_text
+from lockstep.artifacts import atomic
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
@@ -84,6 +84,7 @@ class Records:
     again: Callable[[str], str]
     kept: int = 3
     exported: str | None = None
+    _opened: dict[str, Attempt] | None = None
 
     @property
     def stream(self) -> str:
@@ -159,17 +160,30 @@ class Records:
             )
         return found
 
+    def for_a_step(self) -> Records:
+        """The same records, of which each attempt that counts is opened once.
+
+        The checks of a batch go back over the same weeks, each by itself; a record is large, since
+        it tells what checks found. A step that begins later has to ask for them anew.
+        """
+        return replace(self, _opened={})
+
     def committed(self, partition: str) -> Attempt | None:
         """The attempt at a partition that counts; None if none does.
 
         Raises:
             DamagedError: Its record is not what was committed.
         """
+        if self._opened is not None and partition in self._opened:
+            return self._opened[partition]
         commit = self.commit_of(partition)
         if commit is None:
             return None
         folder = self._attempts(partition) / str(commit.attempt)
-        return self._open(folder, partition, commit.record)
+        attempt = self._open(folder, partition, commit.record)
+        if self._opened is not None:
+            self._opened[partition] = attempt
+        return attempt
 
     def demand(self, partition: str) -> Attempt:
         """The attempt at a partition that counts.
@@ -254,7 +268,7 @@ class Records:
         now = datetime.now(UTC).isoformat()
         first_at = before.came_at if before is not None else now
         commit = Commit(partition, attempt.number, now, attempt.digest(), first_at)
-        replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
+        atomic.replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
         self._export(attempt)
         self._prune(partition, {attempt.number})
 
@@ -399,7 +413,7 @@ class Records:
         if self.exported is None:
             return
         source = attempt.path(f"{self.exported}.parquet")
-        replace(
+        atomic.replace(
             self.export_path(attempt.record.partition),
             lambda target: shutil.copyfile(source, target),
         )

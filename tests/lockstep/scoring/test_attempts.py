@@ -196,6 +196,18 @@ def test_a_record_that_was_edited_after_the_commit_is_refused(records: Records) 
         records.committed(DAY)
 
 
+def test_what_is_opened_for_a_step_is_opened_once_and_anew_for_the_next_one(
+    records: Records,
+) -> None:
+    score(records, 1)
+    of_a_step = records.for_a_step()
+    opened = of_a_step.demand(DAY)
+    opened.path("record.json").write_text("{}")
+    assert of_a_step.demand(DAY) is opened
+    with pytest.raises(DamagedError, match="it was changed after it was published"):
+        records.for_a_step().demand(DAY)
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 2}', "[]"])
 def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records, text) -> None:
     score(records, 1)
