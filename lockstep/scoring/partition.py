@@ -472,8 +472,8 @@ def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckRes
     (reason, *_) = failing[0].reasons
     return CheckResult(
         False,
-        f"{reason.column} cannot be computed of {len(failing):,} of {total:,} rows, which are set "
-        f"aside: {reason.message}{quarantined.excess}",
+        f"{len(failing):,} of {total:,} rows cannot be computed, and are set aside: "
+        f"{reason.message}{quarantined.excess}",
         severity="ERROR" if quarantined.too_many else "WARN",
         column=reason.column,
         keys=tuple(str(row.key) for row in failing),

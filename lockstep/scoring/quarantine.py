@@ -27,7 +27,8 @@ class AsideRow:
     Attributes:
         key: Its key.
         step: The step that set it aside: `"batch"`, before it was computed, or `"scored"`.
-        fate: `"quarantined"`, or `"duplicate"` where an earlier row has its key.
+        fate: `"quarantined"`; `"duplicate"` where an earlier row has its key; or `"blocked"` where
+            a check blocked the whole partition.
         reasons: All that is held against it.
         record: Its values as they came.
     """
@@ -53,6 +54,25 @@ def find_aside(attempt: Attempt, key: str) -> AsideRow | None:
             if row["key"] == key:
                 return AsideRow(key, step, row["fate"], row["reasons"], json.loads(row["record"]))
     return None
+
+
+def find_blocked(attempt: Attempt, name: str, key: str) -> AsideRow | None:
+    """The row of this key that an attempt accepted and did not score, since a check blocks it.
+
+    Args:
+        attempt: The attempt.
+        name: Name of the key's column.
+        key: The key.
+
+    Raises:
+        DamagedError: A file of the attempt is not what was written.
+    """
+    step, done = [*attempt.record.steps.items()][-1]
+    if "batch.parquet" not in attempt.files or not done.blocked_by:
+        return None
+    reasons = "; ".join(f"{check}: {why}" for check, why in done.blocked_by.items())
+    rows = (row for row in attempt.read("batch").to_pylist() if str(row[name]) == key)
+    return next((AsideRow(key, step, "blocked", reasons, plain(row)) for row in rows), None)
 
 
 def set_aside(

@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
+from lockstep.columns.partial import not_finite
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import show
 from lockstep.columns.tables import concat, take_rows
 from lockstep.rules.parting import part
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.quarantine import set_aside
+
+_ENOUGH = 5
+"""Rows that all fail, from which on a function is told to be broken itself."""
 
 
 class FailingFunctionError(LockstepError):
     """A column's function fails on more rows than may be set aside.
 
     Attributes:
-        column: Name of the column.
+        column: Name of the column at fault.
         failed: On how many rows it failed, the last one among those that were tried.
         tried: How many rows were tried, from the first one on.
         why: What it raised on the last one, and where.
+
+    Args:
+        column, failed, tried, why: The attributes.
+        computed: The column that cannot be computed, where that at fault is one of its inputs.
     """
 
-    def __init__(self, column: str, failed: int, tried: int, why: str) -> None:
+    def __init__(
+        self, column: str, failed: int, tried: int, why: str, *, computed: str | None = None
+    ) -> None:
         self.column, self.failed, self.tried, self.why = column, failed, tried, why
         on = (
             f"every row that was tried ({tried:,}), so that it is broken itself"
-            if failed == tried
+            if failed == tried >= _ENOUGH
             else f"{failed:,} of the first {tried:,} rows"
         )
-        super().__init__(f"{column} cannot be computed of {on}: {why}")
+        super().__init__(f"{computed or column} cannot be computed of {on}: {why}")
 
 
 @dataclass(frozen=True)
@@ -123,10 +134,10 @@ def _parts(
         if count == 0:
             raise
         if count == 1:
-            failed[offset] = (Reason.of_function(error),)
+            reason = failed.setdefault(offset, (_reason(pipeline, columns, error),))[0]
             if len(failed) > most:
                 raise FailingFunctionError(
-                    error.column, len(failed), offset + 1, str(error)
+                    reason.column, len(failed), offset + 1, reason.message, computed=error.column
                 ) from error
             return []
         half = count // 2
@@ -135,3 +146,20 @@ def _parts(
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )
+
+
+def _reason(pipeline: Pipeline, row: Columns, error: FunctionError) -> Reason:
+    """Why a row is refused: where a model fails on what is not finite, the column that is so."""
+    reason = Reason.of_function(error)
+    node = pipeline.graph.node(error.column)
+    if node is None or node.learns is None:
+        return reason
+    found = pipeline.evaluate(row, node.inputs)
+    origin = not_finite(pipeline, found, node.name)
+    first = pipeline.graph.node(origin) if origin is not None else None
+    if first is None or origin is None:
+        return reason
+    given = " and ".join(f"{one} {show(found[one][0])}" for one in first.inputs)
+    of = f", of {given}" if given else ""
+    message = f"{first.title} is {show(found[origin][0])}{of}: {error}"
+    return replace(reason, column=origin, message=message)

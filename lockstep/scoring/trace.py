@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import FunctionError, LockstepError
+from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
+from lockstep.columns.partial import computable
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import from_arrow
@@ -15,7 +16,7 @@ from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.scoring.attempts import Attempt
-from lockstep.scoring.quarantine import AsideRow, find_aside
+from lockstep.scoring.quarantine import AsideRow, find_aside, find_blocked
 from lockstep.scoring.records import Records
 from lockstep.scoring.scorer import load_scorer
 from lockstep.scoring.store import NotStoredError, Store
@@ -83,8 +84,8 @@ class TracedAside:
         row: The row, with its reasons.
         attempt: Number of the attempt at its partition.
         version: The version that served.
-        columns: Every column as it is computed now; its fields alone, as they came, where it was
-            set aside before it was computed, or where a function fails on it.
+        columns: Every column that can be computed of it, as it is computed now; its fields alone,
+            as they came, where it was set aside before it was computed.
         roles: What each of these columns is for.
     """
 
@@ -117,6 +118,8 @@ class TracedAside:
     @property
     def summary(self) -> str:
         """What became of the row, in a line."""
+        if self.row.fate == "blocked":
+            return f"It was not scored, since a check blocks its batch: {self.row.reasons}"
         when = "before it was computed" if self.row.step == "batch" else "after it was computed"
         return f"It was set aside {when}, as {self.row.fate}: {self.row.reasons}"
 
@@ -150,6 +153,8 @@ def trace_row(
     if table is not None and key in keys:
         return _traced(declared, registry, attempt, table.slice(keys.index(key), 1), key)
     aside = find_aside(attempt, key)
+    if aside is None and not is_scored:
+        aside = find_blocked(attempt, declared.pipeline.key, key)
     if aside is not None:
         return _traced_aside(declared, registry, attempt, aside)
     if not is_scored:
@@ -193,7 +198,8 @@ def _traced_aside(
 ) -> TracedAside:
     version = attempt.record.steps[aside.step].version
     columns: Mapping[str, Any] = aside.record
-    if aside.step == "scored" and version is not None:
+    is_ingested = aside.step == "scored" or aside.fate == "blocked"
+    if is_ingested and version is not None:
         scorer = load_scorer(registry, declared.name, attempt, aside.step)
         columns = _computed(scorer.pipeline, attempt, aside)
     roles = {name: role_of(declared.pipeline.graph, name) for name in columns}
@@ -201,13 +207,10 @@ def _traced_aside(
 
 
 def _computed(pipeline: Pipeline, attempt: Attempt, aside: AsideRow) -> Mapping[str, Any]:
-    """Every column of an ingested row; its fields where a function fails on it."""
+    """Every column of an ingested row that can be computed: those before what fails on it."""
     table = attempt.read("batch")
     row = table.slice(_texts(table, pipeline.key).index(aside.key), 1)
-    try:
-        return _values(pipeline.trace(from_arrow(row, pipeline.record_schema.kinds)).columns)
-    except FunctionError:  # which is among the reasons
-        return aside.record
+    return _values(computable(pipeline, from_arrow(row, pipeline.record_schema.kinds)))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:

@@ -95,3 +95,32 @@ def test_a_failing_row_is_rejected_with_its_key_and_its_values(fussy: Pipeline) 
     _, (rejected,) = evaluate_rows(fussy, rows([7]), MOST)
     assert rejected.key == "2020-03-01-0007"
     assert rejected.record["country"] == "XX"
+
+
+def test_where_a_model_takes_no_infinite_number_the_column_is_named_that_is_infinite(
+    fussy: Pipeline,
+) -> None:
+    raw = rows([])
+    items = raw["items"].copy()
+    items[7] = 0
+    _, (rejected,) = evaluate_rows(fussy, {**raw, "items": items}, MOST)
+    (reason,) = rejected.reasons
+    assert reason.column == "price_per_item"
+    assert "price_per_item (" in reason.message
+    assert " is inf, of price " in reason.message
+    assert " and items 0: Model return_probability (" in reason.message
+
+
+def test_a_missing_value_that_a_transformer_fills_is_not_blamed(fussy: Pipeline) -> None:
+    raw = rows([])
+    weight, items = raw["weight"].copy(), raw["items"].copy()
+    weight[7], items[7] = np.nan, 0
+    _, (rejected,) = evaluate_rows(fussy, {**raw, "weight": weight, "items": items}, MOST)
+    assert rejected.reasons[0].column == "price_per_item"
+
+
+def test_a_function_that_failed_on_a_few_rows_alone_is_not_told_to_be_broken_itself(
+    fussy: Pipeline,
+) -> None:
+    with pytest.raises(FailingFunctionError, match="2 of the first 2 rows"):
+        evaluate_rows(fussy, rows([0, 1]), most=1)

@@ -80,7 +80,9 @@ def test_a_row_that_was_set_aside_by_what_was_computed_of_it_shows_all_of_that(l
     assert tuple(found.columns) == live.registry.load("orders", 1).pipeline.graph.served
 
 
-def test_a_row_on_which_a_function_fails_has_its_fields(live, edited_orders) -> None:
+def test_a_row_on_which_a_function_fails_has_the_columns_that_do_not_need_it(
+    live, edited_orders
+) -> None:
     fussy = edited_orders(
         ("home = {", 'assert "XX" not in country.tolist(), "unheard of"\n    home = {')
     )
@@ -89,6 +91,7 @@ def test_a_row_on_which_a_function_fails_has_its_fields(live, edited_orders) -> 
     assert isinstance(found, TracedAside)
     assert "unheard of" in found.summary
     assert found.columns["country"] == "XX"
+    assert "price_per_item" in found.columns
     assert "risk" not in found.columns
 
 
@@ -98,13 +101,17 @@ def test_the_first_of_two_rows_of_one_key_is_the_one_that_is_scored(live) -> Non
     assert isinstance(found, TracedRow)
 
 
-def test_a_row_of_a_day_that_was_blocked_before_it_was_scored_is_found(live) -> None:
+def test_rows_of_a_day_that_was_blocked_before_it_was_scored_are_found(live) -> None:
     frame = orders()
     frame["items"] = np.where(np.arange(120) < 20, 0, frame["items"])
-    found = traced(live, frame)
-    assert isinstance(found, TracedAside)
+    refused, accepted = (traced(live, frame, key) for key in (KEY, f"{DAY}-0100"))
+    assert isinstance(refused, TracedAside)
+    assert isinstance(accepted, TracedAside)
+    assert "as quarantined: items: 0 is not between 1 and 100" in refused.summary
+    assert "not scored, since a check blocks its batch: input_suite: " in accepted.summary
+    assert "risk" in accepted.columns
     with pytest.raises(NotStoredError, match=f"has not scored {DAY}"):
-        traced(live, frame, f"{DAY}-0100")
+        traced(live, frame, "x")
 
 
 def test_a_key_that_never_came_is_told_with_some_that_did(live) -> None:
