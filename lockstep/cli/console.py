@@ -173,6 +173,16 @@ def _show_both(
         say(first.reproducer.test)
 
 
+def show_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """Rows of texts, each under the names of its columns."""
+    table = Table(box=None, pad_edge=False)
+    for title in rows[0]:
+        table.add_column(title)
+    for row in rows:
+        table.add_row(*map(Text, row.values()))
+    OUT.print(table)
+
+
 def show_aside(row: TracedAside) -> None:
     """One row that was set aside: why, and its columns as far as they can be computed."""
     table = Table(box=None, pad_edge=False)

@@ -13,6 +13,7 @@ from lockstep.cli.findings import checks, trace
 from lockstep.cli.new import new
 from lockstep.cli.overview import list_pipelines, up
 from lockstep.cli.process import end_command, prepare_process, start_command
+from lockstep.cli.registered import versions
 from lockstep.cli.requests import replay
 from lockstep.cli.rows import outcomes, score
 from lockstep.cli.serve import serve
@@ -32,6 +33,7 @@ app.command(rich_help_panel="Versions")(train)
 app.command(rich_help_panel="Versions")(promote)
 app.command(rich_help_panel="Versions")(challenge)
 app.command(rich_help_panel="Versions")(rollback)
+app.command(rich_help_panel="Versions")(versions)
 app.command(rich_help_panel="Rows")(score)
 app.command(rich_help_panel="Rows")(outcomes)
 app.command(rich_help_panel="Rows")(serve)

@@ -11,7 +11,7 @@ from lockstep.cli.arguments import FAILED, AsJson
 
 
 def list_pipelines(as_json: AsJson = False) -> None:
-    """List the project's pipelines, and what is wrong with those that are broken."""
+    """List the project's pipelines, what is live of each, and what is wrong with broken ones."""
     from lockstep.cli.console import say, show_error, show_json
 
     found = context.all_pipelines()
@@ -24,7 +24,8 @@ def list_pipelines(as_json: AsJson = False) -> None:
         )
     else:
         for name, declared in sorted(found.declared.items()):
-            say(f"{name}  scored {'by day and by file' if declared.daily else 'by file'}")
+            scored = f"scored {'by day and by file' if declared.daily else 'by file'}"
+            say(f"{name}  {scored}; {_live(name)}")
         if not found.declared and not found.broken:
             folder = context.project().root / context.project().assets
             say(f"No pipeline yet in {folder}. Make one: lockstep new --pipeline NAME")
@@ -32,6 +33,20 @@ def list_pipelines(as_json: AsJson = False) -> None:
         show_error(broken.error)
     if found.broken:
         raise typer.Exit(FAILED)
+
+
+def _live(name: str) -> str:
+    """Which version of a pipeline is live, by the gate's word alone."""
+    from lockstep.artifacts.errors import ArtifactError
+    from lockstep.artifacts.live import read_live
+
+    try:
+        live = read_live(context.home().live(name))
+    except ArtifactError as error:
+        return str(error)
+    if live is None:
+        return "no version is live yet"
+    return f"version {live.version} is live since {live.since:%Y-%m-%d %H:%M} UTC"
 
 
 def up(

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders
+from lockstep.artifacts.live import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.evidence import read_evidence, write_evidence
@@ -22,7 +23,7 @@ from tests.lockstep.cli.conftest import Answer, Lockstep
 
 DAY = "2020-03-01"
 RESULTS = [
-    *("train", "promote", "challenge", "rollback"),
+    *("train", "promote", "challenge", "rollback", "versions"),
     *("score", "outcomes", "replay", "checks", "trace"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
@@ -57,6 +58,7 @@ def test_every_command_explains_itself(lockstep: Lockstep, command: str) -> None
         ("challenge", "orders"),
         ("replay", "orders"),
         ("rollback", "orders"),
+        ("versions", "orders"),
     ],
     ids=" ".join,
 )
@@ -84,6 +86,7 @@ def test_every_command_with_results_can_print_them_as_json(
         ("promote", "nothing"),
         ("challenge", "nothing"),
         ("rollback", "nothing"),
+        ("versions", "nothing"),
         ("score", "nothing", "--day", DAY),
         ("replay", "nothing"),
         ("serve", "nothing"),
@@ -288,7 +291,10 @@ def test_pipelines_are_listed_and_broken_ones_say_why(
     monkeypatch.chdir(checkout.folder)
     (checkout.folder / "assets" / "broken.py").write_text("raise ValueError('no such table')\n")
     answer = lockstep("list")
-    assert (answer.status, answer.out) == (1, "orders  scored by day and by file\n")
+    assert (answer.status, answer.out) == (
+        1,
+        "orders  scored by day and by file; no version is live yet\n",
+    )
     assert "broken.py:1" in answer.err
     assert "no such table" in answer.err
     listed = json.loads(lockstep("list", "--json").out)
@@ -330,6 +336,39 @@ def test_a_challenger_that_passes_the_gate_leaves_what_is_live_and_is_no_earlier
     assert error == "orders has no earlier version that was live."
     error = lockstep("rollback", "orders", "--to", "2").error
     assert error == "Version 2 of orders was never live; those that were: 1."
+
+
+def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
+    lockstep: Lockstep, two_versions
+) -> None:
+    live = read_live(two_versions.home.live("orders"))
+    assert live is not None
+    since = f"{live.since:%Y-%m-%d %H:%M}"
+    first, titles, *others = lockstep("versions", "orders").out.splitlines()
+    assert first == f"Version 1 of orders is live since {since} UTC."
+    assert titles.split()[:4] == ["version", "aliases", "trained", "rows"]
+    assert [line.split()[0] for line in others] == ["2", "1"]
+    assert "@champion @live" in others[1]
+    assert f"version 1 is live since {since} UTC" in lockstep("list").out
+
+
+def test_versions_tell_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
+    two_versions.registry.set_alias("orders", "champion", 2)
+    assert "@champion is version 2, which is not live" in lockstep("versions", "orders").out
+
+
+def test_a_version_whose_files_are_damaged_is_told_to_be(lockstep: Lockstep, two_versions) -> None:
+    (two_versions.registry.load("orders", 2).directory / "profile.json").write_text("{}")
+    answer = lockstep("versions", "orders")
+    assert answer.status == 0
+    assert "Version 2 cannot be used: " in answer.out
+
+
+def test_a_pipeline_without_a_live_version_says_how_to_have_one(
+    lockstep: Lockstep, workplace
+) -> None:
+    said = lockstep("versions", "orders").out
+    assert said.startswith("No version of orders is live. Promote one: lockstep promote orders")
 
 
 def test_rolling_back_a_wish_that_did_not_get_through_leaves_what_is_live(

@@ -1,0 +1,97 @@
+"""Facts: what is known of each version of a pipeline, for a person who asks which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lockstep.artifacts.artifact import Artifact
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.columns.plain import iso
+from lockstep.registry.evidence import EvidenceError, proven_at, read_evidence, was_live
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
+    from lockstep.registry.versions import Version
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What is known of a version.
+
+    Attributes:
+        version: Its number.
+        trained: When it was registered, in UTC.
+        aliases: Aliases that point to it, without the `@`.
+        rows: Number of rows that it was fitted on; None where its files cannot be used.
+        metrics: Its figures on held-out rows, by title.
+        failed: Checks that were in error when it was trained; None where nothing tells.
+        passed: When it passed the gate last, in UTC; None if it did not.
+        was_live: Whether it was ever live.
+        damage: Why its files cannot be used; None if they can.
+    """
+
+    version: int
+    trained: datetime
+    aliases: tuple[str, ...]
+    rows: int | None
+    metrics: Mapping[str, float]
+    failed: tuple[str, ...] | None
+    passed: datetime | None
+    was_live: bool
+    damage: str | None = None
+
+    @classmethod
+    def of(cls, registry: Registry, version: Version) -> VersionFacts:
+        """What registry and files tell of a version.
+
+        Raises:
+            FetchError: Its files have to be fetched, and did not all arrive.
+        """
+        manifest: Mapping[str, Any] = {}
+        damage = None
+        try:
+            manifest = Artifact.open(registry.files(version), version.digest).manifest
+        except ArtifactError as error:
+            damage = str(error)
+        return cls(
+            version=version.version,
+            trained=version.created,
+            aliases=version.aliases,
+            rows=manifest.get("rows"),
+            metrics=manifest.get("metrics", {}),
+            failed=_failed(version),
+            passed=_passed(version),
+            was_live=was_live(version),
+            damage=damage,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "version": self.version,
+            "trained": iso(self.trained),
+            "aliases": list(self.aliases),
+            "rows": self.rows,
+            "metrics": dict(self.metrics),
+            "failed": None if self.failed is None else list(self.failed),
+            "passed": None if self.passed is None else iso(self.passed),
+            "was_live": self.was_live,
+            "damage": self.damage,
+        }
+
+
+def _failed(version: Version) -> tuple[str, ...] | None:
+    try:
+        return read_evidence(version).failed
+    except (EvidenceError, ArtifactError):
+        return None
+
+
+def _passed(version: Version) -> datetime | None:
+    try:
+        return proven_at(version)
+    except (EvidenceError, ArtifactError):
+        return None
