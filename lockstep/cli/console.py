@@ -169,7 +169,11 @@ def _show_both(
     say(comparison.summary)
     first = comparison.first
     if first is not None and first.reproducer is not None:
-        say(f"A test that fails while {first.column} differs:")
+        say(
+            f"A test that fails while {first.column} of this checkout differs; to run it, save it "
+            f"as tests/test_{first.column}.py in the project's folder, and there: "
+            f"pytest tests/test_{first.column}.py"
+        )
         say(first.reproducer.test)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ _MODELS = """VERSION = {version!r}  # the number of a version, or an alias
 
 
 def models():
-    registry = Registry(os.environ["MLFLOW_TRACKING_URI"])
+    registry = Project.find().home.registry()
     return registry.load({pipeline}.name, VERSION).pipeline.bound
 """
 
@@ -79,8 +80,8 @@ class Reproducer:
     Attributes:
         record: A record at which the column differs, as JSON text; None where the trace lacks
             some of its fields.
-        test: Source of a pytest module. At the root of the checkout it fails as long as the
-            column differs, and passes once it does not.
+        test: Source of a pytest module. In the project's folder, whose home has the version, it
+            fails as long as the column differs, and passes once it does not.
     """
 
     record: str | None
@@ -250,17 +251,20 @@ def _reproducer(
 _HELPERS = {
     "decode_json": "lockstep.columns.files",
     "difference": "lockstep.parity.exactness",
-    "Registry": "lockstep.registry.registry",
+    "Project": "lockstep.project.project",
 }
 """What the tests call, and where it is."""
 
 
 def _imports(body: str, module: str, pipeline: str) -> list[str]:
     return [
-        *(["import os", ""] if "os." in body else []),
         "import numpy as np",
         "",
-        *(f"from {place} import {name}" for name, place in _HELPERS.items() if f"{name}(" in body),
+        *(
+            f"from {place} import {name}"
+            for name, place in _HELPERS.items()
+            if re.search(rf"\b{name}\b", body)
+        ),
         f"from {module} import {pipeline}",
     ]
 

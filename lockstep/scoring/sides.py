@@ -39,10 +39,12 @@ class Side:
     Attributes:
         name: What to call it, such as `version 3`.
         pipeline: What computes.
+        version: Number of the version whose models compute.
     """
 
     name: str
     pipeline: Pipeline
+    version: int
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def two_sides(
     from lockstep.parity.comparison import compare
 
     loaded = registry.load(declared.name, version)
-    first = Side(f"version {loaded.version}", loaded.pipeline)
+    first = Side(f"version {loaded.version}", loaded.pipeline, loaded.version)
     second = _other(declared, registry, loaded, against)
     graph, other = first.pipeline.graph, second.pipeline.graph
     # The matrix of a compiled model may be of another dtype than scikit-learn's, by design.
@@ -182,7 +184,7 @@ def two_sides(
         other,
         scales=loaded.golden.scales,
         columns=[name for name in graph.served if name in other],
-        version=loaded.version,
+        version=second.version,
     )
     names = dict.fromkeys((*graph.served, *other.served))
     values = {name: (_value(before.columns, name), _value(after.columns, name)) for name in names}
@@ -202,7 +204,7 @@ def _other(
 ) -> Side:
     if against == SERVED:
         name = f"version {loaded.version} as its server computes it"
-        return Side(name, loaded.compiled.pipeline)
+        return Side(name, loaded.compiled.pipeline, loaded.version)
     if against == CHECKOUT:
         models = loaded.pipeline.models_
         lacking = [one for one in declared.pipeline.graph.models if one not in models]
@@ -212,9 +214,9 @@ def _other(
                 "checkout declares: train a version, and compare with that."
             )
         name = f"this checkout with the models of version {loaded.version}"
-        return Side(name, declared.pipeline.with_models(models))
+        return Side(name, declared.pipeline.with_models(models), loaded.version)
     other = registry.load(declared.name, against)
-    return Side(f"version {other.version}", other.pipeline)
+    return Side(f"version {other.version}", other.pipeline, other.version)
 
 
 def _fields(record: Columns, side: Side) -> Columns:

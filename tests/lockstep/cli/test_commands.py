@@ -614,7 +614,9 @@ def test_a_trace_of_a_value_that_is_not_what_was_computed_is_status_1(
     assert answer.status == 1
     assert "price_per_item" in json.loads(answer.out)["finding"]
     for_people = lockstep("trace", "orders", "--day", DAY, "--key", KEY).out
-    assert "A test that fails while price_per_item differs:" in for_people
+    assert (
+        "A test that fails while price_per_item of this checkout differs; to run it" in for_people
+    )
 
 
 def test_a_trace_of_a_row_that_was_set_aside_says_why_and_is_status_1(

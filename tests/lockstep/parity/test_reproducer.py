@@ -130,6 +130,9 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     right = value_reproducer(pipeline.graph, "chance", row, row["chance"])
     wrong = value_reproducer(pipeline.graph, "chance", row, row["chance"] + 0.01)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", registry.tracking_uri)
+    settings = f'[tool.lockstep]\nhome = "{tmp_path / "home"}"\n'
+    (tmp_path / "pyproject.toml").write_text(settings)
+    monkeypatch.chdir(tmp_path)
     assert passes(right)
     assert right is not None
     assert 'VERSION = "champion"' in right.test.replace("'", '"')

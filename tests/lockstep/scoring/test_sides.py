@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_
 from lockstep.checks.svg import CHARACTER
 from lockstep.columns.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
+from tests.fixtures.orders import PROJECT
 
 ORDER = {
     "order_id": "one",
@@ -54,6 +56,21 @@ def test_an_edited_column_is_the_first_to_differ_and_the_outputs_tell_what_it_co
     assert found.values["is_heavy"] == (True, False)
     assert "risk" in found.outputs
     assert found.impact.startswith("Outputs: risk 0.")
+
+
+def test_the_test_of_a_models_difference_fails_as_printed_in_the_projects_folder(
+    live, tmp_path: Path, edited_orders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stronger = live.fit(edited_orders(("LogisticRegression(C=10.0", "LogisticRegression(C=0.01")))
+    first = computed(live, tmp_path, against=stronger).comparison.first
+    assert first is not None
+    assert first.reproducer is not None
+    assert first.column == "return_probability"
+    monkeypatch.chdir(PROJECT.root)
+    names: dict[str, Any] = {}
+    exec(compile(first.reproducer.test, "reproducer", "exec"), names)
+    with pytest.raises(AssertionError, match="expected "):
+        names["test_return_probability_is_as_expected"]()
 
 
 def test_a_model_that_no_version_has_is_told(live, tmp_path: Path, edited_orders) -> None:
