@@ -185,7 +185,7 @@ def _kept_by(one: Standing) -> dict[str, Any]:
 
 
 def _law(law: Law) -> str:
-    return f"{law.says.removesuffix('.')} ({law.broken} of {law.days} training days broke it)"
+    return f"{law.says.removesuffix('.')} ({law.broken} of {law.days} {law.tried_on} broke it)"
 
 
 def _stands(one: Standing | None) -> dict[str, Any]:

@@ -63,7 +63,9 @@ INPUT_DRIFT = Check(
     "and `prediction_drift` and `live_quality` tell when it matters. Batches that are none beyond "
     "the limit, but near to it one after the other, add up: what each goes beyond half of the way "
     "counts. A number that rises with time on the training days, such as that of an order or of a "
-    "week, has no level: only its missing values are judged, and it is listed.",
+    "week, has no level: only its missing values are judged, and it is listed. Where rows have no "
+    "day, it is judged as well how near to each other the numbers of a batch are, and whether most "
+    "lie beyond all of training, of which the chance is known however few rows there are.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,

@@ -45,6 +45,7 @@ from lockstep.laws import (
     panels,
     peers,
     ranges,
+    reach,
     recalled,
     relations,
     renewed,
@@ -102,6 +103,7 @@ from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
 from lockstep.laws.ranges import Ranges
+from lockstep.laws.reach import WithinReach
 from lockstep.laws.recalled import Recalled
 from lockstep.laws.relations import Relation
 from lockstep.laws.renewed import Renewed
@@ -182,6 +184,7 @@ AnyLaw = (
     | UsualHours
     | WholeGrid
     | Within
+    | WithinReach
     | Written
     | ZeroTogether
 )
@@ -226,6 +229,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (stills.discover, "values"),
     (runs.discover, "values"),
     (ranges.discover, "order"),
+    (reach.discover, "values"),
     (relations.discover, "order"),
     (formulas.discover, "order"),
     (differences.discover, "order"),

@@ -53,7 +53,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
 
     Attributes:
         columns: The fields that it is about.
-        days: Training days on which it was tried, each left out in turn.
+        days: Training days on which it was tried, each left out in turn; or what else it was.
         broken: How many of these broke it.
     """
 
@@ -63,6 +63,9 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, tag_field="law"):
     pins: ClassVar[bool] = False
     """Whether it tells of each row by itself that its columns belong together: while it is kept,
     none of them is at fault."""
+
+    tried_on: ClassVar[str] = "training days"
+    """What `days` are."""
 
     lacks: ClassVar[str] = "the batch has no day as large as those of training"
     """What a batch lacks in which the law has nothing to compare."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
+from lockstep.columns.extremes import improbability
 from lockstep.columns.plain import bars
-from lockstep.parity.distances import SHARES, WORDS, Measure, distances, gone, unseen
+from lockstep.parity.distances import BOUNDED, WORDS, Measure, distances, gone, unseen
 from lockstep.parity.limits import Limit, Limits
 from lockstep.parity.profiles import ColumnProfile, Profile
 
@@ -100,7 +101,7 @@ def _drift(name: str, before: ColumnProfile, now: ColumnProfile, limits: Limits)
         limit = limits.at(name, measure, now.rows)
         if limit is None:
             continue
-        if measure in SHARES and not _can_pass(measure, before, limit):
+        if measure in BOUNDED and not _can_pass(measure, before, now, limit):
             too_few.append(measure)
         else:
             known[measure] = limit
@@ -109,8 +110,10 @@ def _drift(name: str, before: ColumnProfile, now: ColumnProfile, limits: Limits)
     return Drift(name, now, before, found, known, unjudged)
 
 
-def _can_pass(measure: Measure, before: ColumnProfile, limit: Limit) -> bool:
-    """Whether some batch could be so far away."""
+def _can_pass(measure: Measure, before: ColumnProfile, now: ColumnProfile, limit: Limit) -> bool:
+    """Whether a batch of so many rows could be so far away."""
+    if measure == "outside":
+        return limit.limit < improbability(before.values, now.different, now.different)
     most = max(before.missing, 1 - before.missing) if measure == "missing" else 1.0
     return limit.limit < most
 
@@ -193,6 +196,10 @@ def _tell(measure: Measure, before: ColumnProfile, now: ColumnProfile) -> str:
             f"{name} {now.shares.get(name, 0):.1%}, in training {before.shares.get(name, 0):.1%}"
             for name in names_moved
         )
+    if measure in ("outside", "scale"):
+        edges = (0, 100) if measure == "outside" else (25, 75)
+        told = ((f"{one.quantiles[at]:.5g}" for at in edges) for one in (now, before))
+        return "{} to {}, in training {} to {}".format(*chain.from_iterable(told))
     old, new = (f"{one.quantiles[len(one.quantiles) // 2]:.5g}" for one in (before, now))
     if old != new:
         return f"median {new}, in training {old}"

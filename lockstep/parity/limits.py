@@ -11,6 +11,11 @@ version. The largest of many values of a day is Gumbel distributed (Coles, "An
 Introduction to Statistical Modeling of Extreme Values", 2001, chapter 3), which has a heavier tail
 than the normal distribution; it is fitted by its moments, and the rate is divided by the number of
 limits (Bonferroni). What a training day did is never over its limit.
+
+Where there are no days, two more distances have limits: how far the numbers of a batch are apart,
+and whether most of them lie beyond all of training. How improbable that is has one distribution
+whatever a column's, so that a batch may be larger than all blocks. Of days more is known: see
+`lockstep.parity.shift` and `lockstep.laws`.
 """
 
 from __future__ import annotations
@@ -26,9 +31,9 @@ import pandas as pd
 
 from lockstep.columns.dates import layout_of, moments, moves_on
 from lockstep.columns.growth import grows
-from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.kinds import Array, Columns, Floats, Kind
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.parity.distances import NORMS, Measure, distances
+from lockstep.parity.distances import NORMS, OF_ROWS, Measure, distances, outside, scale
 from lockstep.parity.profiles import Profile
 
 RATE = 0.01
@@ -152,6 +157,11 @@ class Limits:
             for name, one in profile.columns.items()
             if one.holds == "categories" and not one.rest
         }
+        ends = {
+            name: _Ends.of(columns[name].astype(np.float64, copy=False), parts, len(days))
+            for name, one in profile.columns.items()
+            if name in kinds and one.quantiles and not has_days
+        }
         growing = tuple(
             name
             for name, one in profile.columns.items()
@@ -160,13 +170,15 @@ class Limits:
         measured: list[dict[tuple[str, Measure], list[float]]] = [{} for _ in sizes]
         random = np.random.default_rng(0)
         order = np.argsort(parts, kind="stable")
-        starts = np.searchsorted(parts[order], chosen)
-        ends = np.searchsorted(parts[order], chosen, side="right")
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        bounds = (np.searchsorted(parts[order], chosen, side=side) for side in ("left", "right"))
+        for day, start, end in zip(chosen.tolist(), *map(np.ndarray.tolist, bounds), strict=True):
             rows = order[start:end]
             for which, rows_wanted in enumerate(sizes):
                 taken = rows if which == 0 else random.permutation(rows)[:rows_wanted]
-                found = _left_out(profile, columns, kinds, taken, len(rows), seen_once)
+                now = Profile.of(take_rows({name: columns[name] for name in kinds}, taken), kinds)
+                found = _left_out(profile, now, len(rows), seen_once)
+                if not has_days:
+                    found |= _of_rows(profile, now, ends, day)
                 for key, distance in found.items():
                     measured[which].setdefault(key, []).append(distance)
         spreads: dict[str, dict[Measure, tuple[Spread, ...]]] = {}
@@ -191,6 +203,9 @@ class Limits:
         spreads = self.spreads.get(column, {}).get(measure)
         if not spreads or not rows:
             return None
+        if measure == "outside":  # its distance knows how many rows there are
+            by_chance = -math.log10(self.rate / self.count)
+            return Limit(0.0, max(by_chance, spreads[0].most))
         ladder = [  # one row of the batch is the least that a share varies by
             one.limit(self._reach, 1 / size) for one, size in zip(spreads, self.sizes, strict=True)
         ]
@@ -275,25 +290,69 @@ def parts_of(times: Array | None, rows: int, timezone: str) -> tuple[Array, bool
 
 
 def _left_out(
-    profile: Profile,
-    columns: Columns,
-    kinds: Mapping[str, Kind],
-    taken: Array,
-    left_out: int,
-    seen_once: Mapping[str, frozenset[str]],
+    profile: Profile, now: Profile, left_out: int, seen_once: Mapping[str, frozenset[str]]
 ) -> dict[tuple[str, Measure], float]:
     """The distances of some rows of a day from the rows of all other days."""
-    found = Profile.of(take_rows({name: columns[name] for name in kinds}, taken), kinds)
     others = profile.rows / max(profile.rows - left_out, 1)
     measured: dict[tuple[str, Measure], float] = {}
-    for name, now in found.columns.items():
-        before = profile.columns[name]
-        for measure, distance in distances(before, now).items():
+    for name, column in now.columns.items():
+        for measure, distance in distances(profile.columns[name], column).items():
             if measure == "new":
                 once = seen_once[name]
-                measured[name, measure] = sum(now.shares.get(one, 0.0) for one in once)
-            else:
+                measured[name, measure] = sum(column.shares.get(one, 0.0) for one in once)
+            elif measure not in OF_ROWS:
                 measured[name, measure] = distance * (others if measure in NORMS else 1)
+    return measured
+
+
+@dataclass(frozen=True, eq=False)
+class _Ends:
+    """The smallest and the largest number of a column in each block, NaN where there are none.
+
+    Attributes:
+        lowest: The smallest numbers.
+        highest: The largest.
+        known: How many numbers there are in all blocks.
+    """
+
+    lowest: Floats
+    highest: Floats
+    known: int
+
+    @classmethod
+    def of(cls, numbers: Floats, blocks: Array, count: int) -> _Ends:
+        """The ends of blocks.
+
+        Args:
+            numbers: A column, one a row.
+            blocks: int64, the block of each row, counted from 0; -1 where it is of none.
+            count: How many there are.
+        """
+        is_known = np.isfinite(numbers) & (blocks >= 0)
+        lowest, highest = np.full(count, np.nan), np.full(count, np.nan)
+        np.fmin.at(lowest, blocks[is_known], numbers[is_known])
+        np.fmax.at(highest, blocks[is_known], numbers[is_known])
+        return cls(lowest, highest, int(np.count_nonzero(is_known)))
+
+    def without(self, block: int) -> tuple[float, float]:
+        """The ends of all blocks but one."""
+        others = np.arange(len(self.lowest)) != block
+        return float(np.nanmin(self.lowest[others])), float(np.nanmax(self.highest[others]))
+
+
+def _of_rows(
+    profile: Profile, now: Profile, ends: Mapping[str, _Ends], block: int
+) -> dict[tuple[str, Measure], float]:
+    """The distances of a block from all others that take rows to stand for themselves."""
+    measured: dict[tuple[str, Measure], float] = {}
+    for name, one in ends.items():
+        column = now.columns[name]
+        if column.quantiles and one.known > column.values:
+            known = one.known - column.values
+            measured[name, "outside"] = outside(*one.without(block), known, column)
+            apart = scale(profile.columns[name], column)
+            if apart is not None:
+                measured[name, "scale"] = apart
     return measured
 
 

@@ -49,6 +49,16 @@ class ColumnProfile:
     rest: float
 
     @property
+    def values(self) -> int:
+        """Number of rows with a value."""
+        return round(self.rows * (1 - self.missing))
+
+    @property
+    def different(self) -> int:
+        """Number of different numbers among the quantiles: of a few rows, among all of them."""
+        return len(set(self.quantiles))
+
+    @property
     def uniform(self) -> str | float | None:
         """The value of all rows that have one: several, and most of all; None if they differ."""
         if self.commonest < 1 or self.missing >= MOST_MISSING or self.rows < 2:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
 from lockstep.parity.drift import drift, histograms
-from lockstep.parity.limits import Limits
+from lockstep.parity.limits import Limits, parts_of
 from lockstep.parity.profiles import Profile
 
 DAYS, ROWS = 60, 400
@@ -224,3 +224,46 @@ def test_histograms_of_what_cannot_be_compared_are_empty():
     texts = Profile.of({"minute": np.full(9, "x", dtype=object)}, {"minute": Kind.TEXT})
     minute = PROFILE.columns["minute"]
     assert histograms(minute, minute, texts.columns["minute"]) == ("", "", "")
+
+
+# Tables without days
+
+
+def bottles(rows, seed, factor=1.0):
+    random = np.random.default_rng(seed)
+    return {
+        "proline": factor * random.lognormal(6.5, 0.4, rows),
+        "balance": factor * random.normal(0, 10, rows),
+    }
+
+
+BOTTLES = {"proline": Kind.FLOAT, "balance": Kind.FLOAT}
+
+
+def far_bottles(rows, seed=1, factor=1.0, trained=178):
+    columns = bottles(trained, 0)
+    profile = Profile.of(columns, BOTTLES)
+    parts, has_days = parts_of(None, trained, "UTC")
+    limits = Limits.of(profile, columns, BOTTLES, parts, has_days=has_days)
+    found = drift(profile, limits, Profile.of(bottles(rows, seed, factor), BOTTLES))
+    return {one.column: one for one in found if one.is_far}
+
+
+@pytest.mark.parametrize("factor", [0.001, 1000])
+def test_numbers_of_a_small_table_are_far_in_a_smaller_unit_as_in_a_larger_one(factor):
+    assert set(far_bottles(60, factor=factor)) == {"proline", "balance"}
+
+
+def test_numbers_of_a_small_table_that_lie_beyond_training_are_told_with_both_ranges():
+    message = far_bottles(60, factor=-1)["proline"].message
+    assert message.startswith("values beyond all of training: -")
+    assert ", in training " in message
+
+
+def test_a_table_of_fewer_rows_than_blocks_of_several_take_is_judged_by_what_lies_beyond_it():
+    assert far_bottles(20, factor=0.001, trained=30)["proline"].farthest == "outside"
+
+
+def test_clean_batches_of_a_small_table_are_far_about_as_often_as_the_stated_rate_says():
+    alarms = sum(bool(far_bottles(rows, seed)) for rows in (5, 20, 60) for seed in range(1, 101))
+    assert alarms <= 300 * LIMITS.rate + 4  # two standard deviations above
