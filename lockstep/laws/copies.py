@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array
+from lockstep.laws.earlier import mixed
 from lockstep.laws.rows import Rows
 
 WINDOW = 14
@@ -54,9 +55,9 @@ def days_of(rows: Rows) -> Array | None:
 
 def repeats(digests: Array, days: Array | None = None) -> Array:
     """Rows whose digest an earlier row has, of the same day if days are told."""
-    if days is None:
-        return pd.Series(digests).duplicated().to_numpy()
-    return pd.DataFrame({"digest": digests, "day": days}).duplicated().to_numpy()
+    if days is not None:
+        digests = mixed((digests, days.astype(np.int64).view(np.uint64)), len(digests))
+    return pd.Series(digests).duplicated().to_numpy()
 
 
 def copies_of_days_before(digests: Array, days: Array | None) -> Array:
@@ -64,13 +65,14 @@ def copies_of_days_before(digests: Array, days: Array | None) -> Array:
     found = np.zeros(len(digests), dtype=bool)
     if days is None:
         return found
-    numbers = days.astype(np.int64)
+    again = np.flatnonzero(pd.Series(digests).duplicated(keep=False))
+    digests, numbers = digests[again], days[again].astype(np.int64)
     order = np.lexsort((numbers, digests))
     same = digests[order][1:] == digests[order][:-1]
     gap = np.diff(numbers[order])
     is_first = np.concatenate([[True], ~same | (gap > 0)])  # of the rows of a digest and a day
     follows = np.concatenate([[False], same & (gap > 0) & (gap <= WINDOW)])
-    found[order] = follows[is_first][np.cumsum(is_first) - 1]
+    found[again[order]] = follows[is_first][np.cumsum(is_first) - 1]
     return found
 
 

@@ -134,10 +134,9 @@ def first_of(groups: Array) -> Array:
     Args:
         groups: The group of each row, a small number; -1 for none.
     """
-    first = np.full(int(groups.max(initial=-1)) + 1, -1)
-    known = np.flatnonzero(groups >= 0)[::-1]
-    first[groups[known]] = known  # the last one written is that of the first row
-    return first
+    first = np.full(int(groups.max(initial=-1)) + 2, -1)  # the last one is of those of none
+    first[groups[::-1]] = np.arange(len(groups) - 1, -1, -1)  # the first row is written last
+    return first[:-1]
 
 
 def firsts(rows: Rows, terms: tuple[Term, ...]) -> Array:
