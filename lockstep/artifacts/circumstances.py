@@ -8,15 +8,13 @@ of whoever starts it.
 from __future__ import annotations
 
 import datetime as datetimes
-import locale
+import importlib
 import os
-import platform
 import subprocess
-import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -66,9 +64,12 @@ class Circumstances:
 
 _SEED, _SEEDS = 8, 7
 _HASHED = "with another hash seed (PYTHONHASHSEED)"
-USUAL = Circumstances("in a new process")
+USUAL = Circumstances("in a new process, few rows first")
 STRANGE = Circumstances(
-    "in a new process, at another time and place", clock=True, hash_seed=_SEED, place=True
+    "in a new process, few rows first, at another time and place",
+    clock=True,
+    hash_seed=_SEED,
+    place=True,
 )
 ONE_BY_ONE = (
     USUAL,
@@ -94,17 +95,40 @@ def _another_locale(here: Mapping[str, str]) -> str:
     return next(others, "POSIX" if now in ("C", "POSIX") else "C")
 
 
-_SYSTEM = (
-    (locale, ("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm", "getencoding")),
-    (os, ("uname", "getlogin", "getuid", "cpu_count")),
-    (platform, ("uname",)),
-    (threading, ("current_thread", "main_thread")),
-    (uuid, ("getnode",)),
-)
-"""Functions that tell of the machine, its language, the user and the process."""
+_SYSTEM: Mapping[str, tuple[str, ...]] = {
+    "grp": ("getgrall", "getgrgid", "getgrnam"),
+    "locale": (
+        *("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm"),
+        *("getencoding", "getpreferredencoding", "nl_langinfo"),
+    ),
+    "os": (
+        *("getpid", "getppid", "getpgrp", "getpgid", "getsid", "getpriority", "times"),
+        *("getlogin", "getuid", "geteuid", "getgid", "getegid", "getgroups"),
+        *("uname", "cpu_count", "process_cpu_count", "sched_getaffinity", "getloadavg"),
+        *("sysconf", "confstr", "get_terminal_size", "getcwd", "getcwdb", "urandom", "getrandom"),
+    ),
+    "platform": ("uname",),
+    "pwd": ("getpwall", "getpwnam", "getpwuid"),
+    "resource": ("getrusage", "getrlimit", "getpagesize"),
+    "secrets": (
+        *("choice", "randbelow", "randbits"),
+        *("token_bytes", "token_hex", "token_urlsafe"),
+    ),
+    "threading": (
+        *("current_thread", "main_thread", "get_ident", "get_native_id"),
+        *("active_count", "enumerate"),
+    ),
+    "uuid": ("getnode", "uuid1", "uuid4"),
+}
+"""Functions that tell of the machine, its language, the user and the process, or draw at chance.
+
+What the process has for as long as it runs, such as its number, may agree with that of another by
+chance, and what does so for all rows is no difference between them.
+"""
 _TICKS = (
     *("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"),
-    *("process_time", "process_time_ns"),
+    *("process_time", "process_time_ns", "thread_time", "thread_time_ns"),
+    *("clock_gettime", "clock_gettime_ns"),
 )
 """Functions of `time` that tell it."""
 
@@ -115,14 +139,27 @@ def note_questions() -> None:
     It tells of none of these by an audit event. See `lockstep.artifacts.outside.watching`; to be
     called after `shift_clock`.
     """
-    for module, names in _SYSTEM:
-        for name in names:
-            if (function := getattr(module, name, None)) is not None:  # not on every system
-                setattr(module, name, noting("system", function, f"for `{name}`"))
-    for name in ("stat", "lstat", "access"):
-        setattr(os, name, noting("file", getattr(os, name), lambda path, *_, **__: path))
+    for module, names in ((_imported(name), names) for name, names in _SYSTEM.items()):
+        for name in names if module is not None else ():
+            _replace(module, name, lambda one, name=name: noting("system", one, f"for `{name}`"))
+    for name in ("stat", "lstat", "access", "readlink", "statvfs"):
+        _replace(os, name, lambda one: noting("file", one, lambda path, *_, **__: path))
     for name in _TICKS:
-        setattr(time, name, _noting(name, getattr(time, name)))
+        _replace(time, name, lambda one, name=name: _noting(name, one))
+
+
+def _imported(name: str) -> ModuleType | None:
+    """A module of the standard library; None where this system has none."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _replace(module: ModuleType, name: str, of: Callable[[Any], Any]) -> None:
+    """Put something made of a module's function into its place, where this system has it."""
+    if (function := getattr(module, name, None)) is not None:
+        setattr(module, name, of(function))
 
 
 def shift_clock(seconds: float, *, numpy_too: bool) -> None:

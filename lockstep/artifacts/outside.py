@@ -60,6 +60,11 @@ _BETWEEN = (
     "locale",
     "tempfile",
     "platform",
+    "multiprocessing.context",
+    "multiprocessing.process",
+    "psutil",
+    "psutil._common",
+    "psutil._pslinux",
     __name__,
     __name__.replace("outside", "circumstances"),
 )
@@ -67,6 +72,8 @@ _BETWEEN = (
 _RESOLVING = ("resolve", "realpath")
 """Functions that look at files to tell where a path leads, which is no part of what is read."""
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
+_TELLING = ("/proc/", "/sys/", "/dev/random", "/dev/urandom")
+"""Those of the system that tell of the machine and the process, or draw at chance."""
 _IN_MEMORY = "/dev/shm/"
 """Files as any others, which are kept in memory."""
 _MOST = 50
@@ -181,7 +188,11 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     name = name_of(args)
     if what in ("file", "folder"):
         name = _path(name)
-        if name is None or _belongs_to_environment(name):
+        if name is None:
+            return
+        if name.startswith(_TELLING):  # libraries look at the processor to see what it can do
+            _note_asked("system", f"for {name}")
+        if _belongs_to_environment(name):
             return
     _note(what, name, _user_frame(sys._getframe(1)))
 

@@ -31,6 +31,7 @@ from lockstep.artifacts.outside import Reading, watching
 from lockstep.artifacts.sets import may_depend_on_order
 from lockstep.artifacts.snapshot import data_folder
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
 from lockstep.columns.tables import take_rows, to_frame
 from lockstep.parity.comparison import Comparison, compare
@@ -50,10 +51,12 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
 
     Whatever this process knows by chance (modules that are loaded, seeds, caches) is not there. Its
     clock is ahead, it hashes strings by another seed, time zone, locale and working directory are
-    others, and the records come in another order: see `lockstep.artifacts.circumstances`. They are
-    decoded anew, from a DataFrame, and all columns and matrices are compared with the stored ones.
-    Where these differ, it is tried which of the circumstances they depend on. Code that asks for
-    the time, the machine or a file is named where they agree, too: some day the answer matters. Of
+    others: see `lockstep.artifacts.circumstances`. The records come in another order, the first one
+    alone and then ever more at once, so that a function that remembers what it saw has seen little.
+    They are decoded anew, from a DataFrame, and all columns and matrices are compared with the
+    stored ones. Where these differ, it is tried which of the circumstances they depend on. Code
+    that asks for the time, the machine, the process or a file is named where they agree, too: some
+    day the answer matters. Of
     code that may depend on the order of a set, more seeds are tried, since that is often the same.
 
     Args:
@@ -72,12 +75,13 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
         _replayed(loaded, USUAL, limit)  # which tells what it raises there, if it does
         return Comparison(setting=STRANGE.words, failure=str(error))
     by_order = may_depend_on_order(loaded.snapshot.modules.values())
+    asked = [one for one in readings if found.ok or one.what == "system"]
+    if asked:  # what it is told there may be the same in some process, and another in the next
+        return _asking(found, asked, loaded)
     if not found.ok:
         # A new process hashes by another seed anyway, where that of this one was drawn.
         tried = sorted(ONE_BY_ONE, key=lambda one: by_order and not one.hash_seed)
         return next(_failing(loaded, limit, tried), found)
-    if readings:
-        return _asking(found, readings, loaded)
     if by_order:
         return next(_failing(loaded, limit, SEEDS, at_once=os.cpu_count() or 1), found)
     return found
@@ -147,6 +151,14 @@ def _asking(found: Comparison, readings: list[Reading], loaded: LoadedVersion) -
     return replace(found, failure=f"{first.by} {said}. {first.remedy}")
 
 
+def _growing(rows: int) -> Iterator[slice]:
+    """One row, the next two, the next four, and so on, until there are no more."""
+    start = 0
+    while start < rows:
+        yield slice(start, 2 * start + 1)
+        start = 2 * start + 1
+
+
 def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
     """Compute a version's golden records and write them; the new process runs this.
 
@@ -166,8 +178,9 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
     with watching() as readings:
         pipeline = artifact.pipeline()
         has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
-        trace = pipeline.trace(to_frame(turned), labels=has_outcome, matrices=True)
-    GoldenRecords.of(turned, trace).to_directory(computed)
+        parts = (to_frame(take_rows(turned, rows)) for rows in _growing(len(golden)))
+        traces = [pipeline.trace(one, labels=has_outcome, matrices=True) for one in parts]
+    GoldenRecords.of(turned, Trace.joined(traces)).to_directory(computed)
     carried = data_folder(pipeline)
     outside = [one.to_json() for one in readings if carried is None or not one.is_in(carried)]
     Path(computed, _READINGS).write_text(json.dumps(outside))

@@ -203,11 +203,12 @@ ROUND_TRIP = Check(
     "The stored version, loaded in a new process, gives the golden records the very values that "
     "it gave when it was fitted. In that process the clock is 400 days ahead, strings are hashed "
     "by another seed (where code may depend on the order of a set, by seven of them in turn), "
-    "time zone, locale and working directory are others, and the records come in "
-    "another order. Where a value differs, each of these is tried by itself, and the message says "
-    "with which one it differs. Where none differs, code of the version that asked there for the "
-    "time, the machine, its language, the thread or whether a file is there is an error all the "
-    "same: some day the answer matters.",
+    "time zone, locale and working directory are others, and the records come in another order, "
+    "one, two, four and ever more at once, so that a function that remembers what it saw has seen "
+    "little. Where a value differs, each of these is tried by itself, and the message says with "
+    "which one it differs. Where none differs, code of the version that asked there for the time, "
+    "the machine, its language, the user, the process, the thread, a number drawn by the system "
+    "or whether a file is there is an error all the same: some day the answer matters.",
     "The first divergent column is named, and on what it depends: the time, the order of a set, "
     "the time zone, a random number; or the line that asked. Have the function depend on its "
     "inputs alone.",

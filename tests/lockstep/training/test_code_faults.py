@@ -352,8 +352,6 @@ AFTER_THE_FIT = {
     "order_of_set": "float(sum(9**place * ord(one) for place, one in enumerate({*'ABCDEFGH'})))",
     "time_zone": "float(time.timezone)",
     "local_clock": "float(datetime.fromtimestamp(1_700_000_000).hour)",
-    "process": "float(os.getpid())",
-    "working_directory": "float(len(os.getcwd()))",
 }
 CLOCKS = """import os
 import time
@@ -412,10 +410,33 @@ ASKING = {
     "a_flag": "os.path.exists('/srv/flag')",
     "another_flag": "Path('/srv/flag').is_file()",
 }
+ASKING_PROCESS = {
+    "process": "os.getpid() < 0",
+    "parent": "os.getppid() < 0",
+    "business": "os.getloadavg()[0] > 1e6",
+    "memory": "os.sysconf('SC_PHYS_PAGES') < 0",
+    "status": "Path('/proc/self/stat').read_text() == ''",
+    "cores_by_name": "multiprocessing.cpu_count() > 4096",
+}
+ASKING_CHANCE = {
+    "thread_by_number": "threading.get_ident() < 0",
+    "threads": "threading.active_count() > 4096",
+    "node": "platform.node() == 'elsewhere'",
+    "user": "pwd.getpwuid(0).pw_name == ''",
+    "working_directory": "os.getcwd() == '/srv'",
+    "drawn_name": "uuid.uuid4().int == 0",
+    "drawn_by_time": "uuid.uuid1().int == 0",
+    "secret": "secrets.token_hex() == ''",
+}
 ASKED = """import locale
+import multiprocessing
 import os
+import platform
+import pwd
+import secrets
 import threading
 import time
+import uuid
 from datetime import date, datetime
 from pathlib import Path
 
@@ -433,7 +454,9 @@ ASKING_LANGUAGE = {
 
 
 @pytest.mark.parametrize(
-    "asking", [ASKING, ASKING_LANGUAGE], ids=["time_machine_or_files", "language"]
+    "asking",
+    [ASKING, ASKING_PROCESS, ASKING_CHANCE, ASKING_LANGUAGE],
+    ids=["time_machine_or_files", "process", "thread_user_or_chance", "language"],
 )
 def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_matter_yet(
     checkout: Checkout, tmp_path: Path, asking: dict[str, str]
@@ -449,6 +472,36 @@ def test_what_asks_for_what_no_record_tells_is_named_though_the_answer_does_not_
     assert found.first is not None
     assert found.first.column in asking
     assert [name for name in asking if name not in found.summary] == []
+
+
+def test_what_libraries_ask_for_on_their_own_behalf_is_none_of_the_versions(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    top = """import concurrent.futures
+import pandas as pd
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+
+FREE = np.random.default_rng()
+DRAWN = check_random_state(3).normal(size=4)
+"""
+    body = """with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    ranked = pool.submit(lambda: pd.Series(weight).sample(frac=1, random_state=1)).result()
+scaled = StandardScaler().fit([[0.0], [1.0]]).transform(ranked.sort_index().to_frame().values)
+return scaled[:, 0] + DRAWN[0]"""
+    version = version_of(checkout.pipeline(body, top), tmp_path / "version")
+    found = replay_in_new_process(version)
+    assert found.ok, found.summary
+
+
+def test_what_a_function_remembers_of_all_rows_is_found_where_it_has_seen_few(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    top = "SEEN = [0.0]"
+    body = "SEEN.append(max(SEEN[-1], weight.max(initial=0.0)))\nreturn weight / (1 + SEEN[-1])"
+    result = after_the_fit(checkout.pipeline(body, top), tmp_path / "version")
+    assert_load_is_named(result)
+    assert "few rows first" in result.summary
 
 
 def test_a_clock_that_is_read_at_import_is_named(checkout: Checkout, tmp_path: Path) -> None:
