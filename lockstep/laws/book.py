@@ -40,6 +40,7 @@ from lockstep.laws import (
     moments,
     multiples,
     names,
+    newcomers,
     numbering,
     order,
     panels,
@@ -98,6 +99,7 @@ from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
 from lockstep.laws.multiples import Multiple
 from lockstep.laws.names import PairsOfNames
+from lockstep.laws.newcomers import Newcomers, explained
 from lockstep.laws.numbering import CountsOn
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
@@ -256,6 +258,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         margins: What the margins of statistics are calibrated to; None where there are none, or
             of a version that an older Lockstep fitted.
         lapses: What is told of dates: each is a column for laws; none of an older version.
+        newcomers: How often new things come, by the column that names them; none of an older one.
     """
 
     timezone: str
@@ -264,6 +267,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: dict[str, str]
     margins: Margins | None = None
     lapses: tuple[Lapse, ...] = ()
+    newcomers: dict[str, Newcomers] = {}
 
     @property
     def strict(self) -> int:
@@ -302,9 +306,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
         """What breaks each law in a batch; found once, though it is told and remembered."""
         _, found = rows.once(
             ("broken", id(self)),  # no other book has it, while this one is kept with what it found
-            lambda: (self, [one for law in self.laws if (one := law.find(rows)) is not None]),
+            lambda: (self, explained(self._all_broken(rows), self.newcomers, rows)),
         )
         return found
+
+    def _all_broken(self, rows: Rows) -> list[Broken]:
+        return [one for law in self.laws if (one := law.find(rows)) is not None]
 
     def standings(self, rows: Rows) -> list[Standing]:
         """Where the statistics of a batch stand, the nearest to its limit first.
@@ -417,6 +424,7 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
         unjudged={},
         margins=margins,
         lapses=told_of_dates,
+        newcomers=newcomers.discover(read["values"]),
     )
     told = {name for law in laws for name in found.fields(law.columns)}
     unjudged = {name: _lacking(training) for name in schema.names if name not in told}

@@ -69,6 +69,8 @@ _CLASSES = str.maketrans(
 _PADDED = re.compile(r"(?<![0-9])0[0-9]")
 _COUNT = re.compile("9+")
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
+NEW_FORM = "new form"
+"""The statistic of texts that look like none of training."""
 _TRAITS = {
     "padded": "begin or end with white space",
     "lower": "have lower-case letters",
@@ -122,7 +124,7 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
         if self.patterns:
             known = frozenset(self.patterns)
             new = _share(rows, self.columns[0], _are_not(_patterns(rows, self), known))
-            traits["new form"] = new
+            traits[NEW_FORM] = new
         if self.texts:
             values = glance(rows).rows.values(self.columns[0]).found.tolist()
             new = _share(rows, self.columns[0], _are_not(values, frozenset(self.texts)))
@@ -134,7 +136,7 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
         if name in _TRAITS:
             what = _TRAITS[name]
         else:
-            what = "have a form" if name == "new form" else "are texts"
+            what = "have a form" if name == NEW_FORM else "are texts"
             what += " that training never had"
         at = self.rows_of(rows, name)[:1]
         example = "".join(f", such as {show(rows.columns[self.columns[0]][at[0]])}" for _ in at)
@@ -147,7 +149,7 @@ class Form(Banded, frozen=True, kw_only=True, tag="form"):
         """See `Banded.rows_of`."""
         seen = glance(rows)
         values = seen.rows.values(self.columns[0])
-        if name == "new form":
+        if name == NEW_FORM:
             is_it = _are_not(_patterns(rows, self), frozenset(self.patterns))
         elif name == "new text":
             is_it = _are_not(values.found.tolist(), frozenset(self.texts))
@@ -229,7 +231,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
     )
     measured = [_traits(day, column) for day in days]
     _without_day(
-        measured, "new form", law.patterns, days, column, [_patterns(day, law) for day in days]
+        measured, NEW_FORM, law.patterns, days, column, [_patterns(day, law) for day in days]
     )
     _without_day(
         measured,
@@ -239,7 +241,7 @@ def _form(column: str, training: TrainingRows, days: list[Rows]) -> Form | None:
         column,
         [day.values(column).found.tolist() for day in days],
     )
-    known = {"new form": "patterns", "new text": "texts"}
+    known = {NEW_FORM: "patterns", "new text": "texts"}
     for name, kept in known.items():
         new = [told[name].value for told in measured if name in told] or [0.0]
         if np.median(new) > MOST_NEW or (is_of_a_day and any(new)):

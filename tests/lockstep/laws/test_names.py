@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.names import Marks, PairsOfNames, discover
+from lockstep.laws.marks import Marks
+from lockstep.laws.names import PairsOfNames, discover
 from lockstep.laws.rows import Rows, TrainingRows
 
 SCHEMA = Schema(
