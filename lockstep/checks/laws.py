@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _MOST_TOLD = 3
 """Broken laws that a summary tells of."""
+_ACCEPTED = "accepted"
+"""What is told of a broken law of which a person accepted that it is."""
 _EXAMPLES = 5
 """Keys that are named of a broken law."""
 _NEAREST = 20
@@ -35,6 +37,8 @@ def check_laws(
     accepted: Sequence[str] = (),
     ask: Callable[[str, Array], Impact] | None = None,
     aside: Aside | None = None,
+    *,
+    still: Collection[str] = (),
 ) -> CheckResult:
     """Whether a batch keeps the laws of a version; where a person accepted that, it only warns.
 
@@ -46,15 +50,21 @@ def check_laws(
         ask: Tells what the values of a column in some rows do to the outputs; asked of the first
             suspects of the laws that are told of.
         aside: Tells what is missing of columns since its rows were quarantined.
+        still: What laws say whose breach a person accepted of the very same rows; see
+            `accepted_laws`.
     """
     if not book.laws:
         why = next(iter(book.unjudged.values()))  # the same of every field
         return CheckResult.not_judged(f"No law is kept: {why}.", book.unjudged)
     if not len(rows):
         return CheckResult.not_judged("There are no rows.")
+    broken_ones = book.find(rows)
+    excused = [
+        one.strict and (one.columns[0] in accepted or _law(one.law) in still) for one in broken_ones
+    ]
     found = [
-        replace(broken, strict=broken.strict and broken.columns[0] not in accepted)
-        for broken in book.find(rows)
+        replace(one, strict=one.strict and not is_excused)
+        for one, is_excused in zip(broken_ones, excused, strict=True)
     ]
     errors = [broken for broken in found if broken.strict]
     impacts = _impacts(found, ask)
@@ -66,6 +76,7 @@ def check_laws(
     idle = [law for law, count in zip(book.laws, looked_at, strict=True) if not count]
     if not found and len(idle) == len(book.laws):
         return CheckResult.not_judged(_coverage(idle, 0, 0, 0).strip(), book.unjudged)
+    told = f"Accepted by a person: {told}" if any(excused) and not errors else told
     said = f"{told}{f'. And {more} more' if more > 0 else ''}." if found else _kept(book, idle)
     sampled = [one for one in looked_at if 0 < one < len(rows)]
     columns = list(dict.fromkeys(column for broken in found for column in broken.columns))
@@ -95,9 +106,14 @@ def check_laws(
             "rows looked at least": min((one for one in looked_at if one), default=0),
             **impact_figures(effect for one in impacts[:1] if one for effect in one.effects),
         },
-        table=_table(found, impacts, standings, rows),
+        table=_table(found, excused, impacts, standings, rows),
         unjudged=book.unjudged,
     )
+
+
+def accepted_laws(found: CheckResult) -> list[str]:
+    """What the broken laws say of which a person accepted that they are, as a result tells it."""
+    return [row["law"] for row in found.table if row.get("is") == _ACCEPTED]
 
 
 def _kept(book: Book, idle: Sequence[Law]) -> str:
@@ -134,6 +150,7 @@ def _impacts(
 
 def _table(
     found: Sequence[Broken],
+    excused: Sequence[bool],
     impacts: Sequence[Impact | None],
     standings: Sequence[Standing],
     rows: Rows,
@@ -150,8 +167,8 @@ def _table(
         for place, (suspect, impact) in enumerate(zip(suspects, impacts, strict=True))
     ]
     broken_ones = [
-        {**_told(broken, said, rows), **_stands(known.get(which))}
-        for broken, said, which in zip(found, decisions, told, strict=True)
+        {**_told(broken, is_excused, said, rows), **_stands(known.get(which))}
+        for broken, is_excused, said, which in zip(found, excused, decisions, told, strict=True)
     ]
     others = (one for one in standings[:_NEAREST] if (id(one.law), one.name) not in told)
     return _filled(broken_ones + [{**_kept_by(one), **_stands(one)} for one in others])
@@ -163,11 +180,11 @@ def _filled(table: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one for name, one in row.items() if name not in empty} for row in table]
 
 
-def _told(broken: Broken, decisions: str, rows: Rows) -> dict[str, Any]:
+def _told(broken: Broken, is_excused: bool, decisions: str, rows: Rows) -> dict[str, Any]:
     keys = ", ".join(_keys(broken, rows))
     return {
         "columns": ", ".join(broken.columns),
-        "is": "an error" if broken.strict else "unusual",
+        "is": "an error" if broken.strict else _ACCEPTED if is_excused else "unusual",
         "found": f"{broken.message}. {decisions}" if decisions else broken.message,
         "law": _law(broken.law),
         "rows": f"{len(broken.rows):,}{f': {keys}' if keys else ''}" if len(broken.rows) else "",

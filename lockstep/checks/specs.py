@@ -93,7 +93,7 @@ SUDDEN_SHIFT = Check(
     "shift, and the summary what those that shifted do to the outputs.",
     "Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
     "then: AGAIN. If the change is real and meant to stay, accept it: "
-    "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
+    "`lockstep score PIPELINE --day DAY --accept COLUMN`; of the same rows it stays accepted.",
     blocking=True,
     need=needs.FIELDS,
 )
@@ -118,7 +118,7 @@ LAWS = Check(
     "training knew. The first column is the first suspect: most of the laws about it are broken. "
     "Have the rows corrected, then: AGAIN. If the change is real and meant to stay, train on newer "
     "rows and promote that version, or accept it: "
-    "`lockstep score PIPELINE --day DAY --accept COLUMN`.",
+    "`lockstep score PIPELINE --day DAY --accept COLUMN`; of the same rows it stays accepted.",
     blocking=True,
 )
 RESTATED = Check(
@@ -126,7 +126,9 @@ RESTATED = Check(
     "Where a day or file is scored that is published already, its rows came again with the raw "
     "values that they had. Rows with others are listed by column, rows that come no more by their "
     "key. That is upstream's right, and what came last is published: so it only warns, since "
-    "whoever read the rows before has others.",
+    "whoever read the rows before has others. Of a file, no row has a key that one of the last 28 "
+    "files before it published: each is published by itself, so that whoever reads all of them "
+    "finds such a row more than once, and the one with the latest `scored_at` came last.",
     "Ask upstream why the named column was corrected, and tell whoever uses what was published. "
     "If it was a mistake, have the rows delivered as they were, then: AGAIN",
 )

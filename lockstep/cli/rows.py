@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +16,7 @@ from lockstep.cli.ending import finish
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
+    from lockstep.scoring.records import Records
 
 
 def score(
@@ -25,7 +28,11 @@ def score(
         Path | None, typer.Option(help="A CSV, Parquet or JSON lines file, scored by its content.")
     ] = None,
     accept: Annotated[
-        list[str] | None, typer.Option(help="A column whose sudden shift is real; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="A column whose sudden shift, or broken laws, are real; repeatable. Of the very "
+            "same rows that stays accepted."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,6 +40,8 @@ def score(
     from lockstep.cli.days import days
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import score_job_name
+    from lockstep.scoring.store import Store
+    from lockstep.scoring.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
@@ -45,7 +54,17 @@ def score(
     ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
     job = score_job_name(declared.name, stream)
     named = str(file) if file is not None and file.exists() else None
-    reports = _run_each(job, partitions, "scoring", ops, steps=3, as_json=as_json, file=named)
+    records = stream_records(declared, Store(context.home().data / declared.name), stream)
+    reports = _run_each(
+        job,
+        partitions,
+        "scoring",
+        ops,
+        steps=3,
+        as_json=as_json,
+        file=named,
+        stays=partial(_stays, records),
+    )
     finish(reports, {}, as_json)
 
 
@@ -88,6 +107,7 @@ def _run_each(
     steps: int,
     as_json: bool,
     file: str | None = None,
+    stays: Callable[[str], str] = lambda _: "",
 ) -> list[RunReport]:
     """Run a job for partitions, one after another, and show what came of each and of all."""
     from lockstep.cli.console import show_checks, show_many_checks
@@ -99,12 +119,29 @@ def _run_each(
             bar.begin(f"{doing} {partition}")
             reports.append(context.run(job, partition, ops, bar.step, file))
             if not as_json:
-                bar.say(_line(reports[-1]))
+                said = _line(reports[-1])
+                is_published = reports[-1].wrote("/published")
+                bar.say(said if is_published else f"{said}{stays(partition)}")
     if not as_json and len(reports) == 1:
         show_checks(reports[0].checks, dagster=context.dagster())
     elif not as_json:
         show_many_checks(reports, context.dagster())
     return reports
+
+
+def _stays(records: Records, partition: str) -> str:
+    """What consumers go on reading of a partition whose last attempt was not published, if any."""
+    from lockstep.cli.console import near
+    from lockstep.scoring.attempts import DamagedError
+
+    try:
+        commit = records.commit_of(partition)
+    except DamagedError:
+        return ""  # the run has told
+    if commit is None:
+        return ""
+    what = f"attempt {commit.attempt} of {commit.committed_at[:16].replace('T', ' ')} UTC"
+    return f"; {what} stays published: {near(str(records.export_path(partition)))}"
 
 
 def _line(report: RunReport) -> str:

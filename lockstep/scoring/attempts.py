@@ -256,6 +256,11 @@ class Attempt:
             name: sha for step in self.record.steps.values() for name, sha in step.files.items()
         }
 
+    @property
+    def written(self) -> Mapping[str, str]:
+        """SHA-256 of every file of the step that is under way, by name."""
+        return self._written
+
     def path(self, name: str) -> Path:
         """Where a file of the attempt is."""
         return self.folder / name

@@ -20,7 +20,7 @@ from lockstep.artifacts.atomic import replace_text
 from lockstep.checks.messages import Message, Place
 from lockstep.scoring.attempts import Attempt, DamagedError
 from lockstep.scoring.inbox import digest_of_name, files_in
-from lockstep.scoring.records import Records
+from lockstep.scoring.records import Commit, Records
 from lockstep.scoring.status import STEPS
 
 State = Literal["waiting", "published", "blocked", "rejected", "repeated", "failed"]
@@ -86,7 +86,7 @@ class Inbox:
         for step in STEPS:
             done = attempt.record.steps.get(step)
             if done is not None and done.blocked_by:
-                return self._blocked(file, step, attempt)
+                return self._blocked(file, step, attempt, commit)
         what = "it is being scored."
         if commit is not None:  # whether the later one goes on or was killed
             what = (
@@ -210,13 +210,16 @@ class Inbox:
         todo = f"Nothing. What the checks found: `{self._checks(file)}`"
         return Fate("published", file, self._message(file, what, where, todo))
 
-    def _blocked(self, file: Path, step: str, attempt: Attempt) -> Fate:
+    def _blocked(self, file: Path, step: str, attempt: Attempt, commit: Commit | None) -> Fate:
         done = attempt.record.steps[step]
         check = next(iter(done.blocked_by))
         place = Place(f"{self.pipeline}/inbox/{step}", file.name)
         found = Message.of(check, done.results[check], place)
         more = f" (and {len(done.blocked_by) - 1} more)" if len(done.blocked_by) > 1 else ""
         what = f"{check}{more} failed: {found.what}"
+        if commit is not None:
+            stays = self._near(self.records.export_path(file.name))
+            what += f" What attempt {commit.attempt} published stays: {stays}."
         message = self._message(file, what, found.where, found.todo)
         state: State = "rejected" if file.parent.name == "rejected" else "blocked"
         return Fate(state, file, message, place.page(check))

@@ -46,6 +46,7 @@ from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
+from lockstep.scoring.accepting import Accepted, accepted_facts
 from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.drifting import Followed, follow
@@ -209,9 +210,13 @@ def ingest_batch(
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )
+        path = attempt.write_columns("batch", ingested.columns)
+        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
+        attempt.write("batch_quarantine", aside)
         before = work.records.for_a_step()
+        accepted = Accepted.of(accept, before, work.partition, attempt.written)
         among_others = cache(partial(_among_others, before, work.partition, raw))
-        laws = carry_out(_check_laws, live, among_others, accept, otherwise, aside_of)
+        laws = carry_out(_check_laws, live, among_others, accepted, otherwise, aside_of)
         # Of the rows that go on, as for laws: what is set aside is told of by what set it aside.
         profile = Profile.of(ingested.columns, profiled(schema), raw.counted)
         drift = _input_drift(before, work.partition, live, profile, otherwise, aside_of)
@@ -222,7 +227,9 @@ def ingest_batch(
                 check_input_suite, ingested, rows.columns, suite, by_tests=True
             ),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(_check_shift, work, before, live, profile, accept, otherwise),
+            "sudden_shift": carry_out(
+                _check_shift, work, before, live, profile, accepted, otherwise
+            ),
             "laws": laws,
             "restated": carry_out(
                 check_restated,
@@ -235,9 +242,6 @@ def ingest_batch(
             ),
         }
         results = worth_telling(work.declared, "batch", found)
-        path = attempt.write_columns("batch", ingested.columns)
-        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
-        attempt.write("batch_quarantine", aside)
         keep_profile(attempt, profile)
         blocked_by = blocking(BATCH_CHECKS, results)
         if not blocked_by:  # those that follow are compared with published ones alone
@@ -251,7 +255,7 @@ def ingest_batch(
                 version=live.version,
                 manifest=live.digest,
                 facts={
-                    "accepted": _accepted(found["sudden_shift"]),
+                    **accepted_facts(found["sudden_shift"], laws),
                     SINCE: work.live_since,
                     **drift.facts,
                 },
@@ -371,11 +375,6 @@ def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
     """Names of the columns that consumers read, besides the version and the time."""
     time = pipeline.record_schema.event_time
     return (pipeline.key, *([time] if time is not None else []), *pipeline.graph.outputs)
-
-
-def _accepted(shift: CheckResult) -> list[str]:
-    """Columns whose shift somebody accepted; those that did not shift go on being compared."""
-    return sorted({row["column"] for row in shift.table if row.get("accepted")})
 
 
 def _demand_fields(accepted: Sequence[str], schema: Schema) -> None:
@@ -535,7 +534,7 @@ def _check_shift(
     records: Records,
     live: LoadedVersion,
     profile: Profile,
-    accept: Sequence[str],
+    accepted: Accepted,
     otherwise: Callable[[], Counterfactuals],
 ) -> CheckResult:
     history = partial(read_days, work.declared, work.store)
@@ -544,7 +543,7 @@ def _check_shift(
     return check_shift(
         window,
         profile,
-        accept,
+        accepted.of_shifts,
         jumps,
         lambda columns: otherwise().mixed(columns),
         training=live.profile,
@@ -561,7 +560,7 @@ def _among_others(records: Records, partition: str, raw: LawRows) -> LawRows:
 def _check_laws(
     live: LoadedVersion,
     rows: Callable[[], LawRows],
-    accept: Sequence[str],
+    accepted: Accepted,
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
 ) -> CheckResult:
@@ -569,9 +568,10 @@ def _check_laws(
     return check_laws(
         live.laws,
         rows(),
-        accept,
+        accepted.columns,
         lambda column, rows: otherwise().typical([column], rows),
         aside,
+        still=accepted.laws,
     )
 
 

@@ -91,6 +91,11 @@ class Records:
         """Name of the stream."""
         return self.root.name
 
+    @property
+    def holds_days(self) -> bool:
+        """Whether its partitions are days, rather than files."""
+        return self.stream in _OF_DAYS
+
     def partitions(self) -> list[str]:
         """Partitions of which an attempt is committed, in the order of their names."""
         return sorted(map(partition_of, _names(self.root / "records", ".json")))
@@ -102,7 +107,7 @@ class Records:
             DamagedError: It is not known which attempt at one of them counts.
         """
         known = [one for one in self.partitions() if one != partition]
-        if self.stream in _OF_DAYS:
+        if self.holds_days:
             before = [one for one in known if one < partition]
             self._demand_commits(one for one in self._lost() if one < partition)
             return before
@@ -117,7 +122,7 @@ class Records:
 
     def after(self, partition: str) -> list[str]:
         """The days that count and come after one; of files none does, but those that come later."""
-        if self.stream not in _OF_DAYS:
+        if not self.holds_days:
             return []
         return [one for one in self.partitions() if one > partition]
 

@@ -25,6 +25,7 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.parity.exactness import difference
 from lockstep.scoring.attempts import Attempt, DamagedError
+from lockstep.scoring.elsewhere import published_elsewhere
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ def check_restated(
         before = _published(records, partition, "batch")
     except DamagedError as error:
         return CheckResult.not_judged(f"What is published cannot be compared with: {error}")
+    elsewhere = published_elsewhere(records, partition, raw, schema)
     if before is None:
-        return _first(partition)
+        return elsewhere or _first(partition)
     again = Again.of(before, raw, key)
     delivered = np.array([str(one) in aside for one in again.gone], dtype=bool)
     again = replace(again, gone=again.gone[~delivered])
@@ -118,6 +120,8 @@ def check_restated(
             f"All rows that are published of {partition} came, and are set aside."
         )
     changed = {name: rows for name, rows in again.changed(schema.names).items() if len(rows)}
+    if elsewhere is not None and not changed and not len(again.gone):
+        return elsewhere  # it came again as it was, beside others
     columns = sorted(changed, key=lambda name: -len(changed[name]))
     rows = np.unique(np.concatenate([*changed.values(), np.empty(0, dtype=np.int64)]))
     named = (*([key] if len(again.gone) else []), *columns)

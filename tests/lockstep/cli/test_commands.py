@@ -459,6 +459,15 @@ def test_a_blocked_day_is_status_1_and_says_why(lockstep: Lockstep, live) -> Non
     assert lockstep("checks", "orders").status == 1
 
 
+def test_a_blocked_day_that_was_published_before_tells_what_stays_published(
+    lockstep: Lockstep, scored
+) -> None:
+    scored.deliver(DAY, orders_of(DAY).head(0))
+    said = lockstep("score", "orders", "--day", DAY).out.splitlines()[0]
+    assert ", NOT published; attempt 1 of " in said
+    assert said.endswith(f" stays published: {scored.records().export_path(DAY)}")
+
+
 def test_a_blocked_day_does_not_keep_later_days_from_being_scored(lockstep: Lockstep, live) -> None:
     live.deliver(DAY, orders_of(DAY).head(0))
     answer = lockstep("score", "orders", "--from", DAY, "--to", "2020-03-02")

@@ -67,6 +67,30 @@ def test_what_a_person_accepts_is_published_with_a_warning(live, version) -> Non
     assert found.results["laws"].result == "warned"
 
 
+def test_what_was_accepted_stays_accepted_of_the_same_rows_alone(live, version) -> None:
+    frame = rows_of(FIRST)
+    frame.loc[7, "order_id"] = "2020-02-27-0007"
+    first = scored_day(live, version, FIRST, frame, accept=["order_id", "sent_at"])
+    for _ in range(2):  # however often
+        again = scored_day(live, version, FIRST, frame)
+        assert again.published is not None
+        assert again.results["laws"].summary == first.results["laws"].summary
+        assert again.results["laws"].summary.startswith("Accepted by a person: ")
+    frame.loc[8, "price"] += 1.0
+    other = scored_day(live, version, FIRST, frame)
+    assert "laws" in other.batch.blocked_by
+
+
+def test_what_was_accepted_in_an_attempt_that_is_not_published_is_not_accepted(
+    live, version
+) -> None:
+    frame = rows_of(FIRST)
+    frame.loc[7, "order_id"] = "2020-02-27-0007"
+    frame["weight"] = 2_500.0  # another unit, which nobody accepted
+    assert scored_day(live, version, FIRST, frame, accept=["order_id", "sent_at"]).published is None
+    assert "laws" in scored_day(live, version, FIRST, frame).batch.blocked_by
+
+
 def test_yesterdays_rows_again_are_told_by_keys_and_day(live, version) -> None:
     for number in range(5):
         day = FIRST + timedelta(days=number)

@@ -201,6 +201,21 @@ def test_a_shift_is_accepted_in_a_field_only(live) -> None:
         scored_rows(live, rows_of(DAY), accept=["wieght"])
 
 
+def test_a_shift_that_was_accepted_stays_accepted_of_the_same_rows_alone(live) -> None:
+    version = live.registry.load("orders", "live")
+
+    def rescored(weight: float, **options):
+        rows = decode(rows_of(DAY).assign(weight=weight), version.pipeline.record_schema)
+        return score(Work(ASSETS, live.store, "daily", DAY), version, rows, **options)
+
+    assert "sudden_shift" in rescored(2_500.0).batch.blocked_by
+    assert rescored(2_500.0, accept=["weight"]).published is not None
+    again = rescored(2_500.0)
+    assert again.published is not None
+    assert again.results["sudden_shift"].result == "warned"
+    assert "sudden_shift" in rescored(2_600.0).batch.blocked_by
+
+
 def test_a_row_that_is_set_aside_does_not_block_a_file_by_how_it_differs(live) -> None:
     version = live.registry.load("orders", "live")
     rows = rows_of(DAY)

@@ -1,0 +1,58 @@
+"""Rows of a file whose keys another file published before are told, since both are read."""
+
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.checks.results import CheckResult
+from lockstep.columns.decode import decode
+from lockstep.scoring.partition import Work, score
+
+ROWS = orders_with_fates(pd.Timestamp("2020-03-01").date()).drop(columns=["returned", "cost"])
+
+
+@pytest.fixture
+def restated(live):
+    """Scores orders as a file, and gives what is found of their keys."""
+    version = live.registry.load("orders", "live")
+
+    def found(name: str, frame: pd.DataFrame) -> CheckResult:
+        rows = decode(frame, version.pipeline.record_schema)
+        work = Work(ASSETS, live.store, "inbox", name)
+        scored = score(work, version, rows, accept=ASSETS.pipeline.record_schema.names)
+        assert scored.published is not None, scored.results
+        return scored.results["restated"]
+
+    return found
+
+
+def test_keys_that_another_file_published_are_told_with_it_and_which_row_came_last(
+    restated,
+) -> None:
+    assert restated("a.csv", ROWS[:60]).passed
+    told = restated("b.csv", ROWS[40:])
+    assert (told.result, told.column) == ("warned", "order_id")
+    assert told.summary.startswith(
+        "The order_id of 20 rows of 80 was published of other files before, with the same values, "
+        "such as '2020-03-01-0040': a.csv (20)."
+    )
+    assert "latest scored_at" in told.todo
+
+
+def test_fields_that_have_other_values_than_in_the_other_file_are_named(restated) -> None:
+    restated("a.csv", ROWS[:60])
+    others = ROWS[40:].assign(gift=~ROWS["gift"])
+    told = restated("b.csv", others)
+    assert told.also == ("gift",)
+    assert "with other values in gift (20)" in told.summary
+
+
+def test_files_without_a_common_key_have_nothing_to_tell(restated) -> None:
+    restated("a.csv", ROWS[:60])
+    assert restated("b.csv", ROWS[60:]).passed
+
+
+def test_a_file_that_is_scored_again_is_compared_with_those_before_it_alone(restated) -> None:
+    restated("a.csv", ROWS[:60])
+    restated("b.csv", ROWS[40:])
+    assert restated("a.csv", ROWS[:60]).passed
