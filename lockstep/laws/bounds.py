@@ -34,6 +34,15 @@ FILLED = 1 / 3
 beyond: numbers of heavy tails fill a small one, and may."""
 NEXT_TO_NONE = 1e-6
 """Of the largest number, what is as good as 0: what sums in single precision leave of it."""
+ENOUGH_NUMBERS = 20
+"""Numbers of a day that it takes to tell whether they gather above 0."""
+NEXT_TO = 0.2
+"""Of the middle number of a day, how large the smallest one is at most that is next to 0."""
+FAR_UP = 3.0
+"""How many times as far above the middle number of a day the largest one is at least, as the
+smallest one is below it."""
+MOST_DAYS = 0.9
+"""Share of the days on which numbers gather above 0."""
 MOST_ROWS = 20_000
 """Training rows on which it is tried what would break a bound."""
 
@@ -65,7 +74,7 @@ class AtMost(Glancing, frozen=True, kw_only=True, tag="at most"):
 
 
 class NotNegative(Glancing, frozen=True, kw_only=True, tag="not negative"):
-    """A number that is often 0, or next to it, and never below.
+    """A number that is often 0, or next to it as amounts are, and never below.
 
     Attributes:
         least: What is as good as 0, on either side; 0 of a number that comes no nearer than that.
@@ -216,11 +225,33 @@ def _not_negative(column: str, numbers: Floats, training: TrainingRows) -> NotNe
     least = NEXT_TO_NONE * float(known.max(initial=0.0))
     zeros = np.unique(training.day_of[numbers <= least])
     touching = np.count_nonzero(zeros >= 0)
-    if np.any(numbers < 0) or touching < TOUCHING * training.days:
+    if np.any(numbers < 0):
+        return None
+    if touching < TOUCHING * training.days and not _begins_at_0(numbers, training):
         return None
     near = known[(known > 0) & (known <= least)]
     leaves = bool(np.any(near != np.round(near)))  # what is whole is no remainder of a sum
     return NotNegative(columns=(column,), days=training.days, least=least if leaves else 0.0)
+
+
+def _begins_at_0(numbers: Floats, training: TrainingRows) -> bool:
+    """Whether the numbers of nearly each day gather above 0, and reach far away from it.
+
+    Amounts and durations differ by factors (a log-normal distribution: Limpert, Stahel and Abbt,
+    "Log-normal distributions across the sciences", 2001): the smallest one of a day is next to 0,
+    by what is usual of the day, and the largest one many times as far above that as that is above
+    0. Temperatures that happen to be above 0 reach as far down as up.
+    """
+    is_known = np.isfinite(numbers) & (training.day_of >= 0)
+    order = np.argsort(training.day_of[is_known], kind="stable")
+    known, day_of = numbers[is_known][order], training.day_of[is_known][order]
+    days = np.split(known, np.flatnonzero(np.diff(day_of)) + 1)
+    ends = np.array([np.quantile(one, (0, 0.5, 1)) for one in days if len(one) >= ENOUGH_NUMBERS])
+    if len(ends) < ENOUGH_DAYS:
+        return False
+    lowest, middle, highest = ends.T
+    is_so = (lowest <= NEXT_TO * middle) & (highest - middle >= FAR_UP * (middle - lowest))
+    return bool(np.mean(is_so) >= MOST_DAYS)
 
 
 def _within(column: str, numbers: Floats, training: TrainingRows) -> Within:

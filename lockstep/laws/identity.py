@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing
-from lockstep.laws import calendars
+from lockstep.laws import calendars, lapses
 from lockstep.laws.copies import (
     FEW,
     MOST_USUAL,
@@ -145,7 +145,8 @@ class NewContent(Law, frozen=True, kw_only=True):
             None where it was not measured, or is so large that it says nothing.
         telling: The columns that usually tell the rows of a day from those of the day before,
             those that do so most first: where they agree, they may be what was taken from there.
-        dated: The columns that date a row as its event time does, such as the number of a receipt.
+        dated: The columns that date a row as its event time does, such as the number of a receipt,
+            and the times that go on with it: rows of another day may have been moved to this one.
     """
 
     binds: ClassVar[bool] = False
@@ -233,10 +234,12 @@ def discover(training: TrainingRows) -> list[NewKeys | OwnDay | NewContent]:
 def _new_content(training: TrainingRows, key: str, within: float) -> NewContent:
     """What training days say of copies; what dates rows counts where others are too much alike."""
     again = _again(training)
-    for dated in (_dated(training, again), ()):
+    dating = _dated(training, again)
+    with_times = tuple(dict.fromkeys((*dating, *_moving(training))))
+    for dated in dict.fromkeys((with_times, dating, ())):
         digests = training.rows.digests_without(dated)
         _, across = shares_of_copies(digests, training.day_of, training.days)
-        if across <= MOST_USUAL:
+        if across <= (MOST_USUAL if set(dated) <= set(dating) else FEW):
             typical = {name: float(np.median(shares)) for name, shares in again.items()}
             telling = sorted(typical, key=typical.__getitem__)
             return NewContent(
@@ -260,6 +263,14 @@ def _dated(training: TrainingRows, again: Mapping[str, Floats]) -> tuple[str, ..
         for field in schema
         if field.name in told or (field.name in new and field.declared != "float")
     )
+
+
+def _moving(training: TrainingRows) -> Iterator[str]:
+    """The columns of dates and times that go on with the event time, as does the end of a stay."""
+    event_time = training.rows.schema.event_time
+    for one in lapses.found(training):
+        if one.is_alone and one.since is not None and one.since.column == event_time:
+            yield one.until.column
 
 
 def _again(training: TrainingRows) -> dict[str, Floats]:

@@ -663,6 +663,23 @@ def test_numbers_that_are_often_0_are_never_below():
     assert law.find(batch(flow=-reports(DAYS)["heat"])).strict
 
 
+@pytest.mark.parametrize(
+    ("numbers_of", "is_law"),
+    [
+        (lambda chance: np.exp(4 + 1.2 * chance), True),  # amounts, of a few to thousands
+        (lambda chance: 20 + 4 * chance, False),  # warm days, of which none was below 0
+        (lambda chance: np.exp(4 + 0.1 * chance), False),  # nowhere near 0
+    ],
+)
+def test_amounts_are_never_below_0_and_temperatures_may_be(numbers_of, is_law):
+    flow = numbers_of(np.random.default_rng(0).normal(size=288 * DAYS))
+    found = [one for one in bounds.discover(training(flow=flow)) if "below 0" in one.says]
+    laws = [one for one in found if one.columns == ("flow",)]
+    assert bool(laws) == is_law
+    refunded = np.where(np.arange(288) < 20, -flow[:288], flow[:288])
+    assert bool(broken(laws, batch(flow=refunded))) == is_law
+
+
 @pytest.mark.parametrize(("least", "is_law"), [(1e-7, True), (0.01, False)])
 def test_a_number_that_comes_as_near_to_0_as_digits_go_is_never_below(least, is_law):
     usage = np.maximum(reports(days=DAYS)["heat"] - 60, least)  # up to about 20

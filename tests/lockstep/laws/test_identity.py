@@ -140,6 +140,24 @@ def test_copies_of_days_before_are_found_under_numbers_that_are_new_each_day() -
     assert "but for key, event time and till, all values of rows of days before" in broken.message
 
 
+def test_copies_of_days_before_are_found_whose_times_were_moved_to_the_day() -> None:
+    schema = Schema("Sale", (*SCHEMA, Field("due", "datetime")))
+
+    def due(days: range) -> Rows:
+        columns = sales(days)
+        columns["due"] = columns["at"] + (columns["till"] + 1).astype("timedelta64[D]")
+        return Rows(columns, schema, "America/New_York", str(START.astype("M8[D]") + days.start))
+
+    found = discover(TrainingRows.of(due(range(25))))
+    (law,) = (one for one in found if isinstance(one, NewContent))
+    day, next_day = due(range(29, 30)), due(range(30, 31))
+    next_day.columns["price"][:] = day.columns["price"]
+    broken = law.find(replace(next_day, earlier=(day.remembered("2020-01-30", law.dated),)))
+
+    assert law.dated == ("due",)
+    assert (len(broken.rows), broken.strict) == (40, True)
+
+
 def test_a_day_that_is_a_copy_of_another_one_in_the_same_batch_is_found(laws) -> None:
     days = sales(range(30, 33))
     for name in ("till", "price"):

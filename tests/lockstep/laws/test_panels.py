@@ -7,13 +7,14 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
+from lockstep.laws import moments
 from lockstep.laws.book import Book, discover
 from lockstep.laws.forms import Digits
 from lockstep.laws.law import Broken
 from lockstep.laws.mass import Mass
 from lockstep.laws.moments import OnSteps
 from lockstep.laws.panels import WholeGrid
-from lockstep.laws.rows import Rows
+from lockstep.laws.rows import Rows, TrainingRows
 
 PLACES, DAYS, HOUR = 40, 120, 9
 START = np.datetime64("2021-10-01T00", "us")
@@ -103,6 +104,21 @@ def test_minutes_are_steps_where_no_others_are() -> None:
     columns["at"] += (np.arange(len(columns["at"])) * 7 % 61).astype("timedelta64[m]")
     (law,) = [one for one in discover(columns, SCHEMA).laws if isinstance(one, OnSteps)]
     assert law.step == 1
+
+
+def test_dates_that_are_told_as_midnight_of_another_zone_are_an_error() -> None:
+    schema = Schema("Sales", (*SCHEMA, Field("due", "datetime"), Field("opens", "datetime")))
+    columns = sales(0, DAYS)
+    midnight = columns["at"].astype("datetime64[D]").astype("datetime64[us]")
+    columns |= {"due": midnight, "opens": midnight + np.timedelta64(8, "h")}
+    columns["opens"][::2] += np.timedelta64(2, "h")  # another shop may open at nine
+    laws = moments.discover(TrainingRows.of(Rows(columns, schema)))
+    assert [law.columns for law in laws] == [("at",), ("due",)]
+
+    columns["due"] = midnight - np.timedelta64(2, "h")
+    broken = laws[1].find(Rows(columns, schema))
+    assert "such as 22:00:00 UTC: due is at 00:00 each day" in broken.message
+    assert broken.strict
 
 
 def test_a_place_of_one_row_a_day_that_is_lost_is_an_error(book) -> None:
