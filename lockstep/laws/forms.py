@@ -1,10 +1,9 @@
 """Forms: patterns and white space of texts, and the digits of numbers.
 
-Texts are profiled by patterns of character classes, as Potter's Wheel (Raman and Hellerstein, VLDB
-2001) and Auto-Validate (Song and He, SIGMOD 2021) do: an upper-case letter is A, a lower-case one
-a, a digit 9. Numbers lie on a grid where they were measured or converted in steps, such as tenths
-or miles per hour made of whole knots: the greatest common divisor of their differences. Another
-unit, a rounding or a mean leaves that grid, or falls on a coarser one far more often.
+Texts are profiled by patterns of character classes: see `patterns`. Numbers lie on a grid where
+they were measured or converted in steps, such as tenths or miles per hour made of whole knots: the
+greatest common divisor of their differences. Another unit, a rounding or a mean leaves that grid,
+or falls on a coarser one far more often.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from lockstep.laws.glance import (
     text_columns,
 )
 from lockstep.laws.law import ENOUGH_DAYS, Broken
+from lockstep.laws.patterns import pattern
 from lockstep.laws.rows import Rows, TrainingRows
 
 MOST_PATTERNS = 200
@@ -58,17 +58,7 @@ MANY_VALUES = 1_000
 """Different numbers that lie on no grid by chance, however many places it has."""
 MOST_SLOTS = 1e12
 """Places that a grid has at most, so that the digits of a number tell them apart."""
-_UPPER, _LOWER, _DIGIT = "A", "a", "9"
-_CLASSES = str.maketrans(
-    {
-        **dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", _UPPER),
-        **dict.fromkeys("abcdefghijklmnopqrstuvwxyz", _LOWER),
-        **dict.fromkeys("0123456789", _DIGIT),
-    }
-)
 _PADDED = re.compile(r"(?<![0-9])0[0-9]")
-_COUNT = re.compile("9+")
-_REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 NEW_FORM = "new form"
 """The statistic of texts that look like none of training."""
 _TRAITS = {
@@ -77,20 +67,6 @@ _TRAITS = {
     "upper": "have upper-case letters",
     "foreign": "have characters beyond ASCII",
 }
-
-
-def pattern(text: str, *, exact: bool, is_counted: bool = False) -> str:
-    """The character classes of a text.
-
-    Args:
-        text: The text.
-        exact: Whether the length of each run of a class counts.
-        is_counted: Whether digits are a number, of any length.
-    """
-    classes = text.translate(_CLASSES)
-    if not exact:
-        return _REPEATED.sub(r"\1", classes)
-    return _COUNT.sub(_DIGIT, classes) if is_counted else classes
 
 
 class Form(Banded, frozen=True, kw_only=True, tag="form"):

@@ -1,4 +1,4 @@
-"""Terms: what laws relate of a row, a field's value or a part of when it happened."""
+"""Terms: what laws relate of a row, a field's value or its form, or a part of when it happened."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Ints
 from lockstep.columns.plain import show
+from lockstep.laws.patterns import patterns
 from lockstep.laws.rows import Rows, Values, by_clock
 
 Part = Literal[
-    "value", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
+    "value", "form", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
 ]
 
 
@@ -24,11 +25,12 @@ there takes a quarter of the time that digesting them does."""
 
 
 class Term(msgspec.Struct, frozen=True):
-    """A field's value, or a part of the event time.
+    """A field's value, the form of its texts, or a part of the event time.
 
     Attributes:
         column: The field.
-        part: Its value; of an event time the hour that it is in, or the time of day, or the hour
+        part: Its value; of a text the character classes (see `patterns.pattern`); of an event
+            time the hour that it is in, or the time of day, or the hour
             of that or the minute of this (numbers), by the clock of the time zone; or the hours by
             which this clock is ahead of UTC then, which differ with daylight saving.
     """
@@ -46,10 +48,17 @@ class Term(msgspec.Struct, frozen=True):
         """The term in a sentence."""
         return self.column if self.part == "value" else f"{self.part} of {self.column}"
 
+    @property
+    def is_clock(self) -> bool:
+        """Whether it is a part of the event time."""
+        return self.part not in ("value", "form")
+
     def values(self, rows: Rows) -> Values:
         """The values of the term in rows, each by its place among those that there are."""
         if self.part == "value":
             return rows.values(self.column)
+        if self.part == "form":
+            return rows.told_by(self.column, self.says, _forms)
         return rows.told_by(self.column, self.says, lambda times: self._part(times, rows.timezone))
 
     def _part(self, utc: Array, timezone: str) -> Array:
@@ -76,6 +85,10 @@ class Term(msgspec.Struct, frozen=True):
         if self.part in ("hour of the day", "minute of the hour"):
             return f"{value:.0f}"
         return show(value)
+
+
+def _forms(texts: Array) -> Array:
+    return np.array(patterns(texts.tolist()), dtype=object)
 
 
 def told(terms: tuple[Term, ...]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, listed
+from lockstep.columns.schema import Field
 from lockstep.laws.bands import SELDOM
 from lockstep.laws.bunches import ALONE, Bunches, bunches_of
 from lockstep.laws.glance import QUARTERS, quarters
@@ -119,7 +120,7 @@ class RowsADay(Law, frozen=True, kw_only=True):
 
 
 class RowsASegment(Law, frozen=True, kw_only=True):
-    """Each value of a column, or each hour of the day, or minute, has its share of a day's rows.
+    """Each value or form of a column, or hour of the day, or minute, has its share of a day's rows.
 
     Attributes:
         term: What parts the rows.
@@ -180,7 +181,7 @@ class RowsASegment(Law, frozen=True, kw_only=True):
         few.sort(key=lambda one: one[0])
         _, value, least = few[0]
         lost = [one for left, one, _ in few if left < _GONE]
-        is_clock = self.term.part != "value"
+        is_clock = self.term.is_clock
         others = [one for _, one, _ in few[1:]]
         others = [self.term.show(one) for one in (sorted(others) if is_clock else others)]
         is_lost = bool(lost) and not (
@@ -319,6 +320,7 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
     if training.has_days and schema.event_time is not None:
         terms.append(Term(schema.event_time, "hour of the day"))
         terms.append(Term(schema.event_time, "minute of the hour"))
+    terms += [Term(field.name, "form") for field in schema if _has_forms(field, rows)]
     few = [term for term in terms if 1 < len(term.values(rows).found) <= _SEGMENTS]
     bunches = bunches_of(training)
     has_quarters = training.has_days and schema.event_time is not None
@@ -329,6 +331,12 @@ def _rows_a_segment(training: TrainingRows) -> list[RowsASegment]:
         if quarter is None or term.part == "value"
     )
     return [law for law in found if law is not None]
+
+
+def _has_forms(field: Field, rows: Rows) -> bool:
+    """Whether a column holds texts that are too many to be judged one by one."""
+    is_text = field.kind is Kind.TEXT and field.role == "value"
+    return is_text and len(rows.values(field.name).found) > _SEGMENTS
 
 
 def _segments(

@@ -37,6 +37,7 @@ from lockstep.laws.bunches import ALONE, Bunches
 from lockstep.laws.glance import QUARTERS
 from lockstep.laws.law import Law
 from lockstep.laws.margins import calibrated
+from lockstep.laws.patterns import pattern
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
 from tests.lockstep.laws.tables import (
@@ -827,7 +828,7 @@ def test_the_order_in_which_rows_are_delivered_tells_nothing(laws, places):
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=30))
 def test_a_pattern_holds_no_letter_or_digit_of_the_text(text):
-    found = forms.pattern(text, exact=True)
+    found = pattern(text, exact=True)
 
     assert len(found) == len(text)
     assert all(one in "Aa9" for one in found if one.isascii() and one.isalnum())

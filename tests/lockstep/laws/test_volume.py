@@ -164,6 +164,24 @@ def test_a_number_of_a_few_that_is_gone_is_an_error() -> None:
     assert law.find(Rows(columns, SCHEMA)).strict
 
 
+def test_a_form_of_texts_that_every_day_had_and_that_is_gone_is_an_error() -> None:
+    def plates(columns: Columns) -> Columns:
+        numbers = np.random.default_rng(0).integers(100, 3_000, len(columns["id"]))
+        columns["city"] = np.array([f"UL {number}" for number in numbers], dtype=object)
+        return columns
+
+    columns = plates(calls(0, WEEK * 8))
+    law = segments_of(discover(TrainingRows.of(Rows(columns, SCHEMA))))["form of city"]
+    assert law.values == ("AA 9999", "AA 999")
+    assert law.find(Rows(plates(calls(56, [200])), SCHEMA, day="2020-03-02")) is None
+
+    cut = plates(calls(56, [200]))
+    cut["city"] = np.array([text[:6] for text in cut["city"]], dtype=object)
+    broken = law.find(Rows(cut, SCHEMA, day="2020-03-02"))
+    assert "0 rows of 200 have 'AA 9999' as form of city" in broken.message
+    assert broken.strict
+
+
 def test_a_city_of_a_third_of_its_rows_is_unusual(segments) -> None:
     city = calls(56, [200])["city"]
     city[np.flatnonzero(city == "Bonn")[::3]] = "Köln"
