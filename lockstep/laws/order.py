@@ -353,8 +353,8 @@ def _roughness(numbers: Floats, codes: Ints, moments: Ints, turn: float) -> Read
     pairs = int(np.count_nonzero(together))
     if pairs < ENOUGH_ROWS:
         return None
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    sizes = np.diff(np.r_[starts, len(codes)])
+    starts = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    sizes = np.diff(starts, append=len(codes))
     of_segments = means(numbers, None, starts, turn)
     squares = around(numbers - np.repeat(of_segments, sizes), turn) ** 2
     variance = float(np.mean(squares))

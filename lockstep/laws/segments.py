@@ -184,11 +184,13 @@ class Segmented(Banded, frozen=True, kw_only=True, tag="segments"):
             return None
         size, known_of = _known_rows(seen, parted)
         known = known_of[self.columns[0]]
-        expected = np.array(self.known) * size
+        usual = np.array(self.known)
+        few = known < GONE * usual * size
+        if not few.any():
+            return None
         apart = size / self.bunches.effects(seen, parted)[0]
-        by_chance = (1 - np.array(self.known)) ** apart
-        enough = (apart >= ENOUGH_ROWS) & (by_chance <= NONE_BY_CHANCE)
-        gone = np.flatnonzero(enough & (known < GONE * expected))
+        by_chance = (1 - usual) ** apart
+        gone = np.flatnonzero(few & (apart >= ENOUGH_ROWS) & (by_chance <= NONE_BY_CHANCE))
         return (gone.tolist(), known / np.maximum(size, 1)) if len(gone) else None
 
     def sort_of(self, name: str) -> str:

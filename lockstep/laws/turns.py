@@ -141,7 +141,7 @@ def means(numbers: Floats, known: Array | None, starts: Ints, turn: float) -> Fl
     if not len(starts):
         return np.empty(0)
     if known is None and not turn:
-        of_all: Floats = np.add.reduceat(numbers, starts) / np.diff(np.r_[starts, len(numbers)])
+        of_all: Floats = np.add.reduceat(numbers, starts) / np.diff(starts, append=len(numbers))
         return of_all
     if known is None:
         known = np.ones(len(numbers), dtype=bool)
