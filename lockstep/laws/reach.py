@@ -66,7 +66,7 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
         """See `Law.find`."""
         seen = glance(rows)
         numbers = seen.numbers(self.columns[0])
-        known = numbers[np.isfinite(numbers)]
+        known = _finite(numbers)
         if not self._can_tell(known):
             return None
         distances = self.distances(numbers)
@@ -105,8 +105,7 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
-        numbers = glance(rows).numbers(self.columns[0])
-        known = numbers[np.isfinite(numbers)]
+        known = _finite(glance(rows).numbers(self.columns[0]))
         return len(known) if self._can_tell(known) else 0
 
     def _can_tell(self, known: Floats) -> bool:
@@ -127,17 +126,13 @@ def discover(training: TrainingRows) -> list[WithinReach]:
     """
     if training.has_days:
         return []
-    schema, columns = training.rows.schema, training.rows.columns
-    numbers = {
-        name: as_numbers(columns[name])
-        for name in number_columns(schema)
-        if schema.kinds[name] is not Kind.BOOL
-    }
-    improbable = -math.log10(ERROR_RATE / max(len(numbers), 1))
+    schema, seen = training.rows.schema, glance(training.rows)
+    names = [one for one in number_columns(schema) if schema.kinds[one] is not Kind.BOOL]
+    improbable = -math.log10(ERROR_RATE / max(len(names), 1))
     found = []
-    for name, column in numbers.items():
-        known = column[np.isfinite(column)]
-        if len(known) >= ENOUGH_ROWS and _is_measured(known):
+    for name in names:
+        known = _finite(as_numbers(training.rows.columns[name]))
+        if len(known) >= ENOUGH_ROWS and _is_measured(_finite(seen.numbers(name))):
             found.append(
                 WithinReach(
                     columns=(name,),
@@ -148,6 +143,10 @@ def discover(training: TrainingRows) -> list[WithinReach]:
                 )
             )
     return found
+
+
+def _finite(numbers: Floats) -> Floats:
+    return numbers[np.isfinite(numbers)]
 
 
 def _is_measured(known: Floats) -> bool:
