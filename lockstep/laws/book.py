@@ -61,6 +61,7 @@ from lockstep.laws import (
     surprise,
     tallies,
     twins,
+    variety,
     volume,
     zeros,
     zones,
@@ -122,6 +123,7 @@ from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
 from lockstep.laws.tallies import Tallied
 from lockstep.laws.twins import Twins
+from lockstep.laws.variety import Varied
 from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zeros import ZeroTogether
 from lockstep.laws.zones import Offset
@@ -184,6 +186,7 @@ AnyLaw = (
     | Uncapped
     | Unsorted
     | UsualHours
+    | Varied
     | WholeGrid
     | Within
     | WithinReach
@@ -226,6 +229,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (names.discover, "lapses"),
     (surprise.discover, "lapses"),
     (mass.discover, "both"),
+    (variety.discover, "values"),
     (order.discover, "lapses"),
     (sorting.discover, "lapses"),
     (stills.discover, "values"),
