@@ -182,7 +182,7 @@ def check_shift(
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
     if len(window.profiles) < MINIMUM_WINDOW:
         return CheckResult.not_judged(
-            f"There are {_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
+            f"{_tell_window(window)}, and it takes {MINIMUM_WINDOW} to tell how much "
             "batches differ."
         )
     found = measured(window.profiles, day, jumps)
@@ -304,12 +304,13 @@ def _accept_all(shifts: Sequence[Shift]) -> str:
 
 def _tell_window(window: Window) -> str:
     """How many batches there are to compare with, and where a gap parts them from others."""
-    earlier, gap = f"{len(window.profiles)} earlier batches", window.gap
+    count, gap = len(window.profiles), window.gap
+    earlier = "There is 1 earlier batch" if count == 1 else f"There are {count} earlier batches"
     if gap is None:
         return earlier
     if not window.profiles:
         return (
-            f"no earlier batches near enough: the newest day before it, {gap.older}, is "
+            f"There are no earlier batches near enough: the newest day before it, {gap.older}, is "
             f"{gap.days} days older (at most {gap.most})"
         )
     return (

@@ -356,6 +356,11 @@ def test_a_window_too_short_is_not_judged_and_says_so() -> None:
     assert found.summary.startswith(f"There are {MINIMUM_WINDOW - 1} earlier batches")
 
 
+def test_a_window_of_one_batch_is_told_as_one() -> None:
+    found = check_shift(window(profile()), profile(99), accepted=[])
+    assert found.summary.startswith("There is 1 earlier batch, and it takes")
+
+
 def test_a_batch_without_rows_is_not_judged() -> None:
     found = check_shift(window(), profile(rows=0), accepted=[])
     assert found.result == "not_judged"
