@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -140,12 +141,14 @@ def note_questions() -> None:
     called after `shift_clock`.
     """
     for module, names in ((_imported(name), names) for name, names in _SYSTEM.items()):
-        for name in names if module is not None else ():
-            _replace(module, name, lambda one, name=name: noting("system", one, f"for `{name}`"))
+        if module is None:
+            continue
+        for name in names:
+            _replace(module, name, partial(_noting_system, name))
     for name in ("stat", "lstat", "access", "readlink", "statvfs"):
         _replace(os, name, lambda one: noting("file", one, lambda path, *_, **__: path))
     for name in _TICKS:
-        _replace(time, name, lambda one, name=name: _noting(name, one))
+        _replace(time, name, partial(_noting, name))
 
 
 def _imported(name: str) -> ModuleType | None:
@@ -238,6 +241,11 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
         return _noting("to_datetime", lambda: found + ahead)() if is_now else found
 
     setattr(pd, "to_datetime", to_datetime)  # noqa: B010
+
+
+def _noting_system(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the system that tells who calls it."""
+    return noting("system", function, f"for `{name}`")
 
 
 def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
