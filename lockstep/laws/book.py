@@ -20,6 +20,7 @@ from lockstep.laws import (
     combinations,
     compositions,
     continuity,
+    counters,
     dependencies,
     differences,
     doubles,
@@ -77,6 +78,7 @@ from lockstep.laws.caps import Uncapped
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
+from lockstep.laws.counters import OneWay
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
@@ -163,6 +165,7 @@ AnyLaw = (
     | NotNegative
     | Offset
     | OnSteps
+    | OneWay
     | OwnDay
     | PairsOfNames
     | Ranges
@@ -211,6 +214,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (elapsed.discover, "values"),
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
+    (counters.discover, "values"),
     (caps.discover, "values"),
     (panels.discover, "values"),
     (rosters.discover, "values"),
