@@ -13,8 +13,9 @@ things those of the smallest digests, as in `recalled`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.recalled import (
     ENOUGH_TOLD,
     FURTHEST,
+    GLANCED,
     KEPT,
     MANY,
     MOST_BROKEN,
@@ -45,6 +47,8 @@ ENOUGH_DIFFERENT = 5
 """Different numbers that a window has to have, so that another one tells."""
 MOVES = 0.2
 """Share of the days of a thing on which what a window has is not what it was, at least."""
+_WINDOWS = [(end, window) for end in (1, 0) for window in range(1, FURTHEST + 1 - end)]
+"""What is tried: how many days before the last day of a window is, and how many days it has."""
 _ALIKE = 1e-9
 """By which share of it a sum differs at most that is the same, by the order in which it is made."""
 _CENT = 0.005
@@ -186,7 +190,7 @@ class Tallied(Law, frozen=True, kw_only=True, tag="tallied"):
 def _tolerance(held: str | None, expected: Floats) -> Floats:
     """By how much numbers may differ: counts do not, sums are rounded."""
     if held is None:
-        return np.zeros(len(expected))
+        return np.zeros_like(expected)
     tolerance: Floats = _CENT * 1.01 + _ALIKE * np.abs(expected)
     return tolerance
 
@@ -251,6 +255,7 @@ class _Search:
         of_row: The thing of a day that each row is of.
         number: Which thing each of them is.
         since: Which day it is of, counted from the first one.
+        dates: The days that there are, so counted: a day may stand alone, years before the others.
     """
 
     training: TrainingRows
@@ -259,6 +264,7 @@ class _Search:
     of_row: Ints
     number: Ints
     since: Ints
+    dates: Ints
 
     @classmethod
     def of(cls, training: TrainingRows, name: str) -> _Search:
@@ -268,22 +274,36 @@ class _Search:
         assert rows.days is not None, "the rows have days"
         days = rows.days[every.first].astype(np.int64)
         number = rows.values(name).places[every.first]
-        return cls(training, name, every.first, every.of_row, number, days - days.min())
+        since = days - days.min()
+        return cls(training, name, every.first, every.of_row, number, since, np.unique(since))
 
     def laws(self) -> Iterator[Tallied]:
         """What tallies the days before."""
         rows = self.training.rows
         numbers = (one for one in _numbers(rows) if one != self.name)
         tried = {one: values for one in numbers if (values := self._values(one)) is not None}
-        if not tried:
-            return
-        for held in (None, *_numbers(rows)):
+        for held in (None, *_numbers(rows)) if tried else ():
             sums = self._sums(held)
-            for column, values in list(tried.items()):
-                law = None if column == held else self._law(column, values, held, sums)
+            for column in self._seeming(tried, held, sums):
+                law = None if column == held else self._law(column, tried[column], held, sums)
                 if law is not None:
                     del tried[column]
                     yield law
+
+    def _seeming(self, tried: Mapping[str, Floats], held: str | None, sums: Array) -> list[str]:
+        """What may agree with a window, as a few things tell: of wide tables hardly anything."""
+        told = np.flatnonzero(self.since >= FURTHEST)
+        if not tried or not len(told):
+            return []
+        some = told[np.linspace(0, len(told) - 1, min(GLANCED, len(told))).astype(np.int64)]
+        expected = np.stack([self._window(sums, some, *one) for one in _WINDOWS])
+        tolerance, found = _tolerance(held, expected), []
+        for name, values in tried.items():
+            off = np.abs(values[some] - expected) > tolerance  # of what is missing nothing is
+            known = np.count_nonzero(~np.isnan(values[some]))
+            if np.count_nonzero(off, axis=1).min() <= 2 * MOST_OFF * known:
+                found.append(name)
+        return found
 
     def _values(self, column: str) -> Floats | None:
         """What each thing of a day holds; None where rows of one hold several, or all the same."""
@@ -294,15 +314,20 @@ class _Search:
         differ &= ~np.isnan(numbers[known])
         if np.mean(differ) > MOST_OFF or len(np.unique(values)) < ENOUGH_DIFFERENT:
             return None
-        again = np.lexsort((self.since, self.number))
-        moves = (np.diff(values[again]) != 0)[np.diff(self.number[again]) == 0]
+        moves = (np.diff(values[self._again]) != 0)[np.diff(self.number[self._again]) == 0]
         return values if len(moves) and np.mean(moves) >= MOVES else None
 
+    @cached_property
+    def _again(self) -> Ints:
+        """The things of days, each on one day after another."""
+        return np.lexsort((self.since, self.number))
+
     def _sums(self, held: str | None) -> Array:
-        """How much each thing had up to each day, with nothing before: things by days + 1."""
-        width = int(self.since.max()) + 1
-        table = np.zeros((int(self.number.max()) + 1, width))
-        table[self.number, self.since] = _had(self.training.rows, Term(self.name), held)
+        """How much each thing had up to each date, with nothing before: things by dates + 1."""
+        table = np.zeros((int(self.number.max()) + 1, len(self.dates)))
+        table[self.number, np.searchsorted(self.dates, self.since)] = _had(
+            self.training.rows, Term(self.name), held
+        )
         return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
 
     def _law(self, column: str, values: Floats, held: str | None, sums: Array) -> Tallied | None:
@@ -313,17 +338,16 @@ class _Search:
         some = known[np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64)]
         off = {
             (end, window): self._off(values[some], self._window(sums, some, end, window), held)
-            for end in (1, 0)
-            for window in range(1, FURTHEST + 1 - end)
+            for end, window in _WINDOWS
         }
         best = min(off, key=off.__getitem__)
         return self._held_to_all(column, held, *best, sums) if off[best] <= MOST_OFF else None
 
     def _window(self, sums: Array, things: Ints, end: int, window: int) -> Floats:
         """How much things had in a window; NaN where it begins before the training does."""
-        number, last = self.number[things], self.since[things] - end + 1
-        found = sums[number, np.maximum(last, 0)] - sums[number, np.maximum(last - window, 0)]
-        return np.where(last >= window, found, np.nan)
+        number, last = self.number[things], self.since[things] - end
+        to, after = (np.searchsorted(self.dates, day, "right") for day in (last, last - window))
+        return np.where(last + 1 >= window, sums[number, to] - sums[number, after], np.nan)
 
     def _off(self, values: Floats, expected: Floats, held: str | None) -> float:
         """The share of things that hold something else; all, where these windows hardly differ."""

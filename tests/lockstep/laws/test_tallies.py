@@ -132,6 +132,20 @@ def test_what_is_counted_otherwise_is_an_error(found, column, change):
     assert {name: one.strict for name, one in found(rows).items()} == {column: True}
 
 
+def test_a_row_of_years_before_does_not_cost_a_place_for_each_day_since(monkeypatch):
+    sizes = []
+    sums = tallies._Search._sums
+    monkeypatch.setattr(
+        tallies._Search, "_sums", lambda *args: sizes.append(sums(*args)) or sizes[-1]
+    )
+    rows = HISTORY[HISTORY["day"] < DAYS]
+    stray = rows[:1].assign(id="P", card="C", at=pd.Timestamp("1950-01-01"))
+    rows = pd.concat([stray, rows])
+    laws = tallies.discover(TrainingRows.of(Rows(columns_of(rows), SCHEMA)))
+    assert {law.tallying: law.window for law in laws} == {"of_week": 7, "paid_today": 2}
+    assert max(one.shape[1] for one in sizes) == DAYS + 2
+
+
 def test_rows_that_are_lost_are_told_by_the_time_since_the_row_before(found):
     assert found(day_of().drop(index=range(20, 60, 4)))["minutes_since"].strict
 
