@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +21,8 @@ Part = Literal[
 _PLACES = 4
 """Combinations of codes that there may be, by rows, so that each has a place in a table: to look
 there takes a quarter of the time that digesting them does."""
+_MOST = 2**62
+"""Combinations that numbers of 64 bits tell apart, and a bit to spare."""
 
 
 class Term(msgspec.Struct, frozen=True):
@@ -124,13 +125,15 @@ def combined(*codes: Ints) -> Ints:
     Args:
         codes: Small numbers, one a row each: int64.
     """
-    sizes = [int(one.max(initial=-1)) + 1 for one in codes]
-    numbers = codes[0].copy()
-    for one, size in zip(codes[1:], sizes[1:], strict=True):
-        numbers = numbers * size + one
+    numbers, places = codes[0].copy(), int(codes[0].max(initial=-1)) + 1
+    for one in codes[1:]:
+        size = int(one.max(initial=-1)) + 1
+        if places * size > _MOST:  # those that there are, rather than all that there may be
+            numbers, places = pd.factorize(numbers)[0], len(numbers)
+        numbers, places = numbers * size + one, places * size
     for one in codes:
         numbers[one < 0] = -1
-    if prod(sizes) > _PLACES * len(numbers):
+    if places > _PLACES * len(numbers):
         known = numbers >= 0
         numbers[known] = pd.factorize(numbers[known])[0]
         return numbers

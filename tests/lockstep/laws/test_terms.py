@@ -28,3 +28,10 @@ def test_rows_that_agree_in_all_codes_have_one_number_by_which_came_first(
     known = [row for row in rows if min(row) >= 0]
     numbers = {row: number for number, row in enumerate(dict.fromkeys(known))}
     assert found.tolist() == [numbers.get(row, -1) for row in rows]
+
+
+def test_rows_of_more_combinations_than_a_number_tells_apart_are_of_a_group_all_the_same() -> None:
+    codes = np.random.default_rng(5).integers(0, 2**20, (4, 1_000))
+
+    assert combined(*codes).tolist() == list(range(1_000))
+    assert combined(*np.tile(codes, 2)).tolist() == 2 * list(range(1_000))
