@@ -26,7 +26,7 @@ def cases_of(found: Sequence[Broken], earlier: Sequence[Earlier]) -> dict[str, d
     """In which cases a batch breaks laws: by the digest of the law, and the case.
 
     One that a batch of late had is told to be as much as it was then: otherwise each day might have
-    twice as much as the day before.
+    twice as much as the day before. Findings may hold scalars of NumPy, which no file keeps.
 
     Args:
         found: What it breaks.
@@ -38,7 +38,7 @@ def cases_of(found: Sequence[Broken], earlier: Sequence[Earlier]) -> dict[str, d
             digest = one.law.digest
             late = _late(digest, earlier)
             kept[digest] = {
-                case: Case(max(_known(one, case, late), default=much), one.strict)
+                case: Case(float(max(_known(one, case, late), default=much)), bool(one.strict))
                 for case, much in one.cases.items()
             }
     return kept

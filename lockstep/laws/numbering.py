@@ -18,7 +18,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Ints
 from lockstep.columns.plain import counted, show
-from lockstep.laws.copies import TIMES
+from lockstep.laws.copies import MORE, TIMES
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 
@@ -28,7 +28,8 @@ MOST_USUAL = 0.05
 """Share of a training day's keys that come before the middle one of the day before, at most."""
 MANY = 0.2
 """Share of a batch's keys beyond what is usual that cannot come before."""
-_NUMBERS = re.compile(r"(\d+)", re.ASCII)
+_NUMBERS = re.compile(r"(\d{1,400})", re.ASCII)
+"""Numbers in a key: of more digits than that none is read, what follows is another one."""
 
 Order = tuple[str | int, ...]
 """A key as it is compared: texts and numbers in turn."""
@@ -65,10 +66,12 @@ class CountsOn(Law, frozen=True, kw_only=True, tag="counts on"):
             return None
         day, middle = before
         looked, keys = _ordered(rows)
-        is_behind = [key < _order(middle) for key in keys]
+        last = _order(middle)
+        is_behind = [key < last for key in keys]
         behind = looked[is_behind]
         share = len(behind) / len(looked)
-        if share <= TIMES * self.usual + MANY:
+        is_chance = self.usual > 0 and len(behind) <= MORE  # of a batch of few rows
+        if share <= TIMES * self.usual + MANY or is_chance:
             return None
         first = show(rows.columns[self.columns[0]][behind[0]])
         of = f" of {counted(len(looked), 'row')} that were looked at" * (len(looked) < len(rows))

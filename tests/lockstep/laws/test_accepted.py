@@ -145,6 +145,12 @@ def finding(book: Book, much: float, *, strict: bool = True) -> Broken:
     return Broken(book.laws[0], ("meter",), "", strict=strict, cases={"meter 2": much})
 
 
+def test_findings_of_array_scalars_are_kept_as_plain_ones(book):
+    found = finding(book, np.float64(2.0), strict=np.bool_(True))
+    (case,) = cases_of([found], [])[found.law.digest].values()
+    assert msgspec.to_builtins(case) == [2.0, True]
+
+
 def test_what_grows_from_day_to_day_is_an_error_again(book):
     earlier = after(book, finding(book, 1.0), finding(book, 1.8))
     assert with_accepted([finding(book, 3.0)], earlier)[0].strict

@@ -45,6 +45,10 @@ def test_keys_that_go_on_break_nothing_whatever_their_number_of_digits(book):
     assert not book.find(rows_of([f"C-{one}" for one in numbers(DAYS)], DAYS))
 
 
+def test_keys_of_any_number_of_digits_are_compared(book):
+    assert not book.find(rows_of([f"C-{'9' * 5_000}{one}" for one in range(9)], DAYS))
+
+
 def test_keys_that_begin_anew_each_day_are_an_error(book):
     (found,) = book.find(rows_of([f"C-{one}" for one in range(1, 41)], DAYS))
     assert found.strict
@@ -82,3 +86,15 @@ def test_a_training_day_that_is_scored_again_is_not_looked_at(book):
 )
 def test_keys_in_no_order_of_days_are_no_law(key):
     assert not discover(training(key))
+
+
+def test_of_a_few_rows_one_that_was_given_out_earlier_is_chance():
+    def key(number: int) -> str:
+        return f"C-{1 if number % A_DAY == 7 else number}"
+
+    laws = tuple(discover(training(key)))
+    (law,) = laws
+    assert 0 < law.usual <= 0.05
+
+    book = Book(timezone="UTC", days=DAYS, laws=laws, unjudged={})
+    assert not book.find(rows_of(["C-7"], DAYS))
