@@ -121,14 +121,12 @@ def _shared(
 
 def _batch(attempt: Attempt, keys: pd.Index, key: str) -> Columns | None:
     """The published rows of an attempt that have one of these keys; None if none has."""
-    published = set(attempt.read("published").column(0).to_pylist())
-    if not published.intersection(keys):
+    published = pd.Index(attempt.read("published").column(0).to_pandas())
+    shared = published[keys.get_indexer(published) >= 0]
+    if shared.empty:
         return None
     table = attempt.read("batch")
     rows = from_arrow(table, kinds_of(table))
     if key not in rows:  # the version that scored it named the key otherwise
         return None
-    is_shared = np.array([one in published for one in rows[key].tolist()]) & pd.Index(
-        rows[key]
-    ).isin(keys)
-    return take_rows(rows, is_shared) if is_shared.any() else None
+    return take_rows(rows, pd.Index(rows[key]).isin(shared))
