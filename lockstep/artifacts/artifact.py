@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import listed, one_line
+from lockstep.columns.plain import cut, listed, one_line
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -39,6 +40,8 @@ LAWS = "laws.json"
 SOURCE = "source"
 SUITES = "suites"
 ENVIRONMENT = "environment.json"
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -68,17 +71,9 @@ class Artifact:
         """
         path = directory / MANIFEST
         data = _read(path)
-        _check(path, data, digest)
-        try:
-            manifest = json.loads(data)
-        except ValueError as error:
-            raise ArtifactError(f"{path} is damaged: {error}.") from error
-        with reading(path, "what a version is"):
-            if manifest.get("format") != FORMAT:
-                raise FormatError(path, manifest.get("format"), FORMAT, manifest.get("pipeline"))
-            for name, expected in manifest["files"].items():
-                _check(directory / name, _read(directory / name), expected)
-        return cls(directory, manifest)
+        if digest is None or sha256(data) == digest:
+            return cls(directory, _whole(path, data))
+        raise _disagreeing(path, data, digest)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -176,8 +171,50 @@ def _read(path: Path) -> bytes:
         ) from error
 
 
-def _check(path: Path, data: bytes, expected: str | None) -> None:
-    if expected is not None and sha256(data) != expected:
+def _whole(path: Path, data: bytes) -> Mapping[str, Any]:
+    """A manifest, after all files that it lists have been checked against it."""
+    try:
+        manifest: dict[str, Any] = json.loads(data)
+    except ValueError as error:
+        raise ArtifactError(f"{path} is damaged: {error}.") from error
+    with reading(path, "what a version is"):
+        if manifest.get("format") != FORMAT:
+            raise FormatError(path, manifest.get("format"), FORMAT, manifest.get("pipeline"))
+        for name, expected in manifest["files"].items():
+            _check(path.parent / name, _read(path.parent / name), expected)
+    return manifest
+
+
+def _disagreeing(path: Path, data: bytes, digest: str) -> ArtifactError:
+    """What to raise of a manifest that has another digest than is told of it elsewhere."""
+    if not _DIGEST.fullmatch(digest):
+        cause = "That is no SHA-256: it was edited. Restore it"
+    elif _is_whole(path, data):
+        cause = (
+            "All files that it lists are as it lists them: either this file or what is told of it "
+            "was edited, or the files are another version's. Restore that one"
+        )
+    else:
+        cause = "Files that it lists are not as it lists them, either. Restore the files"
+    return ArtifactError(
+        f"{path} is not what was logged, as far as that is told: its SHA-256 is "
+        f"{sha256(data)[:12]}…, and the version's tag lockstep.manifest in the registry, or the "
+        f"gate's file, tells {cut(digest, 13)}. {cause}, or use another version."
+    )
+
+
+def _is_whole(path: Path, data: bytes) -> bool:
+    try:
+        _whole(path, data)
+    except UnavailableFilesError:
+        raise
+    except ArtifactError:
+        return False
+    return True
+
+
+def _check(path: Path, data: bytes, expected: str) -> None:
+    if sha256(data) != expected:
         raise ArtifactError(
             f"{path} is not what was logged: its SHA-256 is {sha256(data)[:12]}…, and it was "
             f"{expected[:12]}…. Restore the file, or use another version."

@@ -79,7 +79,7 @@ def check_code(
     column = effect.column or next(iter(columns), None)
     return CheckResult(
         passed=False,
-        summary=f"{said} {consequence} Its effect: {effect.summary}",
+        summary=f"{said} {consequence} Its effect: {effect.summary}{_later(pipeline, columns)}",
         severity="WARN" if proven else "ERROR",
         column=column,
         where=_location(pipeline, column) if column is not None else listed(others, 3),
@@ -89,6 +89,19 @@ def check_code(
             {"what": name, "change": str(change)} for name, change in {**columns, **others}.items()
         ],
         notes={**_rows(effect), **effect.notes},
+    )
+
+
+def _later(pipeline: Pipeline, changed: Mapping[str, Change]) -> str:
+    """What a change of something fitted does later on, in a sentence; empty where none is."""
+    graph = pipeline.graph
+    fitted = {name for model in graph.models for name in (model, graph.nodes[model].learns)}
+    of = [name for name in changed if name in fitted]
+    if not of:
+        return ""
+    return (
+        f" That is with the models of the version as they are: what was changed of {listed(of, 3)} "
+        "shows in the next fit."
     )
 
 

@@ -399,11 +399,12 @@ REQUEST_REPLAY = Check(
     "The segment of the request log is what was sealed, and its requests, sent through the batch "
     "path of the version that answered them, with scikit-learn itself in place of compiled models, "
     "get the outputs that the server gave: exactly, or within what the column declares. Outputs "
-    "that come from redacted fields are not judged.",
+    "that come from redacted fields are not judged. A segment that was changed since it was "
+    "replayed is judged anew by the next `lockstep replay PIPELINE`.",
     "The first divergent output is named, with examples by key and request and a record to send "
     "again. What differs between the two is the compiled predictor, the environment of the "
-    "server, or something outside the code: a file, an environment variable, the time. A segment "
-    "that was changed or damaged cannot be judged any more: restore it. Then: AGAIN",
+    "server, or something outside the code: a file, an environment variable, the time. When that "
+    "is put right: AGAIN",
 )
 REQUEST_DRIFT = Check(
     "request_drift",

@@ -39,7 +39,13 @@ def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
 def _live(name: str, state: LiveState, found: list[VersionFacts]) -> str:
     """Which version is live, since when, and which one was before, in a sentence or two."""
     if not found:
-        return f"{name} has no version yet. Train one: lockstep train {name}"
+        lost = (
+            f" The gate let version {state.allowed.version} serve, which the registry has no more: "
+            "restore the registry from a copy, or train anew."
+            if state.allowed is not None
+            else ""
+        )
+        return f"{name} has no version{' yet' * (not lost)}.{lost} Train one: lockstep train {name}"
     champion = next((one.version for one in found if "champion" in one.aliases), None)
     if state.allowed is None:
         promote = f"Promote one: lockstep promote {name} VERSION"
@@ -48,12 +54,18 @@ def _live(name: str, state: LiveState, found: list[VersionFacts]) -> str:
     before = state.allowed.before
     said = f"Version {state.allowed.version} of {name} is live since {_when(state.allowed.since)}"
     said += f"; before it, version {before} was." if before is not None else "."
-    if champion is not None and champion != state.allowed.version:
-        said += (
-            f" @champion is version {champion}, which is not live; what the gate says of it: "
-            f"lockstep promote {name} {champion}"
-        )
-    return said
+    waiting = waiting_champion(name, champion, state)
+    return f"{said} {waiting}" if waiting else said
+
+
+def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
+    """That `@champion` is another version than the live one, in a sentence; empty if it is not."""
+    if champion is None or state.allowed is None or champion == state.allowed.version:
+        return ""
+    return (
+        f"@champion is version {champion}, which is not live; what the gate says of it: "
+        f"lockstep promote {name} {champion}"
+    )
 
 
 def _row(one: VersionFacts) -> dict[str, str]:

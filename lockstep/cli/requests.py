@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +25,7 @@ def replay(
 ) -> None:
     """Replay logged requests through the batch path; 1 if an answer differs.
 
-    Without a segment, all that are sealed and were not replayed yet.
+    Without a segment, all that are sealed and were not replayed yet, or were changed since.
     """
     from lockstep.cli.console import say, show_checks, show_many_checks
 
@@ -32,7 +33,8 @@ def replay(
     names = _segments(declared, segment)
     reports = _replay_each(declared, names, as_json=as_json)
     if not as_json and not names:
-        say(f"Every sealed segment in {context.home().requests(declared.name)} was replayed.")
+        folder = context.home().requests(declared.name)
+        say(f"Every sealed segment in {folder} was replayed, and none was changed since.")
     elif not as_json and len(reports) == 1:
         show_checks(reports[0].checks)
     elif not as_json:
@@ -47,6 +49,7 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
         LockstepError: The pipeline logs no requests, or there is no such segment.
     """
     from lockstep.columns.errors import LockstepError
+    from lockstep.columns.plain import listed
     from lockstep.scoring.requests import open_segments
     from lockstep.scoring.store import Store
     from lockstep.serving.requestlog.segments import segment_names
@@ -59,8 +62,12 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
         )
     if segment is None:
         return open_segments(declared, Store(home.data / declared.name), folder)
-    if segment not in segment_names(folder):
-        raise LockstepError(f"There is no segment {segment!r} in {folder}, or it is kept no more.")
+    if segment not in (names := segment_names(folder)):
+        nearest = sorted(names, key=lambda name: -SequenceMatcher(None, segment, name).ratio())
+        held = f"There are {listed(nearest, 5)}." if names else "There is none there."
+        raise LockstepError(
+            f"There is no segment {segment!r} in {folder}, or it is kept no more. {held}"
+        )
     return [segment]
 
 
@@ -85,6 +92,10 @@ def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -
 
 def _line(report: RunReport) -> str:
     """What a segment holds, in a line."""
+    from lockstep.columns.plain import counted
+
     requests, rows = (report.figure("/requests", name) for name in ("requests", "rows"))
-    told = f"{requests:,} requests, {rows:,} rows" if requests is not None else "NOT replayed"
+    if requests is None:
+        return f"{report.partition}: NOT replayed"
+    told = f"{counted(requests, 'request')}, {counted(rows or 0, 'row')}"
     return f"{report.partition}: {told}"

@@ -65,7 +65,20 @@ def score(
         file=named,
         stays=partial(_stays, records),
     )
+    if not as_json:
+        _say_who_waits(declared.name)
     finish(reports, {}, as_json)
+
+
+def _say_who_waits(pipeline: str) -> None:
+    """Say so where another version than the live one, which scored, is to be the champion."""
+    from lockstep.cli.console import say
+    from lockstep.cli.registered import waiting_champion
+
+    champion = context.registry().alias(pipeline, "champion")
+    state = context.live(pipeline).state()
+    if champion is not None and (said := waiting_champion(pipeline, champion.version, state)):
+        say(said)
 
 
 def outcomes(

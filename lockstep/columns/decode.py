@@ -52,9 +52,18 @@ class Reason:
     refusal: str
 
     @classmethod
-    def of_function(cls, error: FunctionError) -> Reason:
-        """Why a row is refused at which a column's function fails."""
-        return cls(error.column, "function", str(error), "cannot be computed for this row")
+    def of_function(cls, error: FunctionError, inputs: Sequence[str] = ()) -> Reason:
+        """Why a row is refused at which a column's function fails.
+
+        Args:
+            error: What it raised, or how what it returned is no column.
+            inputs: The columns that the function was given.
+        """
+        of = f" of {listed(inputs)}" if inputs else ""
+        cause = error.__cause__
+        why = f": its function raised {type(cause).__name__}" if cause is not None else ""
+        refusal = f"cannot be computed{of} for this row{why}"
+        return cls(error.column, "function", str(error), refusal)
 
     def __str__(self) -> str:
         return f"{self.column}: {self.message}"

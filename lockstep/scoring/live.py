@@ -49,11 +49,13 @@ class LiveState:
         allowed: What the gate wrote down; None if it has let no version serve.
         shown: The version that `@live` points to; None if it points nowhere.
         damage: Why what the gate wrote down cannot be read; None if it can.
+        is_registered: Whether the registry has the version that the gate lets serve.
     """
 
     allowed: LivePointer | None
     shown: int | None
     damage: str | None = None
+    is_registered: bool = True
 
     @property
     def agrees(self) -> bool:
@@ -154,17 +156,21 @@ class Live:
 
     def _is_ours(self, moving: LivePointer, shown: int | None) -> bool:
         """Whether an alias is where a move that was broken off has left it, and can go on."""
-        return shown in (moving.before, moving.version) and any(
-            one.version == moving.version for one in self.registry.versions(self.name)
-        )
+        return shown in (moving.before, moving.version) and self._has(moving.version)
 
     def _read(self) -> LiveState:
+        shown = self._shown()
         try:
-            return LiveState(read_live(self.path), self._shown())
+            allowed = read_live(self.path)
         except UnavailableFilesError:
             raise
         except ArtifactError as error:
-            return LiveState(None, self._shown(), str(error))
+            return LiveState(None, shown, str(error))
+        is_registered = allowed is None or allowed.version == shown or self._has(allowed.version)
+        return LiveState(allowed, shown, is_registered=is_registered)
+
+    def _has(self, version: int) -> bool:
+        return any(one.version == version for one in self.registry.versions(self.name))
 
     def _shown(self) -> int | None:
         found = self.registry.alias(self.name, "live")
@@ -192,7 +198,7 @@ def check_live(
         )
     return CheckResult(
         False,
-        f"{wrong}; nothing is scored.",
+        f"{wrong[0].upper()}{wrong[1:]}; nothing is scored.",
         where=f"the alias @live of {live.name} in the registry, and the gate's file "
         f"live/{live.name}.json in the home",
         todo=f"{_decided_by_the_gate(live, state)} Then: AGAIN",
@@ -203,6 +209,13 @@ def _decided_by_the_gate(live: LoadedVersion, state: LiveState) -> str:
     """What makes gate and registry agree: the version that the gate let serve comes first."""
     shown = live.version if state.shown is None else state.shown
     judged = f"have the gate judge it: `lockstep promote PIPELINE {shown}`."
+    if state.allowed is not None and not state.is_registered:
+        other = "" if state.shown is None else f" If version {shown} is to serve, {judged}"
+        return (
+            f"Restore the registry from a copy that has version {state.allowed.version}; or train "
+            "a version anew and promote it: `lockstep train PIPELINE`, then `lockstep promote "
+            f"PIPELINE`.{other}"
+        )
     if state.allowed is None or state.allowed.version == shown:
         return f"If version {shown} is to serve, {judged}"
     return (
@@ -245,6 +258,12 @@ def _departure(live: LoadedVersion, state: LiveState) -> str | None:
             "serve: the alias was moved by hand"
         )
     let = f"the gate let version {allowed.version} serve last, on {_time(allowed.since)}"
+    if not state.is_registered:
+        return (
+            f"the registry has no version {allowed.version}, but {let}: it was deleted there, or "
+            "the registry is another one, or an older copy. Its files are still in "
+            f"{allowed.directory}, from where servers go on with it"
+        )
     if not state.agrees:
         shown = f"is version {state.shown}" if state.shown is not None else "points nowhere"
         return (

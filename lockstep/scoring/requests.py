@@ -22,7 +22,7 @@ from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
-from lockstep.scoring.attempts import Attempt, StepRecord, sha256
+from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord, sha256
 from lockstep.scoring.lock import LockedError
 from lockstep.scoring.records import Records
 from lockstep.scoring.store import Store
@@ -32,9 +32,12 @@ from lockstep.serving.requestlog.segments import (
     Segment,
     read_segment,
     segment_names,
+    segment_path,
 )
 
 STEP = "requests"
+_DIGEST = "segment"
+"""Fact of a replay: SHA-256 of the segment's file, whatever came of it."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +102,30 @@ def replay_segment(
             found = {check.name: lacking for check in declared_checks(declared, STEP)}
             return _kept(records, attempt, path, None, found)
         except DamagedSegmentError as error:
-            return _kept(records, attempt, path, None, _failed(declared, str(error)))
+            return _kept(records, attempt, path, None, _failed(declared, str(error), _DAMAGED))
         return _kept(records, attempt, path, segment, _checks(declared, segment, load))
 
 
 def open_segments(declared: PipelineAssets, store: Store, folder: Path) -> list[str]:
-    """Names of the segments that were not replayed yet, the oldest first."""
-    done = {*request_records(declared, store).partitions()}
-    return [name for name in segment_names(folder) if name not in done]
+    """Names of the segments that were not replayed as they are now, the oldest first.
+
+    One that was changed since it was replayed is another one, and is judged anew.
+    """
+    records = request_records(declared, store)
+    done = {*records.partitions()}
+    return [
+        name
+        for name in segment_names(folder)
+        if name not in done or not _is_as_replayed(records, segment_path(folder, name))
+    ]
+
+
+def _is_as_replayed(records: Records, path: Path) -> bool:
+    try:
+        step = records.demand(path.stem).record.steps[STEP]
+    except DamagedError:
+        return False  # it is not known what was replayed
+    return bool(step.facts.get(_DIGEST) == sha256(path))
 
 
 def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]) -> None:
@@ -129,7 +148,7 @@ def _checks(
         raise
     except (ArtifactError, VersionNotFoundError) as error:
         said = f"Version {number}, which answered, cannot be loaded: {error}"
-        return _failed(declared, said)
+        return _failed(declared, said, f"Restore version {number} in the registry. Then: AGAIN")
     found = {
         "request_replay": carry_out(check_request_replay, segment, loaded),
         "request_drift": carry_out(check_request_drift, segment, loaded),
@@ -137,9 +156,16 @@ def _checks(
     return worth_telling(declared, STEP, found)
 
 
-def _failed(declared: PipelineAssets, said: str) -> dict[str, CheckResult]:
+_DAMAGED = (
+    "Restore the segment from a copy. Then: AGAIN. Without one, what it held cannot be judged any "
+    "more: remove its file."
+)
+
+
+def _failed(declared: PipelineAssets, said: str, todo: str) -> dict[str, CheckResult]:
     """What the checks find of a segment that cannot be replayed at all."""
-    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: CheckResult(False, said)})
+    found = CheckResult(False, said, todo=todo)
+    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: found})
 
 
 def _kept(
@@ -152,7 +178,7 @@ def _kept(
     """Record what was found of a segment."""
     version = segment.header.version if segment is not None else None
     counts = _counts(segment) if segment is not None else {}
-    facts: dict[str, Any] = {"segment": sha256(path)} if segment is not None else {}
+    facts: dict[str, Any] = {_DIGEST: sha256(path)} if path.exists() else {}
     attempt.keep(
         STEP,
         StepRecord(

@@ -117,7 +117,7 @@ def _not_loaded(work: Work, error: ArtifactError) -> CheckResult:
         False,
         f"The live version cannot be loaded, and nothing is scored: {error}",
         where=f"the version that @live of {work.declared.name} names in the registry",
-        todo="Restore its files, or have another version serve: `lockstep promote PIPELINE "
-        "VERSION`, or the one that was live before, if there was one: `lockstep rollback "
-        "PIPELINE`. Then: AGAIN",
+        todo="Restore what was damaged (its files, or its tags in the registry, which are not for "
+        "editing), or have another version serve: `lockstep promote PIPELINE VERSION`, or the one "
+        "that was live before, if there was one: `lockstep rollback PIPELINE`. Then: AGAIN",
     )

@@ -55,7 +55,7 @@ def set_aside(decoded: Decoded, found: Mapping[int, tuple[Reason, ...]], key: st
 def undeclared(records: Sequence[Record], schema: Schema) -> dict[int, tuple[Reason, ...]]:
     """What is wrong with records that have fields which nobody declared, by position.
 
-    A client gets to know where in its record they stand; their names are its own.
+    A client gets to know their names, cut where long, and where in its record they stand.
     """
     known = {*schema.names, *schema.aliases}
     found: dict[int, tuple[Reason, ...]] = {}
@@ -80,11 +80,12 @@ def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: S
     verb = "is" if len(strange) == 1 else "are"
     words = f"{verb} not declared by {schema.name}{hint}"
     plural = "" if len(strange) == 1 else "s"
+    placed = [f"{show(name)} (number {place} of the record)" for name, place in strange.items()]
     return Reason(
         column="",
         rule="undeclared",
         message=f"{listed([show(name) for name in islice(strange, _HINTS)])} {words}",
-        refusal=f"field{plural} {listed(strange.values())} of the record {words}",
+        refusal=f"field{plural} {listed(placed, _HINTS)} {words}",
     )
 
 

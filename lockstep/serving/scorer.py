@@ -301,7 +301,8 @@ class Scorer:
             try:
                 parts.append(self._compute(row))
             except FunctionError as error:
-                failed[place] = (Reason.of_function(error),)
+                inputs = self.pipeline.graph.inputs(error.column)
+                failed[place] = (Reason.of_function(error, inputs),)
         empty = take_rows(decoded.columns, slice(0))
         found = stacked(parts) if parts else self._compute(empty)
         return self._set_aside(decoded, failed), found

@@ -83,6 +83,17 @@ def test_a_manifest_that_was_rewritten_to_suit_a_change_is_found_out(
         Artifact.open(directory, digest)
 
 
+@pytest.mark.parametrize(
+    ("told", "cause"),
+    [("{}", r"tells \{\}\. That is no SHA-256: it was edited"), ("0" * 64, "either this file or")],
+)
+def test_a_digest_that_was_edited_elsewhere_is_not_blamed_on_the_files(
+    written: tuple[Path, str], told: str, cause: str
+) -> None:
+    with pytest.raises(ArtifactError, match=cause):
+        Artifact.open(written[0], told)
+
+
 def test_a_manifest_that_is_no_json_is_told(written: tuple[Path, str]) -> None:
     directory, _ = written
     (directory / "manifest.json").write_text('{"format": 1, "files"')

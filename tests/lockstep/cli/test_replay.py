@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from lockstep.serving.requestlog.segments import segment_names, segment_path
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
 from tests.lockstep.cli.conftest import Lockstep
@@ -63,6 +64,24 @@ def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
     assert f"{run['partition']}: 2 requests, 2 rows" in again.out
 
 
+def test_a_segment_that_was_changed_since_its_replay_is_judged_anew_and_so_when_it_is_restored(
+    served: None, live: Workplace, lockstep: Lockstep
+) -> None:
+    assert lockstep("replay", "orders").status == 0
+    (name,) = segment_names(live.home.requests("orders"))
+    path = segment_path(live.home.requests("orders"), name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    changed = lockstep("replay", "orders")
+    assert changed.status == 1
+    assert "What to do: Restore the segment from a copy." in changed.out
+    assert "was replayed" in lockstep("replay", "orders").out  # it has been told
+    path.write_bytes(whole)
+    assert "2 requests, 2 rows" in lockstep("replay", "orders").out
+    assert "was replayed" in lockstep("replay", "orders").out
+
+
 def test_a_segment_that_there_is_not_is_one_clear_line(live: Workplace, lockstep: Lockstep) -> None:
     error = lockstep("replay", "orders", "--segment", "monday").error
     assert error.startswith("There is no segment 'monday' in")
+    assert error.endswith("There is none there.")

@@ -134,7 +134,11 @@ def test_a_registry_that_has_lost_the_live_version_is_found(place: Workplace) ->
         replace(read_live(place.home.live("orders")), version=7, before=1),
     )
     live = live_of(place)
-    assert checked(place).is_error
+    found = checked(place)
+    assert found.is_error
+    assert "registry has no version 7" in found.summary
+    assert "promote PIPELINE 7" not in found.todo
+    assert "lockstep train PIPELINE" in found.todo
     assert live.load(live.state()).version == 7
     assert shown(place) == OLD
 

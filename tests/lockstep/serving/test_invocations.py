@@ -319,9 +319,20 @@ def test_a_field_that_is_not_declared_is_refused_and_in_compat_left_alone(
     (reason,) = row["reasons"]
     assert reason["column"] is None
     assert reason["message"] == (
-        "field 9 of the record is not declared by Order; did you mean weight?"
+        "field 'wieght' (number 9 of the record) is not declared by Order; did you mean weight?"
     )
     assert len(predictions(compat.post("/invocations", body))) == 2
+
+
+def test_the_name_of_a_field_that_is_not_declared_is_told_in_short_whatever_it_holds(
+    client: Client, orders: Records
+) -> None:
+    record = {**orders[0], "\x00\u2028\\" * 1000: 1.0}
+    told = client.post("/invocations", {"dataframe_records": [record]})
+    assert told.status == 422
+    (reason,) = told.json()["rows"][0]["reasons"]
+    assert reason["message"].startswith(r"field '\x00\u2028\\\x00")
+    assert len(reason["message"]) < 600
 
 
 def test_a_table_without_a_column_or_with_one_more_is_refused(

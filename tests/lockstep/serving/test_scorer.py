@@ -93,7 +93,11 @@ def test_a_row_at_which_a_function_fails_is_rejected_and_leaves_other_requests_a
     assert (first.rows, second.rows, third.rows) == ([0], [1], [0])
     (rejected,) = second.rejected
     assert rejected.row == 0
-    assert rejected.reasons[0].column == "price_per_item"
+    (reason,) = rejected.reasons
+    assert reason.column == "price_per_item"
+    assert reason.refusal == (
+        "cannot be computed of price, items for this row: its function raised ZeroDivisionError"
+    )
     assert not first.rejected
     assert not third.rejected
 
