@@ -99,9 +99,9 @@ def listed(names: Iterable[object], most: int = 10) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def counted(count: int, noun: str) -> str:
-    """So many things in a sentence, such as `1 row` or `2,000 rows`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """So many things in a sentence, such as `1 row`, `2,000 rows` or `3 batches`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"
 
 
 def brief(number: float, sign: str = "") -> str:

@@ -97,11 +97,11 @@ class Mostly(Banded, frozen=True, kw_only=True, tag="mostly"):
         expected, odd = self._compared(rows)
         row, seen = int(odd[0]), glance(rows).rows
         values = self.dependent.values(seen)
-        there = shown(self.dependent, cells_of(values.found)[values.places[row]])
+        there = shown(self.dependent, cells_of(values.found)[values.places[row]], rows.schema)
         return (
             f"{self.dependent.says} is not what it usually is for each {told(self.determinants)} "
             f"in {reading.value:.1%} of the rows, such as {there} instead of "
-            f"{shown(self.dependent, self.values[expected[row]])} for "
+            f"{shown(self.dependent, self.values[expected[row]], rows.schema)} for "
             f"{self.cases.told(seen, row)}; on training days in "
             f"{usual.lowest:.1%} to {usual.highest:.1%}"
         )

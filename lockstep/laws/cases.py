@@ -63,7 +63,7 @@ class Cases(msgspec.Struct, frozen=True, kw_only=True):
     def told(self, rows: Rows, row: int) -> str:
         """The case of a row in a sentence."""
         return ", ".join(
-            f"{term.says} {shown(term, cells_of(values.found)[values.places[row]])}"
+            f"{term.says} {shown(term, cells_of(values.found)[values.places[row]], rows.schema)}"
             for term, values in ((term, term.values(rows)) for term in self.terms)
         )
 

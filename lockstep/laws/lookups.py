@@ -17,6 +17,7 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
+from lockstep.columns.schema import Schema
 from lockstep.laws.dependencies import (
     MOST_CASES,
     Search,
@@ -78,17 +79,17 @@ class LookUp(Law, frozen=True, kw_only=True):
             return None
         row, entry = int(odd[0]), int(entries[odd[0]])
         where = ", ".join(
-            f"{term.says} {shown(term, cells[entry])}"
+            f"{term.says} {shown(term, cells[entry], rows.schema)}"
             for term, cells in zip(self.determinants, self.given, strict=True)
         )
         place = int(values.places[row])
-        there = shown(self.dependent, cells[place] if place >= 0 else None)
+        there = shown(self.dependent, cells[place] if place >= 0 else None, rows.schema)
         return Broken(
             law=self,
             columns=self.columns,
             message=f"{self.dependent.says} is not what training knew in "
             f"{counted(len(odd), 'row')} of {len(rows):,}, such as {there} instead of "
-            f"{shown(self.dependent, self.then[entry])} for {where}",
+            f"{shown(self.dependent, self.then[entry], rows.schema)} for {where}",
             rows=odd,
             strict=self.is_strict,
             numbers={"rows": len(odd)},
@@ -248,10 +249,17 @@ def cells_of(found: Array) -> list[Any]:
     return cells
 
 
-def shown(term: Term, cell: Cell) -> str:
-    """A value of a table in a sentence."""
+def shown(term: Term, cell: Cell, schema: Schema) -> str:
+    """A value of a table in a sentence, as its field is declared."""
     if cell is None:
         return "none"
+    is_field = term.part == "value" and term.column in schema
+    declared = schema[term.column].declared if is_field else None
+    if declared == "datetime":
+        time = np.datetime_as_string(np.datetime64(int(cell), "us"), "auto")
+        return f"{time}Z" if "T" in time else time
+    if declared == "bool":
+        return str(bool(cell))
     if term.part == "time of day":
         return term.show(pd.Timedelta(int(cell), "us"))
     return term.show(cell)

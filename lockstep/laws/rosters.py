@@ -14,6 +14,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Ints
 from lockstep.columns.plain import counted, listed
+from lockstep.columns.schema import Schema
 from lockstep.laws.cases import Cases
 from lockstep.laws.dependencies import MOST_CASES
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -62,7 +63,7 @@ class Roster(Law, frozen=True, kw_only=True, tag="roster"):
         gone = np.setdiff1d(np.arange(len(self.always.entries)), of_day)
         if len(gone) <= rows.aside:
             return None
-        called = [self._name(one) for one in gone[: MOST_CASES + 1].tolist()]
+        called = [self._name(one, rows.schema) for one in gone[: MOST_CASES + 1].tolist()]
         names = listed(called[:_NAMED], _NAMED)
         return Broken(
             law=self,
@@ -80,13 +81,13 @@ class Roster(Law, frozen=True, kw_only=True, tag="roster"):
         """See `Law.looks_at`."""
         return len(rows) if rows.day is not None else 0
 
-    def _name(self, thing: int) -> str:
+    def _name(self, thing: int, schema: Schema) -> str:
         """What a thing is called in a sentence."""
         number, said = self.always.entries[thing], []
         terms = zip(self.always.terms, self.always.labels, strict=True)
         for term, labels in reversed(list(terms)):
             number, place = divmod(number, len(labels))
-            said.append(f"{term.says} {shown(term, labels[place])}")
+            said.append(f"{term.says} {shown(term, labels[place], schema)}")
         return " of ".join(said)
 
 

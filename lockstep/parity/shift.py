@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Floats
+from lockstep.columns.plain import counted
 from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
 from lockstep.parity.profiles import MOST_MISSING, ColumnProfile, Profile
 from lockstep.parity.uniform import CHANCE, UniformDays, by_chance
@@ -374,7 +375,10 @@ def _lacking(
     if not day.rows:
         return "there are no rows"
     if len(days) < MINIMUM_WINDOW:
-        return f"there are {len(days)} batches before it, and it takes {MINIMUM_WINDOW}"
+        return (
+            f"{'there is' if len(days) == 1 else 'there are'} "
+            f"{counted(len(days), 'batch', 'batches')} before it, and it takes {MINIMUM_WINDOW}"
+        )
     if day.missing >= MOST_MISSING:
         return f"{day.missing:.0%} of its values are missing"
     if len(filled) < MINIMUM_WINDOW:

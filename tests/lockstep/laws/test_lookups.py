@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws import lookups
-from lockstep.laws.lookups import LookUp, discover
+from lockstep.laws.lookups import LookUp, discover, shown
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.terms import Term
 
 SCHEMA = Schema(
     "Trip",
@@ -163,3 +164,11 @@ def test_what_goes_with_the_clock_of_the_season_is_known_for_each_of_its_offsets
     broken = law.find(Rows(wintry, SCHEMA, batch.timezone))
     assert broken is not None
     assert len(broken.rows) == len(batch)
+
+
+def test_times_and_truth_values_are_told_as_they_are_declared() -> None:
+    schema = Schema("Client", (Field("since", "datetime"), Field("police", "bool", optional=True)))
+    assert shown(Term("since"), 1489536000000000, schema) == "2017-03-15"
+    assert shown(Term("since"), 1489536060000000, schema) == "2017-03-15T00:01Z"
+    assert shown(Term("police"), 1.0, schema) == "True"
+    assert shown(Term("police"), None, schema) == "none"

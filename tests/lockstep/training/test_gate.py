@@ -70,6 +70,11 @@ def test_a_changed_constant_is_told_by_the_column_that_reads_it(workplace, edite
     assert gate_of(workplace, fitted, version).results["code_parity"].passed
 
 
+def test_a_changed_estimator_is_told_to_show_in_the_next_fit(workplace, edited_orders) -> None:
+    found = gate_of(workplace, edited_orders(("C=10.0", "C=1.0"))).results["code_parity"]
+    assert "what was changed of return_probability shows in the next fit" in found.summary
+
+
 def test_a_change_of_docstrings_is_none(workplace, edited_orders) -> None:
     declared = edited_orders(("More than five kilograms;", "Heavier than 5 kilograms;"))
     assert gate_of(workplace, declared).results["code_parity"].passed
