@@ -207,15 +207,16 @@ class RowsASegment(Law, frozen=True, kw_only=True):
     def _is_no_chance(self, usual: float, spread: float, size: int) -> bool:
         """Whether a value that has no row has some on all days but for one in 50,000.
 
-        Its rows are as many as those of others lead to, and vary as they did (a negative binomial:
-        Anscombe, "The statistical analysis of insect counts", 1949).
+        Among as many rows of others there is none by chance as often as each of them is not of that
+        value; how far its rows vary beyond that makes it likelier (a negative binomial: Anscombe,
+        "The statistical analysis of insect counts", 1949).
 
         Args:
             usual: Its usual share of the rows.
             spread: How far it varies beyond chance: see `spread`.
             size: Rows that have other values.
         """
-        expected = size * usual / max(1 - usual, usual / max(size, 1))
+        expected = -size * log1p(-min(usual, 1 - 1 / max(size, 2)))
         far = log1p(spread * expected) / spread if spread else expected
         return far > log(len(self.values) / SELDOM)
 

@@ -226,6 +226,15 @@ def test_in_a_small_batch_an_hour_without_rows_says_nothing(segments) -> None:
     assert [law.find(rows) for law in segments.values()] == [None, None]
 
 
+def test_a_dozen_rows_without_the_city_that_half_of_them_have_may_be_chance(segments) -> None:
+    def without_ulm(count: int) -> Rows:
+        rows = batch(56, count)
+        return rows.take(rows.columns["city"] != "Ulm")
+
+    assert segments["city"].find(without_ulm(26)) is None
+    assert segments["city"].find(without_ulm(50)).strict
+
+
 def test_few_rows_of_a_city_that_has_few_in_a_small_batch_may_be_chance(segments) -> None:
     columns = calls(56, [44])
     spare = np.flatnonzero(columns["city"] == "Bonn")[:6]
