@@ -25,7 +25,6 @@ from lockstep.laws import (
     differences,
     doubles,
     elapsed,
-    exchanges,
     forms,
     formulas,
     gaps,
@@ -85,7 +84,6 @@ from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.elapsed import Elapsed
-from lockstep.laws.exchanges import Exchanged
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.formulas import Formula
 from lockstep.laws.gaps import Gaps
@@ -148,7 +146,6 @@ AnyLaw = (
     | Digits
     | Doubles
     | Elapsed
-    | Exchanged
     | Form
     | Formula
     | Gaps
@@ -218,7 +215,6 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (counters.discover, "values"),
-    (exchanges.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
     (rosters.discover, "values"),
