@@ -22,7 +22,14 @@ from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.laws.glance import as_numbers, number_columns, value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.recalled import MANY, MOST_BROKEN, MOST_BY_CHANCE, MOST_OFF, rounding_of
+from lockstep.laws.recalled import (
+    MANY,
+    MOST_BROKEN,
+    MOST_BY_CHANCE,
+    MOST_OFF,
+    on_training_days,
+    rounding_of,
+)
 from lockstep.laws.rows import Rows, TrainingRows
 
 UNITS = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 1e-3}
@@ -80,8 +87,9 @@ class Elapsed(Law, frozen=True, kw_only=True, tag="elapsed"):
             law=self,
             columns=self.columns,
             message=f"{self.columns[0]} of {count:,} of {counted(size, 'row')} is not "
-            f"{self._source}, such as {self._example(rows, int(off[0]))}; {self._usually}: it is "
-            "counted from something else, rows are lost or come twice, or have other times",
+            f"{self._source}, such as {self._example(rows, int(off[0]))}; "
+            f"{on_training_days(self.usual)}: it is counted from something else, "
+            "rows are lost or come twice, or have other times",
             rows=off,
             strict=self.is_strict and count - rows.aside > max(1.0, (self.usual + MANY) * size),
             numbers={"rows that hold another time": count},
@@ -92,12 +100,6 @@ class Elapsed(Law, frozen=True, kw_only=True, tag="elapsed"):
         of_thing = "" if self.thing is None else f" of {show(rows.columns[self.thing][row])}"
         expected = gaps(rows, self.thing)[row] / UNITS[self.unit]
         return f"{show(rows.columns[self.columns[0]][row])}{of_thing} rather than {expected:.6g}"
-
-    @property
-    def _usually(self) -> str:
-        if not self.usual:
-            return "on training days it always was"
-        return f"on a training day at most {100 * self.usual:.3g} % of rows held something else"
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""

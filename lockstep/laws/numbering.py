@@ -162,8 +162,8 @@ def discover(training: TrainingRows) -> list[CountsOn]:
     usual, day = 0.0, ""
     for rows in training.each():
         if middle is not None:
-            _, keys = _ordered(rows)
-            usual = max(usual, float(np.mean([one < _order(middle) for one in keys])))
+            last, (_, keys) = _order(middle), _ordered(rows)
+            usual = max(usual, float(np.mean([one < last for one in keys])))
             if usual > MOST_USUAL:
                 return []
         middle, day = middle_key(rows), str(rows.day)

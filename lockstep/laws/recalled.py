@@ -148,8 +148,8 @@ class Recalled(Law, frozen=True, kw_only=True, tag="recalled"):
             columns=(self.recalling, *(term.column for term in self.things)),
             message=f"{self.recalling} of {count:,} of {counted(size, 'row')} is not "
             f"{self._source}, such as that {self._example(rows, int(positions[0]))}; "
-            f"{self._on_training_days}: it was joined from elsewhere, or what it was joined from "
-            "has been corrected since",
+            f"{on_training_days(self.usual)}: it was joined from elsewhere, or what it was "
+            "joined from has been corrected since",
             rows=positions,
             strict=self.is_strict and rows.day is not None and count > max(1.0, MANY * size),
             numbers={"rows that recall something else": count},
@@ -166,12 +166,6 @@ class Recalled(Law, frozen=True, kw_only=True, tag="recalled"):
         if _family(rows.schema, self.recalling) not in ("number", "truth"):
             return f"of {thing}: {show(holds)}"
         return f"of {thing}: {show(holds)} rather than {self._expected(rows)[row]:.6g}"
-
-    @property
-    def _on_training_days(self) -> str:
-        if not self.usual:
-            return "on training days it always was"
-        return f"on a training day at most {100 * self.usual:.3g} % of rows held something else"
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
@@ -218,6 +212,17 @@ class Recalled(Law, frozen=True, kw_only=True, tag="recalled"):
         """What things of a day of the batch hold themselves."""
         what = ("held", self.things, self.held, things[:1].tobytes())
         return rows.once(what, lambda: _held(rows, self.things, (self.held,), things, len(things)))
+
+
+def on_training_days(usual: float) -> str:
+    """How often rows of a training day held something else, in a sentence.
+
+    Args:
+        usual: The largest share of a training day's rows that did.
+    """
+    if not usual:
+        return "on training days it always was"
+    return f"on a training day at most {100 * usual:.3g} % of rows held something else"
 
 
 def _agree(values: Floats, expected: Floats, absolute: float, relative: float) -> Bools:

@@ -34,6 +34,7 @@ from lockstep.laws.recalled import (
     MOST_BROKEN,
     MOST_OFF,
     SAMPLE,
+    on_training_days,
 )
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.series import moments_at
@@ -117,19 +118,13 @@ class Tallied(Law, frozen=True, kw_only=True, tag="tallied"):
             columns=self.columns[:2],
             message=f"{self.tallying} of {count:,} of {counted(size, 'row')} is not "
             f"{self._source}, such as that of {thing}: {show(holds)} rather than {expected:.6g}; "
-            f"{self._usually}: it was counted otherwise, or what was counted has been corrected "
-            "since",
+            f"{on_training_days(self.usual)}: it was counted otherwise, or what was counted "
+            "has been corrected since",
             rows=off,
             strict=self.is_strict and count > max(1.0, (self.usual + MANY) * size),
             numbers={"rows that tally something else": count},
             cases={"rows": count / size},
         )
-
-    @property
-    def _usually(self) -> str:
-        if not self.usual:
-            return "on training days it always was"
-        return f"on a training day at most {100 * self.usual:.3g} % of rows held something else"
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
