@@ -55,6 +55,7 @@ PARTS = (
     "bakeries",
     "stops",
     "cars",
+    "orders",
     "peers",
 )
 

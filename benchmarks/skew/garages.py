@@ -1,7 +1,8 @@
 """Garages as cars are plugged in there: their sessions by day, and faults that are tried on them.
 
 They were thought of from what goes wrong with chargers, the app in which drivers tell what they
-want, and what is joined to a session, before any of them was tried; nothing is tuned on them.
+want, and what is joined to a session, before any of them was tried; what came of them has been
+looked at since.
 """
 
 from __future__ import annotations
@@ -355,7 +356,7 @@ _PLACE = ("space", "place", "pod", "session_id")
 _COUNT = ("plugged_in", "share_taken")
 _COST = ("price", "cost")
 _AIR = (*EMISSIONS, "rise")
-_fault = partial(fault_of_data, half="fresh")
+_fault = partial(fault_of_data, half="tuning")
 CAR_FAULTS: tuple[DataFault, ...] = (
     # Times.
     _fault("cars_slow_clock_of_jpl", "begun_at of jpl is eleven minutes early",

@@ -19,6 +19,7 @@ from benchmarks.skew import (
     readings,
     rentals,
     shops,
+    wholesaler,
     windfarm,
 )
 from benchmarks.skew.deliveries import DATA_FAULTS, DataFault
@@ -166,6 +167,13 @@ OTHERS = {
         days_between(garages.FIRST, garages.LAST),
         date(2019, 9, 16),
         garages.CAR_FAULTS,
+    ),
+    "orders": Table(
+        f"Orders of a wholesaler ({wholesaler.PACKAGE.release})",
+        wholesaler.ORDERS,
+        days_between(wholesaler.FIRST, wholesaler.LAST),
+        date(2011, 7, 16),
+        wholesaler.ORDER_FAULTS,
         seen=False,
     ),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.skew import wholesaler
 from benchmarks.skew.clean import heard
 from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
 from benchmarks.skew.data import Task as DayTask
@@ -28,6 +29,7 @@ from benchmarks.skew.scenes import SCENES
 from benchmarks.skew.shops import BAKERY_FAULTS
 from benchmarks.skew.tables import FLIGHTS, OTHERS, TABLES
 from benchmarks.skew.tools import Tool
+from benchmarks.skew.wholesaler import ORDER_FAULTS
 from lockstep.checks.results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
@@ -246,6 +248,85 @@ def test_a_fault_of_cars_changes_the_delivery_and_leaves_what_upstream_has(one: 
     assert list(changed.columns) == list(delivery.rows.columns)
     assert not same_rows(changed, delivery.rows)
     pd.testing.assert_frame_equal(delivery.rows, sessions(16))
+
+
+def taken(day: int) -> pd.DataFrame:
+    """Orders of a day of September, one each five minutes, each of another customer."""
+    begun = pd.Timestamp(f"2011-09-{day:02} 08:05", tz="Europe/London").tz_convert("UTC")
+    number = pd.Series(np.arange(96))
+    is_credit, has_account = number % 8 == 5, number % 11 != 7
+    times = (begun + pd.to_timedelta(number * 5, unit="min")).dt.as_unit("us")
+    number_of = number.astype(str).radd(f"{500 + day}").where(~is_credit, "C" + number.astype(str))
+    days, codes_of = 1.0 + number * 0.75, (number + 20_000).astype(str)
+    countries = {0: "EIRE", 1: "Germany", 2: "Netherlands"}
+    country = (number % 12).map(countries).fillna("United Kingdom")
+    codes = {"EIRE": "IE", "Germany": "DE", "Netherlands": "NL", "United Kingdom": "GB"}
+    return pd.DataFrame().assign(
+        invoice=number_of,
+        placed_at=times,
+        is_credit=is_credit,
+        customer=(12_346.0 + number * 7 + day).where(has_account),
+        country=country,
+        country_code=country.map(codes),
+        lines=1 + number,
+        items=(10 + number * 3).where(~is_credit, -2 - number),
+        carriage=number % 12 < 2,
+        product=codes_of.where(number % 5 > 0, codes_of + "B"),
+        description="LANTERN OF GLASS, NUMBER " + number.astype(str),
+        list_price=0.85 + number * 0.1,
+        listed_value=20.0 + number * 5.3,
+        sold_of_week=number * 2 + day,
+        orders_before=(1.0 + number).where(has_account),
+        days_since=days.where(has_account),
+        value_before=(50.0 + number).where(has_account),
+        spent=(100.0 + number * 2).where(has_account),
+        customer_since=(times - pd.to_timedelta(days * 3, unit="D")).where(has_account),
+        orders_of_country=number % 12 * 10 + day,
+    )
+
+
+def counted_otherwise() -> pd.DataFrame:
+    """All that is joined to the orders of that day, but counted in another way."""
+    rows = taken(14)
+    return pd.DataFrame(
+        {
+            "last_product": rows["product"].iloc[::-1].to_numpy(),
+            "last_description": rows["description"].iloc[::-1].to_numpy(),
+            "last_list_price": rows["list_price"].to_numpy() + 1.0,
+            "last_sold_of_week": rows["sold_of_week"].to_numpy() + 1,
+            "old_list_price": rows["list_price"].to_numpy() + 0.4,
+            "old_listed_value": rows["listed_value"].to_numpy() + 4.0,
+            "listed_value_once": rows["list_price"].to_numpy(),
+            "sold_with_today": rows["sold_of_week"].to_numpy() + 5,
+            "orders_of_country_in_week": rows["orders_of_country"].to_numpy() // 4,
+            "orders_and_credits_before": rows["orders_before"].to_numpy() + 1.0,
+            "value_of_last_note": -rows["value_before"].to_numpy(),
+            "spent_gross": rows["spent"].to_numpy() + 9.0,
+            "spent_a_week_ago": rows["spent"].to_numpy() - 9.0,
+        },
+        index=rows["invoice"],
+    )
+
+
+@pytest.mark.parametrize("one", ORDER_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_of_orders_changes_the_delivery_and_leaves_what_upstream_has(
+    one: DataFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholesaler, "otherwise", counted_otherwise)
+    delivery = Delivery(*(taken(day) for day in (14, 13, 15)))
+    changed = one.change(delivery)
+    assert list(changed.columns) == list(delivery.rows.columns)
+    assert not same_rows(changed, delivery.rows)
+    pd.testing.assert_frame_equal(delivery.rows, taken(14))
+
+
+@pytest.mark.parametrize("one", ORDER_FAULTS, ids=lambda one: one.fault.name)
+def test_a_fault_of_orders_leaves_a_day_without_orders_as_it_is(
+    one: DataFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholesaler, "otherwise", counted_otherwise)
+    closed = taken(10).iloc[:0]
+    assert same_rows(one.change(Delivery(closed, closed, taken(11))), closed)
 
 
 def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
