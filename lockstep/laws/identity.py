@@ -147,6 +147,9 @@ class NewContent(Law, frozen=True, kw_only=True):
             those that do so most first: where they agree, they may be what was taken from there.
         dated: The columns that date a row as its event time does, such as the number of a receipt,
             and the times that go on with it: rows of another day may have been moved to this one.
+        moved: Largest share of a training day's rows that are copies of rows before them but for
+            these; None where nothing dates rows, or so many are that it says nothing, and of a
+            version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -155,6 +158,7 @@ class NewContent(Law, frozen=True, kw_only=True):
     across: float | None
     telling: tuple[str, ...] = ()
     dated: tuple[str, ...] = ()
+    moved: float | None = None
 
     @property
     def says(self) -> str:
@@ -168,14 +172,17 @@ class NewContent(Law, frozen=True, kw_only=True):
     def find(self, rows: Rows) -> Broken | None:
         """The rows that are copies, where there are more of them than training days ever had.
 
-        Those of a day are looked for in that day, and in the days before it.
+        Those of a day are looked for in that day, also at times that were moved within it, and in
+        the days before it.
         """
-        days = days_of(rows)
+        days, digests = days_of(rows), self.digests(rows)
         copies = repeats(rows.digests_without(), days)
         within = self._beyond(rows, copies, self.within, "rows before them")
+        if within is None and self.moved is not None:
+            copies = repeats(digests, days)
+            within = self._beyond(rows, copies, self.moved, "rows before them", self.dated)
         if within is not None or self.across is None:
             return within
-        digests = self.digests(rows)
         before = copies_of_days_before(digests, days)
         before |= held_by([batch.contents for batch in rows.earlier[-WINDOW:]], digests)
         found = self._beyond(rows, before, self.across, "rows of days before", self.dated)
@@ -238,7 +245,7 @@ def _new_content(training: TrainingRows, key: str, within: float) -> NewContent:
     with_times = tuple(dict.fromkeys((*dating, *_moving(training))))
     for dated in dict.fromkeys((with_times, dating, ())):
         digests = training.rows.digests_without(dated)
-        _, across = shares_of_copies(digests, training.day_of, training.days)
+        moved, across = shares_of_copies(digests, training.day_of, training.days)
         if across <= (MOST_USUAL if set(dated) <= set(dating) else FEW):
             typical = {name: float(np.median(shares)) for name, shares in again.items()}
             telling = sorted(typical, key=typical.__getitem__)
@@ -249,6 +256,7 @@ def _new_content(training: TrainingRows, key: str, within: float) -> NewContent:
                 across=across,
                 telling=tuple(name for name in telling if typical[name] < _SELDOM),
                 dated=dated,
+                moved=moved if dated and moved <= FEW else None,
             )
     return NewContent(columns=(key,), days=training.days, within=within, across=None)
 

@@ -158,6 +158,28 @@ def test_copies_of_days_before_are_found_whose_times_were_moved_to_the_day() -> 
     assert (len(broken.rows), broken.strict) == (40, True)
 
 
+def test_copies_within_a_day_are_found_whose_times_were_moved() -> None:
+    schema = Schema("Sale", (*SCHEMA.fields, Field("paid_at", "datetime")))
+    training = sales(range(25))
+    training["price"] = np.random.default_rng(1).normal(size=len(training["price"]))
+    training["paid_at"] = training["at"] + np.timedelta64(90, "m")
+    training_rows = TrainingRows.of(Rows(training, schema, "America/New_York"))
+    (law,) = (one for one in discover(training_rows) if isinstance(one, NewContent))
+    assert (law.dated, law.moved) == (("paid_at",), 0.0)
+
+    day = sales(range(30, 31))
+    day["price"] = np.random.default_rng(2).normal(size=40)
+    day["paid_at"] = day["at"] + np.timedelta64(90, "m")
+    again = {name: values[:5] for name, values in day.items()}
+    later = np.timedelta64(3, "m")
+    again |= {"at": again["at"] + later, "paid_at": again["paid_at"] + later}
+    again["id"] = np.array([f"again-{row}" for row in range(5)], dtype=object)
+    both = {name: np.concatenate([values, again[name]]) for name, values in day.items()}
+    assert law.find(Rows(day, schema, "America/New_York", "2020-01-31")) is None
+    broken = law.find(Rows(both, schema, "America/New_York", "2020-01-31"))
+    assert (broken.rows.tolist(), broken.strict) == (list(range(40, 45)), True)
+
+
 def test_a_day_that_is_a_copy_of_another_one_in_the_same_batch_is_found(laws) -> None:
     days = sales(range(30, 33))
     for name in ("till", "price"):
