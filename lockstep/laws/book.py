@@ -21,9 +21,11 @@ from lockstep.laws import (
     compositions,
     continuity,
     counters,
+    coverage,
     dependencies,
     differences,
     doubles,
+    durations,
     elapsed,
     forms,
     formulas,
@@ -79,9 +81,11 @@ from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
 from lockstep.laws.counters import OneWay
+from lockstep.laws.coverage import Covered
 from lockstep.laws.dependencies import Dependency
 from lockstep.laws.differences import Difference
 from lockstep.laws.doubles import Doubles
+from lockstep.laws.durations import Duration
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.elapsed import Elapsed
 from lockstep.laws.forms import Digits, Form, Grid
@@ -141,10 +145,12 @@ AnyLaw = (
     | Continues
     | Counted
     | CountsOn
+    | Covered
     | Dependency
     | Difference
     | Digits
     | Doubles
+    | Duration
     | Elapsed
     | Form
     | Formula
@@ -212,9 +218,11 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (recalled.discover, "values"),
     (tallies.discover, "values"),
     (elapsed.discover, "values"),
+    (durations.discover, "durations"),
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (counters.discover, "values"),
+    (coverage.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
     (rosters.discover, "values"),

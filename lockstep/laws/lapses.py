@@ -23,9 +23,9 @@ from lockstep.columns.schema import MADE, Field, Schema
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows, by_clock
 
-Reads = Literal["values", "lapses", "both", "order"]
+Reads = Literal["values", "lapses", "both", "order", "durations"]
 """How laws read dates: as they are; those that go on with time as lapses, or both ways; or all of
-them as lapses, which they compare."""
+them as lapses, which they compare, or of which they say how long they are."""
 MANY = 0.01
 """Share of the texts that are no dates from which on they cannot be what they were."""
 _MOST_PAIRS = 6
@@ -93,6 +93,11 @@ class Lapse(msgspec.Struct, frozen=True):
         return self.since is None
 
     @property
+    def is_local(self) -> bool:
+        """Whether it is told by a clock that may be set within it, rather than by UTC."""
+        return not (self.until.has_zone and (self.since is None or self.since.has_zone))
+
+    @property
     def unit(self) -> Literal["days", "hours"]:
         """What it is counted in."""
         is_days = self.until.is_day or (self.since is not None and self.since.is_day)
@@ -121,17 +126,16 @@ class Lapse(msgspec.Struct, frozen=True):
         """It, of each row; NaN where a moment is missing."""
         if self.until.is_clock:
             return _hhmm(self.until.read(rows))
-        is_local = not (self.until.has_zone and (self.since is None or self.since.has_zone))
-        until, since = (self._clock(one, rows, is_local) for one in (self.until, self.since))
+        until, since = (self._clock(one, rows) for one in (self.until, self.since))
         unit = np.timedelta64(1, "D" if self.unit == "days" else "h")
         lapse: Floats = (until - since) / unit
         return lapse
 
-    def _clock(self, moment: Moment | None, rows: Rows, is_local: bool) -> Array:
+    def _clock(self, moment: Moment | None, rows: Rows) -> Array:
         if moment is None:
             return np.zeros(len(rows), dtype="datetime64[us]")
         times = moment.read(rows)
-        if is_local and moment.has_zone:
+        if self.is_local and moment.has_zone:
             times = by_clock(times, rows.timezone)
         return times.astype("datetime64[D]") if self.unit == "days" else times
 
@@ -288,4 +292,10 @@ def by_reading(training: TrainingRows, lapses: tuple[Lapse, ...]) -> dict[Reads,
         "both": whole.without(staying),
         "lapses": whole.without([*staying, *(one for one in texts if one not in stay)]),
         "order": whole.without(texts),
+        "durations": whole.without([*texts, *(one.name for one in lapses if not _has_length(one))]),
     }
+
+
+def _has_length(lapse: Lapse) -> bool:
+    """Whether it is as long as it is told, from one moment of a row to another."""
+    return lapse.since is not None and (lapse.unit == "days" or not lapse.is_local)
