@@ -57,13 +57,18 @@ class Reason:
 
         Args:
             error: What it raised, or how what it returned is no column.
-            inputs: The columns that the function was given.
+            inputs: The columns that the one at fault was computed from.
         """
         of = f" of {listed(inputs)}" if inputs else ""
         cause = error.__cause__
         why = f": its function raised {type(cause).__name__}" if cause is not None else ""
-        refusal = f"cannot be computed{of} for this row{why}"
-        return cls(error.column, "function", str(error), refusal)
+        refusal = (
+            f"cannot be computed{of} for this row{why}"
+            if error.origin is None
+            else f"is no finite number{f', computed{of},' if of else ''} for this row, and "
+            f"{error.column} cannot be computed of it"
+        )
+        return cls(error.blamed, "function", str(error), refusal)
 
     def __str__(self) -> str:
         return f"{self.column}: {self.message}"

@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lockstep.columns.plain import counted, verb
+
 if TYPE_CHECKING:
     from lockstep.columns.decode import Rejected
 
@@ -59,12 +61,19 @@ class FunctionError(LockstepError):
     """A column's function raised, or returned something that is not a column.
 
     Attributes:
-        column: Name of the column whose function is at fault.
+        column: Name of the column whose function failed.
+        origin: Name of the column at fault, where it is one that was computed before: a model
+            fails on what is missing or infinite there.
     """
 
-    def __init__(self, column: str, message: str) -> None:
+    def __init__(self, column: str, message: str, *, origin: str | None = None) -> None:
         super().__init__(message)
-        self.column = column
+        self.column, self.origin = column, origin
+
+    @property
+    def blamed(self) -> str:
+        """Name of the column at fault."""
+        return self.column if self.origin is None else self.origin
 
 
 class FitError(LockstepError):
@@ -111,7 +120,9 @@ class InvalidRecordsError(LockstepError):
         shown = "; ".join(str(row) for row in rejected[:3])
         more = f"; and {len(rejected) - 3} more" if len(rejected) > 3 else ""
         super().__init__(
-            f"{source}: {len(rejected)} of {total} rows are not valid records: {shown}{more}. "
+            f"{source}: {len(rejected)} of {counted(total, 'row')} "
+            f"{verb(len(rejected), 'is not a valid record', 'are not valid records')}: "
+            f"{shown}{more}. "
             "Correct them, or use decode() to set them aside."
         )
         self.rejected = tuple(rejected)

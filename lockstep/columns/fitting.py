@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from lockstep.columns.errors import FitError
 from lockstep.columns.estimators import fit
+from lockstep.columns.finite import origin_of
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import NOTHING, Bound, Model
+from lockstep.columns.plain import counted, verb
 from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.tables import take_rows
 
@@ -64,7 +66,13 @@ def fit_models(
                 out_of_fold[split] = out_of_fold_values(graph, columns, *split, depth, bound)
             known = columns | out_of_fold[split]
         inputs = graph.evaluate(known, (*model.uses, model.learns), bound)
-        fitted[model.name] = fit(model, inputs)
+        try:
+            fitted[model.name] = fit(model, inputs)
+        except FitError as error:
+            origin = origin_of(graph, inputs, model.name, error.__cause__)
+            if origin is None:
+                raise
+            raise FitError(f"{origin.said}: {error}") from error.__cause__
     return fitted
 
 
@@ -99,7 +107,8 @@ def out_of_fold_values(
         rows = fold == held_out
         if rows.all():
             raise FitError(
-                f"{len(fold)} rows are too few to split into {folds} folds for a second stage."
+                f"{counted(len(fold), 'row')} {verb(len(fold), 'is', 'are')} "
+                f"too few to split into {folds} folds for a second stage."
             )
         fitted = fit_models(graph, take_rows(columns, ~rows), names, depth + 1, bound)
         computed = graph.evaluate(take_rows(columns, rows), produced, {**bound, **fitted})

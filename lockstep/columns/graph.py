@@ -15,6 +15,7 @@ from lockstep.columns.errors import (
     DuplicateNameError,
     FunctionError,
 )
+from lockstep.columns.finite import traced_to_origin
 from lockstep.columns.kinds import (
     Array,
     Columns,
@@ -213,7 +214,11 @@ class Graph:
         }
         rows = len(next(iter(found.values()))) if found else 0
         with np.errstate(all="ignore"):
-            self._plan(frozenset(found), tuple(wanted))(found, bound, rows)
+            plan = self._plan(frozenset(found), tuple(wanted))
+            try:
+                plan(found, bound, rows)
+            except FunctionError as error:  # by now `found` holds all that was computed before
+                raise traced_to_origin(self, found, error) from error.__cause__
         return found
 
     def _plan(self, given: frozenset[str], wanted: tuple[str, ...]) -> Plan:

@@ -104,6 +104,23 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {plural or f'{noun}s'}"
 
 
+def verb(count: int, one: str, many: str) -> str:
+    """The form of a verb for so many things: `verb(1, "is", "are")`."""
+    return one if count == 1 else many
+
+
+def all_of(count: int, noun: str, one: str, many: str) -> str:
+    """All of some things, and what they do: `The one row fits`, `All 20 rows fit`.
+
+    Args:
+        count: How many there are.
+        noun: What one of them is called.
+        one: What it does, where it is one.
+        many: What they do, where they are none or several.
+    """
+    return f"The one {noun} {one}" if count == 1 else f"All {counted(count, noun)} {many}"
+
+
 def brief(number: float, sign: str = "") -> str:
     """A number by three digits, thousands by all of theirs: `0.0123`, `876`, `1,260`.
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
-from lockstep.columns.partial import not_finite
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import show
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import concat, take_rows
 from lockstep.rules.parting import part
 from lockstep.rules.rules import RowRules
@@ -43,7 +42,7 @@ class FailingFunctionError(LockstepError):
         on = (
             f"every row that was tried ({tried:,}), so that it is broken itself"
             if failed == tried >= _ENOUGH
-            else f"{failed:,} of the first {tried:,} rows"
+            else f"{failed:,} of the first {counted(tried, 'row')}"
         )
         super().__init__(f"{computed or column} cannot be computed of {on}: {why}")
 
@@ -134,7 +133,7 @@ def _parts(
         if count == 0:
             raise
         if count == 1:
-            reason = failed.setdefault(offset, (_reason(pipeline, columns, error),))[0]
+            reason = failed.setdefault(offset, (Reason.of_function(error),))[0]
             if len(failed) > most:
                 raise FailingFunctionError(
                     reason.column, len(failed), offset + 1, reason.message, computed=error.column
@@ -146,20 +145,3 @@ def _parts(
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )
-
-
-def _reason(pipeline: Pipeline, row: Columns, error: FunctionError) -> Reason:
-    """Why a row is refused: where a model fails on what is not finite, the column that is so."""
-    reason = Reason.of_function(error)
-    node = pipeline.graph.node(error.column)
-    if node is None or node.learns is None:
-        return reason
-    found = pipeline.evaluate(row, node.inputs)
-    origin = not_finite(pipeline, found, node.name)
-    first = pipeline.graph.node(origin) if origin is not None else None
-    if first is None or origin is None:
-        return reason
-    given = " and ".join(f"{one} {show(found[one][0])}" for one in first.inputs)
-    of = f", of {given}" if given else ""
-    message = f"{first.title} is {show(found[origin][0])}{of}: {error}"
-    return replace(reason, column=origin, message=message)

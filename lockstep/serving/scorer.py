@@ -301,7 +301,7 @@ class Scorer:
             try:
                 parts.append(self._compute(row))
             except FunctionError as error:
-                inputs = self.pipeline.graph.inputs(error.column)
+                inputs = self.pipeline.graph.inputs(error.blamed)
                 failed[place] = (Reason.of_function(error, inputs),)
         empty = take_rows(decoded.columns, slice(0))
         found = stacked(parts) if parts else self._compute(empty)

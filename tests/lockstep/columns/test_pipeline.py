@@ -200,7 +200,7 @@ def test_fit_refuses_invalid_records(pipeline: Pipeline) -> None:
     with pytest.raises(InvalidRecordsError) as found:
         pipeline.fit(frame)
     assert str(found.value) == (
-        "Plant with Harvest: 1 of 60 rows are not valid records: row 3 (plant 3): leaves: 2.5 is "
+        "Plant with Harvest: 1 of 60 rows is not a valid record: row 3 (plant 3): leaves: 2.5 is "
         "not an integer. Correct them, or use decode() to set them aside."
     )
     assert [row.key for row in found.value.rejected] == ["plant 3"]
@@ -317,7 +317,7 @@ def test_predict_refuses_an_invalid_record_with_its_reasons(fitted: Pipeline) ->
     with pytest.raises(InvalidRecordsError) as found:
         fitted.predict({"plant_id": "p", "height": "tall"})
     assert str(found.value) == (
-        "Plant: 1 of 1 rows are not valid records: row 0 (p): planted_at: missing, and declared "
+        "Plant: 1 of 1 row is not a valid record: row 0 (p): planted_at: missing, and declared "
         "datetime (never missing), height: 'tall' is text, not a number, leaves: missing, and "
         "declared int (never missing), bed: missing, and declared Literal['sun', 'shade'] (never "
         "missing). Correct them, or use decode() to set them aside."

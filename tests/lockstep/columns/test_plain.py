@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.plain import brief, cut, listed, one_line, plain, show
+from lockstep.columns.plain import all_of, brief, counted, cut, listed, one_line, plain, show
 
 
 @pytest.mark.parametrize(
@@ -94,3 +94,18 @@ def test_a_list_of_names_says_how_many_more_there_are() -> None:
 )
 def test_thousands_are_told_without_powers_of_ten(number: float, text: str) -> None:
     assert brief(number, "+") == text
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "all_rows"),
+    [
+        (0, "0 rows", "All 0 rows fit"),
+        (1, "1 row", "The one row fits"),
+        (2000, "2,000 rows", "All 2,000 rows fit"),
+    ],
+)
+def test_so_many_things_are_told_as_a_sentence_has_them(
+    count: int, rows: str, all_rows: str
+) -> None:
+    assert counted(count, "row") == rows
+    assert all_of(count, "row", "fits", "fit") == all_rows

@@ -102,6 +102,22 @@ def test_a_row_at_which_a_function_fails_is_rejected_and_leaves_other_requests_a
     assert not third.rejected
 
 
+def test_a_row_at_which_a_model_takes_no_infinite_number_names_the_column_that_is_so(
+    scorer: Scorer, orders: Records
+) -> None:
+    unruled = replace(scorer, rules=compile_rules({"name": "input", "expectations": []}))
+
+    answer, *_ = map(told, unruled.answer([[orders[0], {**orders[1], "items": 0}], orders[2:3]]))
+
+    (rejected,) = answer.rejected
+    (reason,) = rejected.reasons
+    assert (answer.rows, rejected.row, reason.column) == ([0], 1, "price_per_item")
+    assert reason.refusal == (
+        "is no finite number, computed of price, items, for this row, and return_probability "
+        "cannot be computed of it"
+    )
+
+
 RULES = compile_rules(
     {
         "name": "features",
