@@ -400,7 +400,7 @@ REQUEST_REPLAY = Check(
     "path of the version that answered them, with scikit-learn itself in place of compiled models, "
     "get the outputs that the server gave: exactly, or within what the column declares. Outputs "
     "that come from redacted fields are not judged. A segment that was changed since it was "
-    "replayed is judged anew by the next `lockstep replay PIPELINE`.",
+    "replayed is judged anew by the sensor, or by the next `lockstep replay PIPELINE`.",
     "The first divergent output is named, with examples by key and request and a record to send "
     "again. What differs between the two is the compiled predictor, the environment of the "
     "server, or something outside the code: a file, an environment variable, the time. When that "

@@ -65,6 +65,11 @@ def show_json(value: Any) -> None:
     OUT.out(json.dumps(plain(value), indent=1, allow_nan=False))
 
 
+def show_interruption(message: str) -> None:
+    """What an interrupt leaves, and how to go on."""
+    ERR.print(f"interrupted: {message}", soft_wrap=True, markup=False)
+
+
 def show_error(message: str) -> None:
     """One clear line on what is wrong."""
     ERR.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)

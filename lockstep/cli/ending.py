@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,6 +12,25 @@ from lockstep.cli.arguments import FAILED, MISUSED
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
+
+
+@contextmanager
+def interruption_told(said: Callable[[], str]) -> Iterator[None]:
+    """Say, where something is interrupted, what is kept of it and how to go on.
+
+    Args:
+        said: Tells that, in sentences.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        from lockstep.cli.console import show_interruption
+
+        show_interruption(said())
+        raise
 
 
 def finish(reports: Sequence[RunReport], facts: Mapping[str, Any], as_json: bool) -> None:

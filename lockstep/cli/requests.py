@@ -9,7 +9,7 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, PipelineName
-from lockstep.cli.ending import finish
+from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
@@ -61,7 +61,8 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
             f"{declared.name} logs no requests; declare serving=Serving() in its file in assets/."
         )
     if segment is None:
-        return open_segments(declared, Store(home.data / declared.name), folder)
+        opened, _ = open_segments(declared, Store(home.data / declared.name), folder)
+        return [*opened]
     if segment not in (names := segment_names(folder)):
         nearest = sorted(names, key=lambda name: -SequenceMatcher(None, segment, name).ratio())
         held = f"There are {listed(nearest, 5)}." if names else "There is none there."
@@ -74,14 +75,24 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
 def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -> list[RunReport]:
     """Replay segments, one after another, and say what each holds."""
     from lockstep.cli.progress import Bar
+    from lockstep.columns.plain import counted, verb
     from lockstep.dagster.jobs import replay_job_name
     from lockstep.dagster.partitions import request_partitions
 
     job, partitions = replay_job_name(declared.name), request_partitions(declared.name)
     if names:
         context.instance().add_dynamic_partitions(partitions.name or "", names)
-    reports = []
-    with Bar(len(names), 1, shown=not as_json) as bar:
+    reports: list[RunReport] = []
+
+    def left() -> str:
+        again = f" --segment {names[0]}" if len(names) == 1 else ""
+        return (
+            f"{len(reports)} of {counted(len(names), 'segment')} "
+            f"{verb(len(reports), 'was', 'were')} replayed, which is kept. Go on: "
+            f"lockstep replay {declared.name}{again}"
+        )
+
+    with interruption_told(left), Bar(len(names), 1, shown=not as_json) as bar:
         for name in names:
             bar.begin(f"replaying {name}")
             reports.append(context.run(job, name, None, bar.step))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from lockstep.dagster.jobs import promote_job_name, replay_job_name, score_job_name
 from lockstep.dagster.partitions import inbox_partitions, request_partitions
@@ -18,13 +20,15 @@ from lockstep.registry.registry import Registry
 from lockstep.scoring.fates import Fate
 from lockstep.scoring.inbox import claim_files, unsupported_files
 from lockstep.scoring.live import Live
-from lockstep.scoring.requests import forget_requests
+from lockstep.scoring.requests import Mark, forget_requests, open_segments
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import inbox_of
 from lockstep.serving.requestlog.segments import segment_names
 
 MOVE = "lockstep/move"
 """Tag of the runs that put a version through the gate for one move of `@champion`."""
+SEGMENT = "lockstep/segment"
+"""Tag of the runs that replay a segment: SHA-256 of its file when they were asked for."""
 _INTERVAL_SECONDS = 30
 _PARTITION = "dagster/partition"
 _MOST_SEGMENTS = 20
@@ -171,8 +175,8 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
     @_sensor(
         f"{declared.name}_requests",
         job,
-        "Replay each new segment of the request log through the batch path, and forget those "
-        "that are kept no longer.",
+        "Replay each segment of the request log through the batch path, once as its bytes are and "
+        "anew if they were changed since, and forget those that are kept no longer.",
     )
     def segment_sealed(
         context: dg.SensorEvaluationContext, home: dg.ResourceParam[Home]
@@ -180,22 +184,40 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         folder = home.requests(declared.name)
         if not folder.is_dir():
             return dg.SkipReason(f"No request has been logged in {folder} yet.")
-        names = segment_names(folder)
         known = set(context.instance.get_dynamic_partitions(partitions.name or ""))
-        new = [name for name in names if name not in known][:_MOST_SEGMENTS]
-        gone = sorted(known - set(names))
-        forget_requests(declared, Store(home.data / declared.name), gone)
+        gone = sorted(known - {*segment_names(folder)})
+        store = Store(home.data / declared.name)
+        forget_requests(declared, store, gone)
+        seen = msgspec.json.decode(context.cursor or "{}", type=dict[str, Mark])
+        opened, marks = open_segments(declared, store, folder, seen)
+        asked = (_replay(context.instance, job, name, sha) for name, sha in opened.items())
+        requests = list(islice((one for one in asked if one is not None), _MOST_SEGMENTS))
+        new = [str(one.partition_key) for one in requests if one.partition_key not in known]
         changes = [partitions.build_add_request(new)] if new else []
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=name, partition_key=name, tags={ONE_AT_A_TIME: job})
-                for name in new
-            ],
-            skip_reason=None if new else f"No new segment in {folder}.",
+            run_requests=requests,
+            skip_reason=None
+            if requests
+            else f"No segment in {folder} is new, or was changed since it was replayed.",
             dynamic_partitions_requests=[
                 *changes,
                 *([partitions.build_delete_request(gone)] if gone else []),
             ],
+            cursor=msgspec.json.encode(marks).decode(),
         )
 
     return segment_sealed
+
+
+def _replay(instance: dg.DagsterInstance, job: str, name: str, digest: str) -> dg.RunRequest | None:
+    """The run to ask for that replays a segment as it is now; None where there is one."""
+    runs = last_runs(instance, job, {_PARTITION: name})
+    if runs and runs[0].is_finished and runs[0].tags.get(SEGMENT) != digest:
+        key: str | None = f"{name}, changed after {runs[0].run_id}"
+    else:
+        key = _run_key(instance, name, runs)
+    if key is None:
+        return None
+    return dg.RunRequest(
+        run_key=key, partition_key=name, tags={ONE_AT_A_TIME: job, SEGMENT: digest}
+    )

@@ -10,8 +10,9 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -35,9 +36,14 @@ from lockstep.serving.requestlog.segments import (
     segment_path,
 )
 
+Mark: TypeAlias = tuple[int, int, int]
+"""Of a file: its size, and when its content and anything of it were changed last, in ns; the last
+of which only the system sets."""
 STEP = "requests"
 _DIGEST = "segment"
 """Fact of a replay: SHA-256 of the segment's file, whatever came of it."""
+_MOST_BYTES = 2 * 2**30
+"""What a look reads where the next one comes soon: some seconds' work."""
 
 
 @dataclass(frozen=True)
@@ -95,37 +101,77 @@ def replay_segment(
     """
     records = request_records(declared, store)
     with records.step(path.stem, STEP, run) as attempt:
+        # Before it is read: what is changed meanwhile then differs from this, and is judged anew.
+        digest = sha256(path) if path.exists() else None
+        keep = partial(_kept, records, attempt, path, digest)
         try:
             segment = read_segment(path)
         except MissingSegmentError as error:
             lacking = CheckResult.not_judged(str(error))
             found = {check.name: lacking for check in declared_checks(declared, STEP)}
-            return _kept(records, attempt, path, None, found)
+            return keep(None, found)
         except DamagedSegmentError as error:
-            return _kept(records, attempt, path, None, _failed(declared, str(error), _DAMAGED))
-        return _kept(records, attempt, path, segment, _checks(declared, segment, load))
+            return keep(None, _failed(declared, str(error), _DAMAGED))
+        return keep(segment, _checks(declared, segment, load))
 
 
-def open_segments(declared: PipelineAssets, store: Store, folder: Path) -> list[str]:
-    """Names of the segments that were not replayed as they are now, the oldest first.
+def open_segments(
+    declared: PipelineAssets, store: Store, folder: Path, known: Mapping[str, Mark] | None = None
+) -> tuple[dict[str, str], dict[str, Mark]]:
+    """The segments that were not replayed as they are now, the oldest first.
 
     One that was changed since it was replayed is another one, and is judged anew.
+
+    Args:
+        declared: The pipeline.
+        store: Where what was found is kept.
+        folder: The request log.
+        known: Marks, from an earlier look, of segments that had been replayed as they were: one
+            that still bears its mark is not read again. Without any, each is.
+
+    Returns:
+        SHA-256 of each open segment, by name; and the marks of those that are not open. Where
+        marks are kept, one look reads `_MOST_BYTES`; what is beyond has neither, and is for the
+        next.
     """
     records = request_records(declared, store)
     done = {*records.partitions()}
-    return [
-        name
-        for name in segment_names(folder)
-        if name not in done or not _is_as_replayed(records, segment_path(folder, name))
-    ]
+    opened: dict[str, str] = {}
+    marks: dict[str, Mark] = {}
+    left = _MOST_BYTES
+    for name in segment_names(folder):
+        path = segment_path(folder, name)
+        try:
+            mark = _mark(path)
+            if known is not None and name in done and known.get(name) == mark:
+                marks[name] = mark
+                continue
+            if known is not None and left <= 0:
+                continue
+            left -= mark[0]
+            digest = sha256(path)
+        except FileNotFoundError:
+            continue  # it is kept no longer
+        if name in done and _replayed(records, name) == digest:
+            marks[name] = mark
+        else:
+            opened[name] = digest
+    return opened, marks
 
 
-def _is_as_replayed(records: Records, path: Path) -> bool:
+def _mark(path: Path) -> Mark:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _replayed(records: Records, name: str) -> str | None:
+    """SHA-256 of what was replayed of a segment; None where that is not known."""
     try:
-        step = records.demand(path.stem).record.steps[STEP]
+        step = records.demand(name).record.steps[STEP]
     except DamagedError:
-        return False  # it is not known what was replayed
-    return bool(step.facts.get(_DIGEST) == sha256(path))
+        return None
+    digest: str | None = step.facts.get(_DIGEST)
+    return digest
 
 
 def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]) -> None:
@@ -172,13 +218,14 @@ def _kept(
     records: Records,
     attempt: Attempt,
     path: Path,
+    digest: str | None,
     segment: Segment | None,
     results: Mapping[str, CheckResult],
 ) -> ReplayedSegment:
-    """Record what was found of a segment."""
+    """Record what was found of a segment, and of which bytes."""
     version = segment.header.version if segment is not None else None
     counts = _counts(segment) if segment is not None else {}
-    facts: dict[str, Any] = {_DIGEST: sha256(path)} if path.exists() else {}
+    facts: dict[str, Any] = {_DIGEST: digest} if digest is not None else {}
     attempt.keep(
         STEP,
         StepRecord(

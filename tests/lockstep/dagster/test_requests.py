@@ -1,5 +1,6 @@
 """Requests: what a server answered, replayed through the batch path as Dagster runs it."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
+from lockstep.dagster.definitions import definitions
 from lockstep.dagster.jobs import replay_job_name
 from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
@@ -62,12 +64,19 @@ def send(client: Client, records: Records) -> None:
         assert client.post("/invocations", {"dataframe_records": [record]}).status == 200
 
 
+def look(live: Workplace, cursor: str | None = None) -> dg.SensorResult:
+    """What the sensor asks for, with the cursor of an earlier look."""
+    with dg.build_sensor_context(
+        instance=live.instance, resources=resources(PROJECT), cursor=cursor
+    ) as context:
+        found = SENSOR(context)
+    assert isinstance(found, dg.SensorResult)
+    return found
+
+
 def tick(live: Workplace) -> list[str]:
     """The segments that the sensor asks to be replayed, and has made known."""
-    with dg.build_sensor_context(instance=live.instance, resources=resources(PROJECT)) as context:
-        found = SENSOR(context)
-    if isinstance(found, dg.SkipReason):
-        return []
+    found = look(live)
     for request in found.dynamic_partitions_requests:
         name, keys = request.partitions_def_name, request.partition_keys
         if isinstance(request, dg.AddDynamicPartitionsRequest):
@@ -75,7 +84,7 @@ def tick(live: Workplace) -> list[str]:
         else:
             for key in keys:
                 live.instance.delete_dynamic_partition(name, key)
-    return [request.partition_key for request in found.run_requests]
+    return [str(request.partition_key) for request in found.run_requests or ()]
 
 
 def replay(live: Workplace) -> RunReport:
@@ -266,11 +275,72 @@ def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
         send(client, records[:3])
     (second,) = tick(live)
     assert second != first
+    assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=second).ok
     assert tick(live) == []
     segment_path(live.home.requests("orders"), first).unlink()
     assert tick(live) == []
     assert live.instance.get_dynamic_partitions("orders_requests") == [second]
-    assert not list((live.store.root / "requests" / "attempts").glob("*"))
+    assert [one.name for one in (live.store.root / "requests" / "attempts").glob("*")] == [second]
+
+
+def test_a_segment_that_was_changed_after_it_was_replayed_is_replayed_anew_each_time(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    assert replay(live).ok
+    (path,) = live.home.requests("orders").glob("*.segment")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert check(replay(live), "request_replay").result == "failed"
+    assert tick(live) == []
+    path.write_bytes(whole)
+    assert check(replay(live), "request_replay").result == "passed"
+    assert tick(live) == []
+
+
+def test_a_segment_that_was_changed_is_seen_though_its_size_and_time_stayed(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    assert replay(live).ok
+    first = look(live)
+    assert look(live, first.cursor).run_requests == []
+    (path,) = live.home.requests("orders").glob("*.segment")
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (asked,) = look(live, first.cursor).run_requests or ()
+    assert asked.partition_key == path.stem
+
+
+def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
+    live: Workplace, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    assert replay(live).ok
+    first = look(live)
+    monkeypatch.setattr("lockstep.scoring.requests.sha256", lambda path: pytest.fail(str(path)))
+    assert look(live, first.cursor).cursor == first.cursor
+
+
+def test_a_changed_segment_whose_replay_ended_without_a_record_is_left_to_a_person(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    assert replay(live).ok
+    (path,) = live.home.requests("orders").glob("*.segment")
+    path.write_bytes(path.read_bytes()[:-1])
+    (asked,) = look(live).run_requests or ()
+    live.instance.create_run_for_job(
+        definitions(PROJECT).resolve_job_def(replay_job_name("orders")),
+        status=dg.DagsterRunStatus.SUCCESS,
+        tags={**asked.tags, "dagster/partition": path.stem},
+    )
+    assert look(live).run_requests == []
 
 
 def test_a_segment_that_went_before_it_was_replayed_is_not_judged(
