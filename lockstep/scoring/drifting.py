@@ -45,7 +45,7 @@ def follow(
     partition: str,
     step: str,
     live: LoadedVersion,
-    now: Profile,
+    now: Callable[[], Profile],
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
     aside: Aside | None = None,
@@ -58,7 +58,7 @@ def follow(
         partition: The day or file.
         step: The step that looks at the rows.
         live: The version that serves.
-        now: The profile of the rows.
+        now: Gives the profile of the rows.
         ask: Tells what columns do to the outputs.
         aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself.
@@ -68,7 +68,7 @@ def follow(
     def check() -> CheckResult:
         from lockstep.parity.drift import drift
 
-        found = drift(live.profile, live.limits, now)
+        found = drift(live.profile, live.limits, now())
         shares = {one.column: one.share for one in found if one.limits}
         before = changes_before(records, partition, step, live.digest)
         changes = before.after(partition, shares)

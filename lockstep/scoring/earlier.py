@@ -12,24 +12,20 @@ from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.records import Records
 
 if TYPE_CHECKING:
-    from lockstep.laws.book import Book
     from lockstep.laws.earlier import Earlier
-    from lockstep.laws.rows import Rows
 
 BATCHES = 28
 """Batches that are looked at: four weeks of days."""
 _FILE = "earlier"
 
 
-def keep_for_later(attempt: Attempt, laws: Book, rows: Rows) -> None:
+def keep_for_later(attempt: Attempt, kept: Earlier) -> None:
     """Keep of an attempt's rows what the batches that follow are compared with.
 
     Args:
         attempt: The attempt, in whose step it is kept.
-        laws: The laws of the version that judges them.
-        rows: Its rows.
+        kept: What the laws of the version that judges them keep of its rows.
     """
-    kept = laws.remembered(rows, attempt.record.partition)
     attempt.write_json(_FILE, msgspec.to_builtins(kept))
 
 

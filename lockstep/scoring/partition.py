@@ -41,6 +41,7 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import all_of, counted, verb
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
@@ -65,6 +66,7 @@ from lockstep.scoring.window import check_shift, keep_profile, profiled, trailin
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.laws.earlier import Earlier
     from lockstep.laws.rows import Rows as LawRows
     from lockstep.parity.counterfactuals import Counterfactuals
     from lockstep.parity.profiles import Profile
@@ -196,8 +198,6 @@ def ingest_batch(
         LockstepError: `accept` names no field of the record.
         LockedError: Another process is at work on the partition, and goes on being.
     """
-    from lockstep.parity.profiles import Profile
-
     schema = live.pipeline.record_schema
     suite = live.suites["input"]
     _demand_fields(accept, schema)
@@ -206,7 +206,7 @@ def ingest_batch(
         otherwise = partial(_otherwise, live, ingested.columns)
         day = work.partition if work.stream == "daily" else None
         set_aside = ingested.total - ingested.accepted
-        raw = live.laws.rows(ingested.columns, schema, day, aside=set_aside)
+        raw = cache(partial(live.laws.rows, ingested.columns, schema, day, aside=set_aside))
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )
@@ -216,9 +216,9 @@ def ingest_batch(
         before = work.records.for_a_step()
         accepted = Accepted.of(accept, before, work.partition, attempt.written)
         among_others = cache(partial(_among_others, before, work.partition, raw))
-        laws = carry_out(_check_laws, live, among_others, accepted, otherwise, aside_of)
-        # Of the rows that go on, as for laws: what is set aside is told of by what set it aside.
-        profile = Profile.of(ingested.columns, profiled(schema), raw.counted)
+        for_later = cache(lambda: live.laws.remembered(among_others(), work.partition))
+        laws = carry_out(_check_laws, live, among_others, accepted, otherwise, aside_of, for_later)
+        profile = cache(partial(_profile, ingested.columns, schema, raw))
         drift = _input_drift(before, work.partition, live, profile, otherwise, aside_of)
         found = {
             **check_version(work, live, now),
@@ -242,10 +242,10 @@ def ingest_batch(
             ),
         }
         results = worth_telling(work.declared, "batch", found)
-        keep_profile(attempt, profile)
         blocked_by = blocking(BATCH_CHECKS, results)
         if not blocked_by:  # those that follow are compared with published ones alone
-            keep_for_later(attempt, live.laws, among_others())
+            keep_profile(attempt, profile())
+            keep_for_later(attempt, for_later())
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -467,11 +467,14 @@ def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckRes
     total = len(failing) + len(next(iter(rows.columns.values())))
     numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
     if not failing:
-        return CheckResult(True, f"All {total:,} rows were computed.", numbers=numbers)
+        return CheckResult(
+            True, f"{all_of(total, 'row', 'was', 'were')} computed.", numbers=numbers
+        )
     (reason, *_) = failing[0].reasons
     return CheckResult(
         False,
-        f"{len(failing):,} of {total:,} rows cannot be computed, and are set aside: "
+        f"{len(failing):,} of {counted(total, 'row')} cannot be computed, and "
+        f"{verb(len(failing), 'is', 'are')} set aside: "
         f"{reason.message}{quarantined.excess}",
         severity="ERROR" if quarantined.too_many else "WARN",
         column=reason.column,
@@ -492,11 +495,18 @@ def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
     return Counterfactuals(serving, accepted, live.profile)
 
 
+def _profile(accepted: Columns, schema: Schema, raw: Callable[[], LawRows]) -> Profile:
+    """The profile of the rows that go on, as for laws: what is set aside is told of by what did."""
+    from lockstep.parity.profiles import Profile
+
+    return Profile.of(accepted, profiled(schema), raw().counted)
+
+
 def _input_drift(
     records: Records,
     partition: str,
     live: LoadedVersion,
-    now: Profile,
+    now: Callable[[], Profile],
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
 ) -> Followed:
@@ -517,13 +527,13 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
     from lockstep.parity.profiles import Profile
 
     graph = live.pipeline.graph
-    now = Profile.of(rows.kept, {name: graph.kind(name) for name in graph.outputs})
+    kinds = {name: graph.kind(name) for name in graph.outputs}
     return follow(
         work.records,
         work.partition,
         "scored",
         live,
-        now,
+        lambda: Profile.of(rows.kept, kinds),
         ask=lambda columns: _otherwise(live, rows.kept).mixed(columns),
         each=True,
     )
@@ -533,7 +543,7 @@ def _check_shift(
     work: Work,
     records: Records,
     live: LoadedVersion,
-    profile: Profile,
+    profile: Callable[[], Profile],
     accepted: Accepted,
     otherwise: Callable[[], Counterfactuals],
 ) -> CheckResult:
@@ -542,7 +552,7 @@ def _check_shift(
     jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
     return check_shift(
         window,
-        profile,
+        profile(),
         accepted.of_shifts,
         jumps,
         lambda columns: otherwise().mixed(columns),
@@ -550,11 +560,11 @@ def _check_shift(
     )
 
 
-def _among_others(records: Records, partition: str, raw: LawRows) -> LawRows:
+def _among_others(records: Records, partition: str, raw: Callable[[], LawRows]) -> LawRows:
     """Rows of a batch with what is kept of the batches that were published before and after."""
     earlier = earlier_batches(records, partition)
     later = later_batches(records, partition)
-    return replace(raw, earlier=tuple(earlier), later=tuple(later))
+    return replace(raw(), earlier=tuple(earlier), later=tuple(later))
 
 
 def _check_laws(
@@ -563,9 +573,20 @@ def _check_laws(
     accepted: Accepted,
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
+    for_later: Callable[[], Earlier],
 ) -> CheckResult:
-    """Whether the accepted rows keep the laws of the version; training had no others either."""
-    return check_laws(
+    """Whether the accepted rows keep the laws of the version; training had no others either.
+
+    Args:
+        live: The version that serves.
+        rows: Gives the rows among the batches before and after.
+        accepted: What of them is real and meant to stay.
+        otherwise: Tells what outputs they would have, had they other values.
+        aside: Tells what is missing of columns since its rows were quarantined.
+        for_later: Gives what is kept of them for those that follow. It is asked for here, so that
+            rows with which none could be compared do not pass.
+    """
+    found = check_laws(
         live.laws,
         rows(),
         accepted.columns,
@@ -573,6 +594,9 @@ def _check_laws(
         aside,
         still=accepted.laws,
     )
+    if not found.is_error:
+        for_later()
+    return found
 
 
 def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
@@ -585,16 +609,13 @@ def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
     quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
     out = scored + quarantined + duplicates
     gone = _gone(work, attempt, key, aside)
-    said = (
-        f"{rows_in} rows in = {scored} scored + {quarantined} quarantined + {duplicates} duplicates"
-        if rows_in == out
-        else f"{rows_in} rows came in, but {scored} scored + {quarantined} quarantined + "
-        f"{duplicates} duplicates make {out}"
-    )
+    came = counted(rows_in, "row")
+    went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
+    said = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
     if gone:
         said += (
-            f"; {len(gone)} rows that were published of {work.partition} before came no more, such "
-            f"as {gone[0]}"
+            f"; {counted(len(gone), 'row')} that {verb(len(gone), 'was', 'were')} published of "
+            f"{work.partition} before came no more, such as {gone[0]}"
         )
     return CheckResult(
         passed=rows_in == out and not gone,

@@ -190,7 +190,7 @@ def test_a_row_on_which_a_function_raises_is_quarantined_with_the_function_named
     assert found(report, "row_conservation") == "passed"
     told = finding(report, "computation")
     assert (told.result, told.column) == ("warned", "region")
-    assert "1 of 120 rows cannot be computed, and are set aside: Feature region" in told.summary
+    assert "1 of 120 rows cannot be computed, and is set aside: Feature region" in told.summary
     (row,) = live.attempt(DAY).read("scored_quarantine").to_pylist()
     assert (row["key"], row["columns"]) == (f"{DAY}-0007", ["region"])
     assert "KeyError" in row["reasons"]

@@ -65,7 +65,7 @@ def score(
 ) -> Followed:
     """What a run of a partition does, as far as drift is concerned."""
     with records.step(partition, "batch", "run") as attempt:
-        found = follow(records, partition, "batch", Version(version), now)  # type: ignore[arg-type]
+        found = follow(records, partition, "batch", Version(version), lambda: now)  # type: ignore[arg-type]
         attempt.keep("batch", StepRecord(facts=found.facts))
         attempt.write_columns("published", {"x": np.array([1])})
         attempt.keep("published", StepRecord())

@@ -16,8 +16,16 @@ from lockstep.artifacts.holdings import count
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
+from lockstep.laws.book import Book
+from lockstep.parity.profiles import Profile
 from lockstep.scoring.attempts import StepRecord
-from lockstep.scoring.partition import ScoredPartition, Work, score, score_batch
+from lockstep.scoring.partition import (
+    ScoredPartition,
+    Work,
+    ingest_batch,
+    score,
+    score_batch,
+)
 from lockstep.scoring.records import BlockedError
 from lockstep.scoring.store import Store
 from tests.fixtures.pool import score_day
@@ -65,6 +73,38 @@ def test_a_pool_of_processes_publishes_what_dagster_does_and_never_loads_it(
 def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(live) -> None:
     found = scored_rows(live, rows_of(DAY))
     assert set(found.results) == {check.name for check in (*BATCH_CHECKS, *SCORED_CHECKS)}
+
+
+def breaking(*_: object) -> None:
+    raise ZeroDivisionError("nothing to divide by")
+
+
+BROKEN = "The check itself broke: ZeroDivisionError: nothing to divide by"
+
+
+def test_rows_of_which_no_profile_can_be_made_fail_what_compares_it(live, monkeypatch) -> None:
+    monkeypatch.setattr(Profile, "of", breaking)
+    found = scored_rows(live, rows_of(DAY))
+    assert found.scored is None
+    told = {name: one.summary for name, one in found.results.items() if one.summary == BROKEN}
+    assert told == {"input_drift": BROKEN, "sudden_shift": BROKEN}
+
+
+def test_outputs_of_which_no_profile_can_be_made_fail_prediction_drift(live, monkeypatch) -> None:
+    version = live.registry.load("orders", "live")
+    work = Work(ASSETS, live.store, "daily", DAY)
+    ingest_batch(work, version, decode(rows_of(DAY), version.pipeline.record_schema))
+    monkeypatch.setattr(Profile, "of", breaking)
+    assert score_batch(work, version).results["prediction_drift"].summary == BROKEN
+
+
+def test_rows_of_which_nothing_can_be_kept_for_those_that_follow_fail_laws(
+    live, monkeypatch
+) -> None:
+    monkeypatch.setattr(Book, "remembered", breaking)
+    found = scored_rows(live, rows_of(DAY))
+    assert found.scored is None
+    assert found.batch.blocked_by == {"laws": BROKEN}
 
 
 def test_a_published_partition_counts_its_rows_at_every_step(live) -> None:
