@@ -27,7 +27,6 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
 from lockstep.scoring.attempts import AttemptRecord, DamagedError
 from lockstep.scoring.lock import locked
-from lockstep.scoring.records import Commit, Records
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records, streams
 
@@ -39,6 +38,9 @@ SINCE = "live_since"
 """Fact of a batch's step: since when the version was live that was to score it."""
 _MOMENT = timedelta(microseconds=1)
 """Moves of what is live follow each other by this much at least, whatever the clock says."""
+
+_CLOCKS_APART = 3600.0
+"""Seconds by which the clock of a network drive may be behind that of whoever commits."""
 
 
 @dataclass(frozen=True)
@@ -229,22 +231,23 @@ def last_published(declared: PipelineAssets, store: Store) -> AttemptRecord | No
 
     One whose record is damaged is passed over: whoever reads the partition tells.
     """
-    for commit, records in sorted(
-        _commits(declared, store), key=lambda one: one[0].committed_at, reverse=True
-    ):
+    found: tuple[datetime, AttemptRecord] | None = None
+    written = [
+        (at, partition, records)
+        for stream in streams(declared)
+        for records in [stream_records(declared, store, stream.name)]
+        for at, partition in records.written()
+    ]
+    # What is in a file was so when it was written: none before the best one can tell of a later.
+    for at, partition, records in sorted(written, key=lambda one: one[0], reverse=True):
+        if found is not None and at + _CLOCKS_APART < found[0].timestamp():
+            break
         with suppress(DamagedError):
-            return records.demand(commit.partition).record
-    return None
-
-
-def _commits(declared: PipelineAssets, store: Store) -> Iterator[tuple[Commit, Records]]:
-    for stream in streams(declared):
-        records = stream_records(declared, store, stream.name)
-        for partition in records.partitions():
-            with suppress(DamagedError):
-                commit = records.commit_of(partition)
-                if commit is not None:
-                    yield commit, records
+            commit = records.commit_of(partition)
+            committed = datetime.fromisoformat(commit.committed_at) if commit is not None else None
+            if committed is not None and (found is None or committed > found[0]):
+                found = committed, records.demand(partition).record
+    return found[1] if found is not None else None
 
 
 def _departure(live: LoadedVersion, state: LiveState) -> str | None:

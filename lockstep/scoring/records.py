@@ -100,6 +100,25 @@ class Records:
         """Partitions of which an attempt is committed, in the order of their names."""
         return sorted(map(partition_of, _names(self.root / "records", ".json")))
 
+    def written(self) -> list[tuple[float, str]]:
+        """When the file was written that says which attempt counts, of each partition.
+
+        That is never before the commit, unless clocks differ; and later where a home was copied.
+
+        Returns:
+            Seconds since 1970, UTC, and the partition.
+        """
+        try:
+            with os.scandir(self.root / "records") as found:
+                files = [(one.stat().st_mtime, one.name) for one in found]
+        except FileNotFoundError:
+            return []
+        return [
+            (at, partition_of(name.removesuffix(".json")))
+            for at, name in files
+            if name.endswith(".json")
+        ]
+
     def before(self, partition: str) -> list[str]:
         """The partitions that count and come before one: earlier days, or files that came earlier.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
@@ -15,6 +17,7 @@ from lockstep.artifacts.live import LivePointer, read_live, write_live
 from lockstep.checks.results import CheckResult
 from lockstep.dagster.instance import open_instance
 from lockstep.scoring.live import Live, check_live, last_published
+from lockstep.scoring.records import Commit, Records
 from tests.fixtures.homes import use_home
 from tests.fixtures.orders import PROJECT, Workplace, copy_home, home_after
 
@@ -186,3 +189,44 @@ def test_a_version_that_goes_live_once_the_clock_is_set_back_scores(place: Workp
     assert score(place, "2020-03-01")
     place.promote(OLD)
     assert score(place, "2020-03-02")
+
+
+# What was published last
+
+
+def test_the_partition_that_was_published_last_is_told_however_its_files_were_copied(
+    place: Workplace,
+) -> None:
+    days = ["2020-03-03", "2020-03-01"]
+    for day in days:
+        assert score(place, day)
+    for age, day in enumerate(days):  # copied one after the other, the last one first
+        os.utime(place.store.root / "daily" / "records" / f"{day}.json", (now(-age), now(-age)))
+    last = last_published(place.declared, place.store)
+    assert last is not None
+    assert last.partition == "2020-03-01"
+
+
+def test_only_what_may_have_been_published_last_is_read(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in ("2020-03-01", "2020-03-02"):
+        assert score(place, day)
+    path = place.store.root / "daily" / "records" / "2020-03-01.json"
+    os.utime(path, (now(-100_000), now(-100_000)))
+    read: list[str] = []
+    commit_of = Records.commit_of
+
+    def noted(records: Records, partition: str) -> Commit | None:
+        read.append(partition)
+        return commit_of(records, partition)
+
+    monkeypatch.setattr(Records, "commit_of", noted)
+    last = last_published(place.declared, place.store)
+    assert last is not None
+    assert {last.partition, *read} == {"2020-03-02"}
+
+
+def now(seconds: int) -> float:
+    """The time, so many seconds from now."""
+    return time.time() + seconds
