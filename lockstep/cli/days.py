@@ -32,6 +32,14 @@ def days(
         start = end = to_day(day)
     elif day is None and first is not None and last is not None:
         start, end = to_day(first), to_day(last)
+    elif day is not None:
+        raise LockstepError("Say either one day, --day DAY, or several, --from DAY --to DAY.")
+    elif (one := first or last) is not None:
+        given, lacking, end_of = ("from", "to", "last") if first else ("to", "from", "first")
+        raise LockstepError(
+            f"--{given} {one} lacks --{lacking} DAY, the {end_of} day. "
+            f"That day alone is --day {one}."
+        )
     else:
         raise LockstepError(missing)
     if end < start:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from lockstep.cli.ending import interruption_told
 from lockstep.columns.errors import LockstepError
 
 _COLUMN = "flavanoid_share"
@@ -33,11 +34,12 @@ def demo() -> None:
     write_project(folder)
     shown = _Demonstration(folder)
     say(f"A new project, as `lockstep new bottles` writes it: {folder}\n")
-    shown.train()
-    shown.promote()
-    shown.score()
-    say(f"\nNow somebody lets {_COLUMN} depend on whatever rows come together:")
-    caught = shown.skew()
+    with interruption_told(lambda: f"what was made is in {folder}; delete it, or go on there."):
+        shown.train()
+        shown.promote()
+        shown.score()
+        say(f"\nNow somebody lets {_COLUMN} depend on whatever rows come together:")
+        caught = shown.skew()
     say(
         f"\nWhat next?\n\n  cd {folder}\n  lockstep checks wine    # every finding\n"
         "  lockstep up             # all of it in a browser\n\n"

@@ -87,7 +87,8 @@ def main() -> None:
         SystemExit: Always, with the exit status.
     """
     prepare_process()
-    from lockstep.columns.errors import LockstepError  # after the process is prepared
+    from lockstep.artifacts.disks import DiskError  # after the process is prepared
+    from lockstep.columns.errors import LockstepError
 
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))
@@ -95,6 +96,10 @@ def main() -> None:
         _show(_told(error))
     except LockstepError as error:
         _show(str(error))
+    except OSError as error:
+        if (refused := DiskError.of(error)) is None:
+            raise
+        _show(str(refused))
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     sys.exit(MISUSED)

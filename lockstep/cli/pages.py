@@ -8,6 +8,7 @@ from urllib.parse import quote
 from lockstep.checks.messages import Place
 from lockstep.cli.console import say
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import counted
 from lockstep.project.addresses import Addresses
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
@@ -35,7 +36,7 @@ def show_pages(project: Project, addresses: Addresses) -> None:
         for line in _failed_checks(declared[name], project.home, addresses):
             say(f"  failed  {line}")
     if len(names) > _MOST_SHOWN:
-        say(f"... and {len(names) - _MOST_SHOWN} more pipelines")
+        say(f"... and {counted(len(names) - _MOST_SHOWN, 'more pipeline')}")
 
 
 def _server_state(home: Home, name: str) -> str:

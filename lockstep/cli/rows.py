@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
-from lockstep.cli.ending import finish
+from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
@@ -64,6 +65,7 @@ def score(
         as_json=as_json,
         file=named,
         stays=partial(_stays, records),
+        again=partial(_again, "score", declared.name, file=file, accept=accept or ()),
     )
     if not as_json:
         _say_who_waits(declared.name)
@@ -107,7 +109,15 @@ def outcomes(
             f"day first: lockstep score {declared.name} --day {partitions[0]}"
         )
     job = monitor_job_name(declared.name)
-    reports = _run_each(job, partitions, "comparing", None, steps=1, as_json=as_json)
+    reports = _run_each(
+        job,
+        partitions,
+        "comparing",
+        None,
+        steps=1,
+        as_json=as_json,
+        again=partial(_again, "outcomes", declared.name),
+    )
     finish(reports, {}, as_json)
 
 
@@ -119,6 +129,7 @@ def _run_each(
     *,
     steps: int,
     as_json: bool,
+    again: Callable[[Sequence[str]], str],
     file: str | None = None,
     stays: Callable[[str], str] = lambda _: "",
 ) -> list[RunReport]:
@@ -126,8 +137,19 @@ def _run_each(
     from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
 
-    reports = []
-    with Bar(len(partitions), steps, shown=not as_json) as bar:
+    reports: list[RunReport] = []
+
+    def left() -> str:
+        through, others = len(reports), partitions[len(reports) :]
+        done = f"{through} of {len(partitions)} are through, which is kept"
+        if not others:
+            return f"{done}."
+        many = f" {done}." if len(partitions) > 1 else ""
+        return (
+            f"of {others[0]}, what is new is kept whole or not at all.{many} Go on: {again(others)}"
+        )
+
+    with interruption_told(left), Bar(len(partitions), steps, shown=not as_json) as bar:
         for partition in partitions:
             bar.begin(f"{doing} {partition}")
             reports.append(context.run(job, partition, ops, bar.step, file))
@@ -140,6 +162,24 @@ def _run_each(
     elif not as_json:
         show_many_checks(reports, context.dagster())
     return reports
+
+
+def _again(
+    command: str,
+    pipeline: str,
+    left: Sequence[str],
+    file: Path | None = None,
+    accept: Sequence[str] = (),
+) -> str:
+    """The command that goes on with what is left of days, or of a file."""
+    if file is not None:
+        what = ["--file", str(file)]
+    elif len(left) > 1:
+        what = ["--from", left[0], "--to", left[-1]]
+    else:
+        what = ["--day", *left]
+    accepted = [word for name in accept for word in ("--accept", name)]
+    return shlex.join(["lockstep", command, pipeline, *what, *accepted])
 
 
 def _stays(records: Records, partition: str) -> str:
@@ -160,13 +200,14 @@ def _stays(records: Records, partition: str) -> str:
 def _line(report: RunReport) -> str:
     """What came of a partition, in a line."""
     from lockstep.cli.console import near
+    from lockstep.columns.plain import counted
 
     rows = report.figure("/scored", "dagster/row_count")
     if report.job.endswith("_monitor"):
         known, all_rows = (report.figure("/outcomes", name) for name in ("known", "published"))
         path = report.figure("/outcomes", "path")
         return f"{report.partition}: " + (
-            f"{known} of {all_rows} outcomes known: {near(path)}"
+            f"{known} of {counted(all_rows, 'outcome')} known: {near(path)}"
             if path is not None
             else "not compared"
         )
@@ -174,7 +215,7 @@ def _line(report: RunReport) -> str:
     quarantined = f", {report.quarantined} quarantined" if ingested else ""
     path = report.figure("/published", "path")
     published = f"published: {near(path)}" if path is not None else "NOT published"
-    scored = f"{rows if rows is not None else 'no'} rows scored"
+    scored = f"{counted(rows, 'row') if rows is not None else 'no rows'} scored"
     return f"{report.partition}: {scored}{quarantined}, {published}"
 
 

@@ -9,7 +9,7 @@ import typer
 
 from lockstep.cli import context
 from lockstep.cli.arguments import FAILED, AsJson, PipelineName
-from lockstep.cli.ending import finish
+from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +25,8 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     from lockstep.cli.console import say, show_checks
     from lockstep.cli.progress import Bar
 
-    with Bar(runs=1, steps=3, shown=not as_json) as bar:
+    left = f"a version is registered whole or not at all. Begin anew: lockstep train {pipeline}"
+    with interruption_told(lambda: left), Bar(runs=1, steps=3, shown=not as_json) as bar:
         declared = context.pipeline(pipeline)
         from lockstep.dagster.jobs import train_job_name
 
@@ -82,7 +83,12 @@ def challenge(
     number = version if version is not None else _newest(declared, registry)
     registry.set_alias(declared.name, "challenger", number)
     store, pointer = Store(home.data / declared.name), home.live(declared.name)
-    gate = pass_challenger(declared, registry, store, pointer)
+    left = (
+        f"@challenger points to version {number}, which answers nobody before it has passed the "
+        f"gate. Go on: lockstep challenge {declared.name} {number}"
+    )
+    with interruption_told(lambda: left):
+        gate = pass_challenger(declared, registry, store, pointer)
     asset = f"{declared.name}/champion"  # whose checks they are
     checks = [CheckReport.found(asset, name, None, one) for name, one in gate.results.items()]
     if as_json:
@@ -191,7 +197,11 @@ def _point_champion(
     from lockstep.dagster.jobs import promote_job_name
 
     registry.set_alias(declared.name, "champion", version)
-    with Bar(runs=1, steps=1, shown=not as_json) as bar:
+    left = (
+        f"@champion points to version {version}, and @live moves to it once it has passed the "
+        f"gate, not before. Go on: lockstep promote {declared.name} {version}"
+    )
+    with interruption_told(lambda: left), Bar(runs=1, steps=1, shown=not as_json) as bar:
         bar.begin(f"proving {declared.name} version {version}")
         report = context.run(promote_job_name(declared.name), on_step=bar.step)
     live = context.live(declared.name).state().version

@@ -25,11 +25,20 @@ _DECIMAL_COMMA = re.compile(rb"[0-9],[0-9]")
 _BEGINNING = 100_000
 """Bytes of a file that are looked at to tell what separates its cells."""
 _OTHER_BEGINNINGS = {
-    codecs.BOM_UTF16_LE: ("in UTF-16, not UTF-8", {"encoding": "utf-16"}),
-    codecs.BOM_UTF16_BE: ("in UTF-16, not UTF-8", {"encoding": "utf-16"}),
-    b"\x1f\x8b": ("compressed by gzip", {"compression": "gzip"}),
+    codecs.BOM_UTF16_LE: ("in UTF-16, not UTF-8", "read_csv", {"encoding": "utf-16"}),
+    codecs.BOM_UTF16_BE: ("in UTF-16, not UTF-8", "read_csv", {"encoding": "utf-16"}),
+    b"\x1f\x8b": ("compressed by gzip", "read_csv", {"compression": "gzip"}),
+    b"PK\x03\x04": ("a workbook, or another archive by ZIP", "read_excel", {}),
 }
 """How a file begins that is no text in UTF-8: what it is, and how pandas reads it."""
+_OTHER_KINDS: dict[str, tuple[str, dict[str, str]]] = {
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), ("read_excel", {})),
+    **dict.fromkeys((".feather", ".arrow"), ("read_feather", {})),
+    ".orc": ("read_orc", {}),
+    ".tsv": ("read_csv", {"sep": "\t"}),
+    ".gz": ("read_csv", {"compression": "gzip"}),
+}
+"""How pandas reads tables of kinds that are not read here, by suffix."""
 _CSV_ERRORS = {"unexpected end of data": "begins a row with a quoted text that does not end"}
 """What Python's reader says of a line, in words that follow its number."""
 _ODD_ROW = (
@@ -56,7 +65,7 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: its kind is not known; use {', '.join(READERS)}.")
+        raise of_unknown_kind(path)
     try:
         if not path.is_file():
             raise UnavailableError(f"{path}: no such file.")
@@ -69,6 +78,15 @@ def decode_file(path: Path | str, schema: Schema) -> Decoded:
         return reader(path, schema)
     except OSError as error:
         raise _unavailable(path, error) from error
+
+
+def of_unknown_kind(path: Path) -> InputError:
+    """The error to raise where files of a kind are not read: it says how to make one that is."""
+    said = f"{path}: its kind is not known; use {', '.join(READERS)}."
+    if path.suffix.lower() not in _OTHER_KINDS:
+        return InputError(said)
+    reader, options = _OTHER_KINDS[path.suffix.lower()]
+    return InputError(f"{said} {anew(path, reader, **options)}")
 
 
 def _unavailable(path: Path, error: OSError) -> UnavailableError:
@@ -190,12 +208,18 @@ def _odd_row(data: bytes) -> _OddRow | None:
     return None
 
 
-def anew(path: Path, **options: str) -> str:
-    """How to write a table anew as a CSV file with commas, decimal points and UTF-8."""
+def anew(path: Path, reader: str = "read_csv", **options: str) -> str:
+    """How to write a table anew as a CSV file with commas, decimal points and UTF-8.
+
+    Args:
+        path: Its file.
+        reader: The function of pandas that reads it.
+        options: What that function is to be told.
+    """
     given = "".join(f", {name}={_literal(value)}" for name, value in options.items())
     source, target = str(path), str(path.with_name(f"{path.stem}-new.csv"))
     program = (
-        f"import pandas; pandas.read_csv({_literal(source)}{given})"
+        f"import pandas; pandas.{reader}({_literal(source)}{given})"
         f".to_csv({_literal(target)}, index=False)"
     )
     return f"Write it anew, such as by: python -c {shlex.quote(program)}"
@@ -211,9 +235,10 @@ def _check_text(path: Path, data: bytes) -> None:
 
     Bytes of zero in what is otherwise UTF-8 spoil the rows that they are in, and no others.
     """
-    for beginning, (what, options) in _OTHER_BEGINNINGS.items():
+    for beginning, (what, reader, options) in _OTHER_BEGINNINGS.items():
         if data.startswith(beginning):
-            raise UnreadableError(f"{path} is {what}.", where=str(path), todo=anew(path, **options))
+            todo = anew(path, reader, **options)
+            raise UnreadableError(f"{path} is {what}.", where=str(path), todo=todo)
     if b"\0" in data and _line_beyond_utf8(data) is not None:
         raise UnreadableError(f"{path} is no text.", where=str(path), todo="Write it anew as CSV.")
 

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 
 import dagster as dg
 
+from lockstep.artifacts.disks import DiskError
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
@@ -92,7 +93,10 @@ def checked_asset(
                     _stop_if_blocked(context, made, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
-                raise
+                refused = DiskError.of(error) if isinstance(error, OSError) else None
+                if refused is None:
+                    raise
+                raise refused from error
 
         upstream = [dg.AssetKey(list(one)) for one in deps]
         declared = specs(checks, name, partitions)

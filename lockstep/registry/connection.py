@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from lockstep.artifacts.disks import DiskError
 from lockstep.registry.errors import RegistryError, RegistryUnreachableError
 from lockstep.registry.locations import is_of_home, location, move_locations
 
@@ -142,8 +143,9 @@ class Connection:
                 f"The registry at {self.shown_uri} refused: {error.message}"
             ) from error
         except OSError as error:
+            refused = DiskError.of(error) or error
             raise RegistryError(
-                f"Files of the registry at {self.shown_uri} cannot be written or read: {error}"
+                f"Files of the registry at {self.shown_uri} cannot be written or read: {refused}"
             ) from error
 
     def find(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:

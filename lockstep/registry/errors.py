@@ -28,7 +28,11 @@ class RegistryUnreachableError(RegistryError):
 
     def __init__(self, uri: str, cause: object) -> None:
         super().__init__(
-            f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
+            f"The registry at {uri} cannot be opened or written to ({_first_line(cause)}). Make "
+            "room, if its disk is full; see that this user may read and write that file and its "
+            "folder; then try again."
+            if uri.startswith("sqlite:")
+            else f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
             "running and that this address is right, then try again."
         )
         self.uri = uri

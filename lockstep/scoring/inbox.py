@@ -20,7 +20,8 @@ from pathlib import Path
 from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
-from lockstep.columns.files import decode_file
+from lockstep.columns.files import decode_file, of_unknown_kind
+from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
 from lockstep.scoring.contents import Reading, Readings, content_digest
 from lockstep.scoring.store import file_name
@@ -137,10 +138,12 @@ def claim_copy(inbox: Path, file: Path) -> str:
     came = (inbox / folder / str(file) for folder in ("claimed", "rejected"))
     if not file.exists() and any(path.is_file() for path in came):
         return str(file)  # a partition's own name, as messages give it: it is scored again
+    if file.is_dir():
+        raise _folder(file)
     if not file.is_file():
-        raise InputError(f"{file} is a folder." if file.is_dir() else f"{file}: no such file.")
+        raise InputError(f"{file}: no such file.")
     if file.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{file}: its kind is not known; use {', '.join(SUFFIXES)}.")
+        raise of_unknown_kind(file)
     claimed = inbox / "claimed"
     digest = content_digest(file)[:12]
     partition = _partition_of(file, digest)
@@ -149,6 +152,18 @@ def claim_copy(inbox: Path, file: Path) -> str:
             return path.name
     replace(claimed / partition, lambda target: shutil.copyfile(file, target))
     return partition
+
+
+def _folder(path: Path) -> InputError:
+    held = sorted(map(str, files_in(path)))
+    return InputError(
+        f"{path} is a folder. "
+        + (
+            f"Name one file at a time: it holds {listed(held, 3)}."
+            if held
+            else f"Name a file ({', '.join(SUFFIXES)}); it holds none."
+        )
+    )
 
 
 def came_as(partition: str, file: Path) -> bool:

@@ -1,5 +1,6 @@
 """The command line: what each command prints, and the exit status that says how it went."""
 
+import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from lockstep.artifacts.live import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.evidence import read_evidence, write_evidence
+from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
 from tests.fixtures.orders import SECOND
@@ -131,14 +133,18 @@ def test_outside_of_any_project_a_command_says_what_to_do(
         (("--day", "March 1"), "'March 1' is not a day such as 2013-04-01."),
         (("--day", "2019-03-01"), "orders has no day 2019-03-01; it has 2020-03-01 to 2020-03-31."),
         (("--from", "2020-03-05", "--to", DAY), "--from 2020-03-05 lies after --to 2020-03-01."),
-        (("--from", DAY), "Say what to score"),
-        (("--day", DAY, "--from", DAY, "--to", DAY), "Say what to score"),
+        (("--from", DAY), f"--from {DAY} lacks --to DAY, the last day. That day alone is --day"),
+        (("--to", DAY), f"--to {DAY} lacks --from DAY, the first day. That day alone is --day"),
+        (("--day", DAY, "--from", DAY, "--to", DAY), "Say either one day, --day DAY, or several"),
         ((), "Say what to score"),
         (("--file", "nowhere.csv"), "nowhere.csv: no such file."),
         (("--file", __file__), "its kind is not known; use .csv, .parquet, .jsonl."),
-        (("--file", "/"), "/ is a folder."),
+        (("--file", "/"), "/ is a folder. Name a file (.csv, .parquet, .jsonl); it holds none."),
     ],
-    ids=["no day", "outside", "backwards", "half", "both", "nothing", "no file", "odd", "folder"],
+    ids=[
+        *("no day", "outside", "backwards", "no end", "no beginning", "both", "nothing"),
+        *("no file", "odd", "folder"),
+    ],
 )
 def test_scoring_with_wrong_options_is_one_clear_line(
     lockstep: Lockstep, home_path: Path, options: tuple[str, ...], said: str
@@ -355,6 +361,53 @@ def test_versions_tell_which_is_live_since_when_and_which_others_there_are(
 def test_versions_tell_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
     two_versions.registry.set_alias("orders", "champion", 2)
     assert "@champion is version 2, which is not live" in lockstep("versions", "orders").out
+
+
+def test_scoring_tells_of_a_champion_that_is_not_live(lockstep: Lockstep, two_versions) -> None:
+    two_versions.registry.set_alias("orders", "champion", 2)
+    *_, last = lockstep("score", "orders", "--day", DAY).out.splitlines()
+    assert last == (
+        "@champion is version 2, which is not live; what the gate says of it: "
+        "lockstep promote orders 2"
+    )
+
+
+def test_scoring_by_the_champion_tells_nothing_of_it(lockstep: Lockstep, two_versions) -> None:
+    assert "@champion" not in lockstep("score", "orders", "--day", DAY).out
+
+
+def test_versions_of_a_registry_that_was_lost_tell_which_one_served(
+    lockstep: Lockstep, live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/empty.db")
+    assert lockstep("versions", "orders").out == (
+        "orders has no version. The gate let version 1 serve, which the registry has no more: "
+        "restore the registry from a copy, or train anew. Train one: lockstep train orders\n"
+    )
+
+
+def test_a_disk_that_is_full_is_one_line_with_the_path_and_what_to_do(
+    lockstep: Lockstep, live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(attempt: Attempt, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(attempt.path("batch.parquet")))
+
+    monkeypatch.setattr(Attempt, "write_columns", fail)
+    error = lockstep("score", "orders", "--day", DAY).error
+    assert "batch.parquet cannot be written, since its disk is full" in error
+    assert "Make room there, or set LOCKSTEP_HOME" in error
+
+
+def test_a_home_that_may_only_be_read_is_one_line_with_the_path_and_what_to_do(
+    lockstep: Lockstep, live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, *_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("lockstep.artifacts.documents.replace_text", fail)
+    live.registry.set_alias("orders", "champion", live.fit(ASSETS))
+    error = lockstep("promote", "orders").error
+    assert "live/orders.json is closed to this user (Read-only file system). Have it" in error
 
 
 def test_a_version_whose_files_are_damaged_is_told_to_be(lockstep: Lockstep, two_versions) -> None:

@@ -101,7 +101,7 @@ def test_a_pipe_that_is_closed_ends_it_without_a_traceback(checkout) -> None:
     assert (process.returncode, said) == (141, "")
 
 
-def test_an_interrupt_ends_all_runs_with_status_130_and_without_a_traceback(
+def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
     live_checkout,
 ) -> None:
     run = live_checkout.start_lockstep("score", "orders", "--from", DAY, "--to", "2020-03-31")
@@ -109,8 +109,14 @@ def test_an_interrupt_ends_all_runs_with_status_130_and_without_a_traceback(
     run.send_signal(signal.SIGINT)
     said, errors = run.communicate(timeout=LONGEST_SECONDS)
     assert first.startswith(f"{DAY}: 120 rows scored")
-    assert (run.returncode, errors) == (130, "")
+    assert run.returncode == 130
     assert "2020-03-31" not in said
+    (told,) = errors.strip().splitlines()
+    assert re.fullmatch(
+        r"interrupted: of (2020-03-\d\d), what is new is kept whole or not at all\. \d of 31 are "
+        r"through, which is kept\. Go on: lockstep score orders --from \1 --to 2020-03-31",
+        told,
+    )
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ UNPARSABLE = UNREADABLE + "line 2 "
         ),
         ((HEADER + ROW).encode("utf-16"), " is in UTF-16, not UTF-8. Write it anew, such as by: "),
         (COMPRESSED, " is compressed by gzip. Write it anew, such as"),
-        (b"PK\x03\x04\x00\xff\x80", " is no text. Write it anew as CSV."),
+        (b"\x7fELF\x00\xff\x80", " is no text. Write it anew as CSV."),
     ],
 )
 def test_csv_that_cannot_be_read_is_refused_in_one_line(
@@ -445,13 +445,42 @@ def test_a_suffix_tells_the_kind_whatever_its_case(tmp_path: Path) -> None:
     assert decode_file(written(tmp_path, "rows.CSV", HEADER + ROW), SCHEMA).total == 1
 
 
-@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.csv.gz", "rows.json"])
+@pytest.mark.parametrize("name", ["rows.txt", "rows", "rows.json"])
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, name, HEADER + ROW)
 
     assert refusal(decode_file, path, SCHEMA) == (
         f"{path}: its kind is not known; use .csv, .parquet, .jsonl."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("rows.xlsx", "read_excel"),
+        ("rows.feather", "read_feather"),
+        ("rows.tsv", "read_csv"),
+        ("rows.csv.gz", "read_csv"),
+    ],
+)
+def test_a_table_of_a_kind_that_is_not_read_is_refused_with_how_to_write_it_anew(
+    tmp_path: Path, name: str, read: str
+) -> None:
+    path = written(tmp_path, name, HEADER + ROW)
+
+    told = refusal(decode_file, path, SCHEMA)
+
+    assert told.startswith(f"{path}: its kind is not known; use .csv, .parquet, .jsonl. Write it")
+    assert f"pandas.{read}(" in told
+
+
+def test_a_workbook_with_the_name_of_a_csv_file_is_told_to_be_one(tmp_path: Path) -> None:
+    path = written(tmp_path, "rows.csv", b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0")
+
+    told = refusal(decode_file, path, SCHEMA)
+
+    assert told.startswith(f"{path} is a workbook, or another archive by ZIP. Write it anew")
+    assert "pandas.read_excel(" in told
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])

@@ -293,6 +293,12 @@ def test_a_copy_of_no_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         claim_copy(tmp_path, Path("nowhere.csv"))
 
 
+def test_a_folder_in_place_of_a_file_is_an_error_that_names_what_it_holds(tmp_path: Path) -> None:
+    file = drop(tmp_path, "monday.csv")
+    with pytest.raises(InputError, match=f"Name one file at a time: it holds {file}"):
+        claim_copy(tmp_path / "inbox", tmp_path)
+
+
 def test_a_claimed_file_is_found_by_the_name_it_came_under(tmp_path: Path) -> None:
     drop(tmp_path, "monday.CSV")
     (claim,) = claim_files(tmp_path)

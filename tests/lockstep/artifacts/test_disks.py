@@ -1,0 +1,33 @@
+"""What a disk refuses, told with the place and what to do."""
+
+import errno
+
+import pytest
+
+from lockstep.artifacts.disks import DiskError
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "todo"),
+    [
+        (errno.ENOSPC, "cannot be written, since its disk is full", "Make room there"),
+        (errno.EDQUOT, "cannot be written, since its disk is full", "Make room there"),
+        (errno.EROFS, "is closed to this user", "Have it opened for reading and writing"),
+        (errno.EACCES, "is closed to this user", "Have it opened for reading and writing"),
+        (errno.EIO, "cannot be read or written", "Put its disk right"),
+    ],
+)
+def test_it_is_told_where_what_and_what_to_do(number: int, said: str, todo: str) -> None:
+    found = str(DiskError.of(OSError(number, "so it is", "/disk/file")))
+    assert found.startswith(f"/disk/file {said} (so it is)")
+    assert todo in found
+
+
+def test_a_place_that_the_error_does_not_say_is_given() -> None:
+    found = str(DiskError.of(OSError(errno.ENOSPC, "full"), "/disk/folder"))
+    assert found.startswith("/disk/folder cannot be written")
+
+
+def test_what_no_disk_is_at_fault_for_is_none_of_it() -> None:
+    assert DiskError.of(FileNotFoundError(errno.ENOENT, "no such file", "/disk/file")) is None
+    assert DiskError.of(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) is None
