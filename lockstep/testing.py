@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import counted, verb
 from lockstep.parity.comparison import ParityReport
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.pipelines import Pipelines, pipelines
@@ -86,7 +87,8 @@ def _history(declared: PipelineAssets) -> Columns:
     """All rows of the history, every one of which has to fit its declaration."""
     found = decode_source(declared.history, declared.pipeline.joint_schema)
     assert not found.rejected, (
-        f"{declared.name}: {len(found.rejected)} of {found.total} rows of the history do not fit "
+        f"{declared.name}: {len(found.rejected)} of {counted(found.total, 'row')} of the history "
+        f"{verb(len(found.rejected), 'does', 'do')} not fit "
         f"their declaration, such as {found.rejected[0]}"
     )
     return found.columns

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import is_package
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -146,7 +146,7 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
         yield f"it has no suite of {listed(lacking)}"
     if loaded.profile.rows != loaded.rows:
         yield (
-            f"its profile is of {loaded.profile.rows:,} rows, and it was fitted on "
+            f"its profile is of {counted(loaded.profile.rows, 'row')}, and it was fitted on "
             f"{loaded.rows:,}: it is another version's"
         )
 

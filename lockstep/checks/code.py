@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.checks.comparisons import check_comparison
 from lockstep.checks.results import CheckResult
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import counted, listed
+from lockstep.columns.plain import all_of, counted, listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.snapshot import Snapshot
@@ -51,14 +51,14 @@ def check_code(
         if framework_digest() == loaded.framework:
             return CheckResult(
                 True,
-                f"All {count} columns have the code of version {version}.",
+                f"{all_of(count, 'column', 'has', 'have')} the code of version {version}.",
                 numbers={"columns": count},
             )
         return CheckResult(
             False,
-            f"All {count} columns have the code of version {version}, but Lockstep's own "
-            "modules that evaluate them have changed since the fit; golden_replay tells whether "
-            "that matters.",
+            f"{all_of(count, 'column', 'has', 'have')} the code of version {version}, "
+            "but Lockstep's own modules that evaluate them have changed since the fit; "
+            "golden_replay tells whether that matters.",
             severity="WARN",
         )
     changed = columns or others

@@ -10,6 +10,7 @@ from lockstep.checks.pictures import divergence_picture
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
+from lockstep.columns.plain import all_of, counted
 
 if TYPE_CHECKING:
     from lockstep.parity.comparison import ColumnComparison, Comparison, ParityReport
@@ -28,12 +29,14 @@ def check_comparison(
         failing: The same where they do not; as `how` if it is not said, and empty where the report
             tells it.
     """
+    rows = counted(found.rows, "row")
+    agree = all_of(len(found.compared), "column", f"of {rows} agrees", f"of {rows} agree")
     again = how if failing is None else failing
     first = found.first
     unjudged = {name: why for name, why in found.skipped.items() if name in graph.served}
     return CheckResult(
         passed=found.ok,
-        summary=f"All {len(found.compared)} columns of {found.rows:,} rows agree, {how}."
+        summary=f"{agree}, {how}."
         if found.ok
         else f"{found.summary}{f' ({again})' if again else ''}. {_impact(found, graph)}",
         column=first.column if first is not None else None,

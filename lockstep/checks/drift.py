@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.checks.impacts import impact_figures, impact_of
 from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
+from lockstep.columns.plain import all_of, counted, verb
 
 if TYPE_CHECKING:
     from lockstep.parity.changes import Change, Changes
@@ -33,11 +34,13 @@ def check_drift(found: Sequence[Drift], limits: Limits) -> CheckResult:
         return lacking
     far = _far(found)
     said = (
-        f"{len(far)} of {_judged(found)} columns are not distributed as in training: "
+        f"{len(far)} of {counted(_judged(found), 'column')} "
+        f"{verb(len(far), 'is', 'are')} not distributed as in training: "
         + "; ".join(f"{one.column} ({one.message})" for one in far[:_MOST_TOLD])
         + "."
         if far
-        else f"All {_judged(found)} columns are distributed as in training, {_how(limits)}."
+        else f"{all_of(_judged(found), 'column', 'is', 'are')} "
+        f"distributed as in training, {_how(limits)}."
     )
     return _result(found, said, warned=[one.column for one in far])
 

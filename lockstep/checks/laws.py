@@ -131,7 +131,8 @@ def _coverage(idle: Sequence[Law], sampled: int, fewest: int, rows: int) -> str:
     for lacks, count in Counter(law.lacks for law in idle).items():
         said += f" {counted(count, 'law')} had nothing to compare: {lacks}."
     if sampled:
-        said += f" {counted(sampled, 'law')} looked at {fewest:,} or more of the {rows:,} rows."
+        looked_at = f"{fewest:,} or more of the {counted(rows, 'row')}"
+        said += f" {counted(sampled, 'law')} looked at {looked_at}."
     return said
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import counted, verb
 from lockstep.rules.rules import compile_rules
 from lockstep.rules.wording import percentage
 
@@ -110,12 +111,13 @@ def suite_result(
     blocking = [finding for finding in critical if not finding.row_level]
     aside = [finding for finding in critical if finding.row_level]
     worst = (blocking or aside or failed)[:3]
+    all_rows = counted(quarantined.total, "row")
     said = [
         f"Nothing can be relied on: {disagreed}; please report it, this is a fault of Lockstep's"
         if disagreed is not None
         else "",
         "; ".join(finding.summary for finding in worst)
-        + (f". {broken:,} of {quarantined.total:,} rows are quarantined" if aside else "")
+        + (f". {broken:,} of {all_rows} {verb(broken, 'is', 'are')} quarantined" if aside else "")
         + (quarantined.excess if aside else ""),
     ]
     looked_at = {column for finding in result.findings for column in finding.columns}
@@ -146,7 +148,8 @@ def disagreement(result: SuiteResult, refused: Sequence[int]) -> str | None:
     """
     findings = [finding for finding in result.findings if finding.row_level]
     unlike = [
-        f"{finding.summary} by Great Expectations, while its row rule refuses {count:,} rows"
+        f"{finding.summary} by Great Expectations, while its row rule refuses "
+        f"{counted(count, 'row')}"
         for finding, count in zip(findings, refused, strict=True)
         if finding.error is not None or (finding.unexpected_count or 0) != count
     ]

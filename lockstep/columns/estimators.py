@@ -10,7 +10,7 @@ import numpy as np
 from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Model
-from lockstep.columns.plain import listed, one_line, show
+from lockstep.columns.plain import counted, listed, one_line, show
 from lockstep.columns.predictors import ReferencePredictor, matrix
 from lockstep.columns.tables import is_missing
 
@@ -30,14 +30,16 @@ def fit(model: Model, columns: Columns) -> ReferencePredictor:
     labels = columns[model.learns]
     known = ~is_missing(labels)
     if not known.any():
-        raise FitError(f"{model.title}: none of {len(labels)} rows has a value of {model.learns}.")
+        raise FitError(
+            f"{model.title}: none of {counted(len(labels), 'row')} has a value of {model.learns}."
+        )
     target = _target(model, estimator, labels[known])
     frame = matrix(model, columns)[known].reset_index(drop=True)
     try:
         estimator.fit(frame, target)
     except Exception as error:
         raise FitError(
-            f"{model.title} cannot be fitted on {len(frame)} rows: "
+            f"{model.title} cannot be fitted on {counted(len(frame), 'row')}: "
             f"{_explained(model, columns, error)}."
         ) from error
     if hasattr(estimator, "classes_") and not hasattr(estimator, "predict_proba"):
@@ -132,7 +134,7 @@ def _target(model: Model, estimator: Any, labels: Array) -> Array:
     if len(values) < 2:
         raise FitError(
             f"{model.title}: {model.learns} is {bool(next(iter(values)))} in all "
-            f"{len(labels)} rows; there is nothing to learn."
+            f"{counted(len(labels), 'row')}; there is nothing to learn."
         )
     return labels.astype(bool)
 

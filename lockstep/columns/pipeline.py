@@ -26,6 +26,7 @@ from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Model, Node
+from lockstep.columns.plain import counted
 from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
@@ -108,7 +109,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
-        return f"<Pipeline {self.name}: {len(self.graph.columns)} columns, {state}>"
+        return f"<Pipeline {self.name}: {counted(len(self.graph.columns), 'column')}, {state}>"
 
     @property
     def key(self) -> str:

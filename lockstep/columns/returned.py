@@ -11,7 +11,7 @@ import pandas as pd
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
 from lockstep.columns.nodes import Node
-from lockstep.columns.plain import one_line, show
+from lockstep.columns.plain import counted, one_line, show
 
 _KIND_OF_NUMPY_KIND = {
     "f": Kind.FLOAT,
@@ -42,12 +42,13 @@ def canonical(node: Node, value: Any, dtype: np.dtype[Any] | None, length: int) 
         raise FunctionError(
             node.name,
             f"{node.title} returned {_described(value)}; it must return a one-dimensional array "
-            f"of {length} values, one a row.",
+            f"of {counted(length, 'value')}, one a row.",
         )
     if len(array) != length:
         raise FunctionError(
             node.name,
-            f"{node.title} returned {len(array)} values for {length} rows; it must return one a "
+            f"{node.title} returned {counted(len(array), 'value')} for "
+            f"{counted(length, 'row')}; it must return one a "
             "row.",
         )
     target = dtype if dtype is not None else _nearest(array.dtype)

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from lockstep.columns.kinds import Array, Ints
+from lockstep.columns.plain import counted
 from lockstep.laws.bands import days_like, training_days
 from lockstep.laws.copies import is_more, still_chance
 from lockstep.laws.glance import categories
@@ -65,7 +66,8 @@ class Uncapped(Law, frozen=True, kw_only=True, tag="uncapped"):
             return Broken(
                 law=self,
                 columns=self.columns,
-                message=f"{busy.hours} pairs of an hour and a {category} have {busy.rows} rows "
+                message=f"{counted(busy.hours, 'pair')} of an hour and a {category} have "
+                f"{counted(busy.rows, 'row')} "
                 f"each, and none has more; on training days {self.most} at most had as many as the "
                 "busiest: what was above a limit is lost",
                 rows=part.in_batch(found),

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.columns.plain import show
+from lockstep.columns.plain import counted, show
 from lockstep.laws import lapses
 from lockstep.laws.bands import (
     Band,
@@ -314,7 +314,7 @@ class Digits(Banded, frozen=True, kw_only=True, tag="digits"):
         if step in self.between and values >= ENOUGH_BETWEEN:
             what, fewest = f"{values} different values", str(self.between[step])
         elif values > 1 and self.rough.get(step, 0.0) * rows >= ENOUGH_BETWEEN:
-            what, fewest = f"{rows} values", f"{self.rough[step]:.0%}"
+            what, fewest = f"{counted(rows, 'value')}", f"{self.rough[step]:.0%}"
         else:
             return ""
         return (

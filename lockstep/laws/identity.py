@@ -119,7 +119,8 @@ class OwnDay(Law, frozen=True, kw_only=True):
             law=self,
             columns=self.columns,
             message=f"{counted(int(outside.sum()), 'row')} of {len(rows):,} are not of {rows.day} "
-            f"by {self.columns[0]}, but of {listed(told, 3)}; of the {len(shares)} days before, at "
+            f"by {self.columns[0]}, but of {listed(told, 3)}; of "
+            f"{counted(len(shares), 'day')} before, at "
             f"most {100 * usual:.3g} % were",
             rows=np.flatnonzero(outside),
             strict=self.is_strict

@@ -23,6 +23,7 @@ import numpy as np
 from lockstep.columns.extremes import improbability
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Floats, Kind
+from lockstep.columns.plain import counted, verb
 from lockstep.laws.bands import ERROR_RATE
 from lockstep.laws.glance import as_numbers, glance, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -78,7 +79,8 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{count:,} of {len(known):,} values of {self.columns[0]} are far beyond all "
+            message=f"{count:,} of {counted(len(known), 'value')} of {self.columns[0]} "
+            f"{verb(count, 'is', 'are')} far beyond all "
             f"of training, as if in another unit: {far.min():.5g} to {far.max():.5g}, in training "
             f"{self.lowest:.5g} to {self.highest:.5g}; no model was fitted for such",
             rows=seen.all_positions(is_far),

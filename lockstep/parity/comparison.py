@@ -12,7 +12,7 @@ import numpy as np
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
-from lockstep.columns.plain import plain, python_value
+from lockstep.columns.plain import counted, plain, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.exactness import BEYOND, Difference, difference
@@ -156,7 +156,10 @@ class Comparison:
     @property
     def summary(self) -> str:
         """The comparison in one line."""
-        return "; ".join(self.problems) or f"{_count(self.compared)} agree in {self.rows:,} rows"
+        return (
+            "; ".join(self.problems)
+            or f"{_count(self.compared)} agree in {counted(self.rows, 'row')}"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain data of bounded size."""

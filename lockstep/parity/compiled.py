@@ -10,6 +10,7 @@ import numpy as np
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import counted
 from lockstep.columns.predictors import Predictor, ReferencePredictor
 from lockstep.columns.tables import concat, stacked, take_rows
 from lockstep.parity.comparison import Comparison, ParityReport, compare
@@ -127,7 +128,7 @@ def _compared_on_edges(
     refused = np.setdiff1d(keys, answered).tolist()
     taken = [row for row in refused if _answer(other, _row(rows, row)) is not None]
     failure = (
-        f"compiled, {node.title} takes {len(taken)} rows that scikit-learn refuses"
+        f"compiled, {node.title} takes {counted(len(taken), 'row')} that scikit-learn refuses"
         if taken
         else None
     )

@@ -24,7 +24,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.profiles import ColumnProfile, Profile
@@ -55,7 +55,10 @@ class Impact:
     def __str__(self) -> str:
         if self.lacking:
             return self.lacking
-        told = "; ".join(map(str, self.effects)) or f"no output of {self.rows:,} rows is another"
+        told = (
+            "; ".join(map(str, self.effects))
+            or f"no output of {counted(self.rows, 'row')} is another"
+        )
         return f"Against {self.against}: {told}"
 
 

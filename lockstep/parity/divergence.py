@@ -8,7 +8,7 @@ from typing import Any
 
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
-from lockstep.columns.plain import plain, show
+from lockstep.columns.plain import counted, plain, show
 from lockstep.parity.exactness import BEYOND
 from lockstep.parity.reproducer import Reproducer, public_name
 
@@ -170,7 +170,7 @@ class Divergence:
         if self.failure is not None:
             return self.failure
         forms = f"holds {self.forms[1]} instead of {self.forms[0]} and " if self.forms else ""
-        rows = f"{forms}differs in {self.rows:,} of {self.compared:,} rows"
+        rows = f"{forms}differs in {self.rows:,} of {counted(self.compared, 'row')}"
         if self.budget and self.ulps is not None and self.ulps != BEYOND:
             return f"{rows}, by up to {self.ulps:,} ulp where {self.budget} are allowed"
         return rows

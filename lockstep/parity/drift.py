@@ -9,7 +9,7 @@ from itertools import chain, islice
 import numpy as np
 
 from lockstep.columns.extremes import improbability
-from lockstep.columns.plain import bars
+from lockstep.columns.plain import bars, counted, verb
 from lockstep.parity.distances import BOUNDED, WORDS, Measure, distances, gone, unseen
 from lockstep.parity.limits import Limit, Limits
 from lockstep.parity.profiles import ColumnProfile, Profile
@@ -129,7 +129,10 @@ def _unjudged(
     if before.holds != now.holds:
         return f"it holds {now.holds}, and held {before.holds} in training"
     if not limits.sizes:
-        return f"training has {limits.days} days or blocks of rows, too few to tell what is usual"
+        return (
+            f"training has {counted(limits.days, 'day or block', 'days or blocks')} of rows, too "
+            "few to tell what is usual"
+        )
     if before.missing == 1:
         return None if "missing" in known else "it has no values in training"
     if not known.keys() - {"missing"}:
@@ -137,7 +140,7 @@ def _unjudged(
             return None if "missing" in known else "it has no values"
         if not too_few:
             return "too few days of the training have values of it"
-        return f"{now.rows} rows are too few"
+        return f"{counted(now.rows, 'row')} {verb(now.rows, 'is', 'are')} too few"
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import brief
+from lockstep.columns.plain import brief, counted
 from lockstep.columns.schema import Schema
 from lockstep.parity.exactness import difference
 from lockstep.parity.segments import Segment, segments
@@ -95,7 +95,7 @@ class Effect:
     def __str__(self) -> str:
         verb = "flips" if self.moved is None else "moves"
         some = f"{self.differing:,}" if self.differing else "none"
-        said = f"{self.output} {verb} in {some} of {self.rows:,} rows"
+        said = f"{self.output} {verb} in {some} of {counted(self.rows, 'row')}"
         if self.differing and self.moved is not None and self.largest is not None:
             said += f", by {brief(self.moved, '+')} on average and up to {brief(self.largest)}"
         return f"{said}, {self.worst}" if self.worst is not None else said

@@ -15,6 +15,7 @@ from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import FunctionError, InputError
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import to_frame
 from lockstep.parity.comparison import Comparison, ParityReport, compare
@@ -140,7 +141,8 @@ def _compared(
         version=version,
     )
     refused = [row for part in parts for row in part.rejected]
-    failure = f"{len(refused)} records are refused: {refused[0]}" if refused else None
+    are = verb(len(refused), "is", "are")
+    failure = f"{counted(len(refused), 'record')} {are} refused: {refused[0]}" if refused else None
     return replace(found, setting=setting, failure=failure)
 
 

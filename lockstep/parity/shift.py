@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Floats
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import counted, verb
 from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
 from lockstep.parity.profiles import MOST_MISSING, ColumnProfile, Profile
 from lockstep.parity.uniform import CHANCE, UniformDays, by_chance
@@ -133,15 +133,15 @@ class Shift:
     def message(self) -> str:
         """What is different, for a person."""
         now, before = self.values
+        batches = counted(len(self.before), "batch", "batches")
         if self.measure == "constant":
             return (
                 f"{self.column} is {_tell_uniform(self.now)} in all rows, before {before}; in none "
-                f"of {len(self.before)} batches was that more than {1 - self.distance:.0%} of the "
-                "values"
+                f"of {batches} was that more than {1 - self.distance:.0%} of the values"
             )
         return (
             f"{self.column} has {_WORDS[self.measure]}: {now}, before {before}; "
-            f"{_short(self.distance)} from the nearest of {len(self.before)} batches, which differ "
+            f"{_short(self.distance)} from the nearest of {batches}, which differ "
             f"by at most {self.usual:.2f}"
         )
 
@@ -383,7 +383,8 @@ def _lacking(
         return f"{day.missing:.0%} of its values are missing"
     if len(filled) < MINIMUM_WINDOW:
         return (
-            f"{len(filled)} batches before it have values in half of their rows, and it takes "
+            f"{counted(len(filled), 'batch', 'batches')} before it "
+            f"{verb(len(filled), 'has', 'have')} values in half of the rows, and it takes "
             f"{MINIMUM_WINDOW}"
         )
     if day.uniform is not None:

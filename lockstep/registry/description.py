@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import cut
+from lockstep.columns.plain import counted, cut
 from lockstep.columns.schema import Field
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def describe(
     """A version in Markdown: its quality, and every column with its type and meaning."""
     graph = pipeline.graph
     lines = [
-        f"Fitted on {rows:,} rows with code `{snapshot.digest[:12]}`.",
+        f"Fitted on {counted(rows, 'row')} with code `{snapshot.digest[:12]}`.",
         *_table(
             "Quality", ("metric", "value"), [(name, f"{metrics[name]:.6g}") for name in metrics]
         ),

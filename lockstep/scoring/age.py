@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from lockstep.checks.results import CheckResult
+from lockstep.columns.plain import counted
 from lockstep.project.declaration import PipelineAssets
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def compare_age(newest: datetime, at: datetime, max_age: timedelta, said: str) -
     age = max(at - newest, timedelta())
     return CheckResult(
         passed=age <= max_age,
-        summary=f"{said} {newest:%Y-%m-%d}, {age.days} days before {at:%Y-%m-%d} "
+        summary=f"{said} {newest:%Y-%m-%d}, {counted(age.days, 'day')} before {at:%Y-%m-%d} "
         f"(at most {max_age.days}).",
         severity="WARN",
         numbers={"age_days": age.days},

@@ -18,6 +18,7 @@ from typing import Literal, cast, get_args
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.checks.messages import Message, Place
+from lockstep.columns.plain import counted
 from lockstep.scoring.attempts import Attempt, DamagedError
 from lockstep.scoring.inbox import digest_of_name, files_in
 from lockstep.scoring.records import Commit, Records
@@ -204,7 +205,7 @@ class Inbox:
                 f"; rows set aside with their reasons: {self._near(attempt.folder)}/*_quarantine"
             )
         what = (
-            f"{counts['rows_in']:,} rows in, {counts['scored']:,} scored by version "
+            f"{counted(counts['rows_in'], 'row')} in, {counts['scored']:,} scored by version "
             f"{attempt.record.steps['scored'].version}, {aside:,} set aside."
         )
         todo = f"Nothing. What the checks found: `{self._checks(file)}`"

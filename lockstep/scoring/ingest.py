@@ -14,7 +14,7 @@ from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import all_of, counted, listed, verb
 from lockstep.columns.schema import Schema
 from lockstep.scoring.quarantine import set_aside
 
@@ -143,7 +143,8 @@ def check_decoding(ingested: Ingested) -> CheckResult:
     if ingested.refused:
         columns = _columns_at_fault(ingested.refused)
         problems.append(
-            f"{len(ingested.refused)} of {ingested.total} rows do not fit {ingested.schema.name} "
+            f"{len(ingested.refused)} of {counted(ingested.total, 'row')} "
+            f"{verb(len(ingested.refused), 'does', 'do')} not fit {ingested.schema.name} "
             f"({', '.join(columns)}) and are set aside, such as {ingested.refused[0]}"
             f"{ingested.quarantined.excess}"
         )
@@ -161,7 +162,8 @@ def check_decoding(ingested: Ingested) -> CheckResult:
     return CheckResult(
         passed=not problems,
         summary="; ".join(problems)
-        or f"All {ingested.total} rows fit {ingested.schema.name}, and no column is unknown.",
+        or f"{all_of(ingested.total, 'row', 'fits', 'fit')} {ingested.schema.name}, "
+        "and no column is unknown.",
         severity="ERROR" if ingested.refused and ingested.quarantined.too_many else "WARN",
         column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
         where=_row_numbers(ingested.refused),
@@ -227,7 +229,8 @@ def _repetition(ingested: Ingested) -> str:
     """What is said of rows that repeat a key, and, where there are many, of the limit."""
     key, example = ingested.schema.key, ingested.duplicates[0]
     said = (
-        f"{len(ingested.duplicates)} of {ingested.total} rows repeat the {key} of an earlier row "
+        f"{len(ingested.duplicates)} of {counted(ingested.total, 'row')} "
+        f"{verb(len(ingested.duplicates), 'repeats', 'repeat')} the {key} of an earlier row "
         f"and are set aside, such as {example}"
     )
     if not ingested.too_many_duplicates:

@@ -18,6 +18,7 @@ from lockstep.checks.results import (
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import is_missing
 from lockstep.project.quality import METRICS, Quality
 from lockstep.scoring.arrival import Arrival
@@ -147,7 +148,7 @@ class Watch:
         if change is None or change.begun is None:
             return ""
         band = self.bands.figures[figure]
-        weeks = f"{self.bands.weeks} weeks of training"
+        weeks = f"{counted(self.bands.weeks, 'week')} of training"
         return f"outside what {weeks} give ({band}) since {change.since}"
 
 

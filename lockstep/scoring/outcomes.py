@@ -17,6 +17,7 @@ from lockstep.checks.specs import worth_telling
 from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
@@ -229,7 +230,8 @@ def refuse_repeated(pipeline: Pipeline, arrived: Columns) -> None:
         return
     repeated = [key for key, count in counts.most_common(3) if count > 1]
     raise UnreadableError(
-        f"{pipeline.name}: {len(keys) - len(counts)} rows of outcomes repeat the {pipeline.key} of "
+        f"{pipeline.name}: {counted(len(keys) - len(counts), 'row')} of outcomes "
+        f"{verb(len(keys) - len(counts), 'repeats', 'repeat')} the {pipeline.key} of "
         f"another, such as {', '.join(map(repr, repeated))}, and nothing tells which one is right. "
         "Have one outcome a record delivered.",
         pipeline.key,

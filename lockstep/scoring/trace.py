@@ -10,7 +10,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.partial import computable
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.columns.plain import plain
+from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
 from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
@@ -161,7 +161,7 @@ def trace_row(
         raise _not_scored(declared, partition, number)
     raise LockstepError(
         f"{declared.name} scored no row {key!r} in {partition}, and set none aside; it scored "
-        f"{len(keys)} rows, such as {', '.join(keys[:3])}."
+        f"{counted(len(keys), 'row')}, such as {', '.join(keys[:3])}."
     )
 
 

@@ -16,6 +16,7 @@ from lockstep.checks.impacts import impact_figures, impact_of
 from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
 from lockstep.checks.specs import SUDDEN_SHIFT
 from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import counted
 from lockstep.columns.schema import Schema
 from lockstep.parity.shift import WINDOW
 from lockstep.scoring.attempts import Attempt
@@ -207,7 +208,7 @@ def check_shift(
     said = (
         f"{shown}."
         if shifts
-        else f"No column jumped, compared with {len(window.profiles)} batches."
+        else f"No column jumped, compared with {counted(len(window.profiles), 'batch', 'batches')}."
     )
     return CheckResult(
         passed=not shifts,
@@ -311,9 +312,10 @@ def _tell_window(window: Window) -> str:
     if not window.profiles:
         return (
             f"There are no earlier batches near enough: the newest day before it, {gap.older}, is "
-            f"{gap.days} days older (at most {gap.most})"
+            f"{counted(gap.days, 'day')} older (at most {gap.most})"
         )
     return (
-        f"{earlier} since a gap of {gap.days} days, from {gap.older} to {gap.newer} (at most "
+        f"{earlier} since a gap of "
+        f"{counted(gap.days, 'day')}, from {gap.older} to {gap.newer} (at most "
         f"{gap.most})"
     )

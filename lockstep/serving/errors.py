@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from lockstep.columns.decode import Rejected
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import counted, verb
 
 
 class ServingError(LockstepError):
@@ -82,7 +83,8 @@ class RefusedRowsError(ServingError):
 
     def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
         super().__init__(
-            f"{len(rejected)} of {total} rows are refused; `rows` lists every reason by row and "
+            f"{len(rejected)} of {counted(total, 'row')} "
+            f"{verb(len(rejected), 'is', 'are')} refused; `rows` lists every reason by row and "
             "column. Correct them, or ask with ?on_invalid=quarantine to score the others."
         )
         self.rejected = tuple(rejected)

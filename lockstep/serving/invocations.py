@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lockstep.columns.decode import Rejected
+from lockstep.columns.plain import counted
 from lockstep.serving.asgi import JSON, Receive, Response, Scope, Send
 from lockstep.serving.bodies import (
     Reading,
@@ -144,7 +145,8 @@ def demand_few(records: Sequence[Record], limits: Limits) -> None:
     """
     if len(records) > limits.traced_rows:
         raise TooLargeError(
-            f"A request with explain=trace has at most {limits.traced_rows} rows; send the others "
+            f"A request with explain=trace has at most "
+            f"{counted(limits.traced_rows, 'row')}; send the others "
             "without it."
         )
 

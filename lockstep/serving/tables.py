@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.casts import encoded_texts, values_of
 from lockstep.columns.files import csv_cells, nameless_index
+from lockstep.columns.plain import counted
 from lockstep.columns.values import cell_parser
 from lockstep.serving.bodies import Reading
 from lockstep.serving.errors import TooLargeError, UnreadableError
@@ -59,7 +60,8 @@ def _why_no_csv(body: bytes, error: str) -> str:
     if found is None:
         return "The body cannot be read as CSV with commas and a header."
     row, expected, got = found.groups()
-    return f"The body is not CSV: row {row} has {got} cells, and the header {expected}."
+    cells = counted(int(got), "cell")
+    return f"The body is not CSV: row {row} has {cells}, and the header {expected}."
 
 
 def _cells(column: pa.ChunkedArray, name: str, reading: Reading) -> list[Any]:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.plain import counted
 from lockstep.columns.schema import Field
 from lockstep.serving.errors import UnreadableError
 from lockstep.serving.rows import plain_values
@@ -147,7 +148,8 @@ def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
     dtype = _DTYPES[tensor.datatype]
     if len(data) != rows * dtype.itemsize:
         raise UnreadableError(
-            f"Input {tensor.name} has {len(data)} bytes, and {rows} of {tensor.datatype} have "
+            f"Input {tensor.name} has "
+            f"{counted(len(data), 'byte')}, and {rows} of {tensor.datatype} have "
             f"{rows * dtype.itemsize}."
         )
     if dtype.kind == "b" and (np.frombuffer(data, np.uint8) > 1).any():

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
 
+from lockstep.columns.plain import counted, verb
 from lockstep.rules.wording import batch_wording, percentage, quoted, row_wording, shown
 
 Severity = Literal["critical", "warning", "info"]
@@ -76,9 +77,12 @@ class Finding:
             mostly = self.kwargs.get("mostly", 1)
             if mostly != 1:
                 share += f", {100 - 100 * mostly:.4g} % allowed"
-            said = f"{self.unexpected_count:,} of {checked:,} rows ({share}) {wording.unmet}"
+            said = (
+                f"{self.unexpected_count:,} of {counted(checked, 'row')} ({share}) {wording.unmet}"
+            )
         else:
-            said = f"all {checked:,} rows {wording.met}" if checked else "no row to look at"
+            rows = "the one row" if checked == 1 else f"all {checked:,} rows"
+            said = f"{rows} {wording.met}" if checked else "no row to look at"
         if self.missing_count:
             said += f"; {self.missing_count:,} more without a value"
         if self.kwargs.get("row_condition") is not None:
@@ -127,11 +131,14 @@ class SuiteResult:
     def summary(self) -> str:
         """All of it in a line: how many are met, and the worst that is not."""
         failed = self.failed()
-        met = f"{len(self.findings) - len(failed)} of {len(self.findings)} expectations are met"
+        count, all_of_them = len(self.findings) - len(failed), len(self.findings)
+        met = f"{count} of {counted(all_of_them, 'expectation')} {verb(count, 'is', 'are')} met"
         if not failed:
-            return f"{met} by {self.rows:,} rows"
+            return f"{met} by {counted(self.rows, 'row')}"
         more = f"; and {len(failed) - 1} more" if len(failed) > 1 else ""
-        return f"{met} by {self.rows:,} rows; {failed[0].severity}: {failed[0].summary}{more}"
+        return (
+            f"{met} by {counted(self.rows, 'row')}; {failed[0].severity}: {failed[0].summary}{more}"
+        )
 
     def records(self) -> list[dict[str, str | int | float | None]]:
         """A table for people, as records: what is not met first, the worst on top."""

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from lockstep.columns.errors import LockstepError
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed
 from lockstep.templates.table import Table, TableColumn
 
 Task = Literal["binary", "classes", "number"]
@@ -247,7 +247,7 @@ def _key(table: Table, wanted: str | None, label: str | None) -> str | None:
             raise ProposalError(
                 f"--key: {wanted} cannot be the key of {table.path}: a key is a text or an "
                 f"integer, never missing and each only once; it has {len(column.counts)} different "
-                f"values in {table.rows} rows. Without --key, rows are numbered."
+                f"values in {counted(table.rows, 'row')}. Without --key, rows are numbered."
             )
         return wanted
     able = [one for one in table.columns if one.name != label and _tells_apart(one)]

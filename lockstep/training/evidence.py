@@ -16,7 +16,7 @@ from lockstep.checks.specs import (
     WIRE_FORMATS,
 )
 from lockstep.columns.kinds import Kind
-from lockstep.columns.plain import listed
+from lockstep.columns.plain import counted, listed, verb
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
 
@@ -53,7 +53,8 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         passed=not problems,
         summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}."
         if problems
-        else f"{len(evidence.results)} checks of its training were carried out, none that blocks "
+        else f"{counted(len(evidence.results), 'check')} of its training "
+        f"{verb(len(evidence.results), 'was', 'were')} carried out, none that blocks "
         f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",
         numbers=evidence.counts,
         table=[{"check": name, "result": one} for name, one in evidence.results.items()],

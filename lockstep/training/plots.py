@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import counted
 from lockstep.project.quality import METRICS, Quality
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def quality_plot(quality: Quality, columns: Columns) -> Figure:
         columns: Both, row by row; rows without a label are left out.
     """
     truth, predicted = quality.known(columns)
-    title = f"{quality.column} against {quality.label}, {len(truth):,} rows"
+    title = f"{quality.column} against {quality.label}, {counted(len(truth), 'row')}"
     if not len(truth):
         return _figure(title)
     measures = METRICS[quality.metric].measures

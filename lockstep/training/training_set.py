@@ -18,6 +18,7 @@ from lockstep.checks.specs import (
 from lockstep.checks.suites import Quarantined, check_suite
 from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
+from lockstep.columns.plain import counted
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
@@ -184,7 +185,8 @@ def _history(declared: PipelineAssets, attempt: Attempt) -> Columns:
         )
     if len(table) < LEAST_ROWS:
         raise FitError(
-            f"{declared.name}: the history has {len(table)} rows that can be used, and it takes "
+            f"{declared.name}: the history has "
+            f"{counted(len(table), 'row')} that can be used, and it takes "
             f"{LEAST_ROWS} to fit a version and to evaluate it on the newest of them. Have more "
             f"of it delivered by {declared.history.describe()}."
         )

@@ -13,6 +13,7 @@ from threading import Event, Lock, Thread
 from typing import Self
 
 from lockstep.columns.kinds import Kind
+from lockstep.columns.plain import counted, verb
 from lockstep.serving.errors import UnloggedError
 from lockstep.serving.requestlog.blocks import Answered, Layout, sampled
 from lockstep.serving.requestlog.files import ASIDE, Recovered, Rest, SegmentFile, recover
@@ -333,6 +334,10 @@ def _oldest(keep: timedelta | None, now: datetime) -> float:
 
 
 def _tell(one: Recovered) -> None:
-    kept = f"{one.requests:,} requests are kept as {one.path}" if one.path else "it held no request"
+    kept = (
+        f"{counted(one.requests, 'request')} {verb(one.requests, 'is', 'are')} kept as {one.path}"
+        if one.path
+        else "it held no request"
+    )
     torn = f"; {one.torn:,} torn bytes are set aside as {one.aside}" if one.aside else ""
     _logger.warning("A segment was left behind by a process that was killed: %s%s", kept, torn)

@@ -24,6 +24,7 @@ import numpy as np
 
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Ints, Kind
+from lockstep.columns.plain import counted
 
 MAGIC = b"lockstep requests\n"
 FORMAT = 1
@@ -314,7 +315,7 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segmen
         raise ValueError(f"{sorted(counts)} requests, and it was sealed with {end.requests}")
     rows = int(requests.rows.sum())
     if rows != end.rows:
-        raise ValueError(f"{rows} rows, and it was sealed with {end.rows}")
+        raise ValueError(f"{counted(rows, 'row')}, and it was sealed with {end.rows}")
     return Segment(name, header, end, requests, _columns(header.kinds, found, rows))
 
 

@@ -34,7 +34,7 @@ def held(
 def test_a_row_that_is_set_aside_is_a_warning_that_names_column_and_key() -> None:
     found = held(*[0.5] * 19, 7.0)
     assert (found.passed, found.is_error, found.column) == (False, False, "share")
-    assert "e.g. 19 (7). 1 of 20 rows are quarantined" in found.summary
+    assert "e.g. 19 (7). 1 of 20 rows is quarantined" in found.summary
     assert "may be quarantined" not in found.summary
     assert found.numbers["set aside"] == 1
 
@@ -52,7 +52,7 @@ def test_rows_that_were_set_aside_before_count() -> None:
     found = held(*[0.5] * 17, 7.0, before=2)
     assert found.is_error
     assert found.summary.endswith(
-        "1 of 20 rows are quarantined; at most 10 % of the rows may be "
+        "1 of 20 rows is quarantined; at most 10 % of the rows may be "
         "quarantined (max_quarantined), and 3 of 20 are (15.0 %)"
     )
 

@@ -165,20 +165,20 @@ def test_what_is_no_column_is_named(build: Build, make: Any, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "length"),
+    ("make", "values"),
     [
-        (lambda x: x[:-1], 2),
-        (lambda x: np.append(x, 0), 4),
-        (lambda x: pd.Series(x).dropna()[:1], 1),
+        (lambda x: x[:-1], "2 values"),
+        (lambda x: np.append(x, 0), "4 values"),
+        (lambda x: pd.Series(x).dropna()[:1], "1 value"),
     ],
 )
-def test_a_wrong_length_is_told(build: Build, make: Any, length: int) -> None:
+def test_a_wrong_length_is_told(build: Build, make: Any, values: str) -> None:
     column = returning(make, Kind.FLOAT)
 
     with pytest.raises(FunctionError) as found:
         build(column, record=Row)
     assert str(found.value) == (
-        f"{column.title} returned {length} values for 3 rows; it must return one a row."
+        f"{column.title} returned {values} for 3 rows; it must return one a row."
     )
 
 

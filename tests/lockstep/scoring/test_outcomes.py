@@ -76,7 +76,7 @@ def test_a_key_with_two_outcomes_is_refused_by_its_name() -> None:
         "cost": np.array([4.0, np.nan, np.nan]),
     }
     with pytest.raises(
-        UnreadableError, match="1 rows of outcomes repeat the order_id of another, such as 'a'"
+        UnreadableError, match="1 row of outcomes repeats the order_id of another, such as 'a'"
     ):
         refuse_repeated(ASSETS.pipeline, arrived)
 

@@ -140,7 +140,7 @@ def test_the_summary_of_a_result_names_the_worst(flights: Columns) -> None:
     )
 
     assert result.summary == (
-        "1 of 3 expectations are met by 6 rows; critical: carrier: 1 of 6 rows (16.7 %) missing; "
+        "1 of 3 expectations is met by 6 rows; critical: carrier: 1 of 6 rows (16.7 %) missing; "
         "e.g. EV-3; and 1 more"
     )
 
