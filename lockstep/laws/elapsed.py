@@ -12,7 +12,7 @@ looked at, and of a file, that may correct a few rows, none is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +23,8 @@ from lockstep.columns.plain import counted, show
 from lockstep.laws.glance import as_numbers, number_columns, value_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.recalled import (
+    DECIMALS,
+    GLANCED,
     MANY,
     MOST_BROKEN,
     MOST_BY_CHANCE,
@@ -162,11 +164,18 @@ def discover(training: TrainingRows) -> list[Elapsed]:
         for day in np.argsort(-sizes, kind="stable")[:MOST_TRIED]
     ]
     found: dict[str, Elapsed] = {}
+    numbers = {
+        name: np.concatenate([as_numbers(day.columns[name]) for day in tried])
+        for name in number_columns(training.rows.schema)
+    }
     for thing in _things(training):
-        for column in number_columns(training.rows.schema):
-            if column not in found and column != thing:
-                laws = (_law(training, one) for one in _seeming(tried, column, thing))
-                found |= {law.columns[0]: law for law in laws if law is not None}
+        since = np.concatenate([gaps(day, thing) for day in tried])
+        names = [name for name in numbers if name not in found and name != thing]
+        for column in _glanced({name: numbers[name] for name in names}, since):
+            columns = (column, str(training.rows.schema.event_time))
+            seeming = _seeming(numbers[column], since, columns, thing)
+            laws = (_law(training, one) for one in seeming)
+            found |= {law.columns[0]: law for law in laws if law is not None}
     return list(found.values())
 
 
@@ -180,10 +189,46 @@ def _things(training: TrainingRows) -> Iterator[str | None]:
             yield name
 
 
-def _seeming(days: list[Rows], column: str, thing: str | None) -> Iterator[Elapsed]:
-    """What a number may be, as it seems on a few days."""
-    numbers = np.concatenate([as_numbers(day.columns[column]) for day in days])
-    since = np.concatenate([gaps(day, thing) for day in days])
+def _glanced(numbers: Mapping[str, Floats], since: Floats) -> list[str]:
+    """The columns that may be the time since the row before, as a few rows tell.
+
+    Of a wide table hardly any is, and each is tried with each column that names things.
+    """
+    known = np.flatnonzero(since > 0)  # what is not known is not
+    if not numbers or len(known) < ENOUGH_ROWS:
+        return []
+    some = known[np.linspace(0, len(known) - 1, min(GLANCED, len(known))).astype(np.int64)]
+    values = np.stack([array[some] for array in numbers.values()])
+    absolute = 2.02 * _roundings_of(values)[:, None]
+    gone = [since[some] / seconds for seconds in UNITS.values()]
+    # What is missing is none of what is off.
+    off = np.stack([np.abs(values - one) > absolute + _ALIKE * one for one in gone])
+    most = 2 * MOST_OFF * np.count_nonzero(~np.isnan(values), axis=1)
+    may_be = np.count_nonzero(off, axis=2).min(axis=0) <= most
+    return [name for name, is_one in zip(numbers, may_be.tolist(), strict=True) if is_one]
+
+
+def _roundings_of(values: Floats) -> Floats:
+    """The same as `rounding_of` of each row of values, some of which may be missing."""
+    found = np.zeros(len(values))
+    for decimals in reversed(range(DECIMALS + 1)):
+        unit = 10.0**-decimals
+        off = np.abs(values - np.round(values, decimals)) > 1e-3 * unit
+        found[~off.any(axis=1)] = 0.5 * unit
+    return found
+
+
+def _seeming(
+    numbers: Floats, since: Floats, columns: tuple[str, str], thing: str | None
+) -> Iterator[Elapsed]:
+    """What a number may be, as it seems on a few days.
+
+    Args:
+        numbers: What each row of these days holds.
+        since: How long before it the last one was.
+        columns: Of the number and of the time.
+        thing: The column that names the things; None where all rows are of one.
+    """
     known = ~np.isnan(numbers) & ~np.isnan(since) & (since > 0)
     numbers, since = numbers[known], since[known]
     if len(numbers) < ENOUGH_ROWS or len(np.unique(since)) < ENOUGH_ROWS:
@@ -196,8 +241,8 @@ def _seeming(days: list[Rows], column: str, thing: str | None) -> Iterator[Elaps
             for one in (numbers, np.roll(numbers, 1))
         )
         if off <= MOST_OFF and by_chance >= MOST_BY_CHANCE:
-            columns = (column, str(days[0].schema.event_time), *(() if thing is None else (thing,)))
-            yield Elapsed(columns=columns, days=0, thing=thing, unit=unit, absolute=absolute)
+            named = (*columns, *(() if thing is None else (thing,)))
+            yield Elapsed(columns=named, days=0, thing=thing, unit=unit, absolute=absolute)
 
 
 def _law(training: TrainingRows, law: Elapsed) -> Elapsed | None:

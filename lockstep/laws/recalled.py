@@ -68,7 +68,7 @@ KEPT = 4_096
 _ALIKE = (0.0, 1e-9, 1e-6)
 """By which share of it a number differs at most that is the same: not at all, by the order of sums,
 and by the last digits of single precision."""
-_DECIMALS = 6
+DECIMALS = 6
 """Decimals to which a number is rounded, at most."""
 _FAMILIES = {
     Kind.FLOAT: "number",
@@ -508,7 +508,7 @@ def _commonest(values: Floats) -> float:
 
 def rounding_of(values: Floats) -> float:
     """By how much rounding to the decimals that numbers have moves them; 0 where they have many."""
-    for decimals in range(_DECIMALS + 1):
+    for decimals in range(DECIMALS + 1):
         unit = 10.0**-decimals
         if np.allclose(values, np.round(values, decimals), rtol=0.0, atol=1e-3 * unit):
             return 0.5 * unit

@@ -13,7 +13,7 @@ things those of the smallest digests, as in `recalled`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -44,6 +44,9 @@ ROWS = "rows"
 """What is counted where that is rows."""
 MOST_CELLS = 2_000_000
 """Things of a column that is tried, times days, at most."""
+HANDFUL = 8
+"""Things of days that are looked at first: half of them may be odd. Of what is as odd as a law may
+be, one in ten (`MOST_OFF`), five of eight are so in 0.04 % of cases (binomial)."""
 ENOUGH_DIFFERENT = 5
 """Different numbers that a window has to have, so that another one tells."""
 MOVES = 0.2
@@ -230,11 +233,12 @@ def discover(training: TrainingRows) -> list[Tallied]:
     if not training.has_days or training.days < ENOUGH_DAYS or days is None:
         return []
     found: dict[str, Tallied] = {}
+    numbers = {name: as_numbers(rows.columns[name]) for name in _numbers(rows)}
     for name in value_columns(rows.schema):
         is_named = rows.schema[name].kind is not Kind.FLOAT
         if not is_named or not 1 < len(rows.values(name).found) <= MOST_CELLS / training.days:
             continue
-        search = _Search.of(training, name)
+        search = _Search.of(training, name, numbers)
         found |= {law.tallying: law for law in search.laws() if law.tallying not in found}
     return list(found.values())
 
@@ -251,6 +255,7 @@ class _Search:
         number: Which thing each of them is.
         since: Which day it is of, counted from the first one.
         dates: The days that there are, so counted: a day may stand alone, years before the others.
+        numbers: The columns that may tally, or be summed up, by name.
     """
 
     training: TrainingRows
@@ -260,9 +265,10 @@ class _Search:
     number: Ints
     since: Ints
     dates: Ints
+    numbers: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, training: TrainingRows, name: str) -> _Search:
+    def of(cls, training: TrainingRows, name: str, numbers: Mapping[str, Floats]) -> _Search:
         """The things of a column."""
         rows = training.rows
         every = moments_at(rows, (Term(name),))
@@ -270,39 +276,109 @@ class _Search:
         days = rows.days[every.first].astype(np.int64)
         number = rows.values(name).places[every.first]
         since = days - days.min()
-        return cls(training, name, every.first, every.of_row, number, since, np.unique(since))
+        of_days = (every.first, every.of_row, number, since, np.unique(since))
+        return cls(training, name, *of_days, numbers)
 
     def laws(self) -> Iterator[Tallied]:
         """What tallies the days before."""
-        rows = self.training.rows
-        numbers = (one for one in _numbers(rows) if one != self.name)
-        tried = {one: values for one in numbers if (values := self._values(one)) is not None}
-        for held in (None, *_numbers(rows)) if tried else ():
-            sums = self._sums(held)
-            for column in self._seeming(tried, held, sums):
-                law = None if column == held else self._law(column, tried[column], held, sums)
+        tried: dict[str, Floats | None] = {}
+        told: set[str] = set()
+        for held, columns in self._seeming():
+            sums: Array | None = None
+            for column in columns:
+                if column not in tried:
+                    tried[column] = self._values(column)
+                values = tried[column]
+                if values is None or column in told:
+                    continue
+                sums = self._sums(held) if sums is None else sums
+                law = self._law(column, values, held, sums)
                 if law is not None:
-                    del tried[column]
+                    told.add(column)
                     yield law
 
-    def _seeming(self, tried: Mapping[str, Floats], held: str | None, sums: Array) -> list[str]:
-        """What may agree with a window, as a few things tell: of wide tables hardly anything."""
+    def _seeming(self) -> Iterator[tuple[str | None, list[str]]]:
+        """What may agree with a window of what, as a few things of days tell.
+
+        Of a wide table hardly anything does, and every column is tried with every other one: a
+        handful of things tells of nearly all pairs that they do not.
+
+        Yields:
+            What may be summed up, none for rows that are counted, and what may tally it.
+        """
         told = np.flatnonzero(self.since >= FURTHEST)
-        if not tried or not len(told):
-            return []
-        some = told[np.linspace(0, len(told) - 1, min(GLANCED, len(told))).astype(np.int64)]
-        expected = np.stack([self._window(sums, some, *one) for one in _WINDOWS])
-        tolerance, found = _tolerance(held, expected), []
-        for name, values in tried.items():
-            off = np.abs(values[some] - expected) > tolerance  # of what is missing nothing is
-            known = np.count_nonzero(~np.isnan(values[some]))
-            if np.count_nonzero(off, axis=1).min() <= 2 * MOST_OFF * known:
-                found.append(name)
-        return found
+        names = [one for one in self.numbers if one != self.name and self._may_tally(one)]
+        if not names or not len(told):
+            return
+        some = _some(told, GLANCED)
+        values = np.stack([self.numbers[one][self.first[some]] for one in names])
+        most = 2 * MOST_OFF * np.count_nonzero(~np.isnan(values), axis=1)
+        few = _some(np.arange(len(some)), HANDFUL)
+        had, had_few = self._had_at(some), self._had_at(some[few])
+        for held in (None, *self.numbers):
+            half = np.full(len(names), len(few) / 2)
+            seeming = np.flatnonzero(_agree(values[:, few], had_few(held), held, half))
+            if len(seeming):
+                seeming = seeming[_agree(values[seeming], had(held), held, most[seeming])]
+            found = [names[one] for one in seeming.tolist() if names[one] != held]
+            if found:
+                yield held, found
+
+    def _had_at(self, some: Ints) -> Callable[[str | None], Floats]:
+        """Tells how much some things had in each window; NaN where it began before the training."""
+        things, place = np.unique(self.number[some], return_inverse=True)
+        of_thing = np.full(int(self.number.max()) + 1, -1, dtype=np.int64)
+        of_thing[things] = np.arange(len(things))
+        thing_of = np.append(of_thing[self.number], -1)[self.of_row]
+        rows = np.flatnonzero(thing_of >= 0)
+        dates = np.searchsorted(self.dates, self.since[self.of_row[rows]])
+        width = len(self.dates)
+        cell = thing_of[rows] * width + dates
+        spans = [self._span(some, *one) for one in _WINDOWS]
+        to, after, is_known = (np.stack(one) for one in zip(*spans, strict=True))
+
+        def had(held: str | None) -> Floats:
+            weights = None if held is None else np.nan_to_num(self.numbers[held][rows], nan=0.0)
+            table = np.bincount(cell, weights, len(things) * width).reshape(-1, width)
+            sums = _summed(table)
+            return np.where(is_known, sums[place, to] - sums[place, after], np.nan)
+
+        return had
+
+    def _may_tally(self, column: str) -> bool:
+        """Whether a column may be one of which `_values` tells something, as a few rows tell."""
+        values, (others, firsts) = self.numbers[column], self._doubled
+        differ = values[others] != values[firsts]
+        differ &= ~np.isnan(values[others])
+        is_one = np.mean(differ) * self._share_doubled <= 2 * MOST_OFF if len(others) else True
+        before, after = self._moved
+        moves = values[before] != values[after]
+        return is_one and len(moves) > 0 and bool(np.mean(moves) >= MOVES / 2)
+
+    @cached_property
+    def _doubled(self) -> tuple[Ints, Ints]:
+        """Some rows that are not the first of their thing on their day, and these first ones."""
+        rows = np.flatnonzero(self.of_row >= 0)
+        others = rows[self.first[self.of_row[rows]] != rows]
+        some = _some(others, 4 * GLANCED)
+        return some, self.first[self.of_row[some]]
+
+    @cached_property
+    def _share_doubled(self) -> float:
+        """The share of rows that are not the first of their thing on their day."""
+        return 1.0 - len(self.first) / max(1, int(np.count_nonzero(self.of_row >= 0)))
+
+    @cached_property
+    def _moved(self) -> tuple[Ints, Ints]:
+        """Some first rows of a thing on a day, and those on the next day on which it has any."""
+        again = self._again
+        places = np.flatnonzero(np.diff(self.number[again]) == 0)
+        some = _some(places, 4 * GLANCED)
+        return self.first[again[some]], self.first[again[some + 1]]
 
     def _values(self, column: str) -> Floats | None:
         """What each thing of a day holds; None where rows of one hold several, or all the same."""
-        numbers = as_numbers(self.training.rows.columns[column])
+        numbers = self.numbers[column]
         values = numbers[self.first]
         known = self.of_row >= 0
         differ = numbers[known] != values[self.of_row[known]]
@@ -323,14 +399,14 @@ class _Search:
         table[self.number, np.searchsorted(self.dates, self.since)] = _had(
             self.training.rows, Term(self.name), held
         )
-        return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
+        return _summed(table)
 
     def _law(self, column: str, values: Floats, held: str | None, sums: Array) -> Tallied | None:
         """The window that a number agrees with on all days; None where that is none."""
         known = np.flatnonzero(~np.isnan(values) & (self.since >= FURTHEST))
         if len(known) < ENOUGH_TOLD:
             return None
-        some = known[np.linspace(0, len(known) - 1, min(SAMPLE, len(known))).astype(np.int64)]
+        some = _some(known, SAMPLE)
         off = {
             (end, window): self._off(values[some], self._window(sums, some, end, window), held)
             for end, window in _WINDOWS
@@ -340,9 +416,15 @@ class _Search:
 
     def _window(self, sums: Array, things: Ints, end: int, window: int) -> Floats:
         """How much things had in a window; NaN where it begins before the training does."""
-        number, last = self.number[things], self.since[things] - end
+        number = self.number[things]
+        to, after, is_known = self._span(things, end, window)
+        return np.where(is_known, sums[number, to] - sums[number, after], np.nan)
+
+    def _span(self, things: Ints, end: int, window: int) -> tuple[Ints, Ints, Array]:
+        """Up to which dates, after which, and whether the training has begun by then."""
+        last = self.since[things] - end
         to, after = (np.searchsorted(self.dates, day, "right") for day in (last, last - window))
-        return np.where(last + 1 >= window, sums[number, to] - sums[number, after], np.nan)
+        return to, after, last + 1 >= window
 
     def _off(self, values: Floats, expected: Floats, held: str | None) -> float:
         """The share of things that hold something else; all, where these windows hardly differ."""
@@ -373,6 +455,30 @@ class _Search:
         )
         is_kept = law.usual <= MOST_OFF and law.broken <= MOST_BROKEN * law.days
         return law if is_kept and law.days >= ENOUGH_DAYS else None
+
+
+def _some(of: Ints, most: int) -> Ints:
+    """So many of them at most, evenly spread."""
+    return of[np.linspace(0, len(of) - 1, min(most, len(of))).astype(np.int64)]
+
+
+def _summed(table: Array) -> Array:
+    """How much each row has up to each column, with nothing before."""
+    return np.concatenate([np.zeros((len(table), 1)), np.cumsum(table, axis=1)], axis=1)
+
+
+def _agree(values: Floats, expected: Floats, held: str | None, most: Floats) -> Array:
+    """Whether columns hold what one of the windows had, with as many exceptions at most.
+
+    Args:
+        values: What each column holds of some things; NaN agrees with anything.
+        expected: What each window had of them.
+        held: What is summed up; none where rows are counted.
+        most: By column, how many may be otherwise.
+    """
+    off = np.abs(values[:, None] - expected) > _tolerance(held, expected)
+    agree: Array = np.count_nonzero(off, axis=2).min(axis=1) <= most
+    return agree
 
 
 def _numbers(rows: Rows) -> list[str]:

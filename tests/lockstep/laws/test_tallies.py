@@ -132,6 +132,29 @@ def test_what_is_counted_otherwise_is_an_error(found, column, change):
     assert {name: one.strict for name, one in found(rows).items()} == {column: True}
 
 
+def test_among_many_columns_of_nothing_they_are_found_and_few_others_are_looked_at_in_full(
+    monkeypatch,
+):
+    random = np.random.default_rng(4)
+    names = [f"noise_{number}" for number in range(60)]
+    schema = Schema("Wide", (*SCHEMA, *(Field(name, "float") for name in names)))
+    before = HISTORY[HISTORY["day"] < DAYS]
+    noise = {name: random.normal(size=len(before)).round(2) for name in names}
+    training = TrainingRows.of(Rows({**columns_of(before), **noise}, schema))
+    looked_at: list[str] = []
+    for module, name in ((tallies._Search, "_values"), (elapsed, "_seeming")):
+        full = getattr(module, name)
+
+        def noted(*arguments, full=full):
+            looked_at.append(str(arguments))
+            return full(*arguments)
+
+        monkeypatch.setattr(module, name, noted)
+    laws = (*tallies.discover(training), *elapsed.discover(training))
+    assert [law.columns[0] for law in laws] == ["of_week", "paid_today", "minutes_since"]
+    assert len(looked_at) < len(names)
+
+
 def test_a_row_of_years_before_does_not_cost_a_place_for_each_day_since(monkeypatch):
     sizes = []
     sums = tallies._Search._sums
