@@ -9,10 +9,10 @@ in turn, as a day to be judged is: that tells how far the farthest of all statis
   (excesses over a threshold; Coles, "An Introduction to Statistical Modeling of Extreme Values",
   2001, chapter 4), of which the farthest day of each third is one observation, since neighbours are
   far for one reason. Its mean is estimated for each sort of statistics, and drawn to that of all
-  sorts by how much these differ (empirical Bayes; Efron and Morris, "Data analysis using Stein's
-  estimator and its generalizations", 1975): a sort that training knows to jump has wide margins,
-  one that hardly moves has narrow ones. No single column decides on those of the others: it is left
-  out where that makes them narrower.
+  sorts by how much these differ (see `shrinkage`): a sort that training knows to jump has wide
+  margins, one that hardly moves has narrow ones, and one of few statistics leaves those of others
+  as they are. No single column decides on those of the others: it is left out where that makes
+  them narrower.
 - So each reading has a chance, and the least likely one of a day is what the day is judged by. From
   its excesses over the upper quartile, exponential again, follow the chances that no more than a
   share of days passes, one of `RATE` and one of `ERROR_RATE`. They are never above
@@ -43,6 +43,7 @@ from lockstep.laws.bands import (
     short,
 )
 from lockstep.laws.law import ENOUGH_DAYS, Law
+from lockstep.laws.shrinkage import Group, prior_weight
 
 _THIRDS = 3
 _WEEK = 7
@@ -145,7 +146,8 @@ class Tails:
         of_sort = [observed.sorts == one for one in range(int(observed.sorts.max()) + 1)]
         found = [_Excesses.of(farthest[:, one], observed.columns[one]) for one in of_sort]
         pooled = _Excesses.of(farthest, observed.columns).mean(_PRIOR, 1.0)
-        weight = _weight([one for one in found if one.number], pooled)
+        groups = [group for one in found if (group := one.without_largest()) is not None]
+        weight = prior_weight(groups, pooled)
         chance, scale = np.empty(observed.count), np.empty(observed.count)
         for is_it, one in zip(of_sort, found, strict=True):
             chance[is_it] = (one.number + 1) / (observed.days * np.count_nonzero(is_it))
@@ -196,14 +198,17 @@ class _Excesses:
         sums, numbers = self.sum - self.sums, self.number - self.numbers
         return float(((sums + prior * weight) / (numbers + weight)).min())
 
+    def without_largest(self) -> Group | None:
+        """Those of each column, without the one that makes their mean largest.
 
-def _weight(found: Sequence[_Excesses], pooled: float) -> float:
-    """For how many excesses of its own that of all sorts stands, by how much sorts differ."""
-    if not found:
-        return 1.0
-    means = np.array([one.mean(pooled, 1.0) for one in found])
-    by_chance = float(np.mean([pooled**2 / one.number for one in found]))
-    return pooled**2 / max(float(np.var(means)) - by_chance, 0.02 * pooled**2)
+        None where no other column has any.
+        """
+        has = self.numbers > 0
+        sums, numbers = self.sums[has], self.numbers[has]
+        if len(numbers) < 2:
+            return None
+        largest = int(((self.sum - sums) / (self.number - numbers)).argmin())
+        return Group(np.delete(numbers, largest), np.delete(sums, largest))
 
 
 def limits_of(surprise: Floats, columns: Ints, rates: Iterable[float]) -> list[float]:

@@ -123,6 +123,24 @@ def test_one_column_that_jumps_widens_no_other_ones_margins():
     assert now.mean() < 1.3 * usual.mean()
 
 
+def test_a_sort_of_a_few_statistics_leaves_the_margins_of_others_where_they_are():
+    generator = np.random.default_rng(0)
+    laws = laws_of(one_that_jumps(generator, (90, LAWS, len(NAMES))))
+    measured = [{"a": Reading(one, 0.0)} for one in generator.normal(size=90).tolist()]
+    measured[80] = {"a": Reading(5.0, 0.0)}
+    few = with_bands(Digits(columns=("few",), days=0), measured, [training().rows] * 90)
+    assert few is not None
+
+    usual, now = (
+        np.array(
+            [[(band.unusual, band.impossible) for band in law.bands.values()] for law in found]
+        )
+        for found in (calibrated(laws)[0], calibrated([*laws, few])[0][: len(laws)])
+    )
+
+    assert now == pytest.approx(usual, rel=0.01)
+
+
 def test_a_day_that_jumped_is_within_the_margins_of_its_own_statistic():
     values = normal(np.random.default_rng(0), (90, LAWS, len(NAMES)))
     values[50, 0, 0] = 100.0
