@@ -22,6 +22,7 @@ from lockstep.columns.plain import counted
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import (
+    MINUTES,
     Part,
     Term,
     combined,
@@ -57,6 +58,10 @@ _MOST_THINGS = 20_000
 """Things that are drawn, at most."""
 _MOST_DETERMINANTS = 2
 """Dependencies that are kept of one dependent."""
+_TELLING_DAYS = 2 * ENOUGH_DAYS
+"""Days on which a tick twice as long has to be broken, of ticks shorter than an hour: of what
+changes slowly at any time, a quarter as many days, or ten, would break the tick itself, and none
+does by chance once in 20,000 times (Poisson, 1837)."""
 
 
 class Dependency(Law, frozen=True, kw_only=True):
@@ -138,7 +143,7 @@ class Dependency(Law, frozen=True, kw_only=True):
 
 def _daily(term: Term) -> Term:
     """A term that days have in common: the hour of the day rather than the hour that it is in."""
-    return Term(term.column, "hour of the day") if term.part == "hour" else term
+    return Term(term.column, "hour of the day") if term.is_tick else term
 
 
 def discover(training: TrainingRows) -> list[Dependency]:
@@ -191,20 +196,27 @@ class Search:
     def found(self) -> Iterator[Dependency]:
         """What holds in each day, a level of determinants after the other."""
         known: dict[Term, list[tuple[Term, ...]]] = {}
-        for size in (1, 2):
-            for terms in combinations(self.singles, size):
-                for dependent in self.candidates(terms, self._in_days(terms)):
-                    if dependent.part != "value":
-                        continue
-                    before = known.setdefault(dependent, [])
-                    given = _closure(terms, known)
-                    implied = any(given.issuperset(one) for one in before)
-                    if implied or len(before) >= _MOST_DETERMINANTS:
-                        continue
-                    law = self._tried(terms, dependent)
-                    if law is not None:
-                        before.append(terms)
-                        yield law
+        singles = [(term,) for term in (*self.singles, *self._ticks())]
+        for terms in (*singles, *combinations(self.singles, 2)):
+            for dependent in self.candidates(terms, self._in_days(terms)):
+                if dependent.part != "value":
+                    continue
+                before = known.setdefault(dependent, [])
+                given = _closure(terms, known)
+                implied = any(given.issuperset(one) for one in before)
+                if implied or len(before) >= _MOST_DETERMINANTS:
+                    continue
+                law = self._tried(terms, dependent)
+                if law is not None:
+                    before.append(terms)
+                    yield law
+
+    def _ticks(self) -> list[Term]:
+        """Ticks shorter than an hour, the longest first: what is measured anew at each has one
+        value in each of them."""
+        event_time = self.rows.schema.event_time
+        parts = [part for part in MINUTES if part != "hour"]
+        return [] if event_time is None else [Term(event_time, part) for part in parts]
 
     def _determinants(self) -> tuple[list[Term], list[Term]]:
         """Terms in which many rows of a day agree, and those in which rows of many days do."""
@@ -286,6 +298,10 @@ class Search:
             broken = days_broken(groups, places, self.day_of, missing=False)
         if broken or self._days_tested(terms, groups, places, missing=missing) < ENOUGH_DAYS:
             return None
+        if terms[0].is_tick and terms[0].part != "hour":
+            slower = combined(self.day_of, self._slow(terms[0]))
+            if days_broken(slower, places, self.day_of, missing=missing) < _TELLING_DAYS:
+                return None
         if self.just_miss(terms, dependent):
             return None
         return Dependency(
@@ -373,14 +389,20 @@ class Search:
 def _closure(terms: tuple[Term, ...], known: Mapping[Term, list[tuple[Term, ...]]]) -> set[Term]:
     """Terms, and what they determine by what is known."""
     found, size = set(terms), 0
+    found.update(Term(one.column, part) for one in terms if one.is_tick for part in _longer(one))
     while len(found) > size:
         size = len(found)
         for dependent, determinants in known.items():
             if dependent not in found and any(found.issuperset(one) for one in determinants):
                 found.add(dependent)
-                parts: tuple[Part, ...] = ("hour", "time of day")
+                parts: tuple[Part, ...] = (*MINUTES, "time of day")
                 found.update(Term(dependent.column, part) for part in parts)
     return found
+
+
+def _longer(tick: Term) -> list[Part]:
+    """The ticks of which each of a tick lies in one."""
+    return [part for part, minutes in MINUTES.items() if minutes % MINUTES[tick.part] == 0]
 
 
 def _counts(places: Array, *, missing: bool) -> Array:

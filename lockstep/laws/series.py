@@ -17,7 +17,7 @@ from lockstep.laws.earlier import digests_of, mixed
 from lockstep.laws.glance import number_columns
 from lockstep.laws.panels import panel_of
 from lockstep.laws.rows import Rows, TrainingRows
-from lockstep.laws.terms import Term, first_of, grouped_by_day
+from lockstep.laws.terms import MINUTES, Term, first_of, grouped_by_day
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +60,8 @@ def _of_term(rows: Rows, term: Term, first: Ints) -> Array:
     times = rows.local_times
     assert times is not None, "rows with a clock have an event time"
     since = (times[first] - times[first].astype("datetime64[D]")).astype("timedelta64[us]")
-    if term.part == "hour":
-        since = since.astype("timedelta64[h]")
+    if term.is_tick:
+        since = since.astype(f"timedelta64[{MINUTES[term.part]}m]").astype("timedelta64[m]")
     return digests_of(since.astype(np.int64))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -14,9 +15,28 @@ from lockstep.laws.patterns import patterns
 from lockstep.laws.rows import Rows, Values, by_clock
 
 Part = Literal[
-    "value", "form", "hour", "time of day", "hour of the day", "minute of the hour", "clock offset"
+    "value",
+    "form",
+    "hour",
+    "30 minutes",
+    "15 minutes",
+    "10 minutes",
+    "5 minutes",
+    "minute",
+    "time of day",
+    "hour of the day",
+    "minute of the hour",
+    "clock offset",
 ]
-
+MINUTES: Mapping[Part, int] = {
+    "hour": 60,
+    "30 minutes": 30,
+    "15 minutes": 15,
+    "10 minutes": 10,
+    "5 minutes": 5,
+    "minute": 1,
+}
+"""Minutes of the ticks that an event time is in, the coarsest first."""
 
 _PLACES = 4
 """Combinations of codes that there may be, by rows, so that each has a place in a table: to look
@@ -31,9 +51,10 @@ class Term(msgspec.Struct, frozen=True):
     Attributes:
         column: The field.
         part: Its value; of a text the character classes (see `patterns.pattern`); of an event
-            time the hour that it is in, or the time of day, or the hour
-            of that or the minute of this (numbers), by the clock of the time zone; or the hours by
-            which this clock is ahead of UTC then, which differ with daylight saving.
+            time the hour that it is in, or a shorter tick of a clock (see `MINUTES`), or the time
+            of day, or the hour of that or the minute of this (numbers), by the clock of the time
+            zone; or the hours by which this clock is ahead of UTC then, which differ with daylight
+            saving.
     """
 
     column: str
@@ -42,7 +63,12 @@ class Term(msgspec.Struct, frozen=True):
     @property
     def ticks(self) -> bool:
         """Whether it is a clock, which goes on from one event to the next whatever happens."""
-        return self.part in ("hour", "time of day")
+        return self.part == "time of day" or self.is_tick
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether it is a tick of a clock, on one day alone."""
+        return self.part in MINUTES
 
     @property
     def says(self) -> str:
@@ -63,8 +89,9 @@ class Term(msgspec.Struct, frozen=True):
         return rows.told_by(self.column, self.says, lambda times: self._part(times, rows.timezone))
 
     def _part(self, utc: Array, timezone: str) -> Array:
-        if self.part == "hour":
-            return utc.astype("datetime64[h]")
+        if self.part in MINUTES:
+            ticks = utc.astype(f"datetime64[{MINUTES[self.part]}m]")
+            return ticks.astype("datetime64[m]")
         times = by_clock(utc, timezone)
         if self.part == "clock offset":
             offset: Array = (times - utc) / np.timedelta64(1, "h")
@@ -79,8 +106,8 @@ class Term(msgspec.Struct, frozen=True):
 
     def show(self, value: Any) -> str:
         """A value of the term in a sentence."""
-        if self.part == "hour":
-            return f"the hour of {np.datetime_as_string(value, 'm')}Z"
+        if self.part in MINUTES:
+            return f"the {self.part} of {np.datetime_as_string(value, 'm')}Z"
         if self.part == "time of day":
             return str(pd.Timedelta(value)).rpartition(" ")[2]
         if self.part in ("hour of the day", "minute of the hour"):
@@ -112,7 +139,7 @@ def grouped_by_day(rows: Rows, terms: tuple[Term, ...]) -> Array:
 
     Rows without event times are all taken to be of one day.
     """
-    if any(term.part == "hour" for term in terms):  # no two days share one
+    if any(term.is_tick for term in terms):  # no two days share one
         return grouped(rows, terms)
     return rows.once(("by day", terms), lambda: _parted(rows, grouped(rows, terms)))
 
