@@ -17,6 +17,7 @@ from lockstep.laws import (
     bounds,
     calendars,
     caps,
+    classes,
     combinations,
     compositions,
     continuity,
@@ -60,7 +61,9 @@ from lockstep.laws import (
     signs,
     sizes,
     sorting,
+    spans,
     stills,
+    stocks,
     surprise,
     tallies,
     twins,
@@ -77,6 +80,7 @@ from lockstep.laws.beside import Beside
 from lockstep.laws.bounds import AtMost, Clocks, NotNegative, Within
 from lockstep.laws.calendars import Counted, Named
 from lockstep.laws.caps import Uncapped
+from lockstep.laws.classes import Classed
 from lockstep.laws.combinations import KnownPairs
 from lockstep.laws.compositions import Composition
 from lockstep.laws.continuity import Continues
@@ -124,7 +128,9 @@ from lockstep.laws.shifts import Shifted
 from lockstep.laws.signs import BothSigns
 from lockstep.laws.sizes import Sizes
 from lockstep.laws.sorting import Unsorted
+from lockstep.laws.spans import Spanned
 from lockstep.laws.stills import Still
+from lockstep.laws.stocks import Stock
 from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
 from lockstep.laws.tallies import Tallied
@@ -140,6 +146,7 @@ AnyLaw = (
     | AtMost
     | Beside
     | BothSigns
+    | Classed
     | Clocks
     | Composition
     | Continues
@@ -186,7 +193,9 @@ AnyLaw = (
     | ShortRuns
     | Sizes
     | Smooth
+    | Spanned
     | Still
+    | Stock
     | Stuck
     | Surprise
     | Tallied
@@ -206,6 +215,7 @@ AnyLaw = (
 FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] = (
     (dependencies.discover, "values"),
     (lookups.discover, "values"),
+    (classes.discover, "values"),
     (approximate.discover, "values"),
     (compositions.discover, "values"),
     (lapses.discover, "values"),
@@ -219,6 +229,8 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (tallies.discover, "values"),
     (elapsed.discover, "values"),
     (durations.discover, "durations"),
+    (spans.discover, "values"),
+    (stocks.discover, "values"),
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (counters.discover, "values"),
@@ -396,6 +408,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             recalled={
                 **recalled.remembered(self.laws, rows),
                 **tallies.remembered(self.laws, rows),
+                **spans.remembered(self.laws, rows),
             },
             middle_key=numbering.middle_key(rows)
             if any(isinstance(law, CountsOn) for law in self.laws)

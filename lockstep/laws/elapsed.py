@@ -168,7 +168,7 @@ def discover(training: TrainingRows) -> list[Elapsed]:
         name: np.concatenate([as_numbers(day.columns[name]) for day in tried])
         for name in number_columns(training.rows.schema)
     }
-    for thing in _things(training):
+    for thing in things_of(training):
         since = np.concatenate([gaps(day, thing) for day in tried])
         names = [name for name in numbers if name not in found and name != thing]
         for column in _glanced({name: numbers[name] for name in names}, since):
@@ -179,8 +179,12 @@ def discover(training: TrainingRows) -> list[Elapsed]:
     return list(found.values())
 
 
-def _things(training: TrainingRows) -> Iterator[str | None]:
-    """What may name things that have several rows a day; first none."""
+def things_of(training: TrainingRows) -> Iterator[str | None]:
+    """What may name things that have several rows; first none.
+
+    Args:
+        training: The training rows.
+    """
     rows = training.rows
     yield None
     for name in value_columns(rows.schema):

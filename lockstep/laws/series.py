@@ -102,9 +102,13 @@ def terms_of_columns(training: TrainingRows, time: str) -> dict[str, tuple[Term,
 
     Returns:
         What determines each number; of others what tells rows of a day apart, if that is moments.
+        Ticks shorter than an hour are none: rows come in some of them, and how many lie between
+        differs from day to day.
     """
     found = {
-        law.dependent.column: law.determinants for law in reversed(dependencies.known(training))
+        law.dependent.column: law.determinants
+        for law in reversed(dependencies.known(training))
+        if not any(term.is_tick and term.part != "hour" for term in law.determinants)
     }
     rows = _moments_of_rows(training, time)
     names = number_columns(training.rows.schema)

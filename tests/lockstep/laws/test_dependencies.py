@@ -10,6 +10,7 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.laws.dependencies import Dependency, Search, discover
 from lockstep.laws.rows import Rows, TrainingRows
 from lockstep.laws.terms import Term
+from tests.lockstep.laws import garages
 
 DAYS, ROWS = 30, 60
 SCHEMA = Schema(
@@ -216,3 +217,21 @@ def test_where_rows_differ_is_told_alike_on_the_day_after(laws, says, case):
         cases.append(broken.cases)
     of_place = np.count_nonzero(columns["place"] == "p2") if law is not laws[LEVEL] else len(there)
     assert cases == [{case: 1 / of_place}] * 2
+
+
+def test_what_is_measured_each_quarter_of_an_hour_has_one_value_in_each() -> None:
+    laws = discover(garages.training())
+    (law,) = (one for one in laws if one.dependent.column == "smog")
+    assert law.determinants == (Term("at", "15 minutes"),)
+    cars = garages.cars_of()
+    assert law.find(garages.rows_of(cars)) is None
+    cars["smog"] = cars["smog"].where(cars["garage"] == "east", (2.2 * cars["smog"]).round(4))
+    assert law.find(garages.rows_of(cars)) is not None
+
+
+def test_what_changes_slowly_at_any_time_has_no_tick() -> None:
+    seconds = garages.CARS["second"].to_numpy()
+    changes = np.sort(np.random.default_rng(5).uniform(0, seconds[-1], 4_000))
+    smog = np.searchsorted(changes, seconds) * 0.1
+    laws = discover(garages.training(smog=smog))
+    assert "smog" not in {one.dependent.column for one in laws}
