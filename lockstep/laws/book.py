@@ -28,6 +28,7 @@ from lockstep.laws import (
     doubles,
     durations,
     elapsed,
+    exchanges,
     forms,
     formulas,
     gaps,
@@ -92,6 +93,7 @@ from lockstep.laws.doubles import Doubles
 from lockstep.laws.durations import Duration
 from lockstep.laws.earlier import Digests, Earlier
 from lockstep.laws.elapsed import Elapsed
+from lockstep.laws.exchanges import Exchanged
 from lockstep.laws.forms import Digits, Form, Grid
 from lockstep.laws.formulas import Formula
 from lockstep.laws.gaps import Gaps
@@ -159,6 +161,7 @@ AnyLaw = (
     | Doubles
     | Duration
     | Elapsed
+    | Exchanged
     | Form
     | Formula
     | Gaps
@@ -263,6 +266,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (relations.discover, "order"),
     (formulas.discover, "order"),
     (differences.discover, "order"),
+    (exchanges.discover, "order"),
     (segments.discover, "both"),
     (peers.discover, "values"),
     (beside.discover, "lapses"),

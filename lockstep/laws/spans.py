@@ -32,7 +32,6 @@ from lockstep.laws.recalled import (
     ENOUGH_TOLD,
     FURTHEST,
     KEPT,
-    MANY,
     MOST_BROKEN,
     MOST_BY_CHANCE,
     MOST_OFF,
@@ -48,6 +47,10 @@ LEAST_SHARE = 0.01
 """Of the time since the last row, how much a number of it has in half of the rows, at least."""
 MOST_PARTS = 40
 """Numbers in a unit that are paired: those that have the largest share of that time."""
+MANY = 0.02
+"""Share of a batch's rows beyond what is usual, which is more than is corrected now and then."""
+FEW = 2
+"""Rows that are no more than that: one that was corrected since, and the next one of its thing."""
 _ALIKE = 1e-9
 """By which share of it a span differs at most that is the same."""
 _LAST = "last"
@@ -114,7 +117,7 @@ class Spanned(Law, frozen=True, kw_only=True, tag="spans"):
             f"{self._example(rows, int(off[0]))}; {self._usually}: that is counted "
             "from something else, or rows are lost, come twice, or have other times",
             rows=off,
-            strict=self.is_strict and count - aside > max(1.0, (self.usual + MANY) * size),
+            strict=self.is_strict and count - aside > max(FEW, (self.usual + MANY) * size),
             numbers={"rows that reach to another moment": count},
             cases={"rows": count / size},
         )
