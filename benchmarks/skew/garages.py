@@ -457,9 +457,7 @@ CAR_FAULTS: tuple[DataFault, ...] = (
            _AIR, swap("emissions_next_hour", "emissions_third_hour")),
     _fault("cars_emissions_an_hour_late",
            "emissions, now and forecast, are those of a session that began an hour before", _AIR,
-           _an_hour_late,
-           unfound="What the grid told an hour before goes together as well, and it rises and "
-           "falls within an hour by itself."),
+           _an_hour_late),
     _fault("cars_emissions_stuck", "emissions, now and forecast, stand still from ten o'clock on",
            _AIR, _stuck),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 import msgspec
@@ -215,6 +215,8 @@ AnyLaw = (
     | ZeroTogether
 )
 """Every kind of law: a union, by which stored laws are told apart."""
+EXACT = (Elapsed, LookUp, Recalled, Shifted, Tallied)
+"""Laws that tell of each row by itself what the first of their columns holds."""
 FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] = (
     (dependencies.discover, "values"),
     (lookups.discover, "values"),
@@ -449,7 +451,10 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
     told_of_dates = lapses.found(lasting)
     read = lapses.by_reading(lasting, told_of_dates)
     others = [law for family, reads in FAMILIES for law in family(read[reads])]
-    laws, margins = calibrated([*offsets, *(law for law in others if not _is_told(law, offsets))])
+    others = [law for law in others if not _is_told(law, offsets)]
+    exactly = {name for law in others if isinstance(law, EXACT) for name in law.columns[:1]}
+    others = [one for one in others if not _is_exchanged(one, exactly)]
+    laws, margins = calibrated([*offsets, *others])
     found = Book(
         timezone=timezone,
         days=training.days,
@@ -467,6 +472,11 @@ def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> Book:
 def _is_told(law: AnyLaw, offsets: Sequence[Offset]) -> bool:
     """Whether it looks up what clocks tell, and for more than the seasons that training saw."""
     return isinstance(law, LookUp) and law.columns[0] in {one.columns[0] for one in offsets}
+
+
+def _is_exchanged(law: AnyLaw, exactly: Set[str]) -> bool:
+    """Whether it tells two numbers apart of which one is told exactly, row by row: that tells it."""
+    return isinstance(law, Exchanged) and not exactly.isdisjoint(law.columns)
 
 
 def _lacking(training: TrainingRows) -> str:

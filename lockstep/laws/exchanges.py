@@ -82,10 +82,11 @@ class Spread(msgspec.Struct, frozen=True, array_like=True):
             rows: How many it has.
         """
         squares, shares = (sums - 1) ** 2, 1 / rows
-        of_rows, of_days = np.polyfit(shares, squares, 1).tolist()
-        if of_rows < 0 or of_days < 0:
-            of_rows = float(squares @ shares / (shares @ shares)) if of_days < 0 else 0.0
-            of_days = float(squares.mean()) if not of_rows else 0.0
+        away = shares - shares.mean()
+        of_rows = max(float(squares @ away / (away @ away + _TINY)), 0.0)
+        of_days = float(squares.mean() - of_rows * shares.mean())
+        if of_days < 0:
+            of_rows = float(squares @ shares / (shares @ shares))
         return cls(max(of_days, _TINY), of_rows)
 
     def at(self, rows: Array | int) -> Any:
