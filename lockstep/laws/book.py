@@ -475,7 +475,7 @@ def _is_told(law: AnyLaw, offsets: Sequence[Offset]) -> bool:
 
 
 def _is_exchanged(law: AnyLaw, exactly: Set[str]) -> bool:
-    """Whether it tells two numbers apart of which one is told exactly, row by row: that tells it."""
+    """Whether it tells two numbers apart of which one is told exactly, so that this tells, too."""
     return isinstance(law, Exchanged) and not exactly.isdisjoint(law.columns)
 
 

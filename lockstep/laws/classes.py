@@ -117,9 +117,7 @@ class Classed(Law, frozen=True, kw_only=True, tag="classes"):
         odd = np.zeros(len(rows), dtype=bool)
         known = np.flatnonzero(is_told & (classes >= 0) & (places >= 0))
         assert rows.days is not None, "days have kinds"
-        told = pd.DataFrame(
-            {"day": rows.days[known], "of": classes[known], "value": places[known]}
-        )
+        told = pd.DataFrame({"day": rows.days[known], "of": classes[known], "value": places[known]})
         sizes = told.value_counts(sort=False).sort_values(kind="stable", ascending=False)
         common = sizes.index.to_frame(index=False).drop_duplicates(["day", "of"])
         common["is_shared"] = common.duplicated(["day", "value"])

@@ -212,11 +212,17 @@ class Search:
                     yield law
 
     def _ticks(self) -> list[Term]:
-        """Ticks shorter than an hour, the longest first: what is measured anew at each has one
-        value in each of them."""
+        """Ticks shorter than an hour, the longest first, in which rows of several moments are.
+
+        What is measured anew at each of them has one value in each.
+        """
         event_time = self.rows.schema.event_time
-        parts = [part for part in MINUTES if part != "hour"]
-        return [] if event_time is None else [Term(event_time, part) for part in parts]
+        if event_time is None:
+            return []
+        moments = self._times[0].values(self.rows).places
+        terms = [Term(event_time, part) for part in MINUTES if part != "hour"]
+        told = ((term, term.values(self.rows).places) for term in terms)
+        return [term for term, ticks in told if rows_differ(ticks, moments, missing=True).any()]
 
     def _determinants(self) -> tuple[list[Term], list[Term]]:
         """Terms in which many rows of a day agree, and those in which rows of many days do."""

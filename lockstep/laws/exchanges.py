@@ -303,7 +303,9 @@ class _Like:
         if len(names) < 3:
             return cls((), np.zeros((0, 0), bool), ())
         numbers = [seen.numbers(name) for name in names]
-        lower, middle, upper = np.stack([np.nanquantile(one, (0.25, 0.5, 0.75)) for one in numbers]).T
+        lower, middle, upper = np.stack(
+            [np.nanquantile(one, (0.25, 0.5, 0.75)) for one in numbers]
+        ).T
         widths = upper - lower
         smaller = np.minimum.outer(widths, widths)
         off = np.abs(np.subtract.outer(middle, middle)) / np.maximum(smaller, _TINY)
@@ -335,11 +337,13 @@ def _law(like: _Like, first: int, second: int, portraits: Sequence[Portrait]) ->
     is_other = ~np.isin(np.arange(len(like.names)), (first, second))
     near = (like.are_like[first] & like.are_like[second])[is_other]
     told = np.stack([differences(one, first, second, near) for one in portraits])
-    sums = np.concatenate([
-        np.clip(told[left], *_limits(np.abs(rest).max(axis=0))) @ _weights(rest)
-        for left in np.array_split(np.arange(len(told)), PARTS)
-        for rest in (np.delete(told, left, axis=0),)
-    ])
+    sums = np.concatenate(
+        [
+            np.clip(told[left], *_limits(np.abs(rest).max(axis=0))) @ _weights(rest)
+            for left in np.array_split(np.arange(len(told)), PARTS)
+            for rest in (np.delete(told, left, axis=0),)
+        ]
+    )
     rows = np.array([one.rows for one in portraits])
     spread = Spread.of(sums, rows)
     farthest = float(((1 - sums) / spread.at(rows)).max())

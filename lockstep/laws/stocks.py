@@ -198,8 +198,14 @@ class Stock(Law, frozen=True, kw_only=True, tag="stock"):
         )
 
     def shares(self, rows: Rows) -> tuple[float, float, float]:
-        """In which share of the steps it goes too far, as far as it can, and the number of another
-        row would be too far; of too few, in none."""
+        """How often it goes too far, as far as it can, and the number of another row would.
+
+        Args:
+            rows: The rows of a day.
+
+        Returns:
+            Shares of the steps; 0 where these are too few.
+        """
         steps = Steps.of(rows, self.thing)
         came, rises = steps.came(counts_itself=self.counts_itself), self.rises(rows, steps)
         known = np.flatnonzero(~np.isnan(rises))

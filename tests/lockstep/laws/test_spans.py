@@ -1,4 +1,4 @@
-"""How long ago the last row of a thing was, however many days: by numbers that follow each other."""
+"""Numbers that follow each other reach back to the last row of a thing, however many days ago."""
 
 import pytest
 

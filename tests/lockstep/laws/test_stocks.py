@@ -1,5 +1,7 @@
 """What is there goes up by no more than what has come, by the rows of the day themselves."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 
@@ -42,9 +44,7 @@ def test_one_row_that_is_not_there_is_unusual_only(law):
     cars = cars_of()
     steps = cars.groupby("garage")["inside"].diff()
     east = cars.index[cars["garage"] == "east"]
-    came = next(
-        here for here, after in zip(east[1:], east[2:], strict=False) if steps[[here, after]].eq(1).all()
-    )
+    came = next(here for here, after in pairwise(east[1:]) if steps[[here, after]].eq(1).all())
     broken = law.find(rows_of(cars.drop(index=came)))
     assert broken is not None
     assert not broken.strict
