@@ -199,14 +199,13 @@ class Portrait:
     @classmethod
     def _of(cls, rows: Rows, names: tuple[str, ...]) -> Portrait | None:
         seen = glance(rows)
-        order, quarter = seen.order, seen.quarter
-        if order is None or quarter is None or len(seen) < ENOUGH_ROWS:
+        time, order, quarter = seen.rows.schema.event_time, seen.order, seen.quarter
+        if time is None or order is None or quarter is None or len(seen) < ENOUGH_ROWS:
             return None
         numbers = np.stack([seen.numbers(name)[order] for name in names])
         if (np.count_nonzero(~np.isnan(numbers), axis=1) < ENOUGH_ROWS).any():
             return None
-        name = seen.rows.schema.event_time
-        hours = seen.rows.columns[name][order].astype("datetime64[us]").astype(np.int64) / 3.6e9
+        hours = seen.rows.columns[time][order].astype("datetime64[us]").astype(np.int64) / 3.6e9
         level = np.nanmean(numbers, axis=1)
         away = np.nan_to_num(numbers - level[:, None])  # what is missing is as usual
         spread = np.sqrt(np.mean(away**2, axis=1)) + _TINY

@@ -190,7 +190,8 @@ def _since_last(rows: Rows, thing: str) -> Floats:
     last[order[1:]] = np.where(is_first[1:], np.nan, times[order[:-1]])
     first = order[is_first]
     last[first] = _before(rows, thing, rows.value_digests(thing)[places[first]])
-    return times - last
+    since: Floats = times - last
+    return since
 
 
 def _seconds(rows: Rows) -> Floats:
@@ -198,7 +199,8 @@ def _seconds(rows: Rows) -> Floats:
     name = rows.schema.event_time
     assert name is not None, "there are rows before others of an event time"
     times = rows.columns[name].astype("datetime64[us]")
-    return np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
+    seconds: Floats = np.where(np.isnat(times), np.nan, times.astype(np.int64) / 1e6)
+    return seconds
 
 
 def _before(rows: Rows, thing: str, digests: Array) -> Floats:
@@ -316,7 +318,8 @@ def _parts(rows: Rows, thing: str, some: Ints, since: Floats) -> list[_Part]:
 
 def _reach(parts: Sequence[_Part], since: Floats) -> bool:
     """Whether parts make up the time since the last row, and that of other rows does not."""
-    told, absolute = sum(one.seconds for one in parts), sum(one.absolute for one in parts)
+    told = np.sum([one.seconds for one in parts], axis=0)
+    absolute = sum(one.absolute for one in parts)
     known = np.flatnonzero(~np.isnan(told))
     if len(known) < ENOUGH_KNOWN:
         return False
