@@ -137,7 +137,7 @@ from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
 from lockstep.laws.tallies import Tallied
 from lockstep.laws.twins import Twins
-from lockstep.laws.variety import Varied
+from lockstep.laws.variety import Apart, Varied
 from lockstep.laws.volume import RowsADay, RowsASegment
 from lockstep.laws.zeros import ZeroTogether
 from lockstep.laws.zones import Offset
@@ -145,6 +145,7 @@ from lockstep.laws.zones import Offset
 AnyLaw = (
     Alongside
     | Alike
+    | Apart
     | AtMost
     | Beside
     | BothSigns

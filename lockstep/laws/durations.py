@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import MADE
-from lockstep.laws.copies import is_more
+from lockstep.laws.copies import FEW, is_more
 from lockstep.laws.elapsed import UNITS
 from lockstep.laws.glance import GRAIN, as_numbers, dated_columns, grain_of
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
@@ -29,7 +29,7 @@ ENOUGH_TOLD = 100
 ENOUGH_VALUES = 10
 """Different durations that it takes: fewer may be a number of things as well."""
 ENOUGH_OFF = 2
-"""Rows that are off from which on it is no single row that somebody corrected."""
+"""Rows of many that are off from which on it is no single one that somebody corrected."""
 SAMPLE = 500
 """Rows, spread evenly, by which a unit is tried first."""
 _SPARE = 1.02
@@ -71,7 +71,7 @@ class Duration(Law, frozen=True, kw_only=True, tag="duration"):
         return f"{times}{self.columns[1]}{more}"
 
     def find(self, rows: Rows) -> Broken | None:
-        """The rows that hold another duration; see `Law.find`. A single one merely warns."""
+        """The rows that hold another duration; see `Law.find`. A single one of many warns."""
         known, off = self.compared(rows)
         if not is_more(len(off), self.ever):
             return None
@@ -85,7 +85,7 @@ class Duration(Law, frozen=True, kw_only=True, tag="duration"):
             f"{self.factor * lapse[row] + self.more:.8g}; on training days {self.ever:,} at most "
             "held something else",
             rows=off,
-            strict=self.is_strict and len(off) >= ENOUGH_OFF,
+            strict=self.is_strict and (len(off) >= ENOUGH_OFF or len(off) > FEW * len(known)),
             numbers={"rows of another duration": len(off)},
         )
 

@@ -7,6 +7,10 @@ are fine, by the day on which they lie closest together: of others, such as degr
 many are the same on a calm day. The commonest number of a day says nothing: at night there is no
 sun. Nor does one that goes on from row to row, as that of a meter: it stays where it is when
 nothing happens (see `order`).
+
+Moments are told to the second, so that hardly any two rows of a day have the same: when each car is
+to leave. Many do where they were capped at an hour, filled, or rounded, and those that were capped
+are the commonest one: so of moments all that are the same are counted.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy as np
 from lockstep.columns.kinds import Ints, Kind
 from lockstep.columns.plain import counted
 from lockstep.laws.bands import SELDOM, days_like, training_days
+from lockstep.laws.copies import MORE, still_chance
 from lockstep.laws.glance import Glancing, dated_columns, glance
 from lockstep.laws.law import ENOUGH_DAYS, Broken
 from lockstep.laws.recalled import rounding_of
@@ -34,6 +39,8 @@ ENOUGH_ROWS = 20
 FINE = 10.0
 """Steps of the last digit between the quartiles of each training day, for each of its rows: so that
 hardly any two rows have the same number by chance, nor where they lie ten times as close."""
+ONE_MOMENT = 0.1
+"""Share of a day's rows with the moment of a row before them that is unusual."""
 
 _LOOKED_AT = 10
 """Training days on which it is seen whether a number goes on."""
@@ -89,6 +96,49 @@ class Varied(Glancing, frozen=True, kw_only=True, tag="varied"):
         return known * far > log(1 / SELDOM)
 
 
+class Apart(Glancing, frozen=True, kw_only=True, tag="apart"):
+    """Hardly any two rows of a day have the same moment.
+
+    Attributes:
+        ever: How many rows of a training day had that of a row before them, at most.
+        size: Rows of the smallest and of the largest training day.
+    """
+
+    binds: ClassVar[bool] = False
+
+    ever: int
+    size: tuple[int, int]
+
+    @property
+    def says(self) -> str:
+        """See `Law.says`."""
+        return f"Hardly any two rows of a day have the same {self.columns[0]}."
+
+    def find(self, rows: Rows) -> Broken | None:
+        """The first day on which far more rows than ever have one; see `Law.find`."""
+        for part in days_like(rows, self.size):
+            same, known = _same(part.rows, self.columns[0])
+            if same <= max(still_chance(self.ever), MORE, ONE_MOMENT * known):
+                continue
+            return Broken(
+                law=self,
+                columns=self.columns,
+                message=f"{counted(same, 'row')} of {known:,} have the same {self.columns[0]} as a "
+                f"row before them, on training days {self.ever:,} at most: they were capped or "
+                "rounded, or are those of other rows",
+                rows=part.in_batch(_again(part.rows, self.columns[0])),
+                strict=self.is_strict and same > (1 - FEWER) * known,
+                numbers={f"rows of the same {self.columns[0]}": same},
+            )
+        return None
+
+
+def _same(rows: Rows, column: str) -> tuple[int, int]:
+    """How many rows have the value of a row before them, and how many have one."""
+    counts = glance(rows).counts(column)
+    return int((counts[counts > 0] - 1).sum()), int(counts.sum())
+
+
 def _different(rows: Rows, column: str) -> tuple[int, int]:
     """How many different numbers rows have, and how many rows have one, without the commonest."""
     counts = glance(rows).counts(column)
@@ -105,8 +155,8 @@ def _again(rows: Rows, column: str) -> Ints:
     return seen.all_positions((places >= 0) & (seen.counts(column)[places] > 1))
 
 
-def discover(training: TrainingRows) -> list[Varied]:
-    """Find the numbers that nearly each row has one of its own of.
+def discover(training: TrainingRows) -> list[Varied | Apart]:
+    """Find the numbers, and the moments, that nearly each row has one of its own of.
 
     Args:
         training: The training rows.
@@ -120,7 +170,23 @@ def discover(training: TrainingRows) -> list[Varied]:
         for one in schema
         if one.kind is Kind.FLOAT and one.role == "value" and one.name not in dated
     )
-    return [law for name in names if (law := _law(name, days)) is not None]
+    moments = (one.name for one in schema if one.kind is Kind.TIME and one.role == "value")
+    tried = (*(_law(name, days) for name in names), *(_apart(name, days) for name in moments))
+    return [law for law in tried if law is not None]
+
+
+def _apart(column: str, days: Sequence[Rows]) -> Apart | None:
+    """The law of a moment; None where rows of a usual day have the same, or few have any."""
+    told = [_same(day, column) for day in days]
+    ever, usual = max(same for same, _ in told), float(np.median([known for _, known in told]))
+    if usual < ENOUGH_ROWS or max(still_chance(ever), MORE) > (1 - FEWER) * usual:
+        return None
+    return Apart(
+        columns=(column,),
+        days=sum(known >= ENOUGH_ROWS for _, known in told),
+        ever=ever,
+        size=(min(map(len, days)), max(map(len, days))),
+    )
 
 
 def _law(column: str, days: Sequence[Rows]) -> Varied | None:
