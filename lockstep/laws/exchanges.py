@@ -31,6 +31,8 @@ from lockstep.laws.rows import Rows, TrainingRows
 
 ENOUGH_ROWS = 8
 """Rows of a day that it takes to tell what goes together."""
+MOST_ROWS = 5_000
+"""Rows of a day that are looked at, at most, spread evenly over it."""
 ENOUGH_DIFFERENT = 20
 """Different values that a number has in training, at least: others are codes."""
 KNOWN = 0.5
@@ -134,8 +136,11 @@ class Exchanged(Law, frozen=True, kw_only=True, tag="exchanged"):
 
     def find(self, rows: Rows) -> Broken | None:
         """The sum of what tells them apart, where it is that of exchanged ones; see `Law.find`."""
-        told = self._sum(rows)
-        if told is None or told >= self.spread.limit(self.looks_at(rows), self.farthest):
+        portrait = self._portrait(rows)
+        if portrait is None:
+            return None
+        told = self._sum(portrait)
+        if told >= self.spread.limit(portrait.rows, self.farthest):
             return None
         first, second = self.columns
         return Broken(
@@ -150,14 +155,14 @@ class Exchanged(Law, frozen=True, kw_only=True, tag="exchanged"):
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
-        return len(glance(rows)) if self._sum(rows) is not None else 0
+        portrait = self._portrait(rows)
+        return 0 if portrait is None else portrait.rows
 
-    def _sum(self, rows: Rows) -> float | None:
-        names = (*self.columns, *self.others)
-        portrait = Portrait.of(rows, names)
-        if portrait is None:
-            return None
-        is_near = np.isin(names[2:], self.near)
+    def _portrait(self, rows: Rows) -> Portrait | None:
+        return Portrait.of(rows, (*self.columns, *self.others))
+
+    def _sum(self, portrait: Portrait) -> float:
+        is_near = np.isin(self.others, self.near)
         told = np.clip(differences(portrait, 0, 1, is_near), *_limits(np.array(self.most)))
         return float(told @ np.array(self.weights))
 
@@ -202,6 +207,7 @@ class Portrait:
         time, order, quarter = seen.rows.schema.event_time, seen.order, seen.quarter
         if time is None or order is None or quarter is None or len(seen) < ENOUGH_ROWS:
             return None
+        order = order[np.linspace(0, len(order) - 1, min(len(order), MOST_ROWS)).astype(np.int64)]
         numbers = np.stack([seen.numbers(name)[order] for name in names])
         if (np.count_nonzero(~np.isnan(numbers), axis=1) < ENOUGH_ROWS).any():
             return None
@@ -222,7 +228,7 @@ class Portrait:
         apart = np.abs(filled[:, None, :] - filled[None, :, :]).mean(axis=2)
         ahead = np.stack([_ahead(unit, hours, by) for by in HOURS])
         together = unit @ unit.T / len(since)
-        return cls(len(seen), np.stack(alone), together, np.log(apart + _TINY), ahead)
+        return cls(len(order), np.stack(alone), together, np.log(apart + _TINY), ahead)
 
 
 def _ahead(unit: Floats, hours: Floats, by: float) -> Floats:

@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.kinds import Array, Bools, Floats, Ints
 from lockstep.columns.plain import counted, show
 from lockstep.laws.earlier import Held
 from lockstep.laws.elapsed import UNITS, gaps, things_of
@@ -258,8 +257,9 @@ def discover(training: TrainingRows) -> list[Spanned]:
     if not training.has_days or training.days < ENOUGH_DAYS:
         return []
     found: dict[tuple[str, ...], Spanned] = {}
+    numbers = _Numbers.of(training.rows)
     for thing in things_of(training):
-        seeming = [] if thing is None else _seeming(training.rows, thing)
+        seeming = [] if thing is None else _seeming(training.rows, numbers, thing)
         laws = (_law(training, one) for one in seeming)
         for law in laws:
             if law is not None:
@@ -267,17 +267,60 @@ def discover(training: TrainingRows) -> list[Spanned]:
     return list(found.values())
 
 
-def _seeming(rows: Rows, thing: str) -> list[Spanned]:
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The numbers of rows that may be spans of time.
+
+    Attributes:
+        names: The columns.
+        values: What they hold: columns by rows; NaN where it is missing.
+        roundings: By how much rounding moves each.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    roundings: Floats
+
+    @classmethod
+    def of(cls, rows: Rows) -> _Numbers:
+        """Those that are never far below 0, by a glance at some rows."""
+        kept = {}
+        for name in number_columns(rows.schema):
+            numbers = as_numbers(rows.columns[name])
+            known = numbers[~np.isnan(numbers)]
+            if len(known) >= ENOUGH_TOLD and np.mean(known >= 0) >= 1 - MOST_OFF:
+                some = np.linspace(0, len(known) - 1, min(GLANCED, len(known))).astype(np.int64)
+                kept[name] = (numbers, rounding_of(known[some]))
+        values = [numbers for numbers, _ in kept.values()]
+        roundings = np.array([rounding for _, rounding in kept.values()])
+        return cls(tuple(kept), np.stack(values) if values else np.zeros((0, len(rows))), roundings)
+
+
+def _seeming(rows: Rows, numbers: _Numbers, thing: str) -> list[Spanned]:
     """Which numbers may reach back, as it seems in a few rows."""
     since = since_last(rows, thing)
     known = np.flatnonzero(since > 0)
     if len(known) < ENOUGH_TOLD:
         return []
     some = known[np.linspace(0, len(known) - 1, min(GLANCED, len(known))).astype(np.int64)]
-    parts = _parts(rows, thing, some, since[some])
-    alone: list[tuple[_Part, ...]] = [(one,) for one in parts]
-    pairs = [(one, other) for one, other in combinations(parts, 2) if one.name != other.name]
-    return [_law_of(rows, thing, one) for one in (*alone, *pairs) if _reach(one, since[some])]
+    parts = _parts(numbers, thing, some, since[some])
+    if not parts:
+        return []
+    names = np.array([one.name for one in parts])
+    first, second = np.triu_indices(len(parts), 1)
+    are_two = names[first] != names[second]
+    first, second = first[are_two], second[are_two]
+    seconds, absolute = (
+        np.stack([one.seconds for one in parts]),
+        np.array([one.absolute for one in parts]),
+    )
+    alone = _reaching(seconds, absolute, since[some])
+    both = _reaching(
+        seconds[first] + seconds[second], absolute[first] + absolute[second], since[some]
+    )
+    pairs = zip(first[both].tolist(), second[both].tolist(), strict=True)
+    told = [*((one,) for one in np.flatnonzero(alone).tolist()), *pairs]
+    return [_law_of(rows, thing, [parts[one] for one in places]) for places in told]
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,38 +340,41 @@ class _Part:
     absolute: float
 
 
-def _parts(rows: Rows, thing: str, some: Ints, since: Floats) -> list[_Part]:
+def _parts(numbers: _Numbers, thing: str, some: Ints, since: Floats) -> list[_Part]:
     """The numbers that may be parts of a time, those first of which most of it consists."""
+    values = numbers.values[:, some]
+    known = np.count_nonzero(~np.isnan(values), axis=1)
     found = []
-    for name in number_columns(rows.schema):
-        numbers = as_numbers(rows.columns[name])[some]
-        known = ~np.isnan(numbers)
-        if name == thing or np.count_nonzero(known) < ENOUGH_KNOWN:
-            continue
-        rounding = rounding_of(numbers[known])
-        for unit, length in UNITS.items():
-            share, absolute = (numbers * length / since)[known], 2.02 * rounding * length
-            fits = (share >= 0) & (share <= 1 + absolute / since[known] + _ALIKE)
-            median = float(np.median(share))
-            if np.mean(fits) >= 1 - MOST_OFF and median >= LEAST_SHARE:
-                found.append((median, _Part(name, unit, numbers * length, absolute)))
+    for unit, length in UNITS.items():
+        seconds, absolute = values * length, 2.02 * numbers.roundings * length
+        fits = (seconds >= 0) & (seconds <= since * (1 + _ALIKE) + absolute[:, None])
+        may_be = np.count_nonzero(fits, axis=1) >= (1 - MOST_OFF) * known
+        large = np.count_nonzero(seconds >= LEAST_SHARE * since, axis=1) >= known / 2
+        for place in np.flatnonzero(may_be & large & (known >= ENOUGH_KNOWN)).tolist():
+            name, most = numbers.names[place], float(np.nanmedian(seconds[place] / since))
+            if name != thing:
+                found.append((most, _Part(name, unit, seconds[place], float(absolute[place]))))
     found.sort(key=lambda one: -one[0])
     return [part for _, part in found[:MOST_PARTS]]
 
 
-def _reach(parts: Sequence[_Part], since: Floats) -> bool:
-    """Whether parts make up the time since the last row, and that of other rows does not."""
-    told = np.sum([one.seconds for one in parts], axis=0)
-    absolute = sum(one.absolute for one in parts)
-    known = np.flatnonzero(~np.isnan(told))
-    if len(known) < ENOUGH_KNOWN:
-        return False
-    told, since = told[known], since[known]
-    off, by_chance = (
-        float(np.mean(np.abs(one - since) > absolute + _ALIKE * since))
-        for one in (told, np.roll(told, 1))
+def _reaching(told: Floats, absolute: Floats, since: Floats) -> Bools:
+    """Which sums are the time since the last row, and not as often that of other rows.
+
+    Args:
+        told: Seconds: sums by rows; NaN where one is not known.
+        absolute: By how many seconds rounding moves each sum.
+        since: The seconds since the last row.
+    """
+    known = np.count_nonzero(~np.isnan(told), axis=1)
+    within = absolute[:, None] + _ALIKE * since
+    agreeing, by_chance = (
+        np.count_nonzero(np.abs(one - since) <= within, axis=1)
+        for one in (told, np.roll(told, 1, axis=1))
     )
-    return off <= MOST_OFF and by_chance >= MOST_BY_CHANCE
+    found: Bools = (agreeing >= (1 - MOST_OFF) * known) & (by_chance <= MOST_BY_CHANCE * known)
+    found &= known >= ENOUGH_KNOWN
+    return found
 
 
 def _law_of(rows: Rows, thing: str, parts: Sequence[_Part]) -> Spanned:

@@ -13,8 +13,10 @@ ever went up by more, and often by as much, where the number of another row woul
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import ClassVar
 
 import numpy as np
@@ -22,7 +24,8 @@ from msgspec.structs import replace
 
 from lockstep.columns.kinds import Bools, Floats, Ints, Kind
 from lockstep.columns.plain import counted, show
-from lockstep.laws.glance import as_numbers, number_columns, value_columns
+from lockstep.laws.elapsed import things_of
+from lockstep.laws.glance import as_numbers, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
 from lockstep.laws.recalled import MOST_BROKEN, MOST_OFF
 from lockstep.laws.rows import Rows, TrainingRows
@@ -88,9 +91,15 @@ class Steps:
         return self.order[self.starts[self.here]]
 
     def least(self, numbers: Floats) -> Floats:
-        """The smallest number of each moment; NaN where one is missing."""
-        ordered = numbers[self.order]
-        found: Floats = np.minimum.reduceat(ordered, self.starts) if len(ordered) else ordered
+        """The smallest number of each moment, of a column or of several; NaN where one is missing.
+
+        Args:
+            numbers: The numbers of all rows, those of a column in a row.
+        """
+        ordered = numbers[..., self.order]
+        if not len(self.order):
+            return ordered
+        found: Floats = np.minimum.reduceat(ordered, self.starts, axis=-1)
         return found
 
     def came(self, *, counts_itself: bool) -> Ints:
@@ -98,10 +107,10 @@ class Steps:
         return self.sizes[self.here] if counts_itself else self.sizes[self.here - 1]
 
     def rises(self, numbers: Floats, *, counts_itself: bool) -> Floats:
-        """By how much a number goes up at each step; NaN where one is missing."""
+        """By how much numbers, as `least` takes them, go up at each step; NaN if one is missing."""
         least = self.least(numbers)
         before = -self.least(-numbers) if counts_itself else least
-        rises: Floats = least[self.here] - before[self.here - 1]
+        rises: Floats = least[..., self.here] - before[..., self.here - 1]
         return rises
 
 
@@ -235,13 +244,16 @@ def discover(training: TrainingRows) -> list[Stock]:
         for day in np.argsort(-sizes, kind="stable")[:MOST_TRIED]
     ]
     names = [name for name in number_columns(training.rows.schema) if _counts(tried, name)]
+    seeming: defaultdict[str, list[tuple[float, Stock]]] = defaultdict(list)
+    for law in _glanced(tried[0], names, things_of(training)):
+        tightness = _tightness(tried, law)
+        if tightness > 0:
+            seeming[law.columns[0]].append((tightness, law))
     found = []
-    for column in names:
-        seeming = [(_tightness(tried, law), law) for law in _laws(training.rows, column)]
-        seeming = sorted((one for one in seeming if one[0] > 0), key=lambda one: -one[0])
-        laws = (_law(training, law) for _, law in seeming)
-        law = next((one for one in laws if one is not None), None)
-        found += [] if law is None else [law]
+    for laws in seeming.values():
+        by_tightness = sorted(laws, key=lambda one: -one[0])
+        held = (_law(training, law) for _, law in by_tightness)
+        found += [*islice((law for law in held if law is not None), 1)]
     return found
 
 
@@ -254,20 +266,24 @@ def _counts(days: list[Rows], name: str) -> bool:
     return len(np.unique(known)) > 2 and np.array_equal(known, np.round(known))
 
 
-def _laws(rows: Rows, column: str) -> Iterator[Stock]:
-    """What may hold of a number: of all rows, and of those of each thing."""
-    time = str(rows.schema.event_time)
-    things: list[str | None] = [None]
-    for name in value_columns(rows.schema):
-        is_named = name != column and rows.schema[name].kind is not Kind.FLOAT
-        if is_named and 1 < len(rows.values(name).found) <= len(rows) / 2:
-            things.append(name)
-    for thing in things:
-        columns = (column, time, *(() if thing is None else (thing,)))
-        for is_rising in (True, False):
-            for counts_itself in (False, True):
+def _glanced(day: Rows, names: list[str], things: Iterable[str | None]) -> Iterator[Stock]:
+    """What may hold as one day tells it, of all columns together: of a wide table hardly any is."""
+    if not names:
+        return
+    numbers = np.stack([as_numbers(day.columns[name]) for name in names])
+    for thing, is_rising, counts_itself in product(things, (True, False), (False, True)):
+        steps = Steps.of(day, thing)
+        if len(steps.here) < ENOUGH_STEPS:
+            continue
+        came = steps.came(counts_itself=counts_itself)
+        rises = steps.rises(numbers if is_rising else -numbers, counts_itself=counts_itself)
+        known = np.maximum(np.count_nonzero(~np.isnan(rises), axis=1), 1)
+        as_far, too_far = (np.count_nonzero(one, axis=1) for one in (rises == came, rises > came))
+        may_be = (as_far >= AS_MUCH * known) & (too_far <= MOST_OFF * known)
+        for name in np.array(names)[may_be].tolist():
+            if name != thing:
                 yield Stock(
-                    columns=columns,
+                    columns=(name, str(day.schema.event_time), *([] if thing is None else [thing])),
                     days=0,
                     thing=thing,
                     is_rising=is_rising,
