@@ -391,7 +391,12 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
             for law in self.laws
             if isinstance(law, NewJoined)
         }
-        held = {law.what: law.remembered(rows) for law in self.laws if isinstance(law, Renewed)}
+        held = {
+            what: digests
+            for law in self.laws
+            if isinstance(law, Renewed)
+            for what, digests in law.remembered(rows).items()
+        }
         dated = next((law.dated for law in self.laws if isinstance(law, NewContent)), ())
         lasting = {
             law.columns[0]: law.value_of(rows) for law in self.laws if isinstance(law, Lasts)

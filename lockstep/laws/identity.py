@@ -199,19 +199,23 @@ class NewContent(Law, frozen=True, kw_only=True):
     def _beyond(
         self, rows: Rows, copies: Array, usual: float, where: str, dated: tuple[str, ...] = ()
     ) -> Broken | None:
-        share = int(copies.sum()) / max(len(rows), 1)
-        if copies.sum() <= 1 or share <= by_chance(usual, len(rows)):
+        """What is said of copies; a single one is told of a small day, and merely unusual."""
+        count = int(copies.sum())
+        share = count / max(len(rows), 1)
+        is_one = count == 1 and rows.day is not None
+        most = max(FEW, TIMES * usual) if is_one else by_chance(usual, max(len(rows), 1))
+        if share <= most or (count == 1 and not is_one):
             return None
         *others, last = "key", "event time", *dated
         return Broken(
             law=self,
             columns=self.columns,
-            message=f"{counted(int(copies.sum()), 'row')} of {len(rows):,} have, but for "
+            message=f"{counted(count, 'row')} of {len(rows):,} have, but for "
             f"{', '.join(others)} and {last}, all values of {where}; on training days at "
             f"most {100 * usual:.3g} % had",
             rows=np.flatnonzero(copies),
-            strict=self.is_strict and share > TIMES * usual + FEW,
-            numbers={"copies": int(copies.sum())},
+            strict=self.is_strict and count > 1 and share > TIMES * usual + FEW,
+            numbers={"copies": count},
         )
 
 

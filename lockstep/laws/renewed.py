@@ -6,18 +6,23 @@ one that was there, and where other columns of the row are new, no row and no re
 `identity` and `joined`). Here each column is looked at by itself. Numbers do come again by chance,
 the more the fewer digits they have, so all moments of a day count: how many of them hold exactly
 what they held on one of the days before, on the day that most of them agree with.
+
+A cache that was filled on a Sunday has what few things had, and most of Monday's are new. Of
+numbers that things hardly ever keep, those of the things that were there on both days are compared,
+however few they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from math import sqrt
+from math import log, sqrt
 from typing import ClassVar
 
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.laws.bands import SELDOM
 from lockstep.laws.copies import WINDOW, days_of
 from lockstep.laws.earlier import Digests, among, mixed
 from lockstep.laws.glance import number_columns
@@ -38,6 +43,11 @@ TOLD = 0.9
 RESTS, ENOUGH_AT_REST = 0.1, 10
 """Share of the moments of a day, and how many of them, that hold a value at which a number rests:
 it does so on any day."""
+SELDOM_KEPT = 0.1
+"""Share of the things of a day before that keep a number on any training day, up to which they
+hardly ever do."""
+MOST_KEEP = 0.5
+"""Share of them that do from which on a number was not renewed: most of them."""
 KEPT = 1_024
 """Digests that are kept of a day: of as many a share is known to 1.5 %."""
 
@@ -52,6 +62,8 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         moments: The moments, and places if there are some, for each of which there is one value; or
             what names things that come again.
         usual: The largest share of a training day's that had what they had on one day before.
+        kept: Where they are things, the largest share of those that were there on both days; 1
+            elsewhere, and of a version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -59,6 +71,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
 
     moments: tuple[Term, ...]
     usual: float
+    kept: float = 1.0
 
     @property
     def says(self) -> str:
@@ -70,9 +83,17 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         """What digests are kept of for it."""
         return f"{self.columns[0]} at {told(self.moments)}"
 
-    def remembered(self, rows: Rows) -> Digests:
-        """Digests of the moments and of what each holds, to be kept."""
-        return Digests.of(_held(rows, self.moments, self.columns[0]).digests, KEPT)
+    @property
+    def things(self) -> str:
+        """What digests are kept of for the things that were there."""
+        return told(self.moments)
+
+    def remembered(self, rows: Rows) -> dict[str, Digests]:
+        """Digests to be kept of the moments and of what each holds, and of the things there are."""
+        held = {self.what: Digests.of(_held(rows, self.moments, self.columns[0]).digests, KEPT)}
+        if self.kept > SELDOM_KEPT:
+            return held
+        return held | {self.things: Digests.of(moments_at(rows, self.moments).digests, KEPT)}
 
     def find(self, rows: Rows) -> Broken | None:
         """The rows of moments that hold what they held before; see `Law.find`.
@@ -82,7 +103,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
         """
         again = self._most_again(rows)
         if again is None or again.share <= _limit(self.usual, again.size, UNUSUAL):
-            return None
+            return self._find_kept(rows)
         held = _held(rows, self.moments, self.columns[0])
         count = int(again.copies.sum())
         return Broken(
@@ -99,6 +120,35 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
             and not self._stand_still(rows, again),
             numbers={"values of a day before": count},
         )
+
+    def _find_kept(self, rows: Rows) -> Broken | None:
+        """The rows of things that were there on a day before, most of which hold what they held."""
+        if self.kept > SELDOM_KEPT or rows.day is None:
+            return None
+        held = _held(rows, self.moments, self.columns[0])
+        for batch in rows.earlier[-WINDOW:][::-1]:
+            values, things = batch.held.get(self.what), batch.held.get(self.things)
+            if values is None or things is None or not (values.complete and things.complete):
+                continue
+            was_there = among(held.things, things.known)
+            copies = was_there & among(held.digests, values.known)
+            size, count = int(was_there.sum()), int(copies.sum())
+            if count < MOST_KEEP * size or not _is_no_chance(count, size, self.kept):
+                continue
+            if self._stand_still(rows, _Again(count / len(copies), batch.partition, size, copies)):
+                continue
+            return Broken(
+                law=self,
+                columns=self.columns,
+                message=f"{self.columns[0]} of {count:,} of {size:,} (one of each "
+                f"{told(self.moments)} that was there on {batch.partition}, too) is exactly what "
+                f"it was then; on training days that of at most {100 * self.kept:.3g} % was: it "
+                "was not renewed",
+                rows=np.flatnonzero(np.isin(held.moment_of, held.moments[copies])),
+                strict=self.is_strict,
+                numbers={"values of a day before": count},
+            )
+        return None
 
     def _stand_still(self, rows: Rows, again: _Again) -> bool:
         """Whether things are as they were on the day before: whole rows are those of then."""
@@ -147,6 +197,26 @@ def _limit(usual: float, size: int, further: float) -> float:
     return usual + max((1 - usual) * further, 3 * sqrt(usual * (1 - usual) / size))
 
 
+def _is_no_chance(count: int, size: int, usual: float) -> bool:
+    """Whether chance keeps so many of some things on less than one day in 50,000.
+
+    The bound of Chernoff ("A measure of asymptotic efficiency", 1952), for all days that are looked
+    at (Bonferroni).
+
+    Args:
+        count: How many of them hold what they held.
+        size: How many there are.
+        usual: The largest share of a training day's that did.
+    """
+    share = count / max(size, 1)
+    if share <= usual:
+        return False
+    far = share * log(share / usual)
+    if share < 1:
+        far += (1 - share) * log((1 - share) / (1 - usual))
+    return size * far > log(WINDOW / SELDOM)
+
+
 @dataclass(frozen=True, eq=False)
 class _Again:
     """What is there again of a day before.
@@ -173,11 +243,13 @@ class _Held:
 
     Attributes:
         digests: A digest of each moment and its value.
+        things: A digest of each moment, or thing.
         moments: Which moments they are.
         moment_of: The moment that each row is of; -1 for none.
     """
 
     digests: Array
+    things: Array
     moments: Ints
     moment_of: Ints
 
@@ -193,7 +265,8 @@ def _find_held(rows: Rows, terms: tuple[Term, ...], column: str) -> _Held:
         places = np.where(rows.days[every.first] == np.datetime64(rows.day), places, -1)
     moments = _uncommon(places, terms)
     of_values = rows.value_digests(column)[places[moments]]
-    return _Held(mixed((every.digests[moments], of_values), len(moments)), moments, every.of_row)
+    things = every.digests[moments]
+    return _Held(mixed((things, of_values), len(moments)), things, moments, every.of_row)
 
 
 def discover(training: TrainingRows) -> list[Renewed]:
@@ -244,12 +317,44 @@ def _law(training: TrainingRows, column: str, terms: tuple[Term, ...]) -> Renewe
     )
     if _limit(usual, typical, TOO_MANY) > TOLD:
         return None
+    things = 1.0
+    if not any(term.ticks for term in terms):
+        things = _kept_by_things(_numbered(moments), held, kept, day_of, training.days)
     return Renewed(
         columns=(column, *dict.fromkeys(term.column for term in terms)),
         days=training.days,
         moments=terms,
         usual=float(f"{usual:.4g}"),
+        kept=float(f"{things:.4g}"),
     )
+
+
+def _kept_by_things(things: Ints, held: Ints, kept: Ints, day_of: Ints, days: int) -> float:
+    """The largest share of the things of a training day and of one before that kept what they held.
+
+    Where few of them were there on both days, all such days count as one.
+
+    Args:
+        things: A small number for each thing of each day.
+        held: One for each of some of them and what it holds.
+        kept: Which of them these are.
+        day_of: The day of each thing.
+        days: How many days there are.
+    """
+    width = days + WINDOW + 1
+    there, those = things * width + day_of, held * width + day_of[kept]
+    both = same = 0
+    largest = 0.0
+    for lag in range(1, WINDOW + 1):
+        was_there = np.isin(there[kept], there + lag)
+        is_same = was_there & np.isin(those, those + lag)
+        sizes, counts = (
+            np.bincount(day_of[kept[one]], minlength=days) for one in (was_there, is_same)
+        )
+        are_many = sizes >= ENOUGH_A_DAY
+        largest = max(largest, float((counts / np.maximum(sizes, 1))[are_many].max(initial=0.0)))
+        both, same = both + int(sizes[~are_many].sum()), same + int(counts[~are_many].sum())
+    return max(largest, (same + 1) / (both + 1))
 
 
 def _uncommon(places: Ints, terms: tuple[Term, ...]) -> Ints:

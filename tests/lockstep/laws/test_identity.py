@@ -180,6 +180,19 @@ def test_copies_within_a_day_are_found_whose_times_were_moved() -> None:
     assert (broken.rows.tolist(), broken.strict) == (list(range(40, 45)), True)
 
 
+def test_a_single_copy_warns_in_a_small_day() -> None:
+    columns = sales()
+    columns["price"] = np.random.default_rng(3).normal(size=len(columns["price"]))
+    (law,) = (one for one in laws_of(columns).values() if isinstance(one, NewContent))
+    day = day_of(30, price=np.random.default_rng(4).normal(size=40)).columns
+    places = np.r_[np.arange(40), 0]
+    one = {name: values[places] for name, values in day.items()}
+    one["id"] = np.array([f"new {row}" for row in range(41)], dtype=object)
+    broken = law.find(Rows(one, SCHEMA, "America/New_York", "2020-01-31"))
+    assert (broken.rows.tolist(), broken.strict) == ([40], False)
+    assert law.find(Rows(one, SCHEMA, "America/New_York")) is None
+
+
 def test_a_day_that_is_a_copy_of_another_one_in_the_same_batch_is_found(laws) -> None:
     days = sales(range(30, 33))
     for name in ("till", "price"):

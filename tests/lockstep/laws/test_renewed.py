@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
@@ -211,3 +212,64 @@ def test_digests_of_a_part_tell_the_share_that_is_there_again(count, share, seed
     copies, is_told = Digests.of(before, KEPT).hold(today)
 
     assert abs(copies.sum() / is_told.sum() - is_again.mean()) < 0.1
+
+
+VISITS = Schema(
+    "Visit",
+    (
+        Field("id", "str", role="key"),
+        Field("at", "datetime", role="event_time"),
+        Field("place", "str"),
+        Field("before", "float"),  # of the visit before
+        Field("bid", "float"),
+    ),
+)
+MONDAY = 42
+
+
+def visits(day: int) -> Columns:
+    """Visits of sixty places, of eight of them on Sundays."""
+    generator = np.random.default_rng((1, day))
+    place = generator.permutation(60)[: 8 if day % 7 == 6 else 60]
+    start = np.datetime64("2021-01-04", "us") + np.timedelta64(day, "D")
+    return {
+        "id": np.array([f"{day}-{one}" for one in place], dtype=object),
+        "at": start + np.arange(len(place)) // 2 * np.timedelta64(30, "m"),
+        "place": np.array([f"place {one}" for one in place], dtype=object),
+        "before": generator.normal(20, 5, len(place)).round(3),
+        "bid": generator.normal(20, 5, len(place)).round(3),
+    }
+
+
+def together(days: range) -> Columns:
+    parts = [visits(day) for day in days]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@pytest.fixture(scope="module")
+def of_places() -> Renewed:
+    laws = discover_renewed(TrainingRows.of(Rows(together(range(MONDAY - 7)), VISITS)))
+    return next(law for law in laws if law.columns == ("before", "place"))
+
+
+def monday(law: Renewed, like_sunday: int) -> Rows:
+    """A Monday, on which some of the places that were there on Sunday have what they had then."""
+    sunday, columns = visits(MONDAY - 1), visits(MONDAY)
+    had = dict(zip(sunday["place"][:like_sunday], sunday["before"], strict=False))
+    pairs = zip(columns["place"], columns["before"], strict=True)
+    columns["before"] = np.array([had.get(place, before) for place, before in pairs])
+    rows = Rows(sunday, VISITS)
+    batch = replace(rows.remembered("2021-02-14"), held=law.remembered(rows))
+    return Rows(columns, VISITS, "UTC", "2021-02-15", (batch,))
+
+
+def test_what_few_things_had_on_a_small_day_before_is_not_renewed(of_places):
+    broken = of_places.find(monday(of_places, 8))
+    assert broken.strict
+    assert len(broken.rows) == 7  # without the commonest one
+    assert "that was there on 2021-02-14, too" in broken.message
+
+
+@pytest.mark.parametrize("like_sunday", [0, 2])
+def test_a_few_things_may_have_what_they_had(of_places, like_sunday):
+    assert of_places.find(monday(of_places, like_sunday)) is None
