@@ -11,6 +11,7 @@ import datetime as datetimes
 import importlib
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -97,7 +98,10 @@ def _another_locale(here: Mapping[str, str]) -> str:
 
 
 _SYSTEM: Mapping[str, tuple[str, ...]] = {
+    "asyncio": ("get_running_loop", "get_event_loop", "current_task"),
+    "gc": ("get_objects", "get_count", "get_stats"),
     "grp": ("getgrall", "getgrgid", "getgrnam"),
+    "inspect": ("stack", "currentframe"),
     "locale": (
         *("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm"),
         *("getencoding", "getpreferredencoding", "nl_langinfo"),
@@ -149,6 +153,7 @@ def note_questions() -> None:
         _replace(os, name, lambda one: noting("file", one, lambda path, *_, **__: path))
     for name in _TICKS:
         _replace(time, name, partial(_noting, name))
+    _replace(np.random, "default_rng", partial(_noting_unseeded, "default_rng"))
 
 
 def _imported(name: str) -> ModuleType | None:
@@ -246,6 +251,21 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
 def _noting_system(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of the system that tells who calls it."""
     return noting("system", function, f"for `{name}`")
+
+
+def _noting_unseeded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes a generator, telling of functions that have one seeded by the system.
+
+    One that a module makes for all of them shows in what is drawn of it (`lockstep.parity.chance`).
+    """
+    noted = _noting_system(f"{name}()", function)
+
+    def making(*args: Any, **options: Any) -> Any:
+        is_seeded = any(one is not None for one in (*args, *options.values()))
+        is_of_module = sys._getframe(1).f_code.co_name == "<module>"
+        return (function if is_seeded or is_of_module else noted)(*args, **options)
+
+    return making
 
 
 def _noting(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

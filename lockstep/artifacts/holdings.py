@@ -1,8 +1,8 @@
 """Holdings: how much a version carries that proves it right, and what of it is lost.
 
 Golden records that were cut to one row, or to their raw columns, replay without a difference, and a
-suite without expectations is met. So a version says in its manifest how much it holds, and whoever
-relies on it counts first.
+suite without expectations is met. So a version says in its manifest how much it holds, and what the
+fit stored in each file, whatever digests it was given since; and whoever relies on it looks first.
 """
 
 from __future__ import annotations
@@ -110,6 +110,8 @@ def losses(loaded: LoadedVersion) -> tuple[str, ...]:
 
 
 def _since_stored(loaded: LoadedVersion) -> Iterator[str]:
+    if loaded.altered:
+        yield f"the fit stored another content of {listed(loaded.altered)}"
     for what, now, stored in departures(loaded, loaded.counts):
         yield f"it holds {now} {what}, and {stored} were stored with it"
     if (source := loaded.snapshot).digest != loaded.source:

@@ -2,9 +2,11 @@
 
 Files, environment variables, the network and other programs may be different wherever a version is
 served: what comes from there is no part of it. Python tells of most of it by audit events (PEP
-578), and of environment variables by the object that holds them. What counts is what the
-pipeline's own modules do, by themselves or by what they call; what a library reads of its own, such
-as its settings or the time zones, belongs to the environment, which is compared by itself.
+578), of environment variables by the object that holds them, and libraries that open files by
+themselves by the functions that do (`lockstep.artifacts.readers`). What counts is what the
+pipeline's own modules do, by themselves, in threads of theirs or by what they call; what a library
+reads of its own, such as its settings or the time zones, belongs to the environment, which is
+compared by itself.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ import threading
 import zoneinfo
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, replace
+from functools import cache, wraps
 from types import FrameType, ModuleType
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from lockstep.artifacts.modules import is_of_running_set
+from lockstep.artifacts.readers import readers
 
 What = Literal["file", "folder", "variable", "network", "program", "module", "system", "clock"]
 
@@ -44,9 +48,18 @@ _EVENTS: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = {
     "os.system": ("program", lambda args: args[0]),
     "os.posix_spawn": ("program", lambda args: args[0]),
     "os.exec": ("program", lambda args: args[0]),
+    "os.fork": ("program", lambda args: "that it becomes itself, by a fork"),
+    "ctypes.dlopen": ("file", lambda args: _library(args[0])),
 }
 """Audit events that tell of something outside, and what of their arguments names it."""
 _IMPORTS = ("importlib", "_frozen_importlib", "zipimport")
+_RUNNING = (
+    *("load_module", "_load_module_shim", "_check_name_wrapper", "_load", "_load_unlocked"),
+    *("_exec", "exec_module", "_call_with_frames_removed", "get_code", "get_source", "get_data"),
+)
+"""Functions of these modules by which a file is run as whoever calls them says, or is imported."""
+_TARGETS = ("threading", "concurrent.futures.thread")
+"""Modules whose functions `run` call what somebody gave to a thread."""
 _BETWEEN = (
     "os",
     "_collections_abc",
@@ -76,6 +89,8 @@ _TELLING = ("/proc/", "/sys/", "/dev/random", "/dev/urandom")
 """Those of the system that tell of the machine and the process, or draw at chance."""
 _IN_MEMORY = "/dev/shm/"
 """Files as any others, which are kept in memory."""
+_ALL = "(all of them)"
+"""Name of the variables where somebody goes through them."""
 _MOST = 50
 """Readings that are kept."""
 
@@ -170,6 +185,7 @@ def watching() -> Iterator[list[Reading]]:
 
 
 _watch = threading.local()
+"""What this thread has `found`; and, where another one started it for that, `by` which frame."""
 _lock = threading.Lock()
 _watchers: list[None] = []
 """One for each that watches now."""
@@ -187,45 +203,95 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     what, name_of = _EVENTS[event]
     name = name_of(args)
     if what in ("file", "folder"):
-        name = _path(name)
-        if name is None:
-            return
-        if name.startswith(_TELLING):  # libraries look at the processor to see what it can do
-            _note_asked("system", f"for {name}")
-        if _belongs_to_environment(name):
-            return
-    _note(what, name, _user_frame(sys._getframe(1)))
+        _note_file(what, name, sys._getframe(1))
+    else:
+        _note(what, name, _user_frame(sys._getframe(1)))
+
+
+def _note_file(what: What, given: Any, frame: FrameType) -> None:
+    """Note a file or folder that is opened on behalf of a version's own code."""
+    name = _path(given)
+    if name is None:
+        return
+    if name.startswith(_TELLING):  # libraries look at the processor to see what it can do
+        _note_asked("system", f"for {name}")
+    if not _belongs_to_environment(name):
+        _note(what, name, _user_frame(frame))
 
 
 @contextmanager
 def _objects_watched() -> Iterator[None]:
-    """Have what holds the environment variables, and what imports by a name, tell who uses it."""
+    """Have those tell who uses them of which Python tells nothing.
+
+    They are what holds the environment variables, what imports by a name, what starts a thread, and
+    the functions of libraries that open files by themselves.
+    """
     with _lock:
         _watchers.append(None)
-        for held in _VARIABLES:
-            held.__class__ = _Environ
-        importlib.import_module = _import_module
+        if len(_watchers) == 1:
+            for held in _VARIABLES:
+                held.__class__ = _Environ
+            importlib.import_module = _import_module
+            setattr(threading.Thread, "start", _start)  # noqa: B010  mypy knows its type
+            for owner, name, parameter in readers():
+                _plain_readers.append((owner, name, getattr(owner, name)))
+                setattr(owner, name, _telling(getattr(owner, name), owner, parameter))
     try:
         yield
     finally:
         with _lock:
             _watchers.pop()
             if not _watchers:
+                while _plain_readers:
+                    setattr(*_plain_readers.pop())
+                setattr(threading.Thread, "start", _plain_start)  # noqa: B010
                 importlib.import_module = _plain_import
                 for held in _VARIABLES:
                     held.__class__ = _Plain
 
 
 _plain_import = importlib.import_module
+_plain_start = threading.Thread.start
+_plain_readers: list[tuple[Any, str, Any]] = []
+"""Functions that open files, as they are while nobody watches."""
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:
     """`importlib.import_module`, telling of modules that a version would not get of its own."""
-    frame = sys._getframe(1)
+    frame = _user_frame(sys._getframe(1))
     full = importlib.util.resolve_name(name, package) if name.startswith(".") else name
-    if _is_users(_module(frame)) and is_of_running_set(full, _module(frame)):
+    if frame is not None and is_of_running_set(full, _module(frame)):
         _note("module", full, frame)
     return _plain_import(name, package)
+
+
+def _start(thread: threading.Thread) -> None:
+    """`threading.Thread.start`: what is seen in this thread is seen in the new one as well."""
+    found = getattr(_watch, "found", None)
+    if found is not None:
+        by, run = _user_frame(sys._getframe(1)), thread.run
+
+        def watched() -> None:
+            _watch.found, _watch.by = found, by
+            run()
+
+        thread.run = watched  # type: ignore[method-assign]
+    _plain_start(thread)
+
+
+def _telling(function: Callable[..., Any], owner: Any, parameter: str) -> Callable[..., Any]:
+    """A function that opens a file by itself, telling of whose behalf that is."""
+    place = int(isinstance(owner, type))
+
+    @wraps(function)
+    def telling(*args: Any, **options: Any) -> Any:
+        if getattr(_watch, "found", None) is not None:
+            given = args[place] if len(args) > place else options.get(parameter)
+            for one in given if isinstance(given, list | tuple) else [given]:
+                _note_file("file", one, sys._getframe(1))
+        return function(*args, **options)
+
+    return telling
 
 
 _Plain = type(os.environ)
@@ -241,7 +307,7 @@ class _Environ(_Plain):  # type: ignore[misc, valid-type]
         return super().__getitem__(key)
 
     def __iter__(self) -> Iterator[str]:
-        _note_asked("variable", "(all of them)")
+        _note_asked("variable", _ALL)
         yield from super().__iter__()
 
 
@@ -268,14 +334,26 @@ def _note_asked(what: What, name: Any) -> None:
     if getattr(_watch, "found", None) is None:
         return
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _module(frame) in _BETWEEN:
+    while frame is not None and _is_between(what, frame):
         if frame.f_code.co_name in _RESOLVING:
             return
         frame = frame.f_back
+    if frame is not None and frame.f_code.co_name == "run" and _module(frame) in _TARGETS:
+        frame = getattr(_watch, "by", None)
     if what == "file" and ((name := _path(name)) is None or _belongs_to_environment(name)):
         return
     if frame is not None and _is_users(_module(frame)):
         _note(what, name, frame)
+
+
+def _is_between(what: What, frame: FrameType) -> bool:
+    """Whether code only hands on what is asked for; of variables, all of Python's own does."""
+    module = _module(frame)
+    if module in _BETWEEN:
+        return True
+    top = module.partition(".")[0]
+    is_pythons = top in sys.stdlib_module_names and top not in _IMPORTS
+    return what == "variable" and is_pythons and module not in _TARGETS
 
 
 def _note(what: What, name: Any, frame: FrameType | None) -> None:
@@ -285,19 +363,28 @@ def _note(what: What, name: Any, frame: FrameType | None) -> None:
     code = frame.f_code
     where = f"{'/'.join(code.co_filename.replace(chr(92), '/').split('/')[-2:])}:{frame.f_lineno}"
     function = "" if code.co_name == "<module>" else code.co_name
-    found[Reading(what, str(name), where, function)] = None
+    reading = Reading(what, str(name), where, function)
+    if what != "variable" or replace(reading, name=_ALL) not in found:
+        found[reading] = None
 
 
 def _user_frame(frame: FrameType | None) -> FrameType | None:
-    """The innermost frame of a version's own code, if what happens does so on its behalf."""
+    """The innermost frame of a version's own code, if what happens does so on its behalf.
+
+    In a thread of its own that is where it was started, if there is none in it.
+    """
     while frame is not None:
         module = _module(frame)
         if _is_users(module):
             return frame
-        if module.partition(".")[0] in (*_IMPORTS, "lockstep") or module.startswith("linecache"):
+        top = module.partition(".")[0]
+        is_import = top in _IMPORTS and frame.f_code.co_name not in _RUNNING
+        is_ours = top == "lockstep" and module != __name__
+        if is_import or is_ours or module.startswith("linecache"):
             return None
         frame = frame.f_back
-    return None
+    by: FrameType | None = getattr(_watch, "by", None)
+    return by
 
 
 def _module(frame: FrameType) -> str:
@@ -314,13 +401,21 @@ def _path(given: Any) -> str | None:
     if not isinstance(given, str | bytes | os.PathLike):
         return None
     path = os.fsdecode(given)
-    return None if path.startswith((":memory:", "file:")) else os.path.realpath(path)
+    if path.startswith("file:"):
+        path = urlsplit(path).path or ":memory:"
+    return None if path.startswith(":memory:") or not path else os.path.realpath(path)
+
+
+def _library(given: Any) -> Any:
+    """A compiled library by its path; None for one that the system finds by its name."""
+    is_path = isinstance(given, str | bytes | os.PathLike) and os.sep in os.fsdecode(given)
+    return given if is_path else None
 
 
 def _belongs_to_environment(path: str) -> bool:
     """Whether a file is Python's, an installed library's or the system's own."""
     is_system = path.startswith(_SYSTEM) and not path.startswith(_IN_MEMORY)
-    return is_system or path.endswith(".pyc") or path.startswith(_installed())
+    return is_system or path.startswith(_installed())
 
 
 @cache

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from lockstep.artifacts.artifact import (
     ENVIRONMENT,
@@ -66,6 +69,7 @@ class LoadedVersion:
         rows: Number of rows that it was fitted on.
         counts: How much it carries that proves it right, as it was stored: see
             `lockstep.artifacts.holdings`.
+        altered: Files that are not those that were stored, though the manifest lists them so.
         ulps: Largest allowed difference of each column, in units in the last place.
         trained_until: Event time of the newest row that it was fitted on; None where it has none,
             or tells none.
@@ -93,6 +97,7 @@ class LoadedVersion:
     metrics: Mapping[str, float]
     rows: int
     counts: Mapping[str, int]
+    altered: tuple[str, ...]
     ulps: Mapping[str, int]
     trained_until: datetime | None
     faster_up_to: Mapping[str, int]
@@ -135,6 +140,7 @@ class LoadedVersion:
             stored = json.loads(path.read_bytes())
             profile, limits = Profile.from_json(stored), Limits.from_json(stored["limits"])
             jumps, bands = Jumps.from_json(stored["jumps"]), Bands.from_json(stored["bands"])
+            _demand_finite(limits.total, jumps.total, bands.total)
         with reading(path := directory / LAWS, "the laws"):
             laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
@@ -162,11 +168,12 @@ class LoadedVersion:
             suites=suites,
             environment=environment,
             metrics=manifest["metrics"],
-            rows=manifest["rows"],
-            counts=manifest["counts"],
-            ulps=manifest["ulps"],
+            rows=msgspec.convert(manifest["rows"], int),
+            counts=msgspec.convert(manifest["counts"], dict[str, int]),
+            altered=_altered(manifest),
+            ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,
-            faster_up_to=manifest.get("faster_up_to", {}),
+            faster_up_to=msgspec.convert(manifest.get("faster_up_to", {}), dict[str, int]),
         )
 
     @cached_property
@@ -195,6 +202,26 @@ class LoadedVersion:
         the same code.
         """
         unload(self.pipeline)
+
+
+def _altered(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Files whose digests were made to agree with them later: the fit stored other ones.
+
+    A version that an older Lockstep stored does not tell.
+    """
+    files = manifest["files"]
+    stored = msgspec.convert(manifest.get("stored", files), dict[str, str])
+    return tuple(name for name, digest in stored.items() if files.get(name) != digest)
+
+
+def _demand_finite(*totals: float) -> None:
+    """Make sure that limits can be added up.
+
+    Raises:
+        ValueError: They cannot.
+    """
+    if not all(map(math.isfinite, totals)):
+        raise ValueError("its limits have no sum")
 
 
 def _suite(stored: Any) -> Mapping[str, Any]:

@@ -107,6 +107,7 @@ def write_artifact(
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
     outcome, until = pipeline.outcome_schema, evidence.trained_until
+    files = {name: sha256(path.read_bytes()) for name, path in _files(directory)}
     manifest = {
         "format": FORMAT,
         "pipeline": pipeline.name,
@@ -129,7 +130,8 @@ def write_artifact(
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
-        "files": {name: sha256(path.read_bytes()) for name, path in _files(directory)},
+        "stored": files,  # as `files`, which whoever restores a file may bring up to date
+        "files": files,
     }
     _write_json(directory / MANIFEST, manifest)
     return sha256((directory / MANIFEST).read_bytes())

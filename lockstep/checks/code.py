@@ -41,7 +41,10 @@ def check_code(
     from lockstep.artifacts.framework import framework_digest
     from lockstep.artifacts.snapshot import Snapshot
 
-    here = Snapshot.of(pipeline, loaded.snapshot.packages, loaded.snapshot.data)
+    packages, data = loaded.snapshot.packages, {*loaded.snapshot.data}
+    if suites is not None:  # of a folder, there may be files by now that the version has none of
+        data |= Snapshot.of(pipeline, packages).with_data().data.keys()
+    here = Snapshot.of(pipeline, packages, data)
     columns = _changed_code(pipeline, here, loaded)
     others = _changed_beside(here, loaded.snapshot)
     if suites is not None:
@@ -176,16 +179,18 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     """Compare this environment with that of the fit; see `check_code` for `proven`."""
     from lockstep.parity.environment import Environment
 
-    differences = loaded.environment.compare(Environment.capture())
+    fitted = loaded.environment
+    differences = fitted.compare(Environment.capture(fitted.libraries))
     grave = [one for one in differences if one.severity == "error"]
     listed = "; ".join(str(one) for one in (grave or differences)[:4])
-    facts = loaded.environment.facts
+    facts = fitted.facts
     return CheckResult(
         passed=not differences,
         summary=f"{counted(len(differences), 'difference')} from the environment of the fit: "
         f"{listed}."
         if differences
-        else "Python, libraries, BLAS, processor, threads, time zone and locale are as at the fit.",
+        else "Python, libraries, BLAS, processor, threads, time zone (with the rules of all zones) "
+        "and locale are as at the fit.",
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
         numbers={"facts": facts, "differences": len(differences)},

@@ -179,7 +179,9 @@ ROW_LOCALITY = Check(
     "the same values; a sample of the training set is also computed one row at a time. A feature "
     "that uses a batch's mean, rank or order would differ between training and serving, be it in "
     "one row of ten thousand or only where a batch is large. Of a batch, and of the rows held out "
-    "in training, outputs are computed again too; models are left to `reference_sample`.",
+    "in training, outputs are computed again too; models are left to `reference_sample`. Of the "
+    "training set, a feature that draws of a random generator that lasts is an error even where no "
+    "value shows it yet.",
     "Rewrite the named feature so that it reads its own row only. What needs other rows is "
     "computed upstream, or fitted inside a model's scikit-learn pipeline. Then train anew and "
     "promote that.",
@@ -190,7 +192,8 @@ TRAINING_PARITY = Check(
     "Features and labels of the stored training set, all rows of it, are what the code computes "
     "that the version carries, run anew with the last row first: the model is fitted to the very "
     "values that serving will give it. Meanwhile it is seen what that code reads from outside, "
-    "when it is imported and when it computes: files and folders, environment variables, the "
+    "when it is imported and when it computes, in threads of its own too: files and folders (also "
+    "those that Arrow opens, such as Parquet), compiled libraries, environment variables, the "
     "network, other programs. A data file that lies in the project's packages and is read by the "
     "module's own place (`Path(__file__).with_name(...)`) is carried by the version; anything else "
     "is an error that names the line. Where there is an error, nothing is fitted.",
@@ -268,8 +271,9 @@ EVIDENCE = Check(
     "known of these very files; none of them that blocks is in error; and the version holds all "
     "the golden records, expectations, profiles and laws that were counted then, and no fewer than "
     "a fit stores: 300 golden records or all rows, every column of them and every estimator's "
-    "matrix, a profile of every column. It decides whether the version goes live: an error keeps "
-    "`@live` where it is.",
+    "matrix, a profile of every column; and every file is the one that the fit stored, whatever "
+    "digest it was given since. It decides whether the version goes live: an error keeps `@live` "
+    "where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
@@ -299,10 +303,11 @@ CODE_PARITY = Check(
 )
 ENVIRONMENT_PARITY = Check(
     "environment_parity",
-    "Python, libraries, BLAS, processor, threads, time zone and locale are those of the fit. Of a "
-    "champion that was never live it decides whether the version goes live: a grave difference, "
-    "such as another release of a library that computes, is an error, which keeps `@live` where "
-    "it is. Otherwise, and of a batch, it only tells: differences are warnings.",
+    "Python, the libraries that any pipeline needs and those that the columns' code imports, BLAS, "
+    "processor, threads, time zone (with the rules of all zones) and locale are those of the fit. "
+    "Of a champion that was never live it decides whether the version goes live: a grave "
+    "difference, such as another release of a library that computes, is an error, which keeps "
+    "`@live` where it is. Otherwise, and of a batch, it only tells: differences are warnings.",
     "If golden_replay passes, the difference does no harm yet; bring the environments together "
     "or train anew. If it fails, the difference is the first suspect.",
 )

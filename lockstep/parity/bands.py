@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
 RATE = 0.01
@@ -111,4 +112,4 @@ class Bands:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Bands:
         """From what `to_json` gave."""
-        return cls(**{**data, "figures": {k: Band(**one) for k, one in data["figures"].items()}})
+        return msgspec.convert(data, cls)

@@ -16,7 +16,9 @@ from lockstep.columns.nodes import Column
 
 _READERS = frozenset({"now", "utcnow", "today"})
 """Methods of `datetime`, `date`, and pandas' `Timestamp` and `Period`."""
-_PARSERS = frozenset({"datetime64", "Timestamp", "to_datetime"})
+_PARSERS = frozenset(
+    {"datetime64", "Timestamp", "to_datetime", "DatetimeIndex", "date_range", "period_range"}
+)
 """They take the words "now" and "today" for the time."""
 _OF_TIME = frozenset(
     {"time", "time_ns", "localtime", "gmtime", "monotonic", "perf_counter", "ctime", "strftime"}

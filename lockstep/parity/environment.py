@@ -7,11 +7,13 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 LIBRARIES = (
     "numpy",
@@ -24,7 +26,11 @@ LIBRARIES = (
     "threadpoolctl",
     "treelite",
 )
-"""Distributions that compute, hold or load what a pipeline is made of."""
+"""Distributions that compute, hold or load what any pipeline is made of."""
+_OURS = "lockstep-scoring"
+"""Lockstep itself, whose modules are compared by their code."""
+TIME_ZONES = "tzdata"
+"""The rules of time zones, as the system has them, or else as this distribution does."""
 
 Severity = Literal["error", "warning"]
 
@@ -45,6 +51,7 @@ _WHY = {
     "pandas": "estimators are given its tables, whose dtypes follow its rules",
     "scikit-learn": _ESTIMATORS_CHANGE,
     "skops": "estimators are stored and loaded with it",
+    TIME_ZONES: "local hours of some days may be others",
 }
 _VERSION = re.compile("^Version:(.*)$", re.MULTILINE)
 _RELEASES_THAT_MATTER = frozenset({"python", "numpy", "pandas", "scikit-learn", "skops"})
@@ -84,7 +91,8 @@ class Environment:
 
     Attributes:
         python: version, such as `3.11.7`, after the implementation if that is not CPython.
-        libraries: version by distribution; those of `LIBRARIES` that are installed.
+        libraries: version by distribution; those that are installed of `LIBRARIES` and of what the
+            code imports, and that of the rules of time zones.
         system: operating system, architecture and C library.
         processor: the model's name.
         instructions: SIMD instruction sets that NumPy found and uses.
@@ -107,12 +115,16 @@ class Environment:
     encoding: str
 
     @classmethod
-    def capture(cls) -> Environment:
-        """Look at this process. Loads scikit-learn, with its BLAS and OpenMP."""
+    def capture(cls, distributions: Iterable[str] = ()) -> Environment:
+        """Look at this process. Loads scikit-learn, with its BLAS and OpenMP.
+
+        Args:
+            distributions: Those that count beside `LIBRARIES`: what a pipeline's code imports.
+        """
         blas, threads = _native_libraries()
         return cls(
             python=_python(),
-            libraries=_installed(),
+            libraries=_installed(distributions),
             system=_system(),
             processor=_processor(),
             instructions=_instructions(),
@@ -130,17 +142,19 @@ class Environment:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Environment:
         """The environment from what `to_json` gave."""
-        sequences = {name: tuple(data[name]) for name in ("instructions", "blas")}
-        return cls(**{**data, **sequences})
+        return msgspec.convert(data, cls)
 
     def compare(self, actual: Environment) -> tuple[EnvironmentDifference, ...]:
         """List how `actual` differs from this environment, errors first.
 
         Another major or minor release of Python, NumPy, pandas, scikit-learn or skops is an error;
         scikit-learn in particular promises nothing about estimators stored by another release
-        ("Model persistence", scikit-learn's user guide). Everything else is a warning.
+        ("Model persistence", scikit-learn's user guide). Everything else is a warning. Of what only
+        some pipelines depend on, such as the rules of time zones, what this one tells is compared.
         """
         expected_facts, actual_facts = dict(self._facts()), dict(actual._facts())
+        for name in actual.libraries.keys() - self.libraries.keys() - {*LIBRARIES}:
+            del actual_facts[name]
         differences = [
             _difference(what, expected_facts.get(what), actual_facts.get(what))
             for what in dict.fromkeys([*expected_facts, *actual_facts])
@@ -185,14 +199,35 @@ def _python() -> str:
     return version if implementation == "CPython" else f"{implementation} {version}"
 
 
-def _installed() -> dict[str, str]:
+def _installed(distributions: Iterable[str]) -> dict[str, str]:
     versions = {}
-    for name in LIBRARIES:
+    others = sorted({*distributions} - {*LIBRARIES, _OURS, TIME_ZONES})
+    for name in (*LIBRARIES, *others):
         try:
             versions[name] = _version(name)
         except metadata.PackageNotFoundError:
             continue
+    if (rules := _time_zones()) is not None:
+        versions[TIME_ZONES] = rules
     return versions
+
+
+def _time_zones() -> str | None:
+    """The release of the rules of time zones, such as `2026a`; None where none is told.
+
+    Python looks for them in folders of the system first (`zoneinfo.TZPATH`).
+    """
+    import zoneinfo
+
+    for folder in zoneinfo.TZPATH:
+        rules = Path(folder, "tzdata.zi")
+        if rules.is_file():
+            with rules.open(encoding="utf-8") as lines:
+                return lines.readline().removeprefix("# version ").strip()
+    try:
+        return _version(TIME_ZONES)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _version(distribution: str) -> str:

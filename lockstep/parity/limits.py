@@ -26,6 +26,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -243,12 +244,7 @@ class Limits:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Limits:
         """The limits from what `to_json` gave."""
-        spreads: dict[str, dict[Measure, tuple[Spread, ...]]] = {
-            name: {key: tuple(Spread(**one) for one in found) for key, found in measures.items()}
-            for name, measures in data["spreads"].items()
-        }
-        stored = {**data, "sizes": tuple(data["sizes"]), "spreads": spreads}
-        return cls(**{**stored, "growing": tuple(data.get("growing", ()))})
+        return msgspec.convert(data, cls)
 
 
 def reach_of(rate: float, limits: int) -> float:

@@ -15,6 +15,7 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
+from lockstep.parity.chance import draws
 from lockstep.parity.clock import clock_reading
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising
@@ -127,7 +128,7 @@ class Subject:
         return np.unique(np.concatenate([*lacking, spread]))
 
     def misconduct(self) -> Iterator[Comparison]:
-        """The first function that alters an input, and the first that reads the clock."""
+        """The first function that alters an input, that reads the clock, or draws at chance."""
         functions = [
             column
             for name in self.wanted
@@ -145,6 +146,12 @@ class Subject:
                 first = failing(self.graph, column.name, f"reads the clock (by `{reading}`)")
                 yield Comparison(setting="at another time", first=first)
                 break
+        for column in functions:
+            drawn = self._drawn(column)
+            if drawn is not None:
+                first = failing(self.graph, column.name, f"draws at chance (of `{drawn}`)")
+                yield Comparison(setting=_AGAIN, first=first)
+                break
 
     def reproducing(self, comparison: Comparison, first: Divergence | None) -> Comparison:
         """The comparison with a reproducer of row-locality, if it shows the first divergence."""
@@ -159,6 +166,14 @@ class Subject:
         self.graph.evaluate(given, (column.name,), self.models)
         unlike = (name for name in inputs if difference(inputs[name], given[name]).cells.any())
         return next(unlike, None)
+
+    def _drawn(self, column: Node) -> str | None:
+        """What a function draws random numbers of; None if it draws none."""
+        inputs = self._inputs(column.name)
+        return draws(
+            column.function,
+            lambda: self.graph.evaluate(dict(inputs), (column.name,), self.models),
+        )
 
     def _inputs(self, column: str) -> Columns:
         """The column's direct inputs for all rows, before its function is called."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Floats, Kind
@@ -120,11 +121,7 @@ class Profile:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Profile:
         """The profile from what `to_json` gave."""
-        columns = {
-            name: ColumnProfile(**{**column, "quantiles": tuple(column["quantiles"])})
-            for name, column in data["columns"].items()
-        }
-        return cls(data["rows"], columns)
+        return msgspec.convert(data, cls)
 
 
 def _count_numbers(array: Array) -> Counted:

@@ -25,6 +25,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -271,15 +272,7 @@ class Jumps:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Jumps:
         """From what `to_json` gave."""
-        spreads: dict[str, dict[Measure, Spread]] = {
-            name: {measure: Spread(**one) for measure, one in found.items()}
-            for name, found in data["spreads"].items()
-        }
-        uniform = data.get("uniform")
-        if uniform is not None:
-            uniform = {name: UniformDays.from_json(one) for name, one in uniform.items()}
-        growing = tuple(data.get("growing", ()))
-        return cls(data["rate"], data["rows"], spreads, growing, uniform)
+        return msgspec.convert(data, cls)
 
 
 def sudden_shift(

@@ -14,7 +14,7 @@ nothing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,8 +90,3 @@ class UniformDays:
     def to_json(self) -> dict[str, Any]:
         """As a dict for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> UniformDays:
-        """From what `to_json` gave."""
-        return cls(tuple(data["values"]), data["new"])

@@ -15,13 +15,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
 
 from lockstep.columns.errors import LockstepError
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
+
+Held = TypeVar("Held")
 
 EVIDENCE = "lockstep.evidence"
 PROVEN = "lockstep.proven"
@@ -68,8 +72,7 @@ def read_evidence(version: Version) -> TrainingEvidence:
     Raises:
         EvidenceError: There is none that holds for these bytes.
     """
-    facts = _facts(version, EVIDENCE)
-    return TrainingEvidence(facts["training_set"], facts["results"], facts["counts"])
+    return _held(version, EVIDENCE, TrainingEvidence)
 
 
 def write_proven(registry: Registry, version: Version, *, went_live: bool = True) -> None:
@@ -90,7 +93,7 @@ def proven_at(version: Version) -> datetime:
     Raises:
         EvidenceError: No tag says that these bytes have.
     """
-    return datetime.fromisoformat(_facts(version, PROVEN)["at"])
+    return _held(version, PROVEN, _Passed).at
 
 
 def is_proven(version: Version) -> bool:
@@ -104,7 +107,23 @@ def is_proven(version: Version) -> bool:
 
 def was_live(version: Version) -> bool:
     """Whether a tag says that these bytes have passed the gate, and went live."""
-    return is_proven(version) and bool(_facts(version, PROVEN).get("went_live", True))
+    return is_proven(version) and _held(version, PROVEN, _Passed).went_live
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """What is known of a version that has passed the gate: when, and whether it went live."""
+
+    at: datetime
+    went_live: bool = True
+
+
+@dataclass(frozen=True)
+class _Binding:
+    """What a tag was written about: a pipeline, and the SHA-256 of a version's manifest."""
+
+    pipeline: str
+    manifest: str
 
 
 def _bound(version: Version, facts: Mapping[str, Any]) -> str:
@@ -113,8 +132,8 @@ def _bound(version: Version, facts: Mapping[str, Any]) -> str:
     return json.dumps({**stored, "sha256": _digest(stored)})
 
 
-def _facts(version: Version, tag: str) -> dict[str, Any]:
-    """The facts of a tag, if they hold for the version's bytes."""
+def _held(version: Version, tag: str, kind: type[Held]) -> Held:
+    """What a tag tells, if that holds for the version's bytes."""
     text = version.tags.get(tag)
     which = f"version {version.version} of {version.name}"
     if text is None:
@@ -126,14 +145,20 @@ def _facts(version: Version, tag: str) -> dict[str, Any]:
         raise EvidenceError(f"the tag {tag} of {which} cannot be read ({error})") from error
     if digest != _digest(facts):
         raise EvidenceError(f"the tag {tag} of {which} has been edited since it was written")
-    if facts["pipeline"] != version.name:
-        raise EvidenceError(f"the tag {tag} of {which} is that of a version of {facts['pipeline']}")
-    if facts["manifest"] != version.digest:
+    try:
+        about, held = msgspec.convert(facts, _Binding), msgspec.convert(facts, kind)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(
+            f"the tag {tag} of {which} is not as this Lockstep writes it ({error})"
+        ) from error
+    if about.pipeline != version.name:
+        raise EvidenceError(f"the tag {tag} of {which} is that of a version of {about.pipeline}")
+    if about.manifest != version.digest:
         raise EvidenceError(
             f"the tag {tag} of {which} was written about other files: their manifest has SHA-256 "
-            f"{facts['manifest'][:12]}…, and this version's {version.digest[:12]}…"
+            f"{about.manifest[:12]}…, and this version's {version.digest[:12]}…"
         )
-    return facts
+    return held
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

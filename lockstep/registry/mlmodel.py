@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
-import sys
 import warnings
 from collections.abc import Mapping
-from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from lockstep.artifacts.distributions import imported_distributions
 from lockstep.artifacts.framework import framework_sources
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
@@ -28,8 +26,6 @@ ARTIFACT = "lockstep"
 _SCRIPT = Path(__file__).with_name("python_function.py")
 _EXAMPLE_ROWS = 3
 _OURS = "lockstep-scoring"
-_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-"""What holds further statements in a statement: imports are in no other places."""
 
 
 def save_mlmodel(
@@ -121,32 +117,5 @@ def requirements(sources: Mapping[str, str]) -> list[str]:
 
     What a distribution needs by itself is left to pip.
     """
-    tops = {top for source in sources.values() for top in _imported_tops(source)}
-    outside = tops - sys.stdlib_module_names - {name.partition(".")[0] for name in sources}
-    names = {_distributions()[top][0] for top in outside if top in _distributions()}
-    names = (names | {"mlflow"}) - {_OURS}  # our own modules travel in the version itself
+    names = {*imported_distributions(sources), "mlflow"} - {_OURS}  # ours travel in the version
     return [f"{name}=={metadata.version(name)}" for name in sorted(names)]
-
-
-@cache
-def _distributions() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
-
-
-@lru_cache(maxsize=2_048)
-def _imported_tops(source: str) -> frozenset[str]:
-    """The packages that a source imports, wherever in it.
-
-    Found once: most sources, such as those of Lockstep, are the same in the next version.
-    """
-    found: set[str] = set()
-    inner: list[ast.AST] = [ast.parse(source)]
-    while inner:
-        node = inner.pop()
-        if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.add(node.module.partition(".")[0])
-        for name in _BLOCKS:
-            inner += getattr(node, name, ())
-    return frozenset(found)

@@ -186,6 +186,7 @@ def _keep(found: Candidate, records: Records, attempt: Attempt, registry: Regist
 def _fit(
     declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
 ) -> Candidate:
+    from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
     from lockstep.artifacts.writing import Evidence
     from lockstep.columns.compiled.predictor import Compiled
@@ -216,7 +217,7 @@ def _fit(
         bands=calibrated.bands,
         laws=discover(raw, pipeline.record_schema, declared.timezone),
         suites=declared.suites_json(),
-        environment=Environment.capture(),
+        environment=Environment.capture(imported_distributions(source.modules)),
         metrics=metrics,
         rows=rows,
         trained_until=window[-1] if window else None,

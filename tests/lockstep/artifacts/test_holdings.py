@@ -82,6 +82,53 @@ def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
     assert prove(version).loaded is version
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("suites/input.json", lambda one: _with_severity(one, "warning")),
+        ("profile.json", lambda one: {**one, "rows": one["rows"] + 0, "added": 1}),
+        ("laws.json", lambda one: {**one, "days": 1_000}),
+    ],
+)
+def test_a_file_that_the_manifest_lists_as_it_is_now_was_stored_otherwise(
+    files: Files, name: str, change: Callable[[Any], Any]
+) -> None:
+    files.edit(name, change)
+    version = files.open()
+    assert version.altered == (name,)
+    assert f"the fit stored another content of {name}" in losses(version)
+
+
+def test_a_version_that_tells_not_what_was_stored_is_taken_as_it_is(files: Files) -> None:
+    files.edit("manifest.json", lambda one: {k: v for k, v in one.items() if k != "stored"})
+    files.edit("suites/input.json", lambda one: {**one, "meta": {"of": "an older Lockstep"}})
+    assert losses(files.open()) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("manifest.json", lambda one: {**one, "counts": None}),
+        ("manifest.json", lambda one: {**one, "rows": "many"}),
+        ("profile.json", lambda one: {**one, "limits": {**one["limits"], "rate": None}}),
+        ("environment.json", lambda one: {**one, "libraries": "numpy"}),
+    ],
+)
+def test_a_value_that_is_none_of_its_kind_is_told_of_its_file(
+    files: Files, name: str, change: Callable[[Any], Any]
+) -> None:
+    files.edit(name, change)
+    with pytest.raises(ArtifactError, match=name):
+        files.open()
+
+
+def _with_severity(suite: Any, severity: str) -> Any:
+    return {
+        **suite,
+        "expectations": [{**one, "severity": severity} for one in suite["expectations"]],
+    }
+
+
 def widened(expectation: Any, **limits: float) -> dict[str, Any]:
     return {**expectation, "kwargs": {**expectation["kwargs"], **limits}}
 
@@ -218,7 +265,7 @@ def test_carried_modules_that_do_not_predict_what_was_predicted_are_an_error_of_
 ) -> None:
     files.edit("framework.json", change)
     digest = carried_digest(json.loads((files.directory / "framework.json").read_bytes()))
-    files.edit("manifest.json", lambda manifest: {**manifest, "framework": digest})
+    files.edit("manifest.json", lambda manifest: {**manifest, "framework": digest, "stored": {}})
     version = files.open()
     assert check_replay(version).passed  # which nobody computes with here
     found = check_replay(version, as_carried=True)

@@ -28,6 +28,24 @@ def test_the_process_is_described(here: Environment) -> None:
     assert {"blas", "openmp"} <= set(here.threads)
 
 
+def test_what_the_code_imports_and_the_rules_of_time_zones_count() -> None:
+    found = Environment.capture(["pytest", "lockstep-scoring", "none-such"]).libraries
+    assert found["pytest"] == metadata.version("pytest")
+    assert found["tzdata"]
+    assert not {"lockstep-scoring", "none-such"} & found.keys()
+
+
+def test_other_rules_of_time_zones_are_a_warning(here: Environment) -> None:
+    before = replace(here, libraries={**here.libraries, "tzdata": "2013a"})
+    (difference,) = before.compare(here)
+    assert (difference.what, difference.severity) == ("tzdata", "warning")
+
+
+def test_what_an_older_lockstep_did_not_look_at_is_not_compared(here: Environment) -> None:
+    libraries = {name: one for name, one in here.libraries.items() if name != "tzdata"}
+    assert replace(here, libraries=libraries).compare(here) == ()
+
+
 def test_an_environment_has_no_difference_from_itself(here: Environment) -> None:
     assert here.compare(here) == ()
 

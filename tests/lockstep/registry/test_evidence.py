@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -72,6 +73,27 @@ def test_tags_copied_to_another_pipelines_version_say_nothing_of_it(tagged: Vers
     other = replace(tagged, name="flights")
     assert not is_proven(other)
     with pytest.raises(EvidenceError, match="is that of a version of tumour"):
+        read_evidence(other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"results": None},
+        {"counts": {"golden rows": "many"}},
+        {"manifest": None},
+        {"training_set": []},
+    ],
+)
+def test_evidence_of_another_form_says_what_is_wrong_with_it(
+    tagged: Version, change: dict[str, Any]
+) -> None:
+    stored = {**json.loads(tagged.tags[EVIDENCE]), **change}
+    del stored["sha256"]
+    digest = sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+    other = with_tags(tagged, **{EVIDENCE: json.dumps({**stored, "sha256": digest})})
+    (at_fault,) = change
+    with pytest.raises(EvidenceError, match=rf"not as this Lockstep writes it .*{at_fault}"):
         read_evidence(other)
 
 

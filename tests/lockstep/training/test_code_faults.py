@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lockstep.artifacts import round_trip
@@ -205,11 +206,24 @@ OUTSIDE = {
     "a file by its whole path": "return weight * len(Path(RATES).read_text())",
     "a file by pandas": "return weight * len(pd.read_csv(RATES))",
     "a file by NumPy": "return weight * len(np.fromfile(RATES, dtype=np.uint8))",
+    "a file by Arrow": "return weight * len(pyarrow.input_stream(RATES).read())",
+    "a mapped file": "return weight * pyarrow.memory_map(RATES).size()",
+    "a file in a thread": "with concurrent.futures.ThreadPoolExecutor(1) as pool:\n"
+    "    return weight * len(pool.submit(Path(RATES).read_text).result())",
+    "a file that is run": "loader = importlib.machinery.SourceFileLoader('rates', RATES)\n"
+    "return weight * (loader.load_module() is not None)",
+    "a compiled library": "try:\n    ctypes.CDLL(RATES)\nexcept OSError:\n    pass\n"
+    "return weight * 1.0",
     "a database": "return weight * (sqlite3.connect(RATES + '.db') is not None)",
+    "a database by its address": "found = sqlite3.connect(f'file:{RATES}?mode=ro', uri=True)\n"
+    "return weight * (found is not None)",
     "a folder": "return weight * len(os.listdir('.'))",
     "a folder by pathlib": "return weight * len(list(Path('.').iterdir()))",
     "a variable": 'return weight * float(os.environ.get("RATE", "1"))',
     "a variable by getenv": 'return weight * float(os.getenv("RATE", "1"))',
+    "a variable in a thread": "with concurrent.futures.ThreadPoolExecutor(1) as pool:\n"
+    "    return weight * float(pool.submit(os.getenv, 'RATE', '1').result())",
+    "a variable by a chain": "return weight * float(ChainMap(os.environ, {'RATE': '1'})['RATE'])",
     "a variable as bytes": 'return weight * float(os.environb.get(b"RATE", b"1"))',
     "a variable by its presence": 'return weight * (2.0 if "RATE" in os.environ else 1.0)',
     "all variables": "return weight * len(dict(os.environ))",
@@ -221,17 +235,24 @@ OUTSIDE = {
 except OSError:
     pass
 return weight * 1.0""",
+    "a copy of the process": "if not (process := os.fork()):\n    os._exit(0)\n"
+    "os.waitpid(process, 0)\nreturn weight * 1.0",
     "another program": "return weight * len(subprocess.check_output(['true']) + b'1')",
     "a file for few rows": "return weight * (len(Path(RATES).read_text()) "
     "if weight.max() > 20 else 1)",
 }
-TOP = """import os
+TOP = """import concurrent.futures
+import ctypes
+import importlib.machinery
+import os
 import socket
 import sqlite3
 import subprocess
+from collections import ChainMap
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
 
 RATES = {path!r}"""
 
@@ -292,6 +313,16 @@ def test_a_module_that_is_imported_by_its_name_is_named(checkout: Checkout, top:
     assert f"imports by its name the module {checkout.name}.rates" in result.summary
 
 
+def test_a_module_that_a_library_imports_by_the_name_it_is_given_is_named(
+    checkout: Checkout,
+) -> None:
+    (checkout.folder / "rates.py").write_text("RATE = 2.0\n")
+    top = f"import pkgutil\nRATES = pkgutil.resolve_name('{checkout.name}.' + 'rates:')"
+    result = before_the_fit(checkout.pipeline("return weight * RATES.RATE", top))["training_parity"]
+    assert_load_is_named(result)
+    assert f"imports by its name the module {checkout.name}.rates" in result.summary
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -301,6 +332,7 @@ def test_a_module_that_is_imported_by_its_name_is_named(checkout: Checkout, top:
         "return weight * (pd.Timestamp('2024-01-01', tz='Asia/Tokyo').hour + 1)",
         "import scipy.special\nreturn scipy.special.gamma(weight) * 0 + weight",
         "import decimal\nreturn weight * float(decimal.Decimal('1.0'))",
+        "from importlib import metadata\nreturn weight + len(metadata.version('numpy'))",
     ],
 )
 def test_what_libraries_read_of_their_own_is_none_of_it(checkout: Checkout, body: str) -> None:
@@ -317,11 +349,18 @@ BEFORE_THE_FIT = {
     "a sum that goes on": "TOTAL.append(sum(TOTAL[-1:]) + weight.sum())\nreturn weight + TOTAL[-1]",
     "the last batch": "found = weight + LAST.get('mean', 0.0)\n"
     "LAST['mean'] = weight.mean()\nreturn found",
+    "chance in no row yet": "return weight * (np.random.random(len(weight)) >= 1e-12)",
+    "chance by a library": "return weight * (stats.norm.rvs() < 99)",
+    "a generator of the module": "return weight * (DRAWN.random(len(weight)) >= 1e-12)",
     "chance of the import": "return weight + SALT",
     "a key of the import": "return weight + KEY",
 }
 STATE = """import random
 import uuid
+
+from scipy import stats
+
+DRAWN = np.random.default_rng(3)
 
 SEEN, CALLS, TOTAL, LAST = {}, [], [], {}
 SALT = random.random()
@@ -427,8 +466,11 @@ ASKING_CHANCE = {
     "drawn_name": "uuid.uuid4().int == 0",
     "drawn_by_time": "uuid.uuid1().int == 0",
     "secret": "secrets.token_hex() == ''",
+    "seed": "np.random.default_rng().random() > 1",
+    "stack": "len(inspect.stack()) > 10**6",
 }
-ASKED = """import locale
+ASKED = """import inspect
+import locale
 import multiprocessing
 import os
 import platform
@@ -519,6 +561,27 @@ RATES = READS + 'RATES = json.loads(Path(__file__).with_name("rates.json").read_
 BY_RATE = "return weight * np.array([RATES.get(one, 1.0) for one in country])"
 
 
+def test_a_table_beside_the_module_that_arrow_reads_is_part_of_the_version(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    pd.DataFrame({"rate": [2.0]}).to_parquet(checkout.folder / "rates.parquet")
+    top = """from pathlib import Path
+
+import pandas as pd
+
+RATE = float(pd.read_parquet(Path(__file__).with_name("rates.parquet"))["rate"].iloc[0])"""
+    pipeline = checkout.pipeline("return weight * RATE", top)
+    assert all(one.passed for one in before_the_fit(pipeline).values())
+    version = version_of(pipeline, tmp_path / "version")
+    assert list(version.snapshot.data) == [f"{checkout.name}/rates.parquet"]
+    version.unload()
+
+
+def test_a_function_that_sets_the_seed_itself_draws_nothing_at_chance(checkout: Checkout) -> None:
+    body = "np.random.seed(7)\nreturn weight + np.random.random()"
+    assert before_the_fit(checkout.pipeline(body))["row_locality"].passed
+
+
 def test_a_data_file_beside_the_module_is_part_of_the_version(
     checkout: Checkout, tmp_path: Path
 ) -> None:
@@ -550,6 +613,23 @@ def test_a_data_file_in_which_a_rare_key_changed_is_another_code_than_the_versio
     assert result.is_error
     assert f"data file {checkout.name}/rates.json" in result.summary
     assert not check_code(pipeline, version, proven=True).is_error
+
+
+def test_a_data_file_that_is_read_since_the_fit_counts_as_code_at_the_gate(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    top = f"""{READS}RATES = {{}}
+for file in sorted(Path(__file__).parent.glob("rates_*.json")):
+    RATES |= json.loads(file.read_text())"""
+    (checkout.folder / "rates_1.json").write_text('{"DE": 2.0}')
+    pipeline = checkout.pipeline(BY_RATE, top)
+    version = version_of(pipeline, tmp_path / "version")
+    suites = {**version.suites}
+    assert check_code(pipeline, version, proven=False, suites=lambda: suites).passed
+    (checkout.folder / "rates_2.json").write_text('{"IS": 9.0}')
+    result = check_code(pipeline, version, proven=False, suites=lambda: suites)
+    assert result.is_error
+    assert f"data file {checkout.name}/rates_2.json (added)" in result.summary
 
 
 def test_a_data_file_that_is_read_by_another_path_is_refused(

@@ -1,0 +1,39 @@
+"""Functions of libraries that open files by themselves, of which no audit event of Python's tells.
+
+Arrow opens files in C++. Whoever reads by pandas what Arrow holds comes by these functions, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_READERS: Mapping[str, Mapping[str, str]] = {
+    "pyarrow": {"memory_map": "path", "input_stream": "source"},
+    "pyarrow.csv": {"read_csv": "input_file", "open_csv": "input_file"},
+    "pyarrow.dataset": {"dataset": "source", "parquet_dataset": "metadata_path"},
+    "pyarrow.feather": {"read_table": "source"},
+    "pyarrow.ipc": {"open_file": "source", "open_stream": "source"},
+    "pyarrow.json": {"read_json": "input_file", "open_json": "input_file"},
+    "pyarrow.orc": {"ORCFile.__init__": "source", "read_table": "source"},
+    "pyarrow.parquet": {
+        "ParquetFile.__init__": "source",
+        "ParquetDataset.__init__": "path_or_paths",
+    },
+}
+"""By module, its functions that take a file or several, and the parameter that does."""
+
+
+def readers() -> Iterator[tuple[Any, str, str]]:
+    """The functions that there are: the module or class that holds one, its name, the parameter."""
+    for name, functions in _READERS.items():
+        try:
+            module = importlib.import_module(name)
+        except ImportError:  # built without it
+            continue
+        for path, parameter in functions.items():
+            kind, _, function = path.rpartition(".")
+            owner = getattr(module, kind, None) if kind else module
+            if hasattr(owner, function):
+                yield owner, function, parameter
