@@ -11,6 +11,7 @@ import msgspec
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Schema
 from lockstep.laws import (
+    again,
     alongside,
     approximate,
     beside,
@@ -19,7 +20,9 @@ from lockstep.laws import (
     caps,
     classes,
     combinations,
+    company,
     compositions,
+    constancy,
     continuity,
     counters,
     coverage,
@@ -74,6 +77,7 @@ from lockstep.laws import (
     zones,
 )
 from lockstep.laws.accepted import cases_of, with_accepted
+from lockstep.laws.again import NewRows
 from lockstep.laws.alongside import Alongside
 from lockstep.laws.approximate import Mostly
 from lockstep.laws.bands import Band, Banded, Standing
@@ -83,7 +87,9 @@ from lockstep.laws.calendars import Counted, Named
 from lockstep.laws.caps import Uncapped
 from lockstep.laws.classes import Classed
 from lockstep.laws.combinations import KnownPairs
+from lockstep.laws.company import Company
 from lockstep.laws.compositions import Composition
+from lockstep.laws.constancy import Varies
 from lockstep.laws.continuity import Continues
 from lockstep.laws.counters import OneWay
 from lockstep.laws.coverage import Covered
@@ -151,6 +157,7 @@ AnyLaw = (
     | BothSigns
     | Classed
     | Clocks
+    | Company
     | Composition
     | Continues
     | Counted
@@ -179,6 +186,7 @@ AnyLaw = (
     | NewContent
     | NewJoined
     | NewKeys
+    | NewRows
     | NotNegative
     | Offset
     | OnSteps
@@ -209,6 +217,7 @@ AnyLaw = (
     | Unsorted
     | UsualHours
     | Varied
+    | Varies
     | WholeGrid
     | Within
     | WithinReach
@@ -266,6 +275,9 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (runs.discover, "values"),
     (ranges.discover, "order"),
     (reach.discover, "values"),
+    (company.discover, "values"),
+    (constancy.discover, "values"),
+    (again.discover, "values"),
     (relations.discover, "order"),
     (formulas.discover, "order"),
     (differences.discover, "order"),

@@ -9,8 +9,9 @@ change: a new region, or a better year. So it is held to be impossible only wher
 
 Numbers of one sign are as far as a factor says, and changed units are factors: beyond the extremes
 they lie by twice as much or half, and by no less than the factor between these. Other numbers, and
-those with the other sign, lie beyond by several times all that training spans. Numbers that name
-things, or go on from row to row, may be any.
+those with the other sign, lie beyond by several times all that training spans; or they are, but for
+their sign, what those of training are: half of them on either side of its median, which no winter
+is that is held against a summer. Numbers that name things, or go on from row to row, may be any.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ FACTOR = 2.0
 """By what factor numbers of one sign are beyond the extremes, at least."""
 SPANS = 3.0
 """By how many times what training spans other numbers are beyond the extremes."""
+BY_CHANCE = 3.0
+"""Standard errors from a half that the share of numbers above a median may be by chance."""
 
 
 class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
@@ -48,6 +51,7 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
         lowest: The smallest number of training.
         highest: The largest.
         improbable: From where on it is no chance: see `lockstep.columns.extremes`.
+        middle: The median of training; None of a version that an older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -57,6 +61,7 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
     lowest: float
     highest: float
     improbable: float
+    middle: float | None = None
 
     @property
     def says(self) -> str:
@@ -71,7 +76,9 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
         if not self._can_tell(known):
             return None
         distances = self.distances(numbers)
-        is_far = distances >= 1
+        is_far, how = distances >= 1, "in another unit"
+        if np.count_nonzero(is_far) < NEARLY_ALL * len(known):
+            is_far, how = self._mirrored(numbers), "with the other sign"
         count = int(np.count_nonzero(is_far))
         if count < NEARLY_ALL * len(known):
             return None
@@ -81,12 +88,12 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
             columns=self.columns,
             message=f"{count:,} of {counted(len(known), 'value')} of {self.columns[0]} "
             f"{verb(count, 'is', 'are')} far beyond all "
-            f"of training, as if in another unit: {far.min():.5g} to {far.max():.5g}, in training "
+            f"of training, as if {how}: {far.min():.5g} to {far.max():.5g}, in training "
             f"{self.lowest:.5g} to {self.highest:.5g}; no model was fitted for such",
             rows=seen.all_positions(is_far),
             strict=self.is_strict,
             numbers={"far beyond training": count},
-            cases={"far": float(np.median(distances[is_far]))},
+            cases={"far": max(float(np.median(distances[is_far])), 1.0)},
         )
 
     def distances(self, numbers: Floats) -> Floats:
@@ -104,6 +111,17 @@ class WithinReach(Law, frozen=True, kw_only=True, tag="within reach"):
         logs = np.log(np.abs(numbers, where=is_alike, out=np.ones_like(numbers)))
         factors = np.maximum(low - logs, logs - high) / max(high - low, math.log(FACTOR))
         return np.where(is_alike, factors, spans)
+
+    def _mirrored(self, numbers: Floats) -> Array:
+        """The numbers that are those of training with the other sign; none if not all may be."""
+        if self.middle is None or self.lowest < 0 < self.highest:
+            return np.zeros(len(numbers), dtype=bool)
+        is_other = numbers * self.middle < 0
+        mirrored = is_other & (-numbers >= self.lowest) & (-numbers <= self.highest)
+        count = np.count_nonzero(mirrored)
+        above = np.count_nonzero(-numbers[mirrored] > self.middle)
+        is_chance = abs(above - count / 2) <= BY_CHANCE * math.sqrt(count) / 2
+        return mirrored & is_chance
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
@@ -142,20 +160,29 @@ def discover(training: TrainingRows) -> list[WithinReach]:
                     lowest=float(known.min()),
                     highest=float(known.max()),
                     improbable=float(f"{improbable:.4g}"),
+                    middle=float(np.median(known)),
                 )
             )
     return found
+
+
+def _is_measured(known: Floats) -> bool:
+    return len(np.unique(known)) >= ENOUGH_VALUES and not is_of_its_row(known)
 
 
 def _finite(numbers: Floats) -> Floats:
     return numbers[np.isfinite(numbers)]
 
 
-def _is_measured(known: Floats) -> bool:
-    """Whether numbers name nothing, and do not go on from row to row."""
+def is_of_its_row(known: Floats) -> bool:
+    """Whether numbers tell rows apart: they name them, or go on from row to row.
+
+    Args:
+        known: The numbers of training, in the order of its rows.
+    """
     different = len(np.unique(known))
     names_rows = different == len(known) and bool(np.all(known == np.round(known)))
-    return different >= ENOUGH_VALUES and not names_rows and not _goes_on(known)
+    return names_rows or _goes_on(known)
 
 
 def _goes_on(known: Floats) -> bool:

@@ -105,8 +105,23 @@ def test_what_was_accepted_once_is_unusual_from_then_on() -> None:
     assert not found.strict
 
 
-def test_the_book_of_a_small_table_says_what_it_cannot_judge() -> None:
+def test_the_book_of_a_small_table_judges_all_of_its_columns() -> None:
     book = discover(bottles(), SCHEMA)
-    assert "proline" not in book.unjudged
-    assert book.unjudged["cellar"] == "there are 2 training blocks of rows, and it takes 20"
+    assert book.unjudged == {}
     assert json.loads(book.to_json())["laws"][0]["law"] == "within reach"
+
+
+def test_numbers_that_reach_far_and_have_the_other_sign_are_an_error(laws) -> None:
+    found = broken(laws["proline"], proline=-PROLINE)
+    assert found.strict
+    assert "as if with the other sign" in found.message
+
+
+def test_a_winter_that_is_held_against_a_summer_is_no_changed_sign() -> None:
+    summer = np.random.default_rng(0).uniform(1, 35, ROWS)
+    (law,) = (
+        one
+        for one in reach.discover(TrainingRows.of(Rows(bottles(proline=summer), SCHEMA)))
+        if one.columns == ("proline",)
+    )
+    assert broken(law, proline=np.random.default_rng(1).uniform(-15, -1, 20)) is None
