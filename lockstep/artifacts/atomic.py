@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+from lockstep.artifacts.disks import at_place
+
 
 def replace_text(path: Path, text: str) -> None:
     """Write a small text file beside its place and move it there whole."""
@@ -27,11 +29,12 @@ def replace(path: Path, write: Callable[[str], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".writing-{uuid4().hex}.tmp"
     try:
-        write(str(temporary))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        flush_directory(path.parent)
+        with at_place(path):
+            write(str(temporary))
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            flush_directory(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

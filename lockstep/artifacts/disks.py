@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lockstep.columns.errors import LockstepError
@@ -10,6 +13,21 @@ from lockstep.columns.errors import LockstepError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 _FAILING = (errno.EIO, errno.ESTALE)
+
+
+@contextmanager
+def at_place(path: Path) -> Iterator[None]:
+    """Have an error of the system that does not tell where it is tell this place.
+
+    Raises:
+        OSError: The same one.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 class DiskError(LockstepError):
@@ -25,7 +43,9 @@ class DiskError(LockstepError):
         """
         if error.errno not in (*_FULL, *_CLOSED, *_FAILING):
             return None
-        at, why = error.filename or place or "A file", error.strerror
+        # Of a copy, the second file is the one that was written. Libraries have words of their own.
+        at = error.filename2 or error.filename or place or "A file"
+        why = os.strerror(error.errno or 0)
         if error.errno in _FULL:
             return cls(
                 f"{at} cannot be written, since its disk is full ({why}). Make room there, or set "

@@ -77,6 +77,8 @@ def run() -> NoReturn:
         main()
     except SystemExit as stop:
         end_command(stop.code if isinstance(stop.code, int) else FAILED if stop.code else 0)
+    except KeyboardInterrupt:  # while libraries are loaded
+        end_command(INTERRUPTED)
     end_command(0)
 
 

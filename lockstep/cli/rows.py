@@ -136,15 +136,17 @@ def _run_each(
     """Run a job for partitions, one after another, and show what came of each and of all."""
     from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
+    from lockstep.columns.plain import verb
 
     reports: list[RunReport] = []
 
     def left() -> str:
         through, others = len(reports), partitions[len(reports) :]
-        done = f"{through} of {len(partitions)} are through, which is kept"
+        are = verb(through, "is", "are")
+        done = f"{through} of {len(partitions)} {are} through, which is kept"
         if not others:
             return f"{done}."
-        many = f" {done}." if len(partitions) > 1 else ""
+        many = f" {done}." if through else ""
         return (
             f"of {others[0]}, what is new is kept whole or not at all.{many} Go on: {again(others)}"
         )

@@ -23,8 +23,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lockstep.columns.plain import counted, verb
-
 if TYPE_CHECKING:
     from lockstep.columns.decode import Rejected
 
@@ -117,6 +115,8 @@ class InvalidRecordsError(LockstepError):
     """
 
     def __init__(self, rejected: Sequence[Rejected], total: int, source: str) -> None:
+        from lockstep.columns.plain import counted, verb  # it imports pandas, others do without
+
         shown = "; ".join(str(row) for row in rejected[:3])
         more = f"; and {len(rejected) - 3} more" if len(rejected) > 3 else ""
         super().__init__(

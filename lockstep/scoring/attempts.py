@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import at_place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
@@ -366,9 +367,10 @@ class Attempt:
     def _write(self, name: str, write: Callable[[str], object]) -> Path:
         path = self.folder / name
         path.unlink(missing_ok=True)  # a link's other end stays as it is
-        write(str(path))
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
+        with at_place(path):
+            write(str(path))
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
         self._written[name] = sha256(path)
         return path
 

@@ -113,8 +113,9 @@ def test_an_interrupt_ends_all_runs_with_status_130_and_a_line_on_how_to_go_on(
     assert "2020-03-31" not in said
     (told,) = errors.strip().splitlines()
     assert re.fullmatch(
-        r"interrupted: of (2020-03-\d\d), what is new is kept whole or not at all\. \d of 31 are "
-        r"through, which is kept\. Go on: lockstep score orders --from \1 --to 2020-03-31",
+        r"interrupted: of (2020-03-\d\d), what is new is kept whole or not at all\. "
+        r"\d of 31 (is|are) through, which is kept\. "
+        r"Go on: lockstep score orders --from \1 --to 2020-03-31",
         told,
     )
 
