@@ -53,6 +53,7 @@ from lockstep.laws import (
     order,
     panels,
     peers,
+    presence,
     ranges,
     reach,
     recalled,
@@ -123,6 +124,7 @@ from lockstep.laws.numbering import CountsOn
 from lockstep.laws.order import Smooth, Stuck
 from lockstep.laws.panels import WholeGrid
 from lockstep.laws.peers import Alike
+from lockstep.laws.presence import Present
 from lockstep.laws.ranges import Ranges
 from lockstep.laws.reach import WithinReach
 from lockstep.laws.recalled import Recalled
@@ -193,6 +195,7 @@ AnyLaw = (
     | OneWay
     | OwnDay
     | PairsOfNames
+    | Present
     | Ranges
     | Recalled
     | Relation
@@ -246,6 +249,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (durations.discover, "durations"),
     (spans.discover, "values"),
     (stocks.discover, "values"),
+    (presence.discover, "values"),
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (counters.discover, "values"),

@@ -254,6 +254,19 @@ def discover(training: TrainingRows) -> list[Spanned]:
     Args:
         training: The training rows.
     """
+    return [*known(training)]
+
+
+def known(training: TrainingRows) -> tuple[Spanned, ...]:
+    """The numbers that reach back to the last row of the same thing; looked for once.
+
+    Args:
+        training: The training rows.
+    """
+    return training.rows.once("spans", lambda: tuple(_found(training)))
+
+
+def _found(training: TrainingRows) -> list[Spanned]:
     if not training.has_days or training.days < ENOUGH_DAYS:
         return []
     found: dict[tuple[str, ...], Spanned] = {}

@@ -236,6 +236,19 @@ def discover(training: TrainingRows) -> list[Stock]:
     Args:
         training: The training rows.
     """
+    return [*known(training)]
+
+
+def known(training: TrainingRows) -> tuple[Stock, ...]:
+    """The numbers that go up, or down, by no more than rows come; looked for once.
+
+    Args:
+        training: The training rows.
+    """
+    return training.rows.once("stocks", lambda: tuple(_found(training)))
+
+
+def _found(training: TrainingRows) -> list[Stock]:
     if not training.has_days or training.days < ENOUGH_DAYS:
         return []
     sizes = np.bincount(training.day_of[training.day_of >= 0])

@@ -1,0 +1,41 @@
+"""What is there is no less than what is known to be, by how long it stayed and what came after."""
+
+import pytest
+
+from lockstep.laws import presence
+from tests.lockstep.laws.garages import CARS, cars_of, rows_of, training
+
+
+@pytest.fixture(scope="module")
+def law() -> presence.Present:
+    (found,) = presence.discover(training())
+    return found
+
+
+def test_which_number_is_the_stay_and_which_came_after_it_is_found(law):
+    assert law.after == ("free_minutes", "minutes")
+    assert law.stay == ("hours_before", "hours")
+    assert law.columns[0] == "inside"
+    assert law.is_strict
+
+
+def test_a_day_that_goes_on_as_before_breaks_nothing(law):
+    assert law.find(rows_of(cars_of())) is None
+
+
+def test_what_is_counted_from_midnight_on_is_an_error(law):
+    cars = cars_of()
+    overnight = cars.groupby("garage")["inside"].transform("first")
+    cars["inside"] = (cars["inside"] - overnight).clip(lower=0)
+    broken = law.find(rows_of(cars))
+    assert broken is not None
+    assert broken.strict
+    assert broken.columns[0] == "inside"
+
+
+def test_stays_of_which_nothing_is_told_are_not_looked_at(law):
+    assert law.looks_at(rows_of(cars_of().assign(hours_before=float("nan")))) == 0
+
+
+def test_without_a_number_of_what_is_there_nothing_is_found():
+    assert presence.discover(training(inside=CARS["guess"].to_numpy())) == []
