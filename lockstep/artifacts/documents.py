@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
+from lockstep.columns.plain import one_line
 
 T = TypeVar("T")
 
@@ -41,16 +42,20 @@ def read_document(
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise ValueError("it holds no object of JSON")
         if stored["format"] != version:
             raise ValueError(f"it has format {stored['format']}, and this Lockstep reads {version}")
         return parse(stored)
     except FileNotFoundError:
         return None
+    except IsADirectoryError as error:
+        raise ArtifactError(f"{path} {failing.format('(it is a folder)')}") from error
     except OSError as error:
         raise UnavailableFilesError(
             f"{path}, {purpose}, cannot be read now ({error.strerror}). "
             "Try again when its disk or network drive answers."
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        damage = f"({type(error).__name__}: {error})"
-        raise ArtifactError(f"{path} {failing.format(damage)}") from error
+        cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
+        raise ArtifactError(f"{path} {failing.format(f'({cause})')}") from error

@@ -143,7 +143,7 @@ def _results(
             check_code, declared.pipeline, loaded, proven=proven, suites=declared.suites_json
         ),
         "environment_parity": carry_out(check_environment, loaded, proven=proven),
-        "staleness": carry_out(_check_staleness, declared, wanted, store),
+        "staleness": carry_out(_check_staleness, declared, loaded, store),
     }
     return worth_telling(declared, "champion", found)
 
@@ -156,14 +156,16 @@ def _not_loaded(
     return others_not_judged(declared, "champion", {EVIDENCE.name: found})
 
 
-def _check_staleness(declared: PipelineAssets, wanted: Version, store: Store) -> CheckResult:
-    """Age of the newest training row, at the newest day that was scored or else now."""
-    until = wanted.tags.get("trained_until")
-    if until is None:
+def _check_staleness(declared: PipelineAssets, loaded: LoadedVersion, store: Store) -> CheckResult:
+    """Age of the newest training row, at the newest day that was scored or else now.
+
+    The version's own files tell of it: its tags in the registry are for people, who can edit them.
+    """
+    newest = loaded.trained_until
+    if newest is None:
         return CheckResult.not_judged(
             "The records have no event time, so the age of the training rows is unknown."
         )
-    newest = datetime.fromisoformat(until)
     scored = stream_records(declared, store, "daily").partitions()
     now = datetime.fromisoformat(f"{scored[-1]}T00:00:00Z") if scored else datetime.now(UTC)
     if declared.calendar is not None and declared.calendar.end is not None and not scored:

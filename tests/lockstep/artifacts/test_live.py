@@ -131,5 +131,13 @@ def test_a_damaged_pointer_is_named(home: Home, text: str) -> None:
     path = home.live("tumour")
     path.parent.mkdir(parents=True)
     path.write_text(text)
-    with pytest.raises(ArtifactError, match=f"{path} does not tell which version is live"):
+    with pytest.raises(ArtifactError, match=f"{path} does not tell which version is live") as found:
+        open_live(path)
+    assert "Error" not in str(found.value)
+
+
+def test_a_pointer_that_is_a_folder_is_damaged(home: Home) -> None:
+    path = home.live("tumour")
+    path.mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="it is a folder"):
         open_live(path)

@@ -47,6 +47,13 @@ def version_of(workplace, number: int) -> Version:
     return found
 
 
+@pytest.mark.parametrize("until", ["2099-01-01T00:00:00+00:00", "2024-01-01T00:00:00", "yesterday"])
+def test_how_old_a_version_is_its_files_tell_and_no_tag(workplace, until: str) -> None:
+    before = gate_of(workplace).results["staleness"]
+    workplace.registry.tag(version_of(workplace, 1), "trained_until", until)
+    assert gate_of(workplace).results["staleness"] == before
+
+
 def test_the_code_of_the_fit_passes(workplace) -> None:
     assert gate_of(workplace).results["code_parity"].passed
 
