@@ -70,6 +70,7 @@ from lockstep.laws import (
     stills,
     stocks,
     surprise,
+    swaps,
     tallies,
     twins,
     variety,
@@ -143,6 +144,7 @@ from lockstep.laws.stills import Still
 from lockstep.laws.stocks import Stock
 from lockstep.laws.strays import strays
 from lockstep.laws.surprise import Surprise
+from lockstep.laws.swaps import Swapped
 from lockstep.laws.tallies import Tallied
 from lockstep.laws.twins import Twins
 from lockstep.laws.variety import Apart, Varied
@@ -213,6 +215,7 @@ AnyLaw = (
     | Stock
     | Stuck
     | Surprise
+    | Swapped
     | Tallied
     | Together
     | Twins
@@ -253,6 +256,7 @@ FAMILIES: tuple[tuple[Callable[[TrainingRows], Sequence[AnyLaw]], Reads], ...] =
     (numbering.discover, "values"),
     (volume.discover, "lapses"),
     (counters.discover, "values"),
+    (swaps.discover, "lapses"),
     (coverage.discover, "lapses"),
     (caps.discover, "values"),
     (panels.discover, "values"),
