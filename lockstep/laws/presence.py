@@ -60,7 +60,7 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
         return "" if self.thing is None else f" of the same {self.thing}"
 
     def find(self, rows: Rows) -> Broken | None:
-        """The rows whose number is less; see `Law.find`."""
+        """The rows whose number is less; see `Law.find`. Of the stays `spans` tells."""
         if rows.day is None:
             return None
         known, stays = self.compared(rows)
@@ -71,7 +71,7 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
         holds = show(rows.columns[self.columns[0]][off[0]])
         return Broken(
             law=self,
-            columns=self.columns,
+            columns=(self.columns[0], *(() if self.thing is None else (self.thing,))),
             message=f"{self.columns[0]} is less than how many stays{self._of_same} are known by "
             f"{self.after[0]} and {self.stay[0]} in {len(off):,} of {counted(len(known), 'row')}, "
             f"such as {holds} of {least[0]:.0f}; on no training day it is: some are not counted",
