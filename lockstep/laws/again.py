@@ -60,18 +60,17 @@ class NewRows(Law, frozen=True, kw_only=True, tag="new rows"):
         of_training, is_told = self.contents.hold(contents)
         earlier = rows.earlier[-WINDOW:]
         published = held_by([one.contents for one in earlier], contents)
-        itself = self.known.hold(_with_keys(rows))[0]
-        itself |= held_by([one.keys for one in earlier], rows.key_digests)
+        of_training &= ~self.known.hold(_with_keys(rows))[0]
+        published &= ~held_by([one.keys for one in earlier], rows.key_digests)
         within = repeats(contents)
-        again = (of_training | published | within) & ~itself
+        again = of_training | published | within
         told, count = int(np.count_nonzero(is_told | again)), int(np.count_nonzero(again))
         if improbability(self.days, self.alike, told, count) < self.unusual:
             return None
-        where = ["the training rows"] if (of_training & again).any() else []
-        where += [
-            one.partition for one in earlier[::-1] if one.contents.hold(contents[again])[0].any()
-        ]
-        where += ["rows before them"] if (within & again).any() else []
+        where = ["the training rows"] if of_training.any() else []
+        files = (one for one in earlier[::-1] if one.contents.hold(contents[published])[0].any())
+        where += [one.partition for one in files]
+        where += ["rows before them"] if within.any() else []
         impossible = improbability(self.days, self.alike, told, count, SELECTED) >= self.impossible
         return Broken(
             law=self,

@@ -57,8 +57,11 @@ MOST_SUSPECTS = 3
 """Columns that are taken to be at fault, at most."""
 _SUSPECT_ROWS = 500
 """Rows in which suspects are looked for."""
-_SURE = 0.999
-"""The largest rank correlation that is reckoned with: of 1 the standard error is none."""
+SURE = 0.95
+"""The largest rank correlation that is expected of a batch: whether it is even larger is up to a
+few of its rows, and no standard error tells how far it may be below that."""
+_LARGEST = 0.999
+"""The largest one that is reckoned with: that of 1 is infinitely far from all others."""
 _LEAST = 1e-300
 """The smallest chance that is reckoned with."""
 _FEWEST = 8
@@ -202,8 +205,8 @@ class Company(Law, frozen=True, kw_only=True, tag="company"):
             return -math.inf
         if np.std(values) < SPREAD or np.std(others) < SPREAD * one.spread:
             return -math.inf
-        agrees = float(np.clip(batch.agreement(one.place), -_SURE, _SURE))
-        usual = min(one.agrees, _SURE)
+        agrees = float(np.clip(batch.agreement(one.place), -_LARGEST, _LARGEST))
+        usual = min(one.agrees, SURE)
         variance = 1 / (len(values) - 3) + 1 / (self.days - 3)
         errors = (math.atanh(usual) - math.atanh(agrees)) / math.sqrt((1 + usual**2 / 2) * variance)
         chance = -math.log10(max(math.erfc(errors / math.sqrt(2)) / 2, _LEAST))

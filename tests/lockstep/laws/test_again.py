@@ -93,6 +93,14 @@ def test_rows_of_a_file_before_under_new_keys_are_an_error() -> None:
     assert book.find(book.rows(first, SCHEMA, earlier=earlier)) == []  # as it was, once more
 
 
+def test_a_key_of_a_file_before_excuses_no_row_of_training() -> None:
+    book = discover(TRAINING, SCHEMA)
+    first = bottles(20, seed=1)  # with the keys that the copies have
+    earlier = [book.remembered(book.rows(first, SCHEMA), "first.csv")]
+    (found,) = book.find(book.rows(COPIES, SCHEMA, earlier=earlier))
+    assert (found.strict, len(found.rows)) == (True, 20)
+
+
 def test_keys_that_are_the_numbers_of_rows_tell_no_rows_apart() -> None:
     key = Field("bottle", "str", role="key", is_row_number=True)
     counted = Schema("Bottle", (key, *(one for one in SCHEMA if one.role != "key")))

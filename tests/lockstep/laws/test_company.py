@@ -112,6 +112,18 @@ def test_a_population_that_changes_in_all_columns_keeps_it(law) -> None:
     assert broken(law, **grown) is None
 
 
+def test_a_number_that_others_tell_nearly_exactly_may_agree_a_little_less_in_a_batch() -> None:
+    random = np.random.default_rng(0)
+    area = random.lognormal(0, 1, 400)
+    rounded = area * random.lognormal(0, 0.03, 400)
+    schema = Schema("Cell", (SCHEMA.fields[0], Field("area", "float"), Field("other", "float")))
+    columns = {"house": houses(400, 0)["house"], "area": area, "other": rounded}
+    (law,) = company.discover(TrainingRows.of(Rows(columns, schema).take(slice(0, 300))))
+    rows = Rows(columns, schema).take(slice(300, 400))
+    batches = (rows.take(np.flatnonzero(random.random(100) < 0.25)) for _ in range(100))
+    assert sum(law.find(batch) is not None for batch in batches) <= 2
+
+
 def test_a_column_that_is_missing_tells_nothing_of_the_others(law) -> None:
     assert broken(law, rooms=np.full(50, np.nan)) is None
 
