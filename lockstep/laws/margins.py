@@ -15,8 +15,9 @@ in turn, as a day to be judged is: that tells how far the farthest of all statis
   them narrower.
 - So each reading has a chance, and the least likely one of a day is what the day is judged by. From
   its excesses over the upper quartile, exponential again, follow the chances that no more than a
-  share of days passes, one of `RATE` and one of `ERROR_RATE`. They are never above
-  what they were if statistics were independent (Bonferroni).
+  share of days passes, one of `RATE` and one of `ERROR_RATE`. Where most days have nothing outside
+  of any band, it is from those of the days that have. They are never above what they were if
+  statistics were independent (Bonferroni).
 
 A margin is the reach of the farthest training day, and what the chance takes beyond it.
 """
@@ -53,6 +54,8 @@ _UPPER = 0.75
 """Days above this quantile tell of the tail."""
 _PRIOR = 1.0
 """Half widths of the one excess that is taken to be there before any is seen."""
+_INDEPENDENT = 1.0
+"""Mean excess of the surprise of statistics that are independent: logarithms of their chances."""
 _TINY = 1e-9
 
 AnyLaw = TypeVar("AnyLaw", bound=Law)
@@ -220,21 +223,37 @@ def limits_of(surprise: Floats, columns: Ints, rates: Iterable[float]) -> list[f
         rates: The shares.
     """
     deciding = np.unique(columns[surprise.argmax(axis=1)])
-    tails = [_tail(surprise[:, columns != one].max(axis=1, initial=0.0)) for one in deciding]
-    independent = [math.log(surprise.shape[1] / rate) for rate in rates]
+    days = [surprise[:, columns != one].max(axis=1, initial=0.0) for one in deciding]
     return [
-        max(at_least, min(from_ + mean * math.log(share / rate) for from_, mean, share in tails))
-        for at_least, rate in zip(independent, rates, strict=True)
+        max(math.log(surprise.shape[1] / rate), min(_limit(most, rate) for most in days))
+        for rate in rates
     ]
 
 
-def _tail(most: Floats) -> tuple[float, float, float]:
-    """The upper quartile of days, their mean excess over it, and the share of days above it."""
-    from_ = float(np.quantile(most, _UPPER))
+def _limit(most: Floats, rate: float) -> float:
+    """From which surprise on the least likely statistic of a day is, on a share of days.
+
+    Where fewer than a quarter of days have any statistic outside of its band, their tail begins at
+    the least surprising one: below that no day is surprising at all. So few days tell its scale but
+    roughly, and the limit is a prediction limit (Lawless, "Prediction intervals for the two
+    parameter exponential distribution", 1977), with one more excess of what independent statistics
+    have.
+
+    Args:
+        most: The surprise of the least likely statistic of each day; 0 where none is outside.
+        rate: The share of days.
+    """
+    outside = most[most > 0]
+    if not len(outside):
+        return 0.0
+    from_, least = float(np.quantile(most, _UPPER)), float(outside.min())
+    if from_ < least:
+        number, excess = len(outside), float((outside - least).sum()) + _INDEPENDENT
+        return least + excess * math.expm1(math.log(number / len(most) / rate) / number)
     above = most[most > from_]
     if not len(above):
-        return from_, 0.0, 1.0
-    return from_, float(above.mean()) - from_, len(above) / len(most)
+        return from_
+    return from_ + (float(above.mean()) - from_) * math.log(len(above) / len(most) / rate)
 
 
 def calibrated(laws: Sequence[AnyLaw]) -> tuple[tuple[AnyLaw, ...], Margins | None]:

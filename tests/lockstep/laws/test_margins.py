@@ -81,7 +81,6 @@ def passed(laws: tuple[Law, ...], values: Floats, which: str) -> Array:
     [
         (normal, 90, 1),
         (normal, 30, 1),
-        (common, 90, 1),
         (one_that_jumps, 90, 4),  # tails heavier than exponential ones pass more
         (lognormal, 90, 4),
         (student, 90, 4),
@@ -96,6 +95,27 @@ def test_of_days_without_any_change_as_many_are_unusual_as_is_stated(draw: Draw,
     assert margins.statistics == LAWS * len(NAMES)
     assert passed(laws, new, "unusual").mean() <= of_rate * RATE
     assert passed(laws, new, "impossible").mean() <= 2 * of_rate * ERROR_RATE
+
+
+def test_of_statistics_that_move_together_as_many_days_are_unusual_on_average_as_is_stated():
+    unusual, impossible = [], []
+    for seed in range(5):  # one training tells little of a tail that all of them have in common
+        generator = np.random.default_rng(seed)
+        laws, _ = calibrated(laws_of(common(generator, (90, LAWS, len(NAMES)))))
+        new = common(generator, (NEW_DAYS, LAWS, len(NAMES)))
+        unusual.append(passed(laws, new, "unusual").mean())
+        impossible.append(passed(laws, new, "impossible").mean())
+
+    assert np.mean(unusual) <= RATE
+    assert np.mean(impossible) <= 2 * ERROR_RATE
+
+
+def test_margins_are_no_wider_than_is_stated_where_most_days_are_within_all_bands():
+    generator = np.random.default_rng(0)
+    laws, _ = calibrated(laws_of(student(generator, (365, 10, len(NAMES)))))
+    new = student(generator, (NEW_DAYS, 10, len(NAMES)))
+
+    assert RATE / 4 <= passed(laws, new, "unusual").mean() <= 2 * RATE
 
 
 def test_what_jumps_in_training_has_wider_margins_than_what_does_not():
