@@ -14,6 +14,7 @@ from lockstep.checks.drift import check_drift
 from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
+from lockstep.columns.plain import listed
 from lockstep.serving.requestlog.segments import Segment
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult
 
     if not segment.rows:
         return CheckResult.not_judged("No row of these requests was scored.")
+    if (departure := _departure(segment, loaded)) is not None:
+        return departure
     redacted = {name: _REDACTED[how] for name, how in segment.header.redacted.items()}
     given = Trace(row_names(segment, loaded.pipeline.key), segment.columns, {})
     replayed = replay_answers(
@@ -103,6 +106,29 @@ def row_names(segment: Segment, key: str) -> Array:
         for row, (one, request) in enumerate(zip(keys, ids, strict=True))
     ]
     return names
+
+
+def _departure(segment: Segment, loaded: LoadedVersion) -> CheckResult | None:
+    """The result of a log of other columns than the version has that answered.
+
+    None where it has these, but for those that are not to be logged; and where the files of the
+    version are others since, which may have other columns.
+    """
+    header, logged = segment.header, segment.header.kinds.keys()
+    wanted = {*loaded.pipeline.record_schema.names, *loaded.pipeline.graph.outputs}
+    dropped = {name for name, how in header.redacted.items() if how == "dropped"}
+    lacking, strange = sorted(wanted - dropped - logged), sorted(logged - wanted)
+    if header.manifest != loaded.digest or not (lacking or strange):
+        return None
+    told = [f"it lacks {listed(lacking)}"] if lacking else []
+    told += [f"it has {listed(strange)}, which the version does not"] if strange else []
+    return CheckResult(
+        False,
+        f"{segment.name} does not hold the columns of version {loaded.version}, which answered: "
+        f"{'; '.join(told)}. It was changed since it was written.",
+        column=(*lacking, *strange)[0],
+        todo="Restore the segment from a copy. Then: AGAIN",
+    )
 
 
 def _of_other_files(found: CheckResult, segment: Segment, loaded: LoadedVersion) -> CheckResult:

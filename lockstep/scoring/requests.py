@@ -102,7 +102,7 @@ def replay_segment(
     records = request_records(declared, store)
     with records.step(path.stem, STEP, run) as attempt:
         # Before it is read: what is changed meanwhile then differs from this, and is judged anew.
-        digest = sha256(path) if path.exists() else None
+        digest = sha256(path) if path.is_file() else None
         keep = partial(_kept, records, attempt, path, digest)
         try:
             segment = read_segment(path)
@@ -187,7 +187,10 @@ def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]
 def _checks(
     declared: PipelineAssets, segment: Segment, load: Callable[[int], LoadedVersion]
 ) -> dict[str, CheckResult]:
-    number = segment.header.version
+    number, of = segment.header.version, segment.header.pipeline
+    if of != declared.name:
+        said = f"{segment.name} holds requests that were answered for {of}, not for {declared.name}"
+        return _failed(declared, f"{said}.", f"Move it to the requests of {of}.")
     try:
         loaded = load(number)
     except UnavailableFilesError:

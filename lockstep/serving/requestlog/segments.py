@@ -216,6 +216,8 @@ def read_segment(path: Path) -> Segment:
             f"There is no segment {path}; segments are kept for as long as `keep` and `keep_bytes` "
             "of the pipeline's RequestLog say."
         ) from error
+    except IsADirectoryError as error:
+        raise DamagedSegmentError(f"{path} is no sealed segment: it is a folder.") from error
     if not path.stem.endswith(f"-{digest(data)}"):
         raise DamagedSegmentError(
             f"{path} is not what was sealed: its bytes do not have the digest in its name. It was "
@@ -302,6 +304,8 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segmen
     found = [block for block in blocks if isinstance(block, Block)]
     if len(found) < len(blocks):
         raise ValueError("it ends more than once")
+    if not found:
+        raise ValueError("it holds no requests")
     requests = Requests(
         ids=[one for block in found for one in block.ids],
         at=_integers(one for block in found for one in block.at),
@@ -328,6 +332,8 @@ def _rejected(blocks: list[Block]) -> Ints:
     start = 0
     for block in blocks:
         for place, _, _ in block.rejected:
+            if not 0 <= place < len(block.ids):
+                raise ValueError("a block rejects rows of a request that it does not hold")
             found[start + place] += 1
         start += len(block.ids)
     return found

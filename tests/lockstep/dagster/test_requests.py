@@ -1,6 +1,7 @@
 """Requests: what a server answered, replayed through the batch path as Dagster runs it."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,11 +9,13 @@ from datetime import date
 from typing import Any
 
 import dagster as dg
+import msgspec
 import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
+from lockstep.columns.kinds import Kind
 from lockstep.dagster.definitions import definitions
 from lockstep.dagster.jobs import replay_job_name
 from lockstep.dagster.resources import resources
@@ -24,6 +27,8 @@ from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.segments import (
     MAGIC,
     Block,
+    Header,
+    beginning,
     digest,
     framed,
     scan,
@@ -204,6 +209,36 @@ def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
     assert check(report, "request_replay").result == "failed"
     assert "is not what was sealed" in check(report, "request_replay").summary
     assert check(report, "request_drift").result == "not_judged"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda _: {"pipeline": "wine"}, "answered for wine, not for orders"),
+        (lambda head: {"outputs": renamed(head.outputs, 0)}, "it lacks .*; it has other, which"),
+        (lambda head: {"fields": renamed(head.fields, -1)}, "it lacks .*; it has other, which"),
+    ],
+)
+def test_a_log_of_another_pipeline_or_of_other_columns_is_an_error(
+    live: Workplace, records: Records, change: Callable[[Header], dict[str, Any]], said: str
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:8])
+    folder = live.home.requests("orders")
+    (name,) = segment_names(folder)
+    path = segment_path(folder, name)
+    head, end, _ = scan(path.read_bytes())
+    data = beginning(msgspec.structs.replace(head, **change(head))) + path.read_bytes()[end:]
+    path.rename(again := path.with_name(f"{name.rpartition('-')[0]}-{digest(data)}.segment"))
+    again.write_bytes(data)
+    result = check(replay(live), "request_replay")
+    assert result.result == "failed"
+    assert re.search(said, result.summary)
+
+
+def renamed(kinds: dict[str, Kind], place: int) -> dict[str, Kind]:
+    changed = [*kinds][place]
+    return {"other" if name == changed else name: kind for name, kind in kinds.items()}
 
 
 def test_another_version_under_the_number_of_the_one_that_answered_is_told(

@@ -1,8 +1,10 @@
 """Segments: what is written is what is read, and nothing else is taken for it."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,11 +15,17 @@ from lockstep.columns.kinds import Columns, Kind
 from lockstep.serving.errors import LateError
 from lockstep.serving.requestlog.files import SegmentFile, recover
 from lockstep.serving.requestlog.segments import (
+    Block,
     DamagedSegmentError,
+    End,
+    Frame,
     MissingSegmentError,
     Segment,
+    beginning,
     digest,
+    framed,
     read_segment,
+    scan,
     segment_names,
     segment_path,
 )
@@ -221,6 +229,41 @@ def test_a_segment_that_is_shorter_than_it_was_is_refused_whatever_its_name_says
         path.write_bytes(data[:size])
         with pytest.raises(DamagedSegmentError, match="is no sealed segment"):
             read_segment(path)
+
+
+def resealed(path: Path, change: Callable[[list[Frame]], list[Frame]]) -> Path:
+    """A segment of other frames, whose checksums and digest agree."""
+    head, _, frames = scan(path.read_bytes())
+    data = beginning(head) + b"".join(map(framed, change([frame for _, frame in frames])))
+    again = path.with_name(f"{NAME[:-5]}-{digest(data)}.segment")
+    again.write_bytes(data)
+    return again
+
+
+def test_a_segment_that_was_sealed_without_requests_is_none(sealed_path) -> None:
+    path = resealed(sealed_path, lambda _: [End(0, 0, None)])
+    with pytest.raises(DamagedSegmentError, match="holds no requests"):
+        read_segment(path)
+
+
+def test_rows_that_are_rejected_of_a_request_that_is_not_there_are_damage(sealed_path) -> None:
+    def rejecting(frames: list[Frame]) -> list[Frame]:
+        return [
+            msgspec.structs.replace(one, rejected=[(len(one.ids), 0, [])])
+            if isinstance(one, Block)
+            else one
+            for one in frames
+        ]
+
+    with pytest.raises(DamagedSegmentError, match="rejects rows of a request"):
+        read_segment(resealed(sealed_path, rejecting))
+
+
+def test_a_folder_in_the_place_of_a_segment_is_damage(sealed_path) -> None:
+    sealed_path.unlink()
+    sealed_path.mkdir()
+    with pytest.raises(DamagedSegmentError, match="it is a folder"):
+        read_segment(sealed_path)
 
 
 def test_a_segment_that_is_kept_no_longer_is_one_clear_error(tmp_path) -> None:
