@@ -64,13 +64,15 @@ class TreeValues:
         count: How many numbers all trees say of one.
 
     Raises:
-        NotCompiledError: treelite reads another number of trees.
+        NotCompiledError: treelite reads another number of trees, or cannot be imported.
     """
 
     def __init__(self, ensemble: Any, trees: int, width: int = 1) -> None:
-        import treelite
-        from treelite.core import _LIB
-
+        try:
+            import treelite
+            from treelite.core import _LIB
+        except ImportError as error:  # scikit-learn serves as well, if not as fast
+            raise NotCompiledError(f"treelite cannot be imported here ({error})") from error
         self._model = treelite.sklearn.import_model(ensemble)
         if self._model.num_tree != trees:
             raise NotCompiledError(

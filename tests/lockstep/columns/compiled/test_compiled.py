@@ -1,5 +1,6 @@
 """Compiled predictors against scikit-learn: missing values, unseen categories and extremes."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -464,6 +465,15 @@ def test_no_rows_are_no_answers() -> None:
     assert {name: len(array) for name, array in found(nothing).items()} == dict.fromkeys(
         reference(nothing), 0
     )
+
+
+def test_trees_have_no_compiled_form_where_treelite_cannot_be_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reference, _ = _boosted()
+    monkeypatch.setitem(sys.modules, "treelite", None)
+    with pytest.raises(NotCompiledError, match="treelite cannot be imported here"):
+        compiled(reference)
 
 
 def test_what_scikit_learn_refuses_is_refused() -> None:
