@@ -11,7 +11,7 @@ import zipfile
 from typing import Any
 
 from lockstep.artifacts.errors import ArtifactError, UntrustedTypeError
-from lockstep.artifacts.skops import skops
+from lockstep.artifacts.skops import Skops, skops
 
 TRUSTED: tuple[str, ...] = (
     "numpy.dtype",
@@ -93,7 +93,7 @@ def dump_estimator(column: str, estimator: Any) -> bytes:
         UntrustedTypeError: It holds a type that the list does not name.
         ArtifactError: skops cannot store it.
     """
-    stored = skops().io
+    stored = _skops().io
     try:
         data: bytes = stored.dumps(estimator, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
     except stored.exceptions.UnsupportedTypeException as error:
@@ -116,7 +116,7 @@ def load_estimator(column: str, data: bytes) -> Any:
         UntrustedTypeError: It holds a type that the list does not name; nothing was made of it.
         ArtifactError: It cannot be made again of these libraries.
     """
-    stored = skops()
+    stored = _skops()
     try:
         names = stored.learn(data)
         # skops goes through the list for every value of the estimator
@@ -131,8 +131,18 @@ def load_estimator(column: str, data: bytes) -> Any:
         ) from error
 
 
+def _skops() -> Skops:
+    try:
+        return skops()
+    except ImportError as error:
+        raise ArtifactError(
+            f"skops, by which models are stored, cannot be imported here ({error}). Install it, or "
+            "the release of it that environment.json of the version tells."
+        ) from error
+
+
 def _untrusted(data: bytes) -> list[str]:
-    stored = skops()
+    stored = _skops()
     stored.learn(data)
     found = stored.io.get_untrusted_types(data=data)
     return sorted(set(found) - set(TRUSTED))

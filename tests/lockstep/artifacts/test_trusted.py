@@ -57,6 +57,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, SVR, LinearSVC
 
+from lockstep.artifacts import trusted
 from lockstep.artifacts.errors import ArtifactError, UntrustedTypeError
 from lockstep.artifacts.trusted import TRUSTED, dump_estimator, load_estimator
 
@@ -296,3 +297,18 @@ def test_an_estimator_that_refers_to_itself_is_told_with_a_way_out() -> None:
     ).fit(*TUMOURS)
     with pytest.raises(ArtifactError, match=r"Model risk .* leave its scoring='loss'"):
         dump_estimator("risk", estimator)
+
+
+def test_where_skops_cannot_be_imported_no_model_is_loaded_and_the_cause_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = dump_estimator("cost", LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]))
+    monkeypatch.setattr(trusted, "skops", _missing)
+    with pytest.raises(
+        ArtifactError, match=r"skops, by which models are stored, cannot be imported"
+    ):
+        load_estimator("cost", stored)
+
+
+def _missing() -> None:
+    raise ImportError("No module named 'skops'")
