@@ -4,7 +4,8 @@ Where a column was filled with its mean, or lost and read as 0, all rows of a ba
 How many have by chance follows from how many rows of training have the commonest one: see
 `lockstep.laws.selection`. A category may be the same in a whole file, as the shop that sent it is,
 and so may a number that names a kind of things; a measured number may not, where hardly any two
-rows of training have the same, or many only since it is rounded to few steps.
+rows of training have the same, or many only since it is rounded to few steps; but for where it is
+clipped.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ FILLED = 0.25
 rows have the same."""
 
 
+CLIPPED = 0.02
+"""Share of the rows from which on the smallest or the largest number is where others were cut."""
+
+
 class Varies(Law, frozen=True, kw_only=True, tag="varies"):
     """A column has not the same value in nearly all rows.
 
@@ -36,6 +41,7 @@ class Varies(Law, frozen=True, kw_only=True, tag="varies"):
         is_measured: Whether it is a number that is not the same for rows of one kind.
         unusual: From which improbability on it warns: see `lockstep.laws.selection`.
         impossible: From which on it cannot be.
+        clipped: Its ends where others were cut: all rows of one kind may be there.
     """
 
     binds: ClassVar[bool] = False
@@ -46,6 +52,7 @@ class Varies(Law, frozen=True, kw_only=True, tag="varies"):
     is_measured: bool
     unusual: float
     impossible: float
+    clipped: tuple[float, ...] = ()
 
     @property
     def says(self) -> str:
@@ -61,6 +68,7 @@ class Varies(Law, frozen=True, kw_only=True, tag="varies"):
         if most < NEARLY_ALL * known or self._improbable(known, most) < self.unusual:
             return None
         place = int(np.argmax(counts))
+        is_end = self.is_measured and float(values.found[place]) in self.clipped
         impossible = self._improbable(known, most, SELECTED) >= self.impossible
         return Broken(
             law=self,
@@ -70,7 +78,7 @@ class Varies(Law, frozen=True, kw_only=True, tag="varies"):
             f"{self.commonest:,} of {counted(self.days, 'row')} "
             f"{verb(self.commonest, 'has', 'have')} the same value",
             rows=seen.all_positions(values.places == place),
-            strict=self.is_strict and self.is_measured and impossible,
+            strict=self.is_strict and self.is_measured and not is_end and impossible,
             numbers={"rows with the same value": most},
             cases={"the same value": most / known},
         )
@@ -99,14 +107,16 @@ def discover(training: TrainingRows) -> list[Varies]:
     for name in names:
         counts = glance(rows).counts(name)
         if counts.sum() >= ENOUGH_DAYS and len(counts) > 1:
+            is_measured = _is_measured(rows, name)
             found.append(
                 Varies(
                     columns=(name,),
                     days=int(counts.sum()),
                     commonest=int(counts.max()),
-                    is_measured=_is_measured(rows, name),
+                    is_measured=is_measured,
                     unusual=unusual,
                     impossible=impossible,
+                    clipped=_clipped(rows, name) if is_measured else (),
                 )
             )
     return found
@@ -122,6 +132,14 @@ def _is_measured(rows: Rows, name: str) -> bool:
     if len(different) < 2 or is_of_its_row(known):
         return False
     return len(different) >= OWN * len(known) or _is_rounded(different)
+
+
+def _clipped(rows: Rows, name: str) -> tuple[float, ...]:
+    """The smallest and the largest number, if many rows have it."""
+    numbers = as_numbers(rows.columns[name])
+    known = numbers[np.isfinite(numbers)]
+    ends = (float(known.min()), float(known.max()))
+    return tuple(one for one in ends if np.mean(known == one) >= CLIPPED)
 
 
 def _is_rounded(different: Floats) -> bool:

@@ -70,3 +70,11 @@ def test_two_rows_may_be_the_same(laws) -> None:
 
 def test_what_is_missing_has_no_value(laws) -> None:
     assert broken(laws["weight"], weight=np.r_[np.full(28, np.nan), 50.0, 51.0]) is None
+
+
+def test_all_rows_may_be_where_a_number_is_clipped() -> None:
+    clipped = np.minimum(flowers(150)["weight"], 59.0)
+    rows = TrainingRows.of(Rows(flowers(150, weight=clipped), SCHEMA))
+    (law,) = (one for one in constancy.discover(rows) if one.columns == ("weight",))
+    assert not broken(law, weight=np.full(30, 59.0)).strict
+    assert broken(law, weight=np.full(30, 50.0)).strict
