@@ -102,6 +102,10 @@ class Classed(Law, frozen=True, kw_only=True, tag="classes"):
             rows=np.flatnonzero(odd),
             strict=self.is_strict and any(self._is_new(rows, one) for one in found),
             numbers={"rows": int(odd.sum())},
+            cases={
+                self.key.show(keys.found[one]): float(np.mean(odd[keys.places == one]))
+                for one in np.unique(keys.places[odd])
+            },
         )
 
     def looks_at(self, rows: Rows) -> int:

@@ -87,6 +87,7 @@ class Duration(Law, frozen=True, kw_only=True, tag="duration"):
             rows=off,
             strict=self.is_strict and (len(off) >= ENOUGH_OFF or len(off) > FEW * len(known)),
             numbers={"rows of another duration": len(off)},
+            cases={"rows": len(off) / len(known)},
         )
 
     def looks_at(self, rows: Rows) -> int:

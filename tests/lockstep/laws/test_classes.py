@@ -45,6 +45,14 @@ def test_prices_by_another_clock_are_an_error(law):
     assert broken.columns[0] == "price"
 
 
+def test_hours_with_another_price_than_their_class_are_what_can_be_accepted(law):
+    cars = cars_of()
+    cars.loc[cars["at"].dt.hour == 12, "price"] = 0.07
+    broken = law.find(rows_of(cars))
+    assert broken is not None
+    assert broken.cases == {"12": 1.0}
+
+
 def test_classes_that_share_a_price_are_an_error(law):
     cars = cars_of()
     cars["price"] = cars["price"].where(cars["price"] != 0.3, 0.15)
