@@ -143,9 +143,10 @@ def check_decoding(ingested: Ingested) -> CheckResult:
     if ingested.refused:
         columns = _columns_at_fault(ingested.refused)
         problems.append(
-            f"{len(ingested.refused)} of {counted(ingested.total, 'row')} "
+            f"{len(ingested.refused):,} of {counted(ingested.total, 'row')} "
             f"{verb(len(ingested.refused), 'does', 'do')} not fit {ingested.schema.name} "
-            f"({', '.join(columns)}) and are set aside, such as {ingested.refused[0]}"
+            f"({', '.join(columns)}) and "
+            f"{verb(len(ingested.refused), 'is', 'are')} set aside, such as {ingested.refused[0]}"
             f"{ingested.quarantined.excess}"
         )
     if ingested.ignored:
@@ -229,9 +230,9 @@ def _repetition(ingested: Ingested) -> str:
     """What is said of rows that repeat a key, and, where there are many, of the limit."""
     key, example = ingested.schema.key, ingested.duplicates[0]
     said = (
-        f"{len(ingested.duplicates)} of {counted(ingested.total, 'row')} "
+        f"{len(ingested.duplicates):,} of {counted(ingested.total, 'row')} "
         f"{verb(len(ingested.duplicates), 'repeats', 'repeat')} the {key} of an earlier row "
-        f"and are set aside, such as {example}"
+        f"and {verb(len(ingested.duplicates), 'is', 'are')} set aside, such as {example}"
     )
     if not ingested.too_many_duplicates:
         return said

@@ -245,7 +245,7 @@ def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(wor
     found = trained(workplace, twice)
     result = found.results["input_suite"]
     assert (result.is_error, result.column, found.candidate) == (True, "order_id", None)
-    assert "1800 of 3600 rows repeat the order_id of an earlier row" in result.summary
+    assert "1,800 of 3,600 rows repeat the order_id of an earlier row" in result.summary
 
 
 def test_a_few_repeated_keys_are_a_warning(workplace) -> None:
