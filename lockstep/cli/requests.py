@@ -12,6 +12,8 @@ from lockstep.cli.arguments import AsJson, PipelineName
 from lockstep.cli.ending import finish, interruption_told
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
 
@@ -33,13 +35,24 @@ def replay(
     names = _segments(declared, segment)
     reports = _replay_each(declared, names, as_json=as_json)
     if not as_json and not names:
-        folder = context.home().requests(declared.name)
-        say(f"Every sealed segment in {folder} was replayed, and none was changed since.")
+        say(_nothing_left(context.home().requests(declared.name)))
     elif not as_json and len(reports) == 1:
         show_checks(reports[0].checks)
     elif not as_json:
         show_many_checks(reports)
     finish(reports, {}, as_json)
+
+
+def _nothing_left(folder: Path) -> str:
+    """Why no segment of a log is to be replayed."""
+    from lockstep.serving.requestlog.segments import segment_names
+
+    if segment_names(folder):
+        return f"Every sealed segment in {folder} was replayed, and none was changed since."
+    return (
+        f"No segment in {folder} is sealed yet: a server that answers requests seals one at 64 "
+        "MiB, after an hour, and when it ends."
+    )
 
 
 def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:

@@ -48,6 +48,14 @@ def served(live: Workplace, tmp_path: Path) -> None:
         server.communicate(timeout=60)
 
 
+def test_a_log_without_a_sealed_segment_says_when_there_is_one(
+    live: Workplace, lockstep: Lockstep
+) -> None:
+    told = lockstep("replay", "orders")
+    assert told.status == 0
+    assert "is sealed yet" in told.out
+
+
 def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
     served: None, lockstep: Lockstep
 ) -> None:
