@@ -8,7 +8,8 @@ another clock, of another zone or by another list part the hours otherwise.
 Classes are the coarsest partition of hours, or of what else determines a column within a day (see
 `dependencies`), on which all training days of one kind agree: any two that ever share a value
 always do. Kinds are all days, working days and weekends, or the days of the week. A day that is as
-those of another kind are, such as a holiday, is unusual only.
+those of another kind are, such as a holiday, is unusual only: also where training had too few of
+that kind, as of weekends in two months, to hold others to them.
 """
 
 from __future__ import annotations
@@ -65,12 +66,14 @@ class Classed(Law, frozen=True, kw_only=True, tag="classes"):
     Attributes:
         key: What is parted.
         kinds: Into what, on which days.
+        seldom: The same of days of which training had too few to hold others to them.
     """
 
     lacks = "no two rows of one day have keys of which the class is known"
 
     key: Term
     kinds: tuple[Kind, ...]
+    seldom: tuple[Kind, ...] = ()
 
     @property
     def dependent(self) -> Term:
@@ -133,7 +136,8 @@ class Classed(Law, frozen=True, kw_only=True, tag="classes"):
         """Whether days of some odd rows are not as those of another kind, such as weekends, are."""
         assert rows.days is not None, "days have kinds"
         is_told = np.isin(rows.days, rows.days[odd])
-        return bool(odd.any()) and all(self._odd(rows, one, is_told).any() for one in self.kinds)
+        kinds = (*self.kinds, *self.seldom)
+        return bool(odd.any()) and all(self._odd(rows, one, is_told).any() for one in kinds)
 
 
 def _are_of(rows: Rows, kind: Kind) -> Bools:
@@ -183,18 +187,19 @@ def _law(training: TrainingRows, dependent: Term, key: Term) -> Classed | None:
     of_week = _days_of_week(training)
     cells = cells_of(keys.found)
     for parts in KINDS:
-        kinds = [
-            _kind(table[of_day], days, cells)
-            for days in parts
-            if np.count_nonzero(of_day := np.isin(of_week, days)) >= ENOUGH_DAYS
-        ]
+        tables = {days: table[np.isin(of_week, days)] for days in parts}
+        often = {days: one for days, one in tables.items() if len(one) >= ENOUGH_DAYS}
+        seldom = {days: one for days, one in tables.items() if 0 < len(one) < ENOUGH_DAYS}
+        kinds = [_kind(one, days, cells, ENOUGH_DAYS) for days, one in often.items()]
         told = [one for one in kinds if one is not None]
         if told and len(told) == len(kinds) and any(_parts(one) for one in told):
+            few = {days: _kind(one, days, cells, ENOUGH_TIMES) for days, one in seldom.items()}
             return Classed(
                 columns=(dependent.column, key.column),
                 days=training.days,
                 key=key,
                 kinds=tuple(told),
+                seldom=tuple(one or Kind(days, (), ()) for days, one in few.items()),
             )
     return None
 
@@ -210,13 +215,14 @@ def _parts(kind: Kind) -> bool:
     return 1 < len(set(kind.classes)) < len(kind.classes)
 
 
-def _kind(table: Ints, days: tuple[int, ...], cells: list[Cell]) -> Kind | None:
+def _kind(table: Ints, days: tuple[int, ...], cells: list[Cell], enough: int) -> Kind | None:
     """The classes of some days; None where keys share a value on some of them only.
 
     Args:
         table: The value of each key on each day, a small number: days by keys; -1 for none.
         days: The days of the week that these are.
         cells: The keys.
+        enough: Days that each two classes have to be there together.
     """
     often = np.flatnonzero(np.count_nonzero(table >= 0, axis=0) >= ENOUGH_TIMES)
     table = table[:, often]
@@ -229,6 +235,6 @@ def _kind(table: Ints, days: tuple[int, ...], cells: list[Cell]) -> Kind | None:
         return None
     of_class = np.equal.outer(np.arange(count), classes).astype(np.int64)
     days_of = (is_known @ of_class.T > 0).astype(np.int64)
-    if (days_of.T @ days_of).min(initial=ENOUGH_DAYS) < ENOUGH_DAYS:
+    if (days_of.T @ days_of).min(initial=enough) < enough:
         return None
     return Kind(days, tuple(cells[one] for one in often), tuple(classes.tolist()))

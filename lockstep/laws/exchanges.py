@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any, ClassVar
 
 import msgspec
@@ -140,7 +140,7 @@ class Exchanged(Law, frozen=True, kw_only=True, tag="exchanged"):
         if portrait is None:
             return None
         told = self._sum(portrait)
-        if told >= self.spread.limit(portrait.rows, self.farthest):
+        if not told < self.spread.limit(portrait.rows, self.farthest):  # NaN of what is infinite
             return None
         first, second = self.columns
         return Broken(
@@ -316,12 +316,10 @@ class _Like:
         off = np.abs(np.subtract.outer(middle, middle)) / np.maximum(smaller, _TINY)
         are_like = (off <= NEAR) & (np.maximum.outer(widths, widths) <= TIMES * smaller)
         are_like &= (smaller > 0) & ~np.eye(len(names), dtype=bool)
-        pairs = [
-            pair
-            for pair in combinations(range(len(names)), 2)
-            if are_like[pair] and _cross(numbers[pair[0]] - numbers[pair[1]])
-        ]
-        pairs = sorted(pairs, key=lambda pair: off[pair])[:MOST_PAIRS]
+        like = [pair for pair in combinations(range(len(names)), 2) if are_like[pair]]
+        like.sort(key=lambda pair: off[pair])
+        crossing = (pair for pair in like if _cross(numbers[pair[0]] - numbers[pair[1]]))
+        pairs = [*islice(crossing, MOST_PAIRS)]
         first = dict.fromkeys(place for pair in pairs for place in pair)
         kept = [*dict.fromkeys([*first, *range(len(names))])][: max(MOST_NUMBERS, len(first))]
         return cls(

@@ -119,6 +119,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
             and again.share > _limit(self.usual, again.size, TOO_MANY)
             and not self._stand_still(rows, again),
             numbers={"values of a day before": count},
+            cases={"values": again.share},
         )
 
     def _find_kept(self, rows: Rows) -> Broken | None:
@@ -147,6 +148,7 @@ class Renewed(Law, frozen=True, kw_only=True, tag="renewed"):
                 rows=np.flatnonzero(np.isin(held.moment_of, held.moments[copies])),
                 strict=self.is_strict,
                 numbers={"values of a day before": count},
+                cases={"values": count / size},
             )
         return None
 

@@ -285,28 +285,33 @@ class _Numbers:
     """The numbers of rows that may be spans of time.
 
     Attributes:
+        rows: The rows.
         names: The columns.
-        values: What they hold: columns by rows; NaN where it is missing.
         roundings: By how much rounding moves each.
     """
 
+    rows: Rows
     names: tuple[str, ...]
-    values: Floats
     roundings: Floats
 
     @classmethod
     def of(cls, rows: Rows) -> _Numbers:
         """Those that are never far below 0, by a glance at some rows."""
-        kept = {}
+        roundings = {}
         for name in number_columns(rows.schema):
             numbers = as_numbers(rows.columns[name])
             known = numbers[~np.isnan(numbers)]
             if len(known) >= ENOUGH_TOLD and np.mean(known >= 0) >= 1 - MOST_OFF:
                 some = np.linspace(0, len(known) - 1, min(GLANCED, len(known))).astype(np.int64)
-                kept[name] = (numbers, rounding_of(known[some]))
-        values = [numbers for numbers, _ in kept.values()]
-        roundings = np.array([rounding for _, rounding in kept.values()])
-        return cls(tuple(kept), np.stack(values) if values else np.zeros((0, len(rows))), roundings)
+                roundings[name] = rounding_of(known[some])
+        return cls(rows, tuple(roundings), np.array([*roundings.values()]))
+
+    def values(self, some: Ints) -> Floats:
+        """What they hold in some rows: columns by rows; NaN where it is missing."""
+        found = np.empty((len(self.names), len(some)))
+        for place, name in enumerate(self.names):
+            found[place] = as_numbers(self.rows.columns[name][some])
+        return found
 
 
 def _seeming(rows: Rows, numbers: _Numbers, thing: str) -> list[Spanned]:
@@ -355,7 +360,7 @@ class _Part:
 
 def _parts(numbers: _Numbers, thing: str, some: Ints, since: Floats) -> list[_Part]:
     """The numbers that may be parts of a time, those first of which most of it consists."""
-    values = numbers.values[:, some]
+    values = numbers.values(some)
     known = np.count_nonzero(~np.isnan(values), axis=1)
     found = []
     for unit, length in UNITS.items():

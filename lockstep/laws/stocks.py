@@ -14,9 +14,10 @@ ever went up by more, and often by as much, where the number of another row woul
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
+from math import ceil
 from typing import ClassVar
 
 import numpy as np
@@ -38,6 +39,8 @@ AS_MUCH = 0.3
 """Share of them in which the number goes up by all that came, at least: else it counts no rows."""
 LEAST_OF_OTHERS = 0.2
 """Share of them in which the number of another row would be more than it can be, at least."""
+MOST_CELLS = 2_000_000
+"""Numbers of a day that are looked at together, at most: 16 MB, and some times that on the way."""
 MOST_TRIED = 4
 """Training days, the largest of all, on which it is first seen what may hold."""
 
@@ -258,7 +261,7 @@ def _found(training: TrainingRows) -> list[Stock]:
     ]
     names = [name for name in number_columns(training.rows.schema) if _counts(tried, name)]
     seeming: defaultdict[str, list[tuple[float, Stock]]] = defaultdict(list)
-    for law in _glanced(tried[0], names, things_of(training)):
+    for law in _glanced(tried[0], names, tuple(things_of(training))):
         tightness = _tightness(tried, law)
         if tightness > 0:
             seeming[law.columns[0]].append((tightness, law))
@@ -279,8 +282,15 @@ def _counts(days: list[Rows], name: str) -> bool:
     return len(np.unique(known)) > 2 and np.array_equal(known, np.round(known))
 
 
-def _glanced(day: Rows, names: list[str], things: Iterable[str | None]) -> Iterator[Stock]:
-    """What may hold as one day tells it, of all columns together: of a wide table hardly any is."""
+def _glanced(day: Rows, names: list[str], things: Sequence[str | None]) -> Iterator[Stock]:
+    """What may hold as one day tells it, many columns together: of a wide table hardly any is."""
+    parts = ceil(len(names) * len(day) / MOST_CELLS)
+    for some in np.array_split(np.array(names, dtype=object), max(parts, 1)):
+        yield from _glanced_together(day, some.tolist(), things)
+
+
+def _glanced_together(day: Rows, names: list[str], things: Sequence[str | None]) -> Iterator[Stock]:
+    """The same of as many columns as are looked at together."""
     if not names:
         return
     numbers = np.stack([as_numbers(day.columns[name]) for name in names])

@@ -129,6 +129,7 @@ class Apart(Glancing, frozen=True, kw_only=True, tag="apart"):
                 rows=part.in_batch(_again(part.rows, self.columns[0])),
                 strict=self.is_strict and same > (1 - FEWER) * known,
                 numbers={f"rows of the same {self.columns[0]}": same},
+                cases={"rows": same / known},
             )
         return None
 

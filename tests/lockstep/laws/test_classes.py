@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 
 from lockstep.laws import classes
-from tests.lockstep.laws.garages import CARS, cars_of, priced, rows_of, training
+from lockstep.laws.rows import Rows, TrainingRows
+from tests.lockstep.laws.garages import (
+    CARS,
+    SCHEMA,
+    cars_of,
+    columns_of,
+    priced,
+    rows_of,
+    training,
+)
 
 SATURDAY = 89
 """A day."""
@@ -65,6 +74,18 @@ def test_a_working_day_with_the_prices_of_a_weekend_is_unusual_only(law):
     broken = law.find(rows_of(cars_of().assign(price=0.15)))
     assert broken is not None
     assert not broken.strict
+
+
+def test_a_holiday_is_unusual_only_where_training_had_few_weekends():
+    eight_weeks = CARS[CARS["day"] < 56]
+    (law,) = classes.discover(TrainingRows.of(Rows(columns_of(eight_weeks), SCHEMA)))
+    holiday = law.find(rows_of(cars_of().assign(price=0.15)))
+    assert holiday is not None
+    assert not holiday.strict
+    cars = cars_of()
+    otherwise = law.find(rows_of(cars.assign(price=priced(cars["at"] + pd.Timedelta(hours=8)))))
+    assert otherwise is not None
+    assert otherwise.strict
 
 
 def test_hours_that_share_a_value_on_some_days_only_are_of_no_classes():

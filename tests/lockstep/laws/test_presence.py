@@ -33,6 +33,26 @@ def test_what_is_counted_from_midnight_on_is_an_error(law):
     assert broken.columns[0] == "inside"
 
 
+def test_one_stay_that_was_corrected_is_unusual_only(law):
+    cars = cars_of()
+    told = [
+        law.find(rows_of(cars.assign(hours_before=cars["hours_before"].where(~one, 30.0))))
+        for one in (cars.index == row for row in cars.index[cars["hours_before"].notna()])
+    ]
+    found = [broken for broken in told if broken is not None]
+    assert found
+    assert not any(broken.strict for broken in found)
+
+
+def test_one_number_that_is_wrong_is_unusual_only(law):
+    cars = cars_of()
+    row = cars["inside"].idxmax()
+    broken = law.find(rows_of(cars.assign(inside=cars["inside"].where(cars.index != row, 0))))
+    assert broken is not None
+    assert not broken.strict
+    assert broken.rows.tolist() == [row]
+
+
 def test_stays_of_which_nothing_is_told_are_not_looked_at(law):
     assert law.looks_at(rows_of(cars_of().assign(hours_before=float("nan")))) == 0
 

@@ -270,6 +270,10 @@ def test_what_few_things_had_on_a_small_day_before_is_not_renewed(of_places):
     assert "that was there on 2021-02-14, too" in broken.message
 
 
+def test_what_was_not_renewed_can_be_accepted(of_places):
+    assert of_places.find(monday(of_places, 8)).cases == {"values": 7 / 8}
+
+
 @pytest.mark.parametrize("like_sunday", [0, 2])
 def test_a_few_things_may_have_what_they_had(of_places, like_sunday):
     assert of_places.find(monday(of_places, like_sunday)) is None

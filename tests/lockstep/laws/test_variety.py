@@ -109,3 +109,10 @@ def test_a_few_moments_may_be_the_same_and_more_of_them_warn(laws, rows, strict)
     few = np.where(np.arange(ROWS) < rows, columns["back_by"][0], columns["back_by"])
     broken = laws["back_by"].find(Rows({**columns, "back_by": few}, SCHEMA))
     assert (None if broken is None else broken.strict) == strict
+
+
+def test_moments_that_are_capped_can_be_accepted(laws):
+    columns = rides()
+    few = np.where(np.arange(ROWS) < 40, columns["back_by"][0], columns["back_by"])
+    broken = laws["back_by"].find(Rows({**columns, "back_by": few}, SCHEMA))
+    assert broken.cases == {"rows": 39 / 80}
