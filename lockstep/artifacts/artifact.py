@@ -122,6 +122,21 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def check_files(directory: Path, digests: Mapping[str, str]) -> None:
+    """Make sure that files are as they were when a version was stored.
+
+    Args:
+        directory: Where they are.
+        digests: SHA-256 of each, by its path in the directory.
+
+    Raises:
+        ArtifactError: One is missing or has been changed; the message names it.
+        UnavailableFilesError: One cannot be read now.
+    """
+    for name, expected in digests.items():
+        _check(directory / name, _read(directory / name), expected)
+
+
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
     """Whatever fails while a part of a version is read is told of its file.
@@ -180,8 +195,7 @@ def _whole(path: Path, data: bytes) -> Mapping[str, Any]:
     with reading(path, "what a version is"):
         if manifest.get("format") != FORMAT:
             raise FormatError(path, manifest.get("format"), FORMAT, manifest.get("pipeline"))
-        for name, expected in manifest["files"].items():
-            _check(path.parent / name, _read(path.parent / name), expected)
+        check_files(path.parent, manifest["files"])
     return manifest
 
 

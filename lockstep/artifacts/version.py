@@ -69,6 +69,8 @@ class LoadedVersion:
         rows: Number of rows that it was fitted on.
         counts: How much it carries that proves it right, as it was stored: see
             `lockstep.artifacts.holdings`.
+        is_bound_around: Whether the registry has to tell which files are around it; not where an
+            older Lockstep stored it.
         altered: Files that are not those that were stored, though the manifest lists them so.
         ulps: Largest allowed difference of each column, in units in the last place.
         trained_until: Event time of the newest row that it was fitted on; None where it has none,
@@ -97,6 +99,7 @@ class LoadedVersion:
     metrics: Mapping[str, float]
     rows: int
     counts: Mapping[str, int]
+    is_bound_around: bool
     altered: tuple[str, ...]
     ulps: Mapping[str, int]
     trained_until: datetime | None
@@ -170,6 +173,7 @@ class LoadedVersion:
             metrics=manifest["metrics"],
             rows=msgspec.convert(manifest["rows"], int),
             counts=msgspec.convert(manifest["counts"], dict[str, int]),
+            is_bound_around=msgspec.convert(manifest.get("bound_around", False), bool),
             altered=_altered(manifest),
             ulps=msgspec.convert(manifest["ulps"], dict[str, int]),
             trained_until=datetime.fromisoformat(until) if until is not None else None,

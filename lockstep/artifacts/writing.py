@@ -130,6 +130,7 @@ def write_artifact(
         "faster_up_to": dict(evidence.faster_up_to),
         "suites": sorted(evidence.suites),
         "counts": count(evidence),
+        "bound_around": True,  # whoever registers it tells which files are around it
         "stored": files,  # as `files`, which whoever restores a file may bring up to date
         "files": files,
     }

@@ -274,8 +274,11 @@ EVIDENCE = Check(
     "the golden records, expectations, profiles and laws that were counted then, and no fewer than "
     "a fit stores: 300 golden records or all rows, every column of them and every estimator's "
     "matrix, a profile of every column; and every file is the one that the fit stored, whatever "
-    "digest it was given since. It decides whether the version goes live: an error keeps `@live` "
-    "where it is.",
+    "digest it was given since, and of those around them, by which MLflow serves the version "
+    "(`MLmodel`, `python_function.py`, `requirements.txt`, ...), the one that was registered; a "
+    "server's are looked at when they are fetched, and of a version that an older Lockstep "
+    "registered it is told that they were not. It decides whether the version goes live: an error "
+    "keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
@@ -322,7 +325,8 @@ STALENESS = Check(
 )
 LIVE_VERSION = Check(
     "live_version",
-    "The version that is live can be loaded, holds all that was stored with it, and is the one "
+    "The version that is live can be loaded, holds all that was stored with it, those files too by "
+    "which MLflow serves it, and is the one "
     "that the gate let serve last, with the very files that passed it; `@live` points to it in the "
     "registry; and it did not go live before the version by which the last partition was scored, "
     "unless it is the same. It decides whether anything is scored: an alias that was moved by "

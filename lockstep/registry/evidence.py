@@ -3,6 +3,8 @@
     lockstep.evidence   what the checks of history, training set and candidate found of it
     lockstep.proven     that it has passed the gate, and when
 
+Which files MLflow serves it by is told likewise (`lockstep.registry.surroundings`).
+
 A tag can be edited by hand, copied to another version, or outlive the files that it was written
 about. So each holds the pipeline's name, the SHA-256 of the version's manifest (which holds those
 of all its files) and one of the tag itself; where these do not agree, the tag says nothing.
@@ -63,7 +65,7 @@ def write_evidence(registry: Registry, version: Version, evidence: TrainingEvide
         "results": dict(evidence.results),
         "counts": dict(evidence.counts),
     }
-    registry.tag(version, EVIDENCE, _bound(version, facts))
+    registry.tag(version, EVIDENCE, bound(version.name, version.digest, facts))
 
 
 def read_evidence(version: Version) -> TrainingEvidence:
@@ -72,7 +74,7 @@ def read_evidence(version: Version) -> TrainingEvidence:
     Raises:
         EvidenceError: There is none that holds for these bytes.
     """
-    return _held(version, EVIDENCE, TrainingEvidence)
+    return held(version, EVIDENCE, TrainingEvidence)
 
 
 def write_proven(registry: Registry, version: Version, *, went_live: bool = True) -> None:
@@ -84,7 +86,7 @@ def write_proven(registry: Registry, version: Version, *, went_live: bool = True
         went_live: Whether it goes live with that, rather than being the challenger.
     """
     facts = {"at": datetime.now(UTC).isoformat(), "went_live": went_live}
-    registry.tag(version, PROVEN, _bound(version, facts))
+    registry.tag(version, PROVEN, bound(version.name, version.digest, facts))
 
 
 def proven_at(version: Version) -> datetime:
@@ -93,7 +95,7 @@ def proven_at(version: Version) -> datetime:
     Raises:
         EvidenceError: No tag says that these bytes have.
     """
-    return _held(version, PROVEN, _Passed).at
+    return held(version, PROVEN, _Passed).at
 
 
 def is_proven(version: Version) -> bool:
@@ -107,7 +109,7 @@ def is_proven(version: Version) -> bool:
 
 def was_live(version: Version) -> bool:
     """Whether a tag says that these bytes have passed the gate, and went live."""
-    return is_proven(version) and _held(version, PROVEN, _Passed).went_live
+    return is_proven(version) and held(version, PROVEN, _Passed).went_live
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,29 @@ class _Binding:
     manifest: str
 
 
-def _bound(version: Version, facts: Mapping[str, Any]) -> str:
-    """A tag's text: facts that hold for a version's bytes."""
-    stored = {"pipeline": version.name, "manifest": version.digest, **facts}
+def bound(name: str, manifest: str, facts: Mapping[str, Any]) -> str:
+    """A tag's text: facts that hold for a version's bytes.
+
+    Args:
+        name: Name of the pipeline.
+        manifest: SHA-256 of the version's manifest.
+        facts: What is told, as plain data.
+    """
+    stored = {"pipeline": name, "manifest": manifest, **facts}
     return json.dumps({**stored, "sha256": _digest(stored)})
 
 
-def _held(version: Version, tag: str, kind: type[Held]) -> Held:
-    """What a tag tells, if that holds for the version's bytes."""
+def held(version: Version, tag: str, kind: type[Held]) -> Held:
+    """What a tag tells, if that holds for the version's bytes.
+
+    Args:
+        version: The version.
+        tag: Name of the tag.
+        kind: What the facts are to be.
+
+    Raises:
+        EvidenceError: There is none that holds for these bytes.
+    """
     text = version.tags.get(tag)
     which = f"version {version.version} of {version.name}"
     if text is None:

@@ -15,6 +15,7 @@ from lockstep.registry.connection import Connection
 from lockstep.registry.errors import FetchError, RegistryError
 from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
+from lockstep.registry.surroundings import check_surroundings
 from lockstep.registry.versions import Version
 
 
@@ -33,14 +34,18 @@ class VersionFiles:
     def directory(self, version: Version) -> Path:
         """The directory of a version's files.
 
-        Files that were fetched before are used only while all of them are what was logged.
+        Files that were fetched before are used only while all of them are what was logged. Those
+        around them, by which MLflow serves the version, are looked at where they are local, and
+        else when they are fetched.
 
         Raises:
-            ArtifactError: Lockstep did not log it, or what was fetched is not what was logged.
+            ArtifactError: Lockstep did not log it, what was fetched is not what was logged, or a
+                file around it is missing or was changed.
             FetchError: The files have to be fetched, and did not all arrive; another try may work.
         """
         local = local_path(version.location)
         if local is not None:
+            check_surroundings(local, version)
             return local / ARTIFACT
         directory = self.cache / version.name / f"{version.version}-{version.digest[:12]}"
         if not _is_whole(directory, version.digest):
@@ -60,8 +65,9 @@ class VersionFiles:
         """Fetch a version's files to a directory, which appears when all are there and right."""
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=directory.parent) as fetched:
-            self._download(version, fetched)
-            files = Path(fetched, ARTIFACT)
+            model = self._download(version, fetched)
+            check_surroundings(model, version)
+            files = model / ARTIFACT
             Artifact.open(files, version.digest)
             if _is_whole(directory, version.digest):  # another process was faster
                 return
@@ -73,18 +79,20 @@ class VersionFiles:
                 if not _is_whole(directory, version.digest):
                     raise
 
-    def _download(self, version: Version, folder: str) -> None:
+    def _download(self, version: Version, folder: str) -> Path:
+        """Fetch the MLflow model of a version; where it is then."""
         from mlflow.artifacts import download_artifacts
 
         try:
-            self._connection.call(
+            fetched = self._connection.call(
                 download_artifacts,
-                artifact_uri=f"{version.location}/{ARTIFACT}",
+                artifact_uri=version.location,
                 dst_path=folder,
                 tracking_uri=self._connection.uri,
             )
         except RegistryError as error:
             raise FetchError(version.name, version.version, error) from error
+        return Path(fetched)
 
 
 def _is_whole(directory: Path, digest: str) -> bool:

@@ -24,6 +24,7 @@ from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
+from lockstep.registry.surroundings import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
     from mlflow.entities.model_registry import ModelVersion
 
+_MODEL = "model"
+"""Name of the folder in which an MLflow model is written before it is stored."""
 _BATCH = 100
 """Parameters that MLflow takes at once."""
 _one_at_a_time = threading.Lock()
@@ -74,7 +77,8 @@ class Registration:
                     self.connection.call(client.log_figure, run_id, figure, f"plots/{title}.png")
                 model = self._log_model(run, Path(directory))
                 self.connection.call(client.set_terminated, run_id, "FINISHED")
-                return self._make_version(run, model, labels)
+                around = surroundings_tag(Path(directory, _MODEL), self.pipeline.name, digest)
+                return self._make_version(run, model, {**labels, SURROUNDINGS: around})
 
     def _check(self) -> None:
         """Make sure that the source alone gives the columns that are about to be logged."""
@@ -144,14 +148,14 @@ class Registration:
         )
         with _on_failure(lambda: client.finalize_logged_model(model.model_id, "FAILED")):
             save_mlmodel(
-                directory / "model",
+                directory / _MODEL,
                 directory / ARTIFACT,
                 self.pipeline,
                 self.source,
                 self.evidence.golden.records,
                 Model(model.artifact_location, run_id=run_id, model_id=model.model_id),
             )
-            call(client.log_model_artifacts, model.model_id, str(directory / "model"))
+            call(client.log_model_artifacts, model.model_id, str(directory / _MODEL))
             call(client.log_outputs, run_id, [LoggedModelOutput(model.model_id, step=0)])
             now = int(time.time() * 1000)
             metrics = [

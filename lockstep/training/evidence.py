@@ -19,6 +19,7 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
+from lockstep.registry.surroundings import are_told
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -32,6 +33,10 @@ BLOCKING = frozenset(
 """Checks of the training that no version may have failed which serves."""
 _PARITY = tuple(check.name for check in (ROW_LOCALITY, TRAINING_PARITY, ROUND_TRIP, WIRE_FORMATS))
 """Those that every version has to have passed: there always is something to compare."""
+_OLDER = (
+    " An older Lockstep registered it, which did not tell the files that MLflow serves it by "
+    "(MLmodel, python_function.py, ...): these were not looked at. Train anew to have them so."
+)
 
 
 def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
@@ -55,7 +60,8 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         if problems
         else f"{counted(len(evidence.results), 'check')} of its training "
         f"{verb(len(evidence.results), 'was', 'were')} carried out, none that blocks "
-        f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows.",
+        f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows."
+        f"{'' if are_told(wanted) else _OLDER}",
         numbers=evidence.counts,
         table=[{"check": name, "result": one} for name, one in evidence.results.items()],
     )

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +29,7 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.errors import NotFittedError
 from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.registry import Registry
+from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.versions import Version
 from tests.fixtures.tumours import PACKAGES
 
@@ -138,6 +140,71 @@ def test_a_tampered_version_is_refused(registry: Registry, tumour: Any) -> None:
     source.write_text(source.read_text().replace("1000.0", "1001.0"))
     with pytest.raises(ArtifactError, match=r"units\.py is not what was logged"):
         registry.load("tumour", 1)
+
+
+AROUND = ("MLmodel", "python_function.py", "requirements.txt", "conda.yaml", "python_env.yaml")
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_version_around_which_a_file_of_mlflow_was_changed_is_refused(
+    registry: Registry, tumour: Any, name: str
+) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    with Path(version.location, name).open("a") as file:
+        file.write("\n# changed\n")
+    with pytest.raises(ArtifactError, match=rf"{name} is not what was logged.*Restore the file"):
+        registry.load("tumour", 1)
+
+
+def test_a_file_of_mlflow_that_is_lost_once_a_version_was_loaded_is_missed(
+    registry: Registry, tumour: Any
+) -> None:
+    version = registry.log(tumour.pipeline, **tumour.arguments)
+    registry.load("tumour", 1)
+    Path(version.location, "MLmodel").unlink()
+    with pytest.raises(ArtifactError, match=r"MLmodel cannot be read.*Restore the file"):
+        registry.load("tumour", 1)
+
+
+def test_a_version_that_lost_the_tag_of_the_files_around_it_is_refused(
+    registry: Registry, tumour: Any
+) -> None:
+    registry.log(tumour.pipeline, **tumour.arguments)
+    client = registry._connection.client
+    client.delete_model_version_tag("tumour", "1", SURROUNDINGS)
+    with pytest.raises(ArtifactError, match=r"has lost its tag lockstep\.surroundings"):
+        registry.load("tumour", 1)
+
+
+def test_a_version_with_the_tag_of_files_around_another_is_refused(
+    registry: Registry, tumour: Any
+) -> None:
+    first = registry.log(tumour.pipeline, **tumour.arguments)
+    more = {"evidence": replace(tumour.evidence, rows=568)}
+    second = registry.log(tumour.pipeline, **tumour.arguments | more)
+    registry.tag(second, SURROUNDINGS, first.tags[SURROUNDINGS])
+    with pytest.raises(ArtifactError, match=r"about other files.*Restore the tag"):
+        registry.load("tumour", 2)
+
+
+def test_what_mlflow_does_with_a_version_leaves_the_files_around_it(
+    registry: Registry, tumour: Any
+) -> None:
+    import mlflow
+
+    registry.log(tumour.pipeline, **tumour.arguments)
+    client = registry._connection.client
+    for alias in ("champion", "live"):
+        client.set_registered_model_alias("tumour", alias, "1")
+    client.update_model_version("tumour", "1", "Another description.")
+    client.set_model_version_tag("tumour", "1", "reviewed", "yes")
+    client.copy_model_version("models:/tumour/1", "other")
+    mlflow.set_tracking_uri(registry.tracking_uri)
+    try:
+        mlflow.pyfunc.load_model("models:/tumour@live")
+    finally:
+        mlflow.set_tracking_uri(None)
+    assert registry.load("tumour", "live").version == 1
 
 
 def test_a_version_that_lockstep_did_not_log_is_refused(registry: Registry) -> None:

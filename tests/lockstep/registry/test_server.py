@@ -129,6 +129,16 @@ def test_files_that_were_changed_on_the_server_are_refused(
         remote.load("tumour", version.version)
 
 
+def test_a_file_of_mlflow_that_was_changed_on_the_server_is_refused_when_it_is_fetched(
+    remote: Registry, server: Server, tumour: Any
+) -> None:
+    version = remote.log(tumour.pipeline, **tumour.arguments)
+    stored = server.directory / "files" / version.location.removeprefix("mlflow-artifacts:/")
+    (stored / "MLmodel").write_text("flavors: {}")
+    with pytest.raises(ArtifactError, match="MLmodel is not what was logged"):
+        remote.load("tumour", version.version)
+
+
 def test_a_version_needs_no_cache_of_the_callers(
     server: Server, remote: Registry, tumour: Any
 ) -> None:

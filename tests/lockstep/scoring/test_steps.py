@@ -105,6 +105,13 @@ def test_a_damaged_version_fails_live_version_and_nothing_is_judged(live, steps)
     assert live.attempt(DAY).record.steps["batch"].version is None
 
 
+def test_a_lost_file_by_which_mlflow_serves_a_version_fails_live_version(live, steps) -> None:
+    path = live.registry.load("orders", 1).directory.parent / "requirements.txt"
+    path.unlink()
+    found = steps.batch().blocked_by["live_version"]
+    assert f"nothing is scored: {path} cannot be read" in found
+
+
 class Exchanged(Live):
     """What is live, with a suite of another pipeline in a version whose digests all agree."""
 

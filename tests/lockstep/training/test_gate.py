@@ -22,6 +22,7 @@ from lockstep.registry.evidence import (
     was_live,
     write_evidence,
 )
+from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.training.gate import Gate, pass_challenger, pass_gate
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
@@ -205,6 +206,30 @@ def test_files_that_were_rewritten_with_their_manifest_are_not_those_that_were_c
     gate = gate_of(workplace, version=1)
     assert not gate.is_open
     assert "was written about other files" in gate.results["evidence"].summary
+
+
+def test_a_version_that_mlflow_would_serve_by_another_file_is_refused(workplace) -> None:
+    (files_of(workplace, 1).parent / "python_function.py").write_text("")
+    gate = gate_of(workplace)
+    assert (gate.is_open, live_version(workplace)) == (False, None)
+    assert "python_function.py is not what was logged" in gate.results["evidence"].summary
+
+
+def test_of_a_version_of_an_older_lockstep_it_is_told_that_files_around_it_were_not_looked_at(
+    workplace,
+) -> None:
+    path, registry = files_of(workplace, 1) / "manifest.json", workplace.registry
+    manifest = json.loads(path.read_bytes())
+    del manifest["bound_around"]
+    path.write_text(json.dumps(manifest))
+    evidence = read_evidence(version_of(workplace, 1))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    registry.tag(version_of(workplace, 1), MANIFEST_TAG, digest)
+    write_evidence(registry, version_of(workplace, 1), evidence)
+    registry._connection.client.delete_model_version_tag("orders", "1", SURROUNDINGS)
+    gate = gate_of(workplace)
+    assert gate.is_open
+    assert "An older Lockstep registered it" in gate.results["evidence"].summary
 
 
 def test_a_version_that_holds_less_than_was_counted_is_refused(workplace) -> None:
