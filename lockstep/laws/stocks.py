@@ -148,7 +148,8 @@ class Stock(Law, frozen=True, kw_only=True, tag="stock"):
     def find(self, rows: Rows) -> Broken | None:
         """The rows at which it goes further; see `Law.find`.
 
-        Each row that was set aside may have come between. One row may come late.
+        Each row that was set aside may have come between. One row may come late, or have another
+        number than those before and after it: where rows are lost, these differ, too.
         """
         if rows.day is None:
             return None
@@ -167,7 +168,9 @@ class Stock(Law, frozen=True, kw_only=True, tag="stock"):
             f"{show(rows.columns[self.columns[0]][off[0]])}{self._where(rows, int(off[0]))}; "
             f"{self._usually}: something else is counted, or rows are lost",
             rows=off,
-            strict=self.is_strict and excess - rows.aside > 1,
+            strict=self.is_strict
+            and excess - rows.aside > 1
+            and (count > 1 or self._least_beyond(rows, int(off[0])) - rows.aside > 1),
             numbers={"more than came": excess},
             cases={"rows": count / size},
         )
@@ -183,6 +186,22 @@ class Stock(Law, frozen=True, kw_only=True, tag="stock"):
         time = rows.schema.event_time
         assert time is not None, "there are steps of an event time"
         return f"{of_thing} at {show(rows.columns[time][row])}"
+
+    def _least_beyond(self, rows: Rows, row: int) -> float:
+        """By how much more it goes up than it can without a moment, or without that before it.
+
+        Args:
+            rows: The rows of a batch.
+            row: The first one of the moment.
+        """
+        steps = Steps.of(rows, self.thing)
+        moment = int(steps.here[np.flatnonzero(steps.rows == row)[0]])
+        found = []
+        for one in (moment - 1, moment):
+            left_out = steps.order[steps.starts[one] :][: steps.sizes[one]]
+            others = rows.take(np.delete(np.arange(len(rows)), left_out), rows.day)
+            found.append(float(self.compared(others)[1].sum()) - len(left_out))
+        return min(found)
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""

@@ -51,6 +51,26 @@ def test_one_row_that_is_not_there_is_unusual_only(law):
     assert law.find(rows_of(cars.drop(index=came), aside=1)) is None
 
 
+@pytest.mark.parametrize("number", [0, 25])
+def test_one_number_that_is_wrong_is_unusual_only(law, number):
+    cars = cars_of()
+    row = cars.index[cars["garage"] == "east"][40]
+    broken = law.find(rows_of(cars.assign(inside=cars["inside"].where(cars.index != row, number))))
+    assert broken is not None
+    assert not broken.strict
+
+
+def test_rows_that_are_lost_together_are_an_error(law):
+    cars = cars_of()
+    steps = cars[cars["garage"] == "east"]["inside"].diff()
+    filling = steps.rolling(6).sum().idxmax()
+    lost = steps.index[steps.index.get_loc(filling) - 5 : steps.index.get_loc(filling)]
+    broken = law.find(rows_of(cars.drop(index=lost)))
+    assert broken is not None
+    assert broken.strict
+    assert len(broken.rows) == 1
+
+
 def test_what_is_left_goes_down_by_no_more_than_one_for_each_row():
     (law,) = stocks.discover(training(inside=30 - CARS["inside"].to_numpy()))
     assert law.says == "inside goes down by no more than one for each row of the same garage."
