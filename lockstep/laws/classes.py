@@ -124,12 +124,17 @@ class Classed(Law, frozen=True, kw_only=True, tag="classes"):
         odd = np.zeros(len(rows), dtype=bool)
         known = np.flatnonzero(is_told & (classes >= 0) & (places >= 0))
         assert rows.days is not None, "days have kinds"
-        told = pd.DataFrame({"day": rows.days[known], "of": classes[known], "value": places[known]})
-        sizes = told.value_counts(sort=False).sort_values(kind="stable", ascending=False)
-        common = sizes.index.to_frame(index=False).drop_duplicates(["day", "of"])
+        width, count = int(places.max(initial=0)) + 1, max(kind.classes, default=0) + 1
+        cells = pd.factorize(rows.days[known])[0] * count + classes[known]
+        codes, found = pd.factorize(cells * width + places[known], sort=True)
+        told = pd.DataFrame({"cell": found // width, "value": found % width})
+        told["day"] = told["cell"] // count
+        by_size = np.argsort(-np.bincount(codes, minlength=len(told)), kind="stable")
+        common = told.iloc[by_size].drop_duplicates("cell").set_index("cell")
         common["is_shared"] = common.duplicated(["day", "value"])
-        usual = told[["day", "of"]].merge(common, on=["day", "of"])
-        odd[known] = (usual["value"] != told["value"]) | usual["is_shared"]
+        usual = common.loc[told["cell"]]
+        is_odd = (usual["value"].to_numpy() != told["value"].to_numpy()) | usual["is_shared"]
+        odd[known] = is_odd.to_numpy(dtype=bool)[codes]
         return odd
 
     def _is_new(self, rows: Rows, odd: Bools) -> bool:

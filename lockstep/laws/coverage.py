@@ -178,7 +178,7 @@ class Covered(Law, frozen=True, kw_only=True, tag="covered"):
             columns=self.columns,
             message=f"of {counted(rows, 'row')} none has {listed(names, 3)} as {self.term.says}, "
             f"which usually have {lacks.share:.1%} of them; training days of about as many rows "
-            f"lacked {lacks.middle:.1%}, at most {lacks.most:.1%}",
+            f"lacked {max(lacks.middle, 0.0):.1%}, at most {max(lacks.most, 0.0):.1%}",
             strict=False,
             numbers={f"share of the usual {self.term.says} that is lacking": lacks.share},
             cases={"values": lacks.far},
