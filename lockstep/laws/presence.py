@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.columns.kinds import Floats, Ints
+from lockstep.columns.kinds import Bools, Floats, Ints
 from lockstep.columns.plain import counted, show
 from lockstep.laws import spans, stocks
 from lockstep.laws.elapsed import UNITS
@@ -27,8 +27,8 @@ from lockstep.laws.spans import Spanned
 from lockstep.laws.stocks import Stock
 
 OF_ONE_ROW = 1
-"""By how many stays a row that was corrected makes others too many, and how many rows have a number
-of their own that is: no more than either is unusual only."""
+"""How many rows have a number that is wrong where one row is, and by how many others are less where
+its stay was corrected, if the row before does not tell when that began: no more is unusual only."""
 LEAST_OF_OTHERS = 0.02
 """Share of the rows in which the number of another row would be less than is known, at least."""
 
@@ -42,6 +42,8 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
         stay: How long it was, and in which unit.
         absolute: Seconds by which beginnings and ends may differ: what rounding takes.
         own: How many of its own rows a number counts.
+        of: The column that names whose stays they are, such as spaces; None of a version that an
+            older Lockstep fitted.
     """
 
     binds: ClassVar[bool] = False
@@ -52,6 +54,7 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
     stay: tuple[str, str]
     absolute: float
     own: int = 0
+    of: str | None = None
 
     @property
     def says(self) -> str:
@@ -81,26 +84,41 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
             f"{self.after[0]} and {self.stay[0]} in {len(off):,} of {counted(len(known), 'row')}, "
             f"such as {holds} of {least[most]:.0f}; on no training day it is: some are not counted",
             rows=off,
-            strict=self.is_strict and int((lacking > OF_ONE_ROW).sum()) > OF_ONE_ROW,
+            strict=self.is_strict and self._is_of_several(rows, lacking),
             numbers={"rows with less": len(off)},
             cases={"rows": len(off) / len(known)},
         )
+
+    def _is_of_several(self, rows: Rows, lacking: Floats) -> bool:
+        """Whether several rows are at fault: one may have another number, or a stay corrected.
+
+        Args:
+            rows: The rows of a batch.
+            lacking: By how much numbers are less than the stays that are known.
+        """
+        known, stays = self.compared(rows, is_sure=True)
+        is_less = self._numbers(rows)[known] < stays
+        return max(int(one.sum()) for one in (lacking > OF_ONE_ROW, is_less)) > OF_ONE_ROW
 
     def looks_at(self, rows: Rows) -> int:
         """See `Law.looks_at`."""
         return len(self.compared(rows)[0]) if rows.day is not None else 0
 
-    def compared(self, rows: Rows) -> tuple[Ints, Ints]:
+    def compared(self, rows: Rows, *, is_sure: bool = False) -> tuple[Ints, Ints]:
         """Positions of rows at whose moment stays are known to last, and how many, with themselves.
 
         Args:
             rows: The rows of a day, or of training days, each of which is looked at by itself.
+            is_sure: Whether only stays are counted that began when the row before tells.
         """
         moments, groups = self._moments(rows)
         ends = moments - self._seconds(rows, self.after)
         begins = ends - self._seconds(rows, self.stay)
         order = np.argsort(groups, kind="stable")
-        told = order[~np.isnan(begins[order]) & (groups[order] >= 0)]
+        is_told = ~np.isnan(begins) & (groups >= 0)
+        if is_sure:
+            is_told &= self._are_sure(rows)
+        told = order[is_told[order]]
         begun, over = (
             _before(groups, moments, groups[told], at)
             for at in (begins[told] + self.absolute, ends[told] - self.absolute)
@@ -108,6 +126,15 @@ class Present(Law, frozen=True, kw_only=True, tag="present"):
         stays = begun - over
         known = np.flatnonzero((stays > 0) & (groups >= 0) & ~np.isnan(self._numbers(rows)))
         return known, stays[known] + self.own
+
+    def _are_sure(self, rows: Rows) -> Bools:
+        """Of which rows the stay and what came after it reach back to the last row of the same."""
+        if self.of is None:
+            return np.zeros(len(rows), dtype=bool)
+        told = self._seconds(rows, self.stay) + self._seconds(rows, self.after)
+        off = np.abs(told - spans.since_last(rows, self.of))
+        are_sure: Bools = off <= self.absolute
+        return are_sure
 
     def _numbers(self, rows: Rows) -> Floats:
         return as_numbers(rows.columns[self.columns[0]])
@@ -185,6 +212,7 @@ def _orders(stock: Stock, span: Spanned) -> list[Present]:
             stay=stay,
             absolute=span.absolute,
             own=int(stock.counts_itself),
+            of=span.thing,
         )
         for after, stay in ((first, second), (second, first))
     ]

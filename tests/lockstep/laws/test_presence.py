@@ -2,8 +2,17 @@
 
 import pytest
 
-from lockstep.laws import presence
-from tests.lockstep.laws.garages import CARS, cars_of, rows_of, training
+from lockstep.laws import presence, spans
+from lockstep.laws.book import Book
+from tests.lockstep.laws.garages import (
+    CARS,
+    DAYS,
+    TODAY,
+    cars_of,
+    name_of,
+    rows_of,
+    training,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +60,19 @@ def test_one_number_that_is_wrong_is_unusual_only(law):
     assert broken is not None
     assert not broken.strict
     assert broken.rows.tolist() == [row]
+
+
+def test_stays_that_rows_before_tell_are_sure(law):
+    book = Book(timezone="UTC", days=DAYS, laws=tuple(spans.discover(training())), unjudged={})
+    before = tuple(
+        book.remembered(rows_of(cars_of(day), day), name_of(day))
+        for day in range(TODAY - 28, TODAY)
+    )
+    cars = cars_of()
+    known, stays = law.compared(rows_of(cars, earlier=before), is_sure=True)
+    cars.loc[known[:2], "inside"] = stays[:2] - 1  # in the morning, of cars that came yesterday
+    assert not law.find(rows_of(cars)).strict
+    assert law.find(rows_of(cars, earlier=before)).strict
 
 
 def test_stays_of_which_nothing_is_told_are_not_looked_at(law):
