@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as datetimes
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -101,7 +102,6 @@ _SYSTEM: Mapping[str, tuple[str, ...]] = {
     "asyncio": ("get_running_loop", "get_event_loop", "current_task"),
     "gc": ("get_objects", "get_count", "get_stats"),
     "grp": ("getgrall", "getgrgid", "getgrnam"),
-    "inspect": ("stack", "currentframe"),
     "locale": (
         *("getlocale", "setlocale", "localeconv", "strcoll", "strxfrm"),
         *("getencoding", "getpreferredencoding", "nl_langinfo"),
@@ -149,6 +149,8 @@ def note_questions() -> None:
             continue
         for name in names:
             _replace(module, name, partial(_noting_system, name))
+    for name in ("stack", "currentframe"):
+        _replace(inspect, name, partial(_noting_frames, name))
     for name in ("stat", "lstat", "access", "readlink", "statvfs"):
         _replace(os, name, lambda one: noting("file", one, lambda path, *_, **__: path))
     for name in _TICKS:
@@ -251,6 +253,23 @@ def _shift_pandas(ahead: datetimes.timedelta) -> None:
 def _noting_system(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of the system that tells who calls it."""
     return noting("system", function, f"for `{name}`")
+
+
+def _noting_frames(name: str, _: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that tells of the frames below it, and of whoever calls it.
+
+    Libraries find by it what their caller has, so that they have to be told of the same frames.
+    """
+    noted = _noting_system(name, lambda: None)
+
+    def telling(*args: Any, **options: Any) -> Any:
+        noted()
+        caller = sys._getframe(1)
+        if name == "currentframe":
+            return caller
+        return inspect.getouterframes(caller, *args, **options)
+
+    return telling
 
 
 def _noting_unseeded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

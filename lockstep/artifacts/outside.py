@@ -78,6 +78,7 @@ _BETWEEN = (
     "psutil",
     "psutil._common",
     "psutil._pslinux",
+    "subprocess",
     __name__,
     __name__.replace("outside", "circumstances"),
 )
@@ -87,6 +88,8 @@ _RESOLVING = ("resolve", "realpath")
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/etc/localtime")
 _TELLING = ("/proc/", "/sys/", "/dev/random", "/dev/urandom")
 """Those of the system that tell of the machine and the process, or draw at chance."""
+_OF_MACHINE = ("lscpu", "sysctl")
+"""Programs by which joblib counts the processor's cores for scikit-learn (`loky.cpu_count`)."""
 _IN_MEMORY = "/dev/shm/"
 """Files as any others, which are kept in memory."""
 _ALL = "(all of them)"
@@ -204,6 +207,8 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     name = name_of(args)
     if what in ("file", "folder"):
         _note_file(what, name, sys._getframe(1))
+    elif what == "program" and str(name).rpartition(os.sep)[-1] in _OF_MACHINE:
+        _note_asked(what, name)  # libraries look at the processor to see what it can do
     else:
         _note(what, name, _user_frame(sys._getframe(1)))
 
@@ -289,9 +294,14 @@ def _telling(function: Callable[..., Any], owner: Any, parameter: str) -> Callab
             given = args[place] if len(args) > place else options.get(parameter)
             for one in given if isinstance(given, list | tuple) else [given]:
                 _note_file("file", one, sys._getframe(1))
-        return function(*args, **options)
+        return _read_by(function, *args, **options)
 
     return telling
+
+
+def _read_by(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """What a library's own function reads: compiled, it has no frame that tells what it asks."""
+    return function(*args, **options)
 
 
 _Plain = type(os.environ)
@@ -335,7 +345,7 @@ def _note_asked(what: What, name: Any) -> None:
         return
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _is_between(what, frame):
-        if frame.f_code.co_name in _RESOLVING:
+        if frame.f_code.co_name in _RESOLVING or frame.f_code is _read_by.__code__:
             return
         frame = frame.f_back
     if frame is not None and frame.f_code.co_name == "run" and _module(frame) in _TARGETS:

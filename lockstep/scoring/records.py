@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,14 +110,14 @@ class Records:
         """
         try:
             with os.scandir(self.root / "records") as found:
-                files = [(one.stat().st_mtime, one.name) for one in found]
+                files = [one for one in found if one.name.endswith(".json")]
         except FileNotFoundError:
             return []
-        return [
-            (at, partition_of(name.removesuffix(".json")))
-            for at, name in files
-            if name.endswith(".json")
-        ]
+        written = []
+        for one in files:
+            with suppress(FileNotFoundError):  # what is recorded of it was just removed
+                written.append((one.stat().st_mtime, partition_of(one.name.removesuffix(".json"))))
+        return written
 
     def before(self, partition: str) -> list[str]:
         """The partitions that count and come before one: earlier days, or files that came earlier.
@@ -165,7 +165,10 @@ class Records:
         """
         path = self._commit(partition)
         try:
-            found = Commit(**msgspec.json.decode(path.read_bytes()))
+            found = msgspec.json.decode(path.read_bytes(), type=Commit)
+            for at in filter(None, (found.committed_at, found.first_at)):
+                if datetime.fromisoformat(at).tzinfo is None:
+                    raise ValueError(f"{at} is of no time zone")
         except FileNotFoundError:
             if not self._is_exported(partition):
                 return None

@@ -20,6 +20,25 @@ TOLD = "import datetime; assert isinstance(datetime.datetime.now(), REAL)"
 AHEAD = "import datetime; assert datetime.datetime.now().timestamp() > THEN + 5e8"
 
 
+FRAMES = """
+import inspect
+from lockstep.artifacts.circumstances import note_questions
+note_questions()
+
+def asked():
+    return inspect.currentframe().f_code.co_name, inspect.stack()[0].function
+
+assert asked() == ("asked", "asked")
+"""
+
+
+def test_a_library_that_looks_at_the_frames_below_it_finds_its_own() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FRAMES], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("code", [DECLARED, LOOKED_UP, TOLD, AHEAD])
 def test_times_are_declared_looked_up_and_told_with_a_clock_that_is_ahead(code: str) -> None:
     program = (

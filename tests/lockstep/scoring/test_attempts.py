@@ -208,7 +208,17 @@ def test_what_is_opened_for_a_step_is_opened_once_and_anew_for_the_next_one(
         records.for_a_step().demand(DAY)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"format": 2}', "[]"])
+OF_NO_TIME = '{"partition": "%s", "attempt": 1, "committed_at": "%s", "record": ""}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{"format": 2}', "[]"),
+        OF_NO_TIME % (DAY, "yesterday"),
+        OF_NO_TIME % (DAY, "2024-01-01T00:00:00"),
+    ],
+)
 def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records, text) -> None:
     score(records, 1)
     (records.root / "records" / f"{DAY}.json").write_text(text)
@@ -216,6 +226,14 @@ def test_a_damaged_commit_is_told_and_mended_by_another_attempt(records: Records
         records.committed(DAY)
     score(records, 2, run="again")
     assert values(records.committed(DAY)) == exported(records) == 2
+
+
+def test_when_commits_were_written_is_told_while_another_one_is_being_written(
+    records: Records,
+) -> None:
+    score(records, 1)
+    (records.root / "records" / ".writing-1.tmp").symlink_to("moved-to-its-place-meanwhile")
+    assert [partition for _, partition in records.written()] == [DAY]
 
 
 def test_a_copy_of_a_commit_under_another_name_is_told_by_its_name(records: Records) -> None:

@@ -340,6 +340,18 @@ def test_what_libraries_read_of_their_own_is_none_of_it(checkout: Checkout, body
     assert found["training_parity"].passed, found["training_parity"].summary
 
 
+def test_that_a_library_counts_the_processors_cores_by_a_program_is_none_of_it(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from joblib.externals.loky.backend import context
+
+    monkeypatch.setattr(context, "physical_cores_cache", None)  # as in a process that never did
+    body = "import joblib\nreturn weight * (joblib.cpu_count(only_physical_cores=True) > 0)"
+    found = before_the_fit(checkout.pipeline(body))["training_parity"]
+    assert found.passed, found.summary
+    assert context.physical_cores_cache is not None
+
+
 BEFORE_THE_FIT = {
     "chance in a column": "return weight + np.random.default_rng().normal(size=len(weight)) / 1e9",
     "a clock in a column": "import time\nreturn weight + time.time() * 0",
@@ -575,6 +587,21 @@ RATE = float(pd.read_parquet(Path(__file__).with_name("rates.parquet"))["rate"].
     version = version_of(pipeline, tmp_path / "version")
     assert list(version.snapshot.data) == [f"{checkout.name}/rates.parquet"]
     version.unload()
+
+
+def test_a_table_beside_the_module_that_arrow_reads_as_csv_is_carried_without_a_question(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (checkout.folder / "rates.csv").write_text("rate\n2.0\n")
+    top = """from pathlib import Path
+
+from pyarrow import csv
+
+RATE = csv.read_csv(str(Path(__file__).with_name("rates.csv")))["rate"][0].as_py()"""
+    pipeline = checkout.pipeline("return weight * RATE", top)
+    assert all(one.passed for one in before_the_fit(pipeline).values())
+    found = replay_in_new_process(version_of(pipeline, tmp_path / "version"))
+    assert found.ok, found.summary
 
 
 def test_a_function_that_sets_the_seed_itself_draws_nothing_at_chance(checkout: Checkout) -> None:
