@@ -57,11 +57,12 @@ def _states(generators: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _state(generator: Any) -> Any:
-    """The state of a generator; nothing of one that the system draws for, which has none."""
-    if isinstance(generator, random.SystemRandom):
-        return None
+    """The state of a generator; nothing of one that has none, as where the system draws for it."""
     if isinstance(generator, np.random.Generator):
         return generator.bit_generator.state
-    if hasattr(generator, "getstate"):
+    if not hasattr(generator, "getstate"):
+        return generator.get_state(legacy=False)
+    try:
         return generator.getstate()
-    return generator.get_state(legacy=False)
+    except NotImplementedError:  # as `random.SystemRandom` and others of Python's that keep none
+        return None

@@ -15,7 +15,6 @@ from lockstep.registry.connection import Connection
 from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.files import VersionFiles
 from lockstep.registry.registration import Registration
-from lockstep.registry.surroundings import demand_surroundings
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -121,7 +120,6 @@ class Registry:
             self._loaded[key] = LoadedVersion.open(
                 files, found.digest, name=found.name, version=found.version
             )
-        demand_surroundings(found, self._loaded[key])
         return self._loaded[key]
 
     def unload(self, loaded: LoadedVersion) -> None:

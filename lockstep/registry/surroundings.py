@@ -10,18 +10,15 @@ of `lockstep.registry.evidence`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import check_files, sha256
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.evidence import EvidenceError, bound, held
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.versions import Version
-
-if TYPE_CHECKING:
-    from lockstep.artifacts.version import LoadedVersion
 
 SURROUNDINGS = "lockstep.surroundings"
 
@@ -51,50 +48,29 @@ def surroundings_tag(model: Path, name: str, digest: str) -> str:
     return bound(name, digest, {"files": files})
 
 
-def are_told(version: Version) -> bool:
-    """Whether a version's tags tell which files are around it; not those of an older Lockstep."""
-    return SURROUNDINGS in version.tags
-
-
-def demand_surroundings(version: Version, loaded: LoadedVersion) -> None:
-    """Make sure that a version whose tags do not tell the files around it is an older one.
-
-    Args:
-        version: The version as the registry lists it, with its tags.
-        loaded: The same, loaded.
-
-    Raises:
-        ArtifactError: They were told when it was registered.
-    """
-    if loaded.is_bound_around and not are_told(version):
-        raise ArtifactError(
-            f"Version {version.version} of {version.name} has lost its tag {SURROUNDINGS}, which "
-            "tells the files that MLflow serves it by. Restore the tag, or train and promote a "
-            "version anew."
-        )
-
-
 def check_surroundings(model: Path, version: Version) -> None:
     """Make sure that the files around a version are those that were registered with it.
 
-    Nothing is known of those of a version that an older Lockstep registered. Files that came to
-    them are left alone: what MLflow runs, those say that were registered.
+    Nothing is known of those of a version that an older Lockstep registered, or whose tag was
+    edited, of which the gate tells (`read_surroundings`). Files that came to them are left alone:
+    what MLflow runs, those say that were registered.
 
     Args:
         model: The MLflow model's directory.
         version: The version as the registry lists it, with its tags.
 
     Raises:
-        ArtifactError: A file is missing or has been changed, or the tag has been.
+        ArtifactError: A file is missing or has been changed; the message names it.
         UnavailableFilesError: A file cannot be read now.
     """
-    if not are_told(version):
-        return
-    try:
-        told = held(version, SURROUNDINGS, _Surroundings)
-    except EvidenceError as error:
-        raise ArtifactError(
-            f"It is not known which files MLflow is to serve the version by: {error}. Restore "
-            "the tag, or train and promote a version anew."
-        ) from error
-    check_files(model, told.files)
+    with suppress(EvidenceError):
+        check_files(model, read_surroundings(version))
+
+
+def read_surroundings(version: Version) -> Mapping[str, str]:
+    """SHA-256 of each file around a version, by its path in the model.
+
+    Raises:
+        EvidenceError: No tag tells them that holds for these bytes.
+    """
+    return held(version, SURROUNDINGS, _Surroundings).files

@@ -42,6 +42,8 @@ of which only the system sets."""
 STEP = "requests"
 _DIGEST = "segment"
 """Fact of a replay: SHA-256 of the segment's file, whatever came of it."""
+_NO_FILE = "none"
+"""Instead of a digest, of a folder that has the name of a segment: damage, to be told once."""
 _MOST_BYTES = 2 * 2**30
 """What a look reads where the next one comes soon: some seconds' work."""
 
@@ -149,10 +151,10 @@ def open_segments(
             if known is not None and left <= 0:
                 continue
             left -= mark[0]
-            digest = sha256(path)
+            digest = _NO_FILE if path.is_dir() else sha256(path)
         except FileNotFoundError:
             continue  # it is kept no longer
-        if name in done and _replayed(records, name) == digest:
+        if name in done and (_replayed(records, name) or _NO_FILE) == digest:
             marks[name] = mark
         else:
             opened[name] = digest

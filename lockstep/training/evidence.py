@@ -19,7 +19,7 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
-from lockstep.registry.surroundings import are_told
+from lockstep.registry.surroundings import read_surroundings
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -53,7 +53,13 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
             False,
             f"It is not known what the training of version {wanted.version} found: {error}.",
         )
-    problems = [*_failures(evidence), *_losses(evidence, loaded), *losses(loaded), *_cut(loaded)]
+    problems = [
+        *_failures(evidence),
+        *_losses(evidence, loaded),
+        *losses(loaded),
+        *_cut(loaded),
+        *_untold(wanted, loaded),
+    ]
     return CheckResult(
         passed=not problems,
         summary=f"Version {wanted.version} may not serve: {'; '.join(problems)}."
@@ -61,7 +67,7 @@ def check_evidence(wanted: Version, loaded: LoadedVersion) -> CheckResult:
         else f"{counted(len(evidence.results), 'check')} of its training "
         f"{verb(len(evidence.results), 'was', 'were')} carried out, none that blocks "
         f"is in error, and the version holds all {evidence.counts['golden rows']} golden rows."
-        f"{'' if are_told(wanted) else _OLDER}",
+        f"{'' if loaded.is_bound_around else _OLDER}",
         numbers=evidence.counts,
         table=[{"check": name, "result": one} for name, one in evidence.results.items()],
     )
@@ -96,3 +102,13 @@ def _cut(loaded: LoadedVersion) -> list[str]:
     if lacking:
         found.append(f"its profile lacks {listed(lacking)}")
     return found
+
+
+def _untold(wanted: Version, loaded: LoadedVersion) -> list[str]:
+    """That it is not known by which files MLflow is to serve a version, where it was told."""
+    try:
+        if loaded.is_bound_around:
+            read_surroundings(wanted)
+    except EvidenceError as error:
+        return [f"it is not known by which files MLflow is to serve it: {error}"]
+    return []

@@ -334,6 +334,20 @@ def test_a_segment_that_was_changed_after_it_was_replayed_is_replayed_anew_each_
     assert tick(live) == []
 
 
+def test_a_folder_that_has_the_name_of_a_segment_is_damage_that_is_told_once(
+    live: Workplace, records: Records
+) -> None:
+    with serving(live) as (client, _):
+        send(client, records[:3])
+    (path,) = live.home.requests("orders").glob("*.segment")
+    path.unlink()
+    path.mkdir()
+    found = check(replay(live), "request_replay")
+    assert found.result == "failed"
+    assert "it is a folder" in found.summary
+    assert tick(live) == []
+
+
 def test_a_segment_that_was_changed_is_seen_though_its_size_and_time_stayed(
     live: Workplace, records: Records
 ) -> None:

@@ -209,5 +209,5 @@ def test_losing_the_files_does_not_lose_the_registry(registry: Registry, tumour:
     registry.log(tumour.pipeline, **tumour.arguments)
     assert registry.artifact_root is not None
     shutil.rmtree(registry.artifact_root)
-    with pytest.raises(ArtifactError, match=r"manifest\.json cannot be read"):
+    with pytest.raises(ArtifactError, match=r"MLmodel cannot be read"):
         registry.load("tumour", 1)

@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +28,6 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.errors import NotFittedError
 from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.registry import Registry
-from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.versions import Version
 from tests.fixtures.tumours import PACKAGES
 
@@ -164,27 +162,6 @@ def test_a_file_of_mlflow_that_is_lost_once_a_version_was_loaded_is_missed(
     Path(version.location, "MLmodel").unlink()
     with pytest.raises(ArtifactError, match=r"MLmodel cannot be read.*Restore the file"):
         registry.load("tumour", 1)
-
-
-def test_a_version_that_lost_the_tag_of_the_files_around_it_is_refused(
-    registry: Registry, tumour: Any
-) -> None:
-    registry.log(tumour.pipeline, **tumour.arguments)
-    client = registry._connection.client
-    client.delete_model_version_tag("tumour", "1", SURROUNDINGS)
-    with pytest.raises(ArtifactError, match=r"has lost its tag lockstep\.surroundings"):
-        registry.load("tumour", 1)
-
-
-def test_a_version_with_the_tag_of_files_around_another_is_refused(
-    registry: Registry, tumour: Any
-) -> None:
-    first = registry.log(tumour.pipeline, **tumour.arguments)
-    more = {"evidence": replace(tumour.evidence, rows=568)}
-    second = registry.log(tumour.pipeline, **tumour.arguments | more)
-    registry.tag(second, SURROUNDINGS, first.tags[SURROUNDINGS])
-    with pytest.raises(ArtifactError, match=r"about other files.*Restore the tag"):
-        registry.load("tumour", 2)
 
 
 def test_what_mlflow_does_with_a_version_leaves_the_files_around_it(

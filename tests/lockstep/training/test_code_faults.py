@@ -604,6 +604,22 @@ RATE = csv.read_csv(str(Path(__file__).with_name("rates.csv")))["rate"][0].as_py
     assert found.ok, found.summary
 
 
+def test_a_generator_that_keeps_no_state_is_no_fault_of_a_function_beside_it(
+    checkout: Checkout,
+) -> None:
+    top = """import random
+
+
+class Drawing(random.Random):
+    def getstate(self):
+        raise NotImplementedError
+
+
+DRAWN = Drawing(3)"""
+    result = before_the_fit(checkout.pipeline("return weight", top))["row_locality"]
+    assert result.passed, result.summary
+
+
 def test_a_function_that_sets_the_seed_itself_draws_nothing_at_chance(checkout: Checkout) -> None:
     body = "np.random.seed(7)\nreturn weight + np.random.random()"
     assert before_the_fit(checkout.pipeline(body))["row_locality"].passed

@@ -215,6 +215,13 @@ def test_a_version_that_mlflow_would_serve_by_another_file_is_refused(workplace)
     assert "python_function.py is not what was logged" in gate.results["evidence"].summary
 
 
+def test_a_version_whose_tag_of_the_files_around_it_is_lost_is_refused(workplace) -> None:
+    workplace.registry._connection.client.delete_model_version_tag("orders", "1", SURROUNDINGS)
+    gate = gate_of(workplace)
+    assert not gate.is_open
+    assert "version 1 of orders has no tag lockstep.surr" in gate.results["evidence"].summary
+
+
 def test_of_a_version_of_an_older_lockstep_it_is_told_that_files_around_it_were_not_looked_at(
     workplace,
 ) -> None:
