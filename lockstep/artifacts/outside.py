@@ -79,6 +79,9 @@ _BETWEEN = (
     "psutil._common",
     "psutil._pslinux",
     "subprocess",
+    "ctypes",
+    "numpy.ctypeslib",
+    "numpy.ctypeslib._ctypeslib",
     __name__,
     __name__.replace("outside", "circumstances"),
 )
@@ -205,7 +208,9 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         return
     what, name_of = _EVENTS[event]
     name = name_of(args)
-    if what in ("file", "folder"):
+    if event == "ctypes.dlopen":
+        _note_asked(what, name)  # threadpoolctl opens all that are loaded, wherever they lie
+    elif what in ("file", "folder"):
         _note_file(what, name, sys._getframe(1))
     elif what == "program" and str(name).rpartition(os.sep)[-1] in _OF_MACHINE:
         _note_asked(what, name)  # libraries look at the processor to see what it can do
