@@ -36,7 +36,7 @@ from lockstep.laws.recalled import (
     MOST_OFF,
     rounding_of,
 )
-from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.rows import Rows, TrainingRows, by_clock
 
 GLANCED = 256
 """Rows of training days on which it is first seen which numbers may reach back."""
@@ -50,6 +50,8 @@ MANY = 0.02
 """Share of a batch's rows beyond what is usual, which is more than is corrected now and then."""
 FEW = 2
 """Rows that are no more than that: one that was corrected since, and the next one of its thing."""
+FEWER = 0.5
+"""Share of the rows of a usual day below which a day before may lack those of many things."""
 _ALIKE = 1e-9
 """By which share of it a span differs at most that is the same."""
 _LAST = "last"
@@ -99,7 +101,8 @@ class Spanned(Law, frozen=True, kw_only=True, tag="spans"):
         """The rows that reach to another moment; see `Law.find`.
 
         Each row that was set aside, of the batch or of those before, may be the last one of a
-        thing.
+        thing. So may one of a day before that was accepted in spite of errors, or has few rows: if
+        some of it are lost, those that reach to it are unusual only.
         """
         if rows.day is None:
             return None
@@ -116,7 +119,9 @@ class Spanned(Law, frozen=True, kw_only=True, tag="spans"):
             f"{self._example(rows, int(off[0]))}; {self._usually}: that is counted "
             "from something else, or rows are lost, come twice, or have other times",
             rows=off,
-            strict=self.is_strict and count - aside > max(FEW, (self.usual + MANY) * size),
+            strict=self.is_strict
+            and count - aside - self._reaching_to_faulty(rows, off)
+            > max(FEW, (self.usual + MANY) * size),
             numbers={"rows that reach to another moment": count},
             cases={"rows": count / size},
         )
@@ -147,6 +152,26 @@ class Spanned(Law, frozen=True, kw_only=True, tag="spans"):
         known = np.flatnonzero(~np.isnan(told) & ~np.isnan(since))
         off = np.abs(told[known] - since[known])
         return known, known[off > self.absolute + _ALIKE * since[known]]
+
+    def _reaching_to_faulty(self, rows: Rows, off: Ints) -> int:
+        """How many rows reach to a day before that was accepted though it may lack rows.
+
+        Args:
+            rows: The rows of a batch.
+            off: Those that do not reach to the last row that is known.
+        """
+        usual = np.median([one.rows for one in rows.earlier]) if rows.earlier else 0.0
+        faulty = [
+            one.partition
+            for one in rows.earlier
+            if one.rows < FEWER * usual
+            or any(case.strict for cases in one.cases.values() for case in cases.values())
+        ]
+        since = self._since(rows)[off]
+        told = self._told(rows)[off]
+        reached = (1e6 * (_seconds(rows)[off] - told)[told < since]).astype("datetime64[us]")
+        days = by_clock(reached, rows.timezone).astype("datetime64[D]").astype(str)
+        return int(np.isin(days, faulty).sum())
 
     def _told(self, rows: Rows) -> Floats:
         """The seconds that the numbers tell; NaN where one is missing."""

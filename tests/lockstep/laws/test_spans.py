@@ -1,10 +1,11 @@
 """Numbers that follow each other reach back to the last row of a thing, however many days ago."""
 
 import pytest
+from msgspec.structs import replace
 
 from lockstep.laws import spans
 from lockstep.laws.book import Book
-from lockstep.laws.earlier import Earlier
+from lockstep.laws.earlier import Case, Earlier
 from lockstep.laws.law import Broken
 from tests.lockstep.laws.garages import DAYS, TODAY, cars_of, name_of, rows_of, training
 
@@ -76,3 +77,18 @@ def test_rows_that_were_set_aside_may_be_the_last_ones(find):
     cars.loc[[30, 40], "free_minutes"] -= 5
     assert find(cars) is not None
     assert find(cars, aside=2) is None
+
+
+def test_what_reaches_to_a_day_that_was_accepted_without_its_rows_is_unusual_only(
+    book, find, earlier
+):
+    cars = cars_of(TODAY - 1)
+    most = book.remembered(rows_of(cars[cars.index % 3 > 0], TODAY - 1), name_of(TODAY - 1))
+    most = replace(most, cases={})
+    assert find(cars_of(), (*earlier[:-1], most)).strict
+    accepted = replace(most, cases={"rows of a garage": {"east": Case(1.0, strict=True)}})
+    hardly_any = book.remembered(rows_of(cars.iloc[:1], TODAY - 1), name_of(TODAY - 1))
+    for before in (accepted, hardly_any):
+        told = find(cars_of(), (*earlier[:-1], before))
+        assert told is not None
+        assert not told.strict
