@@ -50,8 +50,9 @@ MANY = 0.02
 """Share of a batch's rows beyond what is usual, which is more than is corrected now and then."""
 FEW = 2
 """Rows that are no more than that: one that was corrected since, and the next one of its thing."""
-FEWER = 0.5
-"""Share of the rows of a usual day below which a day before may lack those of many things."""
+SMALL, FEWER = 0.1, 0.5
+"""Quantile of the sizes of the days before, so that Sundays are small, and the share of the rows of
+such a day below which one may lack those of many things."""
 _ALIKE = 1e-9
 """By which share of it a span differs at most that is the same."""
 _LAST = "last"
@@ -160,11 +161,12 @@ class Spanned(Law, frozen=True, kw_only=True, tag="spans"):
             rows: The rows of a batch.
             off: Those that do not reach to the last row that is known.
         """
-        usual = np.median([one.rows for one in rows.earlier]) if rows.earlier else 0.0
+        sizes = [one.rows for one in rows.earlier]
+        small = float(np.quantile(sizes, SMALL)) if sizes else 0.0
         faulty = [
             one.partition
             for one in rows.earlier
-            if one.rows < FEWER * usual
+            if one.rows < FEWER * small
             or any(case.strict for cases in one.cases.values() for case in cases.values())
         ]
         since = self._since(rows)[off]
