@@ -19,13 +19,16 @@ _FAILING = (errno.EIO, errno.ESTALE)
 def at_place(path: Path) -> Iterator[None]:
     """Have an error of the system that does not tell where it is tell this place.
 
+    One that a library words itself, without the system's number, is left as it is: a place would
+    take the place of its words.
+
     Raises:
         OSError: The same one.
     """
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.errno is not None and error.filename is None:
             error.filename = str(path)
         raise
 
