@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import numpy as np
-from msgspec.structs import replace
 
 from lockstep.columns.kinds import Floats, Ints, Kind
 from lockstep.columns.plain import counted, show
@@ -26,13 +25,13 @@ from lockstep.laws.recalled import (
     DECIMALS,
     GLANCED,
     MANY,
-    MOST_BROKEN,
     MOST_BY_CHANCE,
     MOST_OFF,
     on_training_days,
     rounding_of,
 )
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.trials import tried
 
 UNITS = {"days": 86_400.0, "hours": 3_600.0, "minutes": 60.0, "seconds": 1.0, "milliseconds": 1e-3}
 """Seconds of each unit that is tried."""
@@ -252,13 +251,4 @@ def _seeming(
 def _law(training: TrainingRows, law: Elapsed) -> Elapsed | None:
     """It as a law, held to all training days; None where on too many of them it does not hold."""
     known, off = law.compared(training.rows)
-    rows, wrong = (
-        np.bincount(training.day_of[one], minlength=training.days) for one in (known, off)
-    )
-    days, broken = int(np.count_nonzero(rows)), int(np.count_nonzero(wrong))
-    usual = float((wrong / np.maximum(rows, 1)).max())
-    if days < ENOUGH_DAYS or len(known) < ENOUGH_TOLD or usual > MOST_OFF:
-        return None
-    if broken > MOST_BROKEN * days:
-        return None
-    return replace(law, days=days, broken=broken, usual=usual)
+    return tried(training, law, known, off) if len(known) >= ENOUGH_TOLD else None

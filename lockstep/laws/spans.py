@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from msgspec.structs import replace
 
 from lockstep.columns.kinds import Array, Bools, Floats, Ints
 from lockstep.columns.plain import counted, show
@@ -31,12 +30,12 @@ from lockstep.laws.recalled import (
     ENOUGH_TOLD,
     FURTHEST,
     KEPT,
-    MOST_BROKEN,
     MOST_BY_CHANCE,
     MOST_OFF,
     rounding_of,
 )
 from lockstep.laws.rows import Rows, TrainingRows, by_clock
+from lockstep.laws.trials import tried
 
 GLANCED = 256
 """Rows of training days on which it is first seen which numbers may reach back."""
@@ -436,14 +435,6 @@ def _law_of(rows: Rows, thing: str, parts: Sequence[_Part]) -> Spanned:
 def _law(training: TrainingRows, law: Spanned) -> Spanned | None:
     """It as a law, held to all training days; None where it does not hold, or within days only."""
     known, off = law.compared(training.rows)
-    rows, wrong = (
-        np.bincount(training.day_of[one], minlength=training.days) for one in (known, off)
-    )
     within = gaps(training.rows, law.thing)[known]
-    days, broken = int(np.count_nonzero(rows)), int(np.count_nonzero(wrong))
-    usual = float((wrong / np.maximum(rows, 1)).max())
-    if days < ENOUGH_DAYS or np.count_nonzero(np.isnan(within)) < ENOUGH_TOLD or usual > MOST_OFF:
-        return None
-    if broken > MOST_BROKEN * days:
-        return None
-    return replace(law, days=days, broken=broken, usual=usual)
+    told = np.count_nonzero(np.isnan(within))
+    return tried(training, law, known, off) if told >= ENOUGH_TOLD else None

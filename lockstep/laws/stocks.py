@@ -21,15 +21,15 @@ from math import ceil
 from typing import ClassVar
 
 import numpy as np
-from msgspec.structs import replace
 
 from lockstep.columns.kinds import Bools, Floats, Ints, Kind
 from lockstep.columns.plain import counted, show
 from lockstep.laws.elapsed import things_of
 from lockstep.laws.glance import as_numbers, number_columns
 from lockstep.laws.law import ENOUGH_DAYS, Broken, Law
-from lockstep.laws.recalled import MOST_BROKEN, MOST_OFF
+from lockstep.laws.recalled import MOST_OFF
 from lockstep.laws.rows import Rows, TrainingRows
+from lockstep.laws.trials import tried
 
 ENOUGH_STEPS = 20
 """Times that a row came after another one, that it takes to try, on each day that is tried."""
@@ -347,14 +347,4 @@ def _tightness(days: list[Rows], law: Stock) -> float:
 def _law(training: TrainingRows, law: Stock) -> Stock | None:
     """It as a law, held to all training days; None where on too many of them it does not hold."""
     known, beyond = law.compared(training.rows)
-    rows, wrong = (
-        np.bincount(training.day_of[one], minlength=training.days)
-        for one in (known, known[beyond > 0])
-    )
-    days, broken = int(np.count_nonzero(rows)), int(np.count_nonzero(wrong))
-    usual = float((wrong / np.maximum(rows, 1)).max())
-    if days < ENOUGH_DAYS or len(known) < ENOUGH_TOLD or usual > MOST_OFF:
-        return None
-    if broken > MOST_BROKEN * days:
-        return None
-    return replace(law, days=days, broken=broken, usual=usual)
+    return tried(training, law, known, known[beyond > 0]) if len(known) >= ENOUGH_TOLD else None
