@@ -29,6 +29,7 @@ from lockstep.laws.abreast import Abreast, abreast_of, are_one
 from lockstep.laws.bands import Band, Banded, Reading, fitted, short, training_days
 from lockstep.laws.glance import Segments, as_numbers, glance
 from lockstep.laws.law import Broken
+from lockstep.laws.ranks import ranks
 from lockstep.laws.rows import Rows, TrainingRows
 
 LEAST_THINGS = 3
@@ -441,20 +442,10 @@ def correlations(numbers: Sequence[Floats]) -> Floats:
     if not numbers:
         return np.zeros((0, 0))
     cells = np.unique(np.linspace(0, numbers[0].size - 1, SAMPLE).astype(np.int64))
-    ranks = np.array([_ranks(one.ravel()[cells]) for one in numbers])
-    found: Floats = np.abs(ranks @ ranks.T)
+    ranked = np.array([ranks(one.ravel()[cells]) for one in numbers])
+    found: Floats = np.abs(ranked @ ranked.T)
     np.fill_diagonal(found, 0.0)
     return found
-
-
-def _ranks(numbers: Floats) -> Floats:
-    """Ranks about 0 and of length 1, the same for what is equal; 0 for what is not known."""
-    known = ~np.isnan(numbers)
-    _, rank, count = np.unique(numbers[known], return_inverse=True, return_counts=True)
-    found = np.zeros(len(numbers))
-    found[known] = (np.cumsum(count) - (count - 1) / 2)[rank] - (known.sum() + 1) / 2
-    length = float(np.linalg.norm(found))
-    return found / length if length else found
 
 
 def goes_round(numbers: Floats) -> bool:

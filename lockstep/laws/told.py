@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
+from lockstep.laws.ranks import ranks
 
 MOST_PATTERNS = 30
 """Ways in which coordinates of a row may be missing: rows with rarer ones are not looked at."""
@@ -42,9 +43,7 @@ class Told:
             place: Which one.
         """
         found, told = self.known(place)
-        if len(found) < 3 or np.ptp(found) == 0 or np.ptp(told) == 0:
-            return 0.0
-        return float(np.corrcoef(_ranks(found), _ranks(told))[0, 1])
+        return float(ranks(found) @ ranks(told)) if len(found) >= 3 else 0.0
 
     def known(self, place: int) -> tuple[Floats, Floats]:
         """A coordinate, and what others tell of it, where both are known.
@@ -106,11 +105,3 @@ def _patterns(found: Floats, gram: Floats) -> Iterator[tuple[Array, Array, Float
         if len(known) > 1:
             inverse = np.linalg.inv(gram[np.ix_(known, known)]).astype(np.float64, copy=False)
             yield np.flatnonzero(codes == code), known, inverse
-
-
-def _ranks(numbers: Floats) -> Floats:
-    """The rank of each number, equal ones at the middle of theirs."""
-    _, places, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    middles: Floats = ends - (counts - 1) / 2
-    return middles[places]

@@ -103,6 +103,12 @@ def check(report: RunReport, name: str) -> CheckReport:
     return found
 
 
+def answer(live: Workplace, records: Records) -> None:
+    """Have a server answer records, and log them in a segment that it seals at its end."""
+    with serving(live) as (client, _):
+        send(client, records)
+
+
 def edit(live: Workplace, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the columns of the one segment, and seal it anew."""
     folder = live.home.requests("orders")
@@ -156,8 +162,7 @@ def test_what_the_server_answered_is_what_the_batch_path_says(
 def test_one_record_that_is_sent_again_and_again_is_many_rows(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, [records[0]] * 5)
+    answer(live, [records[0]] * 5)
     report = replay(live)
     assert "of 5 rows agree" in check(report, "request_replay").summary
     assert check(report, "request_drift").result == "not_judged"
@@ -185,8 +190,7 @@ def test_a_server_that_computes_otherwise_is_found_by_the_output(
 def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:10])
+    answer(live, records[:10])
 
     def flip(columns: dict[str, Any]) -> None:
         if columns["price"][0] == records[7]["price"]:
@@ -201,8 +205,7 @@ def test_an_answer_that_was_edited_is_found_by_its_column_and_row(
 def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     (path,) = live.home.requests("orders").glob("*.segment")
     path.write_bytes(path.read_bytes()[:-1])
     report = replay(live)
@@ -222,8 +225,7 @@ def test_a_segment_that_was_changed_after_it_was_sealed_is_not_replayed(
 def test_a_log_of_another_pipeline_or_of_other_columns_is_an_error(
     live: Workplace, records: Records, change: Callable[[Header], dict[str, Any]], said: str
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:8])
+    answer(live, records[:8])
     folder = live.home.requests("orders")
     (name,) = segment_names(folder)
     path = segment_path(folder, name)
@@ -293,8 +295,7 @@ def test_outputs_that_come_from_other_fields_are_judged(live: Workplace, records
 
 
 def test_requests_from_another_population_are_drift(live: Workplace, records: Records) -> None:
-    with serving(live) as (client, _):
-        send(client, [{**one, "price": one["price"] * 50} for one in records])
+    answer(live, [{**one, "price": one["price"] * 50} for one in records])
     found = check(replay(live), "request_drift")
     assert (found.result, found.column) == ("warned", "price")
 
@@ -302,12 +303,10 @@ def test_requests_from_another_population_are_drift(live: Workplace, records: Re
 def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     (first,) = tick(live)
     assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=first).ok
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     (second,) = tick(live)
     assert second != first
     assert run_job(PROJECT, replay_job_name("orders"), live.instance, partition=second).ok
@@ -321,8 +320,7 @@ def test_each_segment_is_replayed_once_and_forgotten_when_it_is_gone(
 def test_a_segment_that_was_changed_after_it_was_replayed_is_replayed_anew_each_time(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     assert replay(live).ok
     (path,) = live.home.requests("orders").glob("*.segment")
     whole = path.read_bytes()
@@ -337,8 +335,7 @@ def test_a_segment_that_was_changed_after_it_was_replayed_is_replayed_anew_each_
 def test_a_folder_that_has_the_name_of_a_segment_is_damage_that_is_told_once(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     (path,) = live.home.requests("orders").glob("*.segment")
     path.unlink()
     path.mkdir()
@@ -351,8 +348,7 @@ def test_a_folder_that_has_the_name_of_a_segment_is_damage_that_is_told_once(
 def test_a_segment_that_was_changed_is_seen_though_its_size_and_time_stayed(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     assert replay(live).ok
     first = look(live)
     assert look(live, first.cursor).run_requests == []
@@ -367,8 +363,7 @@ def test_a_segment_that_was_changed_is_seen_though_its_size_and_time_stayed(
 def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
     live: Workplace, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     assert replay(live).ok
     first = look(live)
     monkeypatch.setattr("lockstep.scoring.requests.sha256", lambda path: pytest.fail(str(path)))
@@ -378,8 +373,7 @@ def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
 def test_a_changed_segment_whose_replay_ended_without_a_record_is_left_to_a_person(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     assert replay(live).ok
     (path,) = live.home.requests("orders").glob("*.segment")
     path.write_bytes(path.read_bytes()[:-1])
@@ -395,8 +389,7 @@ def test_a_changed_segment_whose_replay_ended_without_a_record_is_left_to_a_pers
 def test_a_segment_that_went_before_it_was_replayed_is_not_judged(
     live: Workplace, records: Records
 ) -> None:
-    with serving(live) as (client, _):
-        send(client, records[:3])
+    answer(live, records[:3])
     (name,) = tick(live)
     segment_path(live.home.requests("orders"), name).unlink()
     report = run_job(PROJECT, replay_job_name("orders"), live.instance, partition=name)
