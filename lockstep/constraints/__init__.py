@@ -1,0 +1,1 @@
+"""ConstraintSet: what training data keeps, and what a batch breaks of it."""

@@ -1,0 +1,180 @@
+"""Aggregates: statistics of a batch as a whole, read from its state.
+
+Rows by weekday, hour and value; what is lacking of what there usually is; how many different values
+a column has and how frequent the first is; which numbers go together, and with the row before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.kinds import Floats, Ints
+from lockstep.constraints.features import Feature
+from lockstep.constraints.layout import Layout
+from lockstep.constraints.past import PastBatch
+from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.segments import Segments
+from lockstep.stats.states import State
+
+FAMILY = "aggregates"
+_WEEKS = 5
+"""Days of the same weekday that rows are compared with."""
+_DAYS = 28
+"""Days that things are lacking beside."""
+_ENOUGH = 5
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """How many different values so many rows of a column have: a line between logarithms.
+
+    Attributes:
+        slope: By how much the logarithm rises.
+        level: Its value at one row.
+    """
+
+    slope: float
+    level: float
+
+    @classmethod
+    def of(cls, known: Floats, distinct: Floats) -> Expected:
+        """The line of training days."""
+        usable = np.isfinite(known) & (known > 0) & (distinct > 0)
+        x, y = np.log(known[usable]), np.log(distinct[usable])
+        if len(x) > 10 and np.std(x) > 0.02:
+            slope, level = np.polyfit(x, y, 1).tolist()
+            return cls(slope, level)
+        return cls(0.0, float(np.median(y)) if len(y) else 0.0)
+
+    def at(self, known: float) -> float:
+        """The logarithm of how many there are among so many rows."""
+        return self.slope * float(np.log(max(known, 1.0))) + self.level
+
+
+class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
+    """What statistics of a batch as a whole there are.
+
+    Attributes:
+        segments: What rows are counted by.
+        columns: Columns whose values are counted.
+        expected: How many different ones each has.
+        numbers: Numbers of which correlations are told.
+    """
+
+    segments: Segments
+    columns: tuple[str, ...]
+    expected: tuple[Expected, ...]
+    numbers: tuple[Quantity, ...]
+
+    def features(self, layout: Layout) -> Iterator[Feature]:
+        """What is told of a batch, in the order of `read`."""
+        key, event = layout.key, layout.event_time
+        of_rows = tuple(one for one in ("rows", event, key) if one)
+        yield Feature(FAMILY, "volume", of_rows, "number of rows")
+        for cell in self.segments.cells:
+            says = f"rows {cell.says}".strip() if cell.column else "rows beside its weekday"
+            kind = "count" if cell.column else "volume of the weekday"
+            yield Feature(FAMILY, kind, (*cell.columns, *of_rows), says)
+        for name in self.segments.things:
+            own = () if name.startswith("@") else (name,)
+            says = f"what is lacking of {name.removeprefix('@')}"
+            yield Feature(FAMILY, "lacking", (*own, *of_rows), says)
+        for name in self.columns:
+            yield Feature(FAMILY, "distinct", (name,), f"different values of {name}")
+            yield Feature(FAMILY, "top share", (name,), f"share of the first value of {name}")
+        for place, first in enumerate(self.numbers):
+            for second in self.numbers[place + 1 :]:
+                columns = tuple(dict.fromkeys((*first.columns, *second.columns)))
+                says = f"correlation of {first.title} and {second.title}"
+                yield Feature(FAMILY, "correlation", columns, says)
+        for one in self.numbers:
+            says = f"correlation of {one.title} with the row before"
+            yield Feature(FAMILY, "row to row", one.columns, says)
+        if key is not None:
+            yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
+
+    def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
+        """The statistics of a batch, and how well each is known: one over its standard error.
+
+        Args:
+            state: What they are read from.
+            past: What is kept of the batches before.
+            day: Its day.
+        """
+        values, errors = [np.log1p(state.rows)], [1 / np.sqrt(max(state.rows, 1))]
+        earlier = [batch for batch in past if batch.day < day]
+        counts, error = self._counts(state, earlier, day)
+        values += counts.tolist()
+        errors += [error] * len(counts)
+        for name in self.segments.things:
+            values.append(_lacking(state.counts[name], name, state.rows, earlier))
+            errors.append(0.02)
+        for name, expected in zip(self.columns, self.expected, strict=True):
+            frequent = state.frequent[name]
+            distinct = frequent.distinct.count
+            enough = frequent.known >= _ENOUGH
+            values.append(np.log(distinct) - expected.at(frequent.known) if enough else np.nan)
+            values.append(np.arcsin(np.sqrt(frequent.top)) if enough else np.nan)
+            errors += [0.7 / np.sqrt(max(distinct, 1)), 0.5 / np.sqrt(max(frequent.known, 1))]
+        upper = np.triu_indices(len(self.numbers), 1)
+        found = [state.products.correlations[upper], state.products.to_before]
+        rows = [state.products.count[upper], state.products.lagged[0]]
+        values += np.arctanh(np.concatenate(found)).tolist() if self.numbers else []
+        errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
+        middle = middle_of(state)
+        before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
+        values.append(float(np.sign(middle - before)))
+        errors.append(0.05)
+        return np.array(values), np.array(errors)
+
+    def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:
+        """Rows of each cell beside days of the same weekday, in standard errors of chance."""
+        own = state.counts["cells"]
+        alike = [batch for batch in earlier if (day - batch.day) % 7 == 0][-_WEEKS:]
+        known = [batch.counted("cells") for batch in alike if not batch.blocked]
+        known = [one for one in known if len(one) == len(own)]
+        if len(known) < 2:
+            return np.full(len(own), np.nan), 1.0
+        usual = np.median(known, axis=0) if len(known) > 2 else np.mean(known, axis=0)
+        # the square root of a count has a deviation of a half (Anscombe, 1948)
+        found = 2 * (np.sqrt(own + 0.375) - np.sqrt(usual + 0.375))
+        return found, float(np.sqrt(1 + 1 / len(known)))
+
+
+def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) -> float:
+    """How much of the usual rows is of values that the batch has none of: a square root."""
+    near = [batch for batch in earlier[-_DAYS:] if rows / 2 <= batch.rows <= 2 * rows]
+    known = [one for batch in near if len(one := batch.counted(name)) == len(own)]
+    if len(known) < _ENOUGH:
+        return float("nan")
+    usual = np.mean(known, axis=0)
+    return float(np.sqrt(usual[own == 0].sum() / max(usual.sum(), 1e-9)))
+
+
+def middle_of(state: State) -> float:
+    """The mean number of the keys; NaN where they have none."""
+    count, total = state.digits
+    return total / count if count else float("nan")
+
+
+def columns_of(layout: Layout) -> tuple[str, ...]:
+    """The columns whose values are counted."""
+    return tuple(name for name in layout.fields if name not in layout.dated)
+
+
+def expected_of(states: Sequence[State], columns: Sequence[str]) -> tuple[Expected, ...]:
+    """How many different values each column has among so many rows, of training days."""
+    found = []
+    for name in columns:
+        known = np.array([float(state.frequent[name].known) for state in states])
+        distinct = np.array([state.frequent[name].distinct.count for state in states])
+        usable = known >= _ENOUGH
+        found.append(Expected.of(known[usable], distinct[usable]))
+    return tuple(found)
+
+
+def days_of(states: Sequence[State]) -> Ints:
+    """How many rows each state has."""
+    return np.array([state.rows for state in states])

@@ -1,0 +1,272 @@
+"""Findings: what a day of a batch breaks, grouped by cause, the first suspect first.
+
+Statistics that stray together are one finding: those that share rows, or columns, and what models,
+counts and shares of other columns make of it. A finding is a line each of what, where and what to
+do; all else is in its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.columns.plain import counted, cut
+from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.view import View
+from lockstep.constraints.words import figure_of, what_of
+
+_KEYS = 3
+"""Keys that a finding names."""
+_LONGEST = 300
+"""Characters of its three lines together."""
+_MOST_ROWS = 30
+"""Statistics in its table."""
+_ALIKE = 0.5
+"""Share of the rows of two statistics that are the same, from which on they have one cause."""
+_CONSEQUENCE = 0.6
+"""How much weaker than the first of a finding a statistic is, at most, that it may explain: what
+counts, shares and models make of other columns."""
+_DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
+            "top share", "distinct", "share", "hour", "count", "length", "round", "gap", "spread",
+            "as before", "loose look-up")  # fmt: skip
+_OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A statistic of a finding, as a row of its table.
+
+    Attributes:
+        statistic: What it is.
+        value: Its figure.
+        usual: From where to where it usually is.
+        share: How unusual it is, as a share of what warns.
+    """
+
+    statistic: Statistic
+    value: str
+    usual: str
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What has one cause, of a day of a batch.
+
+    Attributes:
+        day: The day, counted from 1970.
+        what: What is wrong: column, rows, figure beside limit.
+        where: Keys or the segment; empty where it is of all rows.
+        columns: The fields to look at, the first suspect first.
+        rows: Positions in the batch of the rows that show it; empty where it is of no single ones.
+        strict: Whether rows break what no training row broke.
+        blocks: Whether it is far enough to block.
+        share: How unusual it is, as a share of what warns.
+        details: The statistics that show it, the first the most unusual.
+    """
+
+    day: int
+    what: str
+    where: str
+    columns: tuple[str, ...]
+    rows: Ints
+    strict: bool
+    blocks: bool
+    share: float
+    details: tuple[Detail, ...]
+
+    @property
+    def identity(self) -> str:
+        """Tells it apart, so that it can be accepted."""
+        return self.details[0].statistic.identity
+
+    @property
+    def family(self) -> str:
+        """The family of constraints that it is of."""
+        return self.details[0].statistic.feature.family
+
+    @property
+    def extents(self) -> dict[str, float]:
+        """How far each of its statistics was, by identity: to be accepted up to there."""
+        return {one.statistic.identity: one.share for one in self.details}
+
+
+def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[Finding]:
+    """What a day of a batch breaks, the most unusual first.
+
+    Args:
+        constraints: What training had.
+        view: The rows of the batch.
+        day: How the day lies to the constraints.
+    """
+    shares = np.maximum(day.evidence, day.blocks)
+    places = np.flatnonzero(shares >= 1)
+    places = places[np.argsort(-shares[places], kind="stable")]
+    groups = _grouped(constraints, view, day, places.tolist(), shares)
+    found = [_finding(constraints, view, day, group, shares) for group in groups]
+    return sorted(found, key=lambda one: (not one.blocks, -one.share))
+
+
+def _grouped(
+    constraints: ConstraintSet, view: View, day: DayJudged, places: Sequence[int], shares: Floats
+) -> list[list[int]]:
+    """The statistics of each cause, the most unusual first."""
+    groups: list[list[int]] = []
+    rows = {place: _rows(constraints, view, day, place) for place in places}
+    for place in places:
+        statistic = constraints.statistics[place]
+        home = None
+        for group in groups:
+            lead = constraints.statistics[group[0]]
+            weak = shares[place] <= _CONSEQUENCE * shares[group[0]]
+            is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
+            by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
+            if (
+                {*statistic.columns} & _columns(constraints, group)
+                or _overlap(rows[place], rows[group[0]]) > _ALIKE
+                or ((is_derived or by_rows) and weak)
+            ):
+                home = group
+                break
+        if home is None:
+            groups.append([place])
+        else:
+            home.append(place)
+    return groups
+
+
+def _columns(constraints: ConstraintSet, group: Sequence[int]) -> set[str]:
+    """The columns of a cause: those of its first statistic, and the first ones of all others."""
+    statistics = [constraints.statistics[place] for place in group]
+    return {*statistics[0].columns, *(one.columns[0] for one in statistics if one.columns)}
+
+
+def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) -> Ints:
+    """Positions, among those of the day, of the rows that show a statistic."""
+    statistic = constraints.statistics[place]
+    if statistic.of_batch or statistic.feature.kind in ("level", "spread", "residual", "distance"):
+        return np.empty(0, dtype=np.int64)
+    number = place
+    if place >= len(constraints.features):
+        number = constraints.parts[place - len(constraints.features)][1]
+    if not (statistic.feature.by_row or statistic.feature.kind == "missing"):
+        return np.empty(0, dtype=np.int64)
+    shown = day.features[number] == 1
+    if statistic.segment.column:
+        shown &= statistic.segment.mask(view)[day.rows]
+    return np.flatnonzero(shown)
+
+
+def _overlap(rows: Ints, others: Ints) -> float:
+    """The share of the rows of either that are of both."""
+    if not len(rows) or not len(others):
+        return 0.0
+    both = len(np.intersect1d(rows, others, assume_unique=True))
+    return both / (len(rows) + len(others) - both)
+
+
+def _finding(
+    constraints: ConstraintSet, view: View, day: DayJudged, group: Sequence[int], shares: Floats
+) -> Finding:
+    lead = group[0]
+    statistic = constraints.statistics[lead]
+    rows = _rows(constraints, view, day, lead)
+    columns = _suspects(constraints, group, shares)
+    usual = (float(day.low[lead]), float(day.high[lead]))
+    what = what_of(constraints, view, day, lead, rows, usual)
+    also = [name for name in columns[:6] if name not in statistic.columns]
+    if also:
+        more = len(columns) - len(statistic.columns) - len(also)
+        what += f"; so do {', '.join(also)}{f' and {more} more' if more > 0 else ''}"
+    keys = _keys(view, day.rows[rows[:_KEYS]])
+    where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
+    if not where and statistic.segment.column:
+        where = statistic.segment.says
+    return Finding(
+        day=day.day,
+        what=cut(what, _LONGEST - 110),
+        where=cut(where, 100),
+        columns=columns,
+        rows=day.rows[rows],
+        strict=any(constraints.statistics[one].feature.strict for one in group),
+        blocks=bool(np.any(day.blocks[[*group]] >= 1)),
+        share=float(shares[lead]),
+        details=tuple(
+            Detail(
+                constraints.statistics[one],
+                figure_of(constraints, day, one, float(day.values[one])),
+                _usual(constraints, day, one),
+                float(shares[one]),
+            )
+            for one in group[:_MOST_ROWS]
+        ),
+    )
+
+
+def _usual(constraints: ConstraintSet, day: DayJudged, place: int) -> str:
+    low, high = (
+        figure_of(constraints, day, place, float(ends[place])) for ends in (day.low, day.high)
+    )
+    return low if low == high else f"{low} to {high}"
+
+
+def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) -> tuple[str, ...]:
+    """The fields of a cause, that which most of it names first.
+
+    What is told of a column alone says more of it than what is told of several.
+    """
+    score: dict[str, float] = {}
+    for place in group:
+        statistic = constraints.statistics[place]
+        names = statistic.columns
+        for rank, name in enumerate(names):
+            weight = 1.0 if rank == 0 else 0.3
+            score[name] = score.get(name, 0.0) + weight * float(shares[place]) / len(names)
+    lead = constraints.statistics[group[0]].columns
+    ordered = sorted(score, key=lambda name: (name not in lead, -score[name]))
+    return tuple(ordered)
+
+
+def _keys(view: View, rows: Array) -> list[str]:
+    key = view.layout.key
+    return [] if key is None else [cut(str(one), 40) for one in view.columns[key][rows].tolist()]
+
+
+def with_accepted(
+    found: Sequence[Finding], accepted: Mapping[str, float], much: float = 2.0
+) -> list[Finding]:
+    """Findings of which those do not block that a person accepted of a batch before.
+
+    One is accepted as far as it went then, and as much again.
+
+    Args:
+        found: What a day breaks.
+        accepted: How far each statistic was that was accepted, by identity.
+        much: How many times as far as then a finding may be.
+    """
+    kept = []
+    for one in found:
+        known = accepted.get(one.identity)
+        is_known = known is not None and one.share <= much * max(known, 1.0)
+        kept.append(replace(one, blocks=False, strict=False) if is_known else one)
+    return kept
+
+
+def told(one: Finding, day: str, todo: str) -> str:
+    """A finding in three lines.
+
+    Args:
+        one: The finding.
+        day: Its day, where the batch has several; else empty.
+        todo: What to do.
+    """
+    lines = [f"{one.what}{f' ({day})' if day else ''}", one.where, todo]
+    return "\n".join(line for line in lines if line)
+
+
+def rows_of(count: int, total: int) -> str:
+    """How many of a batch's rows."""
+    return f"{count:,} of {counted(total, 'row')}"

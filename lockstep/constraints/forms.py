@@ -1,0 +1,34 @@
+"""Forms: a text by the classes of its characters.
+
+As Potter's Wheel (Raman and Hellerstein, VLDB 2001) and Auto-Validate (Song and He, SIGMOD 2021)
+profile texts: upper-case letters are A, lower-case ones a, digits 9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_UPPER = re.compile(r"[A-ZÀ-ÖØ-Þ]+")
+_LOWER = re.compile(r"[a-zß-öø-ÿ]+")
+_DIGITS = re.compile(r"\d+")
+_RUNS = re.compile(r"([Aa9])([ ]?[Aa9])+")
+_MOST_DIGITS = 9
+
+
+def form_of(text: str, *, is_fine: bool) -> str:
+    """The form of a text.
+
+    Args:
+        text: The text.
+        is_fine: Whether digits are counted; otherwise letters and digits in a row are one run.
+    """
+    form = _LOWER.sub("a", _UPPER.sub("A", text))
+    if is_fine:
+        return _DIGITS.sub(lambda digits: "9" * min(len(digits[0]), _MOST_DIGITS), form)
+    return _RUNS.sub(r"\1~", _DIGITS.sub("9", form))
+
+
+def forms_of(texts: Iterable[str], *, is_fine: bool) -> list[str]:
+    """The forms of texts, in their order."""
+    return [form_of(text, is_fine=is_fine) for text in texts]

@@ -1,0 +1,62 @@
+"""History: the row before of the same thing, how long ago it was, and what it had in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+
+from lockstep.constraints.entities import Entities
+from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.quantities import Quantity, title_of
+from lockstep.constraints.view import View
+
+FAMILY = "history"
+
+
+class History(msgspec.Struct, frozen=True, tag=FAMILY):
+    """What rows before tell, besides what rules range over.
+
+    Attributes:
+        entities: What names things.
+        texts: Texts that are compared with those of the row before.
+        numbers: Numbers that are.
+    """
+
+    entities: Entities
+    texts: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+    def evaluate(self, view: View) -> Iterator[Measured]:
+        """The features of each row."""
+        event = view.layout.event_time
+        for entity in self.entities.full:
+            thing = title_of(entity)
+            for name in (*self.texts, *self.numbers):
+                if name not in entity:
+                    own, before = view.code(name), view.previous_code(entity, name)
+                    same = np.where((own != 0) & (before != 0), own == before, np.nan)
+                    says = f"have the {name} of the previous {thing}"
+                    yield Measured(Feature(FAMILY, "as before", (name,), says), same)
+            if event is not None:
+                columns = (event, *(name for name in entity if not name.startswith("@")))
+                gaps = [Quantity("elapsed", (), entity)]
+                if entity in self.entities.windowed:
+                    gaps.append(Quantity("today", (), entity))
+                for gap in gaps:
+                    values = np.log1p(np.maximum(view.number(gap), 0.0))
+                    yield Measured(Feature(FAMILY, "gap", columns, gap.title), values)
+
+
+def discover(view: View, entities: Entities) -> History:
+    """Learn what the rows before of training rows tell.
+
+    Args:
+        view: The rows.
+        entities: What names things in them.
+    """
+    layout = view.layout
+    texts = tuple(one for one in (*layout.texts, *layout.dates) if one not in layout.dated)
+    numbers = tuple(one for one in layout.numbers if one not in layout.dated)
+    return History(entities, texts, numbers)

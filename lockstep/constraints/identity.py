@@ -1,0 +1,111 @@
+"""Identity: keys and contents that were there before, in the batch or on an earlier day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.digests import held_by, mixed
+from lockstep.columns.kinds import Array, Floats
+from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.view import View
+
+FAMILY = "identity"
+_BEFORE = 14
+"""Days that contents are looked back for."""
+_FINE, _STEADY = 4, 0.02
+"""Columns that tell rows apart best, which stand for a content; and share of values from which on
+a column does."""
+
+
+class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
+    """What names a row's content, in several ways.
+
+    Attributes:
+        ways: The columns of each: all of a row's own; those that tell rows apart best; these with
+            the time of day.
+    """
+
+    ways: dict[str, tuple[str, ...]]
+
+    def digests(self, view: View) -> dict[str, Array]:
+        """A digest of each row's content: uint64, by the way it is told."""
+        return {name: _content(view, columns) for name, columns in self.ways.items()}
+
+    def evaluate(self, view: View) -> Iterator[Measured]:
+        """The features of each row."""
+        key, event = view.layout.key, view.layout.event_time
+        found = dict[str, Array]()
+        if key is not None:
+            found["key"] = view.code(key)
+        found |= self.digests(view)
+        for name, digests in found.items():
+            columns = [key] if name == "key" else [key, event, *self.ways[name][:_FINE]]
+            fields = tuple(one for one in columns if one is not None and not one.startswith("@"))
+            what = "key" if name == "key" else f"content ({name})"
+            twice = Feature(
+                FAMILY, "twice", fields, f"repeat the {what} of a row of the batch", True
+            )
+            yield Measured(twice, _twice(view, digests))
+            again = Feature(
+                FAMILY, "again", fields, f"repeat the {what} of a row of days before", True
+            )
+            yield Measured(again, _again(view, name, digests))
+
+
+def discover(view: View) -> Identity:
+    """Learn what tells the contents of training rows apart.
+
+    Args:
+        view: The rows.
+    """
+    layout = view.layout
+    names = [name for name in layout.fields if name not in (*layout.dated, *layout.times)]
+    apart = {name: len(np.unique(view.code(name))) / max(len(view), 1) for name in names}
+    fine = tuple(sorted(names, key=lambda one: -apart[one])[:_FINE])
+    ways = {"all columns": tuple(names), "some columns": fine}
+    if layout.event_time is not None:
+        ways["time of day"] = ("@clock", *fine[:2])
+    return Identity({name: columns for name, columns in ways.items() if columns})
+
+
+def _content(view: View, columns: tuple[str, ...]) -> Array:
+    return view.once(
+        ("content", columns), lambda: mixed([view.code(name) for name in columns], len(view))
+    )
+
+
+def _twice(view: View, digests: Array) -> Array:
+    """Which rows repeat an earlier one of their day."""
+    both = mixed((digests, view.day.astype(np.uint64)), len(view))
+    found = np.ones(len(view), dtype=bool)
+    found[np.unique(both, return_index=True)[1]] = False
+    return found
+
+
+def _again(view: View, name: str, digests: Array) -> Floats:
+    """Which rows repeat one of the days before."""
+    order = np.lexsort((view.day, digests))
+    sorted_digests, days = digests[order], view.day[order]
+    # the day before of the same digest: that of the last row with another day
+    starts = np.ones(len(order), dtype=bool)
+    starts[1:] = (sorted_digests[1:] != sorted_digests[:-1]) | (days[1:] != days[:-1])
+    place = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
+    before = np.maximum(place - 1, 0)
+    same = (place > 0) & (sorted_digests[before] == sorted_digests)
+    near = (days - days[before] <= _BEFORE) | (name == "key")
+    found = np.zeros(len(order))
+    found[order] = same & near
+    if view.past:
+        first = int(view.day.min(initial=0))
+        sets = [
+            batch.keys if name == "key" else batch.contents[name]
+            for batch in view.past
+            if batch.day < first and (name == "key" or batch.day >= first - _BEFORE)
+            and (name == "key" or name in batch.contents)
+        ]  # fmt: skip
+        if sets:
+            found = np.where(found == 1, 1.0, held_by(sets, digests))
+    return found

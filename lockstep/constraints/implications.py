@@ -1,0 +1,240 @@
+"""Implications: one kind of value only with another, never with a third; texts that hold others.
+
+Association rules of confidence 1 (Agrawal, Imieliński and Swami, 1993) between what can be said of
+single columns: that they have no value, are 0 or negative, or hold a common value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.kinds import Array
+from lockstep.constraints.forms import forms_of
+from lockstep.constraints.view import View
+
+_EXPECTED = 15
+"""Rows that would break an implication by chance, at least."""
+_BROKEN = 0.002
+"""Share of its rows that may break it."""
+_ROWS = 60
+"""Rows that an implication is about, at least."""
+_MOST, _MOST_OF_PAIR = 160, 3
+"""Implications that are kept, of all and of two columns."""
+_FEW = 8
+"""Different numbers up to which each may imply something."""
+_MOST_VALUES = 12
+_DAYS = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%y%m%d")
+"""How a text may hold its day."""
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """What can be said of a column in a row."""
+
+    column: str
+    what: Literal["missing", "0", "negative", "value", "form"]
+    of: str | float | None = None
+
+    @property
+    def says(self) -> str:
+        """The condition for a person."""
+        match self.what:
+            case "value":
+                shown = f"{self.of:g}" if isinstance(self.of, float) else f'"{self.of}"'
+                return f"{self.column} is {shown}"
+            case "form":
+                return f'{self.column} has the form "{self.of}"'
+        return f"{self.column} is {self.what}"
+
+    def holds(self, view: View) -> Array:
+        """Where it holds: bool."""
+        return view.once(("condition", self), lambda: self._holds(view))
+
+    def _holds(self, view: View) -> Array:
+        values = view.columns[self.column]
+        match self.what:
+            case "missing":
+                return view.missing(self.column)
+            case "0":
+                return np.asarray(values == 0)
+            case "negative":
+                return np.asarray(values < 0)
+            case "value":
+                return np.asarray(values == self.of)
+            case "form":
+                return np.asarray(_key_forms(view, self.column) == self.of)
+
+
+def _key_forms(view: View, name: str) -> Array:
+    def made() -> Array:
+        places, found = pd.factorize(view.columns[name])
+        forms = forms_of((str(one) for one in found), is_fine=False)
+        return np.array([*forms, None], dtype=object)[places]
+
+    return view.once(("forms", name), made)
+
+
+class Implication(msgspec.Struct, frozen=True, tag="implication"):
+    """Rows with one condition have another one; or never have it."""
+
+    given: Condition
+    then: Condition
+    is_never: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields to look at."""
+        return (self.given.column, self.then.column)
+
+    @property
+    def is_of_categories(self) -> bool:
+        """Whether it says which values of two categories go together."""
+        return {self.given.what, self.then.what} <= {"value", "form"}
+
+    @property
+    def says(self) -> str:
+        """The rule for a person."""
+        return f"{self.given.says} {'never' if self.is_never else 'only'} where {self.then.says}"
+
+    def breaks(self, view: View) -> Array:
+        """Where it is broken: 0 or 1, NaN where it does not apply."""
+        then = self.then.holds(view)
+        return np.where(self.given.holds(view), then if self.is_never else ~then, np.nan)
+
+
+class Holds(msgspec.Struct, frozen=True, tag="holds"):
+    """A text holds what another column says, or its day in a layout."""
+
+    whole: str
+    part: str
+    is_day: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields to look at."""
+        return (self.whole,) if self.is_day else (self.whole, self.part)
+
+    @property
+    def says(self) -> str:
+        """The rule for a person."""
+        return f"{self.whole} holds {'its day' if self.is_day else self.part}"
+
+    def breaks(self, view: View) -> Array:
+        """Where it is broken: 0 or 1, NaN where either is missing."""
+        return _lacks(view.columns[self.whole], self._parts(view))
+
+    def _parts(self, view: View) -> Array:
+        if self.is_day:
+            return pd.DatetimeIndex(view.local).strftime(self.part).to_numpy(dtype=object)
+        return _as_texts(view.columns[self.part])
+
+
+def _as_texts(values: Array) -> Array:
+    if values.dtype == object:
+        return values
+    known = np.isfinite(values.astype(np.float64))
+    texts = [
+        f"{one:.0f}" if is_known else None for one, is_known in zip(values, known, strict=True)
+    ]
+    return np.array(texts, dtype=object)
+
+
+def _lacks(wholes: Array, parts: Array) -> Array:
+    return np.array(
+        [
+            float(part not in str(whole)) if part and whole is not None else np.nan
+            for whole, part in zip(wholes.tolist(), parts.tolist(), strict=True)
+        ]
+    )
+
+
+def implications(view: View) -> list[Implication]:
+    """Find what goes with what in training rows.
+
+    Args:
+        view: The rows.
+    """
+    conditions, seen = [], set[tuple[str, bytes]]()
+    for one in _conditions(view):
+        held = one.holds(view)
+        marks = {(one.column, np.packbits(side).tobytes()) for side in (held, ~held)}
+        if 0.003 < held.mean() < 0.997 and not marks & seen:
+            seen |= marks
+            conditions.append(one)
+    if not conditions:
+        return []
+    held = np.array([one.holds(view) for one in conditions], dtype=np.float32)
+    counts = held @ held.T
+    sizes, rows = counts.diagonal(), held.shape[1]
+    found: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
+    for place, given in enumerate(conditions):
+        if sizes[place] < _ROWS:
+            continue
+        for other, then in enumerate(conditions):
+            if given.column == then.column:
+                continue
+            share = sizes[other] / rows
+            both = counts[place, other]
+            for is_never, broken, chance in (
+                (False, sizes[place] - both, 1 - share),
+                (True, both, share),
+            ):
+                expected = float(chance * sizes[place])
+                if expected >= _EXPECTED and broken <= _BROKEN * sizes[place]:
+                    rule = Implication(given, then, is_never)
+                    found.setdefault((given.column, then.column), []).append((expected, rule))
+    kept = []
+    for ways in found.values():
+        ways.sort(key=lambda way: -way[0])
+        kept += [rule for _, rule in ways[:_MOST_OF_PAIR]]
+    return kept[:_MOST]
+
+
+def _conditions(view: View) -> list[Condition]:
+    layout = view.layout
+    found = []
+    for name in layout.numbers:
+        found += [Condition(name, "missing"), Condition(name, "0"), Condition(name, "negative")]
+    found += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
+    for name, values in layout.categories.items():
+        if name in layout.texts or len(np.unique(view.code(name))) <= _FEW:
+            found += [Condition(name, "value", one) for one in values[:_MOST_VALUES]]
+    if layout.key is not None and view.columns[layout.key].dtype == object:
+        common = pd.Series(_key_forms(view, layout.key)).value_counts().index[:4]
+        found += [Condition(layout.key, "form", one) for one in common]
+    return found
+
+
+def contents(view: View, whole_numbers: Sequence[str]) -> list[Holds]:
+    """Find texts, the key among them, that hold their day or what another column says.
+
+    Args:
+        view: Training rows.
+        whole_numbers: Numbers without decimals.
+    """
+    layout = view.layout
+    chosen = np.sort(np.random.default_rng(5).permutation(len(view))[:400])
+    few = view.take(chosen)
+    wholes = [*([layout.key] if layout.key else []), *layout.texts, *layout.dates]
+    parts = [*layout.texts, *whole_numbers]
+    found = []
+    for whole in wholes:
+        if few.columns[whole].dtype != object:
+            continue
+        ways = [Holds(whole, part) for part in parts if part != whole]
+        if layout.event_time is not None:
+            ways += [Holds(whole, layout_of_day, is_day=True) for layout_of_day in _DAYS]
+        for rule in ways:
+            told = rule._parts(few)
+            if len(pd.unique(told)) < 2:
+                continue
+            lacking = _lacks(few.columns[whole], told)
+            dealt = _lacks(np.roll(few.columns[whole], 131), told)
+            known = np.isfinite(lacking)
+            if known.mean() > 0.2 and lacking[known].mean() <= 0.01 and np.nanmean(dealt) >= 0.3:
+                found.append(rule)
+    return found

@@ -1,0 +1,128 @@
+"""Layout: what training rows tell of each column, beyond its declaration.
+
+Which numbers are clock times, which texts are dates, which columns hold categories, and which have
+one value all day. It is told from values alone, never from names.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.dates import layout_of
+from lockstep.columns.kinds import Array, Columns, Kind
+from lockstep.columns.schema import Schema
+from lockstep.columns.tables import is_missing
+
+MOST_CATEGORIES = 24
+"""Values of a category that are looked at one by one."""
+_COMMON = 0.01
+"""Share of the rows that a common value has at least."""
+_CLOCKS = 40
+"""Different times of day from which on whole numbers that could be some are held to be."""
+_DATED = 0.999
+"""Share of the rows that have their day's first value, of a column that has one value a day."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What columns hold.
+
+    Attributes:
+        key: The field that names a row; None where there is none.
+        event_time: The field that says when it happened; None where there is none.
+        timezone: Where a day begins and ends.
+        fields: All fields but these two, in the order of their declaration.
+        numbers: Those with numbers; yes and no is 1 and 0.
+        clocks: Numbers that are times of day, such as 1530.
+        texts: Those with texts that are no dates.
+        times: Those with times.
+        dates: Texts that are dates, each with its layout.
+        categories: Common values, the most frequent first, of columns that hold few.
+        dated: Columns with one value in all rows of a day.
+    """
+
+    key: str | None
+    event_time: str | None
+    timezone: str
+    fields: tuple[str, ...]
+    numbers: tuple[str, ...]
+    clocks: tuple[str, ...]
+    texts: tuple[str, ...]
+    times: tuple[str, ...]
+    dates: dict[str, str]
+    categories: dict[str, tuple[str | float, ...]]
+    dated: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Columns, schema: Schema, day: Array, timezone: str) -> Layout:
+        """Tell the layout of training rows.
+
+        Args:
+            columns: The fields of the record, in canonical form.
+            schema: What they are declared to hold.
+            day: int64, the day of each row.
+            timezone: Where a day begins and ends.
+        """
+        values = [one for one in schema if one.role == "value"]
+        texts = {one.name for one in values if one.kind is Kind.TEXT}
+        times = tuple(one.name for one in values if one.kind is Kind.TIME)
+        numbers = tuple(one.name for one in values if one.name not in texts | {*times})
+        dates = {}
+        for name in (one.name for one in values if one.name in texts):
+            layout = layout_of(pd.unique(columns[name][~is_missing(columns[name])]))
+            if layout is not None:
+                dates[name] = layout
+        plain = tuple(one.name for one in values if one.name in texts and one.name not in dates)
+        return cls(
+            key=schema.key,
+            event_time=schema.event_time,
+            timezone=timezone,
+            fields=tuple(one.name for one in values),
+            numbers=numbers,
+            clocks=tuple(name for name in numbers if _is_clock(columns[name])),
+            texts=plain,
+            times=times,
+            dates=dates,
+            categories={
+                name: common
+                for name in (*plain, *numbers)
+                if (common := _common(columns[name], few=name in numbers))
+            },
+            dated=tuple(one.name for one in values if _is_dated(columns[one.name], day)),
+        )
+
+
+def _is_clock(numbers: Array) -> bool:
+    known = numbers[np.isfinite(numbers)] if numbers.dtype.kind == "f" else numbers
+    if known.dtype == bool or not len(known):
+        return False
+    found = np.unique(known)
+    return bool(
+        len(found) >= _CLOCKS
+        and np.all(found % 1 == 0)
+        and found[0] >= 0
+        and found[-1] <= 2400
+        and found[-1] >= 1000
+        and np.all(found % 100 < 60)
+    )
+
+
+def _common(values: Array, *, few: bool) -> tuple[str | float, ...]:
+    """The common values of a column, if it has any and, of numbers, few others."""
+    counts = pd.Series(values).value_counts()
+    if len(counts) < 2 or (few and len(counts) > MOST_CATEGORIES):
+        return ()
+    least = max(_COMMON * len(values), 5)
+    found = counts.index[counts >= least][:MOST_CATEGORIES].tolist()
+    return tuple(one if isinstance(one, str) else float(one) for one in found)
+
+
+def _is_dated(values: Array, day: Array) -> bool:
+    places = pd.factorize(values)[0]
+    days, of_day = np.unique(day, return_inverse=True)
+    if len(values) < 2 * len(days) or places.max(initial=-1) < 1:
+        return False
+    first = np.full(len(days), -2)
+    first[of_day[::-1]] = places[::-1]
+    return bool(np.mean(first[of_day] == places) > _DATED)

@@ -1,0 +1,93 @@
+"""Quantities: the numbers of a row that rules and statistics range over.
+
+A field's own value, a time as hours, the part of a calendar, or what a ledger tells of the rows
+before: the same from training rows and from a batch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Made = Literal[
+    "value", "clock", "lapse", "span", "digits", "calendar",
+    "previous", "elapsed", "today", "count", "sum", "mean", "peers",
+]  # fmt: skip
+HISTORY = ("previous", "elapsed", "today", "count", "sum", "mean")
+"""Quantities that are made of the rows before."""
+Entity = tuple[str, ...]
+"""The columns that name a thing that comes again; none of them for the row before, whatever it is
+of. `@clock` is the time of day, `@weekday` the day of the week."""
+
+
+class Quantity(msgspec.Struct, frozen=True):
+    """A number of a row.
+
+    Attributes:
+        made: How it is made.
+        fields: The fields that it is made of; none of a count.
+        entity: The thing whose rows before are looked at.
+        window: Days before the row's own that are counted or summed.
+        unit: The part of the calendar, such as `month`.
+    """
+
+    made: Made
+    fields: tuple[str, ...] = ()
+    entity: Entity = ()
+    window: int = 0
+    unit: str = ""
+
+    @property
+    def title(self) -> str:
+        """The quantity for a person."""
+        field = self.fields[0] if self.fields else ""
+        thing = title_of(self.entity)
+        days = "day" if self.window == 1 else f"{self.window} days"
+        match self.made:
+            case "value":
+                return field
+            case "clock":
+                return f"the hour of {field}"
+            case "lapse":
+                return f"the hours until {field}"
+            case "span":
+                return f"the hours from {self.fields[0]} to {self.fields[1]}"
+            case "digits":
+                return f"the number in {field}"
+            case "calendar":
+                return f"the {self.unit} of {field}"
+            case "previous":
+                return f"{field} of the previous {thing}"
+            case "elapsed":
+                return f"the minutes since the previous {thing}"
+            case "today":
+                return f"the rows before it that day, same {thing}"
+            case "count":
+                return f"the rows of the {days} before, same {thing}"
+            case "sum" | "mean":
+                return f"the {self.made} of {field} over the {days} before, same {thing}"
+            case "peers":
+                return f"the mean {field} of the other rows of its moment"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields to look at where it is wrong; those that name the thing after its own."""
+        named = tuple(name for name in self.entity if not name.startswith("@"))
+        return tuple(dict.fromkeys((*self.fields, *named)))
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether it is told by the row's own fields."""
+        return self.made in ("value", "clock", "lapse", "span", "digits")
+
+
+def value(name: str) -> Quantity:
+    """A field's own value."""
+    return Quantity("value", (name,))
+
+
+def title_of(entity: Entity) -> str:
+    """A thing for a person."""
+    words = {"@clock": "time of day", "@weekday": "weekday"}
+    return ", ".join(words.get(name, name) for name in entity) or "row"

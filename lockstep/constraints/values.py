@@ -1,0 +1,322 @@
+"""Values: what a column holds, whatever its row's others do.
+
+Missing, zero, negative, a value or a form that training never had, off the grid of its decimals,
+beyond its range; the shares of common values, and where a number lies among those of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.digests import among
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.features import BLOCKS, Feature, Measured
+from lockstep.constraints.forms import form_of, forms_of
+from lockstep.constraints.layout import Layout
+from lockstep.constraints.quantities import Quantity, value
+from lockstep.constraints.view import View
+
+FAMILY = "values"
+_MOST_KNOWN = 50_000
+"""Values of a text that are known, at most: of more, none would be new."""
+_FINE = 0.02
+"""Share of the rows that forms of a text are different in, at most, where digits are counted."""
+_GRIDS = (1.0, 0.1, 0.01, 0.001, 1e-4)
+_UNITS = (100.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.01)
+"""What numbers may be multiples of."""
+_QUANTILES = 2_049
+"""Numbers of training by which a place among them is told, to a two thousandth."""
+
+
+class Number(msgspec.Struct, frozen=True):
+    """What training had of a number.
+
+    Attributes:
+        quantity: The number.
+        quantiles: float64, evenly spaced by rank.
+        grid: What all of them are multiples of; 0 where there is nothing.
+        units: Coarser grids that only some are multiples of.
+        top: The most frequent one.
+    """
+
+    quantity: Quantity
+    quantiles: bytes
+    grid: float
+    units: tuple[float, ...]
+    top: float
+
+    @property
+    def sorted(self) -> Floats:
+        """Its quantiles, rising."""
+        return np.frombuffer(self.quantiles, dtype="<f8")
+
+    def place(self, numbers: Floats) -> Floats:
+        """Where numbers lie among those of training, from -1 to 1; NaN where there is none."""
+        known = self.sorted
+        left, right = (np.searchsorted(known, numbers, side) for side in ("left", "right"))
+        return np.where(np.isfinite(numbers), (left + right) / len(known) - 1, np.nan)
+
+
+class Text(msgspec.Struct, frozen=True):
+    """What training had of a text.
+
+    Attributes:
+        column: The field.
+        known: uint64, digests of the values in order; empty where there were too many.
+        forms: The forms that it had.
+        common: The most frequent of them.
+        is_fine: Whether digits of a form are counted.
+    """
+
+    column: str
+    known: bytes
+    forms: tuple[str, ...]
+    common: tuple[str, ...]
+    is_fine: bool
+
+
+class Values(msgspec.Struct, frozen=True, tag=FAMILY):
+    """What training had of each column."""
+
+    numbers: tuple[Number, ...]
+    texts: tuple[Text, ...]
+
+    def number(self, quantity: Quantity) -> Number | None:
+        """What training had of a number."""
+        return next((one for one in self.numbers if one.quantity == quantity), None)
+
+    def _range(self, place: int, view: View) -> tuple[Floats, Floats]:
+        """From where to where a number goes, by training and by the batches before."""
+        number = self.numbers[place]
+        if view.fold is not None:
+            return _held_out_range(view.number(number.quantity), view.fold)
+        known = number.sorted
+        low, high = np.float64(known[0]), np.float64(known[-1])
+        for batch in view.past:
+            if len(batch.low) == 8 * len(self.numbers):
+                low = np.fmin(low, np.frombuffer(batch.low, dtype="<f8")[place])
+                high = np.fmax(high, np.frombuffer(batch.high, dtype="<f8")[place])
+        return np.asarray(low), np.asarray(high)
+
+    def evaluate(self, view: View) -> Iterator[Measured]:
+        """The features of each row."""
+        layout = view.layout
+        for name in layout.fields:
+            yield _of(("missing", name, "have no value"), view.missing(name))
+        for name in layout.dates:
+            lacking = np.isnan(view.number(moment_of(layout, name)))
+            unread = np.where(view.missing(name), np.nan, lacking)
+            yield _of(("form", name, "are no date"), unread, by_row=True)
+        for text in self.texts:
+            yield from _of_text(text, view)
+        for name, common in layout.categories.items():
+            if name not in layout.dated:
+                yield from _shares(name, common, view)
+        for place, number in enumerate(self.numbers):
+            yield from _of_number(number, view, self._range(place, view))
+        if layout.event_time is not None:
+            yield from _of_clock(layout.event_time, view)
+
+
+def discover(view: View) -> Values:
+    """Learn what training rows have of each column.
+
+    Args:
+        view: The rows.
+    """
+    numbers = [_number(quantity, view) for quantity in raw_quantities(view.layout)]
+    texts = tuple(_text(name, view) for name in view.layout.texts)
+    return Values(tuple(one for one in numbers if one is not None), texts)
+
+
+def moment_of(layout: Layout, name: str) -> Quantity:
+    """The number that a moment of a row is: hours since its event, or of the day."""
+    has_day = "%Y" in layout.dates.get(name, "%Y")
+    return Quantity("lapse" if has_day else "clock", (name,))
+
+
+def raw_quantities(layout: Layout) -> list[Quantity]:
+    """The numbers that a row's own fields tell."""
+    found = [value(name) for name in layout.numbers]
+    found += [Quantity("clock", (name,)) for name in layout.clocks]
+    if layout.event_time is not None:
+        found.append(Quantity("clock", (layout.event_time,)))
+    moments = [*layout.times, *layout.dates]
+    found += [moment_of(layout, name) for name in moments]
+    found += [Quantity("clock", (name,)) for name in layout.times]
+    with_day = [name for name in moments if moment_of(layout, name).made == "lapse"]
+    for place, first in enumerate(with_day):
+        for second in with_day[place + 1 :]:
+            if (first in layout.dates) == (second in layout.dates):
+                found.append(Quantity("span", (first, second)))
+    if layout.key is not None:
+        found.append(Quantity("digits", (layout.key,)))
+    return found
+
+
+def grid_of(numbers: Floats) -> float:
+    """The largest power of ten, up to 1, that all numbers are multiples of; 0 where none is."""
+    known = numbers[np.isfinite(numbers)][:6_000]
+    for grid in _GRIDS:
+        if len(known) and np.all(is_on(known, grid)):
+            return grid
+    return 0.0
+
+
+def is_on(numbers: Floats, grid: float) -> Array:
+    """Whether numbers are multiples of a grid, up to rounding."""
+    steps = numbers / grid
+    return np.abs(steps - np.round(steps)) < 1e-6 * np.maximum(np.abs(steps), 1.0)
+
+
+def _number(quantity: Quantity, view: View) -> Number | None:
+    numbers = view.number(quantity)
+    known = numbers[np.isfinite(numbers)]
+    if len(known) < 20:
+        return None
+    quantiles = np.quantile(known, np.linspace(0, 1, min(_QUANTILES, len(known))), method="nearest")
+    grid = grid_of(known) if quantity.made == "value" else 0.0
+    units = [one for one in _UNITS if grid == 0 or one > grid * 1.01]
+    values, counts = np.unique(known, return_counts=True)
+    return Number(
+        quantity,
+        quantiles.astype("<f8").tobytes(),
+        grid,
+        tuple(one for one in units if is_on(known, one).mean() < 0.98),
+        float(values[counts.argmax()]),
+    )
+
+
+def _text(name: str, view: View) -> Text:
+    values = pd.unique(view.columns[name][~view.missing(name)])
+    fine = forms_of(values, is_fine=True)
+    is_fine = len({*fine}) <= _FINE * len(view)
+    forms = fine if is_fine else forms_of(values, is_fine=False)
+    counts = pd.Series(dict(zip(values, forms, strict=True)), dtype=object)
+    of_rows = pd.Series(view.columns[name]).map(counts).value_counts()
+    known = np.unique(view.code(name))
+    known = known[known != 0]
+    return Text(
+        name,
+        (known if len(known) <= _MOST_KNOWN else known[:0]).astype("<u8").tobytes(),
+        tuple(of_rows.index.tolist()),
+        tuple(of_rows.index[:6].tolist()),
+        is_fine,
+    )
+
+
+def _of(what: tuple[str, str, str], values: Array, *, by_row: bool = False) -> Measured:
+    kind, column, says = what
+    return Measured(Feature(FAMILY, kind, (column,), says, by_row), values)
+
+
+def _of_text(text: Text, view: View) -> Iterator[Measured]:
+    name = text.column
+    missing = view.missing(name)
+    if text.known:
+        known = np.frombuffer(text.known, dtype="<u8")
+        new = newness(view, view.code(name), known)
+        says = "hold a value that training never had"
+        yield _of(("unseen", name, says), np.where(missing, np.nan, new), by_row=True)
+    places, found = pd.factorize(view.columns[name])
+    forms = np.array([*(form_of(one, is_fine=text.is_fine) for one in found), ""], dtype=object)
+    form_codes = np.unique(forms, return_inverse=True)[1].astype(np.uint64)
+    if view.fold is not None:
+        new = newness(view, form_codes[places], form_codes[:0])
+    else:
+        new = ~np.isin(forms, np.array([*text.forms, ""], dtype=object))[places]
+    says = "have a form that training never had"
+    yield _of(("form", name, says), np.where(missing, np.nan, new), by_row=True)
+    if len(text.common) > 1:
+        for common in text.common:
+            yield _of(("share", name, f'have the form "{common}"'), (forms == common)[places])
+    lengths = np.array([*(len(one) for one in found), np.nan])
+    yield _of(("length", name, "length"), lengths[places])
+
+
+def newness(view: View, codes: Array, known: Array) -> Array:
+    """Which rows hold what training had not; of training rows what no other block of days had.
+
+    Args:
+        view: The rows.
+        codes: uint64, what each holds.
+        known: uint64, what training had.
+    """
+    if view.fold is None:
+        return ~among(codes, known)
+    _, place = np.unique(codes, return_inverse=True)
+    has = np.zeros((int(place.max(initial=-1)) + 1, BLOCKS), dtype=bool)
+    has[place, view.fold] = True
+    found: Array = (has.sum(axis=1) == 1)[place]
+    return found
+
+
+def _shares(name: str, common: tuple[str | float, ...], view: View) -> Iterator[Measured]:
+    values = view.columns[name]
+    is_number = values.dtype != object
+    only_first = is_number and len(common) <= 2
+    for one in common[:1] if only_first else common:
+        shown = f"{one:g}" if isinstance(one, float) else f'"{one}"'
+        yield _of(("share", name, f"are {shown}"), np.asarray(values == one))
+
+
+def _of_number(number: Number, view: View, ends: tuple[Floats, Floats]) -> Iterator[Measured]:
+    quantity, layout = number.quantity, view.layout
+    name = quantity.fields[0]
+    title = quantity.title
+    numbers = view.number(quantity)
+    is_known = np.isfinite(numbers)
+    place = view.once(("place", quantity), lambda: number.place(numbers))
+    columns = quantity.columns
+
+    def measured(kind: str, says: str, values: Array, *, by_row: bool = False) -> Measured:
+        known = np.where(is_known, values, np.nan)
+        return Measured(Feature(FAMILY, kind, columns, says, by_row), known)
+
+    if name in layout.dated or quantity.made == "digits":
+        return
+    yield measured("level", f"level of {title}", place)
+    yield measured("spread", f"spread of {title}", np.abs(place))
+    low, high = ends
+    width = high - low
+    beyond = (numbers < low) | (numbers > high)
+    far = (numbers < low - width) | (numbers > high + width)
+    yield measured("beyond", f"{title} is beyond the range of training", beyond, by_row=True)
+    yield measured("beyond", f"{title} is far beyond the range of training", far, by_row=True)
+    if quantity.made != "value":
+        return
+    if number.grid:
+        off = ~is_on(numbers, number.grid)
+        yield measured("grid", f"{title} is no multiple of {number.grid:g}", off, by_row=True)
+    for unit in number.units:
+        yield measured("round", f"{title} is a multiple of {unit:g}", is_on(numbers, unit))
+    if len(layout.categories.get(name, range(99))) > 2:
+        yield measured("share", f"{title} is {number.top:g}", numbers == number.top)
+    yield measured("zero", f"{title} is 0", numbers == 0)
+    yield measured("negative", f"{title} is negative", numbers < 0)
+
+
+def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:
+    """From where to where all blocks of days but its own go, of each row."""
+    low, high = np.full(BLOCKS, np.inf), np.full(BLOCKS, -np.inf)
+    is_known = np.isfinite(numbers)
+    np.minimum.at(low, fold[is_known], numbers[is_known])
+    np.maximum.at(high, fold[is_known], numbers[is_known])
+    others = [np.delete(np.arange(BLOCKS), block) for block in range(BLOCKS)]
+    lows = np.array([low[rest].min() for rest in others])
+    highs = np.array([high[rest].max() for rest in others])
+    return lows[fold], highs[fold]
+
+
+def _of_clock(name: str, view: View) -> Iterator[Measured]:
+    hours = view.calendar("@hour")
+    for hour in range(24):
+        yield _of(("hour", name, f"are between {hour}:00 and {hour}:59"), hours == hour)
+    for unit, part in (("@minute", "minute"), ("@second", "second")):
+        found = view.calendar(unit)
+        yield _of(("clock", name, f"are at the {part} 0"), found == 0)
+        yield _of(("clock", name, f"are at a multiple of five {part}s"), found % 5 == 0)

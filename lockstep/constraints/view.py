@@ -1,0 +1,424 @@
+"""The view: rows as constraints see them, with what their calendar and the rows before tell.
+
+A view of training rows and a view of a batch are the same but for where the past comes from: of
+training rows it is other rows of the view, of a batch it is what was kept of the batches before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from lockstep.columns.dates import moments
+from lockstep.columns.digests import digests_of, mixed
+from lockstep.columns.kinds import Array, Columns, Floats, Ints
+from lockstep.columns.tables import is_missing, take_rows
+from lockstep.constraints.layout import Layout
+from lockstep.constraints.past import PastBatch, Things
+from lockstep.constraints.quantities import Entity, Quantity
+
+_DIGITS = re.compile(r"(\d{1,15})\D*$")
+Made = TypeVar("Made")
+_HOUR = np.timedelta64(3_600_000_000, "us")
+_GAP = 7
+"""Days in a row without a batch that may lie in a window, at most: there are holidays."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """Where the row before of the same thing is, of each row.
+
+    Attributes:
+        own: Its position in the view; -1 where it is not there.
+        batch: Which past batch has it; -1 where none does.
+        place: Where it is in that.
+    """
+
+    own: Ints
+    batch: Ints
+    place: Ints
+
+
+@dataclass(eq=False)
+class View:
+    """Rows of one or more days.
+
+    Attributes:
+        columns: The fields of the record, in canonical form.
+        layout: What they hold.
+        day: int64, one a row: the day of its batch, counted from 1970.
+        past: What is kept of the days before, the oldest first; none of training rows.
+        fold: Of training rows, int64: the block of days of each, which the others tell; else None.
+    """
+
+    columns: Columns
+    layout: Layout
+    day: Ints
+    past: Sequence[PastBatch] = ()
+    fold: Ints | None = None
+    _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.day)
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of the rows; made once, whoever asks for it."""
+        found = self._made.get(what)
+        if found is None:
+            found = self._made[what] = make()
+        made: Made = found
+        return made
+
+    def take(self, rows: Array) -> View:
+        """Some of the rows, with the quantities that were made of all of them."""
+        fold = None if self.fold is None else self.fold[rows]
+        taken = View(take_rows(self.columns, rows), self.layout, self.day[rows], fold=fold)
+        for what, made in self._made.items():
+            if isinstance(made, np.ndarray) and len(made) == len(self):
+                taken._made[what] = made[rows]
+        return taken
+
+    # --- time ---
+
+    @property
+    def days(self) -> Ints:
+        """The days that there are, in order."""
+        return self.once("days", lambda: np.unique(self.day))
+
+    @property
+    def group(self) -> Ints:
+        """Which of the days each row is of."""
+        return self.once("group", lambda: np.searchsorted(self.days, self.day))
+
+    @property
+    def local(self) -> Array:
+        """Event times by the local clock: datetime64[us]; NaT where there is none."""
+        return self.once("local", self._local)
+
+    def _local(self) -> Array:
+        name = self.layout.event_time
+        if name is None:
+            return np.full(len(self), np.datetime64("NaT", "us"))
+        return by_clock(self.columns[name], self.layout.timezone)
+
+    @property
+    def micros(self) -> Ints:
+        """When rows happened, microseconds since 1970; their position where nobody knows."""
+        return self.once("micros", self._micros)
+
+    def _micros(self) -> Ints:
+        name = self.layout.event_time
+        if name is None:
+            return np.arange(len(self), dtype=np.int64)
+        return self.columns[name].astype("datetime64[us]").astype(np.int64)
+
+    # --- values ---
+
+    def missing(self, name: str) -> Array:
+        """Where a field has no value: bool."""
+        return self.once(("missing", name), lambda: is_missing(self.columns[name]))
+
+    def code(self, name: str) -> Array:
+        """A digest of each value of a field or part of the calendar: uint64; 0 where missing."""
+        return self.once(("code", name), lambda: self._code(name))
+
+    def _code(self, name: str) -> Array:
+        if name.startswith("@"):
+            return digests_of(self.calendar(name))
+        return digests_of(self.columns[name])
+
+    def codes(self, names: Entity) -> Array:
+        """A digest of what names a thing: uint64; 0 where a part is missing, 1 of no parts."""
+        return self.once(("codes", names), lambda: self._codes(names))
+
+    def _codes(self, names: Entity) -> Array:
+        if not names:
+            return np.ones(len(self), dtype=np.uint64)
+        parts = [self.code(name) for name in names]
+        if len(parts) == 1:
+            return parts[0]
+        found = mixed(parts, len(self))
+        found[np.any([part == 0 for part in parts], axis=0)] = 0
+        return found
+
+    def calendar(self, unit: str) -> Floats:
+        """A part of the calendar of the event time, by the local clock; NaN where there is none."""
+        return self.once(("calendar", unit), lambda: _calendar(self.local, unit))
+
+    def number(self, quantity: Quantity) -> Floats:
+        """A quantity of each row: float64; NaN where it has none."""
+        return self.once(quantity, lambda: self._number(quantity))
+
+    def _number(self, quantity: Quantity) -> Floats:
+        name = quantity.fields[0] if quantity.fields else ""
+        match quantity.made:
+            case "value":
+                return self.columns[name].astype(np.float64)
+            case "clock":
+                return self._clock(name)
+            case "lapse":
+                return self._lapse(name)
+            case "span":
+                first, second = (self._moments(one) for one in quantity.fields)
+                return _hours(second - first)
+            case "digits":
+                return _digits(self.columns[name])
+            case "calendar":
+                return self.calendar(quantity.unit)
+            case "peers":
+                return self._peers(name)
+            case "previous":
+                return self._previous(quantity.entity, name)
+            case "elapsed":
+                return self._elapsed(quantity.entity)
+            case "today":
+                return self._today(quantity.entity)
+            case "count":
+                return self._window(quantity.entity, None, quantity.window)
+            case "sum":
+                return self._window(quantity.entity, name, quantity.window)
+            case "mean":
+                return self._window(quantity.entity, name, quantity.window) / quantity.window
+
+    def _moments(self, name: str) -> Array:
+        """What a field says when: datetime64[us], by the clock that it is written by."""
+        layout = self.layout.dates.get(name)
+        if layout is None:
+            return self.columns[name].astype("datetime64[us]")
+        return self.once(("moments", name), lambda: _read(self.columns[name], layout))
+
+    def _clock(self, name: str) -> Floats:
+        if name == self.layout.event_time:
+            return _of_day(self.local)
+        if name in self.layout.clocks:
+            numbers = self.columns[name].astype(np.float64)
+            return np.floor(numbers / 100) + numbers % 100 / 60
+        if name in self.layout.dates:
+            return _of_day(self._moments(name))
+        return _of_day(by_clock(self.columns[name], self.layout.timezone))
+
+    def _lapse(self, name: str) -> Floats:
+        """Hours from the event to a moment; of a date without a zone from the event's own day."""
+        event = self.layout.event_time
+        layout = self.layout.dates.get(name)
+        if layout is None and event is not None:
+            return _hours(self._moments(name) - self.columns[event].astype("datetime64[us]"))
+        if event is None:
+            return _hours(self._moments(name) - np.datetime64(0, "us"))
+        return _hours(self._moments(name) - self.local.astype("datetime64[D]"))
+
+    def _peers(self, name: str) -> Floats:
+        """The mean of the other rows of the same moment; NaN where there are none."""
+        _, group = np.unique(self.micros, return_inverse=True)
+        own = self.columns[name].astype(np.float64)
+        known = np.isfinite(own)
+        total = np.bincount(group, np.where(known, own, 0.0))[group]
+        count = np.bincount(group, known)[group]
+        rest = count - known
+        with np.errstate(all="ignore"):
+            return np.where(rest > 0, (total - np.where(known, own, 0.0)) / rest, np.nan)
+
+    # --- the rows before ---
+
+    def before(self, entity: Entity) -> Before:
+        """Where the row before of the same thing is, of each row."""
+        return self.once(("before", entity), lambda: self._before(entity))
+
+    def _before(self, entity: Entity) -> Before:
+        codes = self.codes(entity)
+        order = np.lexsort((self.micros, self.day, codes))
+        own = np.full(len(self), -1)
+        same = (codes[order][1:] == codes[order][:-1]) & (codes[order][1:] != 0)
+        own[order[1:][same]] = order[:-1][same]
+        batch, place = np.full(len(self), -1), np.full(len(self), -1)
+        name = "+".join(entity)
+        open_rows = np.flatnonzero((own < 0) & (codes != 0))
+        for number in range(len(self.past) - 1, -1, -1):
+            things = self.past[number].things.get(name)
+            if things is None or not len(open_rows):
+                continue
+            at = things.place(codes[open_rows])
+            found = (at >= 0) & (self.past[number].day < self.day[open_rows])
+            batch[open_rows[found]], place[open_rows[found]] = number, at[found]
+            open_rows = open_rows[~found]
+        return Before(own, batch, place)
+
+    def _from_past(self, entity: Entity, read: Callable[[Things], Array], dtype: Any) -> Array:
+        """What the past tells of the row before, where it is not in the view; 0 elsewhere."""
+        before, name = self.before(entity), "+".join(entity)
+        found = np.zeros(len(self), dtype=dtype)
+        for number in np.unique(before.batch[before.batch >= 0]).tolist():
+            rows = np.flatnonzero(before.batch == number)
+            values = read(self.past[number].things[name])
+            found[rows] = values[before.place[rows]] if len(values) else np.nan
+        return found
+
+    def _previous(self, entity: Entity, name: str) -> Floats:
+        before = self.before(entity)
+        own = self.columns[name].astype(np.float64)
+        found = np.where(before.own >= 0, own[before.own], np.nan)
+        if self.past:
+            told = self._from_past(
+                entity, lambda things: _floats(things.last.get(name, b"")), np.float64
+            )
+            found = np.where(before.batch >= 0, told, found)
+        return found
+
+    def previous_code(self, entity: Entity, name: str) -> Array:
+        """A digest of what the row before held: uint64; 0 where nothing is known of it."""
+        before, own = self.before(entity), self.code(name)
+        found = np.where(before.own >= 0, own[before.own], np.uint64(0))
+        if self.past:
+            told = self._from_past(
+                entity,
+                lambda things: np.frombuffer(things.texts.get(name, b""), dtype="<u8"),
+                np.uint64,
+            )
+            found = np.where(before.batch >= 0, told, found)
+        return found
+
+    def _elapsed(self, entity: Entity) -> Floats:
+        before, micros = self.before(entity), self.micros
+        found = np.where(before.own >= 0, (micros - micros[before.own]) / 6e7, np.nan)
+        if self.past:
+            then = self._from_past(
+                entity, lambda things: np.frombuffer(things.times, dtype="<i8"), np.int64
+            )
+            found = np.where(before.batch >= 0, (micros - then) / 6e7, found)
+        return found
+
+    def _today(self, entity: Entity) -> Floats:
+        codes = self.codes(entity)
+        order = np.lexsort((self.micros, self.day, codes))
+        sorted_codes, days = codes[order], self.day[order]
+        starts = np.ones(len(self), dtype=bool)
+        starts[1:] = (sorted_codes[1:] != sorted_codes[:-1]) | (days[1:] != days[:-1])
+        place = np.arange(len(self))
+        found = np.empty(len(self))
+        found[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
+        return np.where(codes != 0, found, np.nan)
+
+    def _window(self, entity: Entity, name: str | None, days: int) -> Floats:
+        """Rows, or a sum over them, of the same thing on the days before; NaN where not known."""
+        totals = self.once(("totals", entity, name), lambda: self._totals(entity, name))
+        place, first, grid = totals
+        codes = self.codes(entity)
+        at = self.day - first
+        begin = at - days
+        known = (begin >= 0) & (codes != 0) & self._covered(days)
+        total = grid[place, at] - grid[place, np.maximum(begin, 0)]
+        return np.where(known, total, np.nan)
+
+    def _totals(self, entity: Entity, name: str | None) -> tuple[Ints, int, Floats]:
+        """Sums up to each day by thing: grid[thing, day] is that of all days before it."""
+        codes = self.codes(entity)
+        things, place = np.unique(codes, return_inverse=True)
+        first = min([int(self.day.min(initial=0)), *(batch.day for batch in self.past)])
+        last = int(self.day.max(initial=0))
+        daily = np.zeros((len(things), last - first + 2))
+        if name is None:
+            values = np.ones(len(self))
+        else:
+            values = np.nan_to_num(self.columns[name].astype(np.float64))
+        flat = place * daily.shape[1] + (self.day - first) + 1
+        daily += np.bincount(flat, values, daily.size).reshape(daily.shape)
+        for batch in self.past:
+            kept = batch.things.get("+".join(entity))
+            if kept is None or not first <= batch.day <= last:
+                continue
+            of_past = _floats(kept.counts if name is None else kept.sums.get(name, b""))
+            at = kept.place(things)
+            found = np.flatnonzero(at >= 0)
+            if len(of_past):
+                daily[found, batch.day - first + 1] += of_past[at[found]]
+        return place, first, np.cumsum(daily, axis=1)
+
+    def _covered(self, days: int) -> Array:
+        """Of which rows the days before are known: no gap among them is longer than a holiday."""
+        if not self.past:
+            return np.ones(len(self), dtype=bool)
+        had = np.union1d([batch.day for batch in self.past], self.days)
+        found = {}
+        for day in self.days.tolist():
+            within = had[(had >= day - days) & (had < day)]
+            edges = np.concatenate([[day - days - 1], within, [day]])
+            found[day] = np.diff(edges).max() <= min(_GAP, days)
+        return np.array([found[day] for day in self.days.tolist()])[self.group]
+
+
+def by_clock(times: Array, timezone: str) -> Array:
+    """Times in UTC by the clock of a time zone: datetime64[us].
+
+    Args:
+        times: datetime64[us], in UTC.
+        timezone: Its name in the IANA data base.
+    """
+    if timezone == "UTC":
+        return times.astype("datetime64[us]")
+    found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
+    return found.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def _calendar(local: Array, unit: str) -> Floats:
+    known = ~np.isnat(local)
+    times = np.where(known, local, np.datetime64(0, "us"))
+    days = times.astype("datetime64[D]")
+    micros = (times - days).astype(np.int64)
+    if unit in ("@weekday", "weekday"):
+        found = (days.astype(np.int64) + 3) % 7
+    elif unit == "@clock":
+        found = micros // 60_000_000
+    elif unit == "@hour":
+        found = micros // 3_600_000_000
+    elif unit == "@quarter":
+        found = micros // 21_600_000_000
+    elif unit == "@minute":
+        found = micros // 60_000_000 % 60
+    elif unit == "@second":
+        found = micros // 1_000_000 % 60
+    elif unit == "@weekend":
+        found = (days.astype(np.int64) + 3) % 7 // 5
+    elif unit == "year":
+        found = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    elif unit == "month":
+        found = times.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    elif unit == "day":
+        found = (days - times.astype("datetime64[M]")).astype(np.int64) + 1
+    elif unit == "day of the year":
+        found = (days - times.astype("datetime64[Y]")).astype(np.int64) + 1
+    else:  # ISO week: that of the Thursday of its week
+        thursday = days - ((days.astype(np.int64) + 3) % 7 - 3).astype("timedelta64[D]")
+        year = thursday.astype("datetime64[Y]").astype("datetime64[D]")
+        found = (thursday - year).astype(np.int64) // 7 + 1
+    return np.where(known, found.astype(np.float64), np.nan)
+
+
+def _hours(spans: Array) -> Floats:
+    return np.where(np.isnat(spans), np.nan, spans / _HOUR)
+
+
+def _of_day(times: Array) -> Floats:
+    return _hours(times - times.astype("datetime64[D]"))
+
+
+def _read(texts: Array, layout: str) -> Array:
+    places, found = pd.factorize(texts)
+    read = np.append(moments(found, layout), np.datetime64("NaT"))
+    return read.astype("datetime64[us]")[places]
+
+
+def _digits(texts: Array) -> Floats:
+    """The number at the end of each text, before what is no digit; NaN where there is none."""
+    if texts.dtype != object:
+        return texts.astype(np.float64)
+    found = (_DIGITS.search(text) if text is not None else None for text in texts.tolist())
+    return np.array([float(one[1]) if one else np.nan for one in found])
+
+
+def _floats(stored: bytes) -> Floats:
+    return np.frombuffer(stored, dtype="<f8")

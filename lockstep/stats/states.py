@@ -1,0 +1,217 @@
+"""States of batches: sums that merge, from which statistics are read.
+
+A state of two parts of a batch is the sum of theirs (Schelter et al., "Automating large-scale data
+quality verification", VLDB 2018): parts of a file, units of a pool and days of a week add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from lockstep.columns.digests import Digests
+from lockstep.columns.kinds import Array, Floats
+
+MOST_VALUES = 4_096
+"""Different values whose counts are kept of a column, the most frequent: an error of a count is
+then at most one in as many rows (Misra and Gries, "Finding repeated elements", 1982)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums of features by segment.
+
+    Attributes:
+        count: float64, segments x features: rows to which each applies.
+        total: Their sums.
+        square: The sums of their squares.
+    """
+
+    count: Floats
+    total: Floats
+    square: Floats
+
+    @classmethod
+    def of(cls, features: Array, segments: Array) -> Moments:
+        """The sums of some rows.
+
+        Args:
+            features: float32, rows x features; NaN where one does not apply.
+            segments: float32, segments x rows: 1 where a row is of one.
+        """
+        known = np.isfinite(features)
+        filled = np.where(known, features, np.float32(0.0))
+        return cls(
+            (segments @ known.astype(np.float32)).astype(np.float64),
+            (segments @ filled).astype(np.float64),
+            (segments @ (filled * filled)).astype(np.float64),
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        """The sums of both."""
+        return Moments(
+            self.count + other.count, self.total + other.total, self.square + other.square
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Sums of products of numbers, in pairs, and of each with the row before.
+
+    Attributes:
+        count: float64, numbers x numbers: rows in which both are known.
+        first: The sums of the one, where both are known.
+        square: The sums of its squares.
+        both: The sums of products.
+        lagged: Of each number, rows, sums and products of it and of the row before: 6 x numbers.
+    """
+
+    count: Floats
+    first: Floats
+    square: Floats
+    both: Floats
+    lagged: Floats
+
+    @classmethod
+    def of(cls, numbers: Floats, before: Floats) -> Products:
+        """The sums of some rows.
+
+        Args:
+            numbers: float64, rows x numbers; NaN where one is not known.
+            before: The same of the row before each.
+        """
+        known = np.isfinite(numbers)
+        filled, mark = np.where(known, numbers, 0.0), known.astype(np.float64)
+        both = known & np.isfinite(before)
+        now, then = np.where(both, numbers, 0.0), np.where(both, before, 0.0)
+        lagged = [both, now, then, now * now, then * then, now * then]
+        return cls(
+            mark.T @ mark,
+            filled.T @ mark,
+            (filled * filled).T @ mark,
+            filled.T @ filled,
+            np.array([one.sum(axis=0) for one in lagged], dtype=np.float64),
+        )
+
+    def __add__(self, other: Products) -> Products:
+        """The sums of both."""
+        return Products(
+            self.count + other.count,
+            self.first + other.first,
+            self.square + other.square,
+            self.both + other.both,
+            self.lagged + other.lagged,
+        )
+
+    @property
+    def correlations(self) -> Floats:
+        """The correlation of each pair, numbers x numbers; NaN of fewer than twelve rows."""
+        return _correlation(
+            self.count, self.first, self.first.T, self.square, self.square.T, self.both
+        )
+
+    @property
+    def to_before(self) -> Floats:
+        """The correlation of each number with the row before; NaN of fewer than twelve rows."""
+        return _correlation(*self.lagged)
+
+
+def _correlation(count: Floats, a: Floats, b: Floats, aa: Floats, bb: Floats, ab: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        n = np.where(count >= 12, count, np.nan)
+        spread = np.sqrt((aa / n - (a / n) ** 2) * (bb / n - (b / n) ** 2))
+        found: Floats = np.clip((ab / n - a * b / n**2) / np.where(spread > 1e-9, spread, np.nan),
+                                -0.999, 0.999)  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Frequent:
+    """How often the values of a column occur.
+
+    Attributes:
+        codes: uint64, digests of the most frequent ones, in order.
+        counts: float64, how often each occurs.
+        known: Rows with a value.
+        distinct: Digests of the values.
+    """
+
+    codes: Array
+    counts: Floats
+    known: int
+    distinct: Digests
+
+    @classmethod
+    def of(cls, codes: Array) -> Frequent:
+        """The values of some rows.
+
+        Args:
+            codes: uint64, a digest of each; 0 where it is missing.
+        """
+        found, counts = np.unique(codes, return_counts=True)
+        known = found != 0
+        found, counts = found[known], counts[known].astype(np.float64)
+        return cls._bounded(found, counts, Digests.of(found))
+
+    @classmethod
+    def _bounded(
+        cls, codes: Array, counts: Array, distinct: Digests, known: int | None = None
+    ) -> Frequent:
+        total = int(counts.sum()) if known is None else known
+        if len(codes) > MOST_VALUES:
+            kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_VALUES])
+            codes, counts = codes[kept], counts[kept]
+        return cls(codes, counts, total, distinct)
+
+    def __add__(self, other: Frequent) -> Frequent:
+        """The values of both."""
+        codes, place = np.unique(np.concatenate([self.codes, other.codes]), return_inverse=True)
+        counts = np.bincount(place, np.concatenate([self.counts, other.counts]), len(codes))
+        known = self.known + other.known
+        return self._bounded(codes, counts, self.distinct + other.distinct, known)
+
+    @property
+    def top(self) -> float:
+        """The share of the most frequent value; NaN where there is none."""
+        return float(self.counts.max() / self.known) if self.known else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that statistics of a batch are read from.
+
+    Attributes:
+        rows: Its rows.
+        moments: Sums of row features.
+        products: Sums of products of numbers.
+        counts: By what rows are counted by, a count of each value.
+        frequent: By column, how often its values occur.
+        digits: Rows whose key has a number, and the sum of these.
+    """
+
+    rows: int
+    moments: Moments
+    products: Products
+    counts: Mapping[str, Floats]
+    frequent: Mapping[str, Frequent]
+    digits: tuple[int, float]
+
+    def __add__(self, other: State) -> State:
+        """The state of both."""
+        return State(
+            self.rows + other.rows,
+            self.moments + other.moments,
+            self.products + other.products,
+            {name: counts + other.counts[name] for name, counts in self.counts.items()},
+            {name: values + other.frequent[name] for name, values in self.frequent.items()},
+            (self.digits[0] + other.digits[0], self.digits[1] + other.digits[1]),
+        )
+
+
+def merged(states: Sequence[State]) -> State:
+    """The state of all parts of a batch, one or more."""
+    return reduce(add, states)
