@@ -275,25 +275,31 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
 
 
-def discover(columns: Columns, schema: Schema, timezone: str = "UTC") -> ConstraintSet:
+def discover(
+    columns: Columns, schema: Schema, timezone: str = "UTC", *, population: bool = False
+) -> ConstraintSet:
     """Find the constraints of a pipeline's raw rows.
 
     Args:
         columns: The training rows: fields of the record, and others that are not looked at.
         schema: What the fields are declared to hold.
         timezone: Where a day begins and ends.
+        population: Whether only values and aggregates are looked at, as of outputs.
     """
     raw = {name: columns[name] for name in schema.names}
     raw, day = in_order(raw, schema, timezone)
     layout = Layout.of(raw, schema, day, timezone)
     days, group = np.unique(day, return_inverse=True)
     view = View(raw, layout, day, fold=group * BLOCKS // max(len(days), 1))
-    things = entities.discover(view)
     known = of_values.discover(view)
-    kept = rules.discover(view, things)
-    before = history.discover(view, things)
-    contents = identity.discover(view)
-    told = panels.discover(view, things, known)
+    if population:
+        things = entities.Entities((), (), None, ())
+        kept, before = Rules(()), History(things, (), ())
+        contents, told = Identity({}), Panels(panels.Design((), (), ()), (), (), None)
+    else:
+        things = entities.discover(view)
+        kept, before = rules.discover(view, things), history.discover(view, things)
+        contents, told = identity.discover(view), panels.discover(view, things, known)
     parts = segments.discover(view, things)
     columns_counted = aggregates.columns_of(layout)
     numbers = tuple(

@@ -227,9 +227,29 @@ class Limits(msgspec.Struct, frozen=True):
         moved = _outside(steps, step_errors, self.step.low, self.step.high, self.step.spread)
         evidence = _together(self.traits, level, self.step.evidence(moved))
         evidence = np.where(self.usable, evidence, 0.0)
-        scope = np.array([one.is_part for one in self.traits], dtype=np.int64)
-        warn, block = (np.array(limits)[scope] for limits in (self.warn, self.block))
+        warn, block = self._of_scope(self.warn), self._of_scope(self.block)
         return Judged(evidence / warn, evidence / block, low, high)
+
+    def away(self, values: Floats, sizes: Floats) -> Floats:
+        """How far each statistic is from training alone, as a share of what warns: for drift.
+
+        Args:
+            values: One each; NaN where there is none.
+            sizes: How many independent rows each tells of.
+        """
+        errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
+        values = _masked(self.traits, values[np.newaxis], sizes[np.newaxis])[0]
+        far = _outside(values, errors, self.level.low, self.level.high, self.level.spread)
+        trust = np.array([one.trust for one in self.traits])
+        evidence = np.where(self.usable, trust * self.level.evidence(far), 0.0)
+        found: Floats = evidence / self._of_scope(self.warn)
+        return found
+
+    def _of_scope(self, limits: tuple[float, float]) -> Floats:
+        """The limit of each statistic: that of all rows, or of parts."""
+        scope = np.array([one.is_part for one in self.traits], dtype=np.int64)
+        found: Floats = np.array(limits)[scope]
+        return found
 
 
 def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
