@@ -6,6 +6,9 @@
     framework.json           Lockstep's own modules that run them, for use without Lockstep
     golden/                  golden records
     profile.json             distributions of the rows that it was fitted on
+    constraints.msgpack      what these rows keep, and how far their days are from each other
+    outputs.msgpack          the same of the outputs, as models predict rows that they did not see
+    quality.msgpack          how good such predictions were, week by week
     laws.json                what held in these rows, day by day
     suites/<role>.json       expectations
     environment.json         where it was fitted
@@ -36,6 +39,9 @@ MANIFEST = "manifest.json"
 FRAMEWORK = "framework.json"
 GOLDEN = "golden"
 PROFILE = "profile.json"
+CONSTRAINTS = "constraints.msgpack"
+OUTPUTS = "outputs.msgpack"
+QUALITY = "quality.msgpack"
 LAWS = "laws.json"
 SOURCE = "source"
 SUITES = "suites"

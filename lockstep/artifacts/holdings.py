@@ -10,18 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import is_package
 from lockstep.columns.plain import counted, listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.laws.book import Book
-    from lockstep.parity.bands import Bands
     from lockstep.parity.golden import GoldenRecords
-    from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
     from lockstep.parity.shift import Jumps
+    from lockstep.parity.weekly import WeeklyFigures
+    from lockstep.stats.limits import Limits
 
 ROLES = ("input", "features", "outputs")
 """The suites that every version has, if only one that expects nothing."""
@@ -44,11 +47,11 @@ class Holding(Protocol):
     @property
     def profile(self) -> Profile: ...  # noqa: D102
     @property
-    def limits(self) -> Limits: ...  # noqa: D102
-    @property
     def jumps(self) -> Jumps: ...  # noqa: D102
     @property
-    def bands(self) -> Bands: ...  # noqa: D102
+    def outputs(self) -> ConstraintSet | None: ...  # noqa: D102
+    @property
+    def weekly(self) -> WeeklyFigures: ...  # noqa: D102
     @property
     def laws(self) -> Book: ...  # noqa: D102
     @property
@@ -68,13 +71,15 @@ def count(held: Holding) -> dict[str, int]:
         "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
         _EXPECTED: round(1000 * sum(map(_width, _expectations(held)))),
         "columns of the profile": len(held.profile.columns),
-        "limits of drift": held.limits.count,
-        "thousandths of all limits of drift": round(1000 * held.limits.total),
+        "statistics of outputs": len(held.outputs.statistics) if held.outputs is not None else 0,
+        "thousandths of all limits of outputs": _thousandths(
+            held.outputs.limits if held.outputs is not None else None
+        ),
         "limits of shifts": held.jumps.count,
         "thousandths of all limits of shifts": round(1000 * held.jumps.total),
         _UNIFORM: sum(len(one.values) for one in (held.jumps.uniform or {}).values()),
-        "bands of quality": len(held.bands.figures),
-        "thousandths of all bands of quality": round(1000 * held.bands.total),
+        "figures of weeks": len(held.weekly.names),
+        "thousandths of all limits of weeks": _thousandths(held.weekly.limits),
         "laws": len(held.laws.laws),
         _STATISTICS: len(bands),
         _OF_LAWS: round(1000 * sum(min(_WIDEST, band.width) for band in bands)),
@@ -151,6 +156,15 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
             f"its profile is of {counted(loaded.profile.rows, 'row')}, and it was fitted on "
             f"{loaded.rows:,}: it is another version's"
         )
+
+
+def _thousandths(limits: Limits | None) -> int:
+    """How much limits let pass: ranges, tails, and the evidence that it takes."""
+    if limits is None:
+        return 0
+    ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
+    widths = sum(float(np.nan_to_num(one, posinf=_WIDEST).sum()) for one in ends)
+    return round(1000 * min(_WIDEST, widths - sum(limits.warn) - sum(limits.block)))
 
 
 def _expectations(held: Holding) -> Iterator[Mapping[str, Any]]:

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.artifacts.artifact import (
+    CONSTRAINTS,
     ENVIRONMENT,
     FRAMEWORK,
     GOLDEN,
     LAWS,
     MANIFEST,
+    OUTPUTS,
     PROFILE,
+    QUALITY,
     SOURCE,
     SUITES,
     Artifact,
@@ -30,13 +33,13 @@ from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
+from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.laws.book import Book
-from lockstep.parity.bands import Bands
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
-from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
 from lockstep.parity.shift import Jumps
+from lockstep.parity.weekly import WeeklyFigures
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
@@ -59,9 +62,11 @@ class LoadedVersion:
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
             models that were fitted on other rows did.
-        limits: How far a batch may be from them.
         jumps: How far a day may be from the days before it.
-        bands: Where figures of its predictions lie on rows that models did not see.
+        constraints: What these rows keep.
+        outputs: How its outputs are distributed on rows that models did not see; None where that
+            is not known.
+        weekly: How good its predictions were on such rows, week by week.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
@@ -90,9 +95,10 @@ class LoadedVersion:
     carried: str
     golden: GoldenRecords
     profile: Profile
-    limits: Limits
     jumps: Jumps
-    bands: Bands
+    constraints: ConstraintSet
+    outputs: ConstraintSet | None
+    weekly: WeeklyFigures
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -141,9 +147,16 @@ class LoadedVersion:
             golden = GoldenRecords.from_directory(path)
         with reading(path := directory / PROFILE, "the profile"):
             stored = json.loads(path.read_bytes())
-            profile, limits = Profile.from_json(stored), Limits.from_json(stored["limits"])
-            jumps, bands = Jumps.from_json(stored["jumps"]), Bands.from_json(stored["bands"])
-            _demand_finite(limits.total, jumps.total, bands.total)
+            profile, jumps = Profile.from_json(stored), Jumps.from_json(stored["jumps"])
+            _demand_finite(jumps.total)
+        with reading(path := directory / CONSTRAINTS, "the constraints"):
+            constraints = ConstraintSet.from_bytes(path.read_bytes())
+        outputs = None
+        if OUTPUTS in manifest["files"]:
+            with reading(path := directory / OUTPUTS, "the constraints of outputs"):
+                outputs = ConstraintSet.from_bytes(path.read_bytes())
+        with reading(path := directory / QUALITY, "the figures of weeks"):
+            weekly = WeeklyFigures.from_bytes(path.read_bytes())
         with reading(path := directory / LAWS, "the laws"):
             laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
@@ -164,9 +177,10 @@ class LoadedVersion:
             carried=carried,
             golden=golden,
             profile=profile,
-            limits=limits,
             jumps=jumps,
-            bands=bands,
+            constraints=constraints,
+            outputs=outputs,
+            weekly=weekly,
             laws=laws,
             suites=suites,
             environment=environment,

@@ -11,13 +11,16 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import (
+    CONSTRAINTS,
     ENVIRONMENT,
     FORMAT,
     FRAMEWORK,
     GOLDEN,
     LAWS,
     MANIFEST,
+    OUTPUTS,
     PROFILE,
+    QUALITY,
     SOURCE,
     SUITES,
     sha256,
@@ -30,13 +33,13 @@ from lockstep.artifacts.trusted import dump_estimator
 from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.laws.book import Book
-    from lockstep.parity.bands import Bands
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
-    from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
     from lockstep.parity.shift import Jumps
+    from lockstep.parity.weekly import WeeklyFigures
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,11 @@ class Evidence:
     Attributes:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
-        limits: How far a batch may be from them.
         jumps: How far a day may be from the days before it.
-        bands: Where figures of its predictions lie on rows that models did not see.
+        constraints: What these rows keep.
+        outputs: How its outputs are distributed on rows that models did not see; None where that
+            is not known.
+        weekly: How good its predictions were on such rows, week by week.
         laws: What held in these rows, day by day.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
@@ -60,9 +65,10 @@ class Evidence:
 
     golden: GoldenRecords
     profile: Profile
-    limits: Limits
     jumps: Jumps
-    bands: Bands
+    constraints: ConstraintSet
+    outputs: ConstraintSet | None
+    weekly: WeeklyFigures
     laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
@@ -102,6 +108,10 @@ def write_artifact(
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
     _write_json(directory / PROFILE, _profile_json(evidence))
+    _write(directory / CONSTRAINTS, evidence.constraints.to_bytes())
+    if evidence.outputs is not None:
+        _write(directory / OUTPUTS, evidence.outputs.to_bytes())
+    _write(directory / QUALITY, evidence.weekly.to_bytes())
     _write(directory / LAWS, evidence.laws.to_json())
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
@@ -139,12 +149,7 @@ def write_artifact(
 
 
 def _profile_json(evidence: Evidence) -> dict[str, Any]:
-    calibrated = {
-        "limits": evidence.limits.to_json(),
-        "jumps": evidence.jumps.to_json(),
-        "bands": evidence.bands.to_json(),
-    }
-    return {**evidence.profile.to_json(), **calibrated}
+    return {**evidence.profile.to_json(), "jumps": evidence.jumps.to_json()}
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +13,41 @@ from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
 from lockstep.columns.plain import all_of, counted, verb
 
 if TYPE_CHECKING:
+    from lockstep.constraints.constraint_set import ConstraintSet
+    from lockstep.constraints.drift import Drift
     from lockstep.parity.changes import Change, Changes
     from lockstep.parity.counterfactuals import Impact
-    from lockstep.parity.drift import Drift
     from lockstep.parity.effect import Effect
-    from lockstep.parity.limits import Limits
+    from lockstep.parity.profiles import Profile
 
 _MOST_TOLD = 4
 """Columns that a summary tells of."""
 
 
-def check_drift(found: Sequence[Drift], limits: Limits) -> CheckResult:
-    """Whether columns are as near to the training rows as chance allows, whatever came before.
+@dataclass(frozen=True)
+class Population:
+    """A batch beside the training.
+
+    Attributes:
+        found: How far each column is from training.
+        constraints: Whose limits these are told by.
+        training: The profile of the training rows.
+        now: That of the batch.
+    """
+
+    found: Sequence[Drift]
+    constraints: ConstraintSet
+    training: Profile
+    now: Profile
+
+
+def check_drift(population: Population) -> CheckResult:
+    """Whether columns are as near to the training rows as its days are, whatever came before.
 
     Args:
-        found: The columns, measured.
-        limits: Their limits.
+        population: The batch.
     """
+    found = population.found
     lacking = _nothing_judged(found)
     if lacking is not None:
         return lacking
@@ -40,14 +59,13 @@ def check_drift(found: Sequence[Drift], limits: Limits) -> CheckResult:
         + "."
         if far
         else f"{all_of(_judged(found), 'column', 'is', 'are')} "
-        f"distributed as in training, {_how(limits)}."
+        f"distributed as in training, {_how(population.constraints)}."
     )
-    return _result(found, said, warned=[one.column for one in far])
+    return _result(population, said, warned=[one.column for one in far])
 
 
 def check_changes(
-    found: Sequence[Drift],
-    limits: Limits,
+    population: Population,
     changes: Changes,
     batch: str,
     *,
@@ -58,14 +76,14 @@ def check_changes(
     """Whether a lasting change from the training begins with a batch.
 
     Args:
-        found: The columns, measured.
-        limits: Their limits.
+        population: The batch.
         changes: The changes that are under way after the batch.
         batch: The day or file.
         ask: Tells what columns do to the outputs; asked of those that are told of.
         aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself, as of decisions.
     """
+    found = population.found
     lacking = _nothing_judged(found)
     if lacking is not None:
         return lacking
@@ -81,13 +99,13 @@ def check_changes(
     if impact is not None:
         parts.append(str(impact))
     if not parts:
-        parts.append(f"No lasting change from training begins, {_how(limits)}")
+        parts.append(f"No lasting change from training begins, {_how(population.constraints)}")
     if goes_on := [name for name in changes.lasting if name not in begun]:
         parts.append(f"Drifted before: {_since(goes_on, changes)}")
     if today and not each:
         parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
     return _result(
-        found,
+        population,
         ". ".join(parts) + "." + (aside(warned) if aside is not None else ""),
         warned=warned,
         changes=changes,
@@ -97,7 +115,7 @@ def check_changes(
 
 
 def _result(
-    found: Sequence[Drift],
+    population: Population,
     said: str,
     *,
     warned: Sequence[str],
@@ -105,6 +123,7 @@ def _result(
     begun: int | None = None,
     effects: Sequence[Effect] = (),
 ) -> CheckResult:
+    found = population.found
     unjudged = {one.column: one.unjudged for one in found if one.unjudged is not None}
     order = {name: place for place, name in enumerate(warned)}
     rows = sorted(found, key=lambda one: (order.get(one.column, len(order)), -one.share))
@@ -116,34 +135,33 @@ def _result(
         column=warned[0] if warned else None,
         also=tuple(warned[1:]),
         numbers={
-            **coverage(max(one.now.rows for one in found), _judged(found), unjudged),
+            **coverage(population.now.rows, _judged(found), unjudged),
             "far": len(_far(found)),
             **({"beginning": begun} if begun is not None else {}),
             **lasting,
             **impact_figures(effects),
-            **{f"{one.column}, of its limit": one.share for one in found if one.limits},
+            **{f"{one.column}, of its limit": one.share for one in found if one.is_measured},
         },
-        table=[_row(one, changes) for one in rows],
+        table=[_row(one, population, changes) for one in rows],
         unjudged=unjudged,
     )
 
 
-def _row(one: Drift, changes: Changes | None) -> dict[str, Any]:
-    """A column with each distance beside its limit, and both histograms."""
-    from lockstep.parity.drift import histograms
+def _row(one: Drift, population: Population, changes: Changes | None) -> dict[str, Any]:
+    """A column with its farthest statistic, and its histograms of training and batch."""
+    from lockstep.parity.profiles import histograms
 
-    training, now = histograms(one.before, one.now)
+    before, now = (of.columns.get(one.column) for of in (population.training, population.now))
+    shown = histograms(before, now) if before is not None and now is not None else ("", "")
     change = changes.columns.get(one.column) if changes is not None else None
     return {
         "column": one.column,
-        "training": training,
-        "now": now,
-        "of its limit": float(f"{one.share:.3g}") if one.limits else None,
-        "by": one.farthest or "",
-        "distances and limits": ", ".join(
-            f"{name} {one.distances[name]:.3g} of {limit.limit:.3g}"
-            for name, limit in one.limits.items()
-        ),
+        "training": shown[0],
+        "now": shown[1],
+        "of its limit": float(f"{one.share:.3g}") if one.is_measured else None,
+        "by": one.what,
+        "is": one.now,
+        "was": one.usual,
         "since": change.since if change is not None and change.begun is not None else "",
         "not judged": one.unjudged or "",
     }
@@ -155,21 +173,23 @@ def _nothing_judged(found: Sequence[Drift]) -> CheckResult | None:
     if _judged(found):
         return None
     unjudged = {one.column: one.unjudged or "it has no limit" for one in found}
-    return CheckResult.not_judged(f"No column can be judged: {tell(unjudged)}.", unjudged)
+    reasons = {*unjudged.values()}
+    why = reasons.pop() if len(reasons) == 1 else tell(unjudged)
+    return CheckResult.not_judged(f"No column can be judged: {why}.", unjudged)
 
 
 def _judged(found: Sequence[Drift]) -> int:
-    return sum(bool(one.limits) for one in found)
+    return sum(one.is_measured for one in found)
 
 
 def _far(found: Sequence[Drift]) -> list[Drift]:
     return sorted((one for one in found if one.is_far), key=lambda one: -one.share)
 
 
-def _how(limits: Limits) -> str:
+def _how(constraints: ConstraintSet) -> str:
     """What the limits are calibrated on."""
-    parts = "days" if limits.has_days else "blocks of rows"
-    return f"by limits of {limits.days} training {parts} that {limits.rate:.0%} of batches pass"
+    parts = "days" if constraints.layout.event_time is not None else "blocks of rows"
+    return f"by limits of {constraints.limits.days} training {parts}"
 
 
 def _begun(one: Drift, change: Change) -> str:
@@ -179,7 +199,7 @@ def _begun(one: Drift, change: Change) -> str:
 
 def _how_far(change: Change) -> str:
     """Since when a column departs, and why that is told now."""
-    if change.farthest > 1:
+    if change.farthest >= 1:
         batches = f"{change.batches} batches" if change.batches > 1 else "this batch"
         return f"{change.since} ({batches}, up to {change.farthest:.2g} times its limit)"
     why = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.drift import check_drift
+from lockstep.checks.drift import Population, check_drift
 from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
@@ -74,7 +74,7 @@ def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
         segment: The requests.
         loaded: The version that answered.
     """
-    from lockstep.parity.drift import drift
+    from lockstep.constraints.drift import drift, judge_together
     from lockstep.parity.profiles import Profile
 
     profile, redacted = loaded.profile, segment.header.redacted
@@ -84,9 +84,17 @@ def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
             f"{_LEAST_ROWS} are enough."
         )
     fields = segment.header.fields.keys() - redacted.keys()
+    rows = {name: segment.columns[name] for name in fields}
     kinds = {name: loaded.pipeline.graph.kind(name) for name in profile.columns if name in fields}
-    now = Profile.of({name: segment.columns[name] for name in kinds}, kinds)
-    found = check_drift(drift(profile, loaded.limits, now), loaded.limits)
+    measured = drift(loaded.constraints, judge_together(loaded.constraints, rows))
+    found = check_drift(
+        Population(
+            [one for one in measured if one.column in fields],
+            loaded.constraints,
+            profile,
+            Profile.of({name: rows[name] for name in kinds}, kinds),
+        )
+    )
     lacking = {name: f"it is {_REDACTED[how]}" for name, how in redacted.items()}
     unjudged = {name: why for name, why in lacking.items() if name in profile.columns}
     return replace(

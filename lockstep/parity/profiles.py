@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Columns, Floats, Kind
+from lockstep.columns.plain import bars
 
 GRID = 101
 """Quantiles that are kept: minimum, every percent, maximum."""
@@ -18,6 +19,8 @@ CATEGORIES = 200
 """Categories that are kept, the most frequent ones; the rest is pooled."""
 DIGITS = 4
 """Digits after the decimal point that are looked at."""
+_PARTS = 12
+"""Parts of a histogram."""
 MOST_MISSING = 0.5
 """Share of missing values from which the values of a day say little about it."""
 
@@ -122,6 +125,42 @@ class Profile:
     def from_json(cls, data: Mapping[str, Any]) -> Profile:
         """The profile from what `to_json` gave."""
         return msgspec.convert(data, cls)
+
+
+def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ...]:
+    """Small histograms over the same parts, of training and of batches.
+
+    Numbers are parted from the 1st to the 99th percentile of all, each end taking what lies
+    beyond; texts into the most frequent categories of the training, then all others.
+
+    Returns:
+        One a profile, in their order; all are empty where they cannot be compared.
+    """
+    profiles = (training, *others)
+    if any(one.holds != training.holds for one in others):
+        return ("",) * len(profiles)
+    return tuple(bars(shares) for shares in _histogram_parts(profiles))
+
+
+def _histogram_parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
+    """The shares of each profile in the same parts; of none, where no profile has a number."""
+    if profiles[0].holds == "categories":
+        names = list(profiles[0].shares)[: _PARTS - 1]
+        shares = [np.array([one.shares.get(name, 0.0) for name in names]) for one in profiles]
+        rest = [max(1 - float(one.sum()), 0.0) for one in shares]
+        return [
+            np.append(known, others) * (one.missing < 1)
+            for one, known, others in zip(profiles, shares, rest, strict=True)
+        ]
+    inner = [value for one in profiles for value in one.quantiles[1:100]]
+    if not inner:
+        return [np.zeros(1) for _ in profiles]
+    edges = np.linspace(min(inner), max(inner), _PARTS + 1)[1:-1]
+    counts = (
+        np.bincount(np.searchsorted(edges, one.quantiles, side="right"), minlength=_PARTS)
+        for one in profiles
+    )
+    return [one / max(one.sum(), 1) for one in counts]
 
 
 def _count_numbers(array: Array) -> Counted:

@@ -27,11 +27,14 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from lockstep.columns.kinds import Floats
+from lockstep.columns.dates import layout_of, moments, moves_on
+from lockstep.columns.growth import grows
+from lockstep.columns.kinds import Array, Floats, Kind
 from lockstep.columns.plain import counted, verb
-from lockstep.parity.limits import ENOUGH_DAYS, Limit, Spread, reach_of
+from lockstep.columns.tables import is_missing
 from lockstep.parity.profiles import MOST_MISSING, ColumnProfile, Profile
 from lockstep.parity.uniform import CHANCE, UniformDays, by_chance
 
@@ -86,6 +89,63 @@ _WORDS: dict[Measure, str] = {
     "level": "values in another place",
     "digits": "other digits after the decimal point, as if in another unit",
 }
+
+
+ENOUGH_DAYS = 20
+"""Days or blocks that it takes to tell how much they differ."""
+_BLOCK = 1000
+"""Rows of a block, where there are no days; fewer where that makes too few blocks."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How a distance varied over training days of one size.
+
+    Attributes:
+        mean: Its mean.
+        deviation: Its standard deviation.
+        most: The largest.
+        again: The second largest: what more than one day did is no incident.
+    """
+
+    mean: float
+    deviation: float
+    most: float
+    again: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """The spread of a distance's values, one a day."""
+        array = np.array(values)
+        again, most = np.sort(array)[-2:].tolist()
+        return cls(float(array.mean()), float(array.std(ddof=1)), most, again)
+
+    def limit(self, reach: float, resolution: float) -> Limit:
+        """From where on a distance is not usual; what a training day did always is.
+
+        Args:
+            reach: Standard deviations from the mean to the limit; see `reach_of`.
+            resolution: The least that the distance varies by.
+        """
+        deviation = max(self.deviation, resolution)
+        return Limit(self.mean, max(self.mean + reach * deviation, self.most))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What is usual of a distance, and from where on it is not.
+
+    Attributes:
+        usual: Its mean over training days.
+        limit: The distance that counts.
+    """
+
+    usual: float
+    limit: float
+
+    def share(self, distance: float) -> float:
+        """How much of the way from what is usual to the limit a distance goes: 1 at the limit."""
+        return (distance - self.usual) / (self.limit - self.usual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -618,3 +678,53 @@ def _tell_values(days: Sequence[ColumnProfile]) -> str:
     names = list(dict.fromkeys(name for one in days for name in one.shares))
     common = np.argsort(-shares, kind="stable")[:3]
     return ", ".join(f"{names[index]} {shares[index]:.0%}" for index in common)
+
+
+def reach_of(rate: float, limits: int) -> float:
+    """Standard deviations from the mean to a limit, so that any of some is passed at a rate.
+
+    Args:
+        rate: Share of batches, without any change, that pass any of the limits.
+        limits: How many there are.
+    """
+    tail = -math.log(-math.log1p(-rate / max(limits, 1)))
+    return (tail - float(np.euler_gamma)) * math.sqrt(6) / math.pi
+
+
+def parts_of(times: Array | None, rows: int, timezone: str) -> tuple[Array, bool]:
+    """Which day each row is of; or which block, where there are no days or too few of them.
+
+    Args:
+        times: Event times in UTC; None where rows have none.
+        rows: Number of rows.
+        timezone: Where a day begins and ends.
+
+    Returns:
+        int64, one a row, -1 where it has no time; and whether they are days.
+    """
+    order = np.arange(rows)
+    if times is not None:
+        known = ~is_missing(times)
+        local = pd.DatetimeIndex(times[known], tz="UTC").tz_convert(timezone).tz_localize(None)
+        parts = np.full(rows, -1)
+        days, parts[known] = np.unique(
+            local.to_numpy().astype("datetime64[D]"), return_inverse=True
+        )
+        if len(days) >= ENOUGH_DAYS:
+            return parts, True
+        order = np.argsort(np.argsort(times, kind="stable"), kind="stable")
+    size = max(min(_BLOCK, rows // ENOUGH_DAYS), 1)
+    blocks = order // size
+    return np.where(blocks < rows // size, blocks, -1), False
+
+
+def goes_on(array: Array, kind: Kind, parts: Array) -> bool:
+    """Whether a column has values of its own each day: rising numbers, or dates to come."""
+    if kind is not Kind.TEXT:
+        return kind is not Kind.BOOL and grows(array, parts)
+    places, texts = pd.factorize(array)
+    layout = layout_of(texts)
+    if layout is None:
+        return False
+    days = (moments(texts, layout) - np.datetime64(0, "s")) / np.timedelta64(1, "D")
+    return moves_on(np.append(days, np.nan)[places], np.where(parts < 0, np.nan, parts))

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.drift import check_changes
+from lockstep.checks.drift import Population, check_changes
 from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.scoring.records import Records
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.parity.changes import Changes
     from lockstep.parity.counterfactuals import Impact
-    from lockstep.parity.profiles import Profile
 
 CHANGES = "changes"
 """The fact of a step that tells which changes from the training were under way after it."""
@@ -45,7 +44,7 @@ def follow(
     partition: str,
     step: str,
     live: LoadedVersion,
-    now: Callable[[], Profile],
+    measure: Callable[[], Population],
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
     aside: Aside | None = None,
@@ -58,7 +57,7 @@ def follow(
         partition: The day or file.
         step: The step that looks at the rows.
         live: The version that serves.
-        now: Gives the profile of the rows.
+        measure: Measures how far the rows are from its training.
         ask: Tells what columns do to the outputs.
         aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself.
@@ -66,16 +65,12 @@ def follow(
     facts: dict[str, Any] = {}
 
     def check() -> CheckResult:
-        from lockstep.parity.drift import drift
-
-        found = drift(live.profile, live.limits, now())
-        shares = {one.column: one.share for one in found if one.limits}
+        population = measure()
+        shares = {one.column: one.share for one in population.found if one.is_measured}
         before = changes_before(records, partition, step, live.digest)
         changes = before.after(partition, shares)
         facts[CHANGES] = changes.to_json()
-        return check_changes(
-            found, live.limits, changes, partition, ask=ask, aside=aside, each=each
-        )
+        return check_changes(population, changes, partition, ask=ask, aside=aside, each=each)
 
     return Followed(carry_out(check), facts)
 

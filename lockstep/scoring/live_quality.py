@@ -24,8 +24,8 @@ from lockstep.project.quality import METRICS, Quality
 from lockstep.scoring.arrival import Arrival
 
 if TYPE_CHECKING:
-    from lockstep.parity.bands import Bands, Worse
     from lockstep.parity.changes import Changes
+    from lockstep.parity.weekly import WeeklyFigures, Worse
 
 WINDOW_DAYS = 7
 """Days whose rows are measured together: a whole week, since days of the week differ."""
@@ -102,44 +102,40 @@ class Watch:
     """What the figures of the last days are held against, beside what a person demands.
 
     Attributes:
-        bands: Where they lay in the training, on rows that models did not see.
+        weekly: Where they lay in the training, on rows that models did not see.
         changes: Which of them are lastingly outside, after the day.
         day: The day.
     """
 
-    bands: Bands
+    weekly: WeeklyFigures
     changes: Changes
     day: str
 
     @classmethod
     def of(
         cls,
-        bands: Bands,
+        weekly: WeeklyFigures,
         before: Changes,
         day: str,
         qualities: Sequence[Quality],
         recent: Columns | None,
     ) -> Watch:
-        """Hold the last days against the bands.
+        """Hold the last days against the weeks of the training.
 
         Args:
-            bands: The bands of the version that scored.
+            weekly: The figures of these, of the version that scored.
             before: What was lastingly outside after the day before.
             day: The day.
             qualities: What is measured.
             recent: Labels and predictions of the last days; None where too little is known.
         """
         measured = figures(qualities, recent) if recent is not None else {}
-        enough = recent is not None and 2 * max(map(len, recent.values()), default=0) >= bands.rows
-        shares = {
-            name: bands.figures[name].share(value)
-            for name, value in measured.items()
-            if enough and name in bands.figures and not np.isnan(value)
-        }
-        return cls(bands, before.after(day, shares), day)
+        rows = max(map(len, recent.values()), default=0) if recent is not None else 0
+        shares = weekly.shares(measured) if 2 * rows >= weekly.rows else {}
+        return cls(weekly, before.after(day, shares), day)
 
     def begins(self, figure: str) -> bool:
-        """Whether a figure has begun to be outside its band, lastingly."""
+        """Whether a figure has begun to be outside, lastingly."""
         return figure in self.changes.beginning(self.day)
 
     def tell(self, figure: str) -> str:
@@ -147,9 +143,8 @@ class Watch:
         change = self.changes.columns.get(figure)
         if change is None or change.begun is None:
             return ""
-        band = self.bands.figures[figure]
-        weeks = f"{counted(self.bands.weeks, 'week')} of training"
-        return f"outside what {weeks} give ({band}) since {change.since}"
+        weeks = f"{counted(self.weekly.weeks, 'week')} of training"
+        return f"outside what {weeks} had ({self.weekly.usual(figure)}) since {change.since}"
 
 
 def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:
@@ -206,7 +201,7 @@ def check_live_quality(
             "this day": quality.measure(day),
             "last days": quality.measure(recent),
             "demanded": quality.rule,
-            "in training": _band(watch, quality.title),
+            "in training": _usual(watch, quality.title),
         }
         for quality in qualities
     ]
@@ -246,9 +241,8 @@ def check_live_quality(
     )
 
 
-def _band(watch: Watch | None, figure: str) -> str:
-    band = watch.bands.figures.get(figure) if watch is not None else None
-    return str(band) if band is not None else ""
+def _usual(watch: Watch | None, figure: str) -> str:
+    return watch.weekly.usual(figure) if watch is not None else ""
 
 
 def _outside(watch: Watch | None, figure: str) -> str:
@@ -285,12 +279,12 @@ def check_calibration(
             continue
         truth, predicted = pairs
         bias = float(np.mean(predicted - truth))
-        if watch is not None and bias_of(column) in watch.bands.figures:
+        if watch is not None and bias_of(column) in watch.weekly.names:
             if watch.begins(bias_of(column)):
                 biased.append(column)
         elif _is_beyond_chance(truth, predicted, is_flag=recent[label].dtype == bool):
             biased.append(column)
-        in_training = _band(watch, bias_of(column))
+        in_training = _usual(watch, bias_of(column))
         table += [
             {"prediction": column, **part, "bias of all": bias, "bias in training": in_training}
             for part in _deciles(truth, predicted)

@@ -128,7 +128,7 @@ def compare_outcomes(
         days, left_out = days_before(declared, store, day, kinds)
         recent = concat([*days, *([columns] if arrival.is_enough else [])], kinds)
         watch = Watch.of(
-            scorer.bands,
+            scorer.weekly,
             _changes_before(records, day, scorer),
             day,
             demanded.measured,
@@ -173,7 +173,7 @@ def compare_outcomes(
 
 
 def _changes_before(records: Records, day: str, scorer: LoadedVersion) -> Changes:
-    """What was lastingly outside its band at the look before; nothing where that is damaged."""
+    """What was lastingly outside at the look before; nothing where that is damaged."""
     from lockstep.parity.changes import Changes
 
     try:

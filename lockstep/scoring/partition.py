@@ -24,6 +24,7 @@ import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.drift import Population
 from lockstep.checks.evidence import check_company, check_replay, check_sample
 from lockstep.checks.laws import check_laws
 from lockstep.checks.quarantined import Aside, values_aside
@@ -66,6 +67,7 @@ from lockstep.scoring.window import check_shift, keep_profile, profiled, trailin
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
     from lockstep.laws.earlier import Earlier
     from lockstep.laws.rows import Rows as LawRows
     from lockstep.parity.counterfactuals import Counterfactuals
@@ -73,6 +75,10 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 5
 """Keys that a message names."""
+_TOO_FEW_TO_PREDICT = (
+    "Training has too few rows to fit models to a part of them: what they predict of others is not "
+    "known."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +225,8 @@ def ingest_batch(
         for_later = cache(lambda: live.laws.remembered(among_others(), work.partition))
         laws = carry_out(_check_laws, live, among_others, accepted, otherwise, aside_of, for_later)
         profile = cache(partial(_profile, ingested.columns, schema, raw))
-        drift = _input_drift(before, work.partition, live, profile, otherwise, aside_of)
+        judged = cache(partial(_judged, live, ingested.columns))
+        drift = _input_drift(before, work.partition, live, judged, profile, otherwise, aside_of)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
@@ -502,21 +509,33 @@ def _profile(accepted: Columns, schema: Schema, raw: Callable[[], LawRows]) -> P
     return Profile.of(accepted, profiled(schema), raw().counted)
 
 
+def _judged(live: LoadedVersion, accepted: Columns) -> Sequence[DayJudged]:
+    """How the accepted rows lie to the constraints of the version."""
+    from lockstep.constraints.drift import judge_together
+
+    return judge_together(live.constraints, accepted)
+
+
 def _input_drift(
     records: Records,
     partition: str,
     live: LoadedVersion,
-    now: Callable[[], Profile],
+    judged: Callable[[], Sequence[DayJudged]],
+    profile: Callable[[], Profile],
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
 ) -> Followed:
     """The drift of the accepted rows."""
+    from lockstep.constraints.drift import drift
+
     return follow(
         records,
         partition,
         "batch",
         live,
-        now,
+        lambda: Population(
+            drift(live.constraints, judged()), live.constraints, live.profile, profile()
+        ),
         ask=lambda columns: otherwise().mixed(columns),
         aside=aside,
     )
@@ -524,18 +543,29 @@ def _input_drift(
 
 def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
     """The drift of the outputs of the rows that are kept: decisions count on each day."""
-    from lockstep.parity.profiles import Profile
-
-    graph = live.pipeline.graph
-    kinds = {name: graph.kind(name) for name in graph.outputs}
+    if live.outputs is None:
+        return Followed(CheckResult.not_judged(_TOO_FEW_TO_PREDICT), {})
     return follow(
         work.records,
         work.partition,
         "scored",
         live,
-        lambda: Profile.of(rows.kept, kinds),
+        partial(_outputs, live, live.outputs, rows),
         ask=lambda columns: _otherwise(live, rows.kept).mixed(columns),
         each=True,
+    )
+
+
+def _outputs(live: LoadedVersion, outputs: ConstraintSet, rows: ComputedRows) -> Population:
+    """The outputs of the rows that are kept, beside those of the training."""
+    from lockstep.constraints.drift import drift, judge_together
+    from lockstep.parity.profiles import Profile
+
+    graph = live.pipeline.graph
+    kinds = {name: graph.kind(name) for name in graph.outputs}
+    now = Profile.of(rows.kept, kinds)
+    return Population(
+        drift(outputs, judge_together(outputs, rows.kept)), outputs, live.profile, now
     )
 
 

@@ -249,7 +249,7 @@ def _table(
 
 def _row(one: Shift, training: Profile | None) -> dict[str, Any]:
     """How far a column is in one way, beside its limits and histograms of training and batches."""
-    from lockstep.parity.drift import histograms
+    from lockstep.parity.profiles import histograms
 
     trained = training.columns.get(one.column) if training is not None else None
     learnt, before, now = (

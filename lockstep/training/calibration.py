@@ -1,4 +1,4 @@
-"""Calibration: how far batches of the training are from each other, and what models do on them."""
+"""Calibration: what models predict of training rows that they did not see, and how days differ."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockstep.columns.errors import FitError
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.tables import take_rows
+from lockstep.columns.schema import Field, Schema
+from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.scoring.live_quality import WINDOW_DAYS, figures, worse
@@ -19,10 +20,18 @@ from lockstep.scoring.window import profiled
 from lockstep.training.holdout import Evaluation, predict_unseen
 
 if TYPE_CHECKING:
-    from lockstep.parity.bands import Bands
-    from lockstep.parity.limits import Limits
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.profiles import Profile
     from lockstep.parity.shift import Jumps
+    from lockstep.parity.weekly import WeeklyFigures
+
+_DECLARED = {
+    Kind.FLOAT: "float",
+    Kind.INT: "int",
+    Kind.BOOL: "bool",
+    Kind.TEXT: "str",
+    Kind.TIME: "datetime",
+}
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,15 @@ class Calibration:
 
     Attributes:
         profile: The profile of the training rows.
-        limits: How far a batch may be from it.
         jumps: How far a day may be from the days before it.
-        bands: Where figures of predictions lie, a week at a time.
+        outputs: How its outputs are distributed, day by day; None where that cannot be known.
+        weekly: How good its predictions were, week by week.
     """
 
     profile: Profile
-    limits: Limits
     jumps: Jumps
-    bands: Bands
+    outputs: ConstraintSet | None
+    weekly: WeeklyFigures
 
 
 def calibrate(
@@ -53,48 +62,79 @@ def calibrate(
         columns: The rows, with features and labels.
         evaluation: Its evaluation on the newest of them.
     """
-    from lockstep.parity.bands import Bands
-    from lockstep.parity.limits import Limits, parts_of
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import CALIBRATED, Jumps
+    from lockstep.parity.weekly import WeeklyFigures
 
-    graph, schema = fitted.graph, fitted.record_schema
+    graph = fitted.graph
     raw = {name: columns[name] for name in fitted.joint_schema.names}
+    kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
+    jumps = _jumps(fitted, raw, declared.timezone)
     try:
         known = predict_unseen(declared.pipeline, columns, evaluation, declared.holdout)
-        judged, qualities = (*schema.names, *graph.outputs), tuple(declared.quality)
     except FitError:  # too few rows to fit to a part of them: outputs are not judged
-        known, judged, qualities = fitted.evaluate(raw), schema.names, ()
-    kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
-    profile = Profile.of(known, kinds)
-    times = columns[schema.event_time] if schema.event_time is not None else None
-    parts, has_days = parts_of(times, profile.rows, declared.timezone)
-    kinds = {name: kind for name, kind in kinds.items() if name in judged}
+        profile = Profile.of(fitted.evaluate(raw), kinds)
+        return Calibration(profile, jumps, None, WeeklyFigures())
+    return Calibration(
+        Profile.of(known, kinds),
+        jumps,
+        _outputs(fitted, known, declared.timezone),
+        _weekly(tuple(declared.quality), fitted, known, declared.timezone),
+    )
+
+
+def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet | None:
+    """How outputs are distributed; None where there are none."""
+    from lockstep.constraints.constraint_set import discover
+
+    graph, record = fitted.graph, fitted.record_schema
+    if not graph.outputs:
+        return None
+    named = [one for one in record if one.role != "value"]
+    outputs = [Field(name, _DECLARED[graph.kind(name)]) for name in graph.outputs]
+    schema = Schema(f"outputs of {record.name}", (*named, *outputs))
+    return discover(known, schema, timezone, population=True)
+
+
+def _jumps(fitted: Pipeline, raw: Columns, timezone: str) -> Jumps:
+    from lockstep.parity.profiles import Profile
+    from lockstep.parity.shift import CALIBRATED, Jumps, goes_on, parts_of
+
+    schema = fitted.record_schema
+    times = raw[schema.event_time] if schema.event_time is not None else None
+    parts, has_days = parts_of(times, len(raw[fitted.key]), timezone)
     fields = profiled(schema)
     newest = np.unique(parts[parts >= 0])[-CALIBRATED:] if has_days else ()
     days = [
         Profile.of(take_rows({name: raw[name] for name in fields}, parts == day), fields)
         for day in newest
     ]
-    limits = Limits.of(profile, known, kinds, parts, has_days=has_days)
-    bands = _bands(qualities, known, parts) if has_days else Bands.none()
-    return Calibration(profile, limits, Jumps.of(days, limits.growing), bands)
+    plain = {name: kind for name, kind in fields.items() if kind is not Kind.TIME}
+    growing = [name for name, kind in plain.items() if goes_on(raw[name], kind, parts)]
+    return Jumps.of(days, growing)
 
 
-def _bands(qualities: Sequence[Quality], known: Columns, parts: Array) -> Bands:
-    """The bands of figures over every seven days that follow each other."""
-    from lockstep.parity.bands import Bands
+def _weekly(
+    qualities: Sequence[Quality], fitted: Pipeline, known: Columns, timezone: str
+) -> WeeklyFigures:
+    """The figures of every seven days that follow each other."""
+    from lockstep.constraints.view import by_clock
+    from lockstep.parity.weekly import WeeklyFigures
 
+    time = fitted.record_schema.event_time
+    if time is None or not qualities:
+        return WeeklyFigures()
+    rows = np.argsort(known[time], kind="stable")
+    rows = rows[~is_missing(known[time][rows])]
+    days = by_clock(known[time][rows], timezone).astype("datetime64[D]")
     names = {name for one in qualities for name in (one.label, one.column)}
-    order = np.argsort(parts, kind="stable")
-    ordered, columns = parts[order], {name: known[name][order] for name in names}
-    days = int(parts.max()) + 1
+    columns = {name: known[name][rows] for name in names}
+    starts = np.append(np.unique(days, return_index=True)[1], len(days))
     windows: dict[str, list[float]] = {}
-    sizes = []
-    for last in range(WINDOW_DAYS, days + 1):
-        start, end = np.searchsorted(ordered, (last - WINDOW_DAYS, last)).tolist()
-        sizes.append(end - start)
-        for name, value in figures(qualities, take_rows(columns, slice(start, end))).items():
+    sizes = np.subtract(starts[WINDOW_DAYS:], starts[:-WINDOW_DAYS])
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=False):
+        of_week = take_rows(columns, slice(start, start + size))
+        for name, value in figures(qualities, of_week).items():
             windows.setdefault(name, []).append(value)
-    rows = int(np.median(sizes)) if sizes else 0
-    return Bands.of(windows, worse(qualities), weeks=days // WINDOW_DAYS, rows=rows)
+    median = int(np.median(sizes)) if len(sizes) else 0
+    weeks = (len(starts) - 1) // WINDOW_DAYS
+    return WeeklyFigures.of(windows, worse(qualities), weeks=weeks, rows=median)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Kind
-from lockstep.parity.profiles import CATEGORIES, Profile
+from lockstep.parity.profiles import CATEGORIES, Profile, histograms
 
 
 def of_numbers(*values):
@@ -87,3 +87,22 @@ def test_a_profile_comes_back_from_json_as_it_was(numbers, texts):
 def test_the_order_of_rows_does_not_matter(numbers):
     backwards = of_numbers(*numbers[::-1])
     assert of_numbers(*numbers) == backwards
+
+
+# Histograms
+
+
+def test_histograms_of_training_and_of_the_batch_share_their_parts():
+    minutes = np.random.default_rng(0).normal(600, 100, 400)
+    before, now = histograms(of_numbers(*minutes), of_numbers(*(minutes + 300)))
+    assert before.index("█") < now.index("█")
+
+
+def test_a_histogram_of_categories_shows_one_that_is_gone():
+    before = of_texts(*["UA"] * 4, *["B6"] * 3, *["EV"] * 2, None)
+    assert histograms(before, of_texts(*["UA"] * 10)) == ("█▇▅▂", "█▁▁▁")
+
+
+def test_histograms_of_what_cannot_be_compared_are_empty():
+    numbers = of_numbers(*range(9))
+    assert histograms(numbers, numbers, of_texts("x")) == ("", "", "")

@@ -8,9 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Kind
-from lockstep.parity.limits import reach_of
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import MINIMUM_WINDOW, Jumps, measured, sudden_shift, unjudged_columns
+from lockstep.parity.shift import (
+    MINIMUM_WINDOW,
+    Jumps,
+    measured,
+    reach_of,
+    sudden_shift,
+    unjudged_columns,
+)
 
 KINDS = {
     "temp": Kind.FLOAT,  # moves from day to day, measured in tenths of a degree Celsius

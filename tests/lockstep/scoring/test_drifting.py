@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -12,10 +13,12 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from assets.orders import ASSETS
-from lockstep.columns.kinds import Kind
+from lockstep.checks.drift import Population
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.schema import Field, Schema
+from lockstep.constraints.constraint_set import discover
+from lockstep.constraints.drift import drift, judge_together
 from lockstep.parity.changes import Changes
-from lockstep.parity.drift import drift
-from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
 from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.drifting import Followed, changes_before, follow
@@ -28,37 +31,49 @@ ROWS, TRAINED = 100, 30
 VERSION, OTHER = "a" * 64, "b" * 64
 
 
-def readings(seed: int, rows: int, lift: float = 0.0) -> dict[str, np.ndarray]:
+def readings(seed: int, rows: int, lift: float = 0.0) -> Columns:
     rng = np.random.default_rng(seed)
-    return {"level": rng.normal(lift, 1, rows), "speed": rng.normal(50, 5, rows)}
+    return {
+        "name": np.array([f"{seed}-{row}" for row in range(rows)], dtype=object),
+        "level": rng.normal(lift, 1, rows),
+        "speed": rng.normal(50, 5, rows),
+    }
 
 
 TRAINING = readings(0, TRAINED * ROWS)
 PROFILE = Profile.of(TRAINING, KINDS)
-LIMITS = Limits.of(PROFILE, TRAINING, KINDS, np.repeat(np.arange(TRAINED), ROWS))
+KEY = Field("name", "str", role="key")
+SCHEMA = Schema("Reading", (KEY, Field("level", "float"), Field("speed", "float")))
+LEARNT = discover(TRAINING, SCHEMA, population=True)
+"""The training has no days: blocks of its rows stand for them."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """As much of a version as its drift is measured by."""
+    """As much of a version as its drift is followed by."""
 
     digest: str = VERSION
-    profile: Profile = PROFILE
-    limits: Limits = LIMITS
 
 
 def day(number: int) -> str:
     return f"2020-{1 + number // 28:02}-{1 + number % 28:02}"
 
 
-def batch(number: int, lift: float = 0.0) -> Profile:
-    return Profile.of(readings(1000 + number, ROWS, lift), KINDS)
+@cache
+def batch(number: int, lift: float = 0.0) -> Population:
+    rows = readings(1000 + number, ROWS, lift)
+    found = drift(LEARNT, judge_together(LEARNT, rows))
+    return Population(found, LEARNT, PROFILE, Profile.of(rows, KINDS))
+
+
+def shares(now: Population) -> dict[str, float]:
+    return {one.column: one.share for one in now.found}
 
 
 def score(
     records: Records,
     partition: str,
-    now: Profile,
+    now: Population,
     *,
     version: str = VERSION,
     published: bool = True,
@@ -164,8 +179,7 @@ class Drifts(RuleBasedStateMachine):
         before = self.published[max(earlier)] if earlier else Changes(version)
         if before.version != version:
             before = Changes(version)
-        shares = {one.column: one.share for one in drift(PROFILE, LIMITS, now)}
-        expected = before.after(day(number), shares)
+        expected = before.after(day(number), shares(now))
         assert Changes.from_json(found.facts["changes"]) == expected
         assert (found.result.result == "warned") == bool(expected.beginning(day(number)))
         if published:
@@ -178,8 +192,7 @@ class Drifts(RuleBasedStateMachine):
         for number in sorted(self.published):
             now = batch(number, self.lifts[number])
             found = score(self.records, day(number), now)
-            shares = {one.column: one.share for one in drift(PROFILE, LIMITS, now)}
-            changes = self.published[number] = changes.after(day(number), shares)
+            changes = self.published[number] = changes.after(day(number), shares(now))
             assert (found.result.result == "warned") == bool(changes.beginning(day(number)))
 
     @invariant()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from assets.orders import ASSETS, fates, orders
 from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Columns
-from lockstep.parity.bands import Band, Bands
 from lockstep.parity.changes import Changes
+from lockstep.parity.weekly import WeeklyFigures
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
@@ -386,16 +387,20 @@ def test_every_prediction_that_misses_its_demand_is_named() -> None:
 
 # Against what was usual in training
 
-BANDS = Bands(
-    0.01, 12, 100, {"risk auc": Band(0.8, 0.05, "lower"), "bias of risk": Band(0.0, 0.08, "either")}
+_WEEKS = np.random.default_rng(0).normal(0, 1, (2, 60))
+WEEKLY = WeeklyFigures.of(
+    {"risk auc": 0.8 + 0.008 * _WEEKS[0], "bias of risk": 0.03 * _WEEKS[1]},
+    {"risk auc": "lower", "bias of risk": "either"},
+    weeks=12,
+    rows=100,
 )
 
 
-def watched(*weeks: Columns, bands: Bands = BANDS) -> list[tuple[str, str]]:
+def watched(*weeks: Columns, weekly: WeeklyFigures = WEEKLY) -> list[tuple[str, str]]:
     """What live quality and calibration find of the last days, week after week."""
     changes, found = Changes("v"), []
     for number, recent in enumerate(weeks):
-        watch = Watch.of(bands, changes, f"day {number}", QUALITIES, recent)
+        watch = Watch.of(weekly, changes, f"day {number}", QUALITIES, recent)
         changes = watch.changes
         found.append(
             (
@@ -418,11 +423,12 @@ def test_a_bias_as_large_as_weeks_of_the_training_had_is_none() -> None:
 
 
 def test_a_lasting_bias_beyond_those_of_the_training_is_told_once_with_its_beginning() -> None:
-    results = [bias for _, bias in watched(*[predictions(bias=0.1)] * 5)]
+    results = [bias for _, bias in watched(*[predictions(bias=0.25)] * 5)]
     assert sorted(results) == ["passed"] * 4 + ["warned"]
-    watch = Watch.of(BANDS, Changes("v"), "day 1", QUALITIES, predictions(bias=0.3))
-    summary = check_calibration(QUALITIES, predictions(bias=0.3), watch).summary
-    assert "outside what 12 weeks of training give (-0.08 to 0.08) since day 1" in summary
+    watch = Watch.of(WEEKLY, Changes("v"), "day 1", QUALITIES, predictions(bias=0.5))
+    summary = check_calibration(QUALITIES, predictions(bias=0.5), watch).summary
+    assert "outside what 12 weeks of training had (-0." in summary
+    assert ") since day 1" in summary
 
 
 def test_a_demand_that_a_person_made_is_missed_every_time() -> None:
@@ -432,8 +438,8 @@ def test_a_demand_that_a_person_made_is_missed_every_time() -> None:
 
 
 def test_far_fewer_rows_than_in_weeks_of_the_training_are_not_held_against_them() -> None:
-    bands = replace(BANDS, rows=100_000)
-    watch = Watch.of(bands, Changes("v"), "day 1", QUALITIES, predictions(bias=0.5))
+    weekly = msgspec.structs.replace(WEEKLY, rows=100_000)
+    watch = Watch.of(weekly, Changes("v"), "day 1", QUALITIES, predictions(bias=0.5))
     assert watch.changes.columns == {}
 
 

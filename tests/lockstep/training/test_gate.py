@@ -248,9 +248,9 @@ def test_a_version_that_holds_less_than_was_counted_is_refused(workplace) -> Non
     assert f"holds {held} expectations, and {held + 2} were counted" in found.summary
 
 
-def test_a_version_whose_limits_of_drift_are_wider_than_was_counted_is_refused(workplace) -> None:
+def test_a_version_whose_limits_of_outputs_are_wider_than_was_counted_is_refused(workplace) -> None:
     counts = read_evidence(version_of(workplace, 1)).counts
-    name = "thousandths of all limits of drift"
+    name = "thousandths of all limits of outputs"
     evidence_of(workplace, counts={**counts, name: counts[name] // 2})
     found = gate_of(workplace).results["evidence"]
     assert found.is_error
