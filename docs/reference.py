@@ -50,11 +50,8 @@ LIMITS = (
     ("lockstep.parity.shift:MARGIN", "share of the largest distance"),
     ("lockstep.parity.shift:JUMP_RATE", "share of days"),
     ("lockstep.parity.shift:BLOCKS", "times a warning"),
-    ("lockstep.parity.limits:RATE", "share of batches"),
-    ("lockstep.parity.limits:ENOUGH_DAYS", "days or blocks"),
-    ("lockstep.parity.limits:MOST_DAYS", "days or blocks"),
-    ("lockstep.parity.limits:BLOCK", "rows"),
-    ("lockstep.parity.limits:SMALLEST", "rows"),
+    ("lockstep.constraints.drift:ENOUGH_DAYS", "days or blocks"),
+    ("lockstep.parity.weekly:LEAST_WEEKS", "weeks"),
     ("lockstep.parity.changes:ALLOWANCE", "share of the way to a limit"),
     ("lockstep.parity.changes:PATIENCE", "batches"),
 )

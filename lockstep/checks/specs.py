@@ -54,18 +54,14 @@ INPUT_SUITE = Check(
 )
 INPUT_DRIFT = Check(
     "input_drift",
-    "No lasting change of the raw columns from training begins: the population changed, while the "
-    "same record still gives the same prediction. Each column's distances have limits that were "
-    "calibrated at the fit, on the training days left out in turn: by chance 1 % of batches pass "
-    "any. A column that stays at its limit for three batches, or is twice as far at once, is told "
-    "once, with the day since when and what it does to the outputs, and with it those that have "
-    "been on their way for three batches; from then on its distance is a figure that is plotted, "
-    "and `prediction_drift` and `live_quality` tell when it matters. Batches that are none beyond "
-    "the limit, but near to it one after the other, add up: what each goes beyond half of the way "
-    "counts. A number that rises with time on the training days, such as that of an order or of a "
-    "week, has no level: only its missing values are judged, and it is listed. Where rows have no "
-    "day, it is judged as well how near to each other the numbers of a batch are, and whether most "
-    "lie beyond all of training, of which the chance is known however few rows there are.",
+    "No raw column begins to drift: to differ from the training for longer than its days differ "
+    "from each other. A column is as far as the farthest of its figures: missing values, where "
+    "numbers lie and how far apart, the shares of its values, values that training never had. The "
+    "limits are calibrated at the fit, as those of all statistics; where rows have no time, blocks "
+    "of rows stand for days. A change that lasts is told once, with the day on which it began and "
+    "what it does to the outputs: three batches at the limit, one that is twice as far, or many "
+    "that are near it. From then on the distance is a figure that is plotted. With fewer than 20 "
+    "training days nothing is judged.",
     "Watch the live quality of the model. If it falls, train on newer rows. If the column should "
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,
@@ -355,11 +351,10 @@ REFERENCE_SAMPLE = Check(
 )
 PREDICTION_DRIFT = Check(
     "prediction_drift",
-    "The outputs are distributed as models predicted training rows that they were not fitted to, "
-    "within limits that were calibrated at the fit: by chance 1 % of batches pass any. It warns "
-    "when a lasting change begins, and of each batch whose outputs pass a limit, and tells which "
-    "decisions are others than by the training's mix, and in which segment of the rows most. That "
-    "is drift, not a fault of serving.",
+    "The outputs are distributed as on training days, of which models predicted rows that they "
+    "had not seen. Measured as `input_drift`. It warns when a lasting change begins, and of each "
+    "batch that is beyond a limit, with the decisions that differ from those by the training's mix "
+    "and where most of them are. That is drift, not a fault of serving.",
     "Look at input_drift for the columns that moved, and at live_quality for what it costs.",
     need=needs.OUTPUTS,
 )
@@ -387,10 +382,11 @@ ARRIVAL = Check(
 )
 LIVE_QUALITY = Check(
     "live_quality",
-    "On the rows of the last seven days whose outcome is known by now, every metric still reaches "
-    "its threshold; and none has begun to be lastingly worse than in the weeks of the training, "
-    "on rows that models did not see, which is told once. A day of which too little is known (see "
-    "`arrival`), or that was published again since it was compared, is left out.",
+    "On the rows of the last seven days whose outcome is known, every metric reaches its "
+    "threshold; and none begins to be worse, for longer than weeks of the training were on rows "
+    "that models had not seen, which is told once. With fewer than eight weeks of training the "
+    "threshold alone counts. A day of which too little is known (see `arrival`), or that was "
+    "published again since it was compared, is left out.",
     "Look at input_drift and prediction_drift of these days; train on newer rows.",
     need=needs.QUALITY,
 )
