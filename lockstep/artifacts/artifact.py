@@ -6,7 +6,7 @@
     framework.json           Lockstep's own modules that run them, for use without Lockstep
     golden/                  golden records
     profile.json             distributions of the rows that it was fitted on
-    laws.json                what held in these rows, day by day
+    constraints.msgpack      what these rows keep, and how far their days are from each other
     suites/<role>.json       expectations
     environment.json         where it was fitted
 
@@ -31,12 +31,12 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut, listed, one_line
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 FRAMEWORK = "framework.json"
 GOLDEN = "golden"
 PROFILE = "profile.json"
-LAWS = "laws.json"
+CONSTRAINTS = "constraints.msgpack"
 SOURCE = "source"
 SUITES = "suites"
 ENVIRONMENT = "environment.json"

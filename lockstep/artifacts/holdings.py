@@ -10,28 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from lockstep.artifacts.artifact import FRAMEWORK
 from lockstep.artifacts.modules import is_package
 from lockstep.columns.plain import counted, listed
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.laws.book import Book
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.bands import Bands
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
 
 ROLES = ("input", "features", "outputs")
 """The suites that every version has, if only one that expects nothing."""
 LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
-_EXPECTED = "thousandths of all limits of expectations"
-_STATISTICS, _OF_LAWS = "statistics of laws", "thousandths of all limits of laws"
-_UNIFORM = "values of uniform days"
-_COUNTED_LATER = (_EXPECTED, _UNIFORM, _STATISTICS, _OF_LAWS)
-"""What was not counted of versions that an older Lockstep stored."""
 _WIDEST = 1e12
 """What is counted of a wider limit, so that figures stay such as any database holds."""
 
@@ -46,11 +42,9 @@ class Holding(Protocol):
     @property
     def limits(self) -> Limits: ...  # noqa: D102
     @property
-    def jumps(self) -> Jumps: ...  # noqa: D102
-    @property
     def bands(self) -> Bands: ...  # noqa: D102
     @property
-    def laws(self) -> Book: ...  # noqa: D102
+    def constraints(self) -> ConstraintSet: ...  # noqa: D102
     @property
     def suites(self) -> Mapping[str, Mapping[str, Any]]: ...  # noqa: D102
 
@@ -60,32 +54,30 @@ def count(held: Holding) -> dict[str, int]:
 
     Limits are counted and added up: wider ones, by which nothing would be found, are more.
     """
-    bands = held.laws.bands
+    constraints = held.constraints
     return {
         "golden rows": len(held.golden),
         "columns of golden rows": len(held.golden.trace.columns),
         "matrices of golden rows": len(held.golden.trace.matrices),
         "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
-        _EXPECTED: round(1000 * sum(map(_width, _expectations(held)))),
+        "thousandths of all limits of expectations": round(
+            1000 * sum(map(_width, _expectations(held)))
+        ),
         "columns of the profile": len(held.profile.columns),
         "limits of drift": held.limits.count,
         "thousandths of all limits of drift": round(1000 * held.limits.total),
-        "limits of shifts": held.jumps.count,
-        "thousandths of all limits of shifts": round(1000 * held.jumps.total),
-        _UNIFORM: sum(len(one.values) for one in (held.jumps.uniform or {}).values()),
         "bands of quality": len(held.bands.figures),
         "thousandths of all bands of quality": round(1000 * held.bands.total),
-        "laws": len(held.laws.laws),
-        _STATISTICS: len(bands),
-        _OF_LAWS: round(1000 * sum(min(_WIDEST, band.width) for band in bands)),
+        "rows of constraints": constraints.rows,
+        "constraints": len(constraints.features),
+        "strict constraints": sum(one.strict for one in constraints.features),
+        "statistics of constraints": len(constraints.statistics),
+        "thousandths of all limits of constraints": round(1000 * _limits_of(constraints)),
     }
 
 
 def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
     """What a version holds otherwise than somebody counted: what, how much, and how much it was.
-
-    Versions that were stored before the limits of expectations or laws, or values of uniform days,
-    were counted tell none of these.
 
     Args:
         loaded: The version.
@@ -93,7 +85,7 @@ def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple
     """
     for what, now in count(loaded).items():
         stored = told.get(what)
-        if now != stored and not (stored is None and what in _COUNTED_LATER):
+        if now != stored:
             yield what, now, stored or "none"
 
 
@@ -146,11 +138,28 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [role for role in ROLES if role not in loaded.suites]
     if lacking:
         yield f"it has no suite of {listed(lacking)}"
+    if {*loaded.constraints.layout.fields} != _valued(loaded):
+        yield (
+            "its constraints are of other fields than its records have: they are another pipeline's"
+        )
     if loaded.profile.rows != loaded.rows:
         yield (
             f"its profile is of {counted(loaded.profile.rows, 'row')}, and it was fitted on "
             f"{loaded.rows:,}: it is another version's"
         )
+
+
+def _valued(loaded: LoadedVersion) -> set[str]:
+    """The fields that constraints look at."""
+    return {one.name for one in loaded.pipeline.record_schema if one.role == "value"}
+
+
+def _limits_of(constraints: ConstraintSet) -> float:
+    """How much the limits of constraints let pass: ranges, tails, and what evidence it takes."""
+    limits = constraints.limits
+    ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
+    widths = sum(float(np.nan_to_num(one, posinf=_WIDEST).sum()) for one in ends)
+    return min(_WIDEST, widths - sum(limits.warn) - sum(limits.block))
 
 
 def _expectations(held: Holding) -> Iterator[Mapping[str, Any]]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from lockstep.artifacts.artifact import (
+    CONSTRAINTS,
     ENVIRONMENT,
     FRAMEWORK,
     GOLDEN,
-    LAWS,
     MANIFEST,
     PROFILE,
     SOURCE,
@@ -25,18 +25,18 @@ from lockstep.artifacts.artifact import (
     Artifact,
     reading,
 )
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.errors import ArtifactError, FormatError
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
-from lockstep.laws.book import Book
+from lockstep.constraints import constraint_set
+from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.parity.bands import Bands
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import Jumps
 
 if TYPE_CHECKING:
     from lockstep.columns.compiled.predictor import Compiled
@@ -60,9 +60,8 @@ class LoadedVersion:
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
             models that were fitted on other rows did.
         limits: How far a batch may be from them.
-        jumps: How far a day may be from the days before it.
         bands: Where figures of its predictions lie on rows that models did not see.
-        laws: What held in these rows, day by day.
+        constraints: What these rows keep.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -91,9 +90,8 @@ class LoadedVersion:
     golden: GoldenRecords
     profile: Profile
     limits: Limits
-    jumps: Jumps
     bands: Bands
-    laws: Book
+    constraints: ConstraintSet
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -142,10 +140,12 @@ class LoadedVersion:
         with reading(path := directory / PROFILE, "the profile"):
             stored = json.loads(path.read_bytes())
             profile, limits = Profile.from_json(stored), Limits.from_json(stored["limits"])
-            jumps, bands = Jumps.from_json(stored["jumps"]), Bands.from_json(stored["bands"])
-            _demand_finite(limits.total, jumps.total, bands.total)
-        with reading(path := directory / LAWS, "the laws"):
-            laws = Book.from_json(path.read_bytes())
+            bands = Bands.from_json(stored["bands"])
+            _demand_finite(limits.total, bands.total)
+        with reading(path := directory / CONSTRAINTS, "the constraints"):
+            constraints = ConstraintSet.from_bytes(path.read_bytes())
+            if constraints.format != constraint_set.FORMAT:
+                raise FormatError(path, constraints.format, constraint_set.FORMAT, name)
         with reading(path := directory / ENVIRONMENT, "the environment"):
             environment = Environment.from_json(json.loads(path.read_bytes()))
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
@@ -165,9 +165,8 @@ class LoadedVersion:
             golden=golden,
             profile=profile,
             limits=limits,
-            jumps=jumps,
             bands=bands,
-            laws=laws,
+            constraints=constraints,
             suites=suites,
             environment=environment,
             metrics=manifest["metrics"],

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import (
+    CONSTRAINTS,
     ENVIRONMENT,
     FORMAT,
     FRAMEWORK,
     GOLDEN,
-    LAWS,
     MANIFEST,
     PROFILE,
     SOURCE,
@@ -30,13 +30,12 @@ from lockstep.artifacts.trusted import dump_estimator
 from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from lockstep.laws.book import Book
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.bands import Bands
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,8 @@ class Evidence:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
         limits: How far a batch may be from them.
-        jumps: How far a day may be from the days before it.
         bands: Where figures of its predictions lie on rows that models did not see.
-        laws: What held in these rows, day by day.
+        constraints: What these rows keep.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -61,9 +59,8 @@ class Evidence:
     golden: GoldenRecords
     profile: Profile
     limits: Limits
-    jumps: Jumps
     bands: Bands
-    laws: Book
+    constraints: ConstraintSet
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -102,7 +99,7 @@ def write_artifact(
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
     _write_json(directory / PROFILE, _profile_json(evidence))
-    _write(directory / LAWS, evidence.laws.to_json())
+    _write(directory / CONSTRAINTS, evidence.constraints.to_bytes())
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
@@ -141,7 +138,6 @@ def write_artifact(
 def _profile_json(evidence: Evidence) -> dict[str, Any]:
     calibrated = {
         "limits": evidence.limits.to_json(),
-        "jumps": evidence.jumps.to_json(),
         "bands": evidence.bands.to_json(),
     }
     return {**evidence.profile.to_json(), **calibrated}

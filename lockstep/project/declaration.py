@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
+from lockstep.project.constraints import Constraints
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sources import Source, misread
@@ -94,6 +95,7 @@ class PipelineAssets:
             all its steps together, and that may repeat a key; more blocks it. One row always may
             be, unless none is left.
         max_age: For how long a version is fresh after its newest training row.
+        constraints: What becomes of the constraints that a batch breaks.
         kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
             one that is published among them.
         serving: How its server serves; None for a pipeline that asks for none.
@@ -112,6 +114,7 @@ class PipelineAssets:
     holdout: float = 0.2
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
+    constraints: Constraints = field(default_factory=Constraints)
     kept_attempts: int = 3
     serving: Serving | None = None
 
@@ -142,6 +145,9 @@ class PipelineAssets:
             quality.check_fit(graph)
         for name in self.slices:
             self._check_column("slices", name, graph.served, "is served")
+        for name in self.constraints.columns:
+            fields = self.pipeline.record_schema.names
+            self._check_column("constraints", name, fields, "is a field of the record")
         if self.request_log is not None:
             logged = (*self.pipeline.record_schema.names, *graph.outputs)
             for name, how in self.request_log.redacted.items():
@@ -166,6 +172,7 @@ class PipelineAssets:
             "min_known": (int | float, "a share between 0 and 1"),
             "holdout": (int | float, "a share between 0 and 1"),
             "max_quarantined": (int | float, "a share between 0 and 1"),
+            "constraints": (Constraints, "Constraints(default='warn')"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
         }
         if self.serving is not None:

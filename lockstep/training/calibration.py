@@ -15,14 +15,12 @@ from lockstep.columns.tables import take_rows
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.scoring.live_quality import WINDOW_DAYS, figures, worse
-from lockstep.scoring.window import profiled
 from lockstep.training.holdout import Evaluation, predict_unseen
 
 if TYPE_CHECKING:
     from lockstep.parity.bands import Bands
     from lockstep.parity.limits import Limits
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
 
 
 @dataclass(frozen=True)
@@ -32,13 +30,11 @@ class Calibration:
     Attributes:
         profile: The profile of the training rows.
         limits: How far a batch may be from it.
-        jumps: How far a day may be from the days before it.
         bands: Where figures of predictions lie, a week at a time.
     """
 
     profile: Profile
     limits: Limits
-    jumps: Jumps
     bands: Bands
 
 
@@ -56,7 +52,6 @@ def calibrate(
     from lockstep.parity.bands import Bands
     from lockstep.parity.limits import Limits, parts_of
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import CALIBRATED, Jumps
 
     graph, schema = fitted.graph, fitted.record_schema
     raw = {name: columns[name] for name in fitted.joint_schema.names}
@@ -70,15 +65,9 @@ def calibrate(
     times = columns[schema.event_time] if schema.event_time is not None else None
     parts, has_days = parts_of(times, profile.rows, declared.timezone)
     kinds = {name: kind for name, kind in kinds.items() if name in judged}
-    fields = profiled(schema)
-    newest = np.unique(parts[parts >= 0])[-CALIBRATED:] if has_days else ()
-    days = [
-        Profile.of(take_rows({name: raw[name] for name in fields}, parts == day), fields)
-        for day in newest
-    ]
     limits = Limits.of(profile, known, kinds, parts, has_days=has_days)
     bands = _bands(qualities, known, parts) if has_days else Bands.none()
-    return Calibration(profile, limits, Jumps.of(days, limits.growing), bands)
+    return Calibration(profile, limits, bands)
 
 
 def _bands(qualities: Sequence[Quality], known: Columns, parts: Array) -> Bands:
