@@ -36,7 +36,7 @@ from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment, cells_of, masks_of
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
-from lockstep.stats.limits import Limits, Trait, decode, encode
+from lockstep.stats.limits import RECENT, STEPS, Limits, Trait, decode, encode
 from lockstep.stats.states import Frequent, Moments, Products, State, merged
 
 FORMAT = 1
@@ -47,8 +47,6 @@ _WHOLE = ("hour", "clock", "length", "gap")
 """Kinds that no segments are looked at of."""
 _STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as before", "length")
 """Kinds of which a step from the days before counts by itself."""
-_EXACT = ("count", "volume", "volume of the weekday", "lacking")
-_MODELLED = ("residual", "distance", "far residual", "agreement", "lag")
 _INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")
 """Kinds to which each row adds by itself, though rows of an hour share values."""
 _SMALLEST, _LARGEST, _BLOCKS = 50, 1_000, 40
@@ -86,13 +84,12 @@ class Statistic(msgspec.Struct, frozen=True):
         """What limits know of it."""
         kind, part = self.feature.kind, bool(self.segment.column)
         scope = "batch" if self.of_batch else "part" if part else "all"
-        exact = self.feature.by_row or kind in _EXACT
         return Trait(
             kind=f"{kind}/{scope}",
+            column=self.feature.columns[0] if self.feature.columns else "",
             is_part=part,
             by_row=self.feature.by_row,
             stepped=kind in _STEPPED,
-            trust=0.5 if kind in _MODELLED else 1.0 if exact else 0.75,
         )
 
 
@@ -202,7 +199,9 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         for day, rows in days_of(view):
             state = state_of(matrix, view, rows, self.aggregates)
             values, sizes = self._read(state, past, day)
-            recent = [one for one in past if one.day < day and len(one.values) == 4 * len(values)]
+            own = 4 * len(values)
+            recent = [one for one in past if one.day < day and len(one.values) == own]
+            recent = recent[-RECENT - STEPS :]
             before, counts = (
                 np.array(
                     [np.frombuffer(getattr(one, name), dtype="<f4") for one in recent]
@@ -295,11 +294,11 @@ def discover(
     if population:
         things = entities.Entities((), (), None, ())
         kept, before = Rules(()), History(things, (), ())
-        contents, told = Identity({}), Panels(panels.Design((), (), ()), (), (), None)
+        contents, told = Identity({}), Panels(panels.Design((), (), ()), (), None)
     else:
         things = entities.discover(view)
         kept, before = rules.discover(view, things), history.discover(view, things)
-        contents, told = identity.discover(view), panels.discover(view, things, known)
+        contents, told = identity.discover(view), panels.discover(view, things, known, kept)
     parts = segments.discover(view, things)
     columns_counted = aggregates.columns_of(layout)
     numbers = tuple(
@@ -333,7 +332,7 @@ def discover(
         past.append(light_batch(state, number, state.rows))
     variance, floor = _variance(merged(states).moments, looked_at, len(labels))
     table, counts = np.array(values), np.array(sizes)
-    limits = Limits.of(_traits(labels, table), table, counts, variance, floor)
+    limits = Limits.of([one.trait for one in labels], table, counts, variance, floor)
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=told, aggregates=whole, features=features,
@@ -372,7 +371,11 @@ def measured(
 
 
 def _matrix(found: Any, rows: int) -> Array:
-    return np.array([np.asarray(one.values, dtype=np.float32) for one in found]).reshape(-1, rows)
+    columns = [one.values for one in found]
+    matrix = np.empty((len(columns), rows), dtype=np.float32)
+    for place, values in enumerate(columns):
+        matrix[place] = values
+    return matrix
 
 
 def days_of(view: View) -> list[tuple[int, Ints]]:
@@ -494,20 +497,6 @@ def _variance(
     return variance, floor
 
 
-def _traits(labels: Sequence[Statistic], table: Floats) -> list[Trait]:
-    """What limits know of each statistic: what never moved is trusted whole."""
-    known = np.isfinite(table)
-    low = np.where(known, table, np.inf).min(axis=0, initial=np.inf)
-    high = np.where(known, table, -np.inf).max(axis=0, initial=-np.inf)
-    still = high - low < 1e-9
-    return [
-        msgspec.structs.replace(one.trait, trust=1.0)
-        if is_still and one.feature.kind not in _MODELLED
-        else one.trait
-        for one, is_still in zip(labels, still.tolist(), strict=True)
-    ]
-
-
 def _bunched(view: View, labels: Sequence[Statistic], kept: Rules) -> Floats:
     """How many rows are one observation: those that share a value of an hour.
 
@@ -620,7 +609,7 @@ def _things(view: View, rows: Ints, entity: Entity, known: ConstraintSet) -> Thi
         view.codes(entity)[rows],
         view.micros[rows],
         numbers(last),
-        {name: view.code(name)[rows] for name in compared if name not in entity},
+        {name: view.short_code(name)[rows] for name in compared if name not in entity},
         numbers(summed),
     )
 
