@@ -181,7 +181,8 @@ class View:
         name = quantity.fields[0] if quantity.fields else ""
         match quantity.made:
             case "value":
-                return self.columns[name].astype(np.float64)
+                own = self.columns[name].astype(np.float64)
+                return np.where(np.isinf(own), np.nan, own) if np.isinf(own).any() else own
             case "clock":
                 return self._clock(name)
             case "lapse":
@@ -385,8 +386,8 @@ class View:
         """Sums up to each day by thing: grid[thing, day] is that of all days before it."""
         codes = self.codes(entity)
         things, place = np.unique(codes, return_inverse=True)
-        first = min([int(self.day.min(initial=0)), *(batch.day for batch in self.past)])
-        last = int(self.day.max(initial=0))
+        days = [*self.days.tolist(), *(batch.day for batch in self.past)]
+        first, last = (min(days), max(days)) if days else (0, 0)
         daily = np.zeros((len(things), last - first + 2))
         if name is None:
             values = np.ones(len(self))
@@ -415,7 +416,7 @@ class View:
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
             found[day] = np.diff(edges).max() <= min(_GAP, days)
-        return np.array([found[day] for day in self.days.tolist()])[self.group]
+        return np.array([found[day] for day in self.days.tolist()], dtype=bool)[self.group]
 
 
 def by_clock(times: Array, timezone: str) -> Array:

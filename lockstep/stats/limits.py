@@ -36,6 +36,8 @@ _PLACE = 2
 """A range goes as far as two of the days did: what one did is an incident."""
 _ENOUGH_DAYS = 40
 """Days from which on the farthest one is left out of a range."""
+ENOUGH_DAYS = 20
+"""Days that it takes to tell how much they differ."""
 _MISSING = 0.25
 """Share of the training days that have a value, at least."""
 _LEAST_PART = 8.0
@@ -179,7 +181,8 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
             steps[day], step_errors[day] = _step(
                 values[day], errors[day], values[before], errors[before]
             )
-        usable = np.isfinite(values).sum(axis=0) >= _MISSING * days
+        usable = np.isfinite(values).sum(axis=0) >= max(_MISSING * days, 1)
+        usable &= days >= ENOUGH_DAYS
         block = np.arange(days) * BLOCKS // max(days, 1)
         late = block >= _TAUGHT
         level, outside = _tails(traits, values, errors, block, usable, follows=True)
@@ -379,6 +382,8 @@ def _spread(values: Floats, errors: Floats) -> Floats:
 
 def _quantile(values: Floats, share: float) -> Floats:
     """A quantile of each column's known values; NaN where there are none."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=0)
     count = np.isfinite(values).sum(axis=0)
     at = np.maximum(np.ceil(share * count).astype(int) - 1, 0)
