@@ -16,7 +16,7 @@ import pandas as pd
 
 import lockstep as ls
 from benchmarks.skew.roles import Joined, Roles, Unit
-from benchmarks.skew.shipped import Package, Span, assets_of, boosted
+from benchmarks.skew.shipped import Package, Span, boosted
 
 PACKAGE = Package("ISLP==0.6.0", "ISLP/data")
 _MONTHS = "Jan Feb March April May June July Aug Sept Oct Nov Dec".split()
@@ -94,6 +94,7 @@ def bicycles(expected_rents: ls.Floats) -> ls.Floats:
 
 
 PIPELINE = ls.Pipeline(__name__, record=Hour, outcome=Rented)
+QUALITY = ("bicycles", "rented", "mae", 80.0)
 ROLES = Roles(
     key="hour_id",
     time="started_at",
@@ -121,7 +122,7 @@ ROLES = Roles(
 
 
 @cache
-def hours() -> pd.DataFrame:
+def load() -> pd.DataFrame:
     """All hours of the year."""
     with PACKAGE.file("Bikeshare.csv").open(newline="") as lines:
         return pd.DataFrame([_hour(row) for row in csv.DictReader(lines)])
@@ -136,6 +137,3 @@ def _hour(row: dict[str, str]) -> dict[str, Any]:
         **{name: row[name] for name in ("mnth", "weathersit")},
         **{name: float(row[name]) for name in ("temp", "atemp", "hum", "windspeed", "bikers")},
     }
-
-
-ASSETS = assets_of(PIPELINE, hours, SPAN, ls.Quality("bicycles", "rented", "mae", threshold=80.0))

