@@ -118,6 +118,7 @@ ROLES = Roles(
         "mnth": lambda local: local.dt.month.map(dict(enumerate(_MONTHS, start=1))),
     },
     alike=(("temp", "atemp"), ("hum", "windspeed")),
+    regular=True,
 )
 
 

@@ -66,6 +66,7 @@ class Roles:
         words: Those of codes, categories and texts that are written with letters.
         zeroed: Texts in which numbers begin with zeros.
         sparse: Columns that are missing in some rows.
+        regular: Whether each thing reports once in each interval, so that its volume stays.
         alike: Pairs of columns that are easily taken for each other.
     """
 
@@ -95,6 +96,7 @@ class Roles:
     words: tuple[str, ...] = ()
     zeroed: tuple[str, ...] = ()
     sparse: tuple[str, ...] = ()
+    regular: bool = False
 
     @property
     def parts(self) -> str:

