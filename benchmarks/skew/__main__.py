@@ -1,6 +1,6 @@
 """Inject faults into healthy trained platforms, score their days, and tell what was found.
 
-    python -m benchmarks.skew bikes cars         these tables: clean days, faults, legitimate changes
+    python -m benchmarks.skew bikes cars         clean days, faults, legitimate changes of these
     python -m benchmarks.skew --set develop      the tables to develop on
     python -m benchmarks.skew --set second       the other ones, to be tried once at the end
     python -m benchmarks.skew --only clean       their clean days alone
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks._rounds import HERE, BenchmarkError
-from benchmarks.skew.workers import leave_unflushed, say
+from benchmarks.skew.workers import leave_unflushed
 
 if TYPE_CHECKING:
     from benchmarks.skew.judged import Judged

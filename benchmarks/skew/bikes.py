@@ -19,7 +19,10 @@ from benchmarks.skew.roles import Joined, Roles, Unit
 from benchmarks.skew.shipped import Package, Span, boosted
 
 PACKAGE = Package("ISLP==0.6.0", "ISLP/data")
-_MONTHS = "Jan Feb March April May June July Aug Sept Oct Nov Dec".split()
+_MONTHS = (
+    *("Jan", "Feb", "March", "April", "May", "June"),
+    *("July", "Aug", "Sept", "Oct", "Nov", "Dec"),
+)
 SPAN = Span(date(2011, 1, 1), date(2011, 7, 1), date(2011, 12, 31))
 
 

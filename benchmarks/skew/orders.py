@@ -149,14 +149,47 @@ _CARRIAGE = ("POST", "DOT", "C2", "C3")
 """Codes of the lines on which carriage is charged; those of goods begin with five digits."""
 _CODES = dict(
     pair.split("=")
-    for pair in (
-        "Australia=AU, Austria=AT, Bahrain=BH, Belgium=BE, Bermuda=BM, Brazil=BR, Canada=CA, "
-        "Cyprus=CY, Czech Republic=CZ, Denmark=DK, EIRE=IE, Finland=FI, France=FR, Germany=DE, "
-        "Greece=GR, Hong Kong=HK, Iceland=IS, Israel=IL, Italy=IT, Japan=JP, Korea=KR, "
-        "Lebanon=LB, Lithuania=LT, Malta=MT, Netherlands=NL, Nigeria=NG, Norway=NO, Poland=PL, "
-        "Portugal=PT, RSA=ZA, Saudi Arabia=SA, Singapore=SG, Spain=ES, Sweden=SE, Switzerland=CH, "
-        "Thailand=TH, USA=US, United Arab Emirates=AE, United Kingdom=GB"
-    ).split(", ")
+    for pair in [
+        "Australia=AU",
+        "Austria=AT",
+        "Bahrain=BH",
+        "Belgium=BE",
+        "Bermuda=BM",
+        "Brazil=BR",
+        "Canada=CA",
+        "Cyprus=CY",
+        "Czech Republic=CZ",
+        "Denmark=DK",
+        "EIRE=IE",
+        "Finland=FI",
+        "France=FR",
+        "Germany=DE",
+        "Greece=GR",
+        "Hong Kong=HK",
+        "Iceland=IS",
+        "Israel=IL",
+        "Italy=IT",
+        "Japan=JP",
+        "Korea=KR",
+        "Lebanon=LB",
+        "Lithuania=LT",
+        "Malta=MT",
+        "Netherlands=NL",
+        "Nigeria=NG",
+        "Norway=NO",
+        "Poland=PL",
+        "Portugal=PT",
+        "RSA=ZA",
+        "Saudi Arabia=SA",
+        "Singapore=SG",
+        "Spain=ES",
+        "Sweden=SE",
+        "Switzerland=CH",
+        "Thailand=TH",
+        "USA=US",
+        "United Arab Emirates=AE",
+        "United Kingdom=GB",
+    ]
 )
 """ISO 3166 of the countries; Channel Islands, West Indies and the like are no single one."""
 _WEEK, _MONTH, _QUARTER = 7, 28, 90
@@ -212,7 +245,7 @@ def _invoices() -> pd.DataFrame:
 def load() -> pd.DataFrame:
     """Invoices from the first day on that is trained on, with what is joined to them."""
     rows = _invoices()
-    rows = rows.assign(**_history(rows), **_spending(rows), **_by_country(rows))
+    rows = rows.assign(**_history(rows), **_sums(rows))
     rows = rows[rows["day"] >= pd.Timestamp(SPAN.begin)].reset_index(drop=True)
     rows = rows.assign(**_prices(rows), **_sold(rows))
     local = rows["placed_at"].dt.tz_localize(ZONE)
@@ -250,17 +283,13 @@ def _history(rows: pd.DataFrame) -> dict[str, pd.Series]:
     }
 
 
-def _spending(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """What the customer of each spent until the day before it, pounds."""
+def _sums(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """What the customer of each spent until the day before it, and orders of its country."""
     net = _added_up(rows, "customer", "value")
-    return {"spent": _of_window(rows, "customer", net, _QUARTER)}
-
-
-def _by_country(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """How many orders came from the country of each, until the day before it."""
     orders = rows.assign(orders=(~rows["is_credit"]).astype(float))
     counts = _added_up(orders, "country", "orders")
     return {
+        "spent": _of_window(rows, "customer", net, _QUARTER),
         "orders_of_country": _of_window(rows, "country", counts, _MONTH).astype(int),
     }
 
@@ -331,9 +360,3 @@ def _listed(lines: pd.DataFrame, sold: pd.DataFrame) -> np.ndarray:
     )
     prices: np.ndarray = found["price"].round(2).to_numpy()
     return prices
-
-
-@cache
-def orders() -> pd.DataFrame:
-    """The orders of the days from the first that is trained on to the last that is scored."""
-    return _joined()[list(PIPELINE.joint_schema.names)]

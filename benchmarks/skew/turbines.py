@@ -172,11 +172,10 @@ def load() -> pd.DataFrame:
     rows = told.assign(hour=told["begun_at"].dt.floor("h")).merge(farm, "left", "begun_at")
     rows = rows.merge(weather.rename(columns={"begun_at": "hour"}), "left", "hour")
     following = rows.groupby("turbine")["power"].shift(-1)
-    rows = rows.assign(
+    return rows.assign(
         interval_id=rows["turbine"] + rows["begun_at"].dt.strftime(" %Y-%m-%d %H:%M"),
         power_next=following,
     )
-    return rows
 
 
 def _read(archive: zipfile.ZipFile, name: str, time: str, names: Mapping[str, str]) -> pd.DataFrame:
