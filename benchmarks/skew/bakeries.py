@@ -63,15 +63,9 @@ def demand(sold_next: ls.Floats) -> ls.Floats:
 
 
 _NUMBERS = [
-    "shop",
-    "product",
-    "temp",
-    "sold",
-    "sold_day_before",
-    "sold_week_before",
-    "sold_on_average",
-    "growth",
-]
+    "shop", "product", "temp", "sold", "sold_day_before", "sold_week_before", "sold_on_average",
+    "growth"
+]  # fmt: skip
 
 
 @ls.model(
@@ -94,43 +88,28 @@ def pieces(expected_demand: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Sale, outcome=Sold)
 QUALITY = ("pieces", "demand", "mae", 60.0)
 ROLES = Roles(
-    key="sale_id",
-    time="sold_on",
-    reporter="shop",
-    segment="product",
+    key="sale_id", time="sold_on", reporter="shop", segment="product",
     units={
-        "rain": Unit(0.0393701),
-        "temp": Unit(1.8, 32.0 / 1.8),
-        "sold": Unit(1 / 12.0),
-        "sold_on_average": Unit(7.0),
+        "rain": Unit(0.0393701), "temp": Unit(1.8, 32.0 / 1.8), "sold": Unit(1 / 12.0),
+        "sold_on_average": Unit(7.0)
     },
-    counts=("sold",),
-    codes=("shop", "product"),
-    categories=("product",),
-    words=("weekday",),
+    counts=("sold",), codes=("shop", "product"), categories=("product",), words=("weekday",),
     zeroed=("sale_id",),
     flags=("is_holiday", "is_holiday_soon", "is_school_holiday", "is_promoted", "was_promoted"),
     joined=(Joined(("rain", "temp"), "shop"), Joined(("is_promoted", "was_promoted"))),
     lags=dict.fromkeys(("sold_day_before", "sold_week_before", "sold_on_average"), "shop"),
     calendar={"weekday": lambda local: local.dt.dayofweek.map(dict(enumerate(_WEEKDAYS)))},
     alike=(
-        ("sold", "sold_day_before"),
-        ("sold_day_before", "sold_week_before"),
-        ("shop", "product"),
-        ("is_promoted", "was_promoted"),
-        ("rain", "temp"),
+        ("sold", "sold_day_before"), ("sold_day_before", "sold_week_before"), ("shop", "product"),
+        ("is_promoted", "was_promoted"), ("rain", "temp")
     ),
-    regular=True,
-)
+    regular=True
+)  # fmt: skip
 _NAMES = {
-    "store": "shop",
-    "is_holiday_next2days": "is_holiday_soon",
-    "is_schoolholiday": "is_school_holiday",
-    "promotion_currentweek": "is_promoted",
-    "promotion_lastweek": "was_promoted",
-    "temperature": "temp",
-    "demand": "sold",
-}
+    "store": "shop", "is_holiday_next2days": "is_holiday_soon",
+    "is_schoolholiday": "is_school_holiday", "promotion_currentweek": "is_promoted",
+    "promotion_lastweek": "was_promoted", "temperature": "temp", "demand": "sold"
+}  # fmt: skip
 _FLAGS = ("is_holiday", "is_holiday_soon", "is_school_holiday", "is_promoted", "was_promoted")
 
 

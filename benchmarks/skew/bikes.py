@@ -29,7 +29,8 @@ SPAN = Span(date(2011, 1, 1), date(2011, 7, 1), date(2011, 12, 31))
 def _season(local: pd.Series) -> pd.Series:
     """1 from December 21 on, 2 from March 21 on, and so on."""
     day = local.dt.month * 100 + local.dt.day
-    return (day >= 321) * 1 + (day >= 621) * 1 + (day >= 923) * 1 - (day >= 1221) * 3 + 1
+    season: pd.Series = (day >= 321) * 1 + (day >= 621) + (day >= 923) - (day >= 1221) * 3 + 1
+    return season
 
 
 class Hour(ls.Record):
@@ -99,30 +100,18 @@ def bicycles(expected_rents: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Hour, outcome=Rented)
 QUALITY = ("bicycles", "rented", "mae", 80.0)
 ROLES = Roles(
-    key="hour_id",
-    time="started_at",
-    reporter="weathersit",
-    units={
-        "temp": Unit(41.0),
-        "atemp": Unit(50.0),
-        "hum": Unit(100.0),
-        "windspeed": Unit(67.0),
-    },
-    shares=("temp", "atemp", "hum", "windspeed"),
-    categories=("weathersit",),
-    words=("mnth", "weathersit"),
-    zeroed=("hour_id",),
-    flags=("holiday", "workingday"),
+    key="hour_id", time="started_at", reporter="weathersit",
+    units={"temp": Unit(41.0), "atemp": Unit(50.0), "hum": Unit(100.0), "windspeed": Unit(67.0)},
+    shares=("temp", "atemp", "hum", "windspeed"), categories=("weathersit",),
+    words=("mnth", "weathersit"), zeroed=("hour_id",), flags=("holiday", "workingday"),
     joined=(Joined(("temp", "atemp", "hum", "windspeed", "weathersit")),),
     clocks={"hr": lambda local: local.dt.hour},
     calendar={
-        "season": _season,
-        "weekday": lambda local: (local.dt.dayofweek + 1) % 7,
-        "mnth": lambda local: local.dt.month.map(dict(enumerate(_MONTHS, start=1))),
+        "season": _season, "weekday": lambda local: (local.dt.dayofweek + 1) % 7,
+        "mnth": lambda local: local.dt.month.map(dict(enumerate(_MONTHS, start=1)))
     },
-    alike=(("temp", "atemp"), ("hum", "windspeed")),
-    regular=True,
-)
+    alike=(("temp", "atemp"), ("hum", "windspeed")), regular=True
+)  # fmt: skip
 
 
 @cache

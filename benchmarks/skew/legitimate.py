@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.skew.data import delivery_of
-from benchmarks.skew.deliveries import Case, part
+from benchmarks.skew.deliveries import Case, local_times, part
 from benchmarks.skew.judged import Judged, is_found
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.roles import Roles
@@ -68,21 +68,38 @@ def _holiday(case: Case) -> pd.DataFrame:
 
 
 def _growth(case: Case) -> pd.DataFrame:
-    more = case.rows[part(0.3)(case)].copy()
-    more[case.roles.key] = more[case.roles.key].astype(str) + "n"
+    """Rows like those there are come within the same hour, and measure what other ones do."""
+    roles, chance = case.roles, case.chance
+    more = case.rows[part(0.3)(case)].reset_index(drop=True)
+    others = case.rows.iloc[chance.integers(0, len(case.rows), len(more))].reset_index(drop=True)
+    for name in (*roles.measured, *roles.counts):
+        if not any(name in names for names in (*roles.lookups.values(), *roles.joined_columns)):
+            more[name] = others[name]
+    hours = more[roles.time].dt.floor("h")
+    if case.local.nunique() > len(case.rows) / 10:  # times tell more than the hour or the day
+        more[roles.time] = hours + pd.to_timedelta(chance.integers(0, 3600, len(more)), unit="s")
+        for name, derive in roles.clocks.items():
+            more[name] = derive(local_times(more, roles))
+    more[roles.key] = more[roles.key].astype(str) + "n"
     rows = pd.concat([case.rows, more])
-    return rows.sort_values(case.roles.time, kind="stable", ignore_index=True)
+    return rows.sort_values(roles.time, kind="stable", ignore_index=True)
+
+
+def _varies(roles: Roles) -> bool:
+    """Whether the number of rows is not the same every day."""
+    return not roles.regular
 
 
 LEGITIMATE: tuple[Legitimate, ...] = (
     Legitimate("as_it_is", "nothing changes", lambda case: case.rows),
     Legitimate("price_rise", "all prices rise by 5 %", _price_rise,
                applies=lambda roles: bool(roles.money)),
-    Legitimate("closed", "one thing that reports is closed", _closed),
+    Legitimate("closed", "one thing that reports is closed", _closed,
+               applies=lambda roles: roles.reporter in roles.codes),
     Legitimate("new_category", "a tenth of the rows are of a new category", _new_category,
                applies=lambda roles: bool(roles.categories)),
-    Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1),
-    Legitimate("growth", "30 % more rows come", _growth),
+    Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1, applies=_varies),
+    Legitimate("growth", "30 % more rows come", _growth, applies=_varies),
 )  # fmt: skip
 """Changes that are meant; the first one tells what the same days take anyway."""
 

@@ -76,18 +76,9 @@ def use(used_next: ls.Floats) -> ls.Floats:
 
 
 _NUMBERS = [
-    "hour",
-    "day_type",
-    "used",
-    "generated",
-    "temp",
-    "warming",
-    "humidity",
-    "direct",
-    "direct_in_6h",
-    "price_in_6h",
-    "carbon",
-]
+    "hour", "day_type", "used", "generated", "temp", "warming", "humidity", "direct",
+    "direct_in_6h", "price_in_6h", "carbon"
+]  # fmt: skip
 
 
 @ls.model(learns=use, uses=["house", *_NUMBERS])
@@ -107,65 +98,43 @@ QUALITY = ("kilowatt_hours", "use", "mae", 0.6)
 _TEMPS = ("temp", "temp_in_6h", "temp_in_12h", "temp_in_24h")
 _DIRECT = ("direct", "direct_in_6h", "direct_in_12h", "direct_in_24h")
 ROLES = Roles(
-    key="reading_id",
-    time="begun_at",
-    reporter="house",
+    key="reading_id", time="begun_at", reporter="house",
     units={
-        "used": Unit(1000.0),
-        "solar": Unit(0.001),
-        "panels": Unit(1000.0),
-        "humidity": Unit(0.01),
-        "diffuse": Unit(0.001),
-        "carbon": Unit(1000.0),
-        **dict.fromkeys(_TEMPS, Unit(1.8, 32.0 / 1.8)),
-        **dict.fromkeys(_DIRECT, Unit(0.001)),
+        "used": Unit(1000.0), "solar": Unit(0.001), "panels": Unit(1000.0), "humidity": Unit(0.01),
+        "diffuse": Unit(0.001), "carbon": Unit(1000.0),
+        **dict.fromkeys(_TEMPS, Unit(1.8, 32.0 / 1.8)), **dict.fromkeys(_DIRECT, Unit(0.001))
     },
-    money=("price", "price_in_6h"),
-    codes=("house",),
-    categories=("house",),
-    words=("house",),
-    zeroed=("reading_id", "house"),
-    lookups={"house": ("panels",)},
+    money=("price", "price_in_6h"), codes=("house",), categories=("house",), words=("house",),
+    zeroed=("reading_id", "house"), lookups={"house": ("panels",)},
     joined=(
-        Joined((*_TEMPS, "humidity", "diffuse", *_DIRECT)),
-        Joined(("price", "price_in_6h")),
-        Joined(("carbon",)),
+        Joined((*_TEMPS, "humidity", "diffuse", *_DIRECT)), Joined(("price", "price_in_6h")),
+        Joined(("carbon",))
     ),
     clocks={"hour": lambda local: (local.dt.hour - 1) % 24 + 1},
     calendar={
         "month": lambda local: (local - pd.Timedelta(hours=1)).dt.month,
-        "day_type": lambda local: (local - pd.Timedelta(hours=1)).dt.dayofweek + 1,
+        "day_type": lambda local: (local - pd.Timedelta(hours=1)).dt.dayofweek + 1
     },
     alike=(
-        ("temp", "temp_in_6h"),
-        ("direct", "diffuse"),
-        ("used", "solar"),
-        ("price", "price_in_6h"),
-        ("direct_in_6h", "direct_in_12h"),
+        ("temp", "temp_in_6h"), ("direct", "diffuse"), ("used", "solar"), ("price", "price_in_6h"),
+        ("direct_in_6h", "direct_in_12h")
     ),
-    regular=True,
-)
+    regular=True
+)  # fmt: skip
 _METER = {
-    "Month": "month",
-    "Hour": "hour",
-    "Day Type": "day_type",
-    "Equipment Electric Power [kWh]": "used",
-    "Solar Generation [W/kW]": "solar",
-}
+    "Month": "month", "Hour": "hour", "Day Type": "day_type",
+    "Equipment Electric Power [kWh]": "used", "Solar Generation [W/kW]": "solar"
+}  # fmt: skip
 _WEATHER = {
-    "Outdoor Drybulb Temperature [C]": "temp",
-    "Relative Humidity [%]": "humidity",
-    "Diffuse Solar Radiation [W/m2]": "diffuse",
-    "Direct Solar Radiation [W/m2]": "direct",
+    "Outdoor Drybulb Temperature [C]": "temp", "Relative Humidity [%]": "humidity",
+    "Diffuse Solar Radiation [W/m2]": "diffuse", "Direct Solar Radiation [W/m2]": "direct",
     **{
-        f"{hours}h Prediction {title}": f"{name}_in_{hours}h"
-        for hours in (6, 12, 24)
-        for title, name in (
-            ("Outdoor Drybulb Temperature [C]", "temp"),
-            ("Direct Solar Radiation [W/m2]", "direct"),
+        f"{hours}h Prediction {title}": f"{name}_in_{hours}h" for hours in (6, 12, 24) for title,
+        name in (
+            ("Outdoor Drybulb Temperature [C]", "temp"), ("Direct Solar Radiation [W/m2]", "direct")
         )
-    },
-}
+    }
+}  # fmt: skip
 _PRICE = {
     "Electricity Pricing [$]": "price",
     "6h Prediction Electricity Pricing [$]": "price_in_6h",

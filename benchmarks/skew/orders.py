@@ -74,19 +74,9 @@ def worth(value: ls.Floats) -> ls.Floats:
 
 
 _NUMBERS = [
-    "lines",
-    "items",
-    "items_a_line",
-    "list_price",
-    "listed_value",
-    "at_list",
-    "sold_of_week",
-    "orders_before",
-    "days_since",
-    "value_before",
-    "spent",
-    "orders_of_country",
-]
+    "lines", "items", "items_a_line", "list_price", "listed_value", "at_list", "sold_of_week",
+    "orders_before", "days_since", "value_before", "spent", "orders_of_country"
+]  # fmt: skip
 
 
 @ls.model(learns=worth, uses=["country", "product", "is_credit", "carriage", *_NUMBERS])
@@ -105,92 +95,41 @@ PIPELINE = ls.Pipeline(__name__, record=Order, outcome=Invoiced)
 QUALITY = ("pounds", "worth", "mae", 250.0)
 _HISTORY = ("orders_before", "days_since", "value_before", "spent", "customer_since")
 ROLES = Roles(
-    key="invoice",
-    time="placed_at",
-    reporter="country",
-    zone=ZONE,
-    segment="carriage",
-    units={"days_since": Unit(24.0), "items": Unit(1 / 12.0)},
-    counts=("lines", "items"),
+    key="invoice", time="placed_at", reporter="country", zone=ZONE, segment="carriage",
+    units={"days_since": Unit(24.0), "items": Unit(1 / 12.0)}, counts=("lines", "items"),
     money=("list_price", "listed_value", "value_before"),
     codes=("customer", "country", "country_code", "product"),
-    categories=("country", "country_code"),
-    texts=("description",),
+    categories=("country", "country_code"), texts=("description",),
     words=("country", "country_code", "description"),
     sparse=("customer", "country_code", *("orders_before", "days_since", "value_before", "spent")),
     flags=("is_credit", "carriage"),
     lookups={
         "country": ("country_code", "orders_of_country"),
-        "product": ("description", "list_price", "sold_of_week"),
-        "customer": _HISTORY,
+        "product": ("description", "list_price", "sold_of_week"), "customer": _HISTORY
     },
     sums={"sold_of_week": "product", "spent": "customer", "orders_of_country": "country"},
-    lags={"orders_before": "customer", "value_before": "customer"},
-    times=("customer_since",),
+    lags={"orders_before": "customer", "value_before": "customer"}, times=("customer_since",),
     alike=(
-        ("lines", "items"),
-        ("list_price", "listed_value"),
-        ("country", "country_code"),
-        ("value_before", "spent"),
-        ("product", "customer"),
-    ),
-)
+        ("lines", "items"), ("list_price", "listed_value"), ("country", "country_code"),
+        ("value_before", "spent"), ("product", "customer")
+    )
+)  # fmt: skip
 _LINE = {
-    "Invoice": "invoice",
-    "StockCode": "product",
-    "Description": "description",
-    "Quantity": "items",
-    "InvoiceDate": "placed_at",
-    "Price": "price",
-    "Customer ID": "customer",
-    "Country": "country",
-}
+    "Invoice": "invoice", "StockCode": "product", "Description": "description", "Quantity": "items",
+    "InvoiceDate": "placed_at", "Price": "price", "Customer ID": "customer", "Country": "country"
+}  # fmt: skip
 _CARRIAGE = ("POST", "DOT", "C2", "C3")
 """Codes of the lines on which carriage is charged; those of goods begin with five digits."""
-_CODES = dict(
-    pair.split("=")
-    for pair in [
-        "Australia=AU",
-        "Austria=AT",
-        "Bahrain=BH",
-        "Belgium=BE",
-        "Bermuda=BM",
-        "Brazil=BR",
-        "Canada=CA",
-        "Cyprus=CY",
-        "Czech Republic=CZ",
-        "Denmark=DK",
-        "EIRE=IE",
-        "Finland=FI",
-        "France=FR",
-        "Germany=DE",
-        "Greece=GR",
-        "Hong Kong=HK",
-        "Iceland=IS",
-        "Israel=IL",
-        "Italy=IT",
-        "Japan=JP",
-        "Korea=KR",
-        "Lebanon=LB",
-        "Lithuania=LT",
-        "Malta=MT",
-        "Netherlands=NL",
-        "Nigeria=NG",
-        "Norway=NO",
-        "Poland=PL",
-        "Portugal=PT",
-        "RSA=ZA",
-        "Saudi Arabia=SA",
-        "Singapore=SG",
-        "Spain=ES",
-        "Sweden=SE",
-        "Switzerland=CH",
-        "Thailand=TH",
-        "USA=US",
-        "United Arab Emirates=AE",
-        "United Kingdom=GB",
-    ]
-)
+_CODES = {
+    "Australia": "AU", "Austria": "AT", "Bahrain": "BH", "Belgium": "BE", "Bermuda": "BM",
+    "Brazil": "BR", "Canada": "CA", "Cyprus": "CY", "Czech Republic": "CZ", "Denmark": "DK",
+    "EIRE": "IE", "Finland": "FI", "France": "FR", "Germany": "DE", "Greece": "GR",
+    "Hong Kong": "HK", "Iceland": "IS", "Israel": "IL", "Italy": "IT", "Japan": "JP",
+    "Korea": "KR", "Lebanon": "LB", "Lithuania": "LT", "Malta": "MT", "Netherlands": "NL",
+    "Nigeria": "NG", "Norway": "NO", "Poland": "PL", "Portugal": "PT", "RSA": "ZA",
+    "Saudi Arabia": "SA", "Singapore": "SG", "Spain": "ES", "Sweden": "SE", "Switzerland": "CH",
+    "Thailand": "TH", "USA": "US", "United Arab Emirates": "AE", "United Kingdom": "GB"
+}  # fmt: skip
 """ISO 3166 of the countries; Channel Islands, West Indies and the like are no single one."""
 _WEEK, _MONTH, _QUARTER = 7, 28, 90
 """Days that what is sold, lists of prices and counts of orders, and what is spent go back."""
@@ -198,7 +137,6 @@ _LISTED = date(2011, 1, 1)
 """Lines from then on are needed for what is known of a product on the first day."""
 
 
-@cache
 @cache
 def _lines() -> pd.DataFrame:
     """The lines of goods that were priced, until the last day that is scored, in order.
@@ -299,9 +237,7 @@ def _sold(rows: pd.DataFrame) -> dict[str, pd.Series]:
     lines = _lines()
     lines = lines[(lines["day"] >= pd.Timestamp(_LISTED)) & ~lines["is_credit"]]
     items = _added_up(lines, "product", "items")
-    return {
-        "sold_of_week": _of_window(rows, "product", items, _WEEK).astype(int),
-    }
+    return {"sold_of_week": _of_window(rows, "product", items, _WEEK).astype(int)}
 
 
 def _added_up(rows: pd.DataFrame, by: str, name: str) -> pd.DataFrame:
@@ -336,9 +272,7 @@ def _prices(rows: pd.DataFrame) -> dict[str, pd.Series]:
     sold = orders.groupby(["day", "product"], as_index=False).agg({"price": "median"})
     lines = lines[lines["invoice"].isin(rows["invoice"])]
     priced = lines.assign(now=_listed(lines, sold)).sort_index()
-    priced = priced.assign(
-        value=priced["items"] * priced["now"],
-    )
+    priced = priced.assign(value=priced["items"] * priced["now"])
     of_invoice = priced.groupby("invoice", sort=False)
     sums = of_invoice[["value"]].sum(min_count=1).round(2)
     firsts = of_invoice.head(1).set_index("invoice")

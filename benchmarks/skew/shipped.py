@@ -86,6 +86,21 @@ def rows_between(
     return rows[is_between].reset_index(drop=True)
 
 
+def of_week_before(rows: pd.DataFrame, local: pd.Series, by: str) -> pd.Series:
+    """How many rows of its kind there were in the seven days before each row's own day.
+
+    Args:
+        rows: The rows.
+        local: When each happened, by the clock of the place.
+        by: The column of their kind.
+    """
+    days = local.dt.tz_localize(None).dt.normalize()
+    counts = pd.crosstab(days, rows[by]).asfreq("D", fill_value=0)
+    of_week = counts.shift(1).rolling(7, min_periods=1).sum().fillna(0).astype(int).stack()
+    pairs = pd.MultiIndex.from_arrays([days, rows[by]])
+    return pd.Series(of_week.reindex(pairs).to_numpy(), index=rows.index)
+
+
 def boosted(
     texts: Sequence[str], numbers: Sequence[str], flags: Sequence[str] = (), *, chance: bool = False
 ) -> Any:

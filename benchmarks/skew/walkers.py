@@ -100,30 +100,20 @@ def people(expected_walkers: ls.Floats) -> ls.Floats:
 PIPELINE = ls.Pipeline(__name__, record=Passage, outcome=Counted)
 QUALITY = ("people", "passing", "mae", 120.0)
 ROLES = Roles(
-    key="passage",
-    time="started_at",
-    reporter="counter",
-    zone=SPAN.zone,
-    segment="street",
+    key="passage", time="started_at", reporter="counter", zone=SPAN.zone, segment="street",
     units={
-        "latitude": Unit(0.0174533),
-        "nearest_metres": Unit(0.001),
-        "quay_metres": Unit(3.28084),
-        "day_total": Unit(1 / 24.0),
+        "latitude": Unit(0.0174533), "nearest_metres": Unit(0.001), "quay_metres": Unit(3.28084),
+        "day_total": Unit(1 / 24.0)
     },
     numbers=("longitude", "usual", "rise", "week_peak"),
     counts=("previous", "previous_day", "previous_week", "nearest_previous"),
-    shares=("city_share",),
-    codes=("counter", "nearest", "building"),
-    categories=("street", "weekday"),
-    words=("counter", "street", "nearest", "weekday"),
-    zeroed=("passage",),
-    sparse=("building", "lane"),
-    flags=("holiday",),
+    shares=("city_share",), codes=("counter", "nearest", "building"),
+    categories=("street", "weekday"), words=("counter", "street", "nearest", "weekday"),
+    zeroed=("passage",), sparse=("building", "lane"), flags=("holiday",),
     lookups={
         "counter": (
             *("street", "building", "lane", "latitude", "longitude"),
-            *("nearest", "nearest_metres", "quay_metres"),
+            *("nearest", "nearest_metres", "quay_metres")
         )
     },
     joined=(Joined(("previous", "street_previous", "city_previous"), "counter"),),
@@ -132,14 +122,11 @@ ROLES = Roles(
     clocks={"hour": lambda local: local.dt.hour},
     calendar={"weekday": lambda local: local.dt.day_name()},
     alike=(
-        ("latitude", "longitude"),
-        ("previous", "previous_day"),
-        ("nearest_metres", "quay_metres"),
-        ("counter", "nearest"),
-        ("day_total", "week_total"),
+        ("latitude", "longitude"), ("previous", "previous_day"), ("nearest_metres", "quay_metres"),
+        ("counter", "nearest"), ("day_total", "week_total")
     ),
-    regular=True,
-)
+    regular=True
+)  # fmt: skip
 
 
 _HOLIDAYS = pd.to_datetime(
@@ -163,7 +150,7 @@ def _metres(
     """Great-circle distance in metres."""
     a, b, c, d = (np.radians(v) for v in (latitude, longitude, to_latitude, to_longitude))
     half = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
-    return 2 * _EARTH * np.arcsin(np.sqrt(half))
+    return np.asarray(2 * _EARTH * np.arcsin(np.sqrt(half)))
 
 
 def _places(locations: pd.DataFrame) -> pd.DataFrame:
@@ -202,8 +189,8 @@ def load() -> pd.DataFrame:
     day = pd.to_datetime(raw["date"], format="%Y-%m-%d").astype("datetime64[us]")
     local = day + pd.to_timedelta(hour + 24 * (hour < 6), unit="h")
 
-    before = (local >= "2024-01-01") & (local < "2025-01-01")
-    usual = (
+    before = local.dt.year == 2024
+    usual: Any = (
         raw.loc[before, counters]
         .groupby([local[before].dt.day_name().rename("weekday"), hour[before].rename("hour")])
         .mean()
@@ -272,4 +259,5 @@ def load() -> pd.DataFrame:
     rows["passage"] = rows["started_at"].dt.strftime("%Y%m%dT%HZ") + " " + rows["counter"]
     for name in ("walkers", "still_hours"):
         rows[name] = rows[name].astype("int64")
-    return rows.sort_values(["started_at", "passage"], ignore_index=True)
+    ordered: pd.DataFrame = rows.sort_values(["started_at", "passage"], ignore_index=True)
+    return ordered
