@@ -78,7 +78,8 @@ def _day_for_month(days: pd.Series) -> pd.Series:
     """Month and day exchanged where that is a day; as it is otherwise."""
     turned = days.dt.strftime("%Y-%d-%m")
     possible = pd.to_datetime(turned, format="%Y-%m-%d", errors="coerce").notna()
-    return turned.where(possible, days.dt.strftime("%Y-%m-%d"))
+    told: pd.Series = turned.where(possible, days.dt.strftime("%Y-%m-%d"))
+    return told
 
 
 def _days_off(days: pd.Series) -> pd.Series:

@@ -190,16 +190,9 @@ def load() -> pd.DataFrame:
     local = day + pd.to_timedelta(hour + 24 * (hour < 6), unit="h")
 
     before = local.dt.year == 2024
-    usual: Any = (
-        raw.loc[before, counters]
-        .groupby([local[before].dt.day_name().rename("weekday"), hour[before].rename("hour")])
-        .mean()
-        .rename_axis(columns="counter")
-        .stack()
-        .rename("usual")
-        .reset_index()
-    )
-
+    kinds = [local[before].dt.day_name().rename("weekday"), hour[before].rename("hour")]
+    usual = raw.loc[before, counters].groupby(kinds).mean().reset_index()
+    usual = usual.melt(["weekday", "hour"], var_name="counter", value_name="usual")
     # a week and a bit before SPAN.begin, for what is looked up or summed; the days
     # that the file has out of order, early in January 2025, are before that
     kept = (local >= pd.Timestamp(SPAN.begin) - pd.Timedelta(days=9)) & (
