@@ -162,7 +162,7 @@ def _write(found: dict[str, Any], asked: argparse.Namespace) -> None:
     if asked.out is not None:
         asked.out.write_text(text)
         asked.out.with_suffix(".md").write_text(markdown(found))
-    if asked.set is not None and not asked.like:
+    if asked.set is not None and not asked.like and {*OF_TABLES} <= {*asked.only}:
         (RESULTS / f"skew_{asked.set}.json").write_text(text)
         (RESULTS / f"skew_{asked.set}.md").write_text(markdown(found))
 

@@ -109,6 +109,12 @@ class Roles:
         return tuple(sorted({*self.units, *self.numbers, *self.shares, *self.money}))
 
     @property
+    def sensed(self) -> tuple[str, ...]:
+        """Those of the measured numbers that are not looked up by a key."""
+        looked_up = {name for names in self.lookups.values() for name in names}
+        return tuple(one for one in self.measured if one not in looked_up)
+
+    @property
     def amounts(self) -> tuple[str, ...]:
         """All numbers with a meaning."""
         return tuple(sorted({*self.measured, *self.counts, *self.sums, *self.lags}))

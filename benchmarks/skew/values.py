@@ -155,7 +155,7 @@ def _bad_rows(count: int) -> Change:
 
 
 _SOME = part(0.1)
-_MEASURED, _AMOUNTS = each("measured"), each("amounts")
+_MEASURED, _AMOUNTS, _SENSED = each("measured"), each("amounts"), each("sensed")
 VALUES: tuple[Transformation, ...] = (
     Transformation("other_unit", "{} comes in another unit", each("units"), alter(_other_unit)),
     Transformation("other_unit_of_segment", "{} comes in another unit in one segment",
@@ -181,8 +181,8 @@ VALUES: tuple[Transformation, ...] = (
     Transformation("dealt_within", "{} is dealt to other rows of the segment", _AMOUNTS,
                    permuted(within=True)),
     Transformation("row_before", "{} is that of the row before", _AMOUNTS, of_row_before),
-    Transformation("frozen_from_noon", "{} stands still from noon on", _MEASURED, frozen(noon)),
-    Transformation("frozen_of_thing", "{} stands still all day for one thing", _MEASURED,
+    Transformation("frozen_from_noon", "{} stands still from noon on", _SENSED, frozen(noon)),
+    Transformation("frozen_of_thing", "{} stands still all day for one thing", _SENSED,
                    frozen(thing)),
     Transformation("zero_in_some", "{} is 0 in a fifth of the rows", _AMOUNTS,
                    put(0.0, part(0.2)), population=True),
@@ -213,7 +213,7 @@ VALUES: tuple[Transformation, ...] = (
                    alter(_times(0.8), thing), population=True),
     Transformation("doubled_of_segment", "{} is counted twice in one segment", each("counts"),
                    alter(_times(2.0), segment)),
-    Transformation("exchanged_things", "{} of two things are exchanged", _MEASURED,
+    Transformation("exchanged_things", "{} of two things are exchanged", _SENSED,
                    _of_other_thing),
     Transformation("bad_row", "{} of one row is out of all bounds", _AMOUNTS, _bad_rows(1)),
     Transformation("bad_rows", "{} of two rows is out of all bounds", _AMOUNTS, _bad_rows(2)),
