@@ -91,7 +91,7 @@ def _table(
         outcomes = try_faults(table.name, home, trials, faults, *days)
     if "changes" in asked.only:
         changes = live_through(table.name, home, trials)
-    clean = heard(scored).to_json()
+    clean = heard(scored)
     told = {"table": table.title, "seen": table.seen}
     return told | document(outcomes) | {"clean_days": clean, "changes": changes}
 

@@ -180,6 +180,6 @@ def _clean(clean: Found) -> list[str]:
     told = [
         f"- {one['day']}, `{one['check']}` ({one['result']}, {one['column']}): "
         f"{one['said'].partition(';')[0].partition('. ')[0]}"
-        for one in (*clean["incidents"], *clean["told"])
+        for one in clean["told"]
     ]
     return ["On clean days:", "", *(told or ["- nothing"])]

@@ -255,7 +255,7 @@ FOUND_HERE = {
             ),
         ]
     ),
-    "clean_days": heard({DAYS[0]: Judged({"constraints": FOUND}), DAYS[1]: CLEAN}).to_json(),
+    "clean_days": heard({DAYS[0]: Judged({"constraints": FOUND}), DAYS[1]: CLEAN}),
     "changes": [
         {
             **{"name": "growth", "story": "30 % more rows come", "days": 5, "accepts": 3},
