@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Carry out what is asked for, and give all that was found as plain data."""
     from benchmarks._report import this_machine
+    from benchmarks.skew.data import make_ready
     from benchmarks.skew.report import tell
-    from benchmarks.skew.sequence import make_ready
     from benchmarks.skew.tables import TABLES
 
     begun = time.monotonic()

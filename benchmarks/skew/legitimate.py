@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,23 +105,6 @@ LEGITIMATE: tuple[Legitimate, ...] = (
 """Changes that are meant; the first one tells what the same days take anyway."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A change, and the table that it is tried on.
-
-    Attributes:
-        table: Name of the table.
-        home: The home of its platform.
-        work: Where to work.
-        name: The change.
-    """
-
-    table: str
-    home: Path
-    work: Path
-    name: str
-
-
 def live_through(table: str, home: Path, work: Path) -> list[dict[str, Any]]:
     """What the checks make of each legitimate change of a table.
 
@@ -129,20 +113,18 @@ def live_through(table: str, home: Path, work: Path) -> list[dict[str, Any]]:
         home: The home of a platform that has scored the days before.
         work: Where to work.
     """
-    applying = [one for one in LEGITIMATE if one.applies(TABLES[table].roles)]
-    tasks = [Task(table, home, work / f"{table}-{one.name}", one.name) for one in applying]
-    return carry_out(_lived_through, tasks, "legitimate changes")
+    applying = [place for place, one in enumerate(LEGITIMATE) if one.applies(TABLES[table].roles)]
+    return carry_out(partial(_lived_through, table, home, work), applying, "legitimate changes")
 
 
-def _lived_through(task: Task) -> dict[str, Any]:
-    table = TABLES[task.table]
-    one = next(known for known in LEGITIMATE if known.name == task.name)
-    whole = Platform.at(task.home, table.declared)
-    days = table.week(one.days)
-    platform = whole.before(days[0], task.work)
+def _lived_through(name: str, home: Path, work: Path, place: int) -> dict[str, Any]:
+    table, one = TABLES[name], LEGITIMATE[place]
+    whole = Platform.at(home, table.declared)
+    days, folder = table.week(one.days), work / f"{name}-{one.name}"
+    platform = whole.before(days[0], folder)
     gone = _gone(whole, table.roles, days)
     told = [_day(platform, table.roles, one, day, gone, whole) for day in days]
-    shutil.rmtree(task.work)
+    shutil.rmtree(folder)
     return {
         "name": one.name,
         "story": one.story,

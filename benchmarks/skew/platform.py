@@ -234,12 +234,14 @@ def score_days(
 
 
 def copy_home(source: Path, target: Path) -> None:
-    """Copy a home, its registry's database as one that may be open."""
+    """Copy a home."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("mlflow.db", "cache", "trials"))
-    with (
-        sqlite3.connect(source / "mlflow" / "mlflow.db") as before,
-        sqlite3.connect(target / "mlflow" / "mlflow.db") as after,
-    ):
+    copy_database(source / "mlflow" / "mlflow.db", target / "mlflow" / "mlflow.db")
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database as one that may be open."""
+    with sqlite3.connect(source) as before, sqlite3.connect(target) as after:
         before.backup(after)
 
 

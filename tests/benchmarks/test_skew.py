@@ -4,6 +4,7 @@ import argparse
 import json
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
 from zlib import crc32
 
@@ -14,7 +15,6 @@ import pytest
 from benchmarks.skew.__main__ import _asked, _write
 from benchmarks.skew.catalogue import CATALOGUE, MOST
 from benchmarks.skew.clean import heard
-from benchmarks.skew.data import Task as DayTask
 from benchmarks.skew.data import same_rows, try_faults
 from benchmarks.skew.deliveries import Case, Delivery
 from benchmarks.skew.faults import Fault, Outcome, Trial
@@ -174,15 +174,13 @@ def test_a_fault_is_tried_on_days_to_spare_in_the_place_of_those_on_which_it_cha
     always, seldom = TABLES["flights"].faults[:2]
     asked: list[tuple[date, tuple[str, ...]]] = []
 
-    def tried(_: object, tasks: list[DayTask], title: str) -> list[dict[str, Trial]]:
-        asked.extend((task.day, task.faults) for task in tasks)
+    def tried(work: partial[object], days: list[date], title: str) -> list[dict[str, Trial]]:
+        names = work.args[-1]
+        asked.extend((day, names) for day in days)
         changed = {always.fault.name}, {always.fault.name, seldom.fault.name}
         return [
-            {
-                name: Trial(True, True, True)
-                for name in changed[task.day != DAYS[0]] & {*task.faults}
-            }
-            for task in tasks
+            {name: Trial(True, True, True) for name in changed[day != DAYS[0]] & {*names}}
+            for day in days
         ]
 
     monkeypatch.setattr("benchmarks.skew.data.carry_out", tried)
