@@ -111,7 +111,7 @@ ROLES = Roles(
     },
     numbers=("longitude", "township_growth"), shares=("township_share",),
     codes=("county", "township", "village", "unit"),
-    categories=("county", "sex", "age_group", "country", "infected_county", "infected_township"),
+    categories=("country", "county", "sex", "age_group", "infected_county", "infected_township"),
     words=("county", "township", "village", "sex", "country"), zeroed=("case",),
     sparse=("village", "unit", "infected_county", "infected_township", "since_unit"),
     flags=("imported", "at_home", "new_unit"),

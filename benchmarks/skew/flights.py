@@ -27,7 +27,7 @@ ROLES = Roles(
         "pressure": Unit(0.02953), "visib": Unit(1.609344)
     },
     numbers=("dest_longitude", "dest_utc_offset", "plane_year"), counts=("plane_seats",),
-    codes=("carrier", "dest"), categories=("origin", "plane_maker"),
+    codes=("carrier", "dest"), categories=("plane_maker", "origin"),
     words=("carrier", "dest", "origin", "plane_maker"), zeroed=("flight_id",),
     sparse=(*("plane_year", "plane_seats", "plane_maker"), "wind_gust"), lookups={"dest": _PLACE},
     joined=(Joined(_WEATHER, "origin"),), clocks={"sched_dep_time": _hhmm},

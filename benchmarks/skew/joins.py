@@ -21,6 +21,7 @@ from benchmarks.skew.deliveries import (
     segment,
     thing,
 )
+from benchmarks.skew.roles import Joined, Roles
 from benchmarks.skew.transformation import (
     Transformation,
     attribute_groups,
@@ -32,7 +33,7 @@ from benchmarks.skew.transformation import (
     time_and_clocks,
 )
 
-_HOUR, _DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+_NONE, _HOUR, _DAY = pd.Timedelta(0), pd.Timedelta(hours=1), pd.Timedelta(days=1)
 
 
 def _moved(by: pd.Timedelta) -> How:
@@ -137,38 +138,49 @@ def _default(values: pd.Series, case: Case) -> object:
     return [0 if pd.api.types.is_numeric_dtype(values) else "unknown"] * len(values)
 
 
-def _joined(by: pd.Timedelta, other_day: bool = False) -> Change:
-    """Values of another hour of the same place; a table whose values last a day, of another day."""
+def of_hour(
+    source: pd.DataFrame, rows: pd.DataFrame, roles: Roles, joined: Joined, by: pd.Timedelta = _NONE
+) -> tuple[pd.DataFrame, pd.Series]:
+    """What is joined by hour and place, and whether there is anything of them.
+
+    Args:
+        source: The rows whose values are joined.
+        rows: The rows to which they are.
+        roles: What their columns are.
+        joined: What is joined.
+        by: How far the hours lie before the right ones.
+    """
+
+    def hours(some: pd.DataFrame, back: pd.Timedelta) -> pd.MultiIndex:
+        place = some[joined.place] if joined.place else np.zeros(len(some), dtype=int)
+        return pd.MultiIndex.from_arrays([some[roles.time].dt.floor("h") - back, place])
+
+    index = hours(source, _NONE)
+    is_first, wanted = ~index.duplicated(), hours(rows, by)
+    table = source.loc[is_first, list(joined.columns)].set_axis(index[is_first])
+    known = pd.Series(wanted.isin(table.index), index=rows.index)
+    return table.reindex(wanted).set_axis(rows.index), known
+
+
+def _joined(by: pd.Timedelta, *, other_day: bool = False) -> Change:
+    """Values of another hour of the same place; where rows have no hours, those of another day."""
 
     def change(case: Case) -> pd.DataFrame:
-        place = next(one.place for one in case.roles.joined if one.columns == case.columns)
+        joined = next(one for one in case.roles.joined if one.columns == case.columns)
         days = [case.delivery.yesterday, case.rows, case.delivery.tomorrow]
-        moved = by if other_day or case.local.dt.hour.nunique() > 1 else by * 24
-        known = pd.concat([one for one in days if len(one)])
-        at = known[case.roles.time].dt.floor("h")
-        table = known.assign(_at=at, _place=known[place] if place else 0)
-        table = table.drop_duplicates(["_at", "_place"]).set_index(["_at", "_place"])
-        wanted = pd.MultiIndex.from_arrays(
-            [
-                case.rows[case.roles.time].dt.floor("h") - moved,
-                case.rows[place] if place else np.zeros(len(case.rows), dtype=int),
-            ]
-        )
-        found = table[list(case.columns)].reindex(wanted)
-        return case.assign(**{name: found[name].to_numpy() for name in case.columns})
+        back = by if other_day or case.local.dt.hour.nunique() > 1 else by * 24
+        known = pd.concat([one for one in days if len(one)], ignore_index=True)
+        return case.assign(**of_hour(known, case.rows, case.roles, joined, back)[0])
 
     return change
 
 
 def _of_one_place(case: Case) -> pd.DataFrame:
     """All places get what is joined to one of them, by the hour."""
-    place = next(one.place for one in case.roles.joined if one.columns == case.columns)
-    assert place is not None
-    hours = case.rows[case.roles.time].dt.floor("h")
-    is_first = case.rows[place].isin(case.common(place, 1.0)[:1])
-    table = case.rows[is_first].assign(_at=hours).drop_duplicates("_at").set_index("_at")
-    found = table[list(case.columns)].reindex(hours)
-    return case.assign(**{name: found[name].to_numpy() for name in case.columns})
+    joined = next(one for one in case.roles.joined if one.columns == case.columns)
+    source = case.rows[case.rows[joined.place].isin(case.common(str(joined.place), 1.0)[:1])]
+    everywhere_alike = Joined(joined.columns)
+    return case.assign(**of_hour(source, case.rows, case.roles, everywhere_alike)[0])
 
 
 def _window(share: Callable[[Case], float | np.ndarray]) -> Change:

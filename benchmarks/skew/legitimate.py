@@ -9,11 +9,14 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.skew.data import delivery_of
 from benchmarks.skew.deliveries import Case, local_times, part
+from benchmarks.skew.joins import of_hour
 from benchmarks.skew.judged import Judged, is_found
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.roles import Roles
@@ -46,8 +49,10 @@ class Legitimate:
 
 
 def _price_rise(case: Case) -> pd.DataFrame:
-    money = {name: (case.rows[name] * 1.05).round(5) for name in case.roles.money}
-    return case.assign(**money)
+    """What costs something costs more; what was before cost what it did."""
+    roles = case.roles
+    money = [name for name in roles.money if name not in roles.lags]
+    return case.assign(**{name: (case.rows[name] * 1.05).round(5) for name in money})
 
 
 def _closed(case: Case) -> pd.DataFrame:
@@ -58,10 +63,15 @@ def _closed(case: Case) -> pd.DataFrame:
 
 
 def _new_category(case: Case) -> pd.DataFrame:
-    """A tenth of the rows are of a new category."""
+    """A tenth of the rows are of a new category; a tenth of the keys, where it is looked up."""
     name = case.roles.categories[0]
     new: object = 999 if pd.api.types.is_numeric_dtype(case.rows[name]) else "NEWCOMER"
-    return case.assign(**{name: case.rows[name].astype(object).mask(part(0.1)(case), new)})
+    keys = [key for key, names in case.roles.lookups.items() if name in names]
+    is_new = part(0.1)(case)
+    if keys:
+        hashes = case.rows[keys[0]].map(lambda one: crc32(str(one).encode()))
+        is_new = (hashes % 10 == 0) | (hashes == hashes.min())
+    return case.assign(**{name: case.rows[name].astype(object).mask(is_new, new)})
 
 
 def _holiday(case: Case) -> pd.DataFrame:
@@ -69,21 +79,52 @@ def _holiday(case: Case) -> pd.DataFrame:
 
 
 def _growth(case: Case) -> pd.DataFrame:
-    """Rows like those there are come within the same hour, and measure what other ones do."""
-    roles, chance = case.roles, case.chance
-    more = case.rows[part(0.3)(case)].reset_index(drop=True)
-    others = case.rows.iloc[chance.integers(0, len(case.rows), len(more))].reset_index(drop=True)
-    for name in (*roles.measured, *roles.counts):
-        if not any(name in names for names in (*roles.lookups.values(), *roles.joined_columns)):
-            more[name] = others[name]
-    hours = more[roles.time].dt.floor("h")
-    if case.local.nunique() > len(case.rows) / 10:  # times tell more than the hour or the day
-        more[roles.time] = hours + pd.to_timedelta(chance.integers(0, 3600, len(more)), unit="s")
-        for name, derive in roles.clocks.items():
-            more[name] = derive(local_times(more, roles))
-    more[roles.key] = more[roles.key].astype(str) + "n"
-    rows = pd.concat([case.rows, more])
-    return rows.sort_values(roles.time, kind="stable", ignore_index=True)
+    """Rows like yesterday's come besides: at times of today, with what is joined of today."""
+    roles, yesterday, day = case.roles, case.delivery.yesterday, pd.Timedelta(days=1)
+    order = case.chance.permutation(len(yesterday))[: int(0.3 * len(case.rows))]
+    more = yesterday.iloc[np.sort(order)].reset_index(drop=True)
+    was = local_times(more, roles).dt.strftime("%Y-%m-%d")
+    for name in (roles.time, *roles.times):
+        more[name] = more[name] + day
+    for name in roles.dates:
+        days = pd.to_datetime(more[name], format="%Y-%m-%d") + day
+        more[name] = days.dt.strftime("%Y-%m-%d").where(more[name].notna(), more[name])
+    local = local_times(more, roles)
+    for name, derive in {**roles.clocks, **roles.calendar}.items():
+        more[name] = derive(local)
+    is_known = pd.Series(True, index=more.index)
+    for one in roles.joined:
+        found, known = of_hour(case.rows, more, roles, one)
+        more[list(one.columns)], is_known = found.to_numpy(), is_known & known
+    more[roles.key] = _new_keys(case, more[roles.key], was, local.dt.strftime("%Y-%m-%d"))
+    rows = pd.concat([case.rows, more[is_known & more[roles.key].notna()]])
+    return rows.astype(case.rows.dtypes.to_dict()).sort_values(
+        roles.time, kind="stable", ignore_index=True
+    )
+
+
+def _new_keys(case: Case, keys: pd.Series, was: pd.Series, now: pd.Series) -> list[str | None]:
+    """Keys of the same form that are not in use: of today, or with other digits at their end."""
+    used = {*case.rows[case.roles.key], *case.delivery.yesterday[case.roles.key]}
+    chance, found = case.chance, []
+    for key, old, new in zip(keys.astype(str), was, now, strict=True):
+        fresh = key.replace(old, new)
+        for _ in range(0 if old in key else 50):
+            if fresh not in used:
+                break
+            places = [place for place, one in enumerate(key) if one.isdigit()][-4:]
+            letters = [*key]
+            for place in places:
+                letters[place] = str(chance.integers(0, 10))
+            fresh = "".join(letters)
+        found.append(None if fresh in used else fresh)
+        used.add(fresh)
+    return found
+
+
+def _has_categories(roles: Roles) -> bool:
+    """Whether there can be a new category; what always reports has none but by a new thing."""
+    return bool(roles.categories) and not (roles.regular and roles.categories[0] in roles.codes)
 
 
 def _varies(roles: Roles) -> bool:
@@ -98,7 +139,7 @@ LEGITIMATE: tuple[Legitimate, ...] = (
     Legitimate("closed", "one thing that reports is closed", _closed,
                applies=lambda roles: roles.reporter in roles.codes),
     Legitimate("new_category", "a tenth of the rows are of a new category", _new_category,
-               applies=lambda roles: bool(roles.categories)),
+               applies=_has_categories),
     Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1, applies=_varies),
     Legitimate("growth", "30 % more rows come", _growth, applies=_varies),
 )  # fmt: skip

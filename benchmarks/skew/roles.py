@@ -139,8 +139,3 @@ class Roles:
     def told_by_time(self) -> tuple[str, ...]:
         """The time, and all that is derived of it."""
         return (self.time, *self.clocks, *self.calendar)
-
-    @property
-    def joined_columns(self) -> tuple[tuple[str, ...], ...]:
-        """The columns that are joined together by time."""
-        return tuple(one.columns for one in self.joined)

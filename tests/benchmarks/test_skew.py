@@ -77,7 +77,7 @@ def rows_of(table: Table, day: int) -> pd.DataFrame:
             "float": pd.Series(index * 0.37 + 1.003),
         }[kind.name.lower()]
     rows = pd.DataFrame(columns).assign(**{roles.time: times})
-    rows[roles.key] = [f"2013-06-{day:02} {one:04}" for one in number]
+    rows[roles.key] = [f"{day:02}-{one:04}" for one in number]
     for name, derive in {**roles.clocks, **roles.calendar}.items():
         rows[name] = derive(local)
     for place, name in enumerate(roles.dates):
