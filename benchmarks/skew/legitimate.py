@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.skew.data import delivery_of
@@ -80,9 +79,8 @@ def _holiday(case: Case) -> pd.DataFrame:
 
 def _growth(case: Case) -> pd.DataFrame:
     """Rows like yesterday's come besides: at times of today, with what is joined of today."""
-    roles, yesterday, day = case.roles, case.delivery.yesterday, pd.Timedelta(days=1)
-    order = case.chance.permutation(len(yesterday))[: int(0.3 * len(case.rows))]
-    more = yesterday.iloc[np.sort(order)].reset_index(drop=True)
+    roles, day = case.roles, pd.Timedelta(days=1)
+    more = case.delivery.yesterday.reset_index(drop=True)
     was = local_times(more, roles).dt.strftime("%Y-%m-%d")
     for name in (roles.time, *roles.times):
         more[name] = more[name] + day
@@ -97,7 +95,9 @@ def _growth(case: Case) -> pd.DataFrame:
         found, known = of_hour(case.rows, more, roles, one)
         more[list(one.columns)], is_known = found.to_numpy(), is_known & known
     more[roles.key] = _new_keys(case, more[roles.key], was, local.dt.strftime("%Y-%m-%d"))
-    rows = pd.concat([case.rows, more[is_known & more[roles.key].notna()]])
+    more = more[is_known & more[roles.key].notna()]
+    chosen = case.chance.permutation(len(more))[: int(0.3 * len(case.rows))]
+    rows = pd.concat([case.rows, more.iloc[chosen]])
     return rows.astype(case.rows.dtypes.to_dict()).sort_values(
         roles.time, kind="stable", ignore_index=True
     )
