@@ -29,7 +29,6 @@ from benchmarks.skew.transformation import (
     joined_groups,
     key_of_lookup,
     placed_groups,
-    the_time,
     time_and_clocks,
 )
 
@@ -208,15 +207,15 @@ def _twice(values: pd.Series, case: Case) -> object:
 
 
 JOINS: tuple[Transformation, ...] = (
-    Transformation("time_hour_late", "the time is an hour late", the_time, alter(_moved(_HOUR)),
+    Transformation("time_hour_late", "the time is an hour late", each("time"), alter(_moved(_HOUR)),
                    beside=time_and_clocks),
-    Transformation("time_hour_late_of_thing", "the time of one thing is an hour late", the_time,
+    Transformation("time_hour_late_of_thing", "the time of one thing is an hour late", each("time"),
                    alter(_moved(_HOUR), thing), beside=time_and_clocks),
-    Transformation("time_day_off", "the time is a day early", the_time, alter(_moved(-_DAY)),
+    Transformation("time_day_off", "the time is a day early", each("time"), alter(_moved(-_DAY)),
                    beside=time_and_clocks),
-    Transformation("time_of_other_zone", "local times are taken for UTC", the_time,
+    Transformation("time_of_other_zone", "local times are taken for UTC", each("time"),
                    alter(_local_for_utc), beside=time_and_clocks),
-    Transformation("time_is_midnight", "the time tells the day alone", the_time,
+    Transformation("time_is_midnight", "the time tells the day alone", each("time"),
                    alter(_midnight), beside=time_and_clocks),
     Transformation("clock_hour_late", "{} is that of an hour later", each("clocks"),
                    _clock(_HOUR), beside=time_and_clocks),

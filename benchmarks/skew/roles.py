@@ -139,3 +139,13 @@ class Roles:
     def told_by_time(self) -> tuple[str, ...]:
         """The time, and all that is derived of it."""
         return (self.time, *self.clocks, *self.calendar)
+
+    @property
+    def joined_columns(self) -> tuple[tuple[str, ...], ...]:
+        """The columns that are joined together by time."""
+        return tuple(one.columns for one in self.joined)
+
+    @property
+    def placed_columns(self) -> tuple[tuple[str, ...], ...]:
+        """Those of them that are joined by a place, too."""
+        return tuple(one.columns for one in self.joined if one.place is not None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from zlib import crc32
 
 import pandas as pd
@@ -72,7 +73,11 @@ def _changed(
 
 def each(*names: str) -> About:
     """Each column that has one of these roles."""
-    return lambda roles: [(one,) for name in names for one in getattr(roles, name)]
+    return lambda roles: [(one,) for name in names for one in _listed(getattr(roles, name))]
+
+
+def _listed(role: str | Iterable[str]) -> Iterable[str]:
+    return [role] if isinstance(role, str) else role
 
 
 def rows_themselves(roles: Roles) -> Sequence[Columns]:
@@ -80,19 +85,12 @@ def rows_themselves(roles: Roles) -> Sequence[Columns]:
     return [()]
 
 
-def like_pairs(roles: Roles) -> Sequence[Columns]:
-    """Each pair of columns that are easily taken for each other."""
-    return roles.alike
-
-
-def joined_groups(roles: Roles) -> Sequence[Columns]:
-    """The columns that are joined together by time."""
-    return [one.columns for one in roles.joined]
-
-
-def placed_groups(roles: Roles) -> Sequence[Columns]:
-    """The columns that are joined together by time and place."""
-    return [one.columns for one in roles.joined if one.place is not None]
+like_pairs: About = attrgetter("alike")
+"""The pairs of columns that are easily taken for each other."""
+joined_groups: About = attrgetter("joined_columns")
+"""The columns that are joined together by time."""
+placed_groups: About = attrgetter("placed_columns")
+"""Those of them that are joined by a place, too."""
 
 
 def attribute_groups(roles: Roles) -> Sequence[Columns]:
@@ -100,34 +98,19 @@ def attribute_groups(roles: Roles) -> Sequence[Columns]:
     return [*roles.lookups.values()]
 
 
-def the_key(roles: Roles) -> Sequence[Columns]:
-    """The key of the rows."""
-    return [(roles.key,)]
-
-
-def the_time(roles: Roles) -> Sequence[Columns]:
-    """The time of the rows."""
-    return [(roles.time,)]
-
-
-def the_reporter(roles: Roles) -> Sequence[Columns]:
-    """What reports."""
-    return [(roles.reporter,)]
-
-
-def key_and_time(roles: Roles, columns: Columns) -> Columns:
-    """Key and time, which may be named for rows that are lost or too many."""
-    return (roles.key, "rows", *roles.told_by_time)
-
-
 def time_and_clocks(roles: Roles, columns: Columns) -> Columns:
     """All that is derived of the time, which no longer agrees."""
     return roles.told_by_time
 
 
+def key_and_time(roles: Roles, columns: Columns) -> Columns:
+    """Key and time, which may be named for rows that are too many or of another day."""
+    return (roles.key, *roles.told_by_time)
+
+
 def parts_and_time(roles: Roles, columns: Columns) -> Columns:
-    """What rows are of, for some that are lost."""
-    return (roles.parts, roles.reporter, *key_and_time(roles, columns))
+    """These, what rows are of, and the rows themselves, for some that are lost."""
+    return (roles.parts, roles.reporter, *key_and_time(roles, columns), "rows")
 
 
 def key_of_lookup(roles: Roles, columns: Columns) -> Columns:

@@ -19,11 +19,10 @@ from benchmarks.skew.deliveries import (
 )
 from benchmarks.skew.transformation import (
     Transformation,
+    each,
     key_and_time,
     parts_and_time,
     rows_themselves,
-    the_key,
-    the_reporter,
 )
 
 
@@ -104,10 +103,8 @@ def _moved_to_other(case: Case) -> pd.DataFrame:
     return case.assign(**{case.roles.reporter: swapped})
 
 
-def _rows(
-    name: str, story: str, change: Change, *, blocks: bool = True, parts: bool = False
-) -> Transformation:
-    beside = parts_and_time if parts else key_and_time
+def _rows(name: str, story: str, change: Change, *, blocks: bool = True) -> Transformation:
+    beside = key_and_time if blocks else parts_and_time
     return Transformation(
         name, story, rows_themselves, change, blocks, population=not blocks, beside=beside
     )
@@ -120,12 +117,10 @@ def _keys(values: pd.Series, case: Case) -> object:
 VOLUMES: tuple[Transformation, ...] = (
     _rows("some_lost", "a fifth of the rows is lost", without(part(0.2)), blocks=False),
     _rows("half_lost", "half of the rows is lost", without(part(0.5)), blocks=False),
-    _rows("segment_lost", "the rows of one segment are lost", without(segment), blocks=False,
-          parts=True),
-    _rows("thing_lost", "the rows of one thing are lost", without(thing), blocks=False,
-          parts=True),
+    _rows("segment_lost", "the rows of one segment are lost", without(segment), blocks=False),
+    _rows("thing_lost", "the rows of one thing are lost", without(thing), blocks=False),
     _rows("thing_lost_from_noon", "the rows of one thing are lost from noon on",
-          without(both(thing, noon)), blocks=False, parts=True),
+          without(both(thing, noon)), blocks=False),
     _rows("hours_lost", "the rows from 14 to 18 o'clock are lost", without(afternoon),
           blocks=False),
     _rows("noon_lost", "the rows from noon on are lost", without(noon), blocks=False),
@@ -140,16 +135,17 @@ VOLUMES: tuple[Transformation, ...] = (
     _rows("yesterday_redated", "yesterday's rows come with today's date", _redated),
     _rows("rows_of_yesterday", "some rows are yesterday's", _with_rows_of("yesterday", 0.1)),
     _rows("rows_of_tomorrow", "some rows are tomorrow's", _with_rows_of("tomorrow", 0.1)),
-    _rows("rows_of_a_test", "rows of a test are among them", _with_tests, parts=True),
-    Transformation("keys_of_other_form", "keys come in another form", the_key, alter(_keys)),
-    Transformation("keys_of_yesterday", "rows come under keys of yesterday", the_key,
+    Transformation("rows_of_a_test", "rows of a test are among them", rows_themselves,
+                   _with_tests, beside=parts_and_time),
+    Transformation("keys_of_other_form", "keys come in another form", each("key"), alter(_keys)),
+    Transformation("keys_of_yesterday", "rows come under keys of yesterday", each("key"),
                    _keys_of_yesterday),
-    Transformation("keys_in_pairs", "each second row has the key of the one before it", the_key,
+    Transformation("keys_in_pairs", "each second row has the key of the one before it", each("key"),
                    _in_pairs),
-    Transformation("things_exchanged", "two of {} have each other's names", the_reporter,
+    Transformation("things_exchanged", "two of {} have each other's names", each("reporter"),
                    _moved_to_other,
                    beside=lambda roles, _: roles.lookups.get(roles.reporter, ())),
     Transformation("lost_when_told_again", "a fifth of the rows is lost when the day comes again",
-                   the_key, without(part(0.2)), blocks=False, again=True, beside=key_and_time),
+                   each("key"), without(part(0.2)), blocks=False, again=True, beside=key_and_time),
 )  # fmt: skip
 """What goes wrong with rows."""
