@@ -72,7 +72,7 @@ def _to_first(values: pd.Series, case: Case) -> object:
     return [case.common(str(values.name), 1.0)[0]] * len(values)
 
 
-def _with_test(values: pd.Series, case: Case) -> object:
+def _unknown(values: pd.Series, case: Case) -> object:
     return [0 if pd.api.types.is_numeric_dtype(case.rows[str(values.name)]) else "unknown"] * len(
         values
     )
@@ -118,7 +118,7 @@ NAMES: tuple[Transformation, ...] = (
            where=part(0.1)),
     _named("null_text", "{} is the text NULL in a twentieth of the rows",
            _texts(lambda one: "NULL"), *_WORDS, where=part(0.05)),
-    _named("unknown_in_some", "{} is unknown, or 0, in a tenth of the rows", _with_test, *_WORDS,
+    _named("unknown_in_some", "{} is unknown, or 0, in a tenth of the rows", _unknown, *_WORDS,
            where=part(0.1)),
     _named("zeros_lost", "numbers in {} lost their leading zeros", _zeros_lost, "zeroed"),
     _named("as_float", "{} went through a floating-point number",
