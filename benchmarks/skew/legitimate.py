@@ -128,8 +128,13 @@ def _has_categories(roles: Roles) -> bool:
 
 
 def _varies(roles: Roles) -> bool:
-    """Whether the number of rows is not the same every day."""
-    return not roles.regular
+    """Whether any rows may be lacking: no other row tells of them as of those before it."""
+    return not roles.regular and not roles.lags
+
+
+def _grows(roles: Roles) -> bool:
+    """Whether there may be more rows: none counts those of the days before."""
+    return _varies(roles) and not roles.sums
 
 
 LEGITIMATE: tuple[Legitimate, ...] = (
@@ -141,7 +146,7 @@ LEGITIMATE: tuple[Legitimate, ...] = (
     Legitimate("new_category", "a tenth of the rows are of a new category", _new_category,
                applies=_has_categories),
     Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1, applies=_varies),
-    Legitimate("growth", "30 % more rows come", _growth, applies=_varies),
+    Legitimate("growth", "30 % more rows come", _growth, applies=_grows),
 )  # fmt: skip
 """Changes that are meant; the first one tells what the same days take anyway."""
 
