@@ -52,11 +52,11 @@ bench-serving: $(STAMP) ## load the server and others of the same models with wr
 bench-endurance: $(STAMP) ## ten minutes at 70 % of what the server can do: errors, latency and memory by minute
 	@$(BIN)/python -m benchmarks.endurance
 
-bench-skew: $(STAMP) ## inject more than a hundred faults into a healthy platform, and score a normal year
-	@$(BIN)/python -m benchmarks.skew --final
+bench-skew: $(STAMP) ## faults of data, clean days and legitimate changes of the tables to develop on, and faults at sites
+	@$(BIN)/python -m benchmarks.skew --set develop --only clean,faults,changes,code,environment,artifact,promotion,online
 
-bench-skew-tables: $(STAMP) ## the same on the tables of other kinds that checks have been tuned on
-	@$(BIN)/python -m benchmarks.skew --tables
+bench-skew-tables: $(STAMP) ## the same on the tables that nothing is developed on, to be run once
+	@$(BIN)/python -m benchmarks.skew --set second
 
 bench-core: $(STAMP) ## time decode, row rules, features and prediction, from one row to a million
 	@$(BIN)/python -m benchmarks.core

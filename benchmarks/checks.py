@@ -38,15 +38,13 @@ from benchmarks._report import Outcome, this_machine
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.platform import Platform, build, score_days
 from lockstep.cli.process import start_command
-from lockstep.columns.decode import Decoded, decode
+from lockstep.columns.decode import decode
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import run_job
-from lockstep.parity.profiles import Profile
 from lockstep.project.project import Project
 from lockstep.scoring.partition import Stage, Work, publish
 from lockstep.scoring.steps import batch_step, scored_step
-from lockstep.scoring.window import profiled
 
 RESULTS = HERE / "benchmarks" / "results" / "checks.json"
 FIRST = date(2013, 4, 1)
@@ -55,7 +53,6 @@ ROUNDS = 5
 MILLION = 1_000_000
 MOST_SHARE, MOST_SECONDS = 0.15, 5.0
 """What all checks may add to a day, as a share of the rest, and to a million rows."""
-KEPT = "kept for later checks"
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class Cost:
 def cost(whole: Platform, day: date, rows: pd.DataFrame) -> Cost:
     """Score and publish rows as those of a day, and say what that took.
 
-    Laws and columns that do not hold any more are accepted, so that it goes on to the end.
+    What is found of any field is accepted, so that it goes on to the end.
 
     Args:
         whole: A platform that has scored the days before.
@@ -109,28 +106,12 @@ def cost(whole: Platform, day: date, rows: pd.DataFrame) -> Cost:
         seconds = time.perf_counter() - begun
     results = {**batch.results, **scored.results}
     checks = {name: found.seconds for name, found in results.items()}
-    kept = _kept(decode(rows, before.declared.pipeline.record_schema), whole)
-    return Cost(len(rows), seconds, {**checks, KEPT: kept})
+    return Cost(len(rows), seconds, checks)
 
 
 def _demand_free(stage: Stage) -> None:
     if stage.blocked_by:
         raise BenchmarkError(f"The rows are blocked: {dict(stage.blocked_by)}")
-
-
-def _kept(rows: Decoded, whole: Platform) -> float:
-    """How long it takes to make what is kept of a batch for the checks of those that follow it.
-
-    The laws have counted the values already, and compared the digests of the rows.
-    """
-    live = whole.live.load(whole.live.state())
-    schema = live.pipeline.record_schema
-    raw = live.laws.rows(rows.columns, schema)
-    raw.remembered("one")
-    begun = time.perf_counter()
-    Profile.of(rows.columns, profiled(schema), raw.counted).to_json()
-    raw.remembered("one")
-    return time.perf_counter() - begun
 
 
 def repeated(rows: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -167,9 +148,7 @@ def cost_of_run(whole: Platform, project: Project, day: date) -> Cost:
     records = Work(whole.declared, whole.store, "daily", partition).records
     steps = records.demand(partition).record.steps.values()
     checks = {name: found.seconds for one in steps for name, found in one.results.items()}
-    rows = whole.rows(day)
-    kept = _kept(decode(rows, whole.declared.pipeline.record_schema), whole)
-    return Cost(len(rows), seconds, {**checks, KEPT: kept})
+    return Cost(len(whole.rows(day)), seconds, checks)
 
 
 def figures(costs: Sequence[Cost]) -> dict[str, Any]:

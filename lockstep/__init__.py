@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Zone,
         fields,
     )
+    from lockstep.project.constraints import Constraints
     from lockstep.project.declaration import Calendar, PipelineAssets
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
@@ -37,6 +38,7 @@ __all__ = [
     "Bools",
     "Calendar",
     "Canary",
+    "Constraints",
     "CsvSource",
     "EventTime",
     "Floats",
@@ -70,6 +72,7 @@ _HOMES = {
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.canary",
+    "Constraints": "project.constraints",
     "CsvSource": "project.sources",
     "EventTime": "columns.records",
     "Floats": "columns.kinds",

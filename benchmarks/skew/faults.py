@@ -1,23 +1,17 @@
-"""Faults: what is done, where it is, which checks are to find it, and of which half it is."""
+"""Faults: what is done, where it is, which checks are to find it, and what came of it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Literal
 
-Half = Literal["tuning", "unseen", "fresh"]
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 
-HALVES: tuple[Half, ...] = ("tuning", "unseen")
-PARTS: tuple[Half, ...] = (*HALVES, "fresh")
-"""The halves, and a third part: faults that were written last, tried on days of both halves."""
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
 
 ABOUT_ROWS = (
-    *("decoding", "input_suite", "laws", "sudden_shift", "restated"),
+    *("decoding", "input_suite", "laws", "constraints", "sudden_shift", "restated"),
     *("computation", "feature_suite", "output_suite", "row_conservation"),
 )
 """Checks that say that rows are wrong, rather than that the population has changed."""
@@ -34,14 +28,13 @@ class Fault:
     """Something that goes wrong.
 
     Attributes:
-        name: Its name; it decides to which half a fault of data belongs that is not declared.
+        name: Its name.
         kind: Its class.
         story: What happens, in a sentence.
         where: Any of these names of columns, functions or files says where it is.
         checks: The checks of the right kind for it.
         blocks: Whether nothing of it may be published, or go live.
         unfound: Why nothing can find it; empty where something should.
-        declared: Of which half it is, if that is not for its name to tell.
     """
 
     name: str
@@ -51,26 +44,6 @@ class Fault:
     checks: tuple[str, ...] = ABOUT_ROWS
     blocks: bool = True
     unfound: str = ""
-    declared: Half | None = None
-
-    @property
-    def half(self) -> Half:
-        """Of which half it is: as declared, or, of data, by its name; others may be looked at."""
-        if self.declared is not None:
-            return self.declared
-        if self.kind != "data":
-            return "tuning"
-        return half_of_name(self.name)
-
-
-def half_of_name(name: str) -> Half:
-    """The half of a name: by the first byte of its SHA-256, an even one is for tuning."""
-    return HALVES[hashlib.sha256(name.encode()).digest()[0] % 2]
-
-
-def half_of_day(day: date) -> Half:
-    """The half of a day: one whose number is even is for tuning."""
-    return HALVES[day.toordinal() % 2]
 
 
 @dataclass(frozen=True)

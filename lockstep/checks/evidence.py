@@ -188,7 +188,7 @@ def check_sample(loaded: LoadedVersion, columns: Columns, size: int = 100) -> Ch
         columns: All columns that it serves.
         size: Number of rows of the sample.
     """
-    from lockstep.laws.earlier import digests_of
+    from lockstep.columns.digests import digests_of
     from lockstep.parity.golden import GoldenRecords
     from lockstep.parity.replay import replay
     from lockstep.parity.selection import choose_sample

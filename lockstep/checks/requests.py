@@ -74,7 +74,7 @@ def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
         segment: The requests.
         loaded: The version that answered.
     """
-    from lockstep.constraints.drift import drift, judge_together
+    from lockstep.constraints.drift import drift
     from lockstep.parity.profiles import Profile
 
     profile, redacted = loaded.profile, segment.header.redacted
@@ -86,7 +86,7 @@ def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
     fields = segment.header.fields.keys() - redacted.keys()
     rows = {name: segment.columns[name] for name in fields}
     kinds = {name: loaded.pipeline.graph.kind(name) for name in profile.columns if name in fields}
-    measured = drift(loaded.constraints, judge_together(loaded.constraints, rows))
+    measured = drift(loaded.constraints, rows)
     found = check_drift(
         Population(
             [one for one in measured if one.column in fields],

@@ -66,57 +66,42 @@ INPUT_DRIFT = Check(
     "not have changed, ask upstream; then: AGAIN",
     need=needs.FIELDS,
 )
+_ACCEPT = (
+    "If the change is meant to stay, accept it, by the command of the message: `lockstep score "
+    "PIPELINE --day DAY --accept NAME`, where NAME is that of a finding, or a field for all "
+    "findings of it. It stays accepted, as far as it went and as much again, until a version goes "
+    "live that was trained after it."
+)
 SUDDEN_SHIFT = Check(
     "sudden_shift",
-    "No raw column jumped, from one day to the next, further than it ever moves within the "
-    "trailing window: the mark of a changed unit, a swapped column or a lost feed. Rows that are "
-    "set aside are no part of either. How much "
-    "further that has to be is calibrated at the fit, column by column, on training days and the "
-    "days before them: by chance one day in a thousand is unusual, which warns; one that is twice "
-    "as far beyond what is usual jumped, and blocks. A number that rises with time on the training "
-    "days may go on, by up to fourteen times what the window holds; back it may not. "
-    "One value in all rows of a day, such as its weekday, or 0 where all shops are closed, is a "
-    "fact about the day, however many rows tell it: it is held against the days of the window and "
-    "of a year of training on which all rows had one value. It jumped if the column varied on each "
-    "of them; it is unusual if only the value is new, and neither if new ones come again and "
-    "again. "
-    "Days are compared with the published days "
-    "before them, the last ones of the history among them, as far back as these follow each "
-    "other: where two are more than seven times as far apart as usual, the window begins anew, "
-    "and the days after such a gap are published without being judged until there are enough of "
-    "them. A jump that the gap hides is then no jump any more; `input_drift` compares with "
-    "training all the same. The details list every column in the way in which it is nearest to a "
-    "shift, and the summary what those that shifted do to the outputs.",
-    "Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
-    "then: AGAIN. If the change is real and meant to stay, accept it: "
-    "`lockstep score PIPELINE --day DAY --accept COLUMN`; of the same rows it stays accepted.",
+    "The values of each raw column are, over all rows, as they were in training and on the days "
+    "before: how many are missing, zero, new, of another form or grid or beyond the range, their "
+    "level and spread, and how many different ones there are. A changed unit, a swapped column or "
+    "a lost feed shows here first. Its findings come from the constraints of the version, and so "
+    "do its limits: see `constraints`. The details have a row for each statistic of a finding, "
+    "then the statistics nearest to their limits; the summary says what the first finding does to "
+    "the outputs.",
+    f"Ask upstream what changed in the named column. If it was a mistake, have it corrected, "
+    f"then: AGAIN. {_ACCEPT}",
     blocking=True,
     need=needs.FIELDS,
 )
-LAWS = Check(
-    "laws",
-    "The raw rows keep the laws that were found in the training rows when the version was fitted, "
-    "each with how many training days broke it: which columns are a function of which others (one "
-    "temperature for each airport and hour), what training knew of a value (one position for each "
-    "destination), which texts hold other columns' values, that keys are new, rows of their day "
-    "and no copies, how many rows a day and each part of it has, and which categories go together; "
-    "then bounds and relations between numbers, the joint shape of columns, mass at one value, how "
-    "segments differ, order over time, and the forms of texts and numbers, day by day. Of rows "
-    "without days, however few: whether the columns of a row go together as in training, numbers "
-    "far beyond it, one value in all rows, and rows that were there before under other keys. "
-    "Laws are found in the data, never by the names of columns. What breaks one that no training "
-    "day broke is an error; what is unusual, but may be, is a warning. The limits of all "
-    "statistics are calibrated together on the training days: of 100 days without any change, one "
-    "warns, of 500 one is an error. What two of the last seven published batches were is usual, "
-    "too: seasons move statistics slowly. The details list each broken law with its columns, rows "
-    "and figures, and what rests on the first suspect: what the outputs of these rows would be "
-    "with typical values of the training; then the statistics that are nearest to their limits, "
-    "with their bands, limits and histograms.",
-    "Look the named rows up upstream: they contradict each other, the batches before, or what "
-    "training knew. The first column is the first suspect: most of the laws about it are broken. "
-    "Have the rows corrected, then: AGAIN. If the change is real and meant to stay, train on newer "
-    "rows and promote that version, or accept it: "
-    "`lockstep score PIPELINE --day DAY --accept COLUMN`; of the same rows it stays accepted.",
+CONSTRAINTS = Check(
+    "constraints",
+    "The raw rows keep the constraints that were found in the training rows at the fit: *rules* "
+    "(dependencies, look-ups, equalities, orders, implications), what the *history* of each thing "
+    "tells, the *identity* of keys and contents, *panels* of things beside each other, "
+    "*aggregates* such as how many rows a day has, and values of segments. They are found in the "
+    "data, never by the names of columns. A rule that no training row broke, on enough distinct "
+    "things, is strict: one row that breaks it is an error, with its key. All else is a statistic "
+    "with a limit; all limits of a version, those of `sudden_shift` among them, are calibrated "
+    "together on held-out training days: of 100 days without any change one warns, of 500 one "
+    "blocks. Statistics only warn during the first 14 batches that a version publishes; "
+    "`PipelineAssets(constraints=Constraints(...))` says otherwise, for all, a family or a column. "
+    "Broken constraints of one cause are one finding. Each day of a file is judged by itself. "
+    "`lockstep constraints PIPELINE` lists what was found in training.",
+    f"Look the named rows up upstream; the first column is the first suspect. Have them corrected, "
+    f"then: AGAIN. {_ACCEPT}",
     blocking=True,
 )
 RESTATED = Check(
@@ -267,14 +252,14 @@ EVIDENCE = Check(
     "evidence",
     "The version can be loaded; what the checks of history, training set and candidate found is "
     "known of these very files; none of them that blocks is in error; and the version holds all "
-    "the golden records, expectations, profiles and laws that were counted then, and no fewer than "
-    "a fit stores: 300 golden records or all rows, every column of them and every estimator's "
-    "matrix, a profile of every column; and every file is the one that the fit stored, whatever "
-    "digest it was given since, and of those around them, by which MLflow serves the version "
-    "(`MLmodel`, `python_function.py`, `requirements.txt`, ...), the one that was registered; a "
-    "server's are looked at when they are fetched, and of a version that an older Lockstep "
-    "registered it is told that they were not. It decides whether the version goes live: an error "
-    "keeps `@live` where it is.",
+    "the golden records, expectations, profiles and constraints that were counted then, and no "
+    "fewer than a fit stores: 300 golden records or all rows, every column of them and every "
+    "estimator's matrix, a profile of every column; and every file is the one that the fit stored, "
+    "whatever digest it was given since, and of those around them, by which MLflow serves the "
+    "version (`MLmodel`, `python_function.py`, `requirements.txt`, ...), the one that was "
+    "registered; a server's are looked at when they are fetched, and of a version that an older "
+    "Lockstep registered it is told that they were not. It decides whether the version goes live: "
+    "an error keeps `@live` where it is.",
     "Train again: `lockstep train PIPELINE`. Where files were damaged, restore them. Tags of a "
     "version that begin with `lockstep.` are not for editing.",
     blocking=True,
@@ -282,11 +267,11 @@ EVIDENCE = Check(
 GOLDEN_REPLAY = Check(
     "golden_replay",
     "The version can be loaded; it holds all the golden records with their columns and matrices, "
-    "expectations, profiled columns and laws that were stored with it; and the golden records, "
-    "replayed here and now, give the values of every column that they gave when it was fitted. Of "
-    "a champion it decides whether the version goes live: an error keeps `@live` where it is; its "
-    "outputs are replayed as MLflow serves it, too, by the Lockstep that it carries. Of a batch, "
-    "an error blocks publishing.",
+    "expectations, profiled columns and constraints that were stored with it; and the golden "
+    "records, replayed here and now, give the values of every column that they gave when it was "
+    "fitted. Of a champion it decides whether the version goes live: an error keeps `@live` where "
+    "it is; its outputs are replayed as MLflow serves it, too, by the Lockstep that it carries. Of "
+    "a batch, an error blocks publishing.",
     "The first divergent column is named with its function, inputs, examples and a ready test. "
     "Compare the environment (environment_parity); roll back to a version that replays.",
     blocking=True,
@@ -449,7 +434,7 @@ BATCH_CHECKS = (
     INPUT_SUITE,
     INPUT_DRIFT,
     SUDDEN_SHIFT,
-    LAWS,
+    CONSTRAINTS,
     RESTATED,
 )
 SCORED_CHECKS = (

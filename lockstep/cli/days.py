@@ -46,10 +46,14 @@ def days(
         raise LockstepError(f"--from {first} lies after --to {last}.")
     found = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
     known = declared.calendar.days()
+    if day is None:  # of a range, days that the calendar leaves out are none
+        found = [one for one in found if declared.calendar.has(date.fromisoformat(one))]
     unknown = sorted(set(found).difference(known))
     if unknown:
         between = f"{known[0]} to {known[-1]}" if known else "none yet"
-        raise LockstepError(f"{declared.name} has no day {unknown[0]}; it has {between}.")
+        is_left_out = not declared.calendar.has(date.fromisoformat(unknown[0]))
+        why = ", which its calendar leaves out" if is_left_out else ""
+        raise LockstepError(f"{declared.name} has no day {unknown[0]}{why}; it has {between}.")
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
+from lockstep.cli.constraints import constraints
 from lockstep.cli.demo import demo
 from lockstep.cli.findings import checks, trace
 from lockstep.cli.new import new
@@ -40,6 +41,7 @@ app.command(rich_help_panel="Rows")(serve)
 app.command(rich_help_panel="Rows")(replay)
 app.command(rich_help_panel="Findings")(checks)
 app.command(rich_help_panel="Findings")(trace)
+app.command(rich_help_panel="Findings")(constraints)
 app.command(rich_help_panel="The project")(demo)
 app.command(rich_help_panel="The project")(new)
 app.command("list", rich_help_panel="The project")(list_pipelines)

@@ -31,8 +31,9 @@ def score(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help="A column whose sudden shift, or broken laws, are real; repeatable. Of the very "
-            "same rows that stays accepted."
+            help="A finding that is real and meant to stay, by the eight digits that its message "
+            "tells, or a column for all findings of it; repeatable. It stays accepted for the "
+            "batches that follow, until another version is live."
         ),
     ] = None,
     as_json: AsJson = False,

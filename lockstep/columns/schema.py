@@ -17,9 +17,6 @@ _KINDS = {
     "datetime": Kind.TIME,
 }
 
-MADE = "made"
-"""The role of a field that nobody declared: laws make it of others."""
-
 
 @dataclass(frozen=True)
 class Field:

@@ -316,7 +316,7 @@ def orders(
             one
             for one in others
             if one.made == "previous" and one.fields == target.fields
-            and np.mean(numbers[one] != numbers[target]) >= _MOVES
+            and np.mean(np.abs(numbers[one] - numbers[target]) > 0) >= _MOVES
         ]  # fmt: skip
         for other in [*usable[place + 1 :], *own]:
             a, b = numbers[target], numbers[other]

@@ -19,6 +19,7 @@ import numpy as np
 
 from lockstep.columns.digests import Digests, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
+from lockstep.columns.plain import counted
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
@@ -36,7 +37,7 @@ from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment, cells_of, masks_of
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
-from lockstep.stats.limits import Limits, Trait, decode, encode
+from lockstep.stats.limits import ENOUGH_DAYS, RECENT, STEPS, Limits, Trait, decode, encode
 from lockstep.stats.states import Frequent, Moments, Products, State, merged
 
 FORMAT = 1
@@ -47,12 +48,12 @@ _WHOLE = ("hour", "clock", "length", "gap")
 """Kinds that no segments are looked at of."""
 _STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as before", "length")
 """Kinds of which a step from the days before counts by itself."""
-_EXACT = ("count", "volume", "volume of the weekday", "lacking")
-_MODELLED = ("residual", "distance", "far residual", "agreement", "lag")
 _INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")
 """Kinds to which each row adds by itself, though rows of an hour share values."""
 _SMALLEST, _LARGEST, _BLOCKS = 50, 1_000, 40
 """Rows of a block, where rows have no event time, and blocks that there are to be."""
+_ENOUGH_ROWS = 50
+"""Training rows from which on anything is told."""
 _PART_ROWS = 3
 """Rows of a segment, and of the rest, from which on they are told apart."""
 
@@ -86,13 +87,12 @@ class Statistic(msgspec.Struct, frozen=True):
         """What limits know of it."""
         kind, part = self.feature.kind, bool(self.segment.column)
         scope = "batch" if self.of_batch else "part" if part else "all"
-        exact = self.feature.by_row or kind in _EXACT
         return Trait(
             kind=f"{kind}/{scope}",
+            column=self.feature.columns[0] if self.feature.columns else "",
             is_part=part,
             by_row=self.feature.by_row,
             stepped=kind in _STEPPED,
-            trust=0.5 if kind in _MODELLED else 1.0 if exact else 0.75,
         )
 
 
@@ -185,11 +185,12 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             past: What is kept of the batches before; that of training goes before them.
         """
         raw = {name: columns[name] for name in _names(self.layout)}
-        first = int(day.min(initial=0))
+        first = int(day.min()) if len(day) else 0
         known = {batch.day: batch for batch in (*self.past, *past)}
         near = [known[one] for one in sorted(known) if first - DAYS <= one]
         return View(raw, self.layout, day, tuple(near))
 
+    @np.errstate(all="ignore")  # numbers may be as large as they are
     def judge(self, view: View) -> list[DayJudged]:
         """How each day of a batch lies to the constraints.
 
@@ -202,7 +203,9 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         for day, rows in days_of(view):
             state = state_of(matrix, view, rows, self.aggregates)
             values, sizes = self._read(state, past, day)
-            recent = [one for one in past if one.day < day and len(one.values) == 4 * len(values)]
+            own = 4 * len(values)
+            recent = [one for one in past if one.day < day and len(one.values) == own]
+            recent = recent[-RECENT - STEPS :]
             before, counts = (
                 np.array(
                     [np.frombuffer(getattr(one, name), dtype="<f4") for one in recent]
@@ -275,6 +278,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
 
 
+@np.errstate(all="ignore")  # numbers may be as large as they are
 def discover(
     columns: Columns, schema: Schema, timezone: str = "UTC", *, population: bool = False
 ) -> ConstraintSet:
@@ -291,17 +295,22 @@ def discover(
     layout = Layout.of(raw, schema, day, timezone)
     days, group = np.unique(day, return_inverse=True)
     view = View(raw, layout, day, fold=group * BLOCKS // max(len(days), 1))
-    known = of_values.discover(view)
-    if population:
-        things = entities.Entities((), (), None, ())
-        kept, before = Rules(()), History(things, (), ())
-        contents, told = Identity({}), Panels(panels.Design((), (), ()), (), (), None)
-    else:
-        things = entities.discover(view)
+    unjudged = _unjudged(len(view), len(days), schema)
+    has_rows = len(view) >= _ENOUGH_ROWS
+    things = entities.Entities((), (), None, ())
+    known, kept, before = Values((), ()), Rules(()), History(things, (), ())
+    contents, told = Identity({}), Panels(panels.Design((), (), ()), (), None)
+    parts = segments.Segments((Segment(),), (Segment(),), {})
+    columns_counted: tuple[str, ...] = ()
+    if has_rows:
+        known = of_values.discover(view)
+        columns_counted = aggregates.columns_of(layout)
+    if has_rows and not population:
+        things = entities.discover(view) if schema.event_time is not None else things
         kept, before = rules.discover(view, things), history.discover(view, things)
-        contents, told = identity.discover(view), panels.discover(view, things, known)
-    parts = segments.discover(view, things)
-    columns_counted = aggregates.columns_of(layout)
+        contents, told = identity.discover(view), panels.discover(view, things, known, kept)
+    if has_rows:
+        parts = segments.discover(view, things)
     numbers = tuple(
         one.quantity for one in known.numbers
         if one.quantity.made != "digits" and one.quantity.fields[0] not in layout.dated
@@ -331,19 +340,34 @@ def discover(
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(light_batch(state, number, state.rows))
-    variance, floor = _variance(merged(states).moments, looked_at, len(labels))
-    table, counts = np.array(values), np.array(sizes)
-    limits = Limits.of(_traits(labels, table), table, counts, variance, floor)
+    variance, floor = _variance(
+        state_of(matrix, view, np.arange(len(view)), whole).moments, looked_at, len(labels)
+    )
+    table, counts = (np.array(one).reshape(len(days), len(labels)) for one in (values, sizes))
+    limits = Limits.of([one.trait for one in labels], table, counts, variance, floor)
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=told, aggregates=whole, features=features,
-        parts=looked_at, bunched=bunched, limits=limits, past=(),
+        parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
     )  # fmt: skip
     last = [
         past_batch(view, rows, state, "training", number, constraints)
         for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
     ]
     return msgspec.structs.replace(constraints, past=tuple(last))
+
+
+def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
+    """What of training rows cannot be told, each with why."""
+    if rows < _ENOUGH_ROWS:
+        return {"all": f"training has {counted(rows, 'row')}, and it takes {_ENOUGH_ROWS}"}
+    found = {}
+    if schema.event_time is None:
+        found["history"] = "rows have no event time"
+    if days < ENOUGH_DAYS:
+        what = "day" if schema.event_time is not None else "block of rows"
+        found["statistics"] = f"training has {counted(days, what)}, and it takes {ENOUGH_DAYS}"
+    return found
 
 
 def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints]:
@@ -372,7 +396,11 @@ def measured(
 
 
 def _matrix(found: Any, rows: int) -> Array:
-    return np.array([np.asarray(one.values, dtype=np.float32) for one in found]).reshape(-1, rows)
+    columns = [one.values for one in found]
+    matrix = np.empty((len(columns), rows), dtype=np.float32)
+    for place, values in enumerate(columns):
+        matrix[place] = values
+    return matrix
 
 
 def days_of(view: View) -> list[tuple[int, Ints]]:
@@ -494,20 +522,6 @@ def _variance(
     return variance, floor
 
 
-def _traits(labels: Sequence[Statistic], table: Floats) -> list[Trait]:
-    """What limits know of each statistic: what never moved is trusted whole."""
-    known = np.isfinite(table)
-    low = np.where(known, table, np.inf).min(axis=0, initial=np.inf)
-    high = np.where(known, table, -np.inf).max(axis=0, initial=-np.inf)
-    still = high - low < 1e-9
-    return [
-        msgspec.structs.replace(one.trait, trust=1.0)
-        if is_still and one.feature.kind not in _MODELLED
-        else one.trait
-        for one, is_still in zip(labels, still.tolist(), strict=True)
-    ]
-
-
 def _bunched(view: View, labels: Sequence[Statistic], kept: Rules) -> Floats:
     """How many rows are one observation: those that share a value of an hour.
 
@@ -620,7 +634,7 @@ def _things(view: View, rows: Ints, entity: Entity, known: ConstraintSet) -> Thi
         view.codes(entity)[rows],
         view.micros[rows],
         numbers(last),
-        {name: view.code(name)[rows] for name in compared if name not in entity},
+        {name: view.short_code(name)[rows] for name in compared if name not in entity},
         numbers(summed),
     )
 

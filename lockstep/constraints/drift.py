@@ -16,14 +16,13 @@ import numpy as np
 from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Floats
 from lockstep.columns.plain import counted
-from lockstep.constraints import values
-from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
-from lockstep.constraints.view import by_clock
-from lockstep.constraints.words import figure_of
 
 ENOUGH_DAYS = 20
 """Training days, or blocks of rows, that it takes to tell how much they differ."""
+_BEYOND = ("beyond", "far beyond")
 _NAMED = ("level", "spread", "length")
 """Kinds that name a figure; all others say what some of the rows do."""
 
@@ -61,74 +60,64 @@ class Drift:
         return f"{self.what}: {self.now}, on training days {self.usual}" if self.what else "as ever"
 
 
-def drift(constraints: ConstraintSet, judged: Sequence[DayJudged]) -> tuple[Drift, ...]:
+def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
     """Measure how far each column of a batch is from training.
 
     Args:
         constraints: What training had.
-        judged: The days of the batch; together they are one.
+        columns: The rows, of whichever days; a field that is not among them is taken to be missing.
 
     Returns:
         One entry a column, in the order of their declaration; none of a batch without rows.
     """
-    if not judged:
-        return ()
-    fields = constraints.layout.fields
-    if (days := constraints.limits.days) < ENOUGH_DAYS:
-        parts = (
-            ("day", "days") if constraints.layout.event_time is not None else ("block", "blocks")
-        )
-        lacking = f"training has {counted(days, *parts)} of rows, and it takes {ENOUGH_DAYS}"
-        return tuple(Drift(name, 0.0, unjudged=lacking, is_measured=False) for name in fields)
-    found, sizes = _together(judged)
-    shares = constraints.limits.away(found, sizes)
-    known = constraints.limits.usable & np.isfinite(found)
-    growing = _growing(constraints)
-    places: dict[str, list[int]] = {name: [] for name in fields}
-    for place, one in enumerate(constraints.statistics):
-        if not known[place] or not _tells_of_a_column(one) or one.columns[0] not in places:
-            continue
-        if one.feature.kind != "beyond" or one.columns[0] not in growing:
-            places[one.columns[0]].append(place)
-    return tuple(
-        _drift(constraints, name, own, found, shares, judged) for name, own in places.items()
-    )
-
-
-def judge_together(constraints: ConstraintSet, columns: Columns) -> list[DayJudged]:
-    """Judge rows as one batch, of whichever days they are.
-
-    Args:
-        constraints: What training had.
-        columns: The rows; a field that is not among them is taken to have no values.
-    """
     layout = constraints.layout
     rows = len(next(iter(columns.values()), ()))
     if not rows:
-        return []
+        return ()
+    if (days := constraints.limits.days) < ENOUGH_DAYS:
+        parts = ("day", "days") if layout.event_time is not None else ("block", "blocks")
+        lacking = f"training has {counted(days, *parts)} of rows, and it takes {ENOUGH_DAYS}"
+        return tuple(
+            Drift(name, 0.0, unjudged=lacking, is_measured=False) for name in layout.fields
+        )
+    found, sizes = _measured(constraints, _filled(layout, columns, rows))
+    shares = constraints.limits.away(found, sizes)
+    known = constraints.limits.usable & np.isfinite(found)
+    growing = _growing(constraints)
+    places: dict[str, list[int]] = {name: [] for name in layout.fields}
+    for place in np.flatnonzero(known).tolist():
+        feature = constraints.features[place]
+        name = feature.columns[0]
+        if name in places and not (feature.kind in _BEYOND and name in growing):
+            places[name].append(place)
+    return tuple(_drift(constraints, name, own, found, shares) for name, own in places.items())
+
+
+def _measured(constraints: ConstraintSet, columns: Columns) -> tuple[Floats, Floats]:
+    """The statistics of all rows that are of values, and of how many rows each tells.
+
+    They are the first of all; the others have no value here.
+    """
+    count = len(constraints.statistics)
+    found, sizes = np.full(count, np.nan), np.zeros(count)
+    rows = len(next(iter(columns.values())))
+    view = constraints.view(columns, np.zeros(rows, dtype=np.int64), ())
+    for place, measured in enumerate(constraints.values.evaluate(view)):
+        known = np.isfinite(measured.values)
+        if known.any():
+            found[place] = np.mean(measured.values, where=known, dtype=np.float64)
+            sizes[place] = known.sum() / constraints.bunched[place]
+    return found, sizes
+
+
+def _filled(layout: Layout, columns: Columns, rows: int) -> Columns:
+    """The columns with those that are lacking, without values."""
     names = (layout.key, layout.event_time, *layout.fields)
-    filled = {
+    return {
         name: columns[name] if name in columns else _no_values(layout, name, rows)
         for name in names
         if name is not None
     }
-    day = np.full(rows, _day_of(constraints, filled))
-    return constraints.judge(constraints.view(filled, day, ()))
-
-
-def _day_of(constraints: ConstraintSet, columns: Columns) -> int:
-    """The last day of some rows; where they have none, the day after training."""
-    layout = constraints.layout
-    after = max((one.day for one in constraints.past), default=-1) + 1
-    if layout.event_time is None:
-        return after
-    times = columns[layout.event_time]
-    known = times[~np.isnat(times)]
-    if not len(known):
-        return after
-    return int(
-        by_clock(known.max(keepdims=True), layout.timezone).astype("datetime64[D]")[0].astype(int)
-    )
 
 
 def _no_values(layout: Layout, name: str, rows: int) -> Array:
@@ -139,64 +128,51 @@ def _no_values(layout: Layout, name: str, rows: int) -> Array:
     return np.full(rows, None, dtype=object)
 
 
-def _tells_of_a_column(one: Statistic) -> bool:
-    return one.feature.family == values.FAMILY and not one.segment.column
-
-
 def _growing(constraints: ConstraintSet) -> set[str]:
     """The columns whose numbers rise from day to day: later ones are beyond all of training."""
     days = constraints.limits.values.astype(np.float64)
     numbers = np.arange(len(days))
     return {
         one.columns[0]
-        for place, one in enumerate(constraints.statistics)
-        if one.feature.kind == "level"
-        and _tells_of_a_column(one)
-        and grows(days[:, place], numbers)
+        for place, one in enumerate(constraints.features)
+        if one.kind == "level" and grows(days[:, place], numbers)
     }
 
 
-def _together(judged: Sequence[DayJudged]) -> tuple[Floats, Floats]:
-    """The statistics of days together, and of how many rows each tells."""
-    found = np.array([one.values for one in judged])
-    sizes = np.where(np.isfinite(found), np.array([one.sizes for one in judged]), 0.0)
-    total = sizes.sum(axis=0)
-    weighted = (np.nan_to_num(found) * sizes).sum(axis=0)
-    return np.where(total > 0, weighted / np.maximum(total, 1e-9), np.nan), total
-
-
 def _drift(
-    constraints: ConstraintSet,
-    name: str,
-    places: Sequence[int],
-    found: Floats,
-    shares: Floats,
-    judged: Sequence[DayJudged],
+    constraints: ConstraintSet, name: str, places: Sequence[int], found: Floats, shares: Floats
 ) -> Drift:
     """How far a column is, by those of its statistics that could be told."""
-    kinds = {constraints.statistics[place].feature.kind for place in places}
-    unjudged = None if kinds - {"missing"} else _lacking(constraints, name, places, found)
+    features = constraints.features
+    is_judged = any(features[place].kind != "missing" for place in places)
+    unjudged = None if is_judged else _lacking(constraints, name, places, found)
     farthest = max(places, key=lambda place: float(shares[place]), default=None)
     if farthest is None or not shares[farthest] > 0:
         return Drift(name, 0.0, unjudged=unjudged, is_measured=bool(places))
-    level = constraints.limits.level
+    level, feature = constraints.limits.level, features[farthest]
     now, low, high = (
-        figure_of(constraints, judged[-1], farthest, float(one[farthest]))
+        _figure(constraints, feature, float(one[farthest]))
         for one in (found, level.low, level.high)
     )
-    return Drift(
-        name,
-        float(shares[farthest]),
-        _what(constraints.statistics[farthest]),
-        now,
-        low if low == high else f"{low} to {high}",
-        unjudged,
-    )
+    usual = low if low == high else f"{low} to {high}"
+    return Drift(name, float(shares[farthest]), _what(feature), now, usual, unjudged)
 
 
-def _what(one: Statistic) -> str:
+def _figure(constraints: ConstraintSet, feature: Feature, value: float) -> str:
+    """A figure as people write it."""
+    if feature.kind not in _NAMED:
+        return f"{value:.1%}"
+    numbers = constraints.values.numbers
+    titles = {f"level of {one.quantity.title}": one.sorted for one in numbers}
+    known = titles.get(feature.says)
+    if known is None:
+        return f"{value:.3g}"
+    # the number that lies at that mean place among all of training
+    return f"{np.interp((value + 1) / 2, np.linspace(0, 1, len(known)), known):.5g}"
+
+
+def _what(feature: Feature) -> str:
     """What a statistic tells, to go before a figure."""
-    feature = one.feature
     if feature.kind in _NAMED:
         return (
             f"{feature.says} of {feature.columns[0]}" if feature.kind == "length" else feature.says

@@ -35,7 +35,8 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
             thing = title_of(entity)
             for name in (*self.texts, *self.numbers):
                 if name not in entity:
-                    own, before = view.code(name), view.previous_code(entity, name)
+                    own = view.short_code(name)
+                    before = view.previous_code(entity, name)
                     same = np.where((own != 0) & (before != 0), own == before, np.nan)
                     says = f"have the {name} of the previous {thing}"
                     yield Measured(Feature(FAMILY, "as before", (name,), says), same)

@@ -99,7 +99,7 @@ def _again(view: View, name: str, digests: Array) -> Floats:
     found = np.zeros(len(order))
     found[order] = same & near
     if view.past:
-        first = int(view.day.min(initial=0))
+        first = int(view.days[0]) if len(view) else 0
         sets = [
             batch.keys if name == "key" else batch.contents[name]
             for batch in view.past

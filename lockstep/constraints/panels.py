@@ -14,10 +14,11 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
+from lockstep.constraints.dependencies import OfDay
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import BLOCKS, Feature, Measured
-from lockstep.constraints.layout import Layout
-from lockstep.constraints.quantities import Quantity, value
+from lockstep.constraints.quantities import Entity, Made, Quantity, value
+from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
 
@@ -29,6 +30,8 @@ _EXPLAINS = 0.15
 _MOST_TARGETS, _MOST_CATEGORIES = 14, 40
 _DISTINCT = 8
 """Different values of a number that is told, at least."""
+_SHARED = 0.8
+"""Share of the rows that have another one of their moment, at least, where there is a panel."""
 _FAR = 3.0
 """Deviations of held-out rows from which on a residual is far."""
 
@@ -76,20 +79,60 @@ class Design(msgspec.Struct, frozen=True):
         return np.nan_to_num(found)
 
 
+class Panel(msgspec.Struct, frozen=True):
+    """Things that are measured at the same moments.
+
+    Attributes:
+        entity: What names them; nothing where each row of a moment is one.
+        unit: `hour`, where a value is that of an hour; else that of the event time.
+        columns: What is measured.
+    """
+
+    entity: Entity
+    unit: str
+    columns: tuple[str, ...]
+
+    def quantity(self, made: Made, name: str) -> Quantity:
+        """A number that its cells tell."""
+        return Quantity(made, (name,), self.entity, unit=self.unit)
+
+    def evaluate(self, view: View, values: Values) -> Iterator[Measured]:
+        """What each row is beside its peers, and beside the moment before."""
+        for name in self.columns:
+            columns = (name, *self.entity)
+            own, peers, then, last = (
+                _placed(values, one, view)
+                for one in (
+                    value(name),
+                    self.quantity("peers", name),
+                    self.quantity("peers before", name),
+                    self.quantity("moment before", name),
+                )
+            )
+            says = f"{name} beside its peers"
+            yield Measured(Feature(FAMILY, "beside", columns, says), own - peers)
+            says = f"distance of {name} from its peers"
+            yield Measured(Feature(FAMILY, "apart", columns, says), np.abs(own - peers))
+            says = f"lag of {name} behind its peers"
+            lag = np.abs(own - then) - np.abs(own - peers)
+            yield Measured(Feature(FAMILY, "lag", columns, says), lag)
+            says = f"have the {name} of the {self.unit or 'moment'} before"
+            stuck = np.where(np.isfinite(own) & np.isfinite(last), own == last, np.nan)
+            yield Measured(Feature(FAMILY, "stuck", columns, says), stuck)
+
+
 class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
     """The regressions of a table, and its panel.
 
     Attributes:
         design: What numbers are told from.
         residuals: The regressions.
-        lagged: Numbers of things that are measured at the same moments.
-        entity: These things; None where there are none.
+        panel: Things that are measured at the same moments; None where there are none.
     """
 
     design: Design
     residuals: tuple[Residual, ...]
-    lagged: tuple[str, ...]
-    entity: tuple[str, ...] | None
+    panel: Panel | None
 
     def evaluate(self, view: View, values: Values) -> Iterator[Measured]:
         """The features of each row."""
@@ -103,52 +146,65 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
             held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
             for one in self.residuals:
                 yield from _of_residual(one, *held_out[one.target])
-        if self.entity is not None:
-            yield from _lags(self.entity, self.lagged, view, values)
+        if self.panel is not None:
+            yield from self.panel.evaluate(view, values)
 
 
-def discover(view: View, entities: Entities, values: Values) -> Panels:
+def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Panels:
     """Learn how numbers of training rows are told by others.
 
     Args:
         view: The rows.
         entities: What names things in them.
         values: What training had of each number.
+        rules: What they keep.
     """
     layout = view.layout
     raw = [one.quantity for one in values.numbers if one.quantity.fields[0] not in layout.dated]
     raw = [one for one in raw if one.made in ("value", "clock", "lapse", "span")]
     targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
     targets = targets[:_MOST_TARGETS]
-    has_peers = _has_peers(view)
-    related = _related(targets, entities, has_peers=has_peers)
+    panel = _panel(view, entities, rules, [one.fields[0] for one in targets])
+    related = _related(targets, entities, panel)
     categories = [
         (name, one) for name, held in layout.categories.items() for one in held
         if name in layout.texts and name not in layout.dated
     ]  # fmt: skip
     design = Design(tuple(raw), tuple(related), tuple(categories[:_MOST_CATEGORIES]))
-    residuals = _fitted(design, targets, view, values)
-    entity = entities.grid if has_peers and entities.grid else None
-    lagged = tuple(one.fields[0] for one in targets) if entity is not None else ()
-    return Panels(design, residuals, lagged, entity)
+    return Panels(design, _fitted(design, targets, view, values), panel)
 
 
-def _related(targets: Sequence[Quantity], entities: Entities, *, has_peers: bool) -> list[Quantity]:
+def _panel(view: View, entities: Entities, rules: Rules, targets: Sequence[str]) -> Panel | None:
+    """The panel of training rows: of moments that several rows share, or of values of an hour."""
+    _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
+    if np.mean(counts[group] > 1) > _SHARED:
+        grid = tuple(name for name in entities.grid or () if not name.startswith("@"))
+        return Panel(grid, "", tuple(targets))
+    found: dict[str, list[str]] = {}
+    for rule in (one.rule for one in rules.rules):
+        if isinstance(rule, OfDay) and len(rule.left) == 2 and "@hour" in rule.left:
+            (thing,) = (name for name in rule.left if name != "@hour")
+            if rule.right in targets and not thing.startswith("@"):
+                found.setdefault(thing, []).append(rule.right)
+    if not found:
+        return None
+    thing = max(found, key=lambda name: len(found[name]))
+    return Panel((thing,), "hour", tuple(found[thing]))
+
+
+def _related(
+    targets: Sequence[Quantity], entities: Entities, panel: Panel | None
+) -> list[Quantity]:
     found = []
     for entity in [one for one in entities.full if one][:2]:
         found += [Quantity("previous", one.fields, entity) for one in targets]
-    if has_peers:
-        found += [Quantity("peers", one.fields) for one in targets]
+    if panel is not None:
+        found += [panel.quantity("peers", name) for name in panel.columns]
     return found
 
 
 def _is_told(number: Number | None) -> bool:
     return number is not None and len(np.unique(number.sorted)) >= _DISTINCT
-
-
-def _has_peers(view: View) -> bool:
-    _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
-    return bool(np.mean(counts[group] > 1) > 0.8)
 
 
 def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
@@ -230,22 +286,3 @@ def _of_residual(one: Residual, left: Floats, told: Floats) -> Iterator[Measured
     yield Measured(Feature(FAMILY, "far residual", columns, says, by_row=True), far)
     says = f"agreement of {title} with what its row tells"
     yield Measured(Feature(FAMILY, "agreement", columns, says), (left + told) * told)
-
-
-def _lags(
-    entity: tuple[str, ...], names: Sequence[str], view: View, values: Values
-) -> Iterator[Measured]:
-    """How much nearer a number is to its peers now than to those of the moment before."""
-    before = view.before(entity).own
-    for name in names:
-        own = _placed(values, value(name), view)
-        peers = _placed(values, Quantity("peers", (name,)), view)
-        then = np.where(before >= 0, peers[before], np.nan)
-        lag = np.abs(own - then) - np.abs(own - peers)
-        says = f"lag of {name} behind the other rows of its moment"
-        yield Measured(Feature(FAMILY, "lag", (name, *entity), says), lag)
-
-
-def moments_of(layout: Layout) -> bool:
-    """Whether rows have moments."""
-    return layout.event_time is not None

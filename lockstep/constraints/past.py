@@ -30,7 +30,7 @@ class Things(msgspec.Struct, frozen=True):
         times: int64, when the last row of each was, microseconds since 1970.
         counts: float64, how many rows it had.
         last: By column, float64, what its last row held; NaN for nothing.
-        texts: By column, uint64, a digest of what its last row held; 0 for nothing.
+        texts: By column, uint32, a digest of what its last row held; 0 for nothing.
         sums: By column, float64, the sum over its rows.
     """
 
@@ -57,7 +57,7 @@ class Things(msgspec.Struct, frozen=True):
             codes: uint64, the thing of each row; 0 for none.
             times: int64, when each was.
             last: By column what each row holds, of which the last is kept.
-            texts: By column a digest of what each row holds.
+            texts: By column a digest of what each row holds: uint32.
             summed: By column what is summed.
         """
         order = np.lexsort((times, codes))
@@ -76,7 +76,7 @@ class Things(msgspec.Struct, frozen=True):
             times=_bytes(times[ends], "<i8"),
             counts=_bytes(counts[kept], "<f8"),
             last={name: _bytes(values[ends], "<f8") for name, values in last.items()},
-            texts={name: _bytes(values[ends], "<u8") for name, values in texts.items()},
+            texts={name: _bytes(values[ends], "<u4") for name, values in texts.items()},
             sums=sums,
         )
 

@@ -12,7 +12,8 @@ import msgspec
 
 Made = Literal[
     "value", "clock", "lapse", "span", "digits", "calendar",
-    "previous", "elapsed", "today", "count", "sum", "mean", "peers",
+    "previous", "elapsed", "today", "count", "sum", "mean",
+    "peers", "peers before", "moment before",
 ]  # fmt: skip
 HISTORY = ("previous", "elapsed", "today", "count", "sum", "mean")
 """Quantities that are made of the rows before."""
@@ -68,7 +69,11 @@ class Quantity(msgspec.Struct, frozen=True):
             case "sum" | "mean":
                 return f"the {self.made} of {field} over the {days} before, same {thing}"
             case "peers":
-                return f"the mean {field} of the other rows of its moment"
+                return f"the mean {field} of the others of its {self.unit or 'moment'}"
+            case "peers before":
+                return f"the mean {field} of the others of the {self.unit or 'moment'} before"
+            case "moment before":
+                return f"{field} of the {self.unit or 'moment'} before, same {thing}"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ beyond its range; the shares of common values, and where a number lies among tho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.features import BLOCKS, Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
+from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity, value
 from lockstep.constraints.view import View
 
@@ -96,11 +97,17 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             return _held_out_range(view.number(number.quantity), view.fold)
         known = number.sorted
         low, high = np.float64(known[0]), np.float64(known[-1])
-        for batch in view.past:
-            if len(batch.low) == 8 * len(self.numbers):
-                low = np.fmin(low, np.frombuffer(batch.low, dtype="<f8")[place])
-                high = np.fmax(high, np.frombuffer(batch.high, dtype="<f8")[place])
-        return np.asarray(low), np.asarray(high)
+        lows, highs = view.once("ends", lambda: self._ends(view.past))
+        return np.fmin(low, lows[place]), np.fmax(high, highs[place])
+
+    def _ends(self, past: Sequence[PastBatch]) -> tuple[Floats, Floats]:
+        """From where to where each number went in the batches before; NaN where in none."""
+        nothing = np.full(len(self.numbers), np.nan)
+        own = [one for one in past if len(one.low) == nothing.nbytes and not one.blocked]
+        lows = [np.frombuffer(one.low, dtype="<f8") for one in own]
+        highs = [np.frombuffer(one.high, dtype="<f8") for one in own]
+        low, high = (np.array([nothing, *ends, nothing]) for ends in (lows, highs))
+        return np.fmin.reduce(low), np.fmax.reduce(high)
 
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The features of each row."""
@@ -286,7 +293,7 @@ def _of_number(number: Number, view: View, ends: tuple[Floats, Floats]) -> Itera
     beyond = (numbers < low) | (numbers > high)
     far = (numbers < low - width) | (numbers > high + width)
     yield measured("beyond", f"{title} is beyond the range of training", beyond, by_row=True)
-    yield measured("beyond", f"{title} is far beyond the range of training", far, by_row=True)
+    yield measured("far beyond", f"{title} is far beyond the range of training", far, by_row=True)
     if quantity.made != "value":
         return
     if number.grid:

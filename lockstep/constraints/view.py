@@ -35,13 +35,32 @@ class Before:
 
     Attributes:
         own: Its position in the view; -1 where it is not there.
-        batch: Which past batch has it; -1 where none does.
-        place: Where it is in that.
+        told: Whether a past batch has it: bool.
+        past: Of each past batch that has some: which, their rows, and where they are in it.
     """
 
     own: Ints
-    batch: Ints
+    told: Array
+    past: tuple[tuple[int, Ints, Ints], ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Moments of things.
+
+    Attributes:
+        place: Which cell each row is of.
+        moment: Which moment each cell is of.
+        follows: 0 where the cell before it is of the same thing; -1 elsewhere.
+    """
+
     place: Ints
+    moment: Ints
+    follows: Ints
+
+    def before(self, values: Floats) -> Floats:
+        """What the cell before has, of the same thing; NaN where there is none."""
+        return np.where(self.follows == 0, np.roll(values, 1), np.nan)
 
 
 @dataclass(eq=False)
@@ -132,6 +151,10 @@ class View:
             return digests_of(self.calendar(name))
         return digests_of(self.columns[name])
 
+    def short_code(self, name: str) -> Array:
+        """The half of a digest of each value, which tells a column's apart: uint32."""
+        return self.once(("short", name), lambda: short(self.code(name)))
+
     def codes(self, names: Entity) -> Array:
         """A digest of what names a thing: uint64; 0 where a part is missing, 1 of no parts."""
         return self.once(("codes", names), lambda: self._codes(names))
@@ -158,7 +181,8 @@ class View:
         name = quantity.fields[0] if quantity.fields else ""
         match quantity.made:
             case "value":
-                return self.columns[name].astype(np.float64)
+                own = self.columns[name].astype(np.float64)
+                return np.where(np.isinf(own), np.nan, own) if np.isinf(own).any() else own
             case "clock":
                 return self._clock(name)
             case "lapse":
@@ -171,7 +195,11 @@ class View:
             case "calendar":
                 return self.calendar(quantity.unit)
             case "peers":
-                return self._peers(name)
+                return self._peers(quantity)
+            case "peers before":
+                return self._peers_before(quantity)
+            case "moment before":
+                return self._moment_before(quantity)
             case "previous":
                 return self._previous(quantity.entity, name)
             case "elapsed":
@@ -212,16 +240,54 @@ class View:
             return _hours(self._moments(name) - np.datetime64(0, "us"))
         return _hours(self._moments(name) - self.local.astype("datetime64[D]"))
 
-    def _peers(self, name: str) -> Floats:
-        """The mean of the other rows of the same moment; NaN where there are none."""
-        _, group = np.unique(self.micros, return_inverse=True)
-        own = self.columns[name].astype(np.float64)
+    def cells(self, entity: Entity, unit: str) -> Cells:
+        """The moments of each thing, as one observation each.
+
+        Args:
+            entity: What names things; each row is one of its own where nothing does.
+            unit: `hour`, or nothing for the event time itself.
+        """
+        return self.once(("cells", entity, unit), lambda: self._cells(entity, unit))
+
+    def _cells(self, entity: Entity, unit: str) -> Cells:
+        moment = self.day * 24 + self.calendar("@hour") if unit else self.micros
+        thing = self.codes(entity) if entity else np.arange(len(self))
+        moments, at = np.unique(moment, return_inverse=True)
+        of = np.unique(thing, return_inverse=True)[1]
+        keys, place = np.unique(of * len(moments) + at, return_inverse=True)
+        of_thing, of_moment = np.divmod(keys, max(len(moments), 1))
+        return Cells(place, of_moment, np.append(-1, np.where(np.diff(of_thing) == 0, 0, -1)))
+
+    def _of_cells(self, quantity: Quantity) -> tuple[Cells, Floats]:
+        """The mean of a field in each cell; NaN where it has none."""
+        cells = self.cells(quantity.entity, quantity.unit)
+        own = self.columns[quantity.fields[0]].astype(np.float64)
         known = np.isfinite(own)
-        total = np.bincount(group, np.where(known, own, 0.0))[group]
-        count = np.bincount(group, known)[group]
-        rest = count - known
         with np.errstate(all="ignore"):
-            return np.where(rest > 0, (total - np.where(known, own, 0.0)) / rest, np.nan)
+            total = np.bincount(cells.place, np.where(known, own, 0.0), len(cells.moment))
+            return cells, total / np.bincount(cells.place, known, len(cells.moment))
+
+    def _of_peers(self, quantity: Quantity) -> tuple[Cells, Floats]:
+        """The mean of the other things of each cell's moment; NaN where there are none."""
+        cells, own = self._of_cells(quantity)
+        known = np.isfinite(own)
+        total = np.bincount(cells.moment, np.where(known, own, 0.0))[cells.moment]
+        rest = np.bincount(cells.moment, known)[cells.moment] - known
+        with np.errstate(all="ignore"):
+            found = (total - np.where(known, own, 0.0)) / rest
+        return cells, np.where(rest > 0, found, np.nan)
+
+    def _peers(self, quantity: Quantity) -> Floats:
+        cells, found = self._of_peers(quantity)
+        return found[cells.place]
+
+    def _peers_before(self, quantity: Quantity) -> Floats:
+        cells, found = self._of_peers(quantity)
+        return cells.before(found)[cells.place]
+
+    def _moment_before(self, quantity: Quantity) -> Floats:
+        cells, found = self._of_cells(quantity)
+        return cells.before(found)[cells.place]
 
     # --- the rows before ---
 
@@ -235,7 +301,7 @@ class View:
         own = np.full(len(self), -1)
         same = (codes[order][1:] == codes[order][:-1]) & (codes[order][1:] != 0)
         own[order[1:][same]] = order[:-1][same]
-        batch, place = np.full(len(self), -1), np.full(len(self), -1)
+        told, found_in = np.zeros(len(self), dtype=bool), []
         name = "+".join(entity)
         open_rows = np.flatnonzero((own < 0) & (codes != 0))
         for number in range(len(self.past) - 1, -1, -1):
@@ -244,18 +310,19 @@ class View:
                 continue
             at = things.place(codes[open_rows])
             found = (at >= 0) & (self.past[number].day < self.day[open_rows])
-            batch[open_rows[found]], place[open_rows[found]] = number, at[found]
-            open_rows = open_rows[~found]
-        return Before(own, batch, place)
+            if found.any():
+                found_in.append((number, open_rows[found], at[found]))
+                told[open_rows[found]] = True
+                open_rows = open_rows[~found]
+        return Before(own, told, tuple(found_in))
 
     def _from_past(self, entity: Entity, read: Callable[[Things], Array], dtype: Any) -> Array:
         """What the past tells of the row before, where it is not in the view; 0 elsewhere."""
         before, name = self.before(entity), "+".join(entity)
         found = np.zeros(len(self), dtype=dtype)
-        for number in np.unique(before.batch[before.batch >= 0]).tolist():
-            rows = np.flatnonzero(before.batch == number)
+        for number, rows, places in before.past:
             values = read(self.past[number].things[name])
-            found[rows] = values[before.place[rows]] if len(values) else np.nan
+            found[rows] = values[places] if len(values) else 0
         return found
 
     def _previous(self, entity: Entity, name: str) -> Floats:
@@ -266,20 +333,21 @@ class View:
             told = self._from_past(
                 entity, lambda things: _floats(things.last.get(name, b"")), np.float64
             )
-            found = np.where(before.batch >= 0, told, found)
+            found = np.where(before.told, told, found)
         return found
 
     def previous_code(self, entity: Entity, name: str) -> Array:
-        """A digest of what the row before held: uint64; 0 where nothing is known of it."""
-        before, own = self.before(entity), self.code(name)
-        found = np.where(before.own >= 0, own[before.own], np.uint64(0))
-        if self.past:
+        """A digest of what the row before held: uint32; 0 where nothing is known of it."""
+        before = self.before(entity)
+        own = self.short_code(name)
+        found = np.where(before.own >= 0, own[before.own], np.uint32(0))
+        if before.past:
             told = self._from_past(
                 entity,
-                lambda things: np.frombuffer(things.texts.get(name, b""), dtype="<u8"),
-                np.uint64,
+                lambda things: np.frombuffer(things.texts.get(name, b""), dtype="<u4"),
+                np.uint32,
             )
-            found = np.where(before.batch >= 0, told, found)
+            found = np.where(before.told, told, found)
         return found
 
     def _elapsed(self, entity: Entity) -> Floats:
@@ -289,7 +357,7 @@ class View:
             then = self._from_past(
                 entity, lambda things: np.frombuffer(things.times, dtype="<i8"), np.int64
             )
-            found = np.where(before.batch >= 0, (micros - then) / 6e7, found)
+            found = np.where(before.told, (micros - then) / 6e7, found)
         return found
 
     def _today(self, entity: Entity) -> Floats:
@@ -318,8 +386,8 @@ class View:
         """Sums up to each day by thing: grid[thing, day] is that of all days before it."""
         codes = self.codes(entity)
         things, place = np.unique(codes, return_inverse=True)
-        first = min([int(self.day.min(initial=0)), *(batch.day for batch in self.past)])
-        last = int(self.day.max(initial=0))
+        days = [*self.days.tolist(), *(batch.day for batch in self.past)]
+        first, last = (min(days), max(days)) if days else (0, 0)
         daily = np.zeros((len(things), last - first + 2))
         if name is None:
             values = np.ones(len(self))
@@ -348,7 +416,7 @@ class View:
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
             found[day] = np.diff(edges).max() <= min(_GAP, days)
-        return np.array([found[day] for day in self.days.tolist()])[self.group]
+        return np.array([found[day] for day in self.days.tolist()], dtype=bool)[self.group]
 
 
 def by_clock(times: Array, timezone: str) -> Array:
@@ -362,6 +430,11 @@ def by_clock(times: Array, timezone: str) -> Array:
         return times.astype("datetime64[us]")
     found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
     return found.tz_localize(None).to_numpy().astype("datetime64[us]")
+
+
+def short(digests: Array) -> Array:
+    """The first half of digests: uint32, which tells the values of a column apart well enough."""
+    return (digests >> np.uint64(32)).astype(np.uint32)
 
 
 def _calendar(local: Array, unit: str) -> Floats:

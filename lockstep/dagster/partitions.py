@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from functools import cache
 
 import dagster as dg
 
-from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.project.declaration import WEEKDAYS, Calendar, PipelineAssets
 from lockstep.scoring.streams import Stream
 
 
@@ -22,10 +22,14 @@ def stream_partitions(declared: PipelineAssets, stream: Stream) -> dg.Partitions
 def daily_partitions(calendar: Calendar) -> dg.DailyPartitionsDefinition:
     """The days of a calendar, a partition each."""
     end = calendar.end
+    without = [number for number, name in enumerate(WEEKDAYS, 1) if name not in calendar.weekdays]
+    left_out: list[str | datetime] = [f"0 0 * * {number % 7}" for number in without]
+    left_out += [datetime.combine(day, time.min) for day in calendar.holidays]
     return dg.DailyPartitionsDefinition(
         start_date=calendar.start.isoformat(),
         end_date=(end + timedelta(days=1)).isoformat() if end is not None else None,
         timezone=calendar.timezone,
+        exclusions=left_out or None,
     )
 
 

@@ -31,7 +31,7 @@ class BatchConfig(dg.Config):
     """What a person decides about a batch.
 
     Attributes:
-        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
     """
 
     accept: list[str] = []  # noqa: RUF012 - pydantic copies the default

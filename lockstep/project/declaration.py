@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
+from lockstep.project.constraints import Constraints
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sources import Source, misread
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.suites.suites import SuiteJson, Suites
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,20 @@ class Calendar:
         start: The first day.
         end: The last day, for a calendar that is replayed; None for one that goes on.
         timezone: Where a day begins and ends, as an IANA name.
+        weekdays: The days of the week that it has, such as `("Mon", "Tue")`; all by default.
+        holidays: Days that it leaves out.
     """
 
     start: date
     end: date | None = None
     timezone: str = "UTC"
+    weekdays: Sequence[str] = WEEKDAYS
+    holidays: Iterable[date] = ()
 
     def __post_init__(self) -> None:
+        self._check_left_out()
+        object.__setattr__(self, "weekdays", tuple(self.weekdays))  # so that it can be hashed
+        object.__setattr__(self, "holidays", tuple(sorted({*self.holidays})))
         for name, day in (("start", self.start), ("end", self.end)):
             if not _is_day(day) and (name == "start" or day is not None):
                 raise DeclarationError(
@@ -63,12 +73,45 @@ class Calendar:
         today = (now or datetime.now(UTC)).astimezone(ZoneInfo(self.timezone)).date()
         last = min(self.end, today - timedelta(days=1)) if self.end else today - timedelta(days=1)
         count = (last - self.start).days + 1
-        return [(self.start + timedelta(days=number)).isoformat() for number in range(count)]
+        found = (self.start + timedelta(days=number) for number in range(count))
+        return [day.isoformat() for day in found if self.has(day)]
+
+    def has(self, day: date) -> bool:
+        """Whether a day is neither of a weekday nor a holiday that it leaves out."""
+        return WEEKDAYS[day.weekday()] in self.weekdays and day not in self.holidays
 
     def end_of(self, day: str) -> datetime:
         """When a day ends, in UTC."""
         after = date.fromisoformat(day) + timedelta(days=1)
         return datetime.combine(after, time.min, ZoneInfo(self.timezone)).astimezone(UTC)
+
+    def _check_left_out(self) -> None:
+        """Check that weekdays and holidays are such.
+
+        Raises:
+            DeclarationError: One is not, or no day of the week is left.
+        """
+        given, holidays = cast(object, self.weekdays), cast(object, self.holidays)
+        if isinstance(given, str) or not isinstance(given, Sequence) or not given:
+            raise DeclarationError(
+                f"Calendar: weekdays is {show(given)}; give those that it has, such as "
+                "('Mon', 'Tue', 'Wed', 'Thu', 'Fri')."
+            )
+        for name in given:
+            if name not in WEEKDAYS:
+                raise DeclarationError(
+                    f"Calendar: weekdays names {name!r}; there are {', '.join(WEEKDAYS)}."
+                )
+        if isinstance(holidays, str) or not isinstance(holidays, Iterable):
+            raise DeclarationError(
+                f"Calendar: holidays is {show(holidays)}; give days, such as [date(2024, 12, 25)]."
+            )
+        object.__setattr__(self, "holidays", tuple(holidays))  # an iterator is read once
+        for day in self.holidays:
+            if not _is_day(day):
+                raise DeclarationError(
+                    f"Calendar: holidays names {day!r}, not a day; write {_as_day(day)}."
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +137,7 @@ class PipelineAssets:
             all its steps together, and that may repeat a key; more blocks it. One row always may
             be, unless none is left.
         max_age: For how long a version is fresh after its newest training row.
+        constraints: What becomes of the constraints that a batch breaks.
         kept_attempts: How many attempts at scoring a day or file are kept to be looked into, the
             one that is published among them.
         serving: How its server serves; None for a pipeline that asks for none.
@@ -112,6 +156,7 @@ class PipelineAssets:
     holdout: float = 0.2
     max_quarantined: float = 0.05
     max_age: timedelta = field(default=timedelta(days=365))
+    constraints: Constraints = field(default_factory=Constraints)
     kept_attempts: int = 3
     serving: Serving | None = None
 
@@ -142,6 +187,9 @@ class PipelineAssets:
             quality.check_fit(graph)
         for name in self.slices:
             self._check_column("slices", name, graph.served, "is served")
+        for name in self.constraints.columns:
+            fields = self.pipeline.record_schema.names
+            self._check_column("constraints", name, fields, "is a field of the record")
         if self.request_log is not None:
             logged = (*self.pipeline.record_schema.names, *graph.outputs)
             for name, how in self.request_log.redacted.items():
@@ -166,6 +214,7 @@ class PipelineAssets:
             "min_known": (int | float, "a share between 0 and 1"),
             "holdout": (int | float, "a share between 0 and 1"),
             "max_quarantined": (int | float, "a share between 0 and 1"),
+            "constraints": (Constraints, "Constraints(default='warn')"),
             "kept_attempts": (int, "a number of attempts, such as 3"),
         }
         if self.serving is not None:

@@ -1,78 +1,65 @@
-"""Acceptance: what a person accepted of a day or file, and as long as what it stays accepted.
+"""Acceptance: findings that a person accepted, and as long as what they stay accepted.
 
-Whoever accepts what checks found of some rows has judged these rows. As long as the very same ones
-are scored, a later attempt is not blocked by the same again: what was accepted in the attempt that
-counts, and was found there, is accepted in each that has the rows of that, byte for byte. Rows
-that were corrected, and what was not found then, are judged anew.
+A person accepts a finding, whole. It stays accepted for the batches that follow, as far as it went
+then and as much again, until another version is live: that was trained on rows that may have it.
+The same rows are not judged twice: what was accepted in the attempt that counts is accepted in
+each that has the rows of that, byte for byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
 
-from lockstep.checks.laws import accepted_laws
-from lockstep.checks.results import CheckResult
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.schema import Schema
 from lockstep.scoring.attempts import Attempt, DamagedError
+from lockstep.scoring.earlier import ACCEPTED
 from lockstep.scoring.records import Records
 
-SHIFTS, LAWS = "accepted", "accepted_laws"
-"""Facts of a batch's step: columns whose shift was accepted, and laws whose breach was."""
 _ROWS = ("batch.parquet", "batch_quarantine.parquet")
 """The files of an attempt that hold its rows."""
+_ID = re.compile("[0-9a-f]{8}")
 
 
-@dataclass(frozen=True)
-class Accepted:
-    """What is accepted of a batch.
-
-    Attributes:
-        columns: Columns of which a person accepts now whatever is found of them.
-        shifts: Columns whose shift was accepted of the same rows before.
-        laws: What laws say whose breach was accepted of the same rows before.
-    """
-
-    columns: Sequence[str] = ()
-    shifts: Collection[str] = ()
-    laws: Collection[str] = ()
-
-    @classmethod
-    def of(
-        cls, columns: Sequence[str], records: Records, partition: str, written: Mapping[str, str]
-    ) -> Accepted:
-        """What is accepted of rows.
-
-        Args:
-            columns: What a person accepts now.
-            records: The stream's.
-            partition: The day or file.
-            written: SHA-256 of the files of the attempt under way, by name.
-        """
-        try:
-            counts = records.committed(partition)
-        except DamagedError:
-            counts = None  # what it accepted is not known any more
-        if counts is None or not _same_rows(counts, written):
-            return cls(columns)
-        facts = counts.record.steps["batch"].facts
-        return cls(columns, facts.get(SHIFTS, ()), facts.get(LAWS, ()))
-
-    @property
-    def of_shifts(self) -> list[str]:
-        """Columns whose shift does not block."""
-        return [*self.columns, *self.shifts]
-
-
-def accepted_facts(shift: CheckResult, laws: CheckResult) -> dict[str, Any]:
-    """What was accepted of what was found, for the record; what was not found is judged anew.
+def demand_known(accept: Sequence[str], schema: Schema) -> None:
+    """Check that what a person accepts is a field or the name of a finding.
 
     Args:
-        shift: What `sudden_shift` found.
-        laws: What `laws` found.
+        accept: What a person accepts.
+        schema: What records hold.
+
+    Raises:
+        LockstepError: It is neither: a misspelled one would accept nothing.
     """
-    shifts = {row["column"] for row in shift.table if row.get("accepted")}
-    return {SHIFTS: sorted(shifts), LAWS: accepted_laws(laws)}
+    for name in accept:
+        if name not in schema and not _ID.fullmatch(name):
+            raise LockstepError(
+                f"accept names {name!r}, which is neither a finding, by its eight digits, nor a "
+                f"field of {schema.name}; it has {', '.join(schema.names)}."
+            )
+
+
+def accepted_before(
+    records: Records, partition: str, written: Mapping[str, str], version: str
+) -> Mapping[str, float]:
+    """Findings that were accepted of the very same rows before, each with its extent.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        written: SHA-256 of the files of the attempt under way, by name.
+        version: SHA-256 of the manifest of the version that judges the rows.
+    """
+    try:
+        counts = records.committed(partition)
+    except DamagedError:
+        return {}  # what it accepted is not known any more
+    if counts is None or not _same_rows(counts, written):
+        return {}
+    step = counts.record.steps["batch"]
+    found: Mapping[str, float] = step.facts.get(ACCEPTED, {}) if step.manifest == version else {}
+    return found
 
 
 def _same_rows(before: Attempt, written: Mapping[str, str]) -> bool:

@@ -283,6 +283,10 @@ class Attempt:
         text = json.dumps(value, allow_nan=False)
         return self._write(f"{name}.json", lambda path: Path(path).write_text(text, "utf-8"))
 
+    def write_bytes(self, name: str, data: bytes) -> Path:
+        """Write a file of this name, for the step that is under way."""
+        return self._write(name, lambda path: Path(path).write_bytes(data))
+
     def read(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The table that was written as `NAME.parquet`.
 
@@ -324,6 +328,20 @@ class Attempt:
         data = self._verified(f"{name}.json")
         with self._reading(f"{name}.json"):
             return parse(msgspec.json.decode(data, type=form))
+
+    def read_bytes(self, name: str, parse: Callable[[bytes], T]) -> T:
+        """What the file of this name tells, which `write_bytes` wrote.
+
+        Args:
+            name: Its name.
+            parse: From its content to what it tells.
+
+        Raises:
+            DamagedError: It is not what was written.
+        """
+        data = self._verified(name)
+        with self._reading(name):
+            return parse(data)
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[None]:

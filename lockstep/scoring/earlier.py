@@ -1,72 +1,148 @@
-"""Other batches as laws look at them: what each attempt keeps for the batches that follow it."""
+"""Batches before one, as constraints see them: what each attempt keeps for those that follow it.
+
+Published batches count, and so do days that are held back: what things had on them is summed over
+days, and without it a blocked day would look like a lapse for a week. Nothing else of a held-back
+day is usual, and its keys were not published.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from lockstep.scoring.attempts import Attempt
+from lockstep.columns.digests import Digests
+from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.records import Records
 
-if TYPE_CHECKING:
-    from lockstep.laws.earlier import Earlier
-
-BATCHES = 28
-"""Batches that are looked at: four weeks of days."""
-_FILE = "earlier"
+ACCEPTED = "accepted"
+"""The fact of a batch's step that tells which findings are accepted after it, with extents."""
+_FILE = "past.msgpack"
 
 
-def keep_for_later(attempt: Attempt, kept: Earlier) -> None:
-    """Keep of an attempt's rows what the batches that follow are compared with.
+@dataclass(frozen=True)
+class Earlier:
+    """What is known of the batches before one.
+
+    Attributes:
+        batches: What is kept of each of their days.
+        accepted: Findings that people accepted of batches of the version, each with its extent.
+        published: How many of the last of them the version published.
+        count: How many batches were published before.
+    """
+
+    batches: Sequence[PastBatch]
+    accepted: Mapping[str, float]
+    published: int
+    count: int
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether any day is held back, so that what is summed over days may be wrong."""
+        return any(one.blocked for one in self.batches)
+
+
+def keep_for_later(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
+    """Keep of an attempt's rows what constraints look back for.
 
     Args:
         attempt: The attempt, in whose step it is kept.
-        kept: What the laws of the version that judges them keep of its rows.
+        kept: What the version's constraints keep of each day.
     """
-    attempt.write_json(_FILE, msgspec.to_builtins(kept))
+    attempt.write_bytes(_FILE, msgspec.msgpack.encode(list(kept)))
 
 
-def earlier_batches(records: Records, partition: str) -> list[Earlier]:
-    """What was kept of the batches that were published before one, the newest last.
-
-    Those of an older Lockstep, which kept nothing, are left out.
+def earlier_batches(records: Records, partition: str, version: str, first: int) -> Earlier:
+    """What is known of the batches before one.
 
     Args:
         records: The stream's.
         partition: The batch.
+        version: SHA-256 of the manifest of the version that judges it.
+        first: How many batches of the version are counted at most.
 
     Raises:
-        DamagedError: What was kept is not what was recorded.
+        DamagedError: What was kept of a published batch is not what was recorded.
     """
-    return _kept(records, records.before(partition)[-BATCHES:])
+    before = records.before(partition)
+    attempts = [records.demand(one) for one in before[-max(DAYS, first) :]]
+    own = [one for one in attempts if _batch(one).manifest == version]
+    accepted: dict[str, float] = {}
+    for one in own[-DAYS:]:
+        for identity, extent in _batch(one).facts.get(ACCEPTED, {}).items():
+            accepted[identity] = max(extent, accepted.get(identity, 0.0))
+    kept = [past for one in attempts[-DAYS:] for past in _kept(one, version)]
+    kept += [past for one in _held_back(records, partition) for past in _of_held_back(one, version)]
+    return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own), len(before))
 
 
-def later_batches(records: Records, partition: str) -> list[Earlier]:
-    """What was kept of the batch that was published of the next day, where a day comes late.
+def _batch(attempt: Attempt) -> StepRecord:
+    return attempt.record.steps["batch"]
 
-    Args:
-        records: The stream's.
-        partition: The batch.
 
-    Raises:
-        DamagedError: What was kept is not what was recorded.
+def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
+    """What an attempt kept; nothing of one that could not be judged.
+
+    Figures are those of the statistics of a version, in order: another one has others.
     """
-    return _kept(records, records.after(partition)[:1])
+    if _FILE not in attempt.files:
+        return []
+    kept = attempt.read_bytes(_FILE, partial(_of, attempt))
+    if _batch(attempt).manifest == version:
+        return kept
+    nothing = {"counts": {}, "values": b"", "sizes": b"", "low": b"", "high": b""}
+    return [msgspec.structs.replace(one, **nothing, accepted={}) for one in kept]
 
 
-def _kept(records: Records, partitions: Sequence[str]) -> list[Earlier]:
-    from lockstep.laws.earlier import Earlier
-
-    attempts = [records.demand(one) for one in partitions]
-    kept = [attempt for attempt in attempts if f"{_FILE}.json" in attempt.files]
-    return [attempt.read_json(_FILE, partial(_of, attempt), Earlier) for attempt in kept]
-
-
-def _of(attempt: Attempt, found: Earlier) -> Earlier:
+def _of(attempt: Attempt, data: bytes) -> list[PastBatch]:
     """What was kept of an attempt, if it is that of its partition."""
-    if found.partition != attempt.record.partition:
-        raise ValueError(f"it is that of {found.partition}")
+    found = msgspec.msgpack.decode(data, type=list[PastBatch])
+    for one in found:
+        if one.partition != attempt.record.partition:
+            raise ValueError(f"it is that of {one.partition}")
     return found
+
+
+def _of_held_back(attempt: Attempt, version: str) -> list[PastBatch]:
+    kept: list[PastBatch] = []
+    with suppress(DamagedError):  # nobody relies on it
+        kept = _kept(attempt, version)
+    nothing = Digests(b"", True)
+    return [
+        PastBatch(one.partition, one.day, one.rows, one.things, nothing, {}, {}, blocked=True)
+        for one in kept
+    ]
+
+
+def _held_back(records: Records, partition: str) -> Iterator[Attempt]:
+    """The last attempts at partitions before one that are not published, since checks block."""
+    published = {*records.partitions(), partition}
+    if records.holds_days:
+        oldest = str(date.fromisoformat(partition) - timedelta(days=DAYS))
+        names = [one for one in records.attempted() if oldest <= one < partition]
+        until = None
+    else:
+        names = records.attempted()
+        commit = records.commit_of(partition)
+        until = None if commit is None else commit.came_at
+    for name in names:
+        if name in published:
+            continue
+        with suppress(DamagedError):
+            last = next(records.newest_first(name), None)
+            if last is not None and _is_blocked(last) and _is_before(last, until):
+                yield last
+
+
+def _is_blocked(attempt: Attempt) -> bool:
+    steps = attempt.record.steps
+    return "batch" in steps and any(step.blocked_by for step in steps.values())
+
+
+def _is_before(attempt: Attempt, until: str | None) -> bool:
+    return until is None or attempt.record.started_at < until

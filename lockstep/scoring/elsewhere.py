@@ -20,9 +20,10 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.parity.exactness import difference
 from lockstep.scoring.attempts import Attempt, DamagedError
-from lockstep.scoring.earlier import BATCHES
 from lockstep.scoring.records import Records
 
+FILES = 28
+"""Files before one whose keys are looked at: about a month of a file a day."""
 _EXAMPLES = 5
 """Files and keys that are named."""
 _TODO = (
@@ -52,8 +53,8 @@ def published_elsewhere(
 ) -> CheckResult | None:
     """Which rows of a file have keys that the last files before it published; None if none do.
 
-    Days are left alone: whether their keys are new is a law. What is damaged is left out: whoever
-    reads it is told.
+    Days are left alone: whether their keys are new is a constraint. What is damaged is left out:
+    whoever reads it is told.
 
     Args:
         records: The stream's.
@@ -105,7 +106,7 @@ def _shared(
     records: Records, partition: str, raw: Columns, schema: Schema, key: str
 ) -> Iterator[_Shared]:
     now = pd.Index(raw[key])
-    for other in reversed(records.before(partition)[-BATCHES:]):
+    for other in reversed(records.before(partition)[-FILES:]):
         with suppress(DamagedError):
             before = _batch(records.demand(other), now, key)
             if before is not None:

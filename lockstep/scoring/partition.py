@@ -24,9 +24,9 @@ import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.constraints import check_constraints, check_shift
 from lockstep.checks.drift import Population
 from lockstep.checks.evidence import check_company, check_replay, check_sample
-from lockstep.checks.laws import check_laws
 from lockstep.checks.quarantined import Aside, values_aside
 from lockstep.checks.results import CheckResult, carry_out, coverage
 from lockstep.checks.specs import (
@@ -39,7 +39,6 @@ from lockstep.checks.specs import (
 )
 from lockstep.checks.suites import Quarantined, check_suite
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
@@ -48,12 +47,12 @@ from lockstep.columns.tables import to_arrow
 from lockstep.project.declaration import PipelineAssets
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
-from lockstep.scoring.accepting import Accepted, accepted_facts
+from lockstep.scoring.accepting import demand_known
 from lockstep.scoring.age import check_age, scoring_time
+from lockstep.scoring.among import Among
 from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.drifting import Followed, follow
-from lockstep.scoring.earlier import earlier_batches, keep_for_later, later_batches
-from lockstep.scoring.history import read_days
+from lockstep.scoring.earlier import ACCEPTED, keep_for_later
 from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
 from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
 from lockstep.scoring.quarantine import quarantine_table
@@ -62,14 +61,11 @@ from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
 from lockstep.scoring.store import Store
 from lockstep.scoring.streams import stream_records
-from lockstep.scoring.window import check_shift, keep_profile, profiled, trailing_window
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-    from lockstep.laws.earlier import Earlier
-    from lockstep.laws.rows import Rows as LawRows
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.counterfactuals import Counterfactuals
     from lockstep.parity.profiles import Profile
 
@@ -167,10 +163,10 @@ def score(
         work: The partition; what was published of it before is replaced, if nothing blocks.
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
-        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
 
     Raises:
-        LockstepError: `accept` names no field of the record.
+        LockstepError: `accept` names neither a finding nor a field of the record.
         LockedError: Another process is at work on the partition, and goes on being.
         SupersededError: Another run published the partition meanwhile.
     """
@@ -197,22 +193,19 @@ def ingest_batch(
         work: The partition.
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
-        accept: Columns whose sudden shift, or broken laws, are real and meant to stay.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
         now: When it is scored; by the clock if it is not said.
 
     Raises:
-        LockstepError: `accept` names no field of the record.
+        LockstepError: `accept` names neither a finding nor a field of the record.
         LockedError: Another process is at work on the partition, and goes on being.
     """
     schema = live.pipeline.record_schema
     suite = live.suites["input"]
-    _demand_fields(accept, schema)
+    demand_known(accept, schema)
     with work.records.step(work.partition, "batch", work.run) as attempt:
         ingested = ingest(rows, schema, suite, work.declared.max_quarantined)
         otherwise = partial(_otherwise, live, ingested.columns)
-        day = work.partition if work.stream == "daily" else None
-        set_aside = ingested.total - ingested.accepted
-        raw = cache(partial(live.laws.rows, ingested.columns, schema, day, aside=set_aside))
         aside_of = partial(
             values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
         )
@@ -220,13 +213,9 @@ def ingest_batch(
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("batch_quarantine", aside)
         before = work.records.for_a_step()
-        accepted = Accepted.of(accept, before, work.partition, attempt.written)
-        among_others = cache(partial(_among_others, before, work.partition, raw))
-        for_later = cache(lambda: live.laws.remembered(among_others(), work.partition))
-        laws = carry_out(_check_laws, live, among_others, accepted, otherwise, aside_of, for_later)
-        profile = cache(partial(_profile, ingested.columns, schema, raw))
-        judged = cache(partial(_judged, live, ingested.columns))
-        drift = _input_drift(before, work.partition, live, judged, profile, otherwise, aside_of)
+        among = Among(work, live, before, ingested, accept, attempt.written)
+        profile = cache(partial(_profile, ingested.columns, schema))
+        drift = _input_drift(before, work, live, ingested.columns, profile, otherwise, aside_of)
         found = {
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
@@ -234,10 +223,8 @@ def ingest_batch(
                 check_input_suite, ingested, rows.columns, suite, by_tests=True
             ),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(
-                _check_shift, work, before, live, profile, accepted, otherwise
-            ),
-            "laws": laws,
+            "sudden_shift": carry_out(_check_shift, among, otherwise),
+            "constraints": carry_out(_check_constraints, among, otherwise, aside_of),
             "restated": carry_out(
                 check_restated,
                 before,
@@ -250,9 +237,9 @@ def ingest_batch(
         }
         results = worth_telling(work.declared, "batch", found)
         blocked_by = blocking(BATCH_CHECKS, results)
-        if not blocked_by:  # those that follow are compared with published ones alone
-            keep_profile(attempt, profile())
-            keep_for_later(attempt, for_later())
+        kept, accepted = among.for_later(is_blocked=bool(blocked_by))
+        if kept:
+            keep_for_later(attempt, kept)
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -262,7 +249,7 @@ def ingest_batch(
                 version=live.version,
                 manifest=live.digest,
                 facts={
-                    **accepted_facts(found["sudden_shift"], laws),
+                    ACCEPTED: accepted,
                     SINCE: work.live_since,
                     **drift.facts,
                 },
@@ -384,16 +371,6 @@ def published_columns(pipeline: Pipeline) -> tuple[str, ...]:
     return (pipeline.key, *([time] if time is not None else []), *pipeline.graph.outputs)
 
 
-def _demand_fields(accepted: Sequence[str], schema: Schema) -> None:
-    """A shift can be accepted in a field only; a misspelled one would accept nothing."""
-    unknown = [name for name in accepted if name not in schema]
-    if unknown:
-        raise LockstepError(
-            f"accept names {unknown[0]!r}, which is no field of {schema.name}; it has "
-            f"{', '.join(schema.names)}."
-        )
-
-
 def _demand_version(attempt: Attempt, live: LoadedVersion) -> None:
     """What a version is to score was parted and checked by its own declarations and suites."""
     batch = attempt.record.steps["batch"]
@@ -502,25 +479,19 @@ def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
     return Counterfactuals(serving, accepted, live.profile)
 
 
-def _profile(accepted: Columns, schema: Schema, raw: Callable[[], LawRows]) -> Profile:
-    """The profile of the rows that go on, as for laws: what is set aside is told of by what did."""
+def _profile(accepted: Columns, schema: Schema) -> Profile:
+    """The profile of the rows that go on: of all fields but the key, which is new in every row."""
     from lockstep.parity.profiles import Profile
 
-    return Profile.of(accepted, profiled(schema), raw().counted)
-
-
-def _judged(live: LoadedVersion, accepted: Columns) -> Sequence[DayJudged]:
-    """How the accepted rows lie to the constraints of the version."""
-    from lockstep.constraints.drift import judge_together
-
-    return judge_together(live.constraints, accepted)
+    kinds = {name: kind for name, kind in schema.kinds.items() if name != schema.key}
+    return Profile.of(accepted, kinds)
 
 
 def _input_drift(
     records: Records,
-    partition: str,
+    work: Work,
     live: LoadedVersion,
-    judged: Callable[[], Sequence[DayJudged]],
+    accepted: Columns,
     profile: Callable[[], Profile],
     otherwise: Callable[[], Counterfactuals],
     aside: Aside,
@@ -528,14 +499,13 @@ def _input_drift(
     """The drift of the accepted rows."""
     from lockstep.constraints.drift import drift
 
+    known = live.constraints
     return follow(
         records,
-        partition,
+        work.partition,
         "batch",
         live,
-        lambda: Population(
-            drift(live.constraints, judged()), live.constraints, live.profile, profile()
-        ),
+        lambda: Population(drift(known, accepted), known, live.profile, profile()),
         ask=lambda columns: otherwise().mixed(columns),
         aside=aside,
     )
@@ -558,74 +528,38 @@ def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fo
 
 def _outputs(live: LoadedVersion, outputs: ConstraintSet, rows: ComputedRows) -> Population:
     """The outputs of the rows that are kept, beside those of the training."""
-    from lockstep.constraints.drift import drift, judge_together
+    from lockstep.constraints.drift import drift
     from lockstep.parity.profiles import Profile
 
     graph = live.pipeline.graph
     kinds = {name: graph.kind(name) for name in graph.outputs}
     now = Profile.of(rows.kept, kinds)
-    return Population(
-        drift(outputs, judge_together(outputs, rows.kept)), outputs, live.profile, now
-    )
+    return Population(drift(outputs, rows.kept), outputs, live.profile, now)
 
 
-def _check_shift(
-    work: Work,
-    records: Records,
-    live: LoadedVersion,
-    profile: Callable[[], Profile],
-    accepted: Accepted,
-    otherwise: Callable[[], Counterfactuals],
+def _check_shift(among: Among, otherwise: Callable[[], Counterfactuals]) -> CheckResult:
+    """Whether the values of the accepted rows are those of the days before."""
+    return check_shift(among.judged, lambda columns: otherwise().mixed(columns))
+
+
+def _check_constraints(
+    among: Among, otherwise: Callable[[], Counterfactuals], aside: Aside
 ) -> CheckResult:
-    history = partial(read_days, work.declared, work.store)
-    window = trailing_window(records, history, work.partition)
-    jumps = live.jumps if work.stream == "daily" else None  # files are as large as they come
-    return check_shift(
-        window,
-        profile(),
-        accepted.of_shifts,
-        jumps,
-        lambda columns: otherwise().mixed(columns),
-        training=live.profile,
-    )
-
-
-def _among_others(records: Records, partition: str, raw: Callable[[], LawRows]) -> LawRows:
-    """Rows of a batch with what is kept of the batches that were published before and after."""
-    earlier = earlier_batches(records, partition)
-    later = later_batches(records, partition)
-    return replace(raw(), earlier=tuple(earlier), later=tuple(later))
-
-
-def _check_laws(
-    live: LoadedVersion,
-    rows: Callable[[], LawRows],
-    accepted: Accepted,
-    otherwise: Callable[[], Counterfactuals],
-    aside: Aside,
-    for_later: Callable[[], Earlier],
-) -> CheckResult:
-    """Whether the accepted rows keep the laws of the version; training had no others either.
+    """Whether the accepted rows keep the constraints of the version.
 
     Args:
-        live: The version that serves.
-        rows: Gives the rows among the batches before and after.
-        accepted: What of them is real and meant to stay.
+        among: The rows among the batches before.
         otherwise: Tells what outputs they would have, had they other values.
         aside: Tells what is missing of columns since its rows were quarantined.
-        for_later: Gives what is kept of them for those that follow. It is asked for here, so that
-            rows with which none could be compared do not pass.
     """
-    found = check_laws(
-        live.laws,
-        rows(),
-        accepted.columns,
+    found = check_constraints(
+        among.judged,
         lambda column, rows: otherwise().typical([column], rows),
         aside,
-        still=accepted.laws,
+        among.why_empty,
     )
-    if not found.is_error:
-        for_later()
+    if found.judged:
+        assert among.remembered is not None  # rows of which nothing can be kept do not pass
     return found
 
 

@@ -42,10 +42,11 @@ def batch_step(work: Work, serving: Live, read: Read, *, accept: Sequence[str] =
         work: The partition.
         serving: Where it is kept which version is live.
         read: Reads the rows.
-        accept: Columns whose sudden shift is real and meant to stay.
+        accept: Findings that are real and meant to stay, by name, or all findings of a field.
 
     Raises:
-        LockstepError: `accept` names no field of the record, or something fails from outside.
+        LockstepError: `accept` names neither a finding nor a field, or something
+            fails from outside.
         LockedError: Another process is at work on the partition, and goes on being.
     """
     work.records.begin(work.partition, work.run)  # a run that breaks off from here on left a trace

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -35,12 +36,14 @@ _PLACE = 2
 """A range goes as far as two of the days did: what one did is an incident."""
 _ENOUGH_DAYS = 40
 """Days from which on the farthest one is left out of a range."""
+ENOUGH_DAYS = 20
+"""Days that it takes to tell how much they differ."""
 _MISSING = 0.25
 """Share of the training days that have a value, at least."""
 _LEAST_PART = 8.0
 """Rows of a part, and of the rest, that tell something of it."""
 _FLAT = 1e-9
-_TO_KIND, _TO_SIZE = 30.0, 4.0
+_TO_KIND, _TO_SIZE = 30.0, 2.0
 """Days, and days outside, that what its kind does weighs as for a statistic."""
 _TO_ALL, _SIZES = 20.0, 10.0
 """The same for what all kinds do together."""
@@ -51,8 +54,6 @@ _TAIL = 0.7
 """Share of the held-out days that the tail is fitted beyond."""
 _ROBUST = 4.0
 """Deviations beyond which a training day does not widen a unit (Huber, 1964)."""
-_ALONE = 0.7
-"""How much a step counts by itself."""
 _CAUTION = 1.35
 """How much farther than the tail of training days what blocks is: that tail is of days which the
 limits were chosen on (measured on three tables: one clean day in 60 blocked without it)."""
@@ -65,17 +66,17 @@ class Trait(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: Statistics of a kind share what is learnt of their tails.
+        column: What it is mostly of: within a kind, those of a column share more.
         is_part: Whether it is of a segment, beside the rest.
         by_row: Whether single rows may move it, as of what never was.
         stepped: Whether a step from the days before counts by itself.
-        trust: How much of its evidence counts, from 0 to 1: models go out of date.
     """
 
     kind: str
+    column: str = ""
     is_part: bool = False
     by_row: bool = False
     stepped: bool = False
-    trust: float = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +124,7 @@ class Tails(msgspec.Struct, frozen=True):
         return np.where(np.isfinite(outside) & (outside > 0), found, 0.0)
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True, dict=True):
     """The limits of a table's statistics.
 
     Attributes:
@@ -171,7 +172,8 @@ class Limits(msgspec.Struct, frozen=True):
             floor: What one row can move it by, times rows.
         """
         errors = _errors(variance, floor, sizes)
-        values = _masked(traits, values, sizes)
+        is_part = np.array([one.is_part for one in traits], dtype=bool)
+        values = _masked(is_part, values, sizes)
         days = len(values)
         steps, step_errors = np.full_like(values, np.nan), errors.copy()
         for day in range(days):
@@ -179,14 +181,14 @@ class Limits(msgspec.Struct, frozen=True):
             steps[day], step_errors[day] = _step(
                 values[day], errors[day], values[before], errors[before]
             )
-        usable = np.isfinite(values).sum(axis=0) >= _MISSING * days
+        usable = np.isfinite(values).sum(axis=0) >= max(_MISSING * days, 1)
+        usable &= days >= ENOUGH_DAYS
         block = np.arange(days) * BLOCKS // max(days, 1)
         late = block >= _TAUGHT
         level, outside = _tails(traits, values, errors, block, usable, follows=True)
         step, moved = _tails(traits, steps, step_errors, block, usable, follows=False)
-        evidence = _together(traits, level.evidence(outside), step.evidence(moved))
+        evidence = _together(_stepped(traits), level.evidence(outside), step.evidence(moved))
         evidence[:, ~usable] = 0.0
-        is_part = np.array([one.is_part for one in traits], dtype=bool)
         found = [
             _limits(evidence[late][:, chosen].min(axis=1, initial=0.0), int(usable[chosen].sum()))
             for chosen in (~is_part, is_part)
@@ -219,13 +221,13 @@ class Limits(msgspec.Struct, frozen=True):
         counts = np.concatenate([self.sizes, before_sizes])[-(RECENT + STEPS) :].astype(np.float64)
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
         then = _errors(self.variance, self.floor, counts)
-        values = _masked(self.traits, values[np.newaxis], sizes[np.newaxis])[0]
-        before = _masked(self.traits, before, counts)
+        values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
+        before = _masked(self._is_part, before, counts)
         steps, step_errors = _step(values, errors, before[-STEPS:], then[-STEPS:])
         low, high = _along(self.level.low, self.level.high, before[-RECENT:])
         level = self.level.evidence(_outside(values, errors, low, high, self.level.spread))
         moved = _outside(steps, step_errors, self.step.low, self.step.high, self.step.spread)
-        evidence = _together(self.traits, level, self.step.evidence(moved))
+        evidence = _together(self._is_stepped, level, self.step.evidence(moved))
         evidence = np.where(self.usable, evidence, 0.0)
         warn, block = self._of_scope(self.warn), self._of_scope(self.block)
         return Judged(evidence / warn, evidence / block, low, high)
@@ -238,18 +240,24 @@ class Limits(msgspec.Struct, frozen=True):
             sizes: How many independent rows each tells of.
         """
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
-        values = _masked(self.traits, values[np.newaxis], sizes[np.newaxis])[0]
+        values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
         far = _outside(values, errors, self.level.low, self.level.high, self.level.spread)
-        trust = np.array([one.trust for one in self.traits])
-        evidence = np.where(self.usable, trust * self.level.evidence(far), 0.0)
+        evidence = np.where(self.usable, self.level.evidence(far), 0.0)
         found: Floats = evidence / self._of_scope(self.warn)
         return found
 
     def _of_scope(self, limits: tuple[float, float]) -> Floats:
         """The limit of each statistic: that of all rows, or of parts."""
-        scope = np.array([one.is_part for one in self.traits], dtype=np.int64)
-        found: Floats = np.array(limits)[scope]
+        found: Floats = np.where(self._is_part, limits[1], limits[0])
         return found
+
+    @cached_property
+    def _is_part(self) -> Array:
+        return np.array([one.is_part for one in self.traits], dtype=bool)
+
+    @cached_property
+    def _is_stepped(self) -> Array:
+        return _stepped(self.traits)
 
 
 def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
@@ -258,9 +266,8 @@ def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
     return found
 
 
-def _masked(traits: Sequence[Trait], values: Floats, sizes: Floats) -> Floats:
+def _masked(is_part: Array, values: Floats, sizes: Floats) -> Floats:
     """Values without those of parts of a few rows."""
-    is_part = np.array([one.is_part for one in traits], dtype=bool)
     return np.where(is_part & (sizes < _LEAST_PART), np.nan, values)
 
 
@@ -317,40 +324,43 @@ def _tails(
             flat[day] = ends[1] - ends[0] < _FLAT
     late = (block >= _TAUGHT)[:, np.newaxis]
     held = np.isfinite(outside) & usable & late
-    names, kind = np.unique([one.kind for one in traits], return_inverse=True)
+    kind = np.unique([one.kind for one in traits], return_inverse=True)[1]
+    group = np.unique([f"{one.kind} {one.column}" for one in traits], return_inverse=True)[1]
     still = np.nan_to_num(high - low) < _FLAT
     by_row = np.array([one.by_row for one in traits], dtype=bool)
-    rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, len(names), still)
+    rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, group, still)
     scale = np.maximum(scale, np.where(by_row, _LEAST_OF_ROWS, _LEAST_SCALE))
     return Tails(rate, scale, low, high, spread), outside
 
 
 def _learnt(
-    outside: Floats, held: Array, flat: Array, kind: Ints, kinds: int, still: Bools
+    outside: Floats, held: Array, flat: Array, kind: Ints, group: Ints, still: Bools
 ) -> tuple[Floats, Floats]:
-    """How often and how far each statistic lies outside, drawn to what its kind does.
+    """How often and how far each statistic lies outside, drawn to what its like do.
 
+    A statistic is drawn to those of its kind and column, these to all of their kind, these to all.
     What never moved before is a class of its own: how often does it move at last?
     """
-    of = np.broadcast_to(kind, outside.shape) + kinds * flat
     is_out = held & (outside > 0)
     far = np.where(is_out, outside, 0.0)
-    tried, out, total = (
-        np.bincount(of[held], weights=weights[held].astype(float), minlength=2 * kinds)
-        for weights in (np.ones_like(outside), is_out, far)
-    )
-    usual = total.sum() / max(out.sum(), 1.0)
-    for part in (slice(0, kinds), slice(kinds, None)):
-        share = min(out[part].sum() / max(tried[part].sum(), 1.0), _MOST_RATE)
-        tried[part], out[part] = tried[part] + _TO_ALL, out[part] + _TO_ALL * share
-    rates = np.maximum(out / tried, 0.5 / tried)  # nothing seen: half of one day
-    sizes = (total + _SIZES * usual) / (out + _SIZES)
-    mine = kind + kinds * still
-    own = held & (flat == still)
-    moved = own & is_out
-    rate = (moved.sum(axis=0) + _TO_KIND * rates[mine]) / (own.sum(axis=0) + _TO_KIND)
-    of_own = np.where(moved, outside, 0.0).sum(axis=0)
-    scale = (of_own + _TO_SIZE * sizes[mine]) / (moved.sum(axis=0) + _TO_SIZE)
+    usual = far.sum() / max(is_out.sum(), 1)
+    rate, scale = np.empty(outside.shape[1]), np.empty(outside.shape[1])
+    for is_flat in (False, True):
+        own = held & (flat == is_flat)
+        tried, out, total = own.sum(axis=0), (own & is_out).sum(axis=0), (far * own).sum(axis=0)
+        rates = np.full(len(tried), min(out.sum() / max(tried.sum(), 1), _MOST_RATE))
+        sizes = np.full(len(tried), usual)
+        for of in (kind, group, np.arange(len(kind))):
+            weights = (_TO_ALL, _SIZES) if of is kind else (_TO_KIND, _TO_SIZE)
+            of_tried, of_out, of_total = (np.bincount(of, one)[of] for one in (tried, out, total))
+            rates = (of_out + weights[0] * rates) / (of_tried + weights[0])
+            # where nothing was seen: half of a day
+            rates = np.maximum(rates, 0.5 / (np.bincount(kind, tried)[kind] + _TO_ALL))
+            sizes = (of_total + weights[1] * sizes) / (of_out + weights[1])
+        rate, scale = (
+            np.where(still == is_flat, learnt, known)
+            for learnt, known in ((rates, rate), (sizes, scale))
+        )
     return np.minimum(rate, 1.0), scale
 
 
@@ -372,6 +382,8 @@ def _spread(values: Floats, errors: Floats) -> Floats:
 
 def _quantile(values: Floats, share: float) -> Floats:
     """A quantile of each column's known values; NaN where there are none."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=0)
     count = np.isfinite(values).sum(axis=0)
     at = np.maximum(np.ceil(share * count).astype(int) - 1, 0)
@@ -412,12 +424,14 @@ def _outside(value: Floats, error: Floats, low: Floats, high: Floats, spread: Fl
     return found
 
 
-def _together(traits: Sequence[Trait], level: Floats, step: Floats) -> Floats:
+def _stepped(traits: Sequence[Trait]) -> Array:
+    """Of which statistics a step from the days before counts by itself."""
+    return np.array([one.stepped and not one.is_part for one in traits], dtype=bool)
+
+
+def _together(stepped: Array, level: Floats, step: Floats) -> Floats:
     """Unusual is what neither training had nor the last days lead to; of some a step by itself."""
-    stepped = np.array([one.stepped and not one.is_part for one in traits], dtype=bool)
-    trust = np.array([one.trust for one in traits])
-    both = np.maximum(level, step)
-    found: Floats = trust * np.where(stepped, np.minimum(both, step * _ALONE), both)
+    found: Floats = np.where(stepped, step, np.maximum(level, step))
     return found
 
 

@@ -16,13 +16,11 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.scoring.live_quality import WINDOW_DAYS, figures, worse
-from lockstep.scoring.window import profiled
 from lockstep.training.holdout import Evaluation, predict_unseen
 
 if TYPE_CHECKING:
     from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import Jumps
     from lockstep.parity.weekly import WeeklyFigures
 
 _DECLARED = {
@@ -40,13 +38,11 @@ class Calibration:
 
     Attributes:
         profile: The profile of the training rows.
-        jumps: How far a day may be from the days before it.
         outputs: How its outputs are distributed, day by day; None where that cannot be known.
         weekly: How good its predictions were, week by week.
     """
 
     profile: Profile
-    jumps: Jumps
     outputs: ConstraintSet | None
     weekly: WeeklyFigures
 
@@ -68,15 +64,13 @@ def calibrate(
     graph = fitted.graph
     raw = {name: columns[name] for name in fitted.joint_schema.names}
     kinds = {name: graph.kind(name) for name in graph.served if name != fitted.key}
-    jumps = _jumps(fitted, raw, declared.timezone)
     try:
         known = predict_unseen(declared.pipeline, columns, evaluation, declared.holdout)
     except FitError:  # too few rows to fit to a part of them: outputs are not judged
         profile = Profile.of(fitted.evaluate(raw), kinds)
-        return Calibration(profile, jumps, None, WeeklyFigures())
+        return Calibration(profile, None, WeeklyFigures())
     return Calibration(
         Profile.of(known, kinds),
-        jumps,
         _outputs(fitted, known, declared.timezone),
         _weekly(tuple(declared.quality), fitted, known, declared.timezone),
     )
@@ -93,24 +87,6 @@ def _outputs(fitted: Pipeline, known: Columns, timezone: str) -> ConstraintSet |
     outputs = [Field(name, _DECLARED[graph.kind(name)]) for name in graph.outputs]
     schema = Schema(f"outputs of {record.name}", (*named, *outputs))
     return discover(known, schema, timezone, population=True)
-
-
-def _jumps(fitted: Pipeline, raw: Columns, timezone: str) -> Jumps:
-    from lockstep.parity.profiles import Profile
-    from lockstep.parity.shift import CALIBRATED, Jumps, goes_on, parts_of
-
-    schema = fitted.record_schema
-    times = raw[schema.event_time] if schema.event_time is not None else None
-    parts, has_days = parts_of(times, len(raw[fitted.key]), timezone)
-    fields = profiled(schema)
-    newest = np.unique(parts[parts >= 0])[-CALIBRATED:] if has_days else ()
-    days = [
-        Profile.of(take_rows({name: raw[name] for name in fields}, parts == day), fields)
-        for day in newest
-    ]
-    plain = {name: kind for name, kind in fields.items() if kind is not Kind.TIME}
-    growing = [name for name, kind in plain.items() if goes_on(raw[name], kind, parts)]
-    return Jumps.of(days, growing)
 
 
 def _weekly(

@@ -191,8 +191,7 @@ def _fit(
     from lockstep.artifacts.writing import Evidence
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
-    from lockstep.constraints.constraint_set import discover as discover_constraints
-    from lockstep.laws.book import discover
+    from lockstep.constraints.constraint_set import discover
     from lockstep.parity.environment import Environment
     from lockstep.parity.selection import choose_golden
 
@@ -213,11 +212,9 @@ def _fit(
     evidence = Evidence(
         golden=golden,
         profile=calibrated.profile,
-        jumps=calibrated.jumps,
-        constraints=discover_constraints(raw, pipeline.record_schema, declared.timezone),
+        constraints=discover(raw, pipeline.record_schema, declared.timezone),
         outputs=calibrated.outputs,
         weekly=calibrated.weekly,
-        laws=discover(raw, pipeline.record_schema, declared.timezone),
         suites=declared.suites_json(),
         environment=Environment.capture(imported_distributions(source.modules)),
         metrics=metrics,

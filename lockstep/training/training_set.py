@@ -24,7 +24,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.scoring.attempts import Attempt, StepRecord
-from lockstep.scoring.history import CANDIDATE, training_records, write_days
+from lockstep.scoring.history import CANDIDATE, training_records
 from lockstep.scoring.ingest import (
     Ingested,
     check_decoding,
@@ -106,7 +106,6 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("history_quarantine", aside)
         path = attempt.write_columns("history", ingested.columns)
-        write_days(attempt, ingested.columns, declared)
         done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
         attempt.keep("history", done)
     return History(ingested, results, done.blocked_by, path)

@@ -17,16 +17,16 @@ def test_repeated_flights_have_keys_of_their_own_in_the_same_form() -> None:
 
 
 def test_checks_are_a_share_of_the_rest_and_not_of_all() -> None:
-    found = figures([Cost(1_000, 1.2, {"laws": 0.15, "code_parity": 0.05})])
+    found = figures([Cost(1_000, 1.2, {"constraints": 0.15, "code_parity": 0.05})])
 
     assert (found["checks_seconds"], found["rest_seconds"]) == (0.2, 1.0)
     assert found["share"] == pytest.approx(0.2)
-    assert list(found["by_check"]) == ["laws", "code_parity"]
+    assert list(found["by_check"]) == ["constraints", "code_parity"]
 
 
 def test_a_target_that_is_missed_is_said_to_fall_short() -> None:
-    slow = figures([Cost(1_000, 2.0, {"laws": 1.0})])
-    large = figures([Cost(1_000_000, 30.0, {"laws": 4.0})])
+    slow = figures([Cost(1_000, 2.0, {"constraints": 1.0})])
+    large = figures([Cost(1_000_000, 30.0, {"constraints": 4.0})])
 
     said = [*targets({"day": slow, "run": slow, "million": large})]
 

@@ -1,87 +1,186 @@
 """The skew benchmark: what it does to deliveries, and how it judges what the checks say."""
 
+import argparse
+import json
 import time
 from datetime import date
+from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.skew import wholesaler
+from benchmarks.skew.__main__ import _asked, _write
+from benchmarks.skew.catalogue import CATALOGUE, MOST
 from benchmarks.skew.clean import heard
-from benchmarks.skew.compared import Task, ask, judge, spread, write_rows
-from benchmarks.skew.data import Task as DayTask
 from benchmarks.skew.data import same_rows, try_faults
-from benchmarks.skew.deliveries import DATA_FAULTS, DataFault, Delivery
-from benchmarks.skew.faults import HALVES, Fault, Outcome, Trial, half_of_day, half_of_name
-from benchmarks.skew.garages import CAR_FAULTS
-from benchmarks.skew.held_out import HELD_OUT_FAULTS
+from benchmarks.skew.deliveries import Case, Delivery
+from benchmarks.skew.faults import Fault, Outcome, Trial
 from benchmarks.skew.judged import Judged, compare, judged
-from benchmarks.skew.later import LATER_FAULTS
-from benchmarks.skew.lookups import LOOKUP_FAULTS
-from benchmarks.skew.once_held_out import ONCE_HELD_OUT_FAULTS
-from benchmarks.skew.outages import OUTAGE_FAULTS
-from benchmarks.skew.patrols import STOP_FAULTS
-from benchmarks.skew.peers.batches import Batches
-from benchmarks.skew.report import document, markdown
+from benchmarks.skew.legitimate import LEGITIMATE
+from benchmarks.skew.report import document, markdown, tell
+from benchmarks.skew.roles import Roles
 from benchmarks.skew.scenes import SCENES
-from benchmarks.skew.shops import BAKERY_FAULTS
-from benchmarks.skew.tables import FLIGHTS, OTHERS, TABLES
-from benchmarks.skew.tools import Tool
-from benchmarks.skew.wholesaler import ORDER_FAULTS
+from benchmarks.skew.tables import SETS, TABLES, Table
 from lockstep.checks.results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
 PASSED = CheckResult(True, "All is well.")
 FOUND = CheckResult(False, "temp jumped.", column="temp")
 CLEAN = Judged({"sudden_shift": PASSED}, {"a": (1,), "b": (2,)})
+DAYS = [date(2013, 7, day) for day in range(1, 8)]
 
 
-@pytest.fixture(scope="module")
-def delivery() -> Delivery:
-    from assets.flight_delay import departures
-
-    days = (departures(date(2013, 7, day)).to_pandas() for day in (10, 9, 11))
-    return Delivery(*days)
+def salt(name: str) -> int:
+    """A small number that is a name's own."""
+    return crc32(name.encode()) % 5
 
 
-def test_halves_are_told_by_parity_and_digest() -> None:
-    assert half_of_day(date(2013, 4, 1)) == "unseen"
-    assert half_of_day(date(2013, 4, 2)) == "tuning"
-    assert {half_of_name(name) for name in "abcdefgh"} == {"tuning", "unseen"}
+def named(name: str) -> np.ndarray:
+    """Which of a few names a column holds in each row."""
+    return (np.arange(96) + salt(name)) % (7 + salt(name))
 
 
-def test_days_of_a_half_are_of_that_half() -> None:
-    for table in TABLES.values():
-        days = table.days("unseen", 10)
-        assert len({*days}) == 10
-        assert {half_of_day(day) for day in days} == {"unseen"}
+def values_of(roles: Roles, name: str, kind: str, day: int) -> np.ndarray:
+    """Whole numbers for a column: its row's own, or those of a key, a place, an hour."""
+    number = np.arange(96)
+    places = {column: one.place for one in roles.joined for column in one.columns}
+    keys = {column: key for key, columns in roles.lookups.items() for column in columns}
+    if name in places:
+        place = places[name]
+        hour = number // 4 // (3 if kind == "text" else 1)
+        return hour * 5 % 24 + (3 * named(place) if place else 0) + salt(name) + day
+    if name in keys:
+        return named(keys[name]) // 2 if kind == "text" else named(keys[name]) * 3 + salt(name)
+    if name in (*roles.codes, *roles.categories, roles.reporter):
+        return named(name)
+    own = number * 7 % 13 + crc32(name.encode()) % 29
+    return own + (day if name in roles.sums else 0)
 
 
-def test_days_to_spare_are_others_and_of_the_same_half() -> None:
-    for table in TABLES.values():
-        days, spare = table.days("tuning", 10), table.spare("tuning", 10)
-        assert len({*days, *spare}) == 20
-        assert {half_of_day(day) for day in spare} == {"tuning"}
-        assert len({*table.days("fresh", 10), *table.spare("fresh", 10)}) == 20
+def rows_of(table: Table, day: int) -> pd.DataFrame:
+    """Rows of a day of June, one each quarter of an hour: a column of each is as its role says."""
+    roles, number = table.roles, np.arange(96)
+    begun = pd.Timestamp(f"2013-06-{day:02}", tz=roles.zone)
+    times = pd.Series(begun + pd.to_timedelta(number * 15, unit="min")).dt.tz_convert("UTC")
+    local = times.dt.tz_convert(roles.zone).dt.tz_localize(None)
+    columns: dict[str, pd.Series] = {}
+    for name, kind in table.declared.pipeline.record_schema.kinds.items():
+        index = values_of(roles, name, kind.name.lower(), day)
+        columns[name] = {
+            "text": pd.Series([f"{name}-{one:03}" for one in index], dtype=object),
+            "time": times - pd.to_timedelta(index, unit="h"),
+            "bool": pd.Series(index % 2 == 1),
+            "int": pd.Series(index + 1),
+            "float": pd.Series(index * 0.37 + 1.003),
+        }[kind.name.lower()]
+    rows = pd.DataFrame(columns).assign(**{roles.time: times})
+    rows[roles.key] = [f"{day:02}-{one:04}" for one in number]
+    for name, derive in {**roles.clocks, **roles.calendar}.items():
+        rows[name] = derive(local)
+    for place, name in enumerate(roles.dates):
+        rows[name] = (local + pd.Timedelta(days=place - 10)).dt.strftime("%Y-%m-%d")
+    for place, name in enumerate(roles.flags):
+        if rows[name].dtype == object:
+            rows[name] = np.where((number + place) % 3 == 0, "YES", "NO")
+    for name in roles.sparse:
+        rows[name] = rows[name].where(number % 9 != 4, None)
+    return rows
+
+
+@pytest.fixture(params=TABLES.values(), ids=TABLES)
+def table(request: pytest.FixtureRequest) -> Table:
+    found: Table = request.param
+    return found
+
+
+def test_each_fault_changes_a_delivery_in_the_same_way_again_and_leaves_what_upstream_has(
+    table: Table,
+) -> None:
+    delivery = Delivery(rows_of(table, 14), rows_of(table, 13).head(5), rows_of(table, 15))
+    unchanged = []
+    for one in table.faults:
+        changed = one.change(delivery)
+        assert list(changed.columns) == list(delivery.rows.columns), one.fault.name
+        pd.testing.assert_frame_equal(changed, one.change(delivery))
+        unchanged += [one.fault.name] if same_rows(changed, delivery.rows) else []
+    pd.testing.assert_frame_equal(delivery.rows, rows_of(table, 14))
+    assert unchanged == []
+
+
+def test_each_fault_leaves_a_day_without_rows_as_it_is(table: Table) -> None:
+    closed = rows_of(table, 14).iloc[:0]
+    delivery = Delivery(closed, rows_of(table, 13), rows_of(table, 15))
+    assert all(same_rows(one.change(delivery), closed) for one in table.faults)
+
+
+def test_roles_are_of_columns_that_the_record_has(table: Table) -> None:
+    roles, names = table.roles, {*table.declared.pipeline.record_schema.names}
+    told = {roles.key, roles.time, roles.reporter, roles.parts, *roles.amounts, *roles.codes}
+    told |= {*roles.categories, *roles.flags, *roles.texts, *roles.lookups, *roles.told_by_time}
+    told |= {name for group in (*roles.lookups.values(), *roles.alike) for name in group}
+    told |= {name for one in roles.joined for name in one.columns}
+    told |= {*roles.words, *roles.zeroed, *roles.sparse, *roles.times, *roles.dates}
+    assert told <= names
+
+
+def test_a_table_has_some_forty_to_sixty_faults(table: Table) -> None:
+    assert 40 <= len(table.faults) <= MOST
+
+
+def test_days_are_drawn_and_those_to_spare_are_others(table: Table) -> None:
+    days, spare = table.days(4), table.spare(4)
+    assert days == table.days(4)
+    assert len({*days, *spare}) == 8
+
+
+def test_legitimate_changes_keep_the_columns(table: Table) -> None:
+    delivery = Delivery(*(rows_of(table, day) for day in (14, 13, 15)))
+    gone = str(delivery.rows[table.roles.reporter].iloc[0])
+    for one in LEGITIMATE:
+        if one.applies(table.roles):
+            rows = one.change(Case(delivery, table.roles, (gone,), one.name))
+            assert list(rows.columns) == list(delivery.rows.columns)
+            assert same_rows(rows, delivery.rows) == (one.name == "as_it_is")
+
+
+def test_each_transformation_is_tried_on_some_table() -> None:
+    tried = {one.fault.name.partition("_")[2] for table in TABLES.values() for one in table.faults}
+    assert {one.name for one in CATALOGUE} == tried
+    assert len({one.name for one in CATALOGUE}) == len(CATALOGUE)
+
+
+def test_no_transformation_is_about_a_column_that_a_table_lacks() -> None:
+    bare = Roles(key="key", time="time", reporter="thing")
+    names = {"key", "time", "thing", "rows"}
+    found = [fault for one in CATALOGUE if (fault := one.fault("bare", bare))]
+    assert all({*one.fault.where} <= names for one in found)
+
+
+def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
+    faults = [*(one.fault for table in TABLES.values() for one in table.faults)]
+    faults += [*(one.fault for one in SCENES)]
+    assert len({one.name for one in faults}) == len(faults)
+    counts = {kind: sum(one.kind == kind for one in faults) for kind in {f.kind for f in faults}}
+    assert len(counts) == 6
+    assert min(counts.values()) >= 10
 
 
 def test_a_fault_is_tried_on_days_to_spare_in_the_place_of_those_on_which_it_changes_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    always, seldom = DATA_FAULTS[:2]
+    always, seldom = TABLES["flights"].faults[:2]
     asked: list[tuple[date, tuple[str, ...]]] = []
 
-    def tried(_: object, tasks: list[DayTask], title: str) -> list[dict[str, Trial]]:
-        asked.extend((task.day, task.faults) for task in tasks)
+    def tried(work: partial[object], days: list[date], title: str) -> list[dict[str, Trial]]:
+        names = work.args[-1]
+        asked.extend((day, names) for day in days)
         changed = {always.fault.name}, {always.fault.name, seldom.fault.name}
         return [
-            {
-                name: Trial(True, True, True)
-                for name in changed[task.day != DAYS[0]] & {*task.faults}
-            }
-            for task in tasks
+            {name: Trial(True, True, True) for name in changed[day != DAYS[0]] & {*names}}
+            for day in days
         ]
 
     monkeypatch.setattr("benchmarks.skew.data.carry_out", tried)
@@ -91,242 +190,6 @@ def test_a_fault_is_tried_on_days_to_spare_in_the_place_of_those_on_which_it_cha
         [DAYS[1].isoformat(), DAYS[4].isoformat()],
     ]
     assert {faults for day, faults in asked if day in DAYS[4:6]} == {(seldom.fault.name,)}
-
-
-def test_days_of_the_third_part_are_of_all_months_and_of_both_halves() -> None:
-    days = FLIGHTS.days("fresh")
-    assert {day.month for day in days} == {*range(4, 13)}
-    assert {half_of_day(day) for day in days} == {"tuning", "unseen"}
-    assert days == FLIGHTS.days("fresh")
-
-
-def test_what_has_been_looked_at_is_tuned_on_and_what_was_written_last_is_of_neither_half() -> None:
-    looked_at = (*LATER_FAULTS, *ONCE_HELD_OUT_FAULTS, *LOOKUP_FAULTS, *OUTAGE_FAULTS)
-    assert {*looked_at} <= {*FLIGHTS.of("tuning")}
-    assert FLIGHTS.of("fresh") == [*HELD_OUT_FAULTS]
-    assert {one.fault.half for one in DATA_FAULTS} == {*HALVES}
-
-
-def test_faults_of_a_table_are_tuned_on_once_it_has_been_looked_at() -> None:
-    for table in OTHERS.values():
-        assert table.of("tuning" if table.seen else "fresh") == [*table.faults]
-
-
-def test_faults_have_names_of_their_own_and_there_are_enough_of_each_class() -> None:
-    faults = [*(one.fault for table in TABLES.values() for one in table.faults)]
-    faults += [*(one.fault for one in SCENES)]
-    assert len({one.name for one in faults}) == len(faults)
-    counts = {kind: sum(one.kind == kind for one in faults) for kind in {f.kind for f in faults}}
-    assert counts["data"] >= 50
-    assert len(counts) == 6
-    assert min(counts.values()) >= 10
-
-
-@pytest.mark.parametrize("one", FLIGHTS.faults, ids=lambda one: one.fault.name)
-def test_a_fault_changes_the_delivery_and_leaves_what_upstream_has(
-    one: DataFault, delivery: Delivery
-) -> None:
-    before = delivery.rows.copy()
-    changed = one.change(delivery)
-    assert list(changed.columns) == list(before.columns)
-    if one.fault.name != "pressure_filled_with_norm":  # on this day all pressures are known
-        assert not same_rows(changed, before)
-    pd.testing.assert_frame_equal(delivery.rows, before)
-
-
-def sales(day: int) -> pd.DataFrame:
-    """What some shops of a bakery sold on a day of March: no number is another one's."""
-    shops = [2, 17, 19, 20, 24, 27, 33, 36, 38, 40, 46]
-    pairs = [(shop, product) for shop in shops for product in (101, 109, 110)]
-    rows = pd.DataFrame(pairs, columns=["shop", "product"])
-    begun = pd.Timestamp(f"2018-03-{day:02}", tz="UTC")
-    keys = rows["shop"].astype(str) + "-" + rows["product"].astype(str)
-    number = np.arange(len(rows))[::-1] * 7.0
-    flags = ("is_holiday", "is_holiday_soon", "is_school_holiday", "is_promoted", "was_promoted")
-    return rows.assign(
-        sale_id=f"{begun:%Y-%m-%d} " + keys,
-        sold_on=begun,
-        weekday=f"{begun:%a}".upper(),
-        **dict.fromkeys(flags, False),
-        rain=np.where(rows["shop"] < 20, 0.5, 2.0),
-        temp=np.where(rows["shop"] < 20, 8.0, 11.0),
-        sold=number + day % 7,
-        sold_day_before=number + (day - 1) % 7,
-        sold_week_before=number + 3.0 * day,
-        sold_on_average=number + 0.5 * day,
-    )
-
-
-@pytest.mark.parametrize("one", BAKERY_FAULTS, ids=lambda one: one.fault.name)
-def test_a_fault_of_sales_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
-    delivery = Delivery(*(sales(day) for day in (14, 13, 15)))
-    changed = one.change(delivery)
-    assert list(changed.columns) == list(delivery.rows.columns)
-    assert not same_rows(changed, delivery.rows)
-    pd.testing.assert_frame_equal(delivery.rows, sales(14))
-
-
-def stops(day: int) -> pd.DataFrame:
-    """Stops of a day of September, one each quarter of an hour: no place is another one's."""
-    begun = pd.Timestamp(f"2017-09-{day:02} 05:00", tz="UTC")
-    number = pd.Series(np.arange(96))
-    names = ["Downtown West", "Holland", "Corcoran", "Jordan", "Near - North", "Whittier"]
-    is_told, is_odd = number % 7 != 0, number // 2 % 2 == 1
-    searched = pd.Series(np.where(number % 4 == 3, "YES", "NO")).where(is_told, None)
-    population = number.mod(6).map({0: 7141.0, 1: 5016.0, 2: 3968.0, 3: 9149.0, 5: 13689.0})
-    times = begun + pd.to_timedelta(number * 15, unit="min")
-    return pd.DataFrame().assign(
-        stop_id=[f"17-{400 * day + 3 * one:06}" for one in number],
-        stopped_at=times.dt.as_unit("us"),
-        clock=times.dt.tz_convert("America/Chicago").dt.strftime("%H:%M"),
-        problem=np.where(is_odd, "traffic", "suspicious"),
-        device=np.where(is_told, "MDC", "other"),
-        person_search=searched,
-        vehicle_search=searched.where(number % 8 != 3, "NO"),
-        gender=pd.Series(np.where(number % 3 == 1, "Female", "Male")).where(is_told, None),
-        latitude=44.9 + number * 0.001,
-        longitude=-93.3 + number * 0.001,
-        precinct=number.mod(6).map(dict(enumerate((1, 2, 3, 4, 4, 5)))),
-        neighborhood=number.mod(6).map(dict(enumerate(names))),
-        population=population,
-        income=population * 4.0,
-        poverty=population / 1e5,
-        foreign_born=population / 2e4,
-        college=population / 3e4,
-        stops_of_week=number % 6 * 7 + day,
-        minutes_since=75.0 - number % 7,
-    )
-
-
-@pytest.mark.parametrize("one", STOP_FAULTS, ids=lambda one: one.fault.name)
-def test_a_fault_of_stops_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
-    delivery = Delivery(*(stops(day) for day in (14, 13, 15)))
-    changed = one.change(delivery)
-    assert list(changed.columns) == list(delivery.rows.columns)
-    assert not same_rows(changed, delivery.rows)
-    pd.testing.assert_frame_equal(delivery.rows, stops(14))
-
-
-def sessions(day: int) -> pd.DataFrame:
-    """Sessions of a day of October, one each ten minutes from six on: no two tell the same."""
-    begun = pd.Timestamp(f"2019-10-{day:02} 06:00", tz="America/Los_Angeles").tz_convert("UTC")
-    number = pd.Series(np.arange(96))
-    is_claimed, place = number % 9 != 4, number % 6
-    times = (begun + pd.to_timedelta(number * 10, unit="min")).dt.as_unit("us")
-    minutes = (30.0 + number * 11 % 480).where(is_claimed)
-    chargers = ["2_39_78_361", "2_39_124_22", "1_1_178_817", "1_1_178_828", "1_1_193_819"]
-    spaces = ["CA-489", "CA-303", "AG-1F09", "AG-1F10", "AG-1F06", "AG-1F13"]
-    charger = place.map(dict(enumerate([*chargers, "1_1_194_821"])))
-    local = times.dt.tz_convert("America/Los_Angeles")
-    return pd.DataFrame().assign(
-        session_id=charger + "_" + times.dt.strftime("%Y-%m-%d %H:%M:%S.314159"),
-        begun_at=times + pd.Timedelta(seconds=1),
-        site=pd.Series(np.where(place < 2, "caltech", "jpl")),
-        pod=charger.str.split("_").str[2].astype(int),
-        space=place.map(dict(enumerate(spaces))),
-        is_claimed=is_claimed,
-        requested=(6.66 + number * 0.74).where(is_claimed),
-        minutes_available=minutes,
-        leaves_at=times + pd.to_timedelta(60.0 * minutes, unit="s").dt.as_unit("us"),
-        plugged_in=2 + number % 7,
-        free_minutes=1500.0 - number * 8.5,
-        kwh_before=5.0 + number * 0.1 + day,
-        hours_before=1.0 + number * 0.05 + day,
-        kwh_on_average=9.0 + number * 0.02,
-        sessions_of_week=4 + place,
-        price=np.where(local.dt.hour < 12, 0.07492, 0.0869),
-        emissions=0.2 + number * 0.001,
-        emissions_next_hour=0.3 + number * 0.001,
-        emissions_third_hour=0.4 + number * 0.001,
-    )
-
-
-@pytest.mark.parametrize("one", CAR_FAULTS, ids=lambda one: one.fault.name)
-def test_a_fault_of_cars_changes_the_delivery_and_leaves_what_upstream_has(one: DataFault) -> None:
-    delivery = Delivery(*(sessions(day) for day in (16, 15, 17)))
-    changed = one.change(delivery)
-    assert list(changed.columns) == list(delivery.rows.columns)
-    assert not same_rows(changed, delivery.rows)
-    pd.testing.assert_frame_equal(delivery.rows, sessions(16))
-
-
-def taken(day: int) -> pd.DataFrame:
-    """Orders of a day of September, one each five minutes, each of another customer."""
-    begun = pd.Timestamp(f"2011-09-{day:02} 08:05", tz="Europe/London").tz_convert("UTC")
-    number = pd.Series(np.arange(96))
-    is_credit, has_account = number % 8 == 5, number % 11 != 7
-    times = (begun + pd.to_timedelta(number * 5, unit="min")).dt.as_unit("us")
-    number_of = number.astype(str).radd(f"{500 + day}").where(~is_credit, "C" + number.astype(str))
-    days, codes_of = 1.0 + number * 0.75, (number + 20_000).astype(str)
-    countries = {0: "EIRE", 1: "Germany", 2: "Netherlands"}
-    country = (number % 12).map(countries).fillna("United Kingdom")
-    codes = {"EIRE": "IE", "Germany": "DE", "Netherlands": "NL", "United Kingdom": "GB"}
-    return pd.DataFrame().assign(
-        invoice=number_of,
-        placed_at=times,
-        is_credit=is_credit,
-        customer=(12_346.0 + number * 7 + day).where(has_account),
-        country=country,
-        country_code=country.map(codes),
-        lines=1 + number,
-        items=(10 + number * 3).where(~is_credit, -2 - number),
-        carriage=number % 12 < 2,
-        product=codes_of.where(number % 5 > 0, codes_of + "B"),
-        description="LANTERN OF GLASS, NUMBER " + number.astype(str),
-        list_price=0.85 + number * 0.1,
-        listed_value=20.0 + number * 5.3,
-        sold_of_week=number * 2 + day,
-        orders_before=(1.0 + number).where(has_account),
-        days_since=days.where(has_account),
-        value_before=(50.0 + number).where(has_account),
-        spent=(100.0 + number * 2).where(has_account),
-        customer_since=(times - pd.to_timedelta(days * 3, unit="D")).where(has_account),
-        orders_of_country=number % 12 * 10 + day,
-    )
-
-
-def counted_otherwise() -> pd.DataFrame:
-    """All that is joined to the orders of that day, but counted in another way."""
-    rows = taken(14)
-    return pd.DataFrame(
-        {
-            "last_product": rows["product"].iloc[::-1].to_numpy(),
-            "last_description": rows["description"].iloc[::-1].to_numpy(),
-            "last_list_price": rows["list_price"].to_numpy() + 1.0,
-            "last_sold_of_week": rows["sold_of_week"].to_numpy() + 1,
-            "old_list_price": rows["list_price"].to_numpy() + 0.4,
-            "old_listed_value": rows["listed_value"].to_numpy() + 4.0,
-            "listed_value_once": rows["list_price"].to_numpy(),
-            "sold_with_today": rows["sold_of_week"].to_numpy() + 5,
-            "orders_of_country_in_week": rows["orders_of_country"].to_numpy() // 4,
-            "orders_and_credits_before": rows["orders_before"].to_numpy() + 1.0,
-            "value_of_last_note": -rows["value_before"].to_numpy(),
-            "spent_gross": rows["spent"].to_numpy() + 9.0,
-            "spent_a_week_ago": rows["spent"].to_numpy() - 9.0,
-        },
-        index=rows["invoice"],
-    )
-
-
-@pytest.mark.parametrize("one", ORDER_FAULTS, ids=lambda one: one.fault.name)
-def test_a_fault_of_orders_changes_the_delivery_and_leaves_what_upstream_has(
-    one: DataFault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wholesaler, "otherwise", counted_otherwise)
-    delivery = Delivery(*(taken(day) for day in (14, 13, 15)))
-    changed = one.change(delivery)
-    assert list(changed.columns) == list(delivery.rows.columns)
-    assert not same_rows(changed, delivery.rows)
-    pd.testing.assert_frame_equal(delivery.rows, taken(14))
-
-
-@pytest.mark.parametrize("one", ORDER_FAULTS, ids=lambda one: one.fault.name)
-def test_a_fault_of_orders_leaves_a_day_without_orders_as_it_is(
-    one: DataFault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wholesaler, "otherwise", counted_otherwise)
-    closed = taken(10).iloc[:0]
-    assert same_rows(one.change(Delivery(closed, closed, taken(11))), closed)
 
 
 def test_a_fault_is_found_where_a_check_of_the_right_kind_fails_with_it_alone() -> None:
@@ -347,58 +210,87 @@ def test_a_check_of_another_kind_does_not_find_a_fault() -> None:
 def test_a_finding_that_names_the_column_beside_another_locates_it() -> None:
     (column,) = FAULT.where
     both = CheckResult(False, "Both differ.", column="temp", also=(column,))
-    assert compare(FAULT, CLEAN, Judged({"laws": both})).located
+    assert compare(FAULT, CLEAN, Judged({"constraints": both})).located
 
 
 def test_a_finding_that_names_another_column_does_not_locate_it() -> None:
     other = CheckResult(False, "temp and dewp.", column="dewp_in_part")
-    trial = compare(FAULT, CLEAN, Judged({"laws": other}))
+    trial = compare(FAULT, CLEAN, Judged({"constraints": other}))
     assert trial.detected
     assert not trial.located
 
 
 def test_wrong_rows_that_are_published_are_not_contained() -> None:
     out = {"a": (1,), "b": (3,)}
-    assert not compare(FAULT, CLEAN, Judged({"laws": FOUND}, out)).contained
+    assert not compare(FAULT, CLEAN, Judged({"constraints": FOUND}, out)).contained
 
 
 def test_rows_that_are_set_aside_are_contained() -> None:
     out, aside = {"a": (1,)}, frozenset("b")
-    assert compare(FAULT, CLEAN, Judged({"laws": FOUND}, out, aside)).contained
+    assert compare(FAULT, CLEAN, Judged({"constraints": FOUND}, out, aside)).contained
 
 
 def test_rows_that_are_lost_are_not_contained() -> None:
-    assert not compare(FAULT, CLEAN, Judged({"laws": FOUND}, {"a": (1,)})).contained
+    assert not compare(FAULT, CLEAN, Judged({"constraints": FOUND}, {"a": (1,)})).contained
 
 
 def test_a_fault_counts_as_found_where_most_days_find_it() -> None:
-    found, missed = Trial(True, True, True, "laws"), Trial(False, False, True)
+    found, missed = Trial(True, True, True, "constraints"), Trial(False, False, True)
     outcome = Outcome(FAULT, {"1": found, "2": found, "3": missed})
-    assert (outcome.detected, outcome.located, outcome.by) == (True, True, "laws")
+    assert (outcome.detected, outcome.located, outcome.by) == (True, True, "constraints")
     assert not Outcome(FAULT, {"1": found, "2": missed}).detected
 
 
+FOUND_HERE = {
+    "table": "Hours",
+    "seen": True,
+    **document(
+        [
+            Outcome(FAULT, {"d": Trial(True, True, True, "constraints", "temp jumped.")}),
+            Outcome(
+                Fault("year_for_seats", "data", "swapped", ("plane_year",), unfound="No trace."),
+                {"d": Trial(False, False, False)},
+            ),
+        ]
+    ),
+    "clean_days": heard({DAYS[0]: Judged({"constraints": FOUND}), DAYS[1]: CLEAN}),
+    "changes": [
+        {
+            **{"name": "growth", "story": "30 % more rows come", "days": 5, "accepts": 3},
+            **{"days_with_accepts": 2, "blocked_days": 1, "warned_days": 4, "by_day": []},
+        }
+    ],
+}
+ALL = {"tables": {"hours": FOUND_HERE}, "seconds": 90, "machine": "a machine"}
+
+
 def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
-    found, missed = Trial(True, True, True, "laws", "temp jumped."), Trial(False, False, False)
-    other = Fault("year_for_seats", "data", "swapped", ("plane_year",), unfound="No trace.")
-    outcomes = [Outcome(FAULT, {"d": found}), Outcome(other, {"d": missed})]
-    days = {date(2013, 4, 1): Judged({"laws": FOUND}), date(2013, 4, 2): CLEAN}
-    report = document(outcomes, heard(days).to_json(), {}, {})
-    assert (report["total"], report["detected"], report["contained"]) == (2, 1, 1)
-    assert report["clean_days"]["errors"] == 1
-    assert report["clean_days"]["incidents"][0]["said"] == "temp jumped."
-    assert "No trace." in markdown(report)
+    assert (FOUND_HERE["total"], FOUND_HERE["detected"], FOUND_HERE["contained"]) == (2, 1, 1)
+    text = markdown(ALL)
+    assert "| Hours | 2 | 1 of 2 (50%) | 1 of 1 (100%) | 1 of 2 (50%) | 2 | 1 | 0 |" in text
+    assert "| Hours | 30 % more rows come | 5 | 3 | 2 | 1 | 4 |" in text
+    assert "No trace." in text
+    assert "(failed, temp): temp jumped." in text
+    assert "year_for_seats" in tell(FOUND_HERE)
 
 
-def test_the_report_tells_other_tables_by_name() -> None:
-    table = document(
-        [Outcome(FAULT, {"d": Trial(True, True, True, "laws")})], heard({}).to_json(), {}, {}
-    )
-    text = markdown(
-        document([], {}, {"tables": {"hours": {"table": "Hours", "seen": False, **table}}}, {})
-    )
-    assert "| Hours | no | 1 | 1 of 1 (100%) | 1 of 1 (100%) | 1 of 1 (100%) | 0 | 0 | 0 |" in text
-    assert f"| `{FAULT.name}` |" in text
+def test_the_report_of_a_set_is_written_among_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchmarks.skew.__main__.RESULTS", tmp_path)
+    asked = argparse.Namespace(out=None, set="second", like="", only=["clean", "faults", "changes"])
+    _write(ALL, asked)
+    assert json.loads((tmp_path / "skew_second.json").read_text()) == ALL
+    assert (tmp_path / "skew_second.md").read_text() == markdown(ALL)
+
+
+def test_tables_are_asked_for_by_name_or_by_set() -> None:
+    assert _asked(["bikes", "cars"]).tables == ["bikes", "cars"]
+    assert _asked(["--set", "second"]).tables == SETS["second"]
+    assert _asked(["--only", "clean"]).tables == SETS["develop"]
+    assert _asked(["--only", "code"]).tables == []
+    with pytest.raises(SystemExit):
+        _asked(["nowhere"])
 
 
 def test_a_try_is_timed_by_the_clock_whatever_carries_it_out() -> None:
@@ -413,95 +305,3 @@ def test_an_error_that_nothing_caught_is_no_finding_and_is_told() -> None:
     trial = compare(FAULT, CLEAN, judged(broken))
     assert not trial.detected
     assert "KeyError" in trial.said
-
-
-DAYS = [date(2013, 7, day) for day in range(1, 8)]
-
-
-def said_of(days: dict[date, tuple[list[str], list[str]]]) -> dict[str, list[str]]:
-    """What a tool alarms on: of days as they were, and with the fault."""
-    clean = {f"clean/{day}": columns for day, (columns, _) in days.items()}
-    return clean | {f"{FAULT.name}/{day}": columns for day, (_, columns) in days.items()}
-
-
-def test_a_tool_that_alarms_without_the_fault_too_has_not_detected_it() -> None:
-    alarms = said_of({day: (["dewp"], ["dewp", "temp"]) for day in DAYS[:3]})
-    found = judge([(FAULT, day) for day in DAYS[:3]], alarms)
-    assert (found["detected"], found["by_column"], found["located"]) == (0, 1, 1)
-    assert (found["false_alarm_days"], found["of_days"]) == (3, 3)
-
-
-def test_a_tool_has_detected_what_it_alarms_on_most_days_of_and_located_what_it_names() -> None:
-    silent: list[str] = []
-    alarms = said_of({DAYS[0]: (silent, ["dewp"]), DAYS[1]: (silent, ["temp"])})
-    alarms |= said_of({DAYS[2]: (silent, silent)})
-    tried = [(FAULT, day) for day in DAYS[:3]]
-    found = judge(tried, alarms)
-    assert (found["detected"], found["by_column"], found["located"]) == (1, 1, 0)
-    assert found["false_alarm_days"] == 0
-    assert judge(tried[1:], alarms)["detected"] == 0
-
-
-def test_fewer_days_are_spread_and_are_among_those_of_more() -> None:
-    assert spread(DAYS, 1) == [DAYS[3]]
-    assert spread(DAYS, 9) == DAYS
-    twelve = [date(2013, 7, day) for day in range(1, 13)]
-    assert {*spread(twelve, 1)} <= {*spread(twelve, 3)}
-
-
-def test_a_tool_that_cannot_be_run_is_told_of_instead_of_figures() -> None:
-    failed = {"Other": {"failure": "No compiler.", "version": "1.0", "remark": "It is for types"}}
-    text = markdown(document([], {}, {}, failed))
-    assert "Other could not be run" in text
-    assert "Other 1.0: It is for types" in text
-
-
-def test_a_tool_that_cannot_be_installed_is_left_out_with_the_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("benchmarks._environments.FOLDER", tmp_path / "environments")
-    requirements = tmp_path / "nowhere.txt"
-    requirements.write_text("--no-index\nnowhere==1.0\n")
-    tool = Tool("Nowhere", "1.0", "mlflow_signature", requirements, 1, 1, "It is nowhere to be had")
-    said = ask(Task(tool, tmp_path, 0, ()))
-    assert said.failure.startswith("nowhere cannot be installed")
-    assert "nowhere==1.0" in said.failure
-    assert not said.alarms
-
-
-@pytest.fixture
-def batches(tmp_path: Path, delivery: Delivery) -> Batches:
-    found = Batches(tmp_path)
-    write_rows(delivery.rows, found.path("training"))
-    return found
-
-
-def test_tools_get_rows_as_parquet_whatever_a_fault_has_put_into_a_column(
-    batches: Batches, delivery: Delivery
-) -> None:
-    rows = delivery.rows.head(3).assign(dest=[1.5, "1.5 F", None])
-    write_rows(rows, batches.path("mixed/2013-07-10"))
-    read = batches.rows("mixed/2013-07-10")["dest"]
-    assert read.tolist()[:2] == ["1.5", "1.5 F"]
-    assert read.isna().tolist() == [False, False, True]
-
-
-def test_a_column_of_floats_is_one_for_tools_on_a_day_without_anything_missing(
-    batches: Batches, delivery: Delivery
-) -> None:
-    for values in (180, None):
-        write_rows(delivery.rows.assign(wind_dir=values), batches.path("clean/2013-07-10"))
-        assert batches.rows("clean/2013-07-10")["wind_dir"].dtype == float
-
-
-@pytest.mark.parametrize(
-    "one", [one for half in HALVES for one in FLIGHTS.of(half)], ids=lambda one: one.fault.name
-)
-def test_a_faulty_delivery_reaches_tools_with_all_its_rows_and_columns(
-    one: DataFault, batches: Batches, delivery: Delivery
-) -> None:
-    changed = one.change(delivery)
-    write_rows(changed, batches.path("fault/2013-07-10"))
-    read = batches.rows("fault/2013-07-10")
-    assert read.shape == changed.shape
-    assert list(read.columns) == list(changed.columns)

@@ -10,7 +10,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import ConstraintSet, discover
-from lockstep.constraints.drift import drift, judge_together
+from lockstep.constraints.drift import drift
 from lockstep.parity.changes import Change, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.effect import Effect
@@ -52,7 +52,7 @@ FEW = discover(readings(0, 10 * ROWS, days=10), SCHEMA, population=True)
 
 
 def population(columns: Columns, learnt: ConstraintSet = LEARNT) -> Population:
-    found = drift(learnt, judge_together(learnt, columns))
+    found = drift(learnt, columns)
     return Population(found, learnt, PROFILE, Profile.of(columns, KINDS))
 
 

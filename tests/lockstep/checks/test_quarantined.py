@@ -4,13 +4,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
 
 from lockstep.checks.laws import check_laws
 from lockstep.checks.quarantined import values_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Field, Schema
 from lockstep.laws.book import discover
-from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
 
 TABLE = Schema("Row", (Field("id", "str", role="key"), Field("city", "str", alias="the city")))
 REASON = Reason("price", "type", "is no number: 'n/a'", "is no number")

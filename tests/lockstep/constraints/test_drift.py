@@ -8,7 +8,7 @@ import pytest
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import ConstraintSet, discover
-from lockstep.constraints.drift import ENOUGH_DAYS, Drift, drift, judge_together
+from lockstep.constraints.drift import ENOUGH_DAYS, Drift, drift
 
 DAYS, ROWS = 60, 400
 SCHEMA = Schema(
@@ -59,7 +59,7 @@ def measured(
     day_of: int = DAYS, rows: int = ROWS, learnt: ConstraintSet = LEARNT, **changes: np.ndarray
 ) -> dict[str, Drift]:
     now = {**day(day_of, rows), **changes}
-    return {one.column: one for one in drift(learnt, judge_together(learnt, now))}
+    return {one.column: one for one in drift(learnt, now)}
 
 
 def far(day_of: int = DAYS, rows: int = ROWS, **changes: np.ndarray) -> list[str]:
@@ -140,18 +140,13 @@ def test_days_of_a_file_are_one_batch() -> None:
     days = [day(number) for number in range(DAYS, DAYS + 10)]
     days[0]["temp"] = np.full(ROWS, np.nan)
     rows = {name: np.concatenate([one[name] for one in days]) for name in SCHEMA.names}
-    numbers = np.repeat(np.arange(10), ROWS) + (
-        np.datetime64("2020-03-01") - np.datetime64(0, "D")
-    ).astype(int)
-    judged = LEARNT.judge(LEARNT.view(rows, numbers, ()))
-    assert len(judged) == 10
-    found = {one.column: one for one in drift(LEARNT, judged)}
+    found = {one.column: one for one in drift(LEARNT, rows)}
     assert found["temp"].now == "10.0%"
 
 
 def test_fields_that_are_not_given_are_told_as_missing() -> None:
     given = {name: values for name, values in day(DAYS).items() if name not in ("gust", "at")}
-    found = {one.column: one for one in drift(LEARNT, judge_together(LEARNT, given))}
+    found = {one.column: one for one in drift(LEARNT, given)}
     assert found["gust"].unjudged == "it has no values"
     assert not found["minute"].is_far
 

@@ -10,6 +10,7 @@ import pytest
 
 from assets.orders import ASSETS
 from lockstep.columns.errors import DeclarationError
+from lockstep.dagster.partitions import daily_partitions
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
@@ -172,6 +173,32 @@ def test_a_source_that_is_none_is_refused(
 def test_a_calendar_has_its_last_day() -> None:
     days = Calendar(date(2020, 3, 1), date(2020, 3, 3)).days()
     assert days == ["2020-03-01", "2020-03-02", "2020-03-03"]
+
+
+def test_a_calendar_leaves_out_weekdays_and_holidays() -> None:
+    calendar = Calendar(
+        date(2020, 3, 6),
+        date(2020, 3, 11),
+        weekdays=["Mon", "Tue", "Wed", "Thu", "Fri"],
+        holidays=[date(2020, 3, 10)],
+    )
+    assert calendar.days() == ["2020-03-06", "2020-03-09", "2020-03-11"]
+    assert daily_partitions(calendar).get_partition_keys() == calendar.days()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        ({"weekdays": ["Monday"]}, "weekdays names 'Monday'; there are Mon, Tue"),
+        ({"weekdays": []}, "weekdays is []; give those that it has"),
+        ({"holidays": ["2020-03-10"]}, "not a day; write date(2020, 3, 10)"),
+        ({"holidays": 25}, "holidays is 25; give days"),
+    ],
+)
+def test_what_a_calendar_cannot_leave_out_is_refused(left_out: dict[str, Any], said: str) -> None:
+    with pytest.raises(DeclarationError) as refused:
+        Calendar(date(2020, 3, 1), **left_out)
+    assert said in str(refused.value)
 
 
 def test_a_calendar_that_goes_on_has_the_days_that_are_over() -> None:

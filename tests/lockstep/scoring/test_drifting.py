@@ -17,7 +17,7 @@ from lockstep.checks.drift import Population
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import discover
-from lockstep.constraints.drift import drift, judge_together
+from lockstep.constraints.drift import drift
 from lockstep.parity.changes import Changes
 from lockstep.parity.profiles import Profile
 from lockstep.scoring.attempts import StepRecord
@@ -62,7 +62,7 @@ def day(number: int) -> str:
 @cache
 def batch(number: int, lift: float = 0.0) -> Population:
     rows = readings(1000 + number, ROWS, lift)
-    found = drift(LEARNT, judge_together(LEARNT, rows))
+    found = drift(LEARNT, rows)
     return Population(found, LEARNT, PROFILE, Profile.of(rows, KINDS))
 
 

@@ -32,12 +32,10 @@ from lockstep.checks.evidence import (
 from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.constraints.constraint_set import discover as discover_constraints
-from lockstep.laws.book import discover
+from lockstep.constraints.constraint_set import discover
 from lockstep.parity.environment import Environment
 from lockstep.parity.profiles import Profile
 from lockstep.parity.selection import choose_golden
-from lockstep.parity.shift import Jumps
 from lockstep.parity.weekly import WeeklyFigures
 
 SOURCE = '''"""Parcels: what will one cost to send?"""
@@ -168,11 +166,9 @@ def version_of(pipeline: Pipeline, directory: Path) -> LoadedVersion:
     evidence = Evidence(
         golden=choose_golden(fitted, columns),
         profile=profile,
-        jumps=Jumps.none(),
-        constraints=discover_constraints(raw, pipeline.record_schema),
+        constraints=discover(raw, pipeline.record_schema),
         outputs=None,
         weekly=WeeklyFigures(),
-        laws=discover(raw, pipeline.record_schema),
         suites={role: {"name": role, **empty} for role in ("input", "features", "outputs")},
         environment=Environment.capture(),
         metrics={},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from expectations.orders import SUITES
-from lockstep import Calendar, FunctionSource, PipelineAssets, Quality, Serving
+from lockstep import Calendar, Constraints, FunctionSource, PipelineAssets, Quality, Serving
 from lockstep.project.project import Project
 from transforms.orders import PIPELINE
 
@@ -45,7 +45,7 @@ def orders_with_fates(day: date, rows: int = 120) -> pd.DataFrame:
 def history() -> pd.DataFrame:
     """The orders of January and February."""
     days = pd.date_range("2020-01-01", "2020-02-29")
-    return pd.concat([orders_with_fates(day.date(), 30) for day in days], ignore_index=True)
+    return pd.concat([orders_with_fates(day.date()) for day in days], ignore_index=True)
 
 
 def orders(day: date) -> pd.DataFrame:
@@ -73,5 +73,6 @@ ASSETS = PipelineAssets(
         Quality("expected_cost", "return_cost", "mae", threshold=5.0),
     ),
     slices=("region",),
+    constraints=Constraints(first_batches=0),
     serving=Serving(),
 )

@@ -1,1 +1,0 @@
-"""Laws of a pipeline's raw rows: what no training day broke, learnt from the training days."""

@@ -1,0 +1,108 @@
+"""Expectations that constraints suggest, as source to paste into a suite.
+
+Great Expectations can say what a column holds: that it is known, its values, its range, its form,
+and that one column is not below another. It is what training rows had; a person decides what of it
+is a demand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lockstep.columns.schema import Schema
+from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.values import Number, Text
+
+_MOST_FORMS = 8
+"""Forms of a text of which a regular expression is made."""
+_RUNS = {"A": "[A-ZÀ-ÖØ-Þ]+", "a": "[a-zß-öø-ÿ]+"}
+_LONG = 9
+"""Digits from which on a form does not count them."""
+
+
+def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
+    """Expectations, a line of source each, in the order of the fields.
+
+    Args:
+        constraints: What training rows keep.
+        schema: What records are declared to hold.
+    """
+    numbers = {
+        one.quantity.fields[0]: one
+        for one in constraints.values.numbers
+        if one.quantity.made == "value"
+    }
+    texts = {one.column: one for one in constraints.values.texts}
+    known = _always_known(constraints)
+    found: list[str] = []
+    for field in schema:
+        if field.name in known and field.optional:
+            found.append(_line("ExpectColumnValuesToNotBeNull", column=field.name))
+        if field.name in texts:
+            found += _of_text(texts[field.name], constraints)
+        elif field.name in numbers and field.declared in ("float", "int"):
+            found.append(_of_number(numbers[field.name], field.declared))
+    return [*found, *_of_pairs(constraints)]
+
+
+def _always_known(constraints: ConstraintSet) -> set[str]:
+    """Fields that no training day lacked."""
+    limits = constraints.limits
+    return {
+        one.feature.columns[0]
+        for place, one in enumerate(constraints.statistics)
+        if one.feature.kind == "missing"
+        and not one.segment.column
+        and float(limits.level.high[place]) == 0
+    }
+
+
+def _of_text(text: Text, constraints: ConstraintSet) -> Iterator[str]:
+    values = constraints.layout.categories.get(text.column, ())
+    if values and len(values) == len(text.known) // 8:
+        yield _line("ExpectColumnValuesToBeInSet", column=text.column, value_set=sorted(values))
+    elif text.is_fine and len(text.forms) <= _MOST_FORMS:
+        forms = "|".join(map(_regex, text.forms))
+        yield _line("ExpectColumnValuesToMatchRegex", column=text.column, regex=f"^({forms})$")
+
+
+def _regex(form: str) -> str:
+    """A regular expression of the texts of a form."""
+    parts = re.findall(r"9+|.", form)
+    return "".join(
+        rf"\d{{{len(part)}{',' * (len(part) == _LONG)}}}"
+        if part[0] == "9"
+        else _RUNS.get(part) or re.escape(part)
+        for part in parts
+    )
+
+
+def _of_number(number: Number, declared: str) -> str:
+    low, high = float(number.sorted[0]), float(number.sorted[-1])
+    ends = (int(low), int(high)) if declared == "int" else (low, high)
+    name = number.quantity.fields[0]
+    return _line("ExpectColumnValuesToBeBetween", column=name, min_value=ends[0], max_value=ends[1])
+
+
+def _of_pairs(constraints: ConstraintSet) -> Iterator[str]:
+    """Columns that are never below others."""
+    for kept in constraints.rules.rules:
+        pair = getattr(kept.rule, "quantities", ())
+        if (
+            kept.is_strict
+            and kept.feature.kind == "order"
+            and all(one.made == "value" for one in pair)
+        ):
+            low, high = (one.fields[0] for one in pair)
+            yield _line(
+                "ExpectColumnPairValuesAToBeGreaterThanB",
+                column_A=high, column_B=low, or_equal=True,
+                ignore_row_if="either_value_is_missing",
+            )  # fmt: skip
+
+
+def _line(expectation: str, **arguments: Any) -> str:
+    told = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f'gxe.{expectation}({told}, severity="warning"),'

@@ -1,0 +1,240 @@
+"""The constraints of a version, end to end: found in training, and kept by what is published."""
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from assets.orders import ASSETS, orders_with_fates
+from lockstep.artifacts.holdings import count
+from lockstep.checks.messages import Message, Place
+from lockstep.columns.decode import decode
+from lockstep.constraints.constraint_set import discover
+from lockstep.project.constraints import Constraints
+from lockstep.scoring.partition import ScoredPartition, Work, score
+
+FIRST = date(2020, 3, 1)
+
+
+def rows_of(day: date) -> pd.DataFrame:
+    return orders_with_fates(day).drop(columns=["returned", "cost"])
+
+
+def dearer(day: date) -> pd.DataFrame:
+    """A day after a rise of all prices by a half."""
+    rows = rows_of(day)
+    return rows.assign(price=(rows["price"] * 1.5).round(2), weight=rows["weight"] * 1.5)
+
+
+@pytest.fixture
+def version(live):
+    return live.registry.load("orders", "live")
+
+
+@pytest.fixture
+def scored(live, version) -> Callable[..., ScoredPartition]:
+    def scored_day(number: int, frame: pd.DataFrame | None = None, **options) -> ScoredPartition:
+        day = FIRST + timedelta(days=number)
+        declared = replace(ASSETS, constraints=options.pop("policy", ASSETS.constraints))
+        by = options.pop("by", version)
+        rows = decode(rows_of(day) if frame is None else frame, by.pipeline.record_schema)
+        return score(Work(declared, live.store, "daily", str(day)), by, rows, **options)
+
+    return scored_day
+
+
+def day(number: int) -> date:
+    return FIRST + timedelta(days=number)
+
+
+def swapped_key(number: int) -> pd.DataFrame:
+    """A day with one row whose key is of another day."""
+    frame = rows_of(day(number))
+    frame.loc[7, "order_id"] = "2020-02-27-0007"
+    return frame
+
+
+def names_in(todo: str) -> list[str]:
+    """What the command of a message accepts."""
+    (command,) = re.findall(r"`(lockstep score [^`]*--accept[^`]*)`", todo)
+    words = shlex.split(command)
+    return [word for before, word in zip(words, words[1:], strict=False) if before == "--accept"]
+
+
+def test_the_constraints_that_training_found_are_those_that_the_version_holds(version) -> None:
+    rows = decode(ASSETS.history.read(), ASSETS.pipeline.joint_schema)
+    found = discover(rows.columns, ASSETS.pipeline.record_schema, "UTC")
+    assert version.constraints.to_bytes() == found.to_bytes()
+
+
+def test_clean_days_keep_all_constraints(scored) -> None:
+    for number in range(4):
+        found = scored(number)
+        assert found.results["constraints"].passed, found.results["constraints"].summary
+        assert found.results["sudden_shift"].passed, found.results["sudden_shift"].summary
+
+
+def test_a_row_that_contradicts_itself_is_not_published(scored) -> None:
+    found = scored(0, swapped_key(0))
+    result = found.results["constraints"]
+    assert found.published is None
+    assert (result.result, result.column) == ("failed", "order_id")
+    assert result.keys == ("2020-02-27-0007",)
+    assert "1 of 120 rows" in result.summary
+
+
+def test_a_message_is_short_and_its_command_accepts_all_that_blocks(scored) -> None:
+    blocked = scored(0, dearer(day(0)))
+    told = []
+    for check in blocked.batch.blocked_by:
+        found = blocked.results[check]
+        message = Message.of(check, found, Place("orders/daily/batch", str(FIRST)))
+        assert "`lockstep score orders --day 2020-03-01 --accept " in message.todo
+        told.append(names_in(message.todo))
+    assert told[0] == told[-1]
+    again = scored(0, dearer(day(0)), accept=told[0])
+    assert again.published is not None, again.batch.blocked_by
+
+
+def test_what_a_person_accepts_by_column_is_published_with_a_warning(scored) -> None:
+    found = scored(0, swapped_key(0), accept=["order_id"])
+    assert found.published is not None
+    assert found.results["constraints"].result == "warned"
+    assert found.results["constraints"].summary.startswith("Accepted: ")
+
+
+def test_one_accept_is_enough_for_a_change_that_stays(scored) -> None:
+    blocked = scored(0, dearer(day(0)))
+    (check, *_) = blocked.batch.blocked_by
+    names = names_in(blocked.results[check].todo)
+    assert scored(0, dearer(day(0)), accept=names).published is not None
+    for number in range(1, 6):
+        found = scored(number, dearer(day(number)))
+        assert found.published is not None, found.batch.blocked_by
+
+
+def test_what_is_accepted_is_accepted_as_far_as_it_went_and_as_much_again(scored) -> None:
+    blocked = scored(0, dearer(day(0)))
+    (check, *_) = blocked.batch.blocked_by
+    assert scored(0, dearer(day(0)), accept=names_in(blocked.results[check].todo)).published
+    far = rows_of(day(1))
+    assert scored(1, far.assign(price=far["price"] * 1e4)).published is None
+
+
+def test_what_was_accepted_of_another_versions_batches_is_judged_anew(scored, version) -> None:
+    blocked = scored(0, dearer(day(0)))
+    (check, *_) = blocked.batch.blocked_by
+    assert scored(0, dearer(day(0)), accept=names_in(blocked.results[check].todo)).published
+    newer = replace(version, digest="another")
+    assert scored(1, dearer(day(1)), by=newer).published is None
+
+
+def test_what_was_accepted_in_an_attempt_that_is_not_published_is_not_accepted(scored) -> None:
+    frame = swapped_key(0).assign(weight=2_500.0)  # another unit, which nobody accepted
+    assert scored(0, frame, accept=["order_id"]).published is None
+    assert "constraints" in scored(0, swapped_key(0)).batch.blocked_by
+
+
+def test_an_accepted_name_of_which_nothing_was_found_is_told(scored) -> None:
+    found = scored(0, accept=["0123abcd"])
+    assert found.published is not None
+    assert (
+        "Nothing was found of what is accepted: 0123abcd." in found.results["constraints"].summary
+    )
+
+
+def test_a_blocked_day_does_not_blind_the_days_after_it(scored, live) -> None:
+    scored(0)
+    assert scored(1, swapped_key(1)).published is None
+    kept = live.attempt(str(day(1))).files
+    assert "past.msgpack" in kept
+    found = scored(2)
+    assert found.published is not None
+    assert found.results["constraints"].passed
+
+
+def test_rows_of_another_day_are_told_once_with_the_day(scored) -> None:
+    found = scored(1, rows_of(day(0)))
+    result = found.results["constraints"]
+    assert found.published is None
+    assert "120 of 120 rows are of another day than 2020-03-02, such as 2020-03-01" in (
+        result.summary
+    )
+    assert (result.column, result.also[0]) == ("sent_at", "order_id")
+
+
+def test_rows_that_were_published_before_are_told_by_their_keys(scored) -> None:
+    scored(0)
+    frame = rows_of(day(1))
+    frame["order_id"] = rows_of(day(0))["order_id"]
+    found = scored(1, frame)
+    assert found.published is None
+    assert "order_id" in (found.results["constraints"].column, *found.results["constraints"].also)
+
+
+def test_scoring_a_day_again_is_no_copy_of_itself(scored) -> None:
+    for _ in range(2):
+        assert scored(0).results["constraints"].passed
+
+
+def test_statistics_only_warn_during_the_first_batches_of_a_version(scored) -> None:
+    policy = Constraints(first_batches=2)
+    found = [scored(number, dearer(day(number)), policy=policy) for number in range(3)]
+    assert [one.results["sudden_shift"].result for one in found][:2] == ["warned"] * 2
+    assert [one.published is not None for one in found][:2] == [True, True]
+
+
+def test_a_strict_rule_blocks_the_first_batches_too(scored) -> None:
+    assert scored(0, swapped_key(0), policy=Constraints()).published is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "result"),
+    [
+        (Constraints(default="warn"), "warned"),
+        (Constraints(default="off"), "passed"),
+        (Constraints(columns={"order_id": "warn"}), "warned"),
+        (Constraints(families={"rules": "warn", "identity": "warn"}), "warned"),
+        (Constraints(default="warn", columns={"order_id": "block"}), "failed"),
+    ],
+    ids=["warn", "off", "column", "family", "column before default"],
+)
+def test_a_policy_says_what_becomes_of_broken_constraints(scored, policy, result) -> None:
+    assert scored(0, swapped_key(0), policy=policy).results["constraints"].result == result
+
+
+def test_each_day_of_a_file_is_judged_and_a_finding_names_its_day(live, version) -> None:
+    frames = [rows_of(day(number)) for number in range(3)]
+    frames[1]["weight"] = 2_500.0
+    rows = decode(pd.concat(frames, ignore_index=True), version.pipeline.record_schema)
+    found = score(Work(ASSETS, live.store, "inbox", "three_days.csv"), version, rows)
+    result = found.results["sudden_shift"]
+    assert result.result == "failed"
+    assert "(2020-03-02)" in result.summary
+    assert {row["day"] for row in result.table if row["is"]} == {"2020-03-02"}
+
+
+def test_a_day_without_rows_is_an_error_where_training_had_rows_on_every_day(scored) -> None:
+    result = scored(0, rows_of(day(0)).head(0)).results["constraints"]
+    assert result.is_error
+    assert result.summary == "There are no rows, and training had some on every day."
+
+
+def test_a_version_without_days_in_between_does_not_judge_a_day_without_rows(
+    scored, version
+) -> None:
+    columns = decode(ASSETS.history.read(), ASSETS.pipeline.joint_schema).columns
+    days = columns["sent_at"].astype("datetime64[D]").astype(np.int64)
+    held = {name: array[days % 7 != 0] for name, array in columns.items()}
+    gappy = replace(version, constraints=discover(held, ASSETS.pipeline.record_schema, "UTC"))
+    gappy = replace(gappy, counts=count(gappy))
+    result = scored(0, rows_of(day(0)).head(0), by=gappy).results["constraints"]
+    assert (result.result, result.summary) == (
+        "not_judged",
+        "There are no rows: training had days without rows.",
+    )
