@@ -52,6 +52,8 @@ _INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking"
 """Kinds to which each row adds by itself, though rows of an hour share values."""
 _SMALLEST, _LARGEST, _BLOCKS = 50, 1_000, 40
 """Rows of a block, where rows have no event time, and blocks that there are to be."""
+_YEAR = 365
+"""Training days that have seen all seasons."""
 _ENOUGH_ROWS = 50
 """Training rows from which on anything is told."""
 _PART_ROWS = 3
@@ -172,6 +174,12 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return statistics_of(self.features, self.parts, self.aggregates, self.layout)
 
     @cached_property
+    def _beyond_season(self) -> Array:
+        """What another season may do, until training has a year of it: bool, one a statistic."""
+        is_beyond = [one.feature.kind == "beyond" for one in self.statistics]
+        return np.array(is_beyond, dtype=bool) & (self.days < _YEAR)
+
+    @cached_property
     def _strict(self) -> Array:
         """Which features are strict rules: bool."""
         return np.array([one.strict for one in self.features], dtype=bool)
@@ -213,6 +221,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 for name in ("values", "sizes")
             )
             judged = self.limits.judge(values, sizes, before, counts)
+            judged.blocks[self._beyond_season] = 0.0
             broken = self._strict & (state.moments.total[0] > 0)
             for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
                 strict = shares[: len(broken)]

@@ -45,7 +45,7 @@ _LEAST_PART = 8.0
 _FLAT = 1e-9
 _TO_KIND, _TO_SIZE = 30.0, 2.0
 """Days, and days outside, that what its kind does weighs as for a statistic."""
-_TO_ALL, _SIZES = 20.0, 10.0
+_TO_ALL, _SIZES = 100.0, 10.0
 """The same for what all kinds do together."""
 _MOST_RATE = 0.05
 _LEAST_SCALE, _LEAST_OF_ROWS = 0.4, 1.0
@@ -330,6 +330,9 @@ def _tails(
     by_row = np.array([one.by_row for one in traits], dtype=bool)
     rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, group, still)
     scale = np.maximum(scale, np.where(by_row, _LEAST_OF_ROWS, _LEAST_SCALE))
+    # what a row may do by chance it may do for the first time: half of a day of its kind
+    tried = np.bincount(kind, held.sum(axis=0))[kind] + _TO_ALL
+    rate = np.where(by_row, rate, np.maximum(rate, 0.5 / tried))
     return Tails(rate, scale, low, high, spread), outside
 
 
@@ -348,14 +351,13 @@ def _learnt(
     for is_flat in (False, True):
         own = held & (flat == is_flat)
         tried, out, total = own.sum(axis=0), (own & is_out).sum(axis=0), (far * own).sum(axis=0)
-        rates = np.full(len(tried), min(out.sum() / max(tried.sum(), 1), _MOST_RATE))
+        of_all = (out.sum() + 0.5) / (tried.sum() + 1)  # Jeffreys, 1946: never seen is not never
+        rates = np.full(len(tried), min(of_all, _MOST_RATE))
         sizes = np.full(len(tried), usual)
         for of in (kind, group, np.arange(len(kind))):
             weights = (_TO_ALL, _SIZES) if of is kind else (_TO_KIND, _TO_SIZE)
             of_tried, of_out, of_total = (np.bincount(of, one)[of] for one in (tried, out, total))
             rates = (of_out + weights[0] * rates) / (of_tried + weights[0])
-            # where nothing was seen: half of a day
-            rates = np.maximum(rates, 0.5 / (np.bincount(kind, tried)[kind] + _TO_ALL))
             sizes = (of_total + weights[1] * sizes) / (of_out + weights[1])
         rate, scale = (
             np.where(still == is_flat, learnt, known)
