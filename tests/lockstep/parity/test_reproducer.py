@@ -16,7 +16,7 @@ from lockstep.artifacts.writing import Evidence
 from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
-from lockstep.laws.book import discover
+from lockstep.constraints.constraint_set import discover
 from lockstep.parity.bands import Bands
 from lockstep.parity.comparison import compare
 from lockstep.parity.environment import Environment
@@ -28,7 +28,6 @@ from lockstep.parity.replay import replay
 from lockstep.parity.reproducer import Reproducer, matrix_reproducer, public_name, value_reproducer
 from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
-from lockstep.parity.shift import Jumps
 from lockstep.registry.registry import Registry
 
 ROOT = Path(__file__).parents[3]
@@ -116,9 +115,8 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
         golden=choose_golden(pipeline, columns, limit=10),
         profile=Profile.of(fields, pipeline.record_schema.kinds),
         limits=Limits.none(),
-        jumps=Jumps.none(),
         bands=Bands.none(),
-        laws=discover(fields, pipeline.record_schema),
+        constraints=discover(fields, pipeline.record_schema),
         suites={},
         environment=Environment.capture(),
         metrics={},

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def names_in(todo: str) -> list[str]:
     """What the command of a message accepts."""
     (command,) = re.findall(r"`(lockstep score [^`]*--accept[^`]*)`", todo)
     words = shlex.split(command)
-    return [word for before, word in zip(words, words[1:], strict=False) if before == "--accept"]
+    return [word for before, word in pairwise(words) if before == "--accept"]
 
 
 def test_the_constraints_that_training_found_are_those_that_the_version_holds(version) -> None:
@@ -143,7 +144,9 @@ def test_what_was_accepted_in_an_attempt_that_is_not_published_is_not_accepted(s
 def test_an_accepted_name_of_which_nothing_was_found_is_told(scored) -> None:
     found = scored(0, accept=["0123abcd"])
     assert found.published is not None
-    assert "Nothing was found of what is accepted: 0123abcd." in found.results["constraints"].summary
+    assert (
+        "Nothing was found of what is accepted: 0123abcd." in found.results["constraints"].summary
+    )
 
 
 def test_a_blocked_day_does_not_blind_the_days_after_it(scored, live) -> None:

@@ -32,13 +32,12 @@ from lockstep.checks.evidence import (
 from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.laws.book import discover
+from lockstep.constraints.constraint_set import discover
 from lockstep.parity.bands import Bands
 from lockstep.parity.environment import Environment
 from lockstep.parity.limits import Limits
 from lockstep.parity.profiles import Profile
 from lockstep.parity.selection import choose_golden
-from lockstep.parity.shift import Jumps
 
 SOURCE = '''"""Parcels: what will one cost to send?"""
 
@@ -169,9 +168,8 @@ def version_of(pipeline: Pipeline, directory: Path) -> LoadedVersion:
         golden=choose_golden(fitted, columns),
         profile=profile,
         limits=Limits.of(profile, served, profiled, np.arange(ROWS) // 8),
-        jumps=Jumps.none(),
         bands=Bands.none(),
-        laws=discover(raw, pipeline.record_schema),
+        constraints=discover(raw, pipeline.record_schema),
         suites={role: {"name": role, **empty} for role in ("input", "features", "outputs")},
         environment=Environment.capture(),
         metrics={},
