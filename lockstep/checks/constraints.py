@@ -20,10 +20,12 @@ from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
-from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
 from lockstep.constraints.findings import Detail, Finding, findings_of, told, with_accepted
 from lockstep.constraints.segments import Segment
+from lockstep.constraints.statistics import Statistic
+from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
 from lockstep.project.constraints import Constraints
