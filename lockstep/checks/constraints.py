@@ -25,7 +25,6 @@ from lockstep.constraints.features import Feature
 from lockstep.constraints.findings import Detail, Finding, findings_of, told, with_accepted
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
-from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
 from lockstep.project.constraints import Constraints
