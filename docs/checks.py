@@ -32,24 +32,22 @@ What a finding does to decisions stands beside it: outputs that flip, how far sc
 segment of the rows where most. Two computations of the same rows are compared as they are. Of a
 population it is told what the outputs of these rows would be, had the named columns other values:
 the training's mix, rank by rank, where a distribution is another one (drift, a sudden shift); its
-median or commonest category, where rows break a law; what they were, where rows came again. At most
-500 rows are computed for it, and only where there is a finding.
+median or commonest category, where rows break a constraint; what they were, where rows came again.
+At most 500 rows are computed for it, and only for the first finding of a check.
 
 Each check of rows tells among its figures how many rows and columns it looked at, and
-`environment_parity` how many facts. In Dagster, the details of `input_drift`, `prediction_drift`
-and `sudden_shift` list every column with its distance, its limit, and small histograms of training
-and of the batch (of `sudden_shift`, of the batch before as well); those of a check of parity list
+`environment_parity` how many facts. In Dagster, the details of `input_drift` and `prediction_drift`
+list every column with its distance, its limit, and small histograms of training and of the batch;
+those of a check of parity list
 a few rows with inputs, expected and actual values, a record and a test to try, and a picture of the
 columns around the first that differs, with the values of one record on both sides. `scored`, or
 `batch` where a check blocks that, has a picture of columns by days: what was found of which, by
 which check, up to that day. The column that a finding names first has its full colour; the others
 that it names are paler.
 
-The details of `laws` list each broken law, then the statistics that are nearest to their limits.
-Beside the first law of several about a column stands what that does to decisions; beside a
-statistic, a histogram of the training days in which ◆ is today, what is usual, beyond what it
-warns and blocks, and how far today goes from the middle of the training days to where it warns: 1
-is there. Rows are counted from 0, in the order in which they came.
+The details of `constraints` and `sudden_shift` have a row for each statistic of a finding: its name
+to accept, what it is, its figure, what is usual, and how unusual it is, as a share of its limit.
+Then follow the statistics that are nearest to their limits.
 
 A check that had nothing to compare is *not judged*, which is neither passed nor failed: Dagster
 shows it as skipped, or as *execution failed* where another check has stopped the run, and what was

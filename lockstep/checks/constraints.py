@@ -20,10 +20,11 @@ from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
-from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.features import Feature
 from lockstep.constraints.findings import Detail, Finding, findings_of, told, with_accepted
 from lockstep.constraints.segments import Segment
+from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
 from lockstep.project.constraints import Constraints
@@ -298,8 +299,10 @@ def _said(judged: Judged, one: Weighed) -> str:
 
 def _kept(judged: Judged, count: int, nearest: Sequence[Mapping[str, Any]], is_shift: bool) -> str:
     what = "Values are as on the days before" if is_shift else f"{count:,} constraints are kept"
-    far = f"; the nearest of their statistics goes {nearest[0]['of its limit']:.0%} of the way to "
-    return f"{what}{far}its limit." if nearest else f"{what}."
+    if not nearest:
+        return f"{what}."
+    share = nearest[0]["of its limit"]
+    return f"{what}; the nearest of their statistics goes {share:.0%} of the way to its limit."
 
 
 def _lacking(unjudged: Mapping[str, str]) -> str:

@@ -12,12 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import numpy as np
 
-from lockstep.columns.digests import Digests, mixed
+from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
 from lockstep.columns.plain import counted
 from lockstep.columns.schema import Schema
@@ -25,7 +24,6 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
 from lockstep.constraints import values as of_values
 from lockstep.constraints.aggregates import Aggregates, middle_of
-from lockstep.constraints.dependencies import OfDay
 from lockstep.constraints.features import BLOCKS, Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
@@ -34,68 +32,31 @@ from lockstep.constraints.panels import Panels
 from lockstep.constraints.past import DAYS, PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Rules
-from lockstep.constraints.segments import Segment, cells_of, masks_of
+from lockstep.constraints.segments import Segment
+from lockstep.constraints.statistics import (
+    WHOLE,
+    Shown,
+    Statistic,
+    bunched_of,
+    days_of,
+    read,
+    states_of,
+    statistics_of,
+    variance_of,
+)
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
-from lockstep.stats.limits import ENOUGH_DAYS, RECENT, STEPS, Limits, Trait, decode, encode
-from lockstep.stats.states import Frequent, Moments, Products, State, merged
+from lockstep.stats.limits import ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode
+from lockstep.stats.states import Moments, State
 
 FORMAT = 1
 """The format of stored constraints; one of another cannot be read."""
-_CHUNK = 16_384
-"""Rows whose features are made at a time: memory is bounded by it."""
-_WHOLE = ("hour", "clock", "length", "gap")
-"""Kinds that no segments are looked at of."""
-_STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as before", "length")
-"""Kinds of which a step from the days before counts by itself."""
-_INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")
-"""Kinds to which each row adds by itself, though rows of an hour share values."""
 _SMALLEST, _LARGEST, _BLOCKS = 50, 1_000, 40
 """Rows of a block, where rows have no event time, and blocks that there are to be."""
 _YEAR = 365
 """Training days that have seen all seasons."""
 _ENOUGH_ROWS = 50
 """Training rows from which on anything is told."""
-_PART_ROWS = 3
-"""Rows of a segment, and of the rest, from which on they are told apart."""
-
-
-class Statistic(msgspec.Struct, frozen=True):
-    """A figure of a batch.
-
-    Attributes:
-        feature: What it is the mean of, or what it is as a whole.
-        segment: The part of the batch that it is of, beside the rest; all rows of most.
-        of_batch: Whether it is of the batch as a whole.
-    """
-
-    feature: Feature
-    segment: Segment
-    of_batch: bool = False
-
-    @property
-    def identity(self) -> str:
-        """Tells it apart from all others."""
-        part = f"@{self.segment.column}={self.segment.value}" if self.segment.column else ""
-        return f"{self.feature.identity}{part}"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The fields to look at, the first suspect first."""
-        return tuple(dict.fromkeys((*self.feature.columns, *self.segment.columns)))
-
-    @property
-    def trait(self) -> Trait:
-        """What limits know of it."""
-        kind, part = self.feature.kind, bool(self.segment.column)
-        scope = "batch" if self.of_batch else "part" if part else "all"
-        return Trait(
-            kind=f"{kind}/{scope}",
-            column=self.feature.columns[0] if self.feature.columns else "",
-            is_part=part,
-            by_row=self.feature.by_row,
-            stepped=kind in _STEPPED,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +73,7 @@ class DayJudged:
         low: From where on each is usual.
         high: Up to where.
         state: What they were read from.
-        features: float32, the features of its rows: features x rows.
+        shown: Which rows of the batch show features.
     """
 
     day: int
@@ -124,7 +85,7 @@ class DayJudged:
     low: Floats
     high: Floats
     state: State
-    features: Array
+    shown: Shown
 
 
 class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -205,11 +166,10 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Args:
             view: Its rows.
         """
-        matrix = _matrix(self._measured(view), len(view))
+        states, _, shown = states_of(self._measured(view), view, self.values, self.aggregates)
         past = list(view.past)
         found = []
-        for day, rows in days_of(view):
-            state = state_of(matrix, view, rows, self.aggregates)
+        for (day, rows), state in zip(days_of(view), states, strict=True):
             values, sizes = self._read(state, past, day)
             own = 4 * len(values)
             recent = [one for one in past if one.day < day and len(one.values) == own]
@@ -237,14 +197,11 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                     low=judged.low,
                     high=judged.high,
                     state=state,
-                    features=matrix[:, rows],
+                    shown=shown,
                 )
             )
-            past.append(self._light(state, day, len(rows)))
+            past.append(light_batch(state, day, len(rows)))
         return found
-
-    def _light(self, state: State, day: int, rows: int) -> PastBatch:
-        return light_batch(state, day, rows)
 
     def _measured(self, view: View) -> Iterator[Measured]:
         return measured(view, self.values, self.rules, self.history, self.identity, self.panels)
@@ -325,23 +282,19 @@ def discover(
         if one.quantity.made != "digits" and one.quantity.fields[0] not in layout.dated
     )[:14]  # fmt: skip
     whole = Aggregates(parts, columns_counted, (), numbers)
-    found = list(measured(view, known, kept, before, contents, told))
-    features = tuple(one.feature for one in found)
-    matrix = _matrix(found, len(view))
-    states, positions = [], []
-    for _, rows in days_of(view):
-        states.append(state_of(matrix, view, rows, whole))
-        positions.append(rows)
+    found = measured(view, known, kept, before, contents, told)
+    states, features, _ = states_of(found, view, known, whole)
+    positions = [rows for _, rows in days_of(view)]
     whole = msgspec.structs.replace(whole, expected=aggregates.expected_of(states, columns_counted))
     looked_at = tuple(
         (place, number)
         for place, segment in enumerate(parts.parts)
         for number, feature in enumerate(features)
-        if place and not feature.by_row and feature.kind not in _WHOLE
+        if place and not feature.by_row and feature.kind not in WHOLE
         and segment.column not in feature.columns
     )  # fmt: skip
     labels = statistics_of(features, looked_at, whole, layout)
-    bunched = _bunched(view, labels, kept)
+    bunched = bunched_of(view, labels, kept)
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):
@@ -349,8 +302,10 @@ def discover(
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(light_batch(state, number, state.rows))
-    variance, floor = _variance(
-        state_of(matrix, view, np.arange(len(view)), whole).moments, looked_at, len(labels)
+    variance, floor = variance_of(
+        Moments.added([one.moments for one in states], len(parts.parts), len(features)),
+        looked_at,
+        len(labels),
     )
     table, counts = (np.array(one).reshape(len(days), len(labels)) for one in (values, sizes))
     limits = Limits.of([one.trait for one in labels], table, counts, variance, floor)
@@ -364,6 +319,17 @@ def discover(
         for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
     ]
     return msgspec.structs.replace(constraints, past=tuple(last))
+
+
+def measured(
+    view: View, values: Values, rules: Rules, history: History, identity: Identity, panels: Panels
+) -> Iterator[Measured]:
+    """The features of rows, of all families."""
+    yield from values.evaluate(view)
+    yield from rules.evaluate(view)
+    yield from history.evaluate(view)
+    yield from identity.evaluate(view)
+    yield from panels.evaluate(view, values)
 
 
 def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
@@ -391,174 +357,6 @@ def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints
     raw = take_rows(raw, order)
     local = by_clock(raw[schema.event_time], timezone)
     return raw, local.astype("datetime64[D]").astype(np.int64)
-
-
-def measured(
-    view: View, values: Values, rules: Rules, history: History, identity: Identity, panels: Panels
-) -> Iterator[Measured]:
-    """The features of rows, of all families."""
-    yield from values.evaluate(view)
-    yield from rules.evaluate(view)
-    yield from history.evaluate(view)
-    yield from identity.evaluate(view)
-    yield from panels.evaluate(view, values)
-
-
-def _matrix(found: Any, rows: int) -> Array:
-    columns = [one.values for one in found]
-    matrix = np.empty((len(columns), rows), dtype=np.float32)
-    for place, values in enumerate(columns):
-        matrix[place] = values
-    return matrix
-
-
-def days_of(view: View) -> list[tuple[int, Ints]]:
-    """The days of a view, each with the positions of its rows in order of time."""
-    order = np.lexsort((view.micros, view.group))
-    edges = np.searchsorted(view.group[order], np.arange(len(view.days) + 1))
-    return [
-        (day, order[start:end])
-        for day, start, end in zip(
-            view.days.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True
-        )
-    ]
-
-
-def state_of(matrix: Array, view: View, rows: Ints, whole: Aggregates) -> State:
-    """The state of some rows.
-
-    Args:
-        matrix: Features of all rows of the view: float32, features x rows.
-        view: The rows.
-        rows: Positions of those of the state.
-        whole: What else is told of a batch.
-    """
-    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)] or [rows]
-    return merged([_state_of(matrix, view, chunk, whole) for chunk in chunks])
-
-
-def _state_of(matrix: Array, view: View, rows: Ints, whole: Aggregates) -> State:
-    masks = view.once("masks", lambda: masks_of(whole.segments, view))
-    cells = view.once("cells", lambda: cells_of(whole.segments, view))
-    things = view.once("things", lambda: whole.segments.counts(view))
-    placed = [_placed(view, one) for one in whole.numbers]
-    numbers = np.array([one[rows] for one in placed]).T.reshape(len(rows), len(placed))
-    before = view.before(()).own[rows]
-    then = np.array([one[before] for one in placed]).T.reshape(len(rows), len(placed))
-    own_day = (before >= 0) & (view.day[before] == view.day[rows])
-    then = np.where(own_day[:, np.newaxis], then, np.nan)
-    digits = _digits(view)[rows]
-    known = np.isfinite(digits)
-    return State(
-        rows=len(rows),
-        moments=Moments.of(matrix[:, rows].T, masks[:, rows]),
-        products=Products.of(numbers, then),
-        counts={
-            "cells": cells[:, rows].sum(axis=1, dtype=np.float64),
-            **{
-                name: np.bincount(place[rows], minlength=len(whole.segments.things[name]) // 8 + 1)[
-                    :-1
-                ].astype(np.float64)
-                for name, place in things.items()
-            },
-        },
-        frequent={name: Frequent.of(view.code(name)[rows]) for name in whole.columns},
-        digits=(int(known.sum()), float(digits[known].sum())),
-    )
-
-
-def _placed(view: View, one: Quantity) -> Floats:
-    return view.once(("place", one), lambda: view.number(one))
-
-
-def _digits(view: View) -> Floats:
-    if view.layout.key is None:
-        return np.full(len(view), np.nan)
-    return view.number(Quantity("digits", (view.layout.key,)))
-
-
-def statistics_of(
-    features: Sequence[Feature],
-    parts: Sequence[tuple[int, int]],
-    whole: Aggregates,
-    layout: Layout,
-) -> tuple[Statistic, ...]:
-    """The statistics of a batch: means of all rows, of parts, and of the batch as a whole."""
-    return (
-        *(Statistic(feature, Segment()) for feature in features),
-        *(Statistic(features[number], whole.segments.parts[place]) for place, number in parts),
-        *(Statistic(feature, Segment(), of_batch=True) for feature in whole.features(layout)),
-    )
-
-
-def read(
-    state: State,
-    past: Sequence[PastBatch],
-    day: int,
-    parts: Sequence[tuple[int, int]],
-    whole: Aggregates,
-    bunched: Floats,
-) -> tuple[Floats, Floats]:
-    """The statistics of a batch, and of how many independent rows each tells."""
-    moments = state.moments
-    count, total = moments.count, moments.total
-    with np.errstate(all="ignore"):
-        mean = total / count
-        rest_count = count[:1] - count
-        beside = mean - (total[:1] - total) / rest_count
-        size = 1 / (1 / count + 1 / rest_count)
-    beside = np.where((count >= _PART_ROWS) & (rest_count >= _PART_ROWS), beside, np.nan)
-    at = np.array(parts, dtype=np.int64).reshape(-1, 2)
-    of_batch, errors = whole.read(state, past, day)
-    values = np.concatenate([mean[0], beside[at[:, 0], at[:, 1]], of_batch])
-    sizes = np.concatenate([count[0], size[at[:, 0], at[:, 1]], 1 / errors**2])
-    return values, np.nan_to_num(sizes) / bunched
-
-
-def _variance(
-    moments: Moments, parts: Sequence[tuple[int, int]], statistics: int
-) -> tuple[Floats, Floats]:
-    """The variance of a row's value of each statistic, and what one row can move it by."""
-    count = np.maximum(moments.count, 1.0)
-    found = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
-    found[1:] = (found[1:] + found[:1]) / 2
-    found = np.where(moments.count > 0, np.maximum(found, 1 / np.maximum(moments.count, 50)), 1.0)
-    at = np.array(parts, dtype=np.int64).reshape(-1, 2)
-    of_rows = np.concatenate([found[0], found[at[:, 0], at[:, 1]]])
-    rest = statistics - len(of_rows)
-    variance = np.concatenate([of_rows, np.ones(rest)])
-    floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])
-    return variance, floor
-
-
-def _bunched(view: View, labels: Sequence[Statistic], kept: Rules) -> Floats:
-    """How many rows are one observation: those that share a value of an hour.
-
-    The design effect of clusters: Kish, "Survey Sampling", 1965.
-    """
-    hour = mixed((view.code("@hour"), view.day.astype(np.uint64)), len(view))
-    effects: dict[str, float] = {}
-    for rule in (one.rule for one in kept.rules):
-        if isinstance(rule, OfDay) and {"@hour", "@clock"} & {*rule.left}:
-            group = mixed((view.codes(rule.left), view.day.astype(np.uint64)), len(view))
-            sizes = np.unique(group, return_counts=True)[1].astype(float)
-            effect = float((sizes**2).sum() / sizes.sum())
-            effects[rule.right] = max(effects.get(rule.right, 1.0), effect)
-    for name in (one for one in view.layout.fields if one not in effects):
-        code = view.code(name)
-        if len(np.unique(code)) <= 24:
-            continue
-        both = mixed((code, hour), len(view))[code != 0]
-        sizes = np.unique(both, return_counts=True)[1].astype(float)
-        effects[name] = max(float((sizes**2).sum() / sizes.sum()), 1.0) if len(sizes) else 1.0
-    return np.array(
-        [
-            1.0
-            if one.feature.kind in _INDEPENDENT or one.feature.family == rules.FAMILY
-            else max((effects.get(name, 1.0) for name in one.columns), default=1.0)
-            for one in labels
-        ]
-    )
 
 
 def _ends(view: View, rows: Ints, known: Values) -> tuple[bytes, bytes]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted, cut
-from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
+from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
 
@@ -145,19 +146,18 @@ def _columns(constraints: ConstraintSet, group: Sequence[int]) -> set[str]:
 
 
 def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) -> Ints:
-    """Positions, among those of the day, of the rows that show a statistic."""
+    """Positions, in the batch, of the rows of a day that show a statistic."""
     statistic = constraints.statistics[place]
-    if statistic.of_batch or statistic.feature.kind in ("level", "spread", "residual", "distance"):
+    if statistic.of_batch:
         return np.empty(0, dtype=np.int64)
     number = place
     if place >= len(constraints.features):
         number = constraints.parts[place - len(constraints.features)][1]
-    if not (statistic.feature.by_row or statistic.feature.kind == "missing"):
-        return np.empty(0, dtype=np.int64)
-    shown = day.features[number] == 1
+    rows: Ints = day.shown.rows(number)
+    rows = rows[view.day[rows] == day.day]
     if statistic.segment.column:
-        shown &= statistic.segment.mask(view)[day.rows]
-    return np.flatnonzero(shown)
+        rows = rows[statistic.segment.mask(view)[rows]]
+    return rows
 
 
 def _overlap(rows: Ints, others: Ints) -> float:
@@ -181,7 +181,7 @@ def _finding(
     if also:
         more = len(columns) - len(statistic.columns) - len(also)
         what += f"; so do {', '.join(also)}{f' and {more} more' if more > 0 else ''}"
-    keys = _keys(view, day.rows[rows[:_KEYS]])
+    keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
     if not where and statistic.segment.column:
         where = statistic.segment.says
@@ -190,7 +190,7 @@ def _finding(
         what=cut(what, _LONGEST - 110),
         where=cut(where, 100),
         columns=columns,
-        rows=day.rows[rows],
+        rows=rows,
         strict=any(constraints.statistics[one].feature.strict for one in group),
         blocks=bool(np.any(day.blocks[[*group]] >= 1)),
         share=float(shares[lead]),

@@ -8,11 +8,16 @@ import numpy as np
 
 from lockstep.columns.kinds import Ints
 from lockstep.columns.plain import counted, cut
-from lockstep.constraints.constraint_set import ConstraintSet, DayJudged, Statistic
+from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
+from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.values import Number
 from lockstep.constraints.view import View
 
 _PLACES = ("level", "length", "spread", "gap", "residual", "distance", "agreement", "lag")
+_BY_ROW = (
+    *("missing", "unseen", "form", "grid", "beyond", "far beyond"),
+    *("twice", "again", "far residual"),
+)
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
@@ -31,7 +36,7 @@ def what_of(
         view: The rows of the batch.
         day: How the day lies to them.
         place: Which statistic.
-        rows: Positions, among those of the day, of rows that show it.
+        rows: Positions, in the batch, of rows that show it.
         usual: From where to where it usually is.
     """
     statistic = constraints.statistics[place]
@@ -43,9 +48,8 @@ def what_of(
     part = f" of {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict:
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
-    if feature.kind in ("missing", "unseen", "form", "grid", "beyond", "twice", "again",
-                        "far residual") and not part:  # fmt: skip
-        shown = _example(view, day, name, rows, feature.kind)
+    if feature.kind in _BY_ROW and not part:
+        shown = _example(view, name, rows, feature.kind)
         count = len(rows) if len(rows) else round(value * total)
         return f"{name}: {count:,} of {counted(total, 'row')} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
@@ -124,9 +128,9 @@ def _before(own: float, deviations: float) -> float:
     return max((math.sqrt(own + 0.375) - deviations / 2) ** 2 - 0.375, 0.0)
 
 
-def _example(view: View, day: DayJudged, name: str, rows: Ints, kind: str) -> str:
+def _example(view: View, name: str, rows: Ints, kind: str) -> str:
     """What the first of some rows hold, where that tells something."""
-    if kind not in ("unseen", "form", "grid", "beyond") or not len(rows):
+    if kind not in ("unseen", "form", "grid", "beyond", "far beyond") or not len(rows):
         return ""
-    value = view.columns[name][day.rows[rows[0]]]
+    value = view.columns[name][rows[0]]
     return f', such as "{cut(value, 30)}"' if isinstance(value, str) else f", such as {value}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import TypeVar
 
 import numpy as np
 
@@ -50,6 +51,20 @@ class Moments:
             (segments @ filled).astype(np.float64),
             (segments @ (filled * filled)).astype(np.float64),
         )
+
+    @classmethod
+    def beside(cls, parts: Sequence[Moments]) -> Moments:
+        """The sums of several features of the same rows, one part after the other."""
+        if not parts:
+            return cls.added([], 1, 0)
+        names = ("count", "total", "square")
+        return cls(*(np.hstack([getattr(one, name) for one in parts]) for name in names))
+
+    @classmethod
+    def added(cls, parts: Sequence[Moments], segments: int, features: int) -> Moments:
+        """The sums of parts of rows; of none, nothing."""
+        nothing = np.zeros((segments, features))
+        return reduce(add, parts, cls(nothing, nothing, nothing))
 
     def __add__(self, other: Moments) -> Moments:
         """The sums of both."""
@@ -212,6 +227,9 @@ class State:
         )
 
 
-def merged(states: Sequence[State]) -> State:
+Adding = TypeVar("Adding", Moments, State)
+
+
+def merged(states: Sequence[Adding]) -> Adding:
     """The state of all parts of a batch, one or more."""
     return reduce(add, states)

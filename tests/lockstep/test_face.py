@@ -13,6 +13,7 @@ def test_the_exported_names_are_these() -> None:
         "Bools",
         "Calendar",
         "Canary",
+        "Constraints",
         "CsvSource",
         "EventTime",
         "Floats",

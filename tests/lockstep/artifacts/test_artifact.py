@@ -107,7 +107,7 @@ def test_a_version_of_an_older_format_says_to_train_again(written: tuple[Path, s
     with pytest.raises(FormatError) as raised:
         Artifact.open(directory)
     assert str(raised.value).endswith(
-        "manifest.json has format 1, and this Lockstep reads format 3: "
+        "manifest.json has format 1, and this Lockstep reads format 4: "
         "train again: lockstep train tumour."
     )
 
@@ -115,5 +115,5 @@ def test_a_version_of_an_older_format_says_to_train_again(written: tuple[Path, s
 def test_a_version_of_a_newer_format_asks_for_a_newer_lockstep(written: tuple[Path, str]) -> None:
     directory, _ = written
     (directory / "manifest.json").write_text('{"format": 99, "files": {}}')
-    with pytest.raises(FormatError, match="reads format 3: use the Lockstep that wrote it"):
+    with pytest.raises(FormatError, match="reads format 4: use the Lockstep that wrote it"):
         Artifact.open(directory)

@@ -87,7 +87,6 @@ def test_a_version_as_it_was_stored_has_lost_nothing(files: Files) -> None:
     [
         ("suites/input.json", lambda one: _with_severity(one, "warning")),
         ("profile.json", lambda one: {**one, "rows": one["rows"] + 0, "added": 1}),
-        ("laws.json", lambda one: {**one, "days": 1_000}),
     ],
 )
 def test_a_file_that_the_manifest_lists_as_it_is_now_was_stored_otherwise(
@@ -285,7 +284,7 @@ def test_a_model_that_was_fitted_to_other_columns_is_told_by_its_file(files: Fil
 PARTS = (
     "suites/input.json",
     "profile.json",
-    "laws.json",
+    "constraints.msgpack",
     "environment.json",
     "framework.json",
     "golden/golden.json",

@@ -1,16 +1,11 @@
 """What is missing because its rows were quarantined is told where it shows."""
 
-from functools import partial
-
 import numpy as np
 import pytest
-from tests.lockstep.laws.tables import DAYS, SCHEMA, batch, reports
 
-from lockstep.checks.laws import check_laws
 from lockstep.checks.quarantined import values_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Field, Schema
-from lockstep.laws.book import discover
 
 TABLE = Schema("Row", (Field("id", "str", role="key"), Field("city", "str", alias="the city")))
 REASON = Reason("price", "type", "is no number: 'n/a'", "is no number")
@@ -30,13 +25,3 @@ def test_a_value_most_of_whose_rows_were_quarantined_is_told(count, kept, is_tol
 
     assert ("20 of" in told and "city London were quarantined" in told) is is_told
     assert bool(told) is is_told
-
-
-def test_a_broken_law_says_that_a_site_was_quarantined_and_is_told_as_ever():
-    book, day = discover(reports(days=DAYS), SCHEMA), batch()
-    rest = day.take(day.columns["site"] != "west")
-    aside = partial(values_aside, rejected(96, site="west"), rest.columns, SCHEMA)
-    found, alone = check_laws(book, rest, aside=aside), check_laws(book, rest)
-
-    assert "96 of 96 rows of site west were quarantined" in found.summary
-    assert (found.is_error, found.column, found.table) == (True, alone.column, alone.table)

@@ -32,7 +32,7 @@ def test_a_table_tells_the_type_of_each_column() -> None:
 
 def test_figures_of_numpy_are_stored() -> None:
     numbers = {"share": np.float64(0.5), "rows": 3, "days": np.int64(4)}
-    told = to_result("laws", CheckResult(True, "", numbers=numbers), PLACE).metadata
+    told = to_result("constraints", CheckResult(True, "", numbers=numbers), PLACE).metadata
 
     assert [type(told[name].value) for name in numbers] == [float, int, int]
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from functools import partial
 
 import pandas as pd
 import pytest
@@ -12,9 +11,8 @@ from pyarrow import parquet
 from assets.orders import orders_with_fates
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import RunReport, run_job
-from lockstep.scoring.history import read_days
+from lockstep.scoring.earlier import earlier_batches
 from lockstep.scoring.inbox import claim_copy
-from lockstep.scoring.window import trailing_window
 from tests.fixtures.orders import PROJECT, Workplace
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
@@ -43,9 +41,9 @@ def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> b
 
 
 def window_of(live: Workplace) -> list[object]:
-    """The profiles that the next day is compared with."""
-    history = partial(read_days, live.declared, live.store)
-    return [one.to_json() for one in trailing_window(live.records(), history, NEXT).profiles]
+    """What is kept of the days that the next one is compared with."""
+    digest = live.registry.load("orders", "live").digest
+    return list(earlier_batches(live.records(), NEXT, digest, 0).batches)
 
 
 @contextmanager

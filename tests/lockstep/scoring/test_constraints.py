@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def names_in(todo: str) -> list[str]:
     """What the command of a message accepts."""
     (command,) = re.findall(r"`(lockstep score [^`]*--accept[^`]*)`", todo)
     words = shlex.split(command)
-    return [word for before, word in zip(words, words[1:], strict=False) if before == "--accept"]
+    return [word for before, word in pairwise(words) if before == "--accept"]
 
 
 def test_the_constraints_that_training_found_are_those_that_the_version_holds(version) -> None:

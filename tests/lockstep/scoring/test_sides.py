@@ -207,7 +207,7 @@ def test_a_column_that_a_finding_names_beside_another_is_drawn_paler() -> None:
 def test_of_many_columns_those_with_findings_are_drawn_first() -> None:
     cells = [Cell(f"c{number}", "2020-03-01", "passed") for number in range(2000)]
     drawn = findings_picture(
-        [*cells, Cell("c1999", "2020-03-01", "warned", "laws")], ["2020-03-01"]
+        [*cells, Cell("c1999", "2020-03-01", "warned", "constraints")], ["2020-03-01"]
     )
     assert drawn.index(">c1999<") < drawn.index(">c0<")
     assert "1960 other columns: passed at worst" in drawn

@@ -70,7 +70,7 @@ def test_rows_that_lack_a_column_fail_decoding_and_only_the_version_is_judged(st
         "input_suite": "not_judged",
         "input_drift": "not_judged",
         "sudden_shift": "not_judged",
-        "laws": "not_judged",
+        "constraints": "not_judged",
         "restated": "not_judged",
     }
     assert found.results["decoding"].column == "price"

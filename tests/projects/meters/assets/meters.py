@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from expectations.meters import SUITES
-from lockstep import Calendar, PipelineAssets, Quality
+from lockstep import Calendar, Constraints, PipelineAssets, Quality
 from lockstep.project.project import Project
 from transforms.meters import PIPELINE
 
@@ -35,4 +35,5 @@ ASSETS = PipelineAssets(
     daily=Upstream(),
     calendar=Calendar(date(2020, 3, 1), date(2020, 3, 6)),
     quality=[Quality("expected_use", "use", "mae", threshold=20.0)],
+    constraints=Constraints(first_batches=0),
 )
