@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Floats, Ints
+from lockstep.columns.kinds import Floats
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
@@ -25,6 +25,8 @@ _WEEKS = 5
 _DAYS = 28
 """Days that things are lacking beside."""
 _ENOUGH = 5
+_RISES = 0.9
+"""Share of the days from which on numbers of keys go on."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -61,12 +63,14 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         columns: Columns whose values are counted.
         expected: How many different ones each has.
         numbers: Numbers of which correlations are told.
+        numbered: Whether the numbers of keys go on from day to day.
     """
 
     segments: Segments
     columns: tuple[str, ...]
     expected: tuple[Expected, ...]
     numbers: tuple[Quantity, ...]
+    numbered: bool = False
 
     def features(self, layout: Layout) -> Iterator[Feature]:
         """What is told of a batch, in the order of `read`."""
@@ -92,7 +96,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         for one in self.numbers:
             says = f"correlation of {one.title} with the row before"
             yield Feature(FAMILY, "row to row", one.columns, says)
-        if key is not None:
+        if key is not None and self.numbered:
             yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
 
     def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
@@ -123,10 +127,10 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         rows = [state.products.count[upper], state.products.lagged[0]]
         values += np.arctanh(np.concatenate(found)).tolist() if self.numbers else []
         errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
-        middle = middle_of(state)
-        before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
-        values.append(float(np.sign(middle - before)))
-        errors.append(0.05)
+        if self.numbered:
+            before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
+            values.append(float(np.sign(middle_of(state) - before)))
+            errors.append(0.05)
         return np.array(values), np.array(errors)
 
     def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:
@@ -153,6 +157,13 @@ def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) ->
     return float(np.sqrt(usual[own == 0].sum() / max(usual.sum(), 1e-9)))
 
 
+def is_numbered(states: Sequence[State]) -> bool:
+    """Whether the numbers of keys rise from nearly every training day to the next."""
+    middles = np.array([middle_of(one) for one in states])
+    known = middles[np.isfinite(middles)]
+    return len(known) >= _ENOUGH and bool(np.mean(np.diff(known) > 0) >= _RISES)
+
+
 def middle_of(state: State) -> float:
     """The mean number of the keys; NaN where they have none."""
     count, total = state.digits
@@ -173,8 +184,3 @@ def expected_of(states: Sequence[State], columns: Sequence[str]) -> tuple[Expect
         usable = known >= _ENOUGH
         found.append(Expected.of(known[usable], distinct[usable]))
     return tuple(found)
-
-
-def days_of(states: Sequence[State]) -> Ints:
-    """How many rows each state has."""
-    return np.array([state.rows for state in states])

@@ -285,7 +285,11 @@ def discover(
     found = measured(view, known, kept, before, contents, told)
     states, features, _ = states_of(found, view, known, whole)
     positions = [rows for _, rows in days_of(view)]
-    whole = msgspec.structs.replace(whole, expected=aggregates.expected_of(states, columns_counted))
+    whole = msgspec.structs.replace(
+        whole,
+        expected=aggregates.expected_of(states, columns_counted),
+        numbered=aggregates.is_numbered(states),
+    )
     looked_at = tuple(
         (place, number)
         for place, segment in enumerate(parts.parts)
