@@ -207,9 +207,12 @@ def check_constraints(
     def asked(one: Finding) -> Impact | None:
         return impact_of(partial(ask, one.columns[0], one.rows)) if ask else None
 
-    return _result(
-        judged, False, asked, aside, len(judged.constraints.features), judged.constraints.unjudged
-    )
+    too_few = _too_few_days(judged.constraints)
+    strict = any(one.strict for one in judged.constraints.features)
+    if too_few and not strict and not judged.findings:
+        return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
+    unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
+    return _result(judged, False, asked, aside, len(judged.constraints.features), unjudged)
 
 
 def check_shift(
@@ -230,7 +233,18 @@ def check_shift(
     count = sum(one.family == "values" for one in judged.constraints.features)
     if not count:
         return CheckResult.not_judged("Training tells nothing of values.")
+    too_few = _too_few_days(judged.constraints)
+    if too_few and not any(one.is_shift for one in judged.findings):
+        return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     return _result(judged, True, asked, None, count, {})
+
+
+def _too_few_days(constraints: ConstraintSet) -> str:
+    """Why no statistic has limits; empty where some have."""
+    if constraints.limits.usable.any():
+        return ""
+    unit = "day" if constraints.layout.event_time is not None else "block"
+    return f"training has {counted(constraints.days, unit)}, too few for limits of statistics"
 
 
 def _result(

@@ -67,10 +67,9 @@ INPUT_DRIFT = Check(
     need=needs.FIELDS,
 )
 _ACCEPT = (
-    "If the change is meant to stay, accept it, by the command of the message: `lockstep score "
-    "PIPELINE --day DAY --accept NAME`, where NAME is that of a finding, or a field for all "
-    "findings of it. It stays accepted, as far as it went and as much again, until a version goes "
-    "live that was trained after it."
+    "If the change is meant to stay, accept it: `lockstep score PIPELINE --day DAY --accept "
+    "COLUMN`, or by the names of its findings. It stays accepted, as far as it went and as much "
+    "again, until a version goes live that was trained after it."
 )
 SUDDEN_SHIFT = Check(
     "sudden_shift",

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Floats, Ints
+from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segments
-from lockstep.stats.states import State
+from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"
 _WEEKS = 5
@@ -25,32 +25,51 @@ _WEEKS = 5
 _DAYS = 28
 """Days that things are lacking beside."""
 _ENOUGH = 5
+_RISES = 0.9
+"""Share of the days from which on numbers of keys go on."""
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """How many different values so many rows of a column have: a line between logarithms.
+    """How many different values so many rows of a column have.
+
+    As many as rows drawn from all training rows would (rarefaction: Hurlbert, "The nonconcept of
+    species diversity", 1971), and as much fewer or more as training days have.
 
     Attributes:
-        slope: By how much the logarithm rises.
-        level: Its value at one row.
+        shares: float64, the different shares of its values among training rows.
+        times: float64, how many values have each.
+        level: The logarithm of what training days have, beside what is drawn.
     """
 
-    slope: float
+    shares: bytes
+    times: bytes
     level: float
 
     @classmethod
-    def of(cls, known: Floats, distinct: Floats) -> Expected:
-        """The line of training days."""
-        usable = np.isfinite(known) & (known > 0) & (distinct > 0)
-        x, y = np.log(known[usable]), np.log(distinct[usable])
-        if len(x) > 10 and np.std(x) > 0.02:
-            slope, level = np.polyfit(x, y, 1).tolist()
-            return cls(slope, level)
-        return cls(0.0, float(np.median(y)) if len(y) else 0.0)
+    def of(cls, whole: Frequent, days: Sequence[Frequent]) -> Expected:
+        """What training tells of a column.
+
+        Args:
+            whole: Its values in all rows.
+            days: Its values in the rows of each day.
+        """
+        counts, times = np.unique(whole.counts, return_counts=True)
+        shares = counts / max(whole.known, 1)
+        drawn = cls(_bytes(shares), _bytes(times), 0.0)
+        found = [
+            np.log(one.distinct.count) - drawn.at(one.known) for one in days if one.known >= _ENOUGH
+        ]
+        return cls(drawn.shares, drawn.times, float(np.median(found)) if found else 0.0)
 
     def at(self, known: float) -> float:
         """The logarithm of how many there are among so many rows."""
-        return self.slope * float(np.log(max(known, 1.0))) + self.level
+        shares, times = (np.frombuffer(one, dtype="<f8") for one in (self.shares, self.times))
+        drawn = float((times * -np.expm1(known * np.log1p(-np.minimum(shares, 1 - 1e-9)))).sum())
+        return float(np.log(max(drawn, 1e-9))) + self.level
+
+
+def _bytes(values: Array) -> bytes:
+    return values.astype("<f8").tobytes()
 
 
 class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
@@ -61,12 +80,14 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         columns: Columns whose values are counted.
         expected: How many different ones each has.
         numbers: Numbers of which correlations are told.
+        numbered: Whether the numbers of keys go on from day to day.
     """
 
     segments: Segments
     columns: tuple[str, ...]
     expected: tuple[Expected, ...]
     numbers: tuple[Quantity, ...]
+    numbered: bool = False
 
     def features(self, layout: Layout) -> Iterator[Feature]:
         """What is told of a batch, in the order of `read`."""
@@ -92,7 +113,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         for one in self.numbers:
             says = f"correlation of {one.title} with the row before"
             yield Feature(FAMILY, "row to row", one.columns, says)
-        if key is not None:
+        if key is not None and self.numbered:
             yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
 
     def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
@@ -117,16 +138,16 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             enough = frequent.known >= _ENOUGH
             values.append(np.log(distinct) - expected.at(frequent.known) if enough else np.nan)
             values.append(np.arcsin(np.sqrt(frequent.top)) if enough else np.nan)
-            errors += [0.7 / np.sqrt(max(distinct, 1)), 0.5 / np.sqrt(max(frequent.known, 1))]
+            errors += [0.7 / np.sqrt(max(distinct, 1)), 1 / np.sqrt(max(frequent.known, 1))]
         upper = np.triu_indices(len(self.numbers), 1)
         found = [state.products.correlations[upper], state.products.to_before]
         rows = [state.products.count[upper], state.products.lagged[0]]
         values += np.arctanh(np.concatenate(found)).tolist() if self.numbers else []
         errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
-        middle = middle_of(state)
-        before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
-        values.append(float(np.sign(middle - before)))
-        errors.append(0.05)
+        if self.numbered:
+            before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
+            values.append(float(np.sign(middle_of(state) - before)))
+            errors.append(0.05)
         return np.array(values), np.array(errors)
 
     def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:
@@ -153,6 +174,13 @@ def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) ->
     return float(np.sqrt(usual[own == 0].sum() / max(usual.sum(), 1e-9)))
 
 
+def is_numbered(states: Sequence[State]) -> bool:
+    """Whether the numbers of keys rise from nearly every training day to the next."""
+    middles = np.array([middle_of(one) for one in states])
+    known = middles[np.isfinite(middles)]
+    return len(known) >= _ENOUGH and bool(np.mean(np.diff(known) > 0) >= _RISES)
+
+
 def middle_of(state: State) -> float:
     """The mean number of the keys; NaN where they have none."""
     count, total = state.digits
@@ -168,13 +196,6 @@ def expected_of(states: Sequence[State], columns: Sequence[str]) -> tuple[Expect
     """How many different values each column has among so many rows, of training days."""
     found = []
     for name in columns:
-        known = np.array([float(state.frequent[name].known) for state in states])
-        distinct = np.array([state.frequent[name].distinct.count for state in states])
-        usable = known >= _ENOUGH
-        found.append(Expected.of(known[usable], distinct[usable]))
+        days = [state.frequent[name] for state in states]
+        found.append(Expected.of(merged(days), days))
     return tuple(found)
-
-
-def days_of(states: Sequence[State]) -> Ints:
-    """How many rows each state has."""
-    return np.array([state.rows for state in states])

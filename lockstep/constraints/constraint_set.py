@@ -155,9 +155,10 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """
         raw = {name: columns[name] for name in _names(self.layout)}
         first = int(day.min()) if len(day) else 0
-        known = {batch.day: batch for batch in (*self.past, *past)}
-        near = [known[one] for one in sorted(known) if first - DAYS <= one]
-        return View(raw, self.layout, day, tuple(near))
+        scored = {batch.day for batch in past}
+        known = [*(batch for batch in self.past if batch.day not in scored), *past]
+        near = [batch for batch in known if first - DAYS <= batch.day]
+        return View(raw, self.layout, day, tuple(sorted(near, key=lambda batch: batch.day)))
 
     @np.errstate(all="ignore")  # numbers may be as large as they are
     def judge(self, view: View) -> list[DayJudged]:
@@ -285,7 +286,11 @@ def discover(
     found = measured(view, known, kept, before, contents, told)
     states, features, _ = states_of(found, view, known, whole)
     positions = [rows for _, rows in days_of(view)]
-    whole = msgspec.structs.replace(whole, expected=aggregates.expected_of(states, columns_counted))
+    whole = msgspec.structs.replace(
+        whole,
+        expected=aggregates.expected_of(states, columns_counted),
+        numbered=aggregates.is_numbered(states),
+    )
     looked_at = tuple(
         (place, number)
         for place, segment in enumerate(parts.parts)

@@ -17,7 +17,7 @@ from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.dependencies import OfDay
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.features import BLOCKS, Feature, Measured
-from lockstep.constraints.quantities import Entity, Made, Quantity, value
+from lockstep.constraints.quantities import CELLS, Entity, Made, Quantity, value
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
@@ -213,6 +213,9 @@ def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
     def made() -> Floats:
         known = values.number(quantity) or values.number(value(quantity.fields[0]))
         assert known is not None, "a number without a field of training is in no design"
+        if quantity.made in CELLS:
+            cells, numbers = view.by_cell(quantity)
+            return known.place(numbers)[cells.place]
         return known.place(view.number(quantity))
 
     return view.once(("place", quantity), made)

@@ -17,6 +17,8 @@ Made = Literal[
 ]  # fmt: skip
 HISTORY = ("previous", "elapsed", "today", "count", "sum", "mean")
 """Quantities that are made of the rows before."""
+CELLS = ("peers", "peers before", "moment before")
+"""Quantities that all rows of a thing at a moment have in common."""
 Entity = tuple[str, ...]
 """The columns that name a thing that comes again; none of them for the row before, whatever it is
 of. `@clock` is the time of day, `@weekday` the day of the week."""

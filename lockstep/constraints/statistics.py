@@ -172,7 +172,7 @@ def _state(moments: Moments, view: View, rows: Ints, values: Values, whole: Aggr
     then = np.array([one[before] for one in placed]).T.reshape(len(rows), len(placed))
     own_day = (before >= 0) & (view.day[before] == view.day[rows])
     then = np.where(own_day[:, np.newaxis], then, np.nan)
-    digits = _digits(view)[rows]
+    digits = _digits(view, whole)[rows]
     known = np.isfinite(digits)
     counts = {"cells": cells[:, rows].sum(axis=1, dtype=np.float64)}
     for name, place in things.items():
@@ -195,8 +195,8 @@ def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
     return view.once(("place", quantity), lambda: known.place(view.number(quantity)))
 
 
-def _digits(view: View) -> Floats:
-    if view.layout.key is None:
+def _digits(view: View, whole: Aggregates) -> Floats:
+    if view.layout.key is None or not (whole.numbered or view.fold is not None):
         return np.full(len(view), np.nan)
     return view.number(Quantity("digits", (view.layout.key,)))
 

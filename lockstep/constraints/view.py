@@ -194,12 +194,9 @@ class View:
                 return _digits(self.columns[name])
             case "calendar":
                 return self.calendar(quantity.unit)
-            case "peers":
-                return self._peers(quantity)
-            case "peers before":
-                return self._peers_before(quantity)
-            case "moment before":
-                return self._moment_before(quantity)
+            case "peers" | "peers before" | "moment before":
+                cells, found = self.by_cell(quantity)
+                return found[cells.place]
             case "previous":
                 return self._previous(quantity.entity, name)
             case "elapsed":
@@ -277,17 +274,13 @@ class View:
             found = (total - np.where(known, own, 0.0)) / rest
         return cells, np.where(rest > 0, found, np.nan)
 
-    def _peers(self, quantity: Quantity) -> Floats:
+    def by_cell(self, quantity: Quantity) -> tuple[Cells, Floats]:
+        """What cells tell of a quantity: which cell each row is of, and the value of each."""
+        if quantity.made == "moment before":
+            cells, found = self._of_cells(quantity)
+            return cells, cells.before(found)
         cells, found = self._of_peers(quantity)
-        return found[cells.place]
-
-    def _peers_before(self, quantity: Quantity) -> Floats:
-        cells, found = self._of_peers(quantity)
-        return cells.before(found)[cells.place]
-
-    def _moment_before(self, quantity: Quantity) -> Floats:
-        cells, found = self._of_cells(quantity)
-        return cells.before(found)[cells.place]
+        return cells, cells.before(found) if quantity.made == "peers before" else found
 
     # --- the rows before ---
 

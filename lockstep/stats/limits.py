@@ -49,7 +49,8 @@ _TO_ALL, _SIZES = 100.0, 10.0
 """The same for what all kinds do together."""
 _MOST_RATE = 0.05
 _LEAST_SCALE, _LEAST_OF_ROWS = 0.4, 1.0
-"""Units by which the tail of a statistic falls to 1/e, at least; of one that single rows move."""
+"""Units by which the tail of a statistic falls to 1/e, at least; of one that single rows move, or
+that never moved."""
 _TAIL = 0.7
 """Share of the held-out days that the tail is fitted beyond."""
 _ROBUST = 4.0
@@ -329,7 +330,7 @@ def _tails(
     still = np.nan_to_num(high - low) < _FLAT
     by_row = np.array([one.by_row for one in traits], dtype=bool)
     rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, group, still)
-    scale = np.maximum(scale, np.where(by_row, _LEAST_OF_ROWS, _LEAST_SCALE))
+    scale = np.maximum(scale, np.where(by_row | still, _LEAST_OF_ROWS, _LEAST_SCALE))
     # what a row may do by chance it may do for the first time: half of a day of its kind
     tried = np.bincount(kind, held.sum(axis=0))[kind] + _TO_ALL
     rate = np.where(by_row, rate, np.maximum(rate, 0.5 / tried))
@@ -422,7 +423,7 @@ def _outside(value: Floats, error: Floats, low: Floats, high: Floats, spread: Fl
     """By how many units values lie outside of a range."""
     far = np.maximum(np.maximum(low - value, value - high), 0.0)
     far = np.where(far < _FLAT, 0.0, far)
-    found: Floats = far / np.sqrt(spread + error**2)
+    found: Floats = far / np.sqrt(np.maximum(spread + error**2, 1e-24))
     return found
 
 

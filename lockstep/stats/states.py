@@ -227,7 +227,7 @@ class State:
         )
 
 
-Adding = TypeVar("Adding", Moments, State)
+Adding = TypeVar("Adding", Moments, Frequent, State)
 
 
 def merged(states: Sequence[Adding]) -> Adding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ Kind = Literal[
 ROWS = 12
 _OUTSIDE = (-6.3, -3.7, -1.2, 1.4, 4.1, 6.8, 9.2, 11.9, 14.6, 17.3, 20.1, 23.5)
 _ROOMS = (2, 3, 4, 2, 5, 3, 4, 2, 3, 5, 4, 3)
-_HISTORY = [f"2020-02-{number}" for number in range(10, 26)]
+_HISTORY = [str(date(2020, 1, 1) + timedelta(days=number)) for number in range(60)]
 
 
 @dataclass(frozen=True, eq=False)

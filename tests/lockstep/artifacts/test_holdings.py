@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lockstep.artifacts.artifact import sha256
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.errors import ArtifactError, FormatError
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.trusted import dump_estimator
@@ -19,7 +21,9 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import write_artifact
 from lockstep.checks.evidence import check_replay
 from lockstep.columns.pipeline import Trace
+from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import take_rows
+from lockstep.constraints.constraint_set import discover
 from lockstep.parity.golden import GoldenRecords
 from lockstep.serving.proving import UnprovenError, prove
 
@@ -325,6 +329,36 @@ def test_a_part_that_is_damaged_is_told_by_its_file(files: Files, part: str, dam
     assert str(files.directory) in str(caught.value)
     assert part.split("/", maxsplit=1)[0] in str(caught.value)
     assert "Restore" in str(caught.value)
+
+
+def test_constraints_of_another_format_say_to_train_again(files: Files) -> None:
+    path = files.directory / "constraints.msgpack"
+    stored = msgspec.msgpack.decode(path.read_bytes())
+    path.write_bytes(msgspec.msgpack.encode({**stored, "format": 0}))
+    files.edit("manifest.json", lambda manifest: with_digest(manifest, path))
+    with pytest.raises(FormatError, match=r"constraints\.msgpack has format 0.*train again: "):
+        files.open()
+
+
+def test_constraints_of_another_pipeline_are_told(files: Files) -> None:
+    path = files.directory / "constraints.msgpack"
+    schema = Schema("Other", (Field("id", "str", role="key"), Field("depth", "float")))
+    columns = {"id": np.array(["a", "b"] * 20, dtype=object), "depth": np.arange(40.0)}
+    path.write_bytes(discover(columns, schema).to_bytes())
+    files.edit("manifest.json", lambda manifest: with_digest(manifest, path))
+    said = losses(files.open())
+    assert any("they are another pipeline's" in one for one in said)
+    assert any("rows of constraints" in one for one in said)
+
+
+def with_digest(manifest: Any, path: Path) -> Any:
+    """A manifest that lists the constraints as they are now, and as if the fit had stored them."""
+    digests = {"constraints.msgpack": sha256(path.read_bytes())}
+    return {
+        **manifest,
+        "files": {**manifest["files"], **digests},
+        "stored": {**manifest["stored"], **digests},
+    }
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'{"format": 3}'])

@@ -19,10 +19,9 @@ def test_a_failure_is_three_lines_what_where_and_what_to_do() -> None:
         "Where: column price; also cost; keys a1, b2",
         "What to do: Ask upstream what changed in the named column. If it was a mistake, have it "
         "corrected, then: `lockstep score orders --day 2020-03-01`. If the change is meant to "
-        "stay, accept it, by the command of the message: `lockstep score orders --day 2020-03-01 "
-        "--accept NAME`, where NAME is that of a finding, or a field for all findings of it. It "
-        "stays accepted, as far as it went and as much again, until a version goes live that was "
-        "trained after it.",
+        "stay, accept it: `lockstep score orders --day 2020-03-01 --accept price`, or by the "
+        "names of its findings. It stays accepted, as far as it went and as much again, until a "
+        "version goes live that was trained after it.",
     ]
 
 

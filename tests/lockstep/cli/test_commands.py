@@ -26,7 +26,7 @@ from tests.lockstep.cli.conftest import Answer, Lockstep
 DAY = "2020-03-01"
 RESULTS = [
     *("train", "promote", "challenge", "rollback", "versions"),
-    *("score", "outcomes", "replay", "checks", "trace"),
+    *("score", "outcomes", "replay", "checks", "trace", "constraints"),
 ]
 COMMANDS = [*RESULTS, "serve", "demo", "new", "list", "up"]
 
@@ -193,6 +193,32 @@ def test_a_version_that_failed_a_check_is_promoted_only_if_it_is_wanted_anyway(
     assert workplace.registry.alias("orders", "champion") is None
     assert lockstep("promote", "orders", "--anyway").status == 0
     assert workplace.registry.alias("orders", "live").version == 1
+
+
+def test_constraints_are_listed_with_their_evidence_strict_ones_first(
+    lockstep: Lockstep, live
+) -> None:
+    live.score(DAY)
+    answer = lockstep("constraints", "orders")
+    assert answer.status == 0
+    strict, nearest = answer.out.split("the statistics nearest to their limits:")
+    assert "Version 1 of orders found" in strict
+    assert "in 7,200 rows of 60 days, " in strict
+    assert "order_id holds its day" in strict
+    assert "of its limit" in nearest
+
+
+def test_constraints_are_plain_data_too(lockstep: Lockstep, live) -> None:
+    found = json.loads(lockstep("constraints", "orders", "--json").out)
+    assert (found["rows"], found["days"], found["batch"]) == (7_200, 60, None)
+    assert all(one["broken"] == 0 for one in found["strict"])
+
+
+def test_what_great_expectations_can_say_is_printed_to_be_pasted(lockstep: Lockstep, live) -> None:
+    lines = lockstep("constraints", "orders", "--expectations").out.splitlines()
+    within = "column='country', value_set=['AT', 'DE', 'FR', 'US'], severity=\"warning\""
+    assert f"gxe.ExpectColumnValuesToBeInSet({within})," in lines
+    assert any("ExpectColumnValuesToBeBetween(column='items', min_value=1" in one for one in lines)
 
 
 def test_rolling_back_to_a_version_that_was_never_live_is_refused(lockstep: Lockstep, live) -> None:

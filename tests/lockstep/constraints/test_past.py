@@ -1,0 +1,219 @@
+"""What the rows before tell, from what is kept of batches and from all rows at once: bit for bit.
+
+The first is what scoring sees, the second what training sees.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.schema import Field, Schema
+from lockstep.constraints.arithmetic import Equal
+from lockstep.constraints.constraint_set import ConstraintSet, discover, past_batch
+from lockstep.constraints.entities import Entities
+from lockstep.constraints.history import History
+from lockstep.constraints.past import DAYS, PastBatch
+from lockstep.constraints.quantities import Entity, Quantity
+from lockstep.constraints.rules import Kept, Rules
+from lockstep.constraints.statistics import days_of, states_of
+from lockstep.constraints.view import View
+from tests.lockstep.constraints.tables import EVENT, FIRST, KEY, joined, texts, times
+
+THINGS: tuple[Entity, ...] = ((), ("thing",), ("thing", "place"), ("number",))
+WINDOWS = (1, 7, 14)
+SCHEMA = Schema(
+    "Row",
+    (
+        KEY,
+        EVENT,
+        Field("thing", "str", optional=True),
+        Field("place", "str", optional=True),
+        Field("number", "int", optional=True),
+        Field("amount", "float", optional=True),
+    ),
+)
+QUANTITIES = [
+    *(Quantity("previous", (name,), thing) for thing in THINGS for name in ("amount", "number")),
+    *(Quantity("elapsed", (), thing) for thing in THINGS),
+    *(Quantity("today", (), thing) for thing in THINGS),
+    *(Quantity("count", (), thing, window) for thing in THINGS for window in WINDOWS),
+    *(
+        Quantity(made, ("amount",), thing, window)
+        for made in ("sum", "mean")
+        for thing in THINGS
+        for window in WINDOWS
+    ),
+]
+
+
+Row = tuple[float, str | None, str | None, float, float]
+"""The hour, the thing, the place, a number and an amount."""
+
+
+def rows_of(amounts: st.SearchStrategy[float]) -> st.SearchStrategy[list[Row]]:
+    """Rows of a day, of which several may be of one thing, and of one moment."""
+    return st.lists(
+        st.tuples(
+            st.sampled_from([0.0, 1.5, 1.5, 8.25, 23.9]),
+            st.sampled_from(["a", "b", "c", None]),
+            st.sampled_from(["x", "y", None]),
+            st.sampled_from([1.0, 2.0, np.nan]),
+            amounts,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+
+
+QUARTERS = st.integers(-4000, 4000).map(lambda number: number / 4) | st.just(np.nan)
+"""Amounts whose sums are exact, in any order."""
+CENTS = st.integers(-10_000, 10_000).map(lambda number: number / 100)
+
+
+def table(day: int, rows: list[Row]) -> Columns:
+    """The rows of a day."""
+    hours, thing, place, number, amount = zip(*rows, strict=True) if rows else [()] * 5
+    return {
+        "id": texts([f"{day}-{position}" for position in range(len(rows))]),
+        "at": times(np.full(len(rows), FIRST + day), np.array(hours, dtype=float)),
+        "thing": texts(thing),
+        "place": texts(place),
+        "number": np.array(number, dtype=float),
+        "amount": np.array(amount, dtype=float),
+    }
+
+
+def looking_back() -> ConstraintSet:
+    """Constraints that found nothing, and look back for all quantities."""
+    entities = Entities(THINGS, (), None, THINGS)
+    kept = [Kept(Equal(one, one, 1.0, 0.0, 0.0), 0, 0, 0) for one in QUANTITIES]
+    return msgspec.structs.replace(
+        discover(table(0, []), SCHEMA),
+        entities=entities,
+        rules=Rules(tuple(kept)),
+        history=History(entities, ("thing", "place"), ("number", "amount")),
+    )
+
+
+CONSTRAINTS = looking_back()
+
+
+def days_in(columns: Columns) -> Array:
+    return columns["at"].astype("datetime64[D]").astype(np.int64)
+
+
+def told(view: View, last: int) -> dict[str, Array]:
+    """What the rows before tell of the last rows of a view."""
+    found = {one.title: view.number(one)[-last:] for one in QUANTITIES}
+    for thing in THINGS:
+        for name in {"thing", "place", "number", "amount"} - {*thing}:
+            codes = view.previous_code(thing, name)
+            found[f"whether {name} is as before of {thing}"] = codes[-last:]
+    return found
+
+
+class Batches:
+    """Batches that follow each other, of which only what is kept is known."""
+
+    def __init__(self) -> None:
+        self.past: list[PastBatch] = []
+        self.rows: list[Columns] = []
+
+    def add(self, days: list[Columns]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Add a batch; gives what its rows are told of the past, and what all rows tell of them."""
+        columns = joined(days)
+        view = CONSTRAINTS.view(columns, days_in(columns), self.past)
+        states, _, _ = states_of([], view, CONSTRAINTS.values, CONSTRAINTS.aggregates)
+        self.past += [
+            past_batch(view, rows, state, "batch", day, CONSTRAINTS)
+            for (day, rows), state in zip(days_of(view), states, strict=True)
+        ]
+        self.rows += days
+        columns = joined(self.rows)
+        everything = View(columns, CONSTRAINTS.layout, days_in(columns))
+        return told(view, len(view)), told(everything, len(view))
+
+
+def differing(kept: dict[str, Array], full: dict[str, Array]) -> list[str]:
+    return [name for name in full if kept[name].tobytes() != full[name].tobytes()]
+
+
+class Histories(RuleBasedStateMachine):
+    """Batches of one or two days, with days between them that have no rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = Batches()
+        self.today = self.empty = 0
+
+    def _day(self, rows: list[Row]) -> Columns:
+        self.today += 1
+        return table(self.today, rows)
+
+    def _compare(self, days: list[Columns]) -> None:
+        kept, full = self.batches.add(days)
+        for one in QUANTITIES:
+            if (
+                self.empty and one.window
+            ):  # nothing is said of a window with days that are not known
+                said = np.isfinite(kept[one.title])
+                full[one.title] = np.where(said, full[one.title], np.nan)
+        assert not differing(kept, full)
+
+    @rule(rows=rows_of(QUARTERS))
+    @precondition(lambda self: self.today < DAYS)
+    def a_day(self, rows: list[Row]) -> None:
+        self._compare([self._day(rows)])
+
+    @rule(first=rows_of(QUARTERS), second=rows_of(QUARTERS))
+    @precondition(lambda self: self.today < DAYS - 1)
+    def two_days_in_one_batch(self, first: list[Row], second: list[Row]) -> None:
+        self._compare([self._day(first), self._day(second)])
+
+    @rule(count=st.integers(1, 9))
+    @precondition(lambda self: self.batches.rows)
+    def days_without_rows(self, count: int) -> None:
+        self.today += count
+        self.empty += count
+
+
+PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
+Histories.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=12, deadline=None, phases=PHASES
+)
+TestHistories = Histories.TestCase
+
+
+def weeks(rows: list[Row]) -> Batches:
+    batches = Batches()
+    for day in range(15):
+        batches.add([table(day, rows)])
+    return batches
+
+
+@given(rows_of(QUARTERS))
+@settings(max_examples=10, phases=PHASES)
+def test_windows_of_days_that_all_have_rows_are_told(rows):
+    kept, full = weeks(rows).add([table(15, rows)])
+    assert not differing(kept, full)
+
+
+@pytest.mark.xfail(reason="sums are rounded otherwise: cumsum from another first day, reduceat")
+def test_sums_of_cents_are_the_same():
+    batches = weeks([(0.0, "a", "x", 1.0, amount / 100) for amount in range(1, 20)])
+    kept, full = batches.add([table(15, [(0.0, "a", "x", 1.0, 0.1)])])
+    assert not differing(kept, full)
+
+
+@pytest.mark.xfail(reason="training counts 0 rows on a day before without any, scoring NaN")
+def test_a_window_in_which_nothing_is_known_is_told_of_training_rows_neither():
+    batches, row = Batches(), (0.0, "a", "x", 1.0, 1.0)
+    batches.add([table(0, [row])])
+    kept, full = batches.add([table(2, [row])])
+    assert not differing(kept, full)

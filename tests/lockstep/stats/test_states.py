@@ -1,0 +1,139 @@
+"""States of parts of a batch add up to that of the whole."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockstep.stats.states import MOST_VALUES, Frequent, Moments, Products, State, merged
+
+ROWS = 90
+SPLITS = st.lists(st.integers(0, ROWS), max_size=5).map(lambda cuts: [0, *sorted(cuts), ROWS])
+"""Where a batch is cut; parts may have no rows."""
+
+
+def slices(cuts):
+    return [slice(start, end) for start, end in pairwise(cuts)]
+
+
+def floats(seed, columns):
+    random = np.random.default_rng(seed)
+    found = random.normal(5, 3, (ROWS, columns))
+    found[random.random(found.shape) < 0.2] = np.nan
+    return found
+
+
+def moments(seed, rows=slice(None)):
+    masks = np.random.default_rng(seed + 1).random((3, ROWS)) < 0.5
+    return Moments.of(floats(seed, 4)[rows].astype(np.float32), masks[:, rows].astype(np.float32))
+
+
+def products(seed, rows=slice(None)):
+    return Products.of(floats(seed, 4)[rows], floats(seed + 7, 4)[rows])
+
+
+def frequent(seed, rows=slice(None)):
+    codes = np.random.default_rng(seed).geometric(0.1, ROWS).astype(np.uint64) - np.uint64(1)
+    return Frequent.of(codes[rows])
+
+
+def state(seed, rows=slice(None)):
+    count = len(np.arange(ROWS)[rows])
+    cells = np.random.default_rng(seed).random((5, ROWS)) < 0.3
+    return State(
+        rows=count,
+        moments=moments(seed, rows),
+        products=products(seed, rows),
+        counts={"cells": cells[:, rows].sum(axis=1).astype(float)},
+        frequent={"shop": frequent(seed, rows)},
+        digits=(count, float(np.arange(ROWS)[rows].sum())),
+    )
+
+
+SEEDS = st.integers(0, 1000)
+
+
+@given(SEEDS, SPLITS)
+def test_counts_of_parts_add_up_exactly(seed, cuts):
+    parts = merged([moments(seed, rows) for rows in slices(cuts)])
+    assert (parts.count == moments(seed).count).all()
+
+
+@given(SEEDS, SPLITS)
+def test_sums_of_parts_add_up_to_rounding(seed, cuts):
+    parts, whole = merged([moments(seed, rows) for rows in slices(cuts)]), moments(seed)
+    np.testing.assert_allclose(parts.total, whole.total, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(parts.square, whole.square, rtol=1e-5, atol=1e-4)
+
+
+@given(SEEDS, SPLITS)
+def test_correlations_are_told_from_parts(seed, cuts):
+    parts = [products(seed, rows) for rows in slices(cuts)]
+    whole, found = products(seed), sum(parts[1:], parts[0])
+    np.testing.assert_allclose(found.correlations, whole.correlations, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.to_before, whole.to_before, rtol=1e-9, atol=1e-9)
+
+
+@given(SEEDS, SPLITS)
+def test_values_of_parts_are_counted_as_those_of_the_whole(seed, cuts):
+    parts = [frequent(seed, rows) for rows in slices(cuts)]
+    found, whole = sum(parts[1:], parts[0]), frequent(seed)
+    assert found.codes.tolist() == whole.codes.tolist()
+    assert found.counts.tolist() == whole.counts.tolist()
+    assert (found.known, found.distinct) == (whole.known, whole.distinct)
+
+
+@given(SEEDS, SPLITS)
+@settings(max_examples=30)
+def test_a_state_of_parts_is_that_of_the_whole(seed, cuts):
+    found, whole = merged([state(seed, rows) for rows in slices(cuts)]), state(seed)
+    assert (found.rows, found.digits) == (whole.rows, whole.digits)
+    assert (found.counts["cells"] == whole.counts["cells"]).all()
+    assert (found.moments.count == whole.moments.count).all()
+    assert (found.products.count == whole.products.count).all()
+    assert found.frequent["shop"].counts.tolist() == whole.frequent["shop"].counts.tolist()
+
+
+def test_means_are_those_of_the_rows_of_a_segment():
+    values = np.array([[1.0], [2.0], [np.nan], [6.0]], dtype=np.float32)
+    found = Moments.of(values, np.array([[1, 1, 1, 1], [0, 1, 1, 1]], dtype=np.float32))
+    assert found.count.ravel().tolist() == [3, 2]
+    assert found.total.ravel().tolist() == [9, 8]
+
+
+def test_correlations_are_those_of_pearson():
+    numbers = np.random.default_rng(0).normal(size=(60, 3)) @ np.array(
+        [[1, 0.7, 0], [0, 1, 0.2], [0, 0, 1]]
+    )
+    found = Products.of(numbers, np.roll(numbers, 1, axis=0)).correlations
+    upper = np.triu_indices(3, 1)
+    assert found[upper] == pytest.approx(np.corrcoef(numbers.T)[upper])
+
+
+def test_correlations_of_a_few_rows_are_not_known():
+    numbers = np.random.default_rng(0).normal(size=(11, 2))
+    assert np.isnan(Products.of(numbers, numbers).correlations).all()
+
+
+def distinct(count, start=1):
+    return np.arange(start, start + count, dtype=np.uint64)
+
+
+def test_a_bounded_number_of_values_is_kept():
+    found = Frequent.of(distinct(MOST_VALUES)) + Frequent.of(distinct(MOST_VALUES, 10**6))
+    assert len(found.codes) == len(found.counts) == MOST_VALUES
+
+
+def test_all_rows_with_a_value_are_counted_though_not_all_values_are_kept():
+    found = Frequent.of(np.append(distinct(3 * MOST_VALUES), np.uint64(0)))
+    assert found.known == 3 * MOST_VALUES
+    assert found.distinct.count == 3 * MOST_VALUES
+
+
+def test_the_most_frequent_values_are_those_that_are_kept():
+    often = np.repeat(distinct(10, 10**6), 20)
+    found = Frequent.of(np.concatenate([distinct(2 * MOST_VALUES), often]))
+    assert {*distinct(10, 10**6).tolist()} <= {*found.codes.tolist()}
+    assert found.top == 20 / (2 * MOST_VALUES + 200)
