@@ -32,6 +32,16 @@ def times(days: Ints, hours: Array) -> Array:
     return (days * 24 * HOUR + np.round(hours * HOUR).astype(np.int64)).astype("datetime64[us]")
 
 
+def days_of(rows: Columns) -> Ints:
+    """The day of each row."""
+    return rows["at"].astype("datetime64[D]").astype(np.int64)
+
+
+def only(rows: Columns, chosen: Array | slice) -> Columns:
+    """Some of the rows."""
+    return {name: values[chosen] for name, values in rows.items()}
+
+
 def joined(parts: Sequence[Columns]) -> Columns:
     """The rows of several tables, one after the other."""
     return {name: np.concatenate([one[name] for one in parts]) for name in parts[0]}
@@ -72,13 +82,9 @@ class Known:
         """The rows of a day after training."""
         return self.make(self.days + ahead)
 
-    def findings(
-        self, rows: Columns, past: Sequence[PastBatch] = (), ahead: int = 0
-    ) -> list[Finding]:
-        """What rows of a day after training break."""
-        count = len(next(iter(rows.values())))
-        days = np.full(count, FIRST + self.days + ahead)
-        view = self.constraints.view(rows, days, past)
+    def findings(self, rows: Columns, past: Sequence[PastBatch] = ()) -> list[Finding]:
+        """What the rows of a batch break."""
+        view = self.constraints.view(rows, days_of(rows), past)
         judged = self.constraints.judge(view)
         return [one for day in judged for one in findings_of(self.constraints, view, day)]
 
@@ -87,6 +93,18 @@ class Known:
         found = self.findings(rows)
         assert found, "nothing was found"
         return found[0]
+
+    def quiet(self, days: int) -> list[Finding]:
+        """What clean days after training break, each among those before it."""
+        past: list[PastBatch] = []
+        found = []
+        for ahead in range(days):
+            rows = self.day(ahead)
+            view = self.constraints.view(rows, days_of(rows), past)
+            judged = self.constraints.judge(view)
+            found += [one for day in judged for one in findings_of(self.constraints, view, day)]
+            past += self.constraints.remembered(view, judged, f"day {ahead}")
+        return found
 
 
 # --- orders: what a row's columns hold, and what they tell of one another ---
@@ -119,7 +137,7 @@ def orders(day: int, growth: float = 1.0) -> Columns:
         return np.asarray(np.round(values, digits))
 
     shop = random.permutation(np.arange(rows) % 6)
-    hour = np.sort(np.arange(rows) % 12) + 8
+    hour = np.sort(np.arange(rows) % 5) * 2 + 8
     price = rounded(random.uniform(1, 90, rows), 2)
     quantity = random.integers(1, 9, rows).astype(float)
     total = rounded(price * quantity, 2)
@@ -172,8 +190,8 @@ def readings(day: int) -> Columns:
     """What sensors read every two hours: heat and damp that they share, and a load of their own."""
     random = np.random.default_rng(day)
     hours = np.arange(1, 24, 2.0)
-    base = 15 + 5 * np.sin((hours - 8) / 12 * np.pi) + random.normal(0, 3)
-    shared = base + np.cumsum(random.normal(0, 1.0, len(hours)))
+    base = 40 + 5 * np.sin((hours - 8) / 12 * np.pi) + random.uniform(-5, 5)
+    shared = base + np.cumsum(random.normal(0, 0.8, len(hours)))
     shape = (len(hours), len(SENSORS))
     heat = np.round(shared[:, np.newaxis] + random.normal(0, 0.4, shape), 1).ravel()
     count = len(heat)
@@ -227,11 +245,12 @@ def meters(days: int) -> pd.DataFrame:
     return frame
 
 
-def as_columns(frame: pd.DataFrame, schema: Schema) -> Columns:
-    """A frame of canonical values as columns."""
+def meter_columns(days: int) -> Columns:
+    """The same as columns."""
+    frame = meters(days)
     return {
         one.name: texts(frame[one.name].tolist())
         if one.declared == "str"
         else frame[one.name].to_numpy()
-        for one in schema
+        for one in METERS
     }

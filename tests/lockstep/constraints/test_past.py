@@ -73,7 +73,6 @@ def rows_of(amounts: st.SearchStrategy[float]) -> st.SearchStrategy[list[Row]]:
 
 QUARTERS = st.integers(-4000, 4000).map(lambda number: number / 4) | st.just(np.nan)
 """Amounts whose sums are exact, in any order."""
-CENTS = st.integers(-10_000, 10_000).map(lambda number: number / 100)
 
 
 def table(day: int, rows: list[Row]) -> Columns:
@@ -204,10 +203,18 @@ def test_windows_of_days_that_all_have_rows_are_told(rows):
     assert not differing(kept, full)
 
 
-@pytest.mark.xfail(reason="sums are rounded otherwise: cumsum from another first day, reduceat")
-def test_sums_of_cents_are_the_same():
-    batches = weeks([(0.0, "a", "x", 1.0, amount / 100) for amount in range(1, 20)])
+@pytest.mark.xfail(reason="rows of a day are summed by reduceat in scoring, bincount in training")
+def test_sums_of_cents_of_many_rows_a_day_are_the_same():
+    batches = weeks([(0.0, "a", "x", 1.0, cents / 100) for cents in range(1, 20)])
     kept, full = batches.add([table(15, [(0.0, "a", "x", 1.0, 0.1)])])
+    assert not differing(kept, full)
+
+
+@pytest.mark.xfail(reason="a window is the difference of sums that begin at the first known day")
+def test_sums_of_cents_are_the_same_however_long_before_training_began():
+    batches = Batches()
+    for day in range(DAYS + 25):
+        kept, full = batches.add([table(day, [(0.0, "a", "x", 1.0, (10 * (day % 7) + 3) / 100)])])
     assert not differing(kept, full)
 
 
