@@ -361,7 +361,7 @@ def with_digest(manifest: Any, path: Path) -> Any:
     }
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'{"format": 3}'])
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"null", b'{"format": 4}'])
 def test_a_manifest_that_says_nothing_is_told(files: Files, data: bytes) -> None:
     (files.directory / "manifest.json").write_bytes(data)
     with pytest.raises(ArtifactError, match=r"manifest\.json"):

@@ -74,9 +74,9 @@ def test_published_values_are_those_of_the_pipeline_itself(live) -> None:
 
 def test_scoring_a_day_again_replaces_it(live) -> None:
     live.score(DAY)
-    live.deliver(DAY, rows_of(DAY).head(50))
+    live.deliver(DAY, rows_of(DAY).head(118))
     live.score(DAY)
-    assert live.store.row_count("daily/published", DAY) == 50
+    assert live.store.row_count("daily/published", DAY) == 118
 
 
 def test_checks_carry_the_day_that_they_are_about(live) -> None:

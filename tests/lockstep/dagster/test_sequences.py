@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 
+import msgspec
 import pandas as pd
 import pytest
 from pyarrow import parquet
@@ -16,6 +17,7 @@ from lockstep.scoring.inbox import claim_copy
 from tests.fixtures.orders import PROJECT, Workplace
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
+FIELDS = ["order_id", "sent_at", "price", "items", "weight", "coupons", "country", "gift"]
 
 
 class Killed(BaseException):
@@ -43,7 +45,8 @@ def published(live: Workplace, partition: str = DAY, stream: str = "daily") -> b
 def window_of(live: Workplace) -> list[object]:
     """What is kept of the days that the next one is compared with."""
     digest = live.registry.load("orders", "live").digest
-    return list(earlier_batches(live.records(), NEXT, digest, 0).batches)
+    batches = earlier_batches(live.records(), NEXT, digest, 0).batches
+    return [msgspec.msgpack.encode(one) for one in batches]  # a mean may be NaN
 
 
 @contextmanager
@@ -80,7 +83,7 @@ def test_a_published_day_that_is_delivered_again_without_a_column_stays_until_it
     assert not live.materialize("published", DAY)
     assert (published(live), window_of(live)) == (before, window)
     live.deliver(DAY, rows_of(DAY).head(60))
-    assert live.score(DAY).ok
+    assert live.score(DAY, accept=FIELDS).ok
     assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 60
 
 
@@ -93,7 +96,7 @@ def test_a_column_that_did_not_jump_goes_on_being_compared_though_it_was_accepte
 def test_rows_that_are_published_and_come_no_more_are_told(live) -> None:
     live.score(DAY)
     live.deliver(DAY, rows_of(DAY).drop(index=[7, 8]))
-    report = live.score(DAY)
+    report = live.score(DAY, accept=FIELDS)
     (found,) = (one for one in report.checks if one.check == "row_conservation")
     assert found.result == "warned"
     assert f"2 rows that were published of {DAY} before came no more, such as {DAY}-0007" in (
@@ -127,13 +130,13 @@ def test_rows_of_a_run_that_broke_off_are_not_published_alone(live) -> None:
 def test_rows_of_one_run_are_not_published_after_the_batch_of_another(live) -> None:
     assert live.score(DAY).ok
     before = published(live)
-    live.deliver(DAY, rows_of(DAY).head(50))
+    live.deliver(DAY, rows_of(DAY).assign(price=(rows_of(DAY)["price"] + 0.01).round(2)))
     assert live.materialize("batch", DAY)
     assert not live.materialize("published", DAY)
     assert published(live) == before
     assert live.materialize("scored", DAY)
     assert live.materialize("published", DAY)
-    assert len(parquet.read_table(live.store.path("daily/published", DAY))) == 50
+    assert published(live) != before
 
 
 def test_a_run_that_is_killed_leaves_the_inbox_as_it_was_for_later_files(live, tmp_path) -> None:

@@ -43,7 +43,7 @@ def version_of(workplace, number: int) -> Version:
 def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(workplace) -> None:
     found = trained(workplace)
     assert found.candidate is not None
-    assert workplace.registry.load("orders", found.candidate.version.version).rows == 1800
+    assert workplace.registry.load("orders", found.candidate.version.version).rows == 7200
     assert set(found.results) == {
         check.name for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
     }
@@ -57,9 +57,9 @@ def test_history_that_breaks_the_feature_suite_is_set_aside_and_not_fitted_to(wo
     suites = replace(ASSETS.suites, features=cheap)
     found = trained(workplace, replace(with_history(dear), suites=suites))
     assert found.results["feature_suite"].severity == "WARN"
-    assert "2 of 1,800 rows are quarantined" in found.results["feature_suite"].summary
+    assert "2 of 7,200 rows are quarantined" in found.results["feature_suite"].summary
     assert found.results["training_parity"].passed
-    assert found.candidate.rows == 1798
+    assert found.candidate.rows == 7198
     attempt = training_records(ASSETS, workplace.store).committed(CANDIDATE)
     aside = attempt.read("training_set_quarantine").column("key").to_pylist()
     assert aside == history()["order_id"].iloc[[5, 9]].tolist()
@@ -216,7 +216,7 @@ def register_copy(workplace, folder: Path, damage: Callable[[Path], object]) -> 
 
 def age(files: Path) -> None:
     manifest = files / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 4', '"format": 1'))
 
 
 def cut_off(files: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_history_half_of_which_repeats_keys_is_an_error_that_names_the_key(wor
     found = trained(workplace, twice)
     result = found.results["input_suite"]
     assert (result.is_error, result.column, found.candidate) == (True, "order_id", None)
-    assert "1,800 of 3,600 rows repeat the order_id of an earlier row" in result.summary
+    assert "7,200 of 14,400 rows repeat the order_id of an earlier row" in result.summary
 
 
 def test_a_few_repeated_keys_are_a_warning(workplace) -> None:
