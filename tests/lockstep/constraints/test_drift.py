@@ -8,7 +8,8 @@ import pytest
 from lockstep.columns.kinds import Columns
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import ConstraintSet, discover
-from lockstep.constraints.drift import ENOUGH_DAYS, Drift, drift
+from lockstep.constraints.drift import Drift, drift
+from lockstep.stats.limits import ENOUGH_DAYS
 
 DAYS, ROWS = 60, 400
 SCHEMA = Schema(

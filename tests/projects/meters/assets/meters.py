@@ -35,5 +35,6 @@ ASSETS = PipelineAssets(
     daily=Upstream(),
     calendar=Calendar(date(2020, 3, 1), date(2020, 3, 6)),
     quality=[Quality("expected_use", "use", "mae", threshold=20.0)],
-    constraints=Constraints(first_batches=0),
+    # keys of files begin with the name of the file, those of the history with the day
+    constraints=Constraints(first_batches=0, columns={"reading_id": "warn"}),
 )
