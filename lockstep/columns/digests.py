@@ -16,6 +16,7 @@ KEPT = 32_768
 The relative error of a count of distinct values is then 1 / sqrt(KEPT), 0.6 % (Bar-Yossef et al.,
 "Counting distinct elements in a data stream", 2002)."""
 _ALL = np.uint64(2**64 - 1)
+_ZERO = np.uint64(0x9E3779B97F4A7C15)
 _PLACES, _MOST_BITS = 8, 20
 """Places for each digest that are told apart by its first bits, and how many bits these are at
 most: they are marked in a table of a byte each, that fits into a cache."""
@@ -27,6 +28,7 @@ def digests_of(array: Array) -> Array:
     if array.dtype == object and missing.any():
         array = np.where(missing, "", array)
     found: Array = pd.util.hash_array(array, categorize=len(array) > 5_000)
+    found[found == 0] = _ZERO  # that of 0 itself is 0, which stands for nothing
     found[missing] = 0
     return found
 
@@ -105,7 +107,7 @@ def held_by(sets: Sequence[Digests], digests: Array) -> Floats:
     if not sets:
         return np.full(len(digests), np.nan)
     found = among(digests, np.concatenate([one.known for one in sets])).astype(np.float64)
-    last = max(one.last for one in sets)
+    last = min(one.last for one in sets)
     found[(digests > last) & (found == 0)] = np.nan
     return found
 

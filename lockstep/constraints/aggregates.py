@@ -20,10 +20,6 @@ from lockstep.constraints.segments import Segments
 from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"
-_WEEKS = 5
-"""Days of the same weekday that rows are compared with."""
-_DAYS = 28
-"""Days that things are lacking beside."""
 _ENOUGH = 5
 _RISES = 0.9
 """Share of the days from which on numbers of keys go on."""
@@ -92,10 +88,11 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     def features(self, layout: Layout) -> Iterator[Feature]:
         """What is told of a batch, in the order of `read`."""
         key, event = layout.key, layout.event_time
-        of_rows = tuple(one for one in ("rows", event, key) if one)
+        of_rows = tuple(one for one in (event, key) if one)
         yield Feature(FAMILY, "volume", of_rows, "number of rows")
         for cell in self.segments.cells:
-            says = f"rows {cell.says}".strip() if cell.column else "rows beside its weekday"
+            of = "of " if cell.columns else ""
+            says = f"rows {of}{cell.says}" if cell.column else "rows beside its weekday"
             kind = "count" if cell.column else "volume of the weekday"
             yield Feature(FAMILY, kind, (*cell.columns, *of_rows), says)
         for name in self.segments.things:
@@ -153,7 +150,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:
         """Rows of each cell beside days of the same weekday, in standard errors of chance."""
         own = state.counts["cells"]
-        alike = [batch for batch in earlier if (day - batch.day) % 7 == 0][-_WEEKS:]
+        alike = [batch for batch in earlier if (day - batch.day) % 7 == 0]
         known = [batch.counted("cells") for batch in alike if not batch.blocked]
         known = [one for one in known if len(one) == len(own)]
         if len(known) < 2:
@@ -166,7 +163,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
 
 def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) -> float:
     """How much of the usual rows is of values that the batch has none of: a square root."""
-    near = [batch for batch in earlier[-_DAYS:] if rows / 2 <= batch.rows <= 2 * rows]
+    near = [batch for batch in earlier if rows / 2 <= batch.rows <= 2 * rows]
     known = [one for batch in near if len(one := batch.counted(name)) == len(own)]
     if len(known) < _ENOUGH:
         return float("nan")

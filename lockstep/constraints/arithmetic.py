@@ -16,29 +16,19 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.evidence import (
+    BEST,
+    BROKEN,
+    BY_CHANCE,
+    ENOUGH_ROWS,
+    MOST_TERMS,
+    MOVES,
+    NEARLY,
+    SHARED,
+)
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.values import grid_of, is_on
 from lockstep.constraints.view import View
-
-_ENOUGH = 100
-"""Rows of the sample to which a rule applies, at least."""
-_KEPT, _GAIN = 0.8, 0.75
-"""Share of the sample that keeps an equality, at least; and how much of what chance leaves."""
-_NEARLY = 0.97
-"""Share of the sample that keeps a sum or product: more are tried, so more are kept by chance."""
-_PAIRS = 400
-"""Rows of the sample on which pairs are looked at first."""
-_BEST = 4
-"""Equalities that are kept of a number, the best."""
-_MOST_TERMS = 12
-_MOST_SUMS = 12
-"""Numbers that sums are looked for among, and sums that are kept."""
-_BROKEN = 0.002
-"""Share of the sample that breaks an order, at most, and of rows dealt at chance at least: forty
-times that."""
-
-_MOVES = 0.3
-"""Share of the rows in which a number moves, at least, so that it may be said to rise."""
 
 
 class Equal(msgspec.Struct, frozen=True, tag="equal"):
@@ -139,14 +129,14 @@ def equalities(
         targets: Raw quantities.
         others: All quantities that they may be.
     """
-    few = sample[:: max(len(sample) // _PAIRS, 1)]
+    few = sample[:: max(len(sample) // (4 * ENOUGH_ROWS), 1)]
     at_few = np.array([view.number(other)[few] for other in others])
     dealt = np.random.default_rng(1).permutation(len(sample))
     found = []
     for target in targets:
         numbers = view.number(target)[sample]
         known = np.isfinite(numbers)
-        if known.sum() < _ENOUGH or np.ptp(numbers[known]) == 0:
+        if known.sum() < ENOUGH_ROWS or np.ptp(numbers[known]) == 0:
             continue
         candidates = np.flatnonzero(_may_equal(view.number(target)[few], at_few))
         best = []
@@ -160,23 +150,26 @@ def equalities(
             if rule is not None:
                 best.append(rule)
         best.sort(key=lambda one: -one[0])
-        found += [rule for _, rule in best[:_BEST]]
+        found += [rule for _, rule in best[:BEST]]
     return found
 
 
 def _may_equal(target: Floats, others: Array) -> Array:
     """Which numbers a target may be, by a few rows: their difference or ratio is often the same."""
-    usual = 0.02 * float(np.nanmean(np.abs(target - np.nanmean(target)))) + 1e-9
+    known = target[np.isfinite(target)]
+    if not len(known):
+        return np.zeros(len(others), dtype=bool)
+    usual = 0.02 * float(np.mean(np.abs(known - known.mean()))) + 1e-9
     with np.errstate(all="ignore"):
         steps = target - others
         ratios = np.where((others != 0) & (target != 0), target / others, np.nan)
         found = np.zeros(len(others), dtype=bool)
         for values, unit in ((steps, usual), (ratios, None)):
-            known = np.isfinite(values)
-            count = known.sum(axis=1)
+            finite = np.isfinite(values)
+            count = finite.sum(axis=1)
             middle = _medians(values)[:, np.newaxis]
             within = 0.02 * np.abs(middle) if unit is None else unit
-            near = (np.abs(values - middle) <= within) & known
+            near = (np.abs(values - middle) <= within) & finite
             share = near.sum(axis=1) / np.maximum(count, 1)
             found |= (share > 0.6) & (count >= 15)
     return found
@@ -196,7 +189,7 @@ def _equal(
     """The equality of two numbers, and how good it is; None where there is none."""
     a, b = view.number(target)[sample], view.number(other)[sample]
     both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < max(_ENOUGH, 0.1 * np.isfinite(a).sum()):
+    if both.sum() < max(ENOUGH_ROWS, 0.1 * np.isfinite(a).sum()):
         return None
     grid = grid_of(a)
     scale = float(np.nanmedian(np.abs(a - np.nanmedian(a))) + 1e-3 * np.nanmean(np.abs(a)) + 1e-12)
@@ -214,10 +207,10 @@ def _equal(
         else:
             tolerance = min(1e-6 * max(float(np.nanmax(np.abs(a))), 1.0), 0.01 * scale)
         kept = float(np.mean(np.abs(a[both] - factor * b[both] - offset) <= tolerance))
-        if kept < _KEPT:
+        if kept < SHARED:
             continue
         chance = float(np.nanmean(np.abs(a[dealt][both] - factor * b[both] - offset) <= tolerance))
-        if (kept - chance) / max(1 - chance, 1e-9) < _GAIN:
+        if (kept - chance) / max(1 - chance, 1e-9) < SHARED:
             continue
         score = kept - 0.02 * (not other.is_raw) + 0.1 * float(both.mean())
         if best is None or score > best[0]:
@@ -227,7 +220,7 @@ def _equal(
 
 def _ratio(a: Floats, b: Floats) -> float | None:
     large = (np.abs(a) > 1e-9) & (np.abs(b) > 1e-9)
-    if large.sum() < _ENOUGH:
+    if large.sum() < ENOUGH_ROWS:
         return None
     ratio = float(np.median(a[large] / b[large]))
     return ratio if abs(ratio - 1) > 1e-6 and 1e-6 < abs(ratio) < 1e6 else None
@@ -256,7 +249,7 @@ def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> li
     """
     sample = sample[:: max(len(sample) // 1500, 1)]
     numbers = {one: view.number(one)[sample] for one in targets}
-    usable = [one for one in targets if np.nanstd(numbers[one]) > 0][:_MOST_TERMS]
+    usable = [one for one in targets if np.nanstd(numbers[one]) > 0][:MOST_TERMS]
     found: list[Combined] = []
     for target in usable:
         a = numbers[target]
@@ -270,16 +263,16 @@ def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> li
                 made = _combined(operation, b, c)
                 with np.errstate(all="ignore"):
                     both = np.isfinite(a) & np.isfinite(made) & (np.abs(made) > 1e-9)
-                    if both.sum() < 2 * _ENOUGH or np.std(made[both]) == 0:
+                    if both.sum() < 2 * ENOUGH_ROWS or np.std(made[both]) == 0:
                         continue
                     factor = float(np.median(a[both] / made[both]))
                     limit = tolerance * np.maximum(np.abs(a[both]), unit)
                     kept = np.mean(np.abs(a[both] - factor * made[both]) <= limit)
                     dealt = np.roll(a[both], 11)
                     chance = np.mean(np.abs(dealt - factor * made[both]) <= limit)
-                if kept > _NEARLY and chance < 0.3 and abs(factor) > 1e-9:
+                if kept > 1 - NEARLY and chance < 0.3 and abs(factor) > 1e-9:
                     found.append(Combined(target, *terms, operation, factor, tolerance, unit))
-    return found[:_MOST_SUMS]
+    return found[:MOST_TERMS]
 
 
 def _ways(first: Quantity, second: Quantity) -> list[tuple[Operation, tuple[Quantity, Quantity]]]:
@@ -316,17 +309,17 @@ def orders(
             one
             for one in others
             if one.made == "previous" and one.fields == target.fields
-            and np.mean(np.abs(numbers[one] - numbers[target]) > 0) >= _MOVES
+            and np.mean(np.abs(numbers[one] - numbers[target]) > 0) >= MOVES
         ]  # fmt: skip
         for other in [*usable[place + 1 :], *own]:
             a, b = numbers[target], numbers[other]
             both = np.isfinite(a) & np.isfinite(b)
-            if both.sum() < 3 * _ENOUGH:
+            if both.sum() < 3 * ENOUGH_ROWS:
                 continue
             tolerance = 1e-6 * max(float(np.max(np.abs(b[both]))), 1e-9)
             for low, high, names in ((a, b, (target, other)), (b, a, (other, target))):
-                kept = np.mean(low[both] > high[both] + tolerance) <= _BROKEN
+                kept = np.mean(low[both] > high[both] + tolerance) <= BROKEN
                 dealt = np.roll(low, 17)[both]
-                if kept and np.nanmean(dealt > high[both] + tolerance) >= 40 * _BROKEN:
+                if kept and np.nanmean(dealt > high[both] + tolerance) >= BY_CHANCE:
                     found.append(AtMost(*names, tolerance))
     return found

@@ -24,7 +24,8 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
 from lockstep.constraints import values as of_values
 from lockstep.constraints.aggregates import Aggregates, middle_of
-from lockstep.constraints.features import BLOCKS, Feature, Measured
+from lockstep.constraints.evidence import MOST_TERMS
+from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
 from lockstep.constraints.layout import Layout
@@ -46,17 +47,15 @@ from lockstep.constraints.statistics import (
 )
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
-from lockstep.stats.limits import ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode
+from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode
 from lockstep.stats.states import Moments, State
 
 FORMAT = 1
 """The format of stored constraints; one of another cannot be read."""
-_SMALLEST, _LARGEST, _BLOCKS = 50, 1_000, 40
-"""Rows of a block, where rows have no event time, and blocks that there are to be."""
+_SMALLEST, _LARGEST = 50, 1_000
+"""Rows of a block, where rows have no event time; and that it takes until anything is told."""
 _YEAR = 365
 """Training days that have seen all seasons."""
-_ENOUGH_ROWS = 50
-"""Training rows from which on anything is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +241,13 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Raises:
             msgspec.MsgspecError: They are damaged, or of another format.
         """
-        return msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
+        try:
+            found = msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
+        except (KeyError, TypeError, ValueError) as error:  # an array, or a text, in it
+            raise msgspec.ValidationError(f"damaged: {error}") from error
+        if found.format != FORMAT:
+            raise msgspec.ValidationError(f"of format {found.format}, and this reads {FORMAT}")
+        return found
 
 
 @np.errstate(all="ignore")  # numbers may be as large as they are
@@ -263,7 +268,7 @@ def discover(
     days, group = np.unique(day, return_inverse=True)
     view = View(raw, layout, day, fold=group * BLOCKS // max(len(days), 1))
     unjudged = _unjudged(len(view), len(days), schema)
-    has_rows = len(view) >= _ENOUGH_ROWS
+    has_rows = len(view) >= _SMALLEST
     things = entities.Entities((), (), None, ())
     known, kept, before = Values((), ()), Rules(()), History(things, (), ())
     contents, told = Identity({}), Panels(panels.Design((), (), ()), (), None)
@@ -281,7 +286,7 @@ def discover(
     numbers = tuple(
         one.quantity for one in known.numbers
         if one.quantity.made != "digits" and one.quantity.fields[0] not in layout.dated
-    )[:14]  # fmt: skip
+    )[:MOST_TERMS]  # fmt: skip
     whole = Aggregates(parts, columns_counted, (), numbers)
     found = measured(view, known, kept, before, contents, told)
     states, features, _ = states_of(found, view, known, whole)
@@ -339,8 +344,8 @@ def measured(
 
 def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
     """What of training rows cannot be told, each with why."""
-    if rows < _ENOUGH_ROWS:
-        return {"all": f"training has {counted(rows, 'row')}, and it takes {_ENOUGH_ROWS}"}
+    if rows < _SMALLEST:
+        return {"all": f"training has {counted(rows, 'row')}, and it takes {_SMALLEST}"}
     found = {}
     if schema.event_time is None:
         found["history"] = "rows have no event time"
@@ -354,7 +359,7 @@ def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints
     """Training rows in order of time, and the day of each; without times, blocks of rows."""
     rows = len(next(iter(raw.values())))
     if schema.event_time is None:
-        size = min(max(rows // _BLOCKS, _SMALLEST), _LARGEST)
+        size = min(max(rows // (2 * ENOUGH_DAYS), _SMALLEST), _LARGEST)
         return raw, np.arange(rows) // size
     times = raw[schema.event_time]
     order = np.argsort(times, kind="stable")

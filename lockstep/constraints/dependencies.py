@@ -15,21 +15,19 @@ import numpy as np
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.features import BLOCKS
+from lockstep.constraints.evidence import (
+    AGAIN,
+    BROKEN,
+    BY_CHANCE,
+    HALF,
+    MOST_KNOWN,
+    MOST_RULES,
+    MOST_TERMS,
+    NEARLY,
+    SAMPLE,
+)
 from lockstep.constraints.view import View
-
-_SAMPLE = 9_000
-_EXACT, _NEARLY, _MOSTLY = 0.004, 0.02, 0.5
-"""Share of the pairs of a day, of all days, and of a dependency that only mostly holds, that may
-differ."""
-_PAIRS_OF_DAY, _PAIRS = 0.08, 0.25
-"""Share of the rows that have one to be compared with, within a day and over days, at least."""
-_MOST_LEFT = 10
-"""Columns on the left that pairs are made of, those of the fewest values."""
-_MOST_OF_DAY, _MOST = 80, 60
-"""Dependencies that are kept."""
-_MOST_KNOWN = 100_000
-"""Values on the left whose right is known, at most; the first by digest."""
+from lockstep.stats.limits import BLOCKS
 
 
 class OfDay(msgspec.Struct, frozen=True, tag="of a day"):
@@ -119,7 +117,8 @@ def _minority(group: Array, value: Array) -> Floats:
     sizes = np.diff(np.append(first, len(order)))
     most = np.maximum.reduceat(counts[pair], first) if len(first) else counts
     found = np.empty(len(order))
-    found[order] = np.where(sizes[place] > 1, counts[pair] < most[place], np.nan)
+    is_most = (counts[pair] == most[place]) & (2 * counts[pair] > sizes[place])  # no tie
+    found[order] = np.where(sizes[place] > 1, ~is_most, np.nan)
     return found
 
 
@@ -170,7 +169,7 @@ def discover(view: View) -> list[OfDay | LookUp]:
         for unit in ("@hour", "@clock", "@weekday")
         if layout.event_time is not None and len(np.unique(view.calendar(unit))) > 1
     ]
-    sources = [*calendar, *lefts[:_MOST_LEFT]]
+    sources = [*calendar, *lefts[:MOST_TERMS]]
     candidates = [(name,) for name in sources] + list(combinations(sources, 2))
     return [*_of_days(view, candidates, rights), *_look_ups(view, candidates, rights)]
 
@@ -196,7 +195,7 @@ def _of_days(
     for left in [(), *candidates]:
         codes = view.codes(left)[chosen]
         other = _mates(np.where(codes != 0, mixed((codes, day), len(chosen)), 0))
-        if np.mean(other >= 0) < _PAIRS_OF_DAY:
+        if np.mean(other >= 0) < BY_CHANCE:
             continue
         for right in rights:
             if right in left or any({*one} <= {*left} for one in told.get(right, [])):
@@ -204,48 +203,48 @@ def _of_days(
             value = view.code(right)[chosen]
             compared, differ, chance = _compare(other, value, dealt)
             least = max(0.1, 20 * differ) if left else 0.0
-            if compared >= _PAIRS_OF_DAY and differ <= _EXACT and chance >= least:
+            if compared >= BY_CHANCE and differ <= 2 * BROKEN and chance >= least:
                 told.setdefault(right, []).append(left)
                 found.append(OfDay(left, right))
-    return found[:_MOST_OF_DAY]
+    return found[:MOST_RULES]
 
 
 def _look_ups(
     view: View, candidates: Sequence[tuple[str, ...]], rights: Sequence[str]
 ) -> list[LookUp]:
     random = np.random.default_rng(2)
-    chosen = np.sort(random.permutation(len(view))[:_SAMPLE])
+    chosen = np.sort(random.permutation(len(view))[:SAMPLE])
     dealt = random.permutation(len(chosen))
     day = view.day[chosen]
     found = dict[str, list[tuple[tuple[str, ...], float]]]()
     for left in candidates:
         other = _mates(view.codes(left)[chosen], day)
-        if np.mean(other >= 0) < _PAIRS:
+        if np.mean(other >= 0) < AGAIN:
             continue
         for right in rights:
             if right in left:
                 continue
-            if any({*one} <= {*left} and differ < _NEARLY for one, differ in found.get(right, [])):
+            if any({*one} <= {*left} and differ < NEARLY for one, differ in found.get(right, [])):
                 continue
             compared, differ, chance = _compare(other, view.code(right)[chosen], dealt)
-            if compared < _PAIRS or chance < 0.15:
+            if compared < AGAIN or chance < 0.15:
                 continue
-            mostly = differ <= _MOSTLY and differ <= 0.6 * chance
-            if differ <= _NEARLY or (mostly and right not in view.layout.dated):
+            mostly = differ <= HALF and differ <= 0.6 * chance
+            if differ <= NEARLY or (mostly and right not in view.layout.dated):
                 found.setdefault(right, []).append((left, differ))
     kept = []
     for right, ways in found.items():
-        ways.sort(key=lambda way: (way[1] > _NEARLY, way[1] + 0.02 * len(way[0])))
-        exact = [way for way in ways if way[1] <= _NEARLY][:4]
-        others = [way for way in ways if way[1] > _NEARLY][: max(0, 2 - len(exact))]
-        kept += [_look_up(view, left, right, differ <= _NEARLY) for left, differ in exact + others]
-    return kept[:_MOST]
+        ways.sort(key=lambda way: (way[1] > NEARLY, way[1] + 0.02 * len(way[0])))
+        exact = [way for way in ways if way[1] <= NEARLY][:4]
+        others = [way for way in ways if way[1] > NEARLY][: max(0, 2 - len(exact))]
+        kept += [_look_up(view, left, right, differ <= NEARLY) for left, differ in exact + others]
+    return kept[:MOST_RULES]
 
 
 def _look_up(view: View, left: tuple[str, ...], right: str, is_exact: bool) -> LookUp:
     codes = view.codes(left)
     keys, told = _modes(codes[codes != 0], view.code(right)[codes != 0])
-    kept = slice(0, _MOST_KNOWN)
+    kept = slice(0, MOST_KNOWN)
     return LookUp(
         left, right, keys[kept].astype("<u8").tobytes(), told[kept].astype("<u8").tobytes(),
         is_exact,

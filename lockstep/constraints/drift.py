@@ -19,9 +19,8 @@ from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
+from lockstep.stats.limits import ENOUGH_DAYS
 
-ENOUGH_DAYS = 20
-"""Training days, or blocks of rows, that it takes to tell how much they differ."""
 _BEYOND = ("beyond", "far beyond")
 _NAMED = ("level", "spread", "length")
 """Kinds that name a figure; all others say what some of the rows do."""

@@ -14,23 +14,17 @@ import pandas as pd
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.evidence import (
+    AGAIN,
+    BEST,
+    FEW,
+    MOST_CATEGORIES,
+    MOST_WINDOWED,
+    SAMPLE,
+    TELLS,
+)
 from lockstep.constraints.quantities import Entity
 from lockstep.constraints.view import View
-
-MOST = 3
-"""Entities of one column that are looked back by."""
-MOST_LIGHT = 8
-"""Further ones, of which only rows are counted."""
-MOST_WINDOWED = 6_000
-"""Things of an entity that windows are summed for."""
-_TELLS = 0.15
-"""Columns that the last row tells at least, each by how much more often than chance."""
-_AGAIN = 0.2
-"""Share of the rows that have a row before, at least."""
-_SAMPLE = 20_000
-"""Rows on which entities are told, of the newest days: enough for shares to a hundredth."""
-_RANKED = 24
-"""Different numbers from which on they are compared by their ranks."""
 
 
 class Entities(msgspec.Struct, frozen=True):
@@ -56,7 +50,7 @@ def discover(view: View) -> Entities:
         view: The rows.
     """
     layout = view.layout
-    newest = np.argsort(view.day, kind="stable")[-_SAMPLE:]
+    newest = np.argsort(view.day, kind="stable")[-SAMPLE:]
     rows = view.take(newest[np.argsort(view.micros[newest], kind="stable")])
     names = [*layout.texts, *layout.numbers, *layout.dates]
     codes = {name: code for name in names if (code := _naming(rows, name)) is not None}
@@ -64,7 +58,7 @@ def discover(view: View) -> Entities:
     tells = {name: _tells(rows, (name,), judged) for name in codes}
     chosen: list[str] = []
     for name in sorted(tells, key=lambda one: -tells[one]):
-        if tells[name] < _TELLS or len(chosen) == MOST:
+        if tells[name] < TELLS or len(chosen) == BEST - 1:
             break
         if not any(_same(codes[name], codes[other]) for other in chosen):
             chosen.append(name)
@@ -87,7 +81,7 @@ def discover(view: View) -> Entities:
             break
     light = [
         (name,) for name in codes if (name,) not in full and 2 <= len(np.unique(codes[name])) <= 100
-    ][:MOST_LIGHT]
+    ][:FEW]
     windowed = [
         entity
         for entity in (*full, *light)
@@ -115,7 +109,7 @@ def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
     before = rows.before(entity).own
     known = np.flatnonzero(before >= 0)
     share = len(known) / max(len(rows), 1)
-    if share < _AGAIN:
+    if share < AGAIN:
         return 0.0
     found = 0.0
     for name in judged:
@@ -125,7 +119,7 @@ def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
         both = known[(code[known] != 0) & (code[before[known]] != 0)]
         if len(both) < 50:
             continue
-        if rows.columns[name].dtype.kind in "fi" and len(np.unique(code[both])) > _RANKED:
+        if rows.columns[name].dtype.kind in "fi" and len(np.unique(code[both])) > MOST_CATEGORIES:
             ranks = _ranks(rows, name)
             moved = np.abs(ranks[both] - ranks[before[both]])
             usual = np.abs(ranks[both] - ranks[np.maximum(both - 1, 0)])

@@ -9,11 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from lockstep.columns.kinds import Array, Floats
-
-BLOCKS = 5
-"""Blocks of training days, each of which is told by the others: see Stone, "Cross-validatory choice
-and assessment of statistical predictions", 1974."""
+from lockstep.columns.kinds import Array
 
 
 class Feature(msgspec.Struct, frozen=True):
@@ -26,7 +22,6 @@ class Feature(msgspec.Struct, frozen=True):
         says: What holds for a row of which it is 1, or what is measured; after "rows that".
         by_row: Whether a single row may be at fault, as where something never was.
         strict: Whether no training row broke it, and on enough distinct things to tell.
-        cause: The column that, missing, explains it; see `findings`.
     """
 
     family: str
@@ -47,11 +42,3 @@ class Measured(NamedTuple):
 
     feature: Feature
     values: Array
-
-
-class OfBatch(NamedTuple):
-    """A statistic of each day as a whole, with its standard error by chance."""
-
-    feature: Feature
-    values: Floats
-    errors: Floats

@@ -15,21 +15,19 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted, cut
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
+from lockstep.constraints.evidence import HALF
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
 
 _KEYS = 3
 """Keys that a finding names."""
+_NAMED = 5
+"""Columns of which a finding says the same, that it names."""
 _LONGEST = 300
 """Characters of its three lines together."""
 _MOST_ROWS = 30
 """Statistics in its table."""
-_ALIKE = 0.5
-"""Share of the rows of two statistics that are the same, from which on they have one cause."""
-_CONSEQUENCE = 0.6
-"""How much weaker than the first of a finding a statistic is, at most, that it may explain: what
-counts, shares and models make of other columns."""
 _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
             "top share", "distinct", "share", "hour", "count", "length", "round", "gap", "spread",
             "as before", "loose look-up")  # fmt: skip
@@ -122,12 +120,12 @@ def _grouped(
         home = None
         for group in groups:
             lead = constraints.statistics[group[0]]
-            weak = shares[place] <= _CONSEQUENCE * shares[group[0]]
+            weak = shares[place] <= HALF * shares[group[0]]
             is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
             by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
             if (
                 {*statistic.columns} & _columns(constraints, group)
-                or _overlap(rows[place], rows[group[0]]) > _ALIKE
+                or _overlap(rows[place], rows[group[0]]) > HALF
                 or ((is_derived or by_rows) and weak)
             ):
                 home = group
@@ -171,16 +169,18 @@ def _overlap(rows: Ints, others: Ints) -> float:
 def _finding(
     constraints: ConstraintSet, view: View, day: DayJudged, group: Sequence[int], shares: Floats
 ) -> Finding:
-    lead = group[0]
+    strict = [place for place in group if constraints.statistics[place].feature.strict]
+    lead = (strict or group)[0]  # a rule that rows break names these rows
+    group = [lead, *(place for place in group if place != lead)]
     statistic = constraints.statistics[lead]
     rows = _rows(constraints, view, day, lead)
     columns = _suspects(constraints, group, shares)
     usual = (float(day.low[lead]), float(day.high[lead]))
-    what = what_of(constraints, view, day, lead, rows, usual)
-    also = [name for name in columns[:6] if name not in statistic.columns]
+    what = what_of(constraints, view, day, lead, rows, usual, columns[0] if columns else "rows")
+    also = _alike(constraints, group)
     if also:
-        more = len(columns) - len(statistic.columns) - len(also)
-        what += f"; so do {', '.join(also)}{f' and {more} more' if more > 0 else ''}"
+        more = len(also) - _NAMED
+        what += f"; so do {', '.join(also[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
     keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
     if not where and statistic.segment.column:
@@ -191,7 +191,7 @@ def _finding(
         where=cut(where, 100),
         columns=columns,
         rows=rows,
-        strict=any(constraints.statistics[one].feature.strict for one in group),
+        strict=bool(strict),
         blocks=bool(np.any(day.blocks[[*group]] >= 1)),
         share=float(shares[lead]),
         details=tuple(
@@ -204,6 +204,18 @@ def _finding(
             for one in group[:_MOST_ROWS]
         ),
     )
+
+
+def _alike(constraints: ConstraintSet, group: Sequence[int]) -> list[str]:
+    """The columns of which a cause shows the same as of its first, other than this."""
+    first = constraints.statistics[group[0]]
+    found = [
+        constraints.statistics[place].feature.columns[:1]
+        for place in group
+        if constraints.statistics[place].feature.kind == first.feature.kind
+    ]
+    names = dict.fromkeys(name for columns in found for name in columns)
+    return [name for name in names if name not in first.columns]
 
 
 def _usual(constraints: ConstraintSet, day: DayJudged, place: int) -> str:

@@ -9,15 +9,12 @@ import numpy as np
 
 from lockstep.columns.digests import held_by, mixed
 from lockstep.columns.kinds import Array, Floats
+from lockstep.constraints.evidence import BEST
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.view import View
+from lockstep.stats.limits import RECENT
 
 FAMILY = "identity"
-_BEFORE = 14
-"""Days that contents are looked back for."""
-_FINE, _STEADY = 4, 0.02
-"""Columns that tell rows apart best, which stand for a content; and share of values from which on
-a column does."""
 
 
 class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
@@ -42,7 +39,7 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
             found["key"] = view.code(key)
         found |= self.digests(view)
         for name, digests in found.items():
-            columns = [key] if name == "key" else [key, event, *self.ways[name][:_FINE]]
+            columns = [key] if name == "key" else [key, event, *self.ways[name][:BEST]]
             fields = tuple(one for one in columns if one is not None and not one.startswith("@"))
             what = "key" if name == "key" else f"content ({name})"
             twice = Feature(
@@ -64,7 +61,7 @@ def discover(view: View) -> Identity:
     layout = view.layout
     names = [name for name in layout.fields if name not in (*layout.dated, *layout.times)]
     apart = {name: len(np.unique(view.code(name))) / max(len(view), 1) for name in names}
-    fine = tuple(sorted(names, key=lambda one: -apart[one])[:_FINE])
+    fine = tuple(sorted(names, key=lambda one: -apart[one])[:BEST])
     ways = {"all columns": tuple(names), "some columns": fine}
     if layout.event_time is not None:
         ways["time of day"] = ("@clock", *fine[:2])
@@ -95,7 +92,7 @@ def _again(view: View, name: str, digests: Array) -> Floats:
     place = np.maximum.accumulate(np.where(starts, np.arange(len(order)), 0))
     before = np.maximum(place - 1, 0)
     same = (place > 0) & (sorted_digests[before] == sorted_digests)
-    near = (days - days[before] <= _BEFORE) | (name == "key")
+    near = (days - days[before] <= RECENT) | (name == "key")
     found = np.zeros(len(order))
     found[order] = same & near
     if view.past:
@@ -103,7 +100,7 @@ def _again(view: View, name: str, digests: Array) -> Floats:
         sets = [
             batch.keys if name == "key" else batch.contents[name]
             for batch in view.past
-            if batch.day < first and (name == "key" or batch.day >= first - _BEFORE)
+            if batch.day < first and (name == "key" or batch.day >= first - RECENT)
             and (name == "key" or name in batch.contents)
         ]  # fmt: skip
         if sets:

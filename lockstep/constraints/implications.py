@@ -14,20 +14,12 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array
+from lockstep.constraints.evidence import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.view import View
 
 _EXPECTED = 15
 """Rows that would break an implication by chance, at least."""
-_BROKEN = 0.002
-"""Share of its rows that may break it."""
-_ROWS = 60
-"""Rows that an implication is about, at least."""
-_MOST, _MOST_OF_PAIR = 160, 3
-"""Implications that are kept, of all and of two columns."""
-_FEW = 8
-"""Different numbers up to which each may imply something."""
-_MOST_VALUES = 12
 _DAYS = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%y%m%d")
 """How a text may hold its day."""
 
@@ -172,7 +164,7 @@ def implications(view: View) -> list[Implication]:
     sizes, rows = counts.diagonal(), held.shape[1]
     found: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
     for place, given in enumerate(conditions):
-        if sizes[place] < _ROWS:
+        if sizes[place] < ENOUGH_ROWS:
             continue
         for other, then in enumerate(conditions):
             if given.column == then.column:
@@ -184,14 +176,14 @@ def implications(view: View) -> list[Implication]:
                 (True, both, share),
             ):
                 expected = float(chance * sizes[place])
-                if expected >= _EXPECTED and broken <= _BROKEN * sizes[place]:
+                if expected >= _EXPECTED and broken <= BROKEN * sizes[place]:
                     rule = Implication(given, then, is_never)
                     found.setdefault((given.column, then.column), []).append((expected, rule))
     kept = []
     for ways in found.values():
         ways.sort(key=lambda way: -way[0])
-        kept += [rule for _, rule in ways[:_MOST_OF_PAIR]]
-    return kept[:_MOST]
+        kept += [rule for _, rule in ways[:BEST]]
+    return kept[:MOST_RULES]
 
 
 def _conditions(view: View) -> list[Condition]:
@@ -201,8 +193,8 @@ def _conditions(view: View) -> list[Condition]:
         found += [Condition(name, "missing"), Condition(name, "0"), Condition(name, "negative")]
     found += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
     for name, values in layout.categories.items():
-        if name in layout.texts or len(np.unique(view.code(name))) <= _FEW:
-            found += [Condition(name, "value", one) for one in values[:_MOST_VALUES]]
+        if name in layout.texts or len(np.unique(view.code(name))) <= FEW:
+            found += [Condition(name, "value", one) for one in values[:MOST_TERMS]]
     if layout.key is not None and view.columns[layout.key].dtype == object:
         common = pd.Series(_key_forms(view, layout.key)).value_counts().index[:4]
         found += [Condition(layout.key, "form", one) for one in common]

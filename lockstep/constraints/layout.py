@@ -14,15 +14,10 @@ from lockstep.columns.dates import layout_of
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
+from lockstep.constraints.evidence import MOST_CATEGORIES, SAME
 
-MOST_CATEGORIES = 24
-"""Values of a category that are looked at one by one."""
 _COMMON = 0.01
 """Share of the rows that a common value has at least."""
-_CLOCKS = 40
-"""Different times of day from which on whole numbers that could be some are held to be."""
-_DATED = 0.999
-"""Share of the rows that have their day's first value, of a column that has one value a day."""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -99,7 +94,7 @@ def _is_clock(numbers: Array) -> bool:
         return False
     found = np.unique(known)
     return bool(
-        len(found) >= _CLOCKS
+        len(found) >= MOST_CATEGORIES
         and np.all(found % 1 == 0)
         and found[0] >= 0
         and found[-1] <= 2400
@@ -125,4 +120,4 @@ def _is_dated(values: Array, day: Array) -> bool:
         return False
     first = np.full(len(days), -2)
     first[of_day[::-1]] = places[::-1]
-    return bool(np.mean(first[of_day] == places) > _DATED)
+    return bool(np.mean(first[of_day] == places) > SAME)

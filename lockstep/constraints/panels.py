@@ -16,22 +16,17 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.dependencies import OfDay
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.features import BLOCKS, Feature, Measured
+from lockstep.constraints.evidence import FEW, MOST_CATEGORIES, MOST_TERMS, SHARED, TELLS
+from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.quantities import CELLS, Entity, Made, Quantity, value
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
+from lockstep.stats.limits import BLOCKS
 
 FAMILY = "panels"
 _PENALTY = 10.0
 """The ridge's penalty: as much as ten rows of standard deviation 1."""
-_EXPLAINS = 0.15
-"""Share of the variance of held-out days that a regression explains, at least."""
-_MOST_TARGETS, _MOST_CATEGORIES = 14, 40
-_DISTINCT = 8
-"""Different values of a number that is told, at least."""
-_SHARED = 0.8
-"""Share of the rows that have another one of their moment, at least, where there is a panel."""
 _FAR = 3.0
 """Deviations of held-out rows from which on a residual is far."""
 
@@ -100,13 +95,12 @@ class Panel(msgspec.Struct, frozen=True):
         """What each row is beside its peers, and beside the moment before."""
         for name in self.columns:
             columns = (name, *self.entity)
-            own, peers, then, last = (
+            own, peers, then = (
                 _placed(values, one, view)
                 for one in (
                     value(name),
                     self.quantity("peers", name),
                     self.quantity("peers before", name),
-                    self.quantity("moment before", name),
                 )
             )
             says = f"{name} beside its peers"
@@ -117,7 +111,8 @@ class Panel(msgspec.Struct, frozen=True):
             lag = np.abs(own - then) - np.abs(own - peers)
             yield Measured(Feature(FAMILY, "lag", columns, says), lag)
             says = f"have the {name} of the {self.unit or 'moment'} before"
-            stuck = np.where(np.isfinite(own) & np.isfinite(last), own == last, np.nan)
+            now, last = view.number(value(name)), view.number(self.quantity("moment before", name))
+            stuck = np.where(np.isfinite(now) & np.isfinite(last), now == last, np.nan)
             yield Measured(Feature(FAMILY, "stuck", columns, says), stuck)
 
 
@@ -163,21 +158,21 @@ def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Pa
     raw = [one.quantity for one in values.numbers if one.quantity.fields[0] not in layout.dated]
     raw = [one for one in raw if one.made in ("value", "clock", "lapse", "span")]
     targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
-    targets = targets[:_MOST_TARGETS]
+    targets = targets[:MOST_TERMS]
     panel = _panel(view, entities, rules, [one.fields[0] for one in targets])
     related = _related(targets, entities, panel)
     categories = [
         (name, one) for name, held in layout.categories.items() for one in held
         if name in layout.texts and name not in layout.dated
     ]  # fmt: skip
-    design = Design(tuple(raw), tuple(related), tuple(categories[:_MOST_CATEGORIES]))
+    design = Design(tuple(raw), tuple(related), tuple(categories[:MOST_CATEGORIES]))
     return Panels(design, _fitted(design, targets, view, values), panel)
 
 
 def _panel(view: View, entities: Entities, rules: Rules, targets: Sequence[str]) -> Panel | None:
     """The panel of training rows: of moments that several rows share, or of values of an hour."""
     _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
-    if np.mean(counts[group] > 1) > _SHARED:
+    if np.mean(counts[group] > 1) > SHARED:
         grid = tuple(name for name in entities.grid or () if not name.startswith("@"))
         return Panel(grid, "", tuple(targets))
     found: dict[str, list[str]] = {}
@@ -204,7 +199,7 @@ def _related(
 
 
 def _is_told(number: Number | None) -> bool:
-    return number is not None and len(np.unique(number.sorted)) >= _DISTINCT
+    return number is not None and len(np.unique(number.sorted)) >= FEW
 
 
 def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
@@ -250,7 +245,7 @@ def _fitted(
         left = numbers - told
         width = float(np.sqrt(np.nanmean(left**2)))
         explained = 1 - width**2 / max(float(np.nanvar(numbers)), 1e-12)
-        if explained >= _EXPLAINS and width > 1e-6:
+        if explained >= TELLS and width > 1e-6:
             held_out[target] = left, told
             weights_of_all = _ridge(sum(of_blocks), sum(moments), allowed)
             found.append(Residual(target, weights_of_all, width))

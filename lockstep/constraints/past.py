@@ -14,11 +14,10 @@ import numpy as np
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.evidence import MOST_KNOWN
 
 DAYS = 35
 """Days that are looked back: four weeks before each day of the week that was last."""
-MOST_THINGS = 20_000
-"""Things of an entity that are kept of a batch, those of the smallest digests."""
 
 
 class Things(msgspec.Struct, frozen=True):
@@ -63,16 +62,16 @@ class Things(msgspec.Struct, frozen=True):
         order = np.lexsort((times, codes))
         order = order[codes[order] != 0]
         things, first, counts = np.unique(codes[order], return_index=True, return_counts=True)
-        kept = slice(0, MOST_THINGS)
+        kept = slice(0, MOST_KNOWN)
         ends = order[(first + counts - 1)[kept]]
+        place = np.repeat(np.arange(len(things)), counts)
         sums = {}
-        for name, values in summed.items():
-            known = np.nan_to_num(values)[order]
-            total = np.add.reduceat(known, first) if len(first) else known[:0]
+        for name, values in summed.items():  # added up in the order in which training is
+            total = np.bincount(place, np.nan_to_num(values)[order], len(things))
             sums[name] = _bytes(total[kept], "<f8")
         return cls(
             codes=_bytes(things[kept], "<u8"),
-            complete=len(things) <= MOST_THINGS,
+            complete=len(things) <= MOST_KNOWN,
             times=_bytes(times[ends], "<i8"),
             counts=_bytes(counts[kept], "<f8"),
             last={name: _bytes(values[ends], "<f8") for name, values in last.items()},

@@ -23,6 +23,7 @@ from lockstep.constraints.arithmetic import (
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.dependencies import discover as dependencies
 from lockstep.constraints.entities import Entities
+from lockstep.constraints.evidence import FEW, SAMPLE, SHARED
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
@@ -42,9 +43,6 @@ _KINDS = {
 }
 WINDOWS = (1, 7, 14, 28)
 """Days that counts and sums are looked for over: those of a day, weeks and about a month."""
-_MOST_SUMMED = 8
-"""Numbers that are summed over windows."""
-_SAMPLE = 5_000
 _CALENDAR = ("month", "day", "week", "day of the year", "year", "weekday")
 _STRICT_ROWS, _STRICT_THINGS = 300, 30
 """Rows that a strict rule was tried on, and distinct things: of so many, none broke it, so that
@@ -119,7 +117,7 @@ def discover(view: View, entities: Entities) -> Rules:
     """
     layout = view.layout
     random = np.random.default_rng(3)
-    sample = np.sort(random.permutation(len(view))[:_SAMPLE])
+    sample = np.sort(random.permutation(len(view))[:SAMPLE])
     event = layout.event_time
     raw = [one for one in raw_quantities(layout) if one.fields[0] != event]
     raw = [one for one in raw if np.isfinite(view.number(one)[sample]).sum() > 1]
@@ -153,7 +151,7 @@ def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quan
         found += [Quantity("clock", (layout.event_time,))]
         found += [Quantity("calendar", (layout.event_time,), unit=unit) for unit in _CALENDAR]
     for entity in entities.full:
-        found += [Quantity("previous", (name,), entity) for name in values]
+        found += [Quantity("previous", (name,), entity) for name in values if name not in entity]
     for entity in (*entities.full, *entities.light):
         found.append(Quantity("elapsed", (), entity))
         if entity in entities.windowed:
@@ -161,7 +159,7 @@ def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quan
             found += [Quantity("count", (), entity, window) for window in WINDOWS]
     for entity in entities.full:
         if entity in entities.windowed and entity:
-            for name in values[:_MOST_SUMMED]:
+            for name in values[:FEW]:
                 found += [Quantity("sum", (name,), entity, window) for window in WINDOWS]
                 found += [Quantity("mean", (name,), entity, window) for window in WINDOWS[1:]]
     if _has_peers(view):
@@ -172,7 +170,7 @@ def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quan
 def _has_peers(view: View) -> bool:
     """Whether moments have several rows."""
     _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
-    return bool(np.mean(counts[group] > 2) > 0.8)
+    return bool(np.mean(counts[group] > 2) > SHARED)
 
 
 def _tried(rule: Rule, view: View) -> Kept:

@@ -7,23 +7,19 @@ import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.features import BLOCKS
+from lockstep.constraints.evidence import (
+    FEW,
+    MOST_CATEGORIES,
+    MOST_TERMS,
+    MOST_WINDOWED,
+    MOVES,
+    SAME,
+)
 from lockstep.constraints.view import View
+from lockstep.stats.limits import BLOCKS
 
-_MOST_SEGMENTS = 36
-_FEWEST, _MOST = 0.03, 0.97
-"""Shares of the rows that a segment has."""
-_STEADY = 0.4
-"""How much of its share a segment has in each block of days, at least."""
-_MOST_VALUES = 12
-"""Values of a category that make a segment each."""
-_MOST_CELLS = 90
-_MANY, _MOST_THINGS = 8, 3_000
-"""Values of a column whose absence is counted."""
-_FEW = 8
-"""Different numbers up to which each may make a segment."""
-_SAME = 0.995
-"""Share of the rows that two segments have in common, from which on they are one."""
+_FEWEST = 0.03
+"""Share of the rows that a segment has, and that others have, at least."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -99,33 +95,33 @@ def discover(view: View, entities: Entities) -> Segments:
     of_block = np.bincount(view.fold, minlength=BLOCKS)
     found: list[tuple[float, Segment]] = []
     for name, values in layout.categories.items():
-        few = name in layout.texts or len(np.unique(view.code(name))) <= _FEW
+        few = name in layout.texts or len(np.unique(view.code(name))) <= FEW
         if name in layout.dated or not few:
             continue
-        for one in values[:_MOST_VALUES]:
+        for one in values[:MOST_TERMS]:
             segment = Segment(name, one)
             mask = segment.mask(view)
             share = float(mask.mean())
             by_block = np.bincount(view.fold, mask, BLOCKS) / np.maximum(of_block, 1)
-            if _FEWEST <= share <= _MOST and by_block.min() > _STEADY * share:
+            if _FEWEST <= share <= 1 - _FEWEST and by_block.min() > MOVES * share:
                 found.append((share, segment))
     quarters = [Segment("@quarter", float(one)) for one in range(4)] if layout.event_time else []
     kept: list[Segment] = []
     masks: list[Array] = []
     for _, segment in sorted(found, key=lambda one: -one[0]):
         mask = segment.mask(view)
-        if not any(np.mean(mask == other) > _SAME for other in masks):
+        if not any(np.mean(mask == other) > SAME for other in masks):
             masks.append(mask)
             kept.append(segment)
-    parts = (Segment(), *quarters, *kept[: _MOST_SEGMENTS - 5])
+    parts = (Segment(), *quarters, *kept[: MOST_CATEGORIES + FEW])
     hours = [Segment("@hour", float(one)) for one in range(24)] if layout.event_time else []
     values_of = [
         Segment(name, one)
         for name, values in layout.categories.items()
-        if name not in layout.dated and (name in layout.texts or len(values) <= _FEW)
-        for one in values[:_MOST_VALUES]
+        if name not in layout.dated and (name in layout.texts or len(values) <= FEW)
+        for one in values[:MOST_TERMS]
     ]
-    cells = (Segment(), *quarters, *hours, *values_of)[:_MOST_CELLS]
+    cells = (Segment(), *quarters, *hours, *values_of)
     return Segments(parts, cells, _things(view, entities))
 
 
@@ -138,7 +134,7 @@ def _things(view: View, entities: Entities) -> dict[str, bytes]:
     found = {}
     for name in dict.fromkeys([*names, *calendar]):
         codes, counts = np.unique(view.code(name), return_counts=True)
-        if name in layout.dated or not _MANY <= len(codes) <= _MOST_THINGS:
+        if name in layout.dated or not FEW <= len(codes) <= MOST_WINDOWED:
             continue
         kept = codes[(counts >= 0.02 * len(view.days)) & (codes != 0)]
         if len(kept):

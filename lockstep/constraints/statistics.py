@@ -17,6 +17,7 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints import rules
 from lockstep.constraints.aggregates import Aggregates
 from lockstep.constraints.dependencies import OfDay
+from lockstep.constraints.evidence import MOST_CATEGORIES
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
@@ -38,10 +39,6 @@ _STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as befor
 """Kinds of which a step from the days before counts by itself."""
 _INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")
 """Kinds to which each row adds by itself, though rows of an hour share values."""
-_PART_ROWS = 3
-"""Rows of a segment, and of the rest, from which on they are told apart."""
-_CLUSTERED = 24
-"""Different values of a column beyond which rows of an hour that share one are a cluster."""
 
 
 class Statistic(msgspec.Struct, frozen=True):
@@ -231,7 +228,6 @@ def read(
         rest_count = count[:1] - count
         beside = mean - (total[:1] - total) / rest_count
         size = 1 / (1 / count + 1 / rest_count)
-    beside = np.where((count >= _PART_ROWS) & (rest_count >= _PART_ROWS), beside, np.nan)
     at = np.array(parts, dtype=np.int64).reshape(-1, 2)
     of_batch, errors = whole.read(state, past, day)
     values = np.concatenate([mean[0], beside[at[:, 0], at[:, 1]], of_batch])
@@ -270,7 +266,7 @@ def bunched_of(view: View, labels: Sequence[Statistic], kept: Rules) -> Floats:
             effects[rule.right] = max(effects.get(rule.right, 1.0), effect)
     for name in (one for one in view.layout.fields if one not in effects):
         code = view.code(name)
-        if len(np.unique(code)) <= _CLUSTERED:
+        if len(np.unique(code)) <= MOST_CATEGORIES:
             continue
         both = mixed((code, hour), len(view))[code != 0]
         sizes = np.unique(both, return_counts=True)[1].astype(float)

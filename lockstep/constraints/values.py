@@ -14,18 +14,16 @@ import pandas as pd
 
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.features import BLOCKS, Feature, Measured
+from lockstep.constraints.evidence import MOST_KNOWN, NEARLY
+from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity, value
 from lockstep.constraints.view import View
+from lockstep.stats.limits import BLOCKS
 
 FAMILY = "values"
-_MOST_KNOWN = 50_000
-"""Values of a text that are known, at most: of more, none would be new."""
-_FINE = 0.02
-"""Share of the rows that forms of a text are different in, at most, where digits are counted."""
 _GRIDS = (1.0, 0.1, 0.01, 0.001, 1e-4)
 _UNITS = (100.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.01)
 """What numbers may be multiples of."""
@@ -201,7 +199,7 @@ def _number(quantity: Quantity, view: View) -> Number | None:
 def _text(name: str, view: View) -> Text:
     values = pd.unique(view.columns[name][~view.missing(name)])
     fine = forms_of(values, is_fine=True)
-    is_fine = len({*fine}) <= _FINE * len(view)
+    is_fine = len({*fine}) <= NEARLY * len(view)
     forms = fine if is_fine else forms_of(values, is_fine=False)
     counts = pd.Series(dict(zip(values, forms, strict=True)), dtype=object)
     of_rows = pd.Series(view.columns[name]).map(counts).value_counts()
@@ -209,7 +207,7 @@ def _text(name: str, view: View) -> Text:
     known = known[known != 0]
     return Text(
         name,
-        (known if len(known) <= _MOST_KNOWN else known[:0]).astype("<u8").tobytes(),
+        (known if len(known) <= MOST_KNOWN else known[:0]).astype("<u8").tobytes(),
         tuple(of_rows.index.tolist()),
         tuple(of_rows.index[:6].tolist()),
         is_fine,

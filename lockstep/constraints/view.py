@@ -21,12 +21,11 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
+from lockstep.stats.limits import STEPS
 
 _DIGITS = re.compile(r"(\d{1,15})\D*$")
 Made = TypeVar("Made")
 _HOUR = np.timedelta64(3_600_000_000, "us")
-_GAP = 7
-"""Days in a row without a batch that may lie in a window, at most: there are holidays."""
 
 
 @dataclass(frozen=True)
@@ -370,23 +369,24 @@ class View:
         place, first, grid = totals
         codes = self.codes(entity)
         at = self.day - first
-        begin = at - days
-        known = (begin >= 0) & (codes != 0) & self._covered(days)
-        total = grid[place, at] - grid[place, np.maximum(begin, 0)]
+        known = (at >= days) & (codes != 0) & self._covered(days)
+        total = np.zeros(len(self))
+        for back in range(days, 0, -1):  # in one order, whatever is known of days before them
+            total += grid[place, np.maximum(at - back, 0)]
         return np.where(known, total, np.nan)
 
     def _totals(self, entity: Entity, name: str | None) -> tuple[Ints, int, Floats]:
-        """Sums up to each day by thing: grid[thing, day] is that of all days before it."""
+        """Sums of each day by thing, and the first of the days."""
         codes = self.codes(entity)
         things, place = np.unique(codes, return_inverse=True)
         days = [*self.days.tolist(), *(batch.day for batch in self.past)]
         first, last = (min(days), max(days)) if days else (0, 0)
-        daily = np.zeros((len(things), last - first + 2))
+        daily = np.zeros((len(things), last - first + 1))
         if name is None:
             values = np.ones(len(self))
         else:
             values = np.nan_to_num(self.columns[name].astype(np.float64))
-        flat = place * daily.shape[1] + (self.day - first) + 1
+        flat = place * daily.shape[1] + (self.day - first)
         daily += np.bincount(flat, values, daily.size).reshape(daily.shape)
         for batch in self.past:
             kept = batch.things.get("+".join(entity))
@@ -396,19 +396,17 @@ class View:
             at = kept.place(things)
             found = np.flatnonzero(at >= 0)
             if len(of_past):
-                daily[found, batch.day - first + 1] += of_past[at[found]]
-        return place, first, np.cumsum(daily, axis=1)
+                daily[found, batch.day - first] += of_past[at[found]]
+        return place, first, daily
 
     def _covered(self, days: int) -> Array:
         """Of which rows the days before are known: no gap among them is longer than a holiday."""
-        if not self.past:
-            return np.ones(len(self), dtype=bool)
         had = np.union1d([batch.day for batch in self.past], self.days)
         found = {}
         for day in self.days.tolist():
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
-            found[day] = np.diff(edges).max() <= min(_GAP, days)
+            found[day] = np.diff(edges).max() <= min(STEPS, days)
         return np.array([found[day] for day in self.days.tolist()], dtype=bool)[self.group]
 
 

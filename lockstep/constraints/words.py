@@ -28,6 +28,7 @@ def what_of(
     place: int,
     rows: Ints,
     usual: tuple[float, float],
+    name: str,
 ) -> str:
     """What a statistic says of a day, in a line.
 
@@ -38,10 +39,10 @@ def what_of(
         place: Which statistic.
         rows: Positions, in the batch, of rows that show it.
         usual: From where to where it usually is.
+        name: The first suspect.
     """
     statistic = constraints.statistics[place]
     feature, total = statistic.feature, len(day.rows)
-    name = feature.columns[0] if feature.columns else "rows"
     value = float(day.values[place])
     low, high = (figure_of(constraints, day, place, one) for one in usual)
     ends = f"usually {low}" if low == high else f"usually {low} to {high}"
@@ -49,7 +50,7 @@ def what_of(
     if feature.strict:
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
     if feature.kind in _BY_ROW and not part:
-        shown = _example(view, name, rows, feature.kind)
+        shown = _example(view, feature.columns[0], rows, feature.kind)
         count = len(rows) if len(rows) else round(value * total)
         return f"{name}: {count:,} of {counted(total, 'row')} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
@@ -62,7 +63,7 @@ def what_of(
         what = feature.says.removesuffix(" beside its weekday")
         return f"{name}: {own:,.0f} {what}, about {before:,.0f} on {weekday} before"
     if feature.kind == "volume":
-        return f"{name}: {total:,} rows ({ends})"
+        return f"{total:,} rows ({ends})"
     if feature.kind == "lacking":
         return f"{name}: {feature.says}: values with {figure} of the usual rows have none ({ends})"
     beside = ", beside the rest" if part else ""

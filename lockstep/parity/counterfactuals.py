@@ -7,8 +7,8 @@ depends on what was found:
   training*: of each column the values are replaced by those of the training of the same rank, or
   as few of them, drawn by chance, as give the categories the shares that they had;
 - rows that break a constraint are held against what is *typical*: the training's median, or its
-  commonest category, in the place of each value of the suspect. Ranks say nothing of values that were
-  swapped or joined to other rows. So it tells what rests on these values, right or wrong;
+  commonest category, in the place of each value of the suspect. Ranks say nothing of values that
+  were swapped or joined to other rows. So it tells what rests on these values, right or wrong;
 - rows that came again are held against what they were.
 
 What is missing stays missing against the mix, and is replaced by what is typical. What does not

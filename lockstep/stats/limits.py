@@ -27,15 +27,12 @@ from lockstep.columns.kinds import Array, Bools, Floats, Ints
 WARN_RATE, BLOCK_RATE = 1 / 100, 1 / 500
 """Share of days without any change on which any statistic passes its limit, by chance."""
 BLOCKS = 5
-"""Blocks of training days; the first teaches only the second, and so on."""
-_TAUGHT = 2
-"""Blocks after which what held-out days do is taken for what later ones will."""
+"""Blocks of training days, each told by others (Stone, "Cross-validatory choice and assessment of
+statistical predictions", 1974). What the later ones do, batches will."""
 RECENT, STEPS = 14, 7
 """Batches that a range goes along with, and batches that a step is counted from."""
 _PLACE = 2
 """A range goes as far as two of the days did: what one did is an incident."""
-_ENOUGH_DAYS = 40
-"""Days from which on the farthest one is left out of a range."""
 ENOUGH_DAYS = 20
 """Days that it takes to tell how much they differ."""
 _MISSING = 0.25
@@ -43,11 +40,8 @@ _MISSING = 0.25
 _LEAST_PART = 8.0
 """Rows of a part, and of the rest, that tell something of it."""
 _FLAT = 1e-9
-_TO_KIND, _TO_SIZE = 30.0, 2.0
-"""Days, and days outside, that what its kind does weighs as for a statistic."""
-_TO_ALL, _SIZES = 100.0, 10.0
-"""The same for what all kinds do together."""
-_MOST_RATE = 0.05
+_DRAWN, _OUTSIDE = 60.0, 4.0
+"""Days, and days outside, that what its like do weighs as for a statistic."""
 _LEAST_SCALE, _LEAST_OF_ROWS = 0.4, 1.0
 """Units by which the tail of a statistic falls to 1/e, at least; of one that single rows move, or
 that never moved."""
@@ -185,7 +179,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         usable = np.isfinite(values).sum(axis=0) >= max(_MISSING * days, 1)
         usable &= days >= ENOUGH_DAYS
         block = np.arange(days) * BLOCKS // max(days, 1)
-        late = block >= _TAUGHT
+        late = block >= BLOCKS // 2
         level, outside = _tails(traits, values, errors, block, usable, follows=True)
         step, moved = _tails(traits, steps, step_errors, block, usable, follows=False)
         evidence = _together(_stepped(traits), level.evidence(outside), step.evidence(moved))
@@ -309,7 +303,7 @@ def _tails(
     """What held-out days do, and how far each lies outside of the days before it."""
     days = len(values)
     spread = _spread(values, errors)
-    place = _PLACE if days >= _ENOUGH_DAYS else 1
+    place = _PLACE if days >= 2 * ENOUGH_DAYS else 1
     low, high = _range(values, place)
     outside = np.full_like(values, np.nan)
     flat = np.zeros(values.shape, dtype=bool)
@@ -323,7 +317,7 @@ def _tails(
             ends = _along(*known, recent, _PLACE if follows else 1)
             outside[day] = _outside(values[day], errors[day], *ends, spread)
             flat[day] = ends[1] - ends[0] < _FLAT
-    late = (block >= _TAUGHT)[:, np.newaxis]
+    late = (block >= BLOCKS // 2)[:, np.newaxis]
     held = np.isfinite(outside) & usable & late
     kind = np.unique([one.kind for one in traits], return_inverse=True)[1]
     group = np.unique([f"{one.kind} {one.column}" for one in traits], return_inverse=True)[1]
@@ -332,7 +326,7 @@ def _tails(
     rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, group, still)
     scale = np.maximum(scale, np.where(by_row | still, _LEAST_OF_ROWS, _LEAST_SCALE))
     # what a row may do by chance it may do for the first time: half of a day of its kind
-    tried = np.bincount(kind, held.sum(axis=0))[kind] + _TO_ALL
+    tried = np.bincount(kind, held.sum(axis=0))[kind] + _DRAWN
     rate = np.where(by_row, rate, np.maximum(rate, 0.5 / tried))
     return Tails(rate, scale, low, high, spread), outside
 
@@ -353,13 +347,12 @@ def _learnt(
         own = held & (flat == is_flat)
         tried, out, total = own.sum(axis=0), (own & is_out).sum(axis=0), (far * own).sum(axis=0)
         of_all = (out.sum() + 0.5) / (tried.sum() + 1)  # Jeffreys, 1946: never seen is not never
-        rates = np.full(len(tried), min(of_all, _MOST_RATE))
+        rates = np.full(len(tried), of_all)
         sizes = np.full(len(tried), usual)
         for of in (kind, group, np.arange(len(kind))):
-            weights = (_TO_ALL, _SIZES) if of is kind else (_TO_KIND, _TO_SIZE)
             of_tried, of_out, of_total = (np.bincount(of, one)[of] for one in (tried, out, total))
-            rates = (of_out + weights[0] * rates) / (of_tried + weights[0])
-            sizes = (of_total + weights[1] * sizes) / (of_out + weights[1])
+            rates = (of_out + _DRAWN * rates) / (of_tried + _DRAWN)
+            sizes = (of_total + _OUTSIDE * sizes) / (of_out + _OUTSIDE)
         rate, scale = (
             np.where(still == is_flat, learnt, known)
             for learnt, known in ((rates, rate), (sizes, scale))

@@ -39,7 +39,6 @@ def test_a_sensor_that_is_gone_is_one_finding(sensors):
     assert len(sensors.findings(only(rows, rows["sensor"] != "s3"))) == 1
 
 
-@pytest.mark.xfail(reason="the text names the first of the first statistic, columns go by all")
 def test_the_first_suspect_is_what_the_text_begins_with(sensors):
     rows = sensors.day()
     found = sensors.first(only(rows, rows["sensor"] != "s3"))
@@ -51,7 +50,6 @@ def test_causes_that_have_nothing_in_common_are_findings_of_their_own(shops, row
     assert [one.columns[0] for one in shops.findings(wrong)] == ["note", "weight"]
 
 
-@pytest.mark.xfail(reason="columns of segments are said to be so, too")
 def test_columns_that_have_all_values_are_not_said_to_have_none(shops, rows):
     found = shops.first(changed(rows, "weight", SOME, np.nan))
     assert found.what == f"weight: 10 of {len(rows['id'])} rows have no value (usually 0.0%)"
@@ -80,7 +78,7 @@ def test_shares_are_of_the_rows_of_the_batch(shops, rows):
 
 def test_rows_without_it_are_counted_beside_those_of_the_weekday(shops, rows):
     (found,) = shops.findings(only(rows, rows["shop"] != "port"))
-    assert found.what.startswith("shop: 0 rows shop port, about 1")
+    assert found.what.startswith("shop: 0 rows of shop port, about 1")
     assert "on Tuesdays before" in found.what
 
 

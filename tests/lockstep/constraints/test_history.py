@@ -47,7 +47,6 @@ def test_clean_days_break_nothing(meters):
     assert not [one for one in meters.quiet(7) if one.blocks]
 
 
-@pytest.mark.xfail(reason="a value of the previous thing of the same value is always itself")
 @pytest.mark.parametrize("says", ["visits = visits of the previous visits",
                                   "week = week of the previous week"])  # fmt: skip
 def test_what_holds_of_anything_is_no_rule(meters, says):

@@ -50,7 +50,6 @@ def test_a_sensor_that_lags_behind_its_peers_is_found(sensors, rows, own):
     assert found[0].columns[0] == "heat"
 
 
-@pytest.mark.xfail(reason="places among training numbers are compared, and beyond all are alike")
 def test_sensors_that_move_beyond_the_range_of_training_are_not_stuck(sensors, rows):
     found = sensors.findings(changed(rows, "heat", slice(None), rows["heat"] - 60))
     assert "stuck" not in kinds(found)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -203,14 +202,12 @@ def test_windows_of_days_that_all_have_rows_are_told(rows):
     assert not differing(kept, full)
 
 
-@pytest.mark.xfail(reason="rows of a day are summed by reduceat in scoring, bincount in training")
 def test_sums_of_cents_of_many_rows_a_day_are_the_same():
     batches = weeks([(0.0, "a", "x", 1.0, cents / 100) for cents in range(1, 20)])
     kept, full = batches.add([table(15, [(0.0, "a", "x", 1.0, 0.1)])])
     assert not differing(kept, full)
 
 
-@pytest.mark.xfail(reason="a window is the difference of sums that begin at the first known day")
 def test_sums_of_cents_are_the_same_however_long_before_training_began():
     batches = Batches()
     for day in range(DAYS + 25):
@@ -218,7 +215,6 @@ def test_sums_of_cents_are_the_same_however_long_before_training_began():
     assert not differing(kept, full)
 
 
-@pytest.mark.xfail(reason="training counts 0 rows on a day before without any, scoring NaN")
 def test_a_window_in_which_nothing_is_known_is_told_of_training_rows_neither():
     batches, row = Batches(), (0.0, "a", "x", 1.0, 1.0)
     batches.add([table(0, [row])])

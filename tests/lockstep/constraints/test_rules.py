@@ -37,7 +37,6 @@ def test_one_row_that_breaks_a_strict_rule_is_a_finding_with_its_key(shops, colu
     assert found.where == f"row {rows['id'][ROW]}"
 
 
-@pytest.mark.xfail(reason="a finding names the rows of its first statistic only")
 def test_a_row_that_breaks_a_strict_rule_is_named_though_a_mean_strays_farther(shops):
     rows = shops.day()
     found = shops.first(changed(rows, "total", [ROW], 5001.0))
@@ -67,7 +66,6 @@ def test_what_is_alike_at_each_hour_and_shop_is_found_where_a_row_differs(shops)
     assert found.where == f"row {rows['id'][row]}"
 
 
-@pytest.mark.xfail(reason="of two rows that differ neither is in the minority, so neither is told")
 def test_two_rows_that_should_be_alike_and_differ_break_a_dependency(shops):
     rows = {**only(shops.day(), slice(0, 2)), "shop": texts(["port"] * 2)}
     view = View(rows, shops.constraints.layout, np.zeros(2, dtype=np.int64))
