@@ -508,4 +508,5 @@ def _misdated(view: View) -> Finding | None:
         blocks=True,
         share=share / most,
         details=(detail,),
+        extents={detail.statistic.identity: detail.share},
     )

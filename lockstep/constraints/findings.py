@@ -65,6 +65,7 @@ class Finding:
         blocks: Whether it is far enough to block.
         share: How unusual it is, as a share of what warns.
         details: The statistics that show it, the first the most unusual.
+        extents: How far each of them was, by identity: to be accepted up to there.
     """
 
     day: int
@@ -76,6 +77,7 @@ class Finding:
     blocks: bool
     share: float
     details: tuple[Detail, ...]
+    extents: Mapping[str, float]
 
     @property
     def identity(self) -> str:
@@ -86,11 +88,6 @@ class Finding:
     def family(self) -> str:
         """The family of constraints that it is of."""
         return self.details[0].statistic.feature.family
-
-    @property
-    def extents(self) -> dict[str, float]:
-        """How far each of its statistics was, by identity: to be accepted up to there."""
-        return {one.statistic.identity: one.share for one in self.details}
 
 
 def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[Finding]:
@@ -103,7 +100,11 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     """
     shares = np.maximum(day.evidence, day.blocks)
     places = np.flatnonzero(shares >= 1)
-    places = places[np.argsort(-shares[places], kind="stable")]
+    copies = np.array(
+        [constraints.statistics[one].feature.family == "identity" for one in places.tolist()],
+        dtype=bool,
+    )
+    places = places[np.lexsort((-shares[places], ~copies))]  # copies explain what follows
     groups = _grouped(constraints, view, day, places.tolist(), shares)
     found = [_finding(constraints, view, day, group, shares) for group in groups]
     return sorted(found, key=lambda one: (not one.blocks, -one.share))
@@ -123,10 +124,12 @@ def _grouped(
             weak = shares[place] <= HALF * shares[group[0]]
             is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
             by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
+            by_copies = lead.feature.family == "identity" and is_derived
             if (
                 {*statistic.columns} & _columns(constraints, group)
                 or _overlap(rows[place], rows[group[0]]) > HALF
                 or ((is_derived or by_rows) and weak)
+                or by_copies
             ):
                 home = group
                 break
@@ -203,6 +206,7 @@ def _finding(
             )
             for one in group[:_MOST_ROWS]
         ),
+        extents={constraints.statistics[one].identity: float(shares[one]) for one in group},
     )
 
 
@@ -237,8 +241,10 @@ def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) 
         for rank, name in enumerate(names):
             weight = 1.0 if rank == 0 else 0.3
             score[name] = score.get(name, 0.0) + weight * float(shares[place]) / len(names)
-    lead = constraints.statistics[group[0]].columns
-    ordered = sorted(score, key=lambda name: (name not in lead, -score[name]))
+    first = constraints.statistics[group[0]]
+    if first.feature.family == "identity":  # copies make other columns stray
+        return tuple(dict.fromkeys((*first.columns, *score)))
+    ordered = sorted(score, key=lambda name: (name not in first.columns, -score[name]))
     return tuple(ordered)
 
 

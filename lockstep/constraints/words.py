@@ -102,7 +102,7 @@ def figure_of(constraints: ConstraintSet, day: DayJudged, place: int, value: flo
         case "correlation" | "row to row":
             return f"{math.tanh(value):.2f}"
         case "numbering":
-            return "on" if value > 0 else "back"
+            return "on" if value > 0 else "back" if value < 0 else "nowhere"
     if kind in _PLACES:
         return f"{value:.3g}"
     return f"{value:.1%}"

@@ -36,7 +36,6 @@ def test_rows_that_come_twice_by_other_keys_are_found(shops):
     assert any("twice" in kinds(one) for one in found)
 
 
-@pytest.mark.xfail(reason="that a number is that of the row before is told first, of each number")
 def test_rows_that_come_twice_at_one_moment_are_one_finding(shops):
     (found,) = shops.findings(sent_twice(shops.day(), 0.0))
     assert found.columns[0] == "id"
