@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.columns.plain import counted, cut
+from lockstep.columns.plain import cut
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
 from lockstep.constraints.evidence import HALF
 from lockstep.constraints.statistics import Statistic
@@ -283,8 +283,3 @@ def told(one: Finding, day: str, todo: str) -> str:
     """
     lines = [f"{one.what}{f' ({day})' if day else ''}", one.where, todo]
     return "\n".join(line for line in lines if line)
-
-
-def rows_of(count: int, total: int) -> str:
-    """How many of a batch's rows."""
-    return f"{count:,} of {counted(total, 'row')}"

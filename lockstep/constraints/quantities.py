@@ -15,8 +15,6 @@ Made = Literal[
     "previous", "elapsed", "today", "count", "sum", "mean",
     "peers", "peers before", "moment before",
 ]  # fmt: skip
-HISTORY = ("previous", "elapsed", "today", "count", "sum", "mean")
-"""Quantities that are made of the rows before."""
 CELLS = ("peers", "peers before", "moment before")
 """Quantities that all rows of a thing at a moment have in common."""
 Entity = tuple[str, ...]

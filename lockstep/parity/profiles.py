@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -21,8 +21,6 @@ DIGITS = 4
 """Digits after the decimal point that are looked at."""
 _PARTS = 12
 """Parts of a histogram."""
-MOST_MISSING = 0.5
-"""Share of missing values from which the values of a day say little about it."""
 
 
 Counted: TypeAlias = tuple[Array, Array]
@@ -57,28 +55,6 @@ class ColumnProfile:
         """Number of rows with a value."""
         return round(self.rows * (1 - self.missing))
 
-    @property
-    def different(self) -> int:
-        """Number of different numbers among the quantiles: of a few rows, among all of them."""
-        return len(set(self.quantiles))
-
-    @property
-    def uniform(self) -> str | float | None:
-        """The value of all rows that have one: several, and most of all; None if they differ."""
-        if self.commonest < 1 or self.missing >= MOST_MISSING or self.rows < 2:
-            return None
-        return self.quantiles[0] if self.quantiles else next(iter(self.shares))
-
-    def share(self, value: str | float) -> float:
-        """The share of a category among the values; of a number, to a hundredth.
-
-        Args:
-            value: The category as a text, or the number.
-        """
-        if isinstance(value, str):
-            return self.shares.get(value, 0.0)
-        return self.quantiles.count(value) / GRID
-
 
 @dataclass(frozen=True)
 class Profile:
@@ -93,28 +69,20 @@ class Profile:
     columns: Mapping[str, ColumnProfile]
 
     @classmethod
-    def of(
-        cls,
-        columns: Columns,
-        kinds: Mapping[str, Kind],
-        counted: Callable[[str], Counted] | None = None,
-    ) -> Profile:
+    def of(cls, columns: Columns, kinds: Mapping[str, Kind]) -> Profile:
         """The profile of columns in canonical form.
 
         Args:
             columns: The rows.
             kinds: Which columns to profile and what they hold; times are left out.
-            counted: Gives the values of a column, where somebody has counted them already.
         """
         rows = len(next(iter(columns.values()))) if columns else 0
         found = {}
         for name, kind in kinds.items():
             if kind in (Kind.FLOAT, Kind.INT):
-                own = counted(name) if counted else _count_numbers(columns[name])
-                found[name] = _of_numbers(*own, rows)
+                found[name] = _of_numbers(*_count_numbers(columns[name]), rows)
             elif kind is not Kind.TIME:
-                own = counted(name) if counted else _count_categories(columns[name])
-                found[name] = _of_categories(*own, rows)
+                found[name] = _of_categories(*_count_categories(columns[name]), rows)
         return cls(rows, found)
 
     def to_json(self) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Identity: keys and contents that were there before."""
 
 import numpy as np
-import pytest
 
 from tests.lockstep.constraints.tables import HOUR, changed, joined, only, texts
 
