@@ -33,8 +33,8 @@ FEW = 8
 MOST_TERMS = 12
 """Columns of which pairs are tried, and values that conditions are made of."""
 HALF = 0.5
-"""Share of what differs by chance that a loose rule may leave; and of what two causes have in
-common."""
+"""Share of what differs by chance that a loose rule may leave, of what two causes have in common,
+and of a range by which what is far lies beyond it."""
 MOVES = 0.3
 """Share of the rows in which a number moves that is said to rise, at least."""
 BEST = 4

@@ -14,7 +14,7 @@ import pandas as pd
 
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import MOST_KNOWN, NEARLY
+from lockstep.constraints.evidence import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
@@ -287,9 +287,9 @@ def _of_number(number: Number, view: View, ends: tuple[Floats, Floats]) -> Itera
     yield measured("level", f"level of {title}", place)
     yield measured("spread", f"spread of {title}", np.abs(place))
     low, high = ends
-    width = high - low
+    reach = (high - low) * HALF
     beyond = (numbers < low) | (numbers > high)
-    far = (numbers < low - width) | (numbers > high + width)
+    far = (numbers < low - reach) | (numbers > high + reach)
     yield measured("beyond", f"{title} is beyond the range of training", beyond, by_row=True)
     yield measured("far beyond", f"{title} is far beyond the range of training", far, by_row=True)
     if quantity.made != "value":
