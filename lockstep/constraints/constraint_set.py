@@ -54,6 +54,8 @@ FORMAT = 1
 """The format of stored constraints; one of another cannot be read."""
 _SMALLEST, _LARGEST = 50, 1_000
 """Rows of a block, where rows have no event time; and that it takes until anything is told."""
+_SEASONAL = ("beyond", "residual", "distance", "agreement")
+"""Kinds that another season moves: it goes beyond what training saw, and models go out of date."""
 _YEAR = 365
 """Training days that have seen all seasons."""
 
@@ -136,8 +138,8 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _beyond_season(self) -> Array:
         """What another season may do, until training has a year of it: bool, one a statistic."""
-        is_beyond = [one.feature.kind == "beyond" for one in self.statistics]
-        return np.array(is_beyond, dtype=bool) & (self.days < _YEAR)
+        is_seasonal = [one.feature.kind in _SEASONAL for one in self.statistics]
+        return np.array(is_seasonal, dtype=bool) & (self.days < _YEAR)
 
     @cached_property
     def _strict(self) -> Array:
