@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from benchmarks.skew.deliveries import DataFault
 from benchmarks.skew.joins import JOINS
 from benchmarks.skew.names import NAMES
 from benchmarks.skew.roles import Roles
-from benchmarks.skew.transformation import Transformation
+from benchmarks.skew.transformation import DataFault, Transformation
 from benchmarks.skew.values import VALUES
 from benchmarks.skew.volumes import VOLUMES
 

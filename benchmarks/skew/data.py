@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.skew.deliveries import DataFault, Delivery
+from benchmarks.skew.deliveries import Delivery
 from benchmarks.skew.faults import Outcome, Trial
 from benchmarks.skew.judged import Judged, compare, judged
 from benchmarks.skew.platform import Platform, build, score_days
 from benchmarks.skew.tables import TABLES
+from benchmarks.skew.transformation import DataFault
 from benchmarks.skew.workers import carry_out, say
 
 

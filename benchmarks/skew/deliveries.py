@@ -11,40 +11,26 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from benchmarks.skew.faults import Fault
 from benchmarks.skew.roles import Roles
 
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """What upstream has for a day.
-
-    Attributes:
-        rows: The rows of the day.
-        yesterday: Those of the day before.
-        tomorrow: Those of the day after; without rows on the last day.
-    """
+    """What upstream has for a day, for the day before, and for the day after."""
 
     rows: pd.DataFrame
     yesterday: pd.DataFrame
-    tomorrow: pd.DataFrame
+    tomorrow: pd.DataFrame  # without rows on the last day
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A delivery, and what of it goes wrong.
-
-    Attributes:
-        delivery: The delivery.
-        roles: What its columns are.
-        columns: The columns that it is about; none where it is about rows.
-        name: The name of the fault.
-    """
+    """A delivery, and what of it goes wrong."""
 
     delivery: Delivery
     roles: Roles
-    columns: tuple[str, ...]
-    name: str
+    columns: tuple[str, ...]  # what it is about; none where it is about rows
+    name: str  # of the fault
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -60,9 +46,9 @@ class Case:
     def source(self) -> str:
         """The column of what the first column is told by: a place, a key, what reports."""
         name = self.columns[0] if self.columns else ""
-        places = [one.place for one in self.roles.joined if name in one.columns and one.place]
-        keys = [key for key, names in self.roles.lookups.items() if name in names]
-        return [*places, *keys, self.roles.reporter][0]
+        joined = self.roles.joined_with(name)
+        place = joined.place if joined is not None else None
+        return place or self.roles.key_of(name) or self.roles.reporter
 
     @property
     def chance(self) -> np.random.Generator:
@@ -77,28 +63,12 @@ class Case:
         """The values of a column from the most frequent one on, those of nearly all rows last."""
         counts = self.rows[column].value_counts(normalize=True)
         counts = counts[counts > 0]
-        order = sorted(counts.index, key=lambda one: (counts[one] > most, -counts[one], str(one)))
-        return list(order)
+        return sorted(counts.index, key=lambda one: (counts[one] > most, -counts[one], str(one)))
 
 
 Change = Callable[[Case], pd.DataFrame]
 Where = Callable[[Case], pd.Series]
 How = Callable[[pd.Series, Case], object]
-
-
-@dataclass(frozen=True)
-class DataFault:
-    """A fault of a delivery.
-
-    Attributes:
-        fault: What it is.
-        change: Gives what is delivered instead.
-        again: Whether the day was published before as it should be, and is delivered again.
-    """
-
-    fault: Fault
-    change: Callable[[Delivery], pd.DataFrame]
-    again: bool = False
 
 
 def local_times(rows: pd.DataFrame, roles: Roles) -> pd.Series:
@@ -107,26 +77,33 @@ def local_times(rows: pd.DataFrame, roles: Roles) -> pd.Series:
     return local
 
 
+def is_number(values: pd.Series) -> bool:
+    """Whether a column is one of numbers."""
+    return pd.api.types.is_numeric_dtype(values)
+
+
 def everywhere(case: Case) -> pd.Series:
     """A mask of all rows."""
     return pd.Series(True, index=case.rows.index)
 
 
-def noon(case: Case) -> pd.Series:
-    """The rows from noon on; the second half of rows that have no time of the day."""
-    is_late: pd.Series = case.local.dt.hour >= 12
-    if is_late.all() or not is_late.any():
-        is_late = pd.Series(np.arange(len(case.rows)) * 2 >= len(case.rows), case.rows.index)
-    return is_late
+def hours(first: int, last: int) -> Where:
+    """The rows of some hours; where rows have no time of the day, as large a part of them."""
+
+    def mask(case: Case) -> pd.Series:
+        is_then: pd.Series = case.local.dt.hour.between(first, last)
+        if is_then.all() or not is_then.any():
+            share = np.arange(len(case.rows)) / max(len(case.rows), 1)
+            is_late, is_early = share >= FROM[first], share < FROM.get(last + 1, 1.0)
+            is_then = pd.Series(is_late & is_early, case.rows.index)
+        return is_then
+
+    return mask
 
 
-def afternoon(case: Case) -> pd.Series:
-    """The rows from 14 to 18 o'clock; the third fifth of rows that have no time of the day."""
-    is_then: pd.Series = case.local.dt.hour.between(14, 17)
-    if is_then.all() or not is_then.any():
-        fifths = np.arange(len(case.rows)) * 5 // max(len(case.rows), 1)
-        is_then = pd.Series(fifths == 2, case.rows.index)
-    return is_then
+FROM = {12: 0.5, 14: 0.4, 18: 0.6}
+"""From which part of the rows on an hour is told in rows that have no time of the day."""
+noon, afternoon = hours(12, 23), hours(14, 17)
 
 
 def part(size: float) -> Where:
@@ -142,16 +119,12 @@ def part(size: float) -> Where:
 
 def segment(case: Case) -> pd.Series:
     """The rows of one segment."""
-    return _of_first(case, case.roles.parts)
+    return case.rows[case.roles.parts].isin(case.common(case.roles.parts)[:1])
 
 
 def thing(case: Case) -> pd.Series:
     """The rows of one thing that reports."""
-    return _of_first(case, case.source)
-
-
-def _of_first(case: Case, column: str) -> pd.Series:
-    return pd.Series(case.rows[column].isin(case.common(column)[:1]), index=case.rows.index)
+    return case.rows[case.source].isin(case.common(case.source)[:1])
 
 
 def missing(case: Case) -> pd.Series:
@@ -159,9 +132,9 @@ def missing(case: Case) -> pd.Series:
     return case.rows[case.columns[0]].isna()
 
 
-def both(*masks: Where) -> Where:
-    """The rows that all of them choose."""
-    return lambda case: pd.Series(np.logical_and.reduce([one(case) for one in masks]))
+def known(case: Case) -> pd.Series:
+    """The rows in which it has one."""
+    return ~missing(case)
 
 
 def alter(how: How, where: Where = everywhere) -> Change:
@@ -169,12 +142,11 @@ def alter(how: How, where: Where = everywhere) -> Change:
 
     def change(case: Case) -> pd.DataFrame:
         rows, mask = case.rows.copy(), where(case).to_numpy()
-        for name in case.columns:
-            if mask.any():
-                values = rows[name].astype(object)
-                new = pd.Series(how(rows.loc[mask, name], case), index=rows.index[mask])
-                values[mask] = new.astype(object)
-                rows[name] = values.infer_objects()
+        for name in case.columns if mask.any() else ():
+            values = rows[name].astype(object)
+            new = pd.Series(how(rows.loc[mask, name], case), index=rows.index[mask])
+            values[mask] = new.astype(object)
+            rows[name] = values.infer_objects()
         return rows
 
     return change
@@ -197,6 +169,18 @@ def in_part(change: Change, where: Where) -> Change:
     return changed
 
 
+def column_by_column(how: Callable[[pd.DataFrame, str, Case], object]) -> Change:
+    """Give each of the columns other values, which follow from all rows."""
+
+    def change(case: Case) -> pd.DataFrame:
+        rows = case.rows.copy()
+        for name in case.columns:
+            rows[name] = pd.Series(how(rows, name, case), rows.index)
+        return rows.infer_objects()
+
+    return change
+
+
 def without(where: Where) -> Change:
     """Leave some rows out, but for one at least."""
 
@@ -207,15 +191,9 @@ def without(where: Where) -> Change:
     return change
 
 
-def exchanged(column: pd.Series, first: object, second: object) -> pd.Series:
-    """A column in which two values are taken for each other."""
-    values = column.astype(object)
-    mixed: pd.Series = values.mask(column == first, second).mask(column == second, first)
-    return mixed
-
-
-def in_groups(rows: pd.DataFrame, by: str | None) -> Sequence[Any]:
-    """The places of the rows of each group; of all rows if nothing groups them."""
-    if by is None:
-        return [np.arange(len(rows))]
-    return [places for _, places in sorted(rows.groupby(by).indices.items(), key=str)]
+def exchanged(column: pd.Series, values: Sequence[object]) -> pd.Series:
+    """A column in which the first two of some values are taken for each other."""
+    if len(values) < 2:
+        return column
+    first, second, *_ = values
+    return column.astype(object).mask(column == first, second).mask(column == second, first)

@@ -14,9 +14,9 @@ import pandas as pd
 
 from assets.flight_delay import ASSETS as FLIGHTS
 from benchmarks.skew.catalogue import faults_of
-from benchmarks.skew.deliveries import DataFault
 from benchmarks.skew.roles import Roles
 from benchmarks.skew.shipped import days_between, rows_between
+from benchmarks.skew.transformation import DataFault
 from lockstep import Calendar, FunctionSource, Quality
 from lockstep.project.declaration import PipelineAssets
 
