@@ -18,8 +18,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +28,7 @@ from benchmarks._rounds import HERE, BenchmarkError
 from benchmarks.skew.workers import leave_unflushed
 
 if TYPE_CHECKING:
-    from benchmarks.skew.judged import Judged
-    from benchmarks.skew.tables import Table
+    from benchmarks.skew.faults import Judged
 
 RESULTS = HERE / "benchmarks" / "results"
 OF_TABLES = ("clean", "faults", "changes")
@@ -43,12 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     prepare_process()
     leave_unflushed()
-    with _home(asked.home) as home:
+    with nullcontext(asked.home) if asked.home else tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        home.mkdir(parents=True, exist_ok=True)
         os.environ["LOCKSTEP_HOME"] = str(home)
         for name in ("MLFLOW_TRACKING_URI", "DAGSTER_HOME"):
             os.environ.pop(name, None)
         found = run(home, asked)
-    _write(_without(str(home), found), asked)
+    _write(json.loads(json.dumps(found).replace(str(home), "HOME")), asked)
     return 0
 
 
@@ -57,15 +58,13 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     from benchmarks._report import this_machine
     from benchmarks.skew.data import make_ready
     from benchmarks.skew.report import tell
-    from benchmarks.skew.tables import TABLES
 
     begun = time.monotonic()
     sites = [one for one in OF_SITES if one in asked.only]
-    names = list(dict.fromkeys([*asked.tables, *(["flights"] if sites else [])]))
-    scored = make_ready({name: home / name for name in names})
+    scored = make_ready({name: home / name for name in asked.tables + ["flights"] * bool(sites)})
     found: dict[str, Any] = {"tables": {}}
     for name in asked.tables if {*asked.only} & {*OF_TABLES} else []:
-        found["tables"][name] = _table(TABLES[name], home / name, scored[name], asked)
+        found["tables"][name] = _table(name, home / name, scored[name], asked)
         print(tell(found["tables"][name]))
     if sites:
         found["sites"] = _sites(home / "flights", sites, asked)
@@ -74,39 +73,40 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _table(
-    table: Table, home: Path, scored: Mapping[date, Judged], asked: argparse.Namespace
+    name: str, home: Path, scored: Mapping[date, Judged], asked: argparse.Namespace
 ) -> dict[str, Any]:
     """What was found of a table: its faults, its clean days and its legitimate changes."""
-    from benchmarks.skew.clean import heard
     from benchmarks.skew.data import try_faults
     from benchmarks.skew.legitimate import live_through
     from benchmarks.skew.platform import Platform
-    from benchmarks.skew.report import document
+    from benchmarks.skew.report import document, heard
+    from benchmarks.skew.tables import TABLES
 
+    table = TABLES[name]
     Platform.at(home, table.declared).open_live()
     trials, outcomes, changes = home / "trials", [], []
     if "faults" in asked.only:
         faults = [one for one in table.faults if asked.like in one.fault.name]
         days = table.days(asked.days), table.spare(asked.days)
-        outcomes = try_faults(table.name, home, trials, faults, *days)
+        outcomes = try_faults(name, home, trials, faults, *days)
     if "changes" in asked.only:
-        changes = live_through(table.name, home, trials)
-    clean = heard(scored)
+        changes = live_through(name, home, trials)
     told = {"table": table.title, "seen": table.seen}
-    return told | document(outcomes) | {"clean_days": clean, "changes": changes}
+    return told | document(outcomes) | {"clean_days": heard(scored), "changes": changes}
 
 
 def _sites(home: Path, classes: Sequence[str], asked: argparse.Namespace) -> dict[str, Any]:
     """What was found of faults of other classes, each at a site of its own."""
     from benchmarks.skew.platform import Platform
     from benchmarks.skew.report import document
-    from benchmarks.skew.scenes import scenes_of
+    from benchmarks.skew.scenes import SCENES
     from benchmarks.skew.site import prepare, try_scenes
     from benchmarks.skew.tables import TABLES
 
     platform = Platform.at(home, TABLES["flights"].declared)
     platform.open_live()
-    scenes = [one for one in scenes_of(classes) if asked.like in one.fault.name]
+    named = [one for one in SCENES if asked.like in one.fault.name]
+    scenes = [one for one in named if one.fault.kind in classes]
     found = try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
     return {"table": "Faults at sites"} | document(found)
 
@@ -115,56 +115,36 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What is asked for: the tables by name, and what is tried of them."""
     from benchmarks.skew.tables import SETS, TABLES
 
+    parts, commas = (*OF_TABLES, *OF_SITES), lambda text: text.split(",")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.skew", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"some of {', '.join(TABLES)}")
-    parser.add_argument("--set", choices=[*SETS], help="tables to develop on, or all others")
-    parser.add_argument(
-        "--only",
-        type=lambda text: text.split(","),
-        default=[*OF_TABLES],
-        help=f"some of {', '.join((*OF_TABLES, *OF_SITES))}, with commas",
-    )
-    parser.add_argument("--like", default="", help="faults whose names hold this")
-    parser.add_argument("--days", type=int, default=4, help="days to try each fault on")
-    parser.add_argument("--home", type=Path, help="where the platforms are kept")
-    parser.add_argument("--out", type=Path, help="where to write what was found, as JSON")
+    add = parser.add_argument
+    add("tables", nargs="*", metavar="TABLE", help=f"some of {', '.join(TABLES)}")
+    add("--set", choices=[*SETS], help="tables to develop on, or all others")
+    add("--only", type=commas, default=[*OF_TABLES], help=f"some of {','.join(parts)}, with commas")
+    add("--like", default="", help="faults whose names hold this")
+    add("--days", type=int, default=4, help="days to try each fault on")
+    add("--home", type=Path, help="where the platforms are kept")
+    add("--out", type=Path, help="where to write what was found, as JSON")
     asked = parser.parse_args(arguments)
     asked.tables += SETS.get(asked.set, [])
     for one in [*asked.tables, *asked.only]:
-        if one not in (*TABLES, *OF_TABLES, *OF_SITES):
-            parser.error(f"{one!r} is none of {', '.join((*TABLES, *OF_TABLES, *OF_SITES))}")
+        if one not in (*TABLES, *parts):
+            parser.error(f"{one!r} is none of {', '.join((*TABLES, *parts))}")
     if not asked.tables and not {*asked.only} & {*OF_SITES}:
         asked.tables = SETS["develop"]
     return asked
-
-
-@contextmanager
-def _home(named: Path | None) -> Iterator[Path]:
-    if named is not None:
-        named.mkdir(parents=True, exist_ok=True)
-        yield named.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="lockstep-skew-") as folder:
-        yield Path(folder)
-
-
-def _without(folder: str, found: dict[str, Any]) -> dict[str, Any]:
-    """What was found, with a folder of this machine that messages name called HOME."""
-    told: dict[str, Any] = json.loads(json.dumps(found).replace(folder, "HOME"))
-    return told
 
 
 def _write(found: dict[str, Any], asked: argparse.Namespace) -> None:
     """Write what was found where it is wanted; that of a whole set among the results."""
     from benchmarks.skew.report import markdown
 
-    text = json.dumps(found, indent=1) + "\n"
-    if asked.out is not None:
-        asked.out.write_text(text)
-        asked.out.with_suffix(".md").write_text(markdown(found))
+    paths = [asked.out] if asked.out is not None else []
     if asked.set is not None and not asked.like and {*OF_TABLES} <= {*asked.only}:
-        (RESULTS / f"skew_{asked.set}.json").write_text(text)
-        (RESULTS / f"skew_{asked.set}.md").write_text(markdown(found))
+        paths.append(RESULTS / f"skew_{asked.set}.json")
+    for path in paths:
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        path.with_suffix(".md").write_text(markdown(found))
 
 
 if __name__ == "__main__":

@@ -4,59 +4,55 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.skew.code import clean_gate, clean_score
-from benchmarks.skew.faults import Fault
-from benchmarks.skew.site import Play, Scene, Site
+from benchmarks.skew.faults import Judged
+from benchmarks.skew.site import Play, Scene, Site, scene
 from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, MANIFEST, PROFILE, SUITES
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import take_rows
 from lockstep.parity.golden import GoldenRecords
 
-MODEL = "models/boosted_late.skops"
-CHECKS = (
-    *("live_version", "evidence", "golden_replay", "code_parity", "refusal"),
-    *("laws", "constraints"),
-)
-
-_ALIEN = json.dumps(
-    {"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "alcohol"}}]}
-)
+_MODEL = "models/boosted_late.skops"
+_SOURCE = "source/transforms/flight_delay.py"
+_ALIEN = {"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "alcohol"}}]}
 """A suite about a column that no flight has."""
 
 Damage = Callable[[Path], None]
+Json = dict[str, Any]
 
 
-def scored_with(damage: Damage) -> Play:
+def _scored(damage: Damage) -> Play:
     """Damage the files of the live version, and score."""
 
-    def play(site: Site) -> Any:
+    def play(site: Site) -> Judged:
         damage(site.files(1))
         return site.score()
 
     return play
 
 
-def scored_with_bound(damage: Damage) -> Play:
+def _scored_bound(damage: Damage) -> Play:
     """Damage the files of the live version, make all that names them agree, and score."""
 
-    def play(site: Site) -> Any:
+    def play(site: Site) -> Judged:
         damage(site.files(1))
         site.rebind(1)
-        stored = json.loads(site.pointer.read_text())
-        site.pointer.write_text(json.dumps({**stored, "digest": site.version(1).digest}))
+        pointer = site.platform.pointer
+        stored = json.loads(pointer.read_text())
+        pointer.write_text(json.dumps({**stored, "digest": site.version(1).digest}))
         return site.score()
 
     return play
 
 
-def promoted_with(damage: Damage, *, bound: bool = True) -> Play:
+def _promoted(damage: Damage, *, bound: bool = True) -> Play:
     """Damage the files of version 2, and promote it.
 
     Args:
@@ -65,7 +61,7 @@ def promoted_with(damage: Damage, *, bound: bool = True) -> Play:
             somebody who repairs a version in good faith.
     """
 
-    def play(site: Site) -> Any:
+    def play(site: Site) -> Judged:
         damage(site.files(2))
         if bound:
             site.rebind(2)
@@ -74,16 +70,7 @@ def promoted_with(damage: Damage, *, bound: bool = True) -> Play:
     return play
 
 
-def exchanged_for(name: str, text: str) -> Damage:
-    """Replace all that a file holds."""
-
-    def damage(folder: Path) -> None:
-        (folder / name).write_text(text)
-
-    return damage
-
-
-def cut(name: str, share: float = 0.5) -> Damage:
+def _cut(name: str, share: float = 0.5) -> Damage:
     """Cut a file."""
 
     def damage(folder: Path) -> None:
@@ -93,12 +80,12 @@ def cut(name: str, share: float = 0.5) -> Damage:
     return damage
 
 
-def removed(name: str) -> Damage:
+def _removed(name: str) -> Damage:
     """Remove a file."""
     return lambda folder: (folder / name).unlink()
 
 
-def replaced(name: str, old: str, new: str) -> Damage:
+def _replaced(name: str, old: str, new: str) -> Damage:
     """Replace some text of a file."""
 
     def damage(folder: Path) -> None:
@@ -108,27 +95,17 @@ def replaced(name: str, old: str, new: str) -> Damage:
     return damage
 
 
-def with_json(name: str, change: Callable[[Any], Any]) -> Damage:
-    """Change what a JSON file holds."""
+def _json(pattern: str, change: Callable[[Json], Json]) -> Damage:
+    """Change what JSON files hold."""
 
     def damage(folder: Path) -> None:
-        held = json.loads((folder / name).read_bytes())
-        (folder / name).write_text(json.dumps(change(held), indent=1))
+        for path in sorted(folder.glob(pattern)):
+            path.write_text(json.dumps(change(json.loads(path.read_bytes())), indent=1))
 
     return damage
 
 
-def with_suites(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Damage:
-    """Change all suites."""
-
-    def damage(folder: Path) -> None:
-        for path in sorted((folder / SUITES).glob("*.json")):
-            path.write_text(json.dumps(change(json.loads(path.read_bytes()))))
-
-    return damage
-
-
-def golden_with(change: Callable[[GoldenRecords], GoldenRecords]) -> Damage:
+def _golden(change: Callable[[GoldenRecords], GoldenRecords]) -> Damage:
     """Write other golden records."""
 
     def damage(folder: Path) -> None:
@@ -139,150 +116,125 @@ def golden_with(change: Callable[[GoldenRecords], GoldenRecords]) -> Damage:
     return damage
 
 
-def _of_rows(golden: GoldenRecords, rows: int) -> GoldenRecords:
-    trace, chosen = golden.trace, np.arange(rows)
-    matrices = {name: matrix[chosen] for name, matrix in trace.matrices.items()}
-    return replace(
-        golden,
-        records=take_rows(golden.records, chosen),
-        trace=Trace(trace.keys[chosen], take_rows(trace.columns, chosen), matrices),
-    )
+def _of_one_row(golden: GoldenRecords) -> GoldenRecords:
+    records = take_rows(golden.records, np.arange(1))
+    return replace(golden, records=records, trace=golden.trace.take([0]))
 
 
 def _of_raw_columns(golden: GoldenRecords) -> GoldenRecords:
-    trace = golden.trace
-    kept = {name: trace.columns[name] for name in golden.records}
-    return replace(golden, trace=Trace(trace.keys, kept, {}))
+    kept = {name: golden.trace.columns[name] for name in golden.records}
+    return replace(golden, trace=Trace(golden.trace.keys, kept, {}))
 
 
 def _without_matrices(golden: GoldenRecords) -> GoldenRecords:
     return replace(golden, trace=replace(golden.trace, matrices={}))
 
 
-def _emptied(suite: dict[str, Any]) -> dict[str, Any]:
+def _emptied(suite: Json) -> Json:
     return {**suite, "expectations": suite["expectations"][:1]}
 
 
-def _wide(suite: dict[str, Any]) -> dict[str, Any]:
+def _wide(suite: Json) -> Json:
     """Limits that nothing breaks."""
-    limits = {"min_value": -1e12, "max_value": 1e12}
-    return {
-        **suite,
-        "expectations": [
-            {**one, "kwargs": {**one["kwargs"], **_only(limits, one["kwargs"])}}
-            for one in suite["expectations"]
-        ],
-    }
+    limits, found = {"min_value": -1e12, "max_value": 1e12}, []
+    for one in suite["expectations"]:
+        kwargs = one["kwargs"]
+        wide = {name: limit for name, limit in limits.items() if kwargs.get(name) is not None}
+        found.append({**one, "kwargs": {**kwargs, **wide}})
+    return {**suite, "expectations": found}
 
 
-def _only(limits: Mapping[str, float], kwargs: Mapping[str, Any]) -> dict[str, float]:
-    return {name: limit for name, limit in limits.items() if kwargs.get(name) is not None}
+def _lawless(held: Json) -> Json:
+    return {name: [] if name in ("laws", "constraints") else one for name, one in held.items()}
 
 
-def _exchanged(site: Site, name: str) -> None:
-    one, other = site.files(1) / name, site.files(2) / name
+def _laws_emptied(folder: Path) -> None:
+    for pattern in ("laws*", "constraints*"):
+        _json(pattern, _lawless)(folder)
+
+
+def _laws_removed(folder: Path) -> None:
+    for path in (*folder.glob("laws*"), *folder.glob("constraints*")):
+        path.unlink()
+
+
+def _models_exchanged(site: Site) -> Judged:
+    one, other = site.files(1) / _MODEL, site.files(2) / _MODEL
     first = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(first)
-
-
-def _score_exchanged(site: Site) -> Any:
-    _exchanged(site, MODEL)
     return site.score()
 
 
-def _gate_of_other_files(site: Site) -> Any:
+def _gate_of_other_files(site: Site) -> Judged:
     shutil.rmtree(site.files(2))
     shutil.copytree(site.files(1), site.files(2))
     return site.gate()
 
 
-def _laws_file(folder: Path) -> Path:
-    """What holds the constraints of a version, by its name now or later."""
-    return next(iter([*folder.glob("laws*"), *folder.glob("constraints*")]))
-
-
-def _without_laws(folder: Path) -> None:
-    names = ("laws", "constraints")
-    emptied = with_json(
-        _laws_file(folder).name,
-        lambda one: {key: [] if key in names else value for key, value in one.items()},
-    )
-    emptied(folder)
-
-
-def _artifact(
-    name: str, story: str, where: str | tuple[str, ...], faulted: Play, *, gate: bool = False
-) -> Scene:
-    places = (where,) if isinstance(where, str) else where
-    fault = Fault(name, "artifact", story, places, CHECKS)
-    return Scene(fault, faulted, clean_gate if gate else clean_score)
-
-
+CHECKS = (
+    *("live_version", "evidence", "golden_replay", "code_parity", "refusal"),
+    *("laws", "constraints"),
+)
+_live = partial(scene, "artifact", CHECKS, Site.score)
+_next = partial(scene, "artifact", CHECKS, Site.gate)
 ARTIFACT_SCENES: tuple[Scene, ...] = (
-    _artifact("model_cut", "a model of the live version is cut", ("boosted_late.skops",),
-              scored_with(cut(MODEL))),
-    _artifact("model_emptied", "a model of the live version is emptied", ("boosted_late.skops",),
-              scored_with(cut(MODEL, 0.0))),
-    _artifact("model_exchanged", "two versions have each other's model", ("boosted_late.skops",),
-              _score_exchanged),
-    _artifact("golden_removed", "the golden columns are gone", ("columns.parquet",),
-              scored_with(removed(f"{GOLDEN}/columns.parquet"))),
-    _artifact("golden_cut", "the golden matrices are cut", ("matrices.npz",),
-              scored_with(cut(f"{GOLDEN}/matrices.npz"))),
-    _artifact("suite_emptied", "the input suite of the live version is emptied", ("input.json",),
-              scored_with(with_json(f"{SUITES}/input.json", _emptied))),
-    _artifact("suite_widened", "the limits of its output suite are widened", ("outputs.json",),
-              scored_with(with_json(f"{SUITES}/outputs.json", _wide))),
-    _artifact("profile_emptied", "the profile of the live version is empty", ("profile.json",),
-              scored_with(with_json(PROFILE, lambda _: {}))),
-    _artifact("laws_removed", "the laws of the live version are gone",
-              ("laws.json", "constraints.json", "laws", "constraints"),
-              scored_with(lambda folder: _laws_file(folder).unlink())),
-    _artifact("source_edited", "the source of the live version is edited",
-              ("flight_delay.py", "source"),
-              scored_with(replaced("source/transforms/flight_delay.py", "_FREEZING = 34.0",
-                                   "_FREEZING = 30.0"))),
-    _artifact("manifest_cut", "the manifest of the live version is cut", ("manifest.json",),
-              scored_with(cut(MANIFEST))),
-    _artifact("environment_edited", "its environment is edited", ("environment.json",),
-              scored_with(replaced(ENVIRONMENT, '"numpy"', '"numpi"'))),
-    _artifact("suites_widened_and_bound", "its suites are widened, and all that names them agrees",
-              ("expectations",), scored_with_bound(with_suites(_wide))),
-    _artifact("suite_of_another_pipeline", "its input suite is another's, and all agrees",
-              ("expectations",),
-              scored_with_bound(exchanged_for(f"{SUITES}/input.json", _ALIEN))),
-    _artifact("golden_of_one_row_and_bound", "its golden records are one row, and all agrees",
-              ("golden",), scored_with_bound(golden_with(lambda one: _of_rows(one, 1)))),
-    _artifact("unused_source_edited_and_bound", "its source says what no golden record shows, "
-              "and all agrees", ("source",),
-              scored_with_bound(replaced("source/transforms/flight_delay.py",
-                                         '"MCDONNELL DOUGLAS CORPORATION"', '"MCDONNELL"'))),
-    _artifact("files_of_another_version", "version 2 has the files of version 1",
-              ("manifest.json",), _gate_of_other_files, gate=True),
-    _artifact("model_cut_before_the_gate", "a model of version 2 is cut",
-              ("boosted_late.skops",), promoted_with(cut(MODEL), bound=False), gate=True),
-    _artifact("model_cut_and_bound", "a model of version 2 is cut, and manifest and tags agree",
-              ("boosted_late", "boosted_late.skops"), promoted_with(cut(MODEL)), gate=True),
-    _artifact("golden_of_one_row", "the golden records of version 2 are one row, all else agrees",
-              ("golden",), promoted_with(golden_with(lambda one: _of_rows(one, 1))), gate=True),
-    _artifact("golden_of_raw_columns", "its golden records hold raw columns alone",
-              ("golden",), promoted_with(golden_with(_of_raw_columns)), gate=True),
-    _artifact("golden_without_matrices", "its golden records hold no matrices", ("golden",
-              "matrices"), promoted_with(golden_with(_without_matrices)), gate=True),
-    _artifact("suites_of_one_expectation", "each of its suites holds one expectation",
-              ("expectations",), promoted_with(with_suites(_emptied)), gate=True),
-    _artifact("suites_widened", "the limits of its suites are so wide that nothing breaks them",
-              ("suites", "expectations", "input.json"), promoted_with(with_suites(_wide)),
-              gate=True),
-    _artifact("profile_of_no_columns", "its profile holds no columns", ("profile",),
-              promoted_with(with_json(PROFILE, lambda one: {**one, "columns": {}})), gate=True),
-    _artifact("laws_emptied", "its laws are none", ("laws", "constraints"),
-              promoted_with(_without_laws), gate=True),
-    _artifact("source_edited_and_bound", "its source is edited, and manifest and tags agree",
-              ("crosswind", "flight_delay.py"),
-              promoted_with(replaced("source/transforms/flight_delay.py", "_MAIN_RUNWAY = 30.0",
-                                     "_MAIN_RUNWAY = 40.0")), gate=True),
+    _live("model_cut", "a model of the live version is cut", "boosted_late.skops",
+          _scored(_cut(_MODEL))),
+    _live("model_emptied", "a model of the live version is emptied", "boosted_late.skops",
+          _scored(_cut(_MODEL, 0.0))),
+    _live("model_exchanged", "two versions have each other's model", "boosted_late.skops",
+          _models_exchanged),
+    _live("golden_removed", "the golden columns are gone", "columns.parquet",
+          _scored(_removed(f"{GOLDEN}/columns.parquet"))),
+    _live("golden_cut", "the golden matrices are cut", "matrices.npz",
+          _scored(_cut(f"{GOLDEN}/matrices.npz"))),
+    _live("suite_emptied", "the input suite of the live version is emptied", "input.json",
+          _scored(_json(f"{SUITES}/input.json", _emptied))),
+    _live("suite_widened", "the limits of its output suite are widened", "outputs.json",
+          _scored(_json(f"{SUITES}/outputs.json", _wide))),
+    _live("profile_emptied", "the profile of the live version is empty", "profile.json",
+          _scored(_json(PROFILE, lambda _: {}))),
+    _live("laws_removed", "the laws of the live version are gone",
+          "laws.json constraints.json laws constraints", _scored(_laws_removed)),
+    _live("source_edited", "the source of the live version is edited", "flight_delay.py source",
+          _scored(_replaced(_SOURCE, "_FREEZING = 34.0", "_FREEZING = 30.0"))),
+    _live("manifest_cut", "the manifest of the live version is cut", "manifest.json",
+          _scored(_cut(MANIFEST))),
+    _live("environment_edited", "its environment is edited", "environment.json",
+          _scored(_replaced(ENVIRONMENT, '"numpy"', '"numpi"'))),
+    _live("suites_widened_and_bound", "its suites are widened, and all that names them agrees",
+          "expectations", _scored_bound(_json(f"{SUITES}/*.json", _wide))),
+    _live("suite_of_another_pipeline", "its input suite is another's, and all agrees",
+          "expectations", _scored_bound(_json(f"{SUITES}/input.json", lambda _: _ALIEN))),
+    _live("golden_of_one_row_and_bound", "its golden records are one row, and all agrees",
+          "golden", _scored_bound(_golden(_of_one_row))),
+    _live("unused_source_edited_and_bound", "its source says what no golden record shows, "
+          "and all agrees", "source",
+          _scored_bound(_replaced(_SOURCE, '"MCDONNELL DOUGLAS CORPORATION"', '"MCDONNELL"'))),
+    _next("files_of_another_version", "version 2 has the files of version 1", "manifest.json",
+          _gate_of_other_files),
+    _next("model_cut_before_the_gate", "a model of version 2 is cut", "boosted_late.skops",
+          _promoted(_cut(_MODEL), bound=False)),
+    _next("model_cut_and_bound", "a model of version 2 is cut, and manifest and tags agree",
+          "boosted_late boosted_late.skops", _promoted(_cut(_MODEL))),
+    _next("golden_of_one_row", "the golden records of version 2 are one row, all else agrees",
+          "golden", _promoted(_golden(_of_one_row))),
+    _next("golden_of_raw_columns", "its golden records hold raw columns alone", "golden",
+          _promoted(_golden(_of_raw_columns))),
+    _next("golden_without_matrices", "its golden records hold no matrices", "golden matrices",
+          _promoted(_golden(_without_matrices))),
+    _next("suites_of_one_expectation", "each of its suites holds one expectation", "expectations",
+          _promoted(_json(f"{SUITES}/*.json", _emptied))),
+    _next("suites_widened", "the limits of its suites are so wide that nothing breaks them",
+          "suites expectations input.json", _promoted(_json(f"{SUITES}/*.json", _wide))),
+    _next("profile_of_no_columns", "its profile holds no columns", "profile",
+          _promoted(_json(PROFILE, lambda one: {**one, "columns": {}}))),
+    _next("laws_emptied", "its laws are none", "laws constraints",
+          _promoted(_laws_emptied)),
+    _next("source_edited_and_bound", "its source is edited, and manifest and tags agree",
+          "crosswind flight_delay.py",
+          _promoted(_replaced(_SOURCE, "_MAIN_RUNWAY = 30.0", "_MAIN_RUNWAY = 40.0"))),
 )  # fmt: skip
 """Faults of a version's files. Those that are *bound* pass for what was logged: manifest and tags
 were made to agree with them; what was counted at the training stands against them."""

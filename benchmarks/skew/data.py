@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.skew.deliveries import Delivery
-from benchmarks.skew.faults import Outcome, Trial
-from benchmarks.skew.judged import Judged, compare, judged
+from benchmarks.skew.faults import Judged, Outcome, Trial, compare, judged
 from benchmarks.skew.platform import Platform, build, score_days
 from benchmarks.skew.tables import TABLES
 from benchmarks.skew.transformation import DataFault
@@ -21,13 +19,7 @@ from benchmarks.skew.workers import carry_out, say
 
 
 def make_ready(homes: Mapping[str, Path]) -> dict[str, dict[date, Judged]]:
-    """Train tables and score their clean days, as many at a time as there are workers.
-
-    Args:
-        homes: The home of each table's platform, by the table's name.
-
-    Returns:
-        What the checks found of each day, by table.
+    """Train tables and score their clean days: what the checks found of each, by table.
 
     Raises:
         BenchmarkError: A table's package cannot be installed, or no version went live.
@@ -65,25 +57,21 @@ def try_faults(
         return dict(zip(chosen, tried, strict=True))
 
     found = found_on(faults, days)
-    short = [one for one in faults if len(_trials(one, found)) < len(days)]
+    short = [
+        one for one in faults if sum(one.fault.name in day for day in found.values()) < len(days)
+    ]
     if short:
         found |= found_on(short, spare)
-    outcomes = (
-        Outcome(one.fault, dict(islice(_trials(one, found).items(), len(days)))) for one in faults
-    )
+    outcomes = []
+    for one in faults:
+        name = one.fault.name
+        trials = {day.isoformat(): told[name] for day, told in found.items() if name in told}
+        outcomes.append(Outcome(one.fault, dict(islice(trials.items(), len(days)))))
     return [one for one in outcomes if one.trials]
 
 
-def _trials(one: DataFault, found: Mapping[date, Mapping[str, Trial]]) -> dict[str, Trial]:
-    """What came of a fault by day, the days left out on which it changes nothing."""
-    name = one.fault.name
-    return {day.isoformat(): trials[name] for day, trials in found.items() if name in trials}
-
-
 def try_day(name: str, home: Path, work: Path, names: Sequence[str], day: date) -> dict[str, Trial]:
-    """Try faults on a day, each of them beside the same day without it.
-
-    A fault that changes nothing on the day is left out.
+    """Try faults on a day, each beside the same day without it; without those that change nothing.
 
     Args:
         name: The table.
@@ -94,30 +82,22 @@ def try_day(name: str, home: Path, work: Path, names: Sequence[str], day: date) 
     """
     table, folder = TABLES[name], work / f"{name}-{day}"
     whole = Platform.at(home, table.declared)
+    delivery = whole.delivery(day)
     first, again = (whole.before(day, folder / place) for place in ("first", "again"))
-    delivery = delivery_of(whole, day)
-    clean = first.judge(day, delivery.rows)
     wanted = [one for one in table.faults if one.fault.name in names]
-    clean_again: Judged | None = None
+    places = {False: (first, first.judge(day, delivery.rows))}
     if any(one.again for one in wanted):
         again.judge(day, delivery.rows, to_publish=True)
-        clean_again = again.judge(day, delivery.rows)
+        places[True] = again, again.judge(day, delivery.rows)
     trials = {}
     for one in wanted:
         rows = one.change(delivery)
-        if same_rows(rows, delivery.rows):
-            continue
-        place, without = (again, clean_again) if one.again and clean_again else (first, clean)
-        faulted = judged(partial(place.judge, day, rows))
-        trials[one.fault.name] = compare(one.fault, without, faulted)
+        if not same_rows(rows, delivery.rows):
+            place, clean = places[one.again]
+            faulted = judged(partial(place.judge, day, rows))
+            trials[one.fault.name] = compare(one.fault, clean, faulted)
     shutil.rmtree(folder)
     return trials
-
-
-def delivery_of(platform: Platform, day: date) -> Delivery:
-    """What upstream has for a day and its neighbours."""
-    before, rows, after = (platform.rows(day + timedelta(number)) for number in (-1, 0, 1))
-    return Delivery(rows, before, after)
 
 
 def same_rows(rows: pd.DataFrame, others: pd.DataFrame) -> bool:

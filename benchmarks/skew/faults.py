@@ -1,80 +1,66 @@
-"""Faults: what is done, where it is, which checks are to find it, and what came of it."""
+"""Faults: what is done and where, what checks say with it and without it, what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from lockstep.checks.results import CheckResult
+from lockstep.columns.errors import LockstepError
 
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
-
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
-
 ABOUT_ROWS = (
     *("decoding", "input_suite", "laws", "constraints", "sudden_shift", "restated"),
     *("computation", "feature_suite", "output_suite", "row_conservation"),
 )
 """Checks that say that rows are wrong, rather than that the population has changed."""
 ABOUT_POPULATION = ("input_drift", "prediction_drift")
-ABOUT_CODE = (
-    *("row_locality", "training_parity", "round_trip", "wire_formats", "compiled_parity"),
-    *("golden_replay", "reference_sample", "computation", "code_parity", "evidence"),
-)
-"""Checks that say that a column is not computed as it was, or not from its own row."""
+REFUSAL, BROKEN = "refusal", "broken"
+"""Stand for checks where Lockstep refuses to go on, and where it ends in an error that nothing
+caught: that is no finding."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong.
-
-    Attributes:
-        name: Its name.
-        kind: Its class.
-        story: What happens, in a sentence.
-        where: Any of these names of columns, functions or files says where it is.
-        checks: The checks of the right kind for it.
-        blocks: Whether nothing of it may be published, or go live.
-        unfound: Why nothing can find it; empty where something should.
-    """
+    """Something that goes wrong."""
 
     name: str
     kind: Class
-    story: str
-    where: tuple[str, ...]
-    checks: tuple[str, ...] = ABOUT_ROWS
-    blocks: bool = True
-    unfound: str = ""
+    story: str  # what happens, in a sentence
+    where: tuple[str, ...]  # any of these columns, functions or files says where it is
+    checks: tuple[str, ...] = ABOUT_ROWS  # those of the right kind for it
+    blocks: bool = True  # whether nothing of it may be published, or go live
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the checks said, and what could be published or went live for it."""
+
+    results: Mapping[str, CheckResult]
+    out: Mapping[str, Any] = field(default_factory=dict)  # by key or name, what got out
+    aside: frozenset[str] = frozenset()  # keys of rows that were set aside
+    seconds: float = 0.0  # by the clock, other processes included
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a fault, tried once.
+    """What came of a fault, tried once."""
 
-    Attributes:
-        detected: Whether a check of the right kind fails with it, and not without.
-        located: Whether that names the right column, function or file.
-        contained: Whether nothing wrong was published that should be blocked.
-        by: The check that found it; empty where none did.
-        said: What that check said.
-        seconds: How long the try took, the fault itself included.
-    """
-
-    detected: bool
-    located: bool
-    contained: bool
-    by: str = ""
-    said: str = ""
-    seconds: float = 0.0
+    detected: bool  # whether a check of the right kind fails with it, and not without
+    located: bool  # whether that names the right column, function or file
+    contained: bool  # whether nothing wrong was published that should be blocked
+    by: str = ""  # the check that found it; empty where none did
+    said: str = ""  # what that check said
+    seconds: float = 0.0  # how long the try took, the fault itself included
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a fault, tried on one or more days.
-
-    Attributes:
-        fault: The fault.
-        trials: What came of each try, by the day or by what was done.
-    """
+    """What came of a fault, by the days or the one try of it."""
 
     fault: Fault
     trials: Mapping[str, Trial] = field(default_factory=dict)
@@ -87,9 +73,8 @@ class Outcome:
     @property
     def located(self) -> bool:
         """Whether most of the tries in which it was found name the right place."""
-        return self.detected and _most(
-            [one.located for one in self.trials.values() if one.detected]
-        )
+        located = [one.located for one in self.trials.values() if one.detected]
+        return self.detected and _most(located)
 
     @property
     def contained(self) -> bool:
@@ -102,11 +87,57 @@ class Outcome:
         found = [one.by for one in self.trials.values() if one.by]
         return max(sorted({*found}), key=found.count, default="")
 
-    @property
-    def seconds(self) -> float:
-        """How long a try took, on average."""
-        return sum(one.seconds for one in self.trials.values()) / max(len(self.trials), 1)
-
 
 def _most(found: Sequence[bool]) -> bool:
     return sum(found) * 2 > len(found)
+
+
+def judged(judge: Callable[[], Judged]) -> Judged:
+    """What the checks said of a fault, and how long it took; or the error in which it ended."""
+    begun = time.perf_counter()
+    try:
+        found = judge()
+    except LockstepError as error:
+        found = Judged({REFUSAL: CheckResult(False, str(error))})
+    except Exception as error:  # noqa: BLE001 - recorded as not found, with its cause
+        found = Judged({BROKEN: CheckResult(False, f"{type(error).__name__}: {error}")})
+    return replace(found, seconds=time.perf_counter() - begun)
+
+
+def compare(fault: Fault, clean: Judged, faulted: Judged) -> Trial:
+    """What came of a fault, by what the checks said without it and with it."""
+    found = {
+        name: result
+        for name, result in faulted.results.items()
+        if name in fault.checks and is_found(result) and not is_found(clean.results.get(name))
+    }
+    naming = [name for name, result in found.items() if _names(result, fault.where)]
+    by = next(iter([*naming, *found]), "")
+    broken = faulted.results.get(BROKEN)
+    return Trial(
+        detected=bool(found),
+        located=bool(naming),
+        contained=not fault.blocks or not _wrong(clean, faulted),
+        by=by,
+        said=found[by].summary if by else broken.summary if broken else "",
+        seconds=faulted.seconds,
+    )
+
+
+def is_found(result: CheckResult | None) -> bool:
+    """Whether a check says that something is wrong."""
+    return result is not None and result.judged and not result.passed
+
+
+def _names(result: CheckResult, where: tuple[str, ...]) -> bool:
+    """Whether a finding names one of these columns, functions or files."""
+    told = " ".join((result.where, result.column or result.summary, *result.also))
+    return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", told) for name in where)
+
+
+def _wrong(clean: Judged, faulted: Judged) -> bool:
+    """Whether something got out that is not what gets out without the fault, or is lacking."""
+    if not faulted.out:
+        return False
+    differs = any(clean.out.get(key) != value for key, value in faulted.out.items())
+    return differs or any(key not in faulted.out and key not in faulted.aside for key in clean.out)

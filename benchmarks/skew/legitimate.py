@@ -13,10 +13,9 @@ from zlib import crc32
 
 import pandas as pd
 
-from benchmarks.skew.data import delivery_of
-from benchmarks.skew.deliveries import Case, local_times, part
-from benchmarks.skew.joins import of_hour
-from benchmarks.skew.judged import Judged, is_found
+from benchmarks.skew.deliveries import Case, Change, is_number, local_times, part
+from benchmarks.skew.faults import Judged, is_found
+from benchmarks.skew.joins import ISO, of_hour
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.roles import Roles
 from benchmarks.skew.tables import TABLES
@@ -30,21 +29,13 @@ _ROUNDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Legitimate:
-    """A change that is meant.
-
-    Attributes:
-        name: Its name.
-        story: What happens.
-        change: Gives the rows of a day.
-        days: How many days it stays.
-        applies: Whether a table has the columns for it.
-    """
+    """A change that is meant."""
 
     name: str
-    story: str
-    change: Callable[[Case], pd.DataFrame]
-    days: int = DAYS
-    applies: Callable[[Roles], bool] = lambda roles: True
+    story: str  # what happens
+    change: Change
+    applies: Callable[[Roles], bool] = lambda roles: True  # whether a table has the columns for it
+    days: int = DAYS  # for which it stays
 
 
 def _price_rise(case: Case) -> pd.DataFrame:
@@ -57,44 +48,37 @@ def _price_rise(case: Case) -> pd.DataFrame:
 def _closed(case: Case) -> pd.DataFrame:
     """One thing is gone: the first of its names, so that it is the same one every day."""
     reporter = case.roles.reporter
-    kept = case.rows[case.rows[reporter].astype(str) != case.columns[0]]
-    return kept.reset_index(drop=True)
+    return case.rows[case.rows[reporter].astype(str) != case.columns[0]].reset_index(drop=True)
 
 
 def _new_category(case: Case) -> pd.DataFrame:
     """A tenth of the rows are of a new category; a tenth of the keys, where it is looked up."""
     name = case.roles.categories[0]
-    new: object = 999 if pd.api.types.is_numeric_dtype(case.rows[name]) else "NEWCOMER"
-    keys = [key for key, names in case.roles.lookups.items() if name in names]
-    is_new = part(0.1)(case)
-    if keys:
-        hashes = case.rows[keys[0]].map(lambda one: crc32(str(one).encode()))
+    new: object = 999 if is_number(case.rows[name]) else "NEWCOMER"
+    key, is_new = case.roles.key_of(name), part(0.1)(case)
+    if key is not None:
+        hashes = case.rows[key].map(lambda one: crc32(str(one).encode()))
         is_new = (hashes % 10 == 0) | (hashes == hashes.min())
     return case.assign(**{name: case.rows[name].astype(object).mask(is_new, new)})
-
-
-def _holiday(case: Case) -> pd.DataFrame:
-    return case.rows[part(0.4)(case)].reset_index(drop=True)
 
 
 def _growth(case: Case) -> pd.DataFrame:
     """Rows like yesterday's come besides: at times of today, with what is joined of today."""
     roles, day = case.roles, pd.Timedelta(days=1)
     more = case.delivery.yesterday.reset_index(drop=True)
-    was = local_times(more, roles).dt.strftime("%Y-%m-%d")
+    was = local_times(more, roles).dt.strftime(ISO)
     for name in (roles.time, *roles.times):
         more[name] = more[name] + day
     for name in roles.dates:
-        days = pd.to_datetime(more[name], format="%Y-%m-%d") + day
-        more[name] = days.dt.strftime("%Y-%m-%d").where(more[name].notna(), more[name])
+        later = (pd.to_datetime(more[name], format=ISO) + day).dt.strftime(ISO)
+        more[name] = later.where(more[name].notna(), more[name])
     local = local_times(more, roles)
-    for name, derive in {**roles.clocks, **roles.calendar}.items():
-        more[name] = derive(local)
+    more = more.assign(**{name: derive(local) for name, derive in roles.derived.items()})
     is_known = pd.Series(True, index=more.index)
     for one in roles.joined:
         found, known = of_hour(case.rows, more, roles, one)
         more[list(one.columns)], is_known = found.to_numpy(), is_known & known
-    more[roles.key] = _new_keys(case, more[roles.key], was, local.dt.strftime("%Y-%m-%d"))
+    more[roles.key] = _new_keys(case, more[roles.key], was, local.dt.strftime(ISO))
     more = more[is_known & more[roles.key].notna()]
     chosen = case.chance.permutation(len(more))[: int(0.3 * len(case.rows))]
     rows = pd.concat([case.rows, more.iloc[chosen]])
@@ -112,9 +96,8 @@ def _new_keys(case: Case, keys: pd.Series, was: pd.Series, now: pd.Series) -> li
         for _ in range(0 if old in key else 50):
             if fresh not in used:
                 break
-            places = [place for place, one in enumerate(key) if one.isdigit()][-4:]
             letters = [*key]
-            for place in places:
+            for place in [place for place, one in enumerate(key) if one.isdigit()][-4:]:
                 letters[place] = str(chance.integers(0, 10))
             fresh = "".join(letters)
         found.append(None if fresh in used else fresh)
@@ -139,26 +122,20 @@ def _grows(roles: Roles) -> bool:
 
 LEGITIMATE: tuple[Legitimate, ...] = (
     Legitimate("as_it_is", "nothing changes", lambda case: case.rows),
-    Legitimate("price_rise", "all prices rise by 5 %", _price_rise,
-               applies=lambda roles: bool(roles.money)),
+    Legitimate("price_rise", "all prices rise by 5 %", _price_rise, lambda one: bool(one.money)),
     Legitimate("closed", "one thing that reports is closed", _closed,
-               applies=lambda roles: roles.reporter in roles.codes),
+               lambda roles: roles.reporter in roles.codes),
     Legitimate("new_category", "a tenth of the rows are of a new category", _new_category,
-               applies=_has_categories),
-    Legitimate("holiday", "40 % of the rows come on one day", _holiday, days=1, applies=_varies),
-    Legitimate("growth", "30 % more rows come", _growth, applies=_grows),
+               _has_categories),
+    Legitimate("holiday", "40 % of the rows come on one day",
+               lambda case: case.rows[part(0.4)(case)].reset_index(drop=True), _varies, days=1),
+    Legitimate("growth", "30 % more rows come", _growth, _grows),
 )  # fmt: skip
 """Changes that are meant; the first one tells what the same days take anyway."""
 
 
 def live_through(table: str, home: Path, work: Path) -> list[dict[str, Any]]:
-    """What the checks make of each legitimate change of a table.
-
-    Args:
-        table: Its name.
-        home: The home of a platform that has scored the days before.
-        work: Where to work.
-    """
+    """What the checks make of each legitimate change of a table, by its home and where to work."""
     applying = [place for place, one in enumerate(LEGITIMATE) if one.applies(TABLES[table].roles)]
     return carry_out(partial(_lived_through, table, home, work), applying, "legitimate changes")
 
@@ -194,15 +171,14 @@ def _day(
     platform: Platform, roles: Roles, one: Legitimate, day: date, gone: str, whole: Platform
 ) -> dict[str, Any]:
     """A day, published; what blocks it is accepted for as long as that helps."""
-    rows = one.change(Case(delivery_of(whole, day), roles, (gone,), one.name))
+    rows = one.change(Case(whole.delivery(day), roles, (gone,), one.name))
     accepted: set[str] = set()
-    found = platform.judge(day, rows, to_publish=True)
-    for _ in range(_ROUNDS):
+    for number in range(1 + _ROUNDS):
+        found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
         named = {name for name in _named(found) if name in rows} - accepted
-        if found.out or not named:
+        if found.out or not named or number == _ROUNDS:
             break
         accepted |= named
-        found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
     warned = [name for name, check in found.results.items() if is_found(check)]
     return {
         "day": day.isoformat(),

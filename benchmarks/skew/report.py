@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from benchmarks.skew.faults import CLASSES, Outcome
+from benchmarks.skew.faults import ABOUT_POPULATION, CLASSES, Judged, Outcome
+from lockstep.checks.results import CheckResult
 
 Found = Mapping[str, Any]
 
 
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """What came of faults, as plain data.
-
-    Args:
-        outcomes: What came of each.
-    """
+    """What came of faults, as plain data."""
     by_class = {kind: [one for one in outcomes if one.fault.kind == kind] for kind in CLASSES}
     return {
         **_sums(outcomes),
@@ -40,12 +39,11 @@ def _fault(one: Outcome) -> dict[str, Any]:
         "days_located": sum(trial.located for trial in trials),
         "days_contained": sum(trial.contained for trial in trials),
         "said": next((trial.said for trial in trials if trial.by == one.by), "")[:400],
-        "unfound": one.fault.unfound,
-        "seconds": round(one.seconds, 3),
+        "seconds": round(sum(trial.seconds for trial in trials) / max(len(trials), 1), 3),
     }
 
 
-def _sums(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _sums(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """How many faults there are, and how many were found; and the same of each try."""
     trials = [trial for one in outcomes for trial in one.trials.values()]
     return {
@@ -60,6 +58,47 @@ def _sums(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def heard(found: Mapping[date, Judged]) -> dict[str, Any]:
+    """What the checks said of clean days, as plain data: each error, warning and event."""
+    alarms = [
+        {
+            "day": day.isoformat(),
+            "check": name,
+            "result": told,
+            "column": one.column,
+            "said": one.summary,
+        }
+        for day, judged in found.items()
+        for name, one in judged.results.items()
+        if (told := _told(name, one))
+    ]
+    days = {told: {one["day"] for one in alarms if one["result"] == told} for told in _RESULTS}
+    failed, warned, event = days.values()
+    counts = Counter((str(one["check"]), one["result"]) for one in alarms)
+    return {
+        "days": len(found),
+        "errors": len(failed),
+        "warnings": len(warned),
+        "events": len(event),
+        "days_with_warnings_or_events": len((warned | event) - failed),
+        "by_check": {
+            check: {told: counts[check, told] for told in _RESULTS if counts[check, told]}
+            for check in sorted({check for check, _ in counts})
+        },
+        "told": alarms,
+    }
+
+
+_RESULTS = ("failed", "warned", "event")
+
+
+def _told(name: str, one: CheckResult) -> str | None:
+    """How a check spoke; None if it was silent."""
+    if one.result == "failed" or (one.result == "warned" and name not in ABOUT_POPULATION):
+        return one.result
+    return "event" if one.result == "warned" or one.numbers.get("events") else None
+
+
 def tell(found: Found) -> str:
     """The figures of a table, and what was not found, for the screen."""
     lines = [
@@ -67,63 +106,65 @@ def tell(found: Found) -> str:
         f"{found['located']} located, {found['contained']} of {found['to_contain']} contained "
         f"({found['tries_detected']} of {found['tries']} tries detected)"
     ]
-    lines += [f"  {kind}: {one['detected']} of {one['total']}"
-              for kind, one in found["by_class"].items() if len(found["by_class"]) > 1]  # fmt: skip
     if clean := found.get("clean_days"):
-        lines.append(
-            f"  {clean['days']} clean days: errors on {clean['errors']}, warnings on "
-            f"{clean['warnings']}, events on {clean['events']}: {clean['by_check']}"
-        )
-    for one in found.get("changes", ()):
-        lines.append(
-            f"  {one['name']}: {one['accepts']} accepts on {one['days_with_accepts']} of "
-            f"{one['days']} days, {one['blocked_days']} blocked, {one['warned_days']} with findings"
-        )
-    faults = found["faults"]
-    short_of = {
-        "not detected": [one for one in faults if not one["detected"]],
-        "not located": [one for one in faults if one["detected"] and not one["located"]],
-        "not contained": [one for one in faults if one["contained"] is False],
-    }
-    for title, short in short_of.items():
-        lines += [f"  {title}:", *map(_short, short)] if short else []
+        counts = ", ".join(f"{clean[name]} {name}" for name in ("days", "errors", "warnings"))
+        lines.append(f"  clean: {counts}, {clean['events']} events: {clean['by_check']}")
+    lines += [
+        f"  {one['name']}: {one['accepts']} accepts on {one['days_with_accepts']} of "
+        f"{one['days']} days, {one['blocked_days']} blocked, {one['warned_days']} with findings"
+        for one in found.get("changes", ())
+    ]
+    lines += [
+        f"    {one['name']} ({one['days_detected']}/{one['days_located']}/{one['days_contained']} "
+        f"of {one['days']}) {one['by']} {(one['said'] or one['story'])[:150]}"
+        for one in found["faults"]
+        if not one["located"] or one["contained"] is False
+    ]
     return "\n".join(lines)
-
-
-def _short(one: Found) -> str:
-    found = f"{one['days_detected']}/{one['days_located']}/{one['days_contained']}"
-    said = one["said"] or one["unfound"] or one["story"]
-    return f"    {one['name']} ({found} of {one['days']}) {one['by']} {said[:150]}"
 
 
 def markdown(found: Found) -> str:
     """The tables for the docs."""
     tables = list(found["tables"].values())
-    sites = found.get("sites")
-    lines: list[str] = []
-    if tables:
-        lines += [*_totals(tables), "", *_changes(tables)]
-    if sites:
-        lines += ["", *_classes(sites)]
-    for one in [*tables, *([sites] if sites else [])]:
-        lines += ["", f"## {one['table']}", "", *_faults(one["faults"])]
-        lines += ["", *_clean(one["clean_days"])] if "clean_days" in one else []
+    sites = [found["sites"]] if "sites" in found else []
+    lines = [*_totals(tables), *_changes(tables)] if tables else []
+    for site in sites:
+        counts = [(kind, *_counts(one)) for kind, one in site["by_class"].items()]
+        lines += _table(["class", *_COUNTS], counts)
+    for one in [*tables, *sites]:
+        lines += ["", f"## {one['table']}", *_faults(one["faults"])]
+        lines += _clean(one["clean_days"]) if "clean_days" in one else []
     lines += ["", f"It took {found['seconds'] / 60:.0f} minutes on: {found['machine']}"]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
+_COUNTS = ("faults", "found", "located", "contained")
+
+
+def _counts(one: Found) -> tuple[object, ...]:
+    parts = (("detected", "total"), ("located", "detected"), ("contained", "to_contain"))
+    return (one["total"], *(_share(one[part], one[whole]) for part, whole in parts))
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / whole:.0%})" if whole else "–"
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 1) -> list[str]:
+    """A table whose first columns are texts, and the others numbers."""
+    rule = ["---"] * texts + ["--:"] * (len(names) - texts)
+    return ["", *(f"| {' | '.join(map(str, row))} |" for row in (names, rule, *rows))]
+
+
 def _totals(tables: Iterable[Found]) -> list[str]:
     """What was found of each table, and what was said of its clean days."""
+    names = ("days", "errors", "days_with_warnings_or_events")
+    rows = [
+        (one["table"], *_counts(one), *(one["clean_days"][name] for name in names))
+        for one in tables
+    ]
     return [
-        "| table | faults | found | located | contained | clean days | errors | warnings alone |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|",
-        *(
-            f"| {one['table']} | {one['total']} | {_share(one['detected'], one['total'])} | "
-            f"{_share(one['located'], one['detected'])} | "
-            f"{_share(one['contained'], one['to_contain'])} | {one['clean_days']['days']} | "
-            f"{one['clean_days']['errors']} | {one['clean_days']['days_with_warnings_or_events']} |"
-            for one in tables
-        ),
+        *_table(["table", *_COUNTS, "clean days", "errors", "warnings alone"], rows),
         "",
         "*Located* is a share of what was found, *contained* one of what has to be blocked; "
         "*warnings alone* are days on which a check warned, or told of an event, and none failed.",
@@ -132,47 +173,30 @@ def _totals(tables: Iterable[Found]) -> list[str]:
 
 def _changes(tables: Iterable[Found]) -> list[str]:
     """What legitimate changes took."""
-    return [
-        "| table | legitimate change | days | accepts | on days | blocked days | with findings |",
-        "|---|---|--:|--:|--:|--:|--:|",
-        *(
-            f"| {table['table']} | {one['story']} | {one['days']} | {one['accepts']} | "
-            f"{one['days_with_accepts']} | {one['blocked_days']} | {one['warned_days']} |"
-            for table in tables
-            for one in table["changes"]
-        ),
+    names = ("story", "days", "accepts", "days_with_accepts", "blocked_days", "warned_days")
+    heads = ["table", "legitimate change", "days", "accepts", "on days", "blocked days"]
+    rows = [
+        (table["table"], *(one[name] for name in names))
+        for table in tables
+        for one in table["changes"]
     ]
-
-
-def _classes(sites: Found) -> list[str]:
-    return [
-        "| class | faults | found | located | contained |",
-        "|---|--:|--:|--:|--:|",
-        *(
-            f"| {kind} | {one['total']} | {_share(one['detected'], one['total'])} | "
-            f"{_share(one['located'], one['detected'])} | "
-            f"{_share(one['contained'], one['to_contain'])} |"
-            for kind, one in sites["by_class"].items()
-        ),
-    ]
+    return _table([*heads, "with findings"], rows, texts=2)
 
 
 def _faults(faults: Iterable[Found]) -> list[str]:
-    return [
-        "| fault | what happens | found on | located on | contained on | by |",
-        "|---|---|--:|--:|--:|---|",
-        *(
-            f"| `{one['name']}` | {one['story']} | {one['days_detected']} of {one['days']} | "
-            f"{one['days_located']} | "
-            f"{'–' if one['contained'] is None else one['days_contained']} | "
-            f"{one['by'] or one['unfound'] or 'nothing found it'} |"
-            for one in faults
-        ),
+    rows = [
+        (
+            f"`{one['name']}`",
+            one["story"],
+            one["by"] or "nothing found it",
+            f"{one['days_detected']} of {one['days']}",
+            one["days_located"],
+            "–" if one["contained"] is None else one["days_contained"],
+        )
+        for one in faults
     ]
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {whole} ({part / whole:.0%})" if whole else "–"
+    heads = ["fault", "what happens", "by", "found on", "located on", "contained on"]
+    return _table(heads, rows, texts=3)
 
 
 def _clean(clean: Found) -> list[str]:
@@ -182,4 +206,4 @@ def _clean(clean: Found) -> list[str]:
         f"{one['said'].partition(';')[0].partition('. ')[0]}"
         for one in clean["told"]
     ]
-    return ["On clean days:", "", *(told or ["- nothing"])]
+    return ["", "On clean days:", "", *(told or ["- nothing"])]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -21,9 +20,8 @@ from pyarrow import compute
 
 from assets.flight_delay import ASSETS, history
 from benchmarks._rounds import HERE, BenchmarkError
-from benchmarks.skew.faults import Fault, Outcome
-from benchmarks.skew.judged import Judged, compare, judged
-from benchmarks.skew.platform import Platform, copy_database, copy_home
+from benchmarks.skew.faults import Class, Fault, Judged, Outcome, compare, judged
+from benchmarks.skew.platform import PACKAGES, Platform, copy_home, copy_registry, errors_of
 from benchmarks.skew.workers import carry_out
 from lockstep import FunctionSource
 from lockstep.artifacts.artifact import MANIFEST, sha256
@@ -31,8 +29,6 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import decode
-from lockstep.columns.kinds import Columns
-from lockstep.columns.pipeline import Pipeline
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.evidence import read_evidence, write_evidence
@@ -44,34 +40,32 @@ from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.segments import segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.scorer import Answer, Scorer
+from lockstep.training.candidate import fit_candidate
+from lockstep.training.training_set import TrainingSet, compute_training_set, ingest_history
 
 NAME = ASSETS.name
 DAY = date(2013, 4, 3)
 """The day that is scored at a site, and whose records are sent to the server."""
-LAST_MONTH = datetime(2013, 3, 1, tzinfo=UTC)
+_LAST_MONTH = datetime(2013, 3, 1, tzinfo=UTC)
 _RUN = "from lockstep.cli.main import run; run()"
-_TOGETHER = 8
-"""Records of a request."""
+_ROWS, _TOGETHER = 240, 8
+"""Records that are answered, and those of a request."""
 
 
-def last_month() -> pa.Table:
+def _last_month() -> pa.Table:
     """The history of March alone: faults of code are tried on it, since each takes a fit."""
     table = history()
-    begin = pa.scalar(LAST_MONTH, pa.timestamp("us", tz="UTC"))
+    begin = pa.scalar(_LAST_MONTH, pa.timestamp("us", tz="UTC"))
     return table.filter(compute.greater_equal(table.column("scheduled_at"), begin))
 
 
-DECLARED = replace(ASSETS, history=FunctionSource(last_month))
+DECLARED = replace(ASSETS, history=FunctionSource(_last_month))
 """The pipeline as it is trained at a site."""
 
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """A home of its own: version 1 is live, version 2 is trained and may become the champion.
-
-    Attributes:
-        platform: The platform.
-    """
+    """A home of its own: version 1 is live, version 2 is trained and may become the champion."""
 
     platform: Platform
 
@@ -86,19 +80,13 @@ class Site:
         return self.platform.home.path
 
     @property
-    def pointer(self) -> Path:
-        """The gate's file."""
-        return self.platform.home.live(NAME)
-
-    @property
     def database(self) -> Path:
         """The registry's database."""
         return self.platform.home.mlflow / "mlflow.db"
 
     def version(self, number: int) -> Version:
         """A version as the registry lists it."""
-        found = {one.version: one for one in self.platform.registry.versions(NAME)}
-        return found[number]
+        return {one.version: one for one in self.platform.registry.versions(NAME)}[number]
 
     def files(self, number: int) -> Path:
         """The files of a version."""
@@ -111,24 +99,27 @@ class Site:
             self.files(number), version.digest, name=NAME, version=version.version
         )
 
-    def declaring(self, pipeline: Pipeline) -> Site:
-        """The same site, with the columns of another checkout."""
-        return Site.at(self.home, replace(DECLARED, pipeline=pipeline))
+    def edited(self, *edits: tuple[str, str]) -> Site:
+        """The same site with a checkout in which the pipeline's module is edited.
 
-    def go_live(self) -> tuple[dict[str, CheckResult], bool]:
-        """Train and promote; what the checks found, and whether the version went live."""
-        results, version = self.platform.train()
-        if version is None:
-            return results, False
-        gate = self.platform.promote(version)
-        return {**results, **gate.results}, gate.live == version
+        Raises:
+            BenchmarkError: The module does not hold what is to be edited.
+        """
+        here = Snapshot.of(ASSETS.pipeline)
+        source = here.modules[here.module]
+        for old, new in edits:
+            if source.count(old) != 1:
+                raise BenchmarkError(f"The source holds {old!r} {source.count(old)} times.")
+            source = source.replace(old, new)
+        pipeline = replace(here, modules={**here.modules, here.module: source}).load()
+        return Site.at(self.home, replace(self.platform.declared, pipeline=pipeline))
 
     def life(self) -> Judged:
         """Train, promote and score, as far as the checks let it.
 
         What gets out is a published day of the version that was trained.
         """
-        results, is_live = self.go_live()
+        results, is_live = self.platform.go_live()
         if not is_live:
             return Judged(results)
         scored = self.score()
@@ -143,22 +134,33 @@ class Site:
         gate = self.platform.promote(number)
         return Judged(gate.results, {"live": number} if gate.live == number else {})
 
-    def answer(self, scorer: Scorer | None = None, rows: int = 240) -> Path:
-        """Have records of the day answered and logged; the segment.
+    def training_set(self) -> tuple[str, TrainingSet]:
+        """Compute the training set of a new run."""
+        run, platform = uuid4().hex, self.platform
+        ingest_history(platform.declared, platform.store, run)
+        return run, compute_training_set(platform.declared, platform.store, run)
 
-        Args:
-            scorer: What answers; the version that is live if it is not given.
-            rows: How many records.
-        """
+    def fit(self, run: str) -> Judged:
+        """Fit to the training set of a run; what gets out is a version of it."""
+        declared, store, registry = (
+            self.platform.declared,
+            self.platform.store,
+            self.platform.registry,
+        )
+        found = fit_candidate(declared, store, run, registry, PACKAGES)
+        return Judged(found.results, {"version": "fitted"} if found.version is not None else {})
+
+    def answer(self, scorer: Scorer | None = None) -> Path:
+        """Have records of the day answered and logged, by the live version; the segment."""
         loaded = self.load(1)
         scorer = scorer or prove(loaded)
         schema, ids = loaded.pipeline.record_schema, RequestIds()
-        columns = self._decoded(loaded)
-        places = np.linspace(0, len(columns[schema.names[0]]) - 1, rows).astype(int).tolist()
+        columns = decode(self.platform.rows(DAY), schema).columns
+        places = np.linspace(0, len(columns[schema.names[0]]) - 1, _ROWS).astype(int).tolist()
         records = [wire_record(columns, row, schema) for row in places]
         folder = self.platform.home.requests(NAME)
         with Log(folder, RequestLog()) as log:
-            for start in range(0, rows, _TOGETHER):
+            for start in range(0, _ROWS, _TOGETHER):
                 answer = scorer.answer([records[start : start + _TOGETHER]])[0]
                 if not isinstance(answer, Answer):
                     raise BenchmarkError(f"A request was not answered: {answer}")
@@ -166,39 +168,18 @@ class Site:
         (name,) = segment_names(folder)
         return segment_path(folder, name)
 
-    def replay(self, segment: Path) -> Judged:
+    def replay(self, segment: Path | None = None) -> Judged:
         """Replay a segment; nothing gets out that was not answered before."""
-        found = replay_segment(
-            self.platform.declared, self.platform.store, segment, uuid4().hex, self.load
-        )
+        declared, store = self.platform.declared, self.platform.store
+        found = replay_segment(declared, store, segment or self.answer(), uuid4().hex, self.load)
         return Judged(found.results)
-
-    def _decoded(self, loaded: LoadedVersion) -> Columns:
-        return decode(self.platform.rows(DAY), loaded.pipeline.record_schema).columns
-
-    def edited(self, *edits: tuple[str, str]) -> Pipeline:
-        """The pipeline of a checkout in which its module is edited.
-
-        Raises:
-            BenchmarkError: The module does not hold what is to be edited.
-        """
-        here = Snapshot.of(ASSETS.pipeline)
-        source = here.modules[here.module]
-        for old, new in edits:
-            if source.count(old) != 1:
-                raise BenchmarkError(f"The source holds {old!r} {source.count(old)} times.")
-            source = source.replace(old, new)
-        return replace(here, modules={**here.modules, here.module: source}).load()
 
     def rebind(self, number: int) -> None:
         """Make a version's manifest and tags agree with its files as they are now."""
         folder, before = self.files(number), self.version(number)
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        manifest["files"] = {
-            name: sha256((folder / name).read_bytes())
-            for name in manifest["files"]
-            if (folder / name).exists()
-        }
+        there = [name for name in manifest["files"] if (folder / name).exists()]
+        manifest["files"] = {name: sha256((folder / name).read_bytes()) for name in there}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1))
         evidence = read_evidence(before)
         registry = self.platform.registry
@@ -207,30 +188,21 @@ class Site:
 
     def command(self, *arguments: str, **environment: str) -> Judged:
         """Run a command on the site in a process of its own; what gets out is a live version."""
-        kept = {name: one for name, one in os.environ.items() if name != "OMP_NUM_THREADS"}
         paths = [environment.pop("PYTHONPATH", ""), str(HERE)]
+        own = {"LOCKSTEP_HOME": str(self.home), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         done = subprocess.run(
             [sys.executable, "-c", _RUN, *arguments, "--json"],
             cwd=HERE,
-            env={
-                **kept,
-                "OMP_NUM_THREADS": "1",
-                **environment,
-                "LOCKSTEP_HOME": str(self.home),
-                "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-            },
+            env={**os.environ, "OMP_NUM_THREADS": "1", **environment, **own},
             capture_output=True,
             text=True,
             check=False,
         )
-        return Judged(reported(done.stdout or done.stderr), self._out())
-
-    def _out(self) -> dict[str, Any]:
         live = self.platform.live.state().version
-        return {"live": live} if live != 1 else {}
+        return Judged(_reported(done.stdout or done.stderr), {"live": live} if live != 1 else {})
 
 
-def reported(text: str) -> dict[str, CheckResult]:
+def _reported(text: str) -> dict[str, CheckResult]:
     """What the checks of the runs of a command found, from its JSON.
 
     Raises:
@@ -259,33 +231,31 @@ Play = Callable[[Site], Judged]
 
 @dataclass(frozen=True)
 class Scene:
-    """A fault, and how it is carried out.
-
-    Attributes:
-        fault: The fault.
-        faulted: Carries it out.
-        clean: Does the same without it.
-    """
+    """A fault, how it is carried out, and how the same is done without it."""
 
     fault: Fault
     faulted: Play
     clean: Play
 
 
-@dataclass(frozen=True)
-class _Task:
-    template: Path
-    folder: Path
-    name: str
-    is_clean: bool
+def scene(
+    kind: Class,
+    checks: tuple[str, ...],
+    clean: Play,
+    name: str,
+    story: str,
+    where: str,
+    faulted: Play,
+    *,
+    blocks: bool = True,
+) -> Scene:
+    """A scene whose fault may be told by any of some names, with blanks between them."""
+    fault = Fault(name, kind, story, tuple(where.split()), checks, blocks)
+    return Scene(fault, faulted, clean)
 
 
 def prepare(platform: Platform, folder: Path) -> Path:
     """Make the home that sites are copied from; one that is there already is used as it is.
-
-    Args:
-        platform: A platform whose first version is live.
-        folder: Where to make it.
 
     Raises:
         BenchmarkError: No second version can be trained.
@@ -297,50 +267,41 @@ def prepare(platform: Platform, folder: Path) -> Path:
     platform.before(DAY, unfinished / "data")
     shutil.copytree(platform.home.path / "live", unfinished / "live")
     copy_registry(platform.home.path, unfinished)
-    site = Site.at(unfinished)
-    results, version = site.platform.train()
+    results, version = Site.at(unfinished).platform.train()
     if version != 2:
-        errors = [f"{name}: {one.summary}" for name, one in results.items() if one.is_error]
-        raise BenchmarkError(f"No second version was trained: {'; '.join(errors)}")
+        raise BenchmarkError(f"No second version was trained: {errors_of(results)}")
     unfinished.rename(folder)
     return folder
 
 
-def copy_registry(source: Path, target: Path) -> None:
-    """Copy the registry of a home."""
-    shutil.copytree(
-        source / "mlflow", target / "mlflow", ignore=shutil.ignore_patterns("mlflow.db")
-    )
-    copy_database(source / "mlflow" / "mlflow.db", target / "mlflow" / "mlflow.db")
-
-
 def try_scenes(template: Path, work: Path, scenes: Sequence[Scene]) -> list[Outcome]:
-    """Try faults, each at a site of its own, beside the same without it.
-
-    Args:
-        template: The home that sites are copied from.
-        work: Where to work.
-        scenes: The faults.
-    """
-    SCENES.update({one.fault.name: one for one in scenes})
-    firsts = {one.clean: one.fault.name for one in reversed(scenes)}
-    tasks = [_Task(template, work / f"clean-{name}", name, True) for name in firsts.values()]
-    tasks += [_Task(template, work / one.fault.name, one.fault.name, False) for one in scenes]
-    found = carry_out(_play, tasks, "faults at sites of their own")
-    clean = dict(zip(firsts, found[: len(firsts)], strict=True))
+    """Try faults, each at a site of its own copied from a home, beside the same without it."""
+    for one in scenes:
+        _plays[_clean(one)] = one.clean
+        _plays[one.fault.name] = partial(_caught, one.faulted)
+    names = list(dict.fromkeys([*map(_clean, scenes), *(one.fault.name for one in scenes)]))
+    found = carry_out(partial(_play, template, work), names, "faults at sites of their own")
+    told = dict(zip(names, found, strict=True))
     return [
-        Outcome(one.fault, {"once": compare(one.fault, clean[one.clean], faulted)})
-        for one, faulted in zip(scenes, found[len(firsts) :], strict=True)
+        Outcome(one.fault, {"once": compare(one.fault, told[_clean(one)], told[one.fault.name])})
+        for one in scenes
     ]
 
 
-SCENES: dict[str, Scene] = {}
-"""The faults by name, for the processes that carry them out."""
+_plays: dict[str, Play] = {}
+"""What is carried out, by name, for the processes that do it."""
 
 
-def _play(task: _Task) -> Judged:
-    copy_home(task.template, task.folder)
-    site, scene = Site.at(task.folder), SCENES[task.name]
-    found = scene.clean(site) if task.is_clean else judged(partial(scene.faulted, site))
-    shutil.rmtree(task.folder)
+def _clean(one: Scene) -> str:
+    return f"clean-{one.clean.__module__}.{one.clean.__qualname__}"
+
+
+def _caught(faulted: Play, site: Site) -> Judged:
+    return judged(partial(faulted, site))
+
+
+def _play(template: Path, work: Path, name: str) -> Judged:
+    copy_home(template, work / name)
+    found = _plays[name](Site.at(work / name))
+    shutil.rmtree(work / name)
     return found

@@ -14,13 +14,11 @@ import pytest
 
 from benchmarks.skew.__main__ import _asked, _write
 from benchmarks.skew.catalogue import CATALOGUE, MOST
-from benchmarks.skew.clean import heard
 from benchmarks.skew.data import same_rows, try_faults
 from benchmarks.skew.deliveries import Case, Delivery
-from benchmarks.skew.faults import Fault, Outcome, Trial
-from benchmarks.skew.judged import Judged, compare, judged
+from benchmarks.skew.faults import Fault, Judged, Outcome, Trial, compare, judged
 from benchmarks.skew.legitimate import LEGITIMATE
-from benchmarks.skew.report import document, markdown, tell
+from benchmarks.skew.report import document, heard, markdown, tell
 from benchmarks.skew.roles import Roles
 from benchmarks.skew.scenes import SCENES
 from benchmarks.skew.tables import SETS, TABLES, Table
@@ -248,7 +246,7 @@ FOUND_HERE = {
         [
             Outcome(FAULT, {"d": Trial(True, True, True, "constraints", "temp jumped.")}),
             Outcome(
-                Fault("year_for_seats", "data", "swapped", ("plane_year",), unfound="No trace."),
+                Fault("year_for_seats", "data", "swapped", ("plane_year",)),
                 {"d": Trial(False, False, False)},
             ),
         ]
@@ -269,7 +267,7 @@ def test_the_report_counts_faults_and_tells_what_was_not_found() -> None:
     text = markdown(ALL)
     assert "| Hours | 2 | 1 of 2 (50%) | 1 of 1 (100%) | 1 of 2 (50%) | 2 | 1 | 0 |" in text
     assert "| Hours | 30 % more rows come | 5 | 3 | 2 | 1 | 4 |" in text
-    assert "No trace." in text
+    assert "nothing found it" in text
     assert "(failed, temp): temp jumped." in text
     assert "year_for_seats" in tell(FOUND_HERE)
 
