@@ -55,10 +55,8 @@ def _scored_bound(damage: Damage) -> Play:
 def _promoted(damage: Damage, *, bound: bool = True) -> Play:
     """Damage the files of version 2, and promote it.
 
-    Args:
-        damage: Damages them.
-        bound: Whether manifest and tags are made to agree with the files as they are then, as by
-            somebody who repairs a version in good faith.
+    If they are bound, manifest and tags are made to agree with the files as they are then, as by
+    somebody who repairs a version in good faith.
     """
 
     def play(site: Site) -> Judged:

@@ -41,22 +41,11 @@ class Sale(ls.Record):
     sold_on_average: float  # a day, in the 28 days before
 
 
-class Sold(ls.Outcome):
-    """What became of it."""
-
-    sold_next: float  # on the day that follows, pieces
-
-
-@ls.feature
-def growth(sold: ls.Floats, sold_week_before: ls.Floats) -> ls.Floats:
-    """How much more was sold than a week before, pieces."""
-    return sold - sold_week_before
-
-
 _USES = """weekday is_holiday is_holiday_soon is_promoted was_promoted shop product temp sold
-    sold_day_before sold_week_before sold_on_average growth"""
-actual, expected, prediction = learned(Sale, "sold_next", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Sale, outcome=Sold)
+    sold_day_before sold_week_before sold_on_average"""
+_BECOMES = ("sold_next", float)  # on the day that follows, pieces
+Outcome, actual, contrast, expected, prediction = learned(Sale, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Sale, outcome=Outcome)
 
 
 ROLES = roles_of(

@@ -37,21 +37,10 @@ class Hour(ls.Record):
     windspeed: float  # share of 67
 
 
-class Rented(ls.Outcome):
-    """What became of it."""
-
-    bikers: float  # bicycles rented in the hour
-
-
-@ls.feature
-def felt_difference(temp: ls.Floats, atemp: ls.Floats) -> ls.Floats:
-    """Felt temperature above the measured one, degrees Celsius."""
-    return 50.0 * atemp - 41.0 * temp
-
-
-_USES = "weathersit hr weekday workingday temp hum windspeed felt_difference"
-actual, expected, prediction = learned(Hour, "bikers", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Hour, outcome=Rented)
+_USES = "weathersit hr weekday workingday temp hum windspeed atemp"
+_BECOMES = ("bikers", float)  # bicycles rented in the hour
+Outcome, actual, contrast, expected, prediction = learned(Hour, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Hour, outcome=Outcome)
 
 
 _MONTHS = {"Mar": "March", "Jun": "June", "Jul": "July", "Apr": "April", "Sep": "Sept"}

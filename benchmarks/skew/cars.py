@@ -46,22 +46,11 @@ class Session(ls.Record):
     emissions_third_hour: float
 
 
-class Charged(ls.Outcome):
-    """What became of it."""
-
-    kwh: float  # taken until it left
-
-
-@ls.feature
-def against_average(requested: ls.Floats, kwh_on_average: ls.Floats) -> ls.Floats:
-    """What is requested, as a share of what cars took at the space before."""
-    return requested / np.maximum(kwh_on_average, 1.0)
-
-
 _USES = """space is_claimed pod requested minutes_available plugged_in free_minutes kwh_before
-    kwh_on_average against_average sessions_of_week price emissions"""
-actual, expected, prediction = learned(Session, "kwh", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Session, outcome=Charged)
+    kwh_on_average sessions_of_week price emissions"""
+_BECOMES = ("kwh", float)  # taken until it left
+Outcome, actual, contrast, expected, prediction = learned(Session, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Session, outcome=Outcome)
 ROLES = roles_of(
     Session, reporter="space", zone=SPAN.zone, segment="site",
     units={
@@ -112,12 +101,13 @@ def load() -> pd.DataFrame:
         hours=minutes(rows["left_at"] - rows["begun_at"]) / 60.0,
     )
     before = rows.groupby("space")[["left_at", "kwh", "hours"]].shift(1)
+    means = before["kwh"].groupby(rows["space"]).rolling(10, min_periods=1).mean()
     rows = rows.assign(
         plugged_in=_plugged_in(rows),
         free_minutes=minutes(rows["begun_at"] - before["left_at"]).round(1),
         kwh_before=before["kwh"],
         hours_before=before["hours"].round(2),
-        kwh_on_average=before["kwh"].groupby(rows["space"]).transform(_mean_of_ten).round(2),
+        kwh_on_average=means.droplevel("space").round(2),
         sessions_of_week=sum_before(rows, rows, "space", 7).astype(int),
         price=_price(rows["begun_at"].dt.tz_convert(SPAN.zone)),
     )
@@ -144,10 +134,6 @@ def _plugged_in(rows: pd.DataFrame) -> pd.Series:
         times = site["begun_at"].to_numpy()
         counts[site.index] = np.searchsorted(begun, times) - np.searchsorted(left, times)
     return counts
-
-
-def _mean_of_ten(kwh: pd.Series) -> pd.Series:
-    return kwh.rolling(10, min_periods=1).mean()
 
 
 def _price(local: pd.Series) -> np.ndarray:

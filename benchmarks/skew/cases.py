@@ -57,23 +57,12 @@ class Case(ls.Record):
     outbreak_2015: int  # cases of the township noticed in 2015
 
 
-class Noticed(ls.Outcome):
-    """What became of it."""
-
-    delay: int  # days from onset until the case came to notice
-
-
-@ls.feature
-def share_of_county(township_week: ls.Ints, county_week: ls.Ints) -> ls.Floats:
-    """Share of the county's cases that the township had."""
-    return township_week / np.maximum(county_week, 1)
-
-
-_USES = """county weekday imported new_unit age longitude latitude share_of_county township_week
-    township_month township_share township_growth township_delay age_week unit_month since_unit
-    near_fortnight country_yesterday outbreak_2015 week"""
-actual, expected, prediction = learned(Case, "delay", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Case, outcome=Noticed)
+_USES = """county weekday imported new_unit age longitude latitude county_week township_week
+    township_month township_share township_growth township_delay age_week unit_month
+    since_unit near_fortnight country_yesterday outbreak_2015 week"""
+_BECOMES = ("delay", int)  # days from onset until the case came to notice
+Outcome, actual, contrast, expected, prediction = learned(Case, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Case, outcome=Outcome)
 ROLES = roles_of(
     Case, reporter="county", zone=SPAN.zone, segment="sex",
     units={Unit(12.0): "age", RADIANS: "latitude", Unit(24.0): "since_unit township_delay"},

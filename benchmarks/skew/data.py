@@ -40,15 +40,9 @@ def try_faults(
     days: Sequence[date],
     spare: Sequence[date] = (),
 ) -> list[Outcome]:
-    """Try faults of a table on some days.
+    """Try faults of a table on some days, at a home that has scored those before.
 
-    Args:
-        table: Its name.
-        home: The home of a platform that has scored the days before each.
-        work: Where to work.
-        faults: The faults.
-        days: The days.
-        spare: Days for the faults that change nothing on some of the days, in their place.
+    Days to spare are for the faults that change nothing on some of the days, in their place.
     """
 
     def found_on(some: Sequence[DataFault], chosen: Sequence[date]) -> dict[date, dict[str, Trial]]:
@@ -71,15 +65,7 @@ def try_faults(
 
 
 def try_day(name: str, home: Path, work: Path, names: Sequence[str], day: date) -> dict[str, Trial]:
-    """Try faults on a day, each beside the same day without it; without those that change nothing.
-
-    Args:
-        name: The table.
-        home: The home of its platform.
-        work: Where to work.
-        names: Names of the faults.
-        day: The day.
-    """
+    """Try faults on a day, each beside the day without it; not those that change nothing."""
     table, folder = TABLES[name], work / f"{name}-{day}"
     whole = Platform.at(home, table.declared)
     delivery = whole.delivery(day)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 import lockstep as ls
@@ -45,21 +44,10 @@ class Line(ls.Record):
     household_size: str | None
 
 
-class Discounted(ls.Outcome):
-    """What became of it."""
-
-    discount: float  # what the card of the shop took off
-
-
-@ls.feature
-def unit_price(regular_value: ls.Floats, quantity: ls.Ints) -> ls.Floats:
-    """Regular price of a piece; missing where there is none."""
-    return np.where(quantity > 0, regular_value / np.maximum(quantity, 1), np.nan)
-
-
-_USES = "department category brand unit_price regular_value quantity store"
-actual, expected, prediction = learned(Line, "discount", _USES, chance=True)
-PIPELINE = ls.Pipeline(__name__, record=Line, outcome=Discounted)
+_USES = "department category brand regular_value quantity store"
+_BECOMES = ("discount", float)  # what the card of the shop took off
+Outcome, actual, contrast, expected, prediction = learned(Line, _BECOMES, _USES, chance=True)
+PIPELINE = ls.Pipeline(__name__, record=Line, outcome=Outcome)
 ROLES = roles_of(
     Line, reporter="store", zone=SPAN.zone, segment="department",
     units={Unit(1 / 12.0): "quantity"}, counts="quantity", money="regular_value",

@@ -10,7 +10,6 @@ import hashlib
 from datetime import date
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 import lockstep as ls
@@ -50,26 +49,11 @@ class Look(ls.Record):
     cluster: int  # of similar hotels
 
 
-class Booked(ls.Outcome):
-    """What became of it."""
-
-    is_booked: bool
-
-
-@ls.feature
-def nights(check_in: ls.Texts, check_out: ls.Texts) -> ls.Floats:
-    """Nights to be stayed; missing where a day is."""
-    first, last = (
-        pd.to_datetime(pd.Series(one, dtype=object), format="%Y-%m-%d", errors="coerce")
-        for one in (check_in, check_out)
-    )
-    return np.asarray((last - first) / pd.Timedelta(days=1), dtype=np.float64)
-
-
-_USES = """is_mobile is_package nights adults children rooms distance channel hotel_continent
-    site"""
-actual, expected, prediction = learned(Look, "is_booked", _USES, chance=True)
-PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Booked)
+_USES = """is_mobile is_package check_in check_out adults children rooms distance channel
+    hotel_continent site"""
+_BECOMES = ("is_booked", bool)
+Outcome, actual, contrast, expected, prediction = learned(Look, _BECOMES, _USES, chance=True)
+PIPELINE = ls.Pipeline(__name__, record=Look, outcome=Outcome)
 ROLES = roles_of(
     Look, reporter="site", segment="channel", units={Unit(1.609344): "distance"},
     counts="adults children rooms",

@@ -131,15 +131,7 @@ def _two_keys(case: Case) -> pd.DataFrame:
 def of_hour(
     source: pd.DataFrame, rows: pd.DataFrame, roles: Roles, joined: Joined, by: pd.Timedelta = _NONE
 ) -> tuple[pd.DataFrame, pd.Series]:
-    """What is joined by hour and place, and whether there is anything of them.
-
-    Args:
-        source: The rows whose values are joined.
-        rows: The rows to which they are.
-        roles: What their columns are.
-        joined: What is joined.
-        by: How far the hours lie before the right ones.
-    """
+    """What is joined to rows by place and hour, or one before, and whether there is any of it."""
 
     def hours(some: pd.DataFrame, back: pd.Timedelta) -> pd.MultiIndex:
         place = some[joined.place] if joined.place else np.zeros(len(some), dtype=int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -14,7 +14,7 @@ from zlib import crc32
 import pandas as pd
 
 from benchmarks.skew.deliveries import Case, Change, is_number, local_times, part
-from benchmarks.skew.faults import Judged, is_found
+from benchmarks.skew.faults import is_found
 from benchmarks.skew.joins import ISO, of_hour
 from benchmarks.skew.platform import Platform
 from benchmarks.skew.roles import Roles
@@ -175,7 +175,9 @@ def _day(
     accepted: set[str] = set()
     for number in range(1 + _ROUNDS):
         found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
-        named = {name for name in _named(found) if name in rows} - accepted
+        errors = [check for check in found.results.values() if check.is_error]
+        columns = {name for one in errors for name in (one.column, *one.also) if name}
+        named = (columns & {*rows}) - accepted
         if found.out or not named or number == _ROUNDS:
             break
         accepted |= named
@@ -186,10 +188,3 @@ def _day(
         "published": bool(found.out) or not len(rows),
         "warned": {name: found.results[name].summary[:300] for name in warned},
     }
-
-
-def _named(found: Judged) -> Iterator[str]:
-    """The columns that checks in error name."""
-    for check in found.results.values():
-        if check.is_error:
-            yield from filter(None, (check.column, *check.also))

@@ -50,22 +50,11 @@ class Reading(ls.Record):
     carbon: float  # kg of carbon dioxide for a kWh
 
 
-class Used(ls.Outcome):
-    """What became of it."""
-
-    used_next: float  # in the hour that follows, kWh
-
-
-@ls.feature
-def generated(solar: ls.Floats, panels: ls.Floats) -> ls.Floats:
-    """What the panels gave, kWh."""
-    return solar * panels / 1000.0
-
-
-_USES = """house hour day_type used generated temp temp_in_6h humidity direct direct_in_6h
+_USES = """house hour day_type used solar panels temp temp_in_6h humidity direct direct_in_6h
     price_in_6h carbon"""
-actual, expected, prediction = learned(Reading, "used_next", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Reading, outcome=Used)
+_BECOMES = ("used_next", float)  # in the hour that follows, kWh
+Outcome, actual, contrast, expected, prediction = learned(Reading, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Reading, outcome=Outcome)
 _TEMPS, _DIRECT = (
     f"{name} {name}_in_6h {name}_in_12h {name}_in_24h" for name in ("temp", "direct")
 )

@@ -46,22 +46,11 @@ class Order(ls.Record):
     orders_of_country: int  # in the 28 days before
 
 
-class Invoiced(ls.Outcome):
-    """What became of it."""
-
-    value: float  # of the goods, pounds; below 0 of a credit note
-
-
-@ls.feature
-def at_list(items: ls.Ints, list_price: ls.Floats) -> ls.Floats:
-    """What it comes to if all items cost what the first one does, pounds."""
-    return items * list_price
-
-
-_USES = """country product is_credit carriage lines items list_price listed_value at_list
-    sold_of_week orders_before days_since value_before spent orders_of_country"""
-actual, expected, prediction = learned(Order, "value", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Order, outcome=Invoiced)
+_USES = """country product is_credit carriage lines items list_price listed_value sold_of_week
+    orders_before days_since value_before spent orders_of_country"""
+_BECOMES = ("value", float)  # of the goods, pounds; below 0 of a credit note
+Outcome, actual, contrast, expected, prediction = learned(Order, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Order, outcome=Outcome)
 ROLES = roles_of(
     Order, reporter="country", zone=SPAN.zone, segment="carriage",
     units={Unit(24.0): "days_since", Unit(1 / 12.0): "items"}, counts="lines items",

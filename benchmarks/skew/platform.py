@@ -118,13 +118,9 @@ class Platform:
     def judge(
         self, day: date, rows: pd.DataFrame, *, to_publish: bool = False, accept: Sequence[str] = ()
     ) -> Judged:
-        """Score a day as its assets do, and say what would be published of it.
+        """Score a day as its assets do, and say what would be published of it, or publish it.
 
-        Args:
-            day: The day.
-            rows: Its rows as they are delivered.
-            to_publish: Whether they are published, if no check blocks it.
-            accept: Columns of which a person accepts what is found.
+        Columns are accepted as by a person who has looked at what is found.
         """
         work = self._work(day)
         batch = batch_step(work, self.live, lambda schema: decode(rows, schema), accept=accept)

@@ -84,15 +84,15 @@ def minutes(spans: pd.Series) -> pd.Series:
 def last_before(
     rows: pd.DataFrame, events: pd.DataFrame, by: str, name: str, back: int = 0, most: int = 9999
 ) -> pd.Series:
-    """What the last event of each row's kind had that was on a day before the row's.
+    """What the last event of each row's kind had that was on an earlier day than the row.
 
     Args:
         rows: The rows, with their `day`.
         events: The events, with their `day`.
         by: The column of their kind.
         name: The column of the events that is looked up.
-        back: How many days before the row's own day that day lies.
-        most: How many days before it events are still known.
+        back: How many more days it has to be earlier.
+        most: How many days events are known for.
     """
     asked = pd.DataFrame({"day": rows["day"] - pd.Timedelta(days=back), by: rows[by]})
     asked = asked[asked[by].notna()]
@@ -119,44 +119,52 @@ def sum_before(
 
 
 def learned(
-    record: type[ls.Record], becomes: str, uses: str, *, chance: bool = False
-) -> tuple[Column, Model, Column]:
-    """The least that a pipeline has: a label, a model that learns it, and an output.
+    record: type[ls.Record], becomes: tuple[str, Any], uses: str, *, chance: bool = False
+) -> tuple[type[ls.Outcome], Column, Column, Model, Column]:
+    """The least that a pipeline has: an outcome, its label, a feature, a model and an output.
 
     Args:
         record: The record.
-        becomes: The field of the outcome that is expected.
-        uses: Columns that the model is given.
+        becomes: What becomes of it: the one field of the outcome, and its type.
+        uses: Columns that the model is given; the feature is the difference of the first numbers.
         chance: Whether the probability is expected that it is above 0.
     """
+    name, kind = becomes
+    outcome = type("Outcome", (ls.Outcome,), {"__annotations__": {name: kind}})
+    kinds = record.schema().kinds
+    numbers = [one for one in uses.split() if kinds[one] in (Kind.INT, Kind.FLOAT)]
+    texts = [one for one in uses.split() if kinds[one] is Kind.TEXT]
 
     def actual(values: Array) -> Array:
         return values > 0 if chance else values.astype(np.float64)
 
+    def contrast(first: Array, second: Array) -> Array:
+        return np.subtract(first, second, dtype=np.float64)
+
     def expected() -> Any:
-        return _boosted(record, uses.split(), chance=chance)
+        return _boosted([*uses.split(), "contrast"], texts, chance=chance)
 
     def prediction(expected: ls.Floats) -> ls.Floats:
         return expected
 
-    label = Column(name="actual", role="label", function=actual, inputs=(becomes,))
-    return label, ls.model(learns=label, uses=uses.split())(expected), ls.output(prediction)
+    label = Column(name="actual", role="label", function=actual, inputs=(name,))
+    feature = Column(name="contrast", role="feature", function=contrast, inputs=(*numbers[:2],))
+    model = ls.model(learns=label, uses=[*uses.split(), feature])(expected)
+    return outcome, label, feature, model, ls.output(prediction)
 
 
-def _boosted(record: type[ls.Record], names: Sequence[str], *, chance: bool) -> Any:
+def _boosted(names: Sequence[str], texts: Sequence[str], *, chance: bool) -> Any:
     """Boosted trees on categories, which are the texts, and numbers."""
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    kinds = record.schema().kinds
-    texts = [name for name in names if kinds.get(name) is Kind.TEXT]
     encode = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=120
     )
-    parts = [("texts", encode, texts)] if texts else []
     numbers = [name for name in names if name not in texts]
+    parts = [("texts", encode, [*texts])] if texts else []
     prepare = ColumnTransformer([*parts, ("numbers", "passthrough", numbers)])
     kind = HistGradientBoostingClassifier if chance else HistGradientBoostingRegressor
     return make_pipeline(prepare, kind(max_iter=60, random_state=0))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import date
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 import lockstep as ls
@@ -46,23 +45,11 @@ class Stop(ls.Record):
     minutes_since: float  # since the stop before in the same precinct
 
 
-class Followed(ls.Outcome):
-    """What became of it."""
-
-    minutes_to_next: float  # until the stop that follows in the same precinct
-
-
-@ls.feature
-def hour(clock: ls.Texts) -> ls.Floats:
-    """Hour of the day by the clock of Minneapolis; missing where the clock cannot be read."""
-    hours = pd.Series(clock, dtype=object).str[:2]
-    return np.asarray(pd.to_numeric(hours, errors="coerce"), dtype=np.float64)
-
-
-_USES = """neighborhood person_search vehicle_search hour precinct minutes_since stops_of_week
+_USES = """neighborhood person_search vehicle_search clock precinct minutes_since stops_of_week
     population latitude longitude income"""
-actual, expected, prediction = learned(Stop, "minutes_to_next", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Stop, outcome=Followed)
+_BECOMES = ("minutes_to_next", float)  # until the stop that follows in the same precinct
+Outcome, actual, contrast, expected, prediction = learned(Stop, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Stop, outcome=Outcome)
 _OF_PLACE = "population income poverty foreign_born college"
 ROLES = roles_of(
     Stop, reporter="precinct", zone=SPAN.zone, segment="problem",

@@ -46,21 +46,10 @@ class Interval(ls.Record):
     density: float | None  # of the air, 100 m above ground, kg per cubic metre
 
 
-class Given(ls.Outcome):
-    """What became of it."""
-
-    power_next: float | None  # in the ten minutes that follow, kW
-
-
-@ls.feature
-def wind_power(wind: ls.Floats, density: ls.Floats) -> ls.Floats:
-    """What the wind carries, watts a square metre."""
-    return density * wind**3 / 2.0
-
-
-_USES = """turbine power wind pitch outdoors air_temp wind_power farm_energy wind_100m pressure"""
-actual, expected, prediction = learned(Interval, "power_next", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Interval, outcome=Given)
+_USES = "turbine power wind pitch outdoors air_temp density farm_energy wind_100m pressure"
+_BECOMES = ("power_next", float | None)  # in the ten minutes that follow, kW
+Outcome, actual, contrast, expected, prediction = learned(Interval, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Interval, outcome=Outcome)
 ROLES = roles_of(
     Interval, reporter="turbine", regular=True,
     units={

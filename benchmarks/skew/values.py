@@ -69,14 +69,6 @@ def _noisy(values: pd.Series, case: Case) -> object:
     return _numbers(values) + noise
 
 
-def _offset(values: pd.Series, case: Case) -> object:
-    return _numbers(values) + 0.5 * _spread(values, case)
-
-
-def _constant(values: pd.Series, case: Case) -> object:
-    return values.where(values.isna(), values.median())
-
-
 def _swapped(case: Case) -> pd.DataFrame:
     """Two columns in each other's place."""
     first, second = case.columns
@@ -174,10 +166,12 @@ VALUES: tuple[Transformation, ...] = (
     drift("clipped", "{} is clipped at its 85th percentile", "measured", alter(_clipped)),
     wrong("sorted", "{} is sorted by itself", "amounts",
           alter(lambda values, _: values.sort_values().to_numpy())),
-    wrong("constant", "{} is its median everywhere", "measured", alter(_constant)),
+    wrong("constant", "{} is its median everywhere", "measured",
+          alter(lambda values, _: values.where(values.isna(), values.median()))),
     wrong("averaged", "{} is the mean of the segment", "measured", _averaged),
     drift("noisy", "noise is added to {}", "measured", alter(_noisy)),
-    shift("offset_of_thing", "{} of one thing reads too high", "measured", alter(_offset, thing)),
+    shift("offset_of_thing", "{} of one thing reads too high", "measured",
+          alter(lambda values, case: _numbers(values) + 0.5 * _spread(values, case), thing)),
     drift("scaled_5_of_thing", "{} of one thing reads 5 % too high", "measured",
           alter(_times(1.05), thing)),
     shift("scaled_20_of_thing", "{} of one thing reads 20 % too low", "measured",

@@ -54,23 +54,12 @@ class Passage(ls.Record):
     usual: float  # people, mean of this counter, weekday and hour over the year 2024
 
 
-class Counted(ls.Outcome):
-    """What became of it."""
-
-    walkers: int  # people counted in the hour
-
-
-@ls.feature
-def against_usual(previous_day: ls.Floats, usual: ls.Floats) -> ls.Floats:
-    """What was counted a day before, as a share of what is usual now."""
-    return previous_day / np.maximum(usual, 1.0)
-
-
-_USES = """counter weekday holiday hour previous previous_day previous_week against_usual rise usual
+_USES = """counter weekday holiday hour previous previous_day previous_week rise usual
     nearest_previous street_previous city_share day_total week_total week_peak quay_metres
     latitude"""
-actual, expected, prediction = learned(Passage, "walkers", _USES)
-PIPELINE = ls.Pipeline(__name__, record=Passage, outcome=Counted)
+_BECOMES = ("walkers", int)  # people counted in the hour
+Outcome, actual, contrast, expected, prediction = learned(Passage, _BECOMES, _USES)
+PIPELINE = ls.Pipeline(__name__, record=Passage, outcome=Outcome)
 ROLES = roles_of(
     Passage, reporter="counter", zone=SPAN.zone, segment="street", regular=True,
     units={RADIANS: "latitude", KILO: "nearest_metres", Unit(3.28084): "quay_metres",
@@ -164,7 +153,9 @@ def _places() -> pd.DataFrame:
     told = pd.read_csv(PACKAGE.file("locations.csv"))
     names = told["Address"].str.strip()
     latitude, longitude = (told[name].to_numpy(float) for name in ("Latitude", "Longitude"))
-    apart = _metres(np.radians(latitude), np.radians(longitude))
+    a, b = np.radians(latitude)[:, None], np.radians(longitude)[:, None]
+    half = np.sin((a.T - a) / 2) ** 2 + np.cos(a) * np.cos(a.T) * np.sin((b.T - b) / 2) ** 2
+    apart = 2 * _EARTH * np.arcsin(np.sqrt(half))  # great-circle distances
     elsewhere = np.where(apart > 1.0, apart, np.inf)
     form = r"^(?:(?P<building>\d+) )?(?P<street>.+?)(?: \(?(?P<lane>EW|NS)\)?)?$"
     return (
@@ -179,10 +170,3 @@ def _places() -> pd.DataFrame:
             quay_metres=apart[:, names.eq("107 Quay Street").argmax()],
         )
     )
-
-
-def _metres(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """The great-circle distances of places from each other."""
-    a, b = latitude[:, None], longitude[:, None]
-    half = np.sin((a.T - a) / 2) ** 2 + np.cos(a) * np.cos(a.T) * np.sin((b.T - b) / 2) ** 2
-    return np.asarray(2 * _EARTH * np.arcsin(np.sqrt(half)))

@@ -22,11 +22,6 @@ def carry_out(work: Callable[[Given], Found], tasks: Sequence[Given], title: str
 
     Processes are forked, so that none of them has to load the libraries again: nothing may have
     started threads before.
-
-    Args:
-        work: Carries out a task.
-        tasks: The tasks.
-        title: What is told of them.
     """
     with multiprocessing.get_context("fork").Pool(WORKERS, maxtasksperchild=1) as pool:
         found = pool.imap(work, tasks, chunksize=1)
@@ -39,11 +34,7 @@ def leave_unflushed() -> None:
     None of what faults are tried on has to outlast a power failure, and a faulted day waits for the
     disk seven times: a tenth of its time.
     """
-    os.fsync = _nothing
-
-
-def _nothing(fd: object) -> None:
-    """Flushes nothing."""
+    os.fsync = lambda fd: None
 
 
 def say(text: str) -> None:

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from benchmarks.skew.__main__ import _asked, _write
-from benchmarks.skew.catalogue import CATALOGUE, MOST
 from benchmarks.skew.data import same_rows, try_faults
 from benchmarks.skew.deliveries import Case, Delivery
 from benchmarks.skew.faults import Fault, Judged, Outcome, Trial, compare, judged
@@ -21,7 +20,7 @@ from benchmarks.skew.legitimate import LEGITIMATE
 from benchmarks.skew.report import document, heard, markdown, tell
 from benchmarks.skew.roles import Roles
 from benchmarks.skew.scenes import SCENES
-from benchmarks.skew.tables import SETS, TABLES, Table
+from benchmarks.skew.tables import CATALOGUE, MOST, SETS, TABLES, Table
 from lockstep.checks.results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
