@@ -10,13 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from benchmarks.skew.faults import Judged
 from benchmarks.skew.site import Play, Scene, Site, scene
-from lockstep.artifacts.artifact import ENVIRONMENT, GOLDEN, MANIFEST, PROFILE, SUITES
+from lockstep.artifacts.artifact import CONSTRAINTS, ENVIRONMENT, GOLDEN, MANIFEST, PROFILE, SUITES
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import take_rows
+from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.rules import Rules
 from lockstep.parity.golden import GoldenRecords
 
 _MODEL = "models/boosted_late.skops"
@@ -142,18 +145,15 @@ def _wide(suite: Json) -> Json:
     return {**suite, "expectations": found}
 
 
-def _lawless(held: Json) -> Json:
-    return {name: [] if name in ("laws", "constraints") else one for name, one in held.items()}
+def _constraints_emptied(folder: Path) -> None:
+    """Constraints without rules and row features, as if none had been found."""
+    path = folder / CONSTRAINTS
+    held = ConstraintSet.from_bytes(path.read_bytes())
+    path.write_bytes(msgspec.structs.replace(held, rules=Rules(()), features=()).to_bytes())
 
 
-def _laws_emptied(folder: Path) -> None:
-    for pattern in ("laws*", "constraints*"):
-        _json(pattern, _lawless)(folder)
-
-
-def _laws_removed(folder: Path) -> None:
-    for path in (*folder.glob("laws*"), *folder.glob("constraints*")):
-        path.unlink()
+def _constraints_removed(folder: Path) -> None:
+    (folder / CONSTRAINTS).unlink()
 
 
 def _models_exchanged(site: Site) -> Judged:
@@ -172,7 +172,7 @@ def _gate_of_other_files(site: Site) -> Judged:
 
 CHECKS = (
     *("live_version", "evidence", "golden_replay", "code_parity", "refusal"),
-    *("laws", "constraints"),
+    "constraints",
 )
 _live = partial(scene, "artifact", CHECKS, Site.score)
 _next = partial(scene, "artifact", CHECKS, Site.gate)
@@ -193,8 +193,8 @@ ARTIFACT_SCENES: tuple[Scene, ...] = (
           _scored(_json(f"{SUITES}/outputs.json", _wide))),
     _live("profile_emptied", "the profile of the live version is empty", "profile.json",
           _scored(_json(PROFILE, lambda _: {}))),
-    _live("laws_removed", "the laws of the live version are gone",
-          "laws.json constraints.json laws constraints", _scored(_laws_removed)),
+    _live("constraints_removed", "the constraints of the live version are gone",
+          "constraints.msgpack constraints", _scored(_constraints_removed)),
     _live("source_edited", "the source of the live version is edited", "flight_delay.py source",
           _scored(_replaced(_SOURCE, "_FREEZING = 34.0", "_FREEZING = 30.0"))),
     _live("manifest_cut", "the manifest of the live version is cut", "manifest.json",
@@ -228,8 +228,8 @@ ARTIFACT_SCENES: tuple[Scene, ...] = (
           "suites expectations input.json", _promoted(_json(f"{SUITES}/*.json", _wide))),
     _next("profile_of_no_columns", "its profile holds no columns", "profile",
           _promoted(_json(PROFILE, lambda one: {**one, "columns": {}}))),
-    _next("laws_emptied", "its laws are none", "laws constraints",
-          _promoted(_laws_emptied)),
+    _next("constraints_emptied", "its constraints are none", "constraints.msgpack constraints",
+          _promoted(_constraints_emptied)),
     _next("source_edited_and_bound", "its source is edited, and manifest and tags agree",
           "crosswind flight_delay.py",
           _promoted(_replaced(_SOURCE, "_MAIN_RUNWAY = 30.0", "_MAIN_RUNWAY = 40.0"))),

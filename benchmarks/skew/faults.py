@@ -14,7 +14,7 @@ from lockstep.columns.errors import LockstepError
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
 ABOUT_ROWS = (
-    *("decoding", "input_suite", "laws", "constraints", "sudden_shift", "restated"),
+    *("decoding", "input_suite", "constraints", "sudden_shift", "restated"),
     *("computation", "feature_suite", "output_suite", "row_conservation"),
 )
 """Checks that say that rows are wrong, rather than that the population has changed."""
