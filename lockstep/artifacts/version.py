@@ -224,10 +224,11 @@ def _constraints(path: Path, name: str) -> ConstraintSet:
         ArtifactError: They are damaged, or of another format.
     """
     with reading(path, "the constraints"):
-        found = ConstraintSet.from_bytes(path.read_bytes())
-        if found.format != constraint_set.FORMAT:
-            raise FormatError(path, found.format, constraint_set.FORMAT, name)
-    return found
+        data = path.read_bytes()
+        stored = constraint_set.format_of(data)
+        if stored != constraint_set.FORMAT:
+            raise FormatError(path, stored, constraint_set.FORMAT, name)
+        return ConstraintSet.from_bytes(data)
 
 
 def _suite(stored: Any) -> Mapping[str, Any]:

@@ -54,8 +54,9 @@ FORMAT = 1
 """The format of stored constraints; one of another cannot be read."""
 _SMALLEST, _LARGEST = 50, 1_000
 """Rows of a block, where rows have no event time; and that it takes until anything is told."""
-_SEASONAL = ("beyond", "residual", "distance", "agreement")
-"""Kinds that another season moves: it goes beyond what training saw, and models go out of date."""
+_TRUST = {"beyond": 0.0, "residual": 0.75, "distance": 0.75, "agreement": 0.75}
+"""How much of the evidence of a kind blocks that another season moves: it goes beyond what training
+saw, and models go out of date."""
 _YEAR = 365
 """Training days that have seen all seasons."""
 
@@ -136,10 +137,11 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return statistics_of(self.features, self.parts, self.aggregates, self.layout)
 
     @cached_property
-    def _beyond_season(self) -> Array:
-        """What another season may do, until training has a year of it: bool, one a statistic."""
-        is_seasonal = [one.feature.kind in _SEASONAL for one in self.statistics]
-        return np.array(is_seasonal, dtype=bool) & (self.days < _YEAR)
+    def _trust(self) -> Floats:
+        """How much of its evidence blocks, of each statistic, until training has a year of days."""
+        if self.days >= _YEAR:
+            return np.ones(len(self.statistics))
+        return np.array([_TRUST.get(one.feature.kind, 1.0) for one in self.statistics])
 
     @cached_property
     def _strict(self) -> Array:
@@ -183,7 +185,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 for name in ("values", "sizes")
             )
             judged = self.limits.judge(values, sizes, before, counts)
-            judged.blocks[self._beyond_season] = 0.0
+            judged.blocks[:] *= self._trust
             broken = self._strict & (state.moments.total[0] > 0)
             for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
                 strict = shares[: len(broken)]
@@ -250,6 +252,21 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if found.format != FORMAT:
             raise msgspec.ValidationError(f"of format {found.format}, and this reads {FORMAT}")
         return found
+
+
+class _Stored(msgspec.Struct):
+    """What tells the format of stored constraints, whatever else they hold."""
+
+    format: int
+
+
+def format_of(data: bytes) -> int:
+    """The format of stored constraints.
+
+    Raises:
+        msgspec.MsgspecError: They are damaged.
+    """
+    return msgspec.msgpack.decode(data, type=_Stored).format
 
 
 @np.errstate(all="ignore")  # numbers may be as large as they are

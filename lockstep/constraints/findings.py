@@ -130,6 +130,7 @@ def _grouped(
                 or _overlap(rows[place], rows[group[0]]) > HALF
                 or ((is_derived or by_rows) and weak)
                 or by_copies
+                or {lead.feature.family, statistic.feature.family} == {"panels"}
             ):
                 home = group
                 break

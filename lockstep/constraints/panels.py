@@ -16,7 +16,15 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.dependencies import OfDay
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import FEW, MOST_CATEGORIES, MOST_TERMS, SHARED, TELLS
+from lockstep.constraints.evidence import (
+    AGAIN,
+    ENOUGH_ROWS,
+    FEW,
+    MOST_CATEGORIES,
+    MOST_TERMS,
+    SHARED,
+    TELLS,
+)
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.quantities import CELLS, Entity, Made, Quantity, value
 from lockstep.constraints.rules import Rules
@@ -66,12 +74,13 @@ class Design(msgspec.Struct, frozen=True):
         return (*(one.fields for one in quantities), *((name,) for name in named), (), ())
 
     def matrix(self, view: View, values: Values) -> Floats:
-        """The design of rows: float64, rows x columns; 0 where nothing is known."""
+        """The design of rows: float64, rows x columns, the constant last; NaN where not known."""
         columns = [_placed(values, one, view) for one in (*self.numbers, *self.related)]
         columns += [np.asarray(view.columns[name] == one) for name, one in self.categories]
         angle = 2 * np.pi * view.calendar("@clock") / 1440
-        found = np.column_stack([*columns, np.sin(angle), np.cos(angle)]).astype(np.float64)
-        return np.nan_to_num(found)
+        angle = np.nan_to_num(angle)
+        constant = np.ones(len(view))
+        return np.column_stack([*columns, np.sin(angle), np.cos(angle), constant]).astype(float)
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -133,9 +142,10 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
         """The features of each row."""
         if self.residuals and view.fold is None:
             design = self.design.matrix(view, values)
-            design = np.column_stack([design, np.ones(len(view))])
+            lacking, design = np.isnan(design), np.nan_to_num(design)
             for one in self.residuals:
-                told = design @ one.weights
+                used = one.weights != 0
+                told = np.where(lacking[:, used].any(axis=1), np.nan, design @ one.weights)
                 yield from _of_residual(one, _placed(values, one.target, view) - told, told)
         elif self.residuals:
             held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
@@ -160,12 +170,13 @@ def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Pa
     targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
     targets = targets[:MOST_TERMS]
     panel = _panel(view, entities, rules, [one.fields[0] for one in targets])
-    related = _related(targets, entities, panel)
+    related = [one for one in _related(targets, entities, panel) if _is_known(view, one)]
     categories = [
         (name, one) for name, held in layout.categories.items() for one in held
         if name in layout.texts and name not in layout.dated
     ]  # fmt: skip
-    design = Design(tuple(raw), tuple(related), tuple(categories[:MOST_CATEGORIES]))
+    told_by = [one for one in raw if _is_known(view, one)]
+    design = Design(tuple(told_by), tuple(related), tuple(categories[:MOST_CATEGORIES]))
     return Panels(design, _fitted(design, targets, view, values), panel)
 
 
@@ -198,6 +209,11 @@ def _related(
     return found
 
 
+def _is_known(view: View, quantity: Quantity) -> bool:
+    """Whether nearly all rows have a number."""
+    return bool(np.mean(np.isfinite(view.number(quantity))) >= SHARED)
+
+
 def _is_told(number: Number | None) -> bool:
     return number is not None and len(np.unique(number.sorted)) >= FEW
 
@@ -221,33 +237,35 @@ def _fitted(
 ) -> tuple[Residual, ...]:
     """Regressions that tell held-out days; what these leave is kept with the view."""
     assert view.fold is not None, "training rows are told by blocks of days"
-    matrix = np.column_stack([design.matrix(view, values), np.ones(len(view))])
-    grams = [matrix[view.fold == block].T @ matrix[view.fold == block] for block in range(BLOCKS)]
+    matrix = design.matrix(view, values)
+    is_known, matrix = np.isfinite(matrix), np.nan_to_num(matrix)
     held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
     found = []
     for target in targets:
         numbers = _placed(values, target, view)
-        known = np.isfinite(numbers)
         allowed = _allowed(design, target)
-        weights = []
-        if known.mean() < 0.98:  # the rows without it are left out of its sums
-            own = [(view.fold == block) & known for block in range(BLOCKS)]
-            of_blocks = [matrix[rows].T @ matrix[rows] for rows in own]
-        else:
-            of_blocks = grams
-        filled = np.where(known, numbers, 0.0)
-        moments = [matrix[view.fold == block].T @ filled[view.fold == block]
-                   for block in range(BLOCKS)]  # fmt: skip
-        for block in range(BLOCKS):
-            weights.append(_ridge(sum(of_blocks) - of_blocks[block],
-                                  sum(moments) - moments[block], allowed))  # fmt: skip
+        known = np.isfinite(numbers) & is_known[:, allowed].all(axis=1)
+        if known.sum() < max(AGAIN * len(view), ENOUGH_ROWS):
+            continue
+        own = [np.flatnonzero((view.fold == block) & known) for block in range(BLOCKS)]
+        grams = [matrix[rows].T @ matrix[rows] for rows in own]
+        moments = [matrix[rows].T @ numbers[rows] for rows in own]
+        weights = [
+            _ridge(
+                np.sum(grams, axis=0) - grams[block],
+                np.sum(moments, axis=0) - moments[block],
+                allowed,
+            )
+            for block in range(BLOCKS)
+        ]
         told = np.einsum("ij,ij->i", matrix, np.array(weights)[view.fold])
+        told = np.where(known, told, np.nan)
         left = numbers - told
         width = float(np.sqrt(np.nanmean(left**2)))
         explained = 1 - width**2 / max(float(np.nanvar(numbers)), 1e-12)
         if explained >= TELLS and width > 1e-6:
             held_out[target] = left, told
-            weights_of_all = _ridge(sum(of_blocks), sum(moments), allowed)
+            weights_of_all = _ridge(np.sum(grams, axis=0), np.sum(moments, axis=0), allowed)
             found.append(Residual(target, weights_of_all, width))
     return tuple(found)
 
