@@ -31,6 +31,9 @@ _MOST_ROWS = 30
 _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
             "top share", "distinct", "share", "hour", "count", "length", "round", "gap", "spread",
             "as before", "loose look-up")  # fmt: skip
+_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "hour", "gap", "share",
+                  "distinct", "top share")  # fmt: skip
+"""Kinds that rows which come or go move, of whatever column."""
 _OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
 
 
@@ -131,6 +134,7 @@ def _grouped(
                 or ((is_derived or by_rows) and weak)
                 or by_copies
                 or {lead.feature.family, statistic.feature.family} == {"panels"}
+                or (lead.feature.kind in _OF_ROWS and statistic.feature.kind in _MOVED_BY_ROWS)
             ):
                 home = group
                 break
