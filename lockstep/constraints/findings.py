@@ -15,7 +15,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import cut
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.evidence import HALF
+from lockstep.constraints.evidence import HALF, NEARLY
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
@@ -31,8 +31,10 @@ _MOST_ROWS = 30
 _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
             "top share", "distinct", "share", "hour", "count", "length", "round", "gap", "spread",
             "as before", "loose look-up")  # fmt: skip
-_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "hour", "gap", "share",
-                  "distinct", "top share")  # fmt: skip
+_MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", "hour", "volume",
+                    "volume of the weekday")  # fmt: skip
+"""Kinds that rows which are there twice move."""
+_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "hour", "gap")
 """Kinds that rows which come or go move, of whatever column."""
 _OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
 
@@ -125,9 +127,15 @@ def _grouped(
         for group in groups:
             lead = constraints.statistics[group[0]]
             weak = shares[place] <= HALF * shares[group[0]]
+            # a few rows explain nothing of all of them
+            weak &= not lead.feature.by_row or len(rows[group[0]]) >= HALF * len(day.rows)
             is_derived = statistic.feature.kind in _DERIVED and not statistic.feature.strict
             by_rows = lead.feature.kind in _OF_ROWS and not statistic.feature.strict
-            by_copies = lead.feature.family == "identity" and is_derived
+            by_copies = (
+                lead.feature.family == "identity"
+                and statistic.feature.kind in _MOVED_BY_COPIES
+                and len(rows[group[0]]) >= NEARLY * len(day.rows)
+            )
             if (
                 {*statistic.columns} & _columns(constraints, group)
                 or _overlap(rows[place], rows[group[0]]) > HALF
