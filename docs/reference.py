@@ -47,7 +47,7 @@ LIMITS = (
     ("lockstep.scoring.live_quality:WINDOW_DAYS", "days"),
     ("lockstep.project.constraints:Constraints.first_batches", "batches"),
     ("lockstep.constraints.past:DAYS", "days"),
-    ("lockstep.constraints.drift:ENOUGH_DAYS", "days or blocks"),
+    ("lockstep.stats.limits:ENOUGH_DAYS", "days or blocks"),
     ("lockstep.parity.weekly:LEAST_WEEKS", "weeks"),
     ("lockstep.parity.changes:ALLOWANCE", "share of the way to a limit"),
     ("lockstep.parity.changes:PATIENCE", "batches"),
