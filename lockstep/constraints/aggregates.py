@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
+from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
@@ -21,8 +22,6 @@ from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"
 _ENOUGH = 5
-_RISES = 0.9
-"""Share of the days from which on numbers of keys go on."""
 
 
 class Expected(msgspec.Struct, frozen=True):
@@ -175,7 +174,7 @@ def is_numbered(states: Sequence[State]) -> bool:
     """Whether the numbers of keys rise from nearly every training day to the next."""
     middles = np.array([middle_of(one) for one in states])
     known = middles[np.isfinite(middles)]
-    return len(known) >= _ENOUGH and bool(np.mean(np.diff(known) > 0) >= _RISES)
+    return len(known) >= _ENOUGH and bool(np.mean(np.diff(known) > 0) >= SHARED)
 
 
 def middle_of(state: State) -> float:

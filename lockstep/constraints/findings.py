@@ -21,9 +21,7 @@ from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
 
 _KEYS = 3
-"""Keys that a finding names."""
-_NAMED = 5
-"""Columns of which a finding says the same, that it names."""
+"""Keys that a finding names, and columns of which it says the same."""
 _LONGEST = 300
 """Characters of its three lines together."""
 _MOST_ROWS = 30
@@ -195,8 +193,8 @@ def _finding(
     what = what_of(constraints, view, day, lead, rows, usual, columns[0] if columns else "rows")
     also = _alike(constraints, group)
     if also:
-        more = len(also) - _NAMED
-        what += f"; so do {', '.join(also[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+        more = len(also) - _KEYS
+        what += f"; so do {', '.join(also[:_KEYS])}{f' and {more} more' if more > 0 else ''}"
     keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
     if not where and statistic.segment.column:

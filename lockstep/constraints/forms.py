@@ -13,7 +13,6 @@ _UPPER = re.compile(r"[A-ZÀ-ÖØ-Þ]+")
 _LOWER = re.compile(r"[a-zß-öø-ÿ]+")
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"([Aa9])([ ]?[Aa9])+")
-_MOST_DIGITS = 9
 
 
 def form_of(text: str, *, is_fine: bool) -> str:
@@ -25,7 +24,7 @@ def form_of(text: str, *, is_fine: bool) -> str:
     """
     form = _LOWER.sub("a", _UPPER.sub("A", text))
     if is_fine:
-        return _DIGITS.sub(lambda digits: "9" * min(len(digits[0]), _MOST_DIGITS), form)
+        return _DIGITS.sub(lambda digits: "9" * len(digits[0]), form)
     return _RUNS.sub(r"\1~", _DIGITS.sub("9", form))
 
 
