@@ -378,7 +378,7 @@ def _nearest(judged: Judged, is_shift: bool) -> list[dict[str, Any]]:
         if share <= 0 or len(found) == _NEAREST:
             break
         value, low, high = (
-            figure_of(judged.constraints, day, place, float(one[place]))
+            figure_of(judged.constraints, statistic, float(one[place]))
             for one in (day.values, day.low, day.high)
         )
         found.append(

@@ -1,4 +1,4 @@
-"""ConstraintSet of a version: what training found, and how a batch lies to it.
+"""Constraints of a version: what training found, and how a batch lies to it.
 
 view        rows with their calendar and the rows before
 features    one number a row each, by family
@@ -137,6 +137,10 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return statistics_of(self.features, self.parts, self.aggregates, self.layout)
 
     @cached_property
+    def _parts(self) -> Ints:
+        return _array_of(self.parts)
+
+    @cached_property
     def _trust(self) -> Floats:
         """How much of its evidence blocks, of each statistic, until training has a year of days."""
         if self.days >= _YEAR:
@@ -211,28 +215,26 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return measured(view, self.values, self.rules, self.history, self.identity, self.panels)
 
     def _read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
-        return read(state, past, day, self.parts, self.aggregates, self.bunched)
+        return read(state, past, day, self._parts, self.aggregates, self.bunched)
 
     def remembered(
-        self, view: View, judged: Sequence[DayJudged], partition: str, *, blocked: bool = False,
-        accepted: dict[str, float] | None = None,
-    ) -> list[PastBatch]:  # fmt: skip
+        self, view: View, judged: Sequence[DayJudged], partition: str
+    ) -> list[PastBatch]:
         """What is kept of a batch, for those that follow it: of each of its days.
 
         Args:
             view: Its rows.
             judged: How its days lie to the constraints.
             partition: The day or file.
-            blocked: Whether it is held back.
-            accepted: Findings that a person accepted, each with its extent.
         """
         return [
-            past_batch(
-                view, one.rows, one.state, partition, one.day, self,
-                values=one.values, sizes=one.sizes, blocked=blocked, accepted=accepted or {},
+            msgspec.structs.replace(
+                past_batch(view, one.rows, one.state, partition, one.day, self),
+                values=one.values.astype("<f4").tobytes(),
+                sizes=one.sizes.astype("<f4").tobytes(),
             )
             for one in judged
-        ]  # fmt: skip
+        ]
 
     def to_bytes(self) -> bytes:
         """As MessagePack."""
@@ -287,20 +289,17 @@ def discover(
     days, group = np.unique(day, return_inverse=True)
     view = View(raw, layout, day, fold=group * BLOCKS // max(len(days), 1))
     unjudged = _unjudged(len(view), len(days), schema)
-    has_rows = len(view) >= _SMALLEST
     things = entities.Entities((), (), None, ())
     known, kept, before = Values((), ()), Rules(()), History(things, (), ())
     contents, told = Identity({}), Panels(panels.Design((), (), ()), (), None)
     parts = segments.Segments((Segment(),), (Segment(),), {})
     columns_counted: tuple[str, ...] = ()
-    if has_rows:
-        known = of_values.discover(view)
-        columns_counted = aggregates.columns_of(layout)
-    if has_rows and not population:
-        things = entities.discover(view) if schema.event_time is not None else things
-        kept, before = rules.discover(view, things), history.discover(view, things)
-        contents, told = identity.discover(view), panels.discover(view, things, known, kept)
-    if has_rows:
+    if len(view) >= _SMALLEST:
+        known, columns_counted = of_values.discover(view), aggregates.columns_of(layout)
+        if not population:
+            things = entities.discover(view) if schema.event_time is not None else things
+            kept, before = rules.discover(view, things), history.discover(view, things)
+            contents, told = identity.discover(view), panels.discover(view, things, known, kept)
         parts = segments.discover(view, things)
     numbers = tuple(
         one.quantity for one in known.numbers
@@ -323,17 +322,17 @@ def discover(
         and segment.column not in feature.columns
     )  # fmt: skip
     labels = statistics_of(features, looked_at, whole, layout)
-    bunched = bunched_of(view, labels, kept)
+    bunched, at = bunched_of(view, labels, kept), _array_of(looked_at)
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):
-        of_day = read(state, past[-DAYS:], number, looked_at, whole, bunched)
+        of_day = read(state, past[-DAYS:], number, at, whole, bunched)
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(light_batch(state, number, state.rows))
     variance, floor = variance_of(
         Moments.added([one.moments for one in states], len(parts.parts), len(features)),
-        looked_at,
+        at,
         len(labels),
     )
     table, counts = (np.array(one).reshape(len(days), len(labels)) for one in (values, sizes))
@@ -348,6 +347,10 @@ def discover(
         for number, rows, state in list(zip(days.tolist(), positions, states, strict=True))[-DAYS:]
     ]
     return msgspec.structs.replace(constraints, past=tuple(last))
+
+
+def _array_of(parts: Sequence[tuple[int, int]]) -> Ints:
+    return np.array(parts, dtype=np.int64).reshape(-1, 2)
 
 
 def measured(
@@ -413,11 +416,6 @@ def past_batch(
     partition: str,
     day: int,
     known: ConstraintSet,
-    *,
-    values: Floats | None = None,
-    sizes: Floats | None = None,
-    blocked: bool = False,
-    accepted: dict[str, float] | None = None,
 ) -> PastBatch:
     """What is kept of a day's rows."""
     light = light_batch(state, day, len(rows))
@@ -432,12 +430,8 @@ def past_batch(
         },
         keys=Digests.of(view.code(key)[rows]) if key is not None else Digests(b"", True),
         contents={name: Digests.of(digests[rows]) for name, digests in contents.items()},
-        values=b"" if values is None else values.astype("<f4").tobytes(),
-        sizes=b"" if sizes is None else sizes.astype("<f4").tobytes(),
         low=low,
         high=high,
-        blocked=blocked,
-        accepted=accepted or {},
     )
 
 

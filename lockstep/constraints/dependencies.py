@@ -30,8 +30,13 @@ from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
 
 
-class OfDay(msgspec.Struct, frozen=True, tag="of a day"):
-    """Rows of a day that agree on the left agree on the right; nothing on the left: all do."""
+class _Dependency(msgspec.Struct, frozen=True):
+    """Columns that tell another one.
+
+    Attributes:
+        left: The columns that tell.
+        right: The one that is told.
+    """
 
     left: tuple[str, ...]
     right: str
@@ -42,10 +47,18 @@ class OfDay(msgspec.Struct, frozen=True, tag="of a day"):
         return tuple(name for name in (self.right, *self.left) if not name.startswith("@"))
 
     @property
+    def _tells(self) -> str:
+        """What tells what, for a person."""
+        return f"{' and '.join(map(_title, self.left)) or 'a day'} tells {self.right}"
+
+
+class OfDay(_Dependency, frozen=True, tag="of a day"):
+    """Rows of a day that agree on the left agree on the right; nothing on the left: all do."""
+
+    @property
     def says(self) -> str:
         """The rule for a person."""
-        told = " and ".join(map(_title, self.left))
-        return f"{told or 'a day'} tells {self.right}{' of a day' if told else ''}"
+        return f"{self._tells}{' of a day' if self.left else ''}"
 
     def breaks(self, view: View) -> Array:
         """Where a row is not as most of its group are: 0 or 1, NaN where it is alone."""
@@ -56,33 +69,23 @@ class OfDay(msgspec.Struct, frozen=True, tag="of a day"):
         return found
 
 
-class LookUp(msgspec.Struct, frozen=True, tag="look-up"):
+class LookUp(_Dependency, frozen=True, tag="look-up"):
     """What columns tell of another one over all days.
 
     Attributes:
-        left: The columns that tell.
-        right: The one that is told.
         keys: uint64, digests of what is on the left, in order.
         told: uint64, the digest of what is on the right, of each.
         is_exact: Whether nearly all rows keep it.
     """
 
-    left: tuple[str, ...]
-    right: str
     keys: bytes
     told: bytes
     is_exact: bool
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The fields to look at, the first suspect first."""
-        return tuple(name for name in (self.right, *self.left) if not name.startswith("@"))
-
-    @property
     def says(self) -> str:
         """The rule for a person."""
-        told = " and ".join(map(_title, self.left))
-        return f"{told} tells {self.right}{'' if self.is_exact else ', mostly'}"
+        return f"{self._tells}{'' if self.is_exact else ', mostly'}"
 
     def breaks(self, view: View) -> Array:
         """Where a row has another right than training had: 0 or 1, NaN where it had none."""

@@ -19,6 +19,7 @@ from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
+from lockstep.constraints.words import figure_of
 from lockstep.stats.limits import ENOUGH_DAYS
 
 _BEYOND = ("beyond", "far beyond")
@@ -150,24 +151,11 @@ def _drift(
         return Drift(name, 0.0, unjudged=unjudged, is_measured=bool(places))
     level, feature = constraints.limits.level, features[farthest]
     now, low, high = (
-        _figure(constraints, feature, float(one[farthest]))
+        figure_of(constraints, constraints.statistics[farthest], float(one[farthest]))
         for one in (found, level.low, level.high)
     )
     usual = low if low == high else f"{low} to {high}"
     return Drift(name, float(shares[farthest]), _what(feature), now, usual, unjudged)
-
-
-def _figure(constraints: ConstraintSet, feature: Feature, value: float) -> str:
-    """A figure as people write it."""
-    if feature.kind not in _NAMED:
-        return f"{value:.1%}"
-    numbers = constraints.values.numbers
-    titles = {f"level of {one.quantity.title}": one.sorted for one in numbers}
-    known = titles.get(feature.says)
-    if known is None:
-        return f"{value:.3g}"
-    # the number that lies at that mean place among all of training
-    return f"{np.interp((value + 1) / 2, np.linspace(0, 1, len(known)), known):.5g}"
 
 
 def _what(feature: Feature) -> str:

@@ -211,7 +211,7 @@ def _finding(
         details=tuple(
             Detail(
                 constraints.statistics[one],
-                figure_of(constraints, day, one, float(day.values[one])),
+                figure_of(constraints, constraints.statistics[one], float(day.values[one])),
                 _usual(constraints, day, one),
                 float(shares[one]),
             )
@@ -234,8 +234,9 @@ def _alike(constraints: ConstraintSet, group: Sequence[int]) -> list[str]:
 
 
 def _usual(constraints: ConstraintSet, day: DayJudged, place: int) -> str:
+    statistic = constraints.statistics[place]
     low, high = (
-        figure_of(constraints, day, place, float(ends[place])) for ends in (day.low, day.high)
+        figure_of(constraints, statistic, float(one[place])) for one in (day.low, day.high)
     )
     return low if low == high else f"{low} to {high}"
 

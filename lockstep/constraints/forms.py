@@ -13,6 +13,8 @@ _UPPER = re.compile(r"[A-ZÀ-ÖØ-Þ]+")
 _LOWER = re.compile(r"[a-zß-öø-ÿ]+")
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"([Aa9])([ ]?[Aa9])+")
+MOST_DIGITS = 9
+"""Digits from which on a form does not count them: ids may have any number."""
 
 
 def form_of(text: str, *, is_fine: bool) -> str:
@@ -24,7 +26,7 @@ def form_of(text: str, *, is_fine: bool) -> str:
     """
     form = _LOWER.sub("a", _UPPER.sub("A", text))
     if is_fine:
-        return _DIGITS.sub(lambda digits: "9" * len(digits[0]), form)
+        return _DIGITS.sub(lambda digits: "9" * min(len(digits[0]), MOST_DIGITS), form)
     return _RUNS.sub(r"\1~", _DIGITS.sub("9", form))
 
 

@@ -26,7 +26,7 @@ from lockstep.constraints.evidence import (
     TELLS,
 )
 from lockstep.constraints.features import Feature, Measured
-from lockstep.constraints.quantities import CELLS, Entity, Made, Quantity, value
+from lockstep.constraints.quantities import Entity, Made, Quantity, value
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
@@ -75,7 +75,7 @@ class Design(msgspec.Struct, frozen=True):
 
     def matrix(self, view: View, values: Values) -> Floats:
         """The design of rows: float64, rows x columns, the constant last; NaN where not known."""
-        columns = [_placed(values, one, view) for one in (*self.numbers, *self.related)]
+        columns = [values.place(one, view) for one in (*self.numbers, *self.related)]
         columns += [np.asarray(view.columns[name] == one) for name, one in self.categories]
         angle = 2 * np.pi * view.calendar("@clock") / 1440
         angle = np.nan_to_num(angle)
@@ -105,7 +105,7 @@ class Panel(msgspec.Struct, frozen=True):
         for name in self.columns:
             columns = (name, *self.entity)
             own, peers, then = (
-                _placed(values, one, view)
+                values.place(one, view)
                 for one in (
                     value(name),
                     self.quantity("peers", name),
@@ -146,7 +146,7 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
             for one in self.residuals:
                 used = one.weights != 0
                 told = np.where(lacking[:, used].any(axis=1), np.nan, design @ one.weights)
-                yield from _of_residual(one, _placed(values, one.target, view) - told, told)
+                yield from _of_residual(one, values.place(one.target, view) - told, told)
         elif self.residuals:
             held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
             for one in self.residuals:
@@ -218,20 +218,6 @@ def _is_told(number: Number | None) -> bool:
     return number is not None and len(np.unique(number.sorted)) >= FEW
 
 
-def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
-    """A number by its place among those that training had of its field; NaN where it has none."""
-
-    def made() -> Floats:
-        known = values.number(quantity) or values.number(value(quantity.fields[0]))
-        assert known is not None, "a number without a field of training is in no design"
-        if quantity.made in CELLS:
-            cells, numbers = view.by_cell(quantity)
-            return known.place(numbers)[cells.place]
-        return known.place(view.number(quantity))
-
-    return view.once(("place", quantity), made)
-
-
 def _fitted(
     design: Design, targets: Sequence[Quantity], view: View, values: Values
 ) -> tuple[Residual, ...]:
@@ -242,7 +228,7 @@ def _fitted(
     held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
     found = []
     for target in targets:
-        numbers = _placed(values, target, view)
+        numbers = values.place(target, view)
         allowed = _allowed(design, target)
         known = np.isfinite(numbers) & is_known[:, allowed].all(axis=1)
         if known.sum() < max(AGAIN * len(view), ENOUGH_ROWS):

@@ -146,7 +146,7 @@ def states_of(
                 shown.keep(len(features) + place, matrix[place])
         features += [one.feature for one in block]
         for number, rows in enumerate(days):
-            sums[number].append(_moments(matrix, masks, rows))
+            sums[number].append(_moments(matrix, masks, rows, squared=view.fold is not None))
     states = [
         _state(Moments.beside(of_day), view, rows, values, whole)
         for of_day, rows in zip(sums, days, strict=True)
@@ -154,16 +154,17 @@ def states_of(
     return states, tuple(features), shown
 
 
-def _moments(matrix: Array, masks: Array, rows: Ints) -> Moments:
+def _moments(matrix: Array, masks: Array, rows: Ints, *, squared: bool) -> Moments:
     """The sums of features over some rows."""
     chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)] or [rows]
-    return merged([Moments.of(matrix[:, chunk].T, masks[:, chunk]) for chunk in chunks])
+    sums = [Moments.of(matrix[:, chunk].T, masks[:, chunk], squared=squared) for chunk in chunks]
+    return merged(sums)
 
 
 def _state(moments: Moments, view: View, rows: Ints, values: Values, whole: Aggregates) -> State:
     cells = view.once("cells", lambda: cells_of(whole.segments, view))
     things = view.once("things", lambda: whole.segments.counts(view))
-    placed = [_placed(values, one, view) for one in whole.numbers]
+    placed = [values.place(one, view) for one in whole.numbers]
     numbers = np.array([one[rows] for one in placed]).T.reshape(len(rows), len(placed))
     before = view.before(()).own[rows]
     then = np.array([one[before] for one in placed]).T.reshape(len(rows), len(placed))
@@ -183,13 +184,6 @@ def _state(moments: Moments, view: View, rows: Ints, values: Values, whole: Aggr
         frequent={name: Frequent.of(view.code(name)[rows]) for name in whole.columns},
         digits=(int(known.sum()), float(digits[known].sum())),
     )
-
-
-def _placed(values: Values, quantity: Quantity, view: View) -> Floats:
-    """A number by its place among those of training."""
-    known = values.number(quantity)
-    assert known is not None, "correlations are told of numbers that training had"
-    return view.once(("place", quantity), lambda: known.place(view.number(quantity)))
 
 
 def _digits(view: View, whole: Aggregates) -> Floats:
@@ -216,11 +210,20 @@ def read(
     state: State,
     past: Sequence[PastBatch],
     day: int,
-    parts: Sequence[tuple[int, int]],
+    parts: Ints,
     whole: Aggregates,
     bunched: Floats,
 ) -> tuple[Floats, Floats]:
-    """The statistics of a batch, and of how many independent rows each tells."""
+    """The statistics of a batch, and of how many independent rows each tells.
+
+    Args:
+        state: What they are read from.
+        past: What is kept of the batches before.
+        day: Its day.
+        parts: int64, statistics x 2: segment and feature of each statistic of a part.
+        whole: What else is told of a batch.
+        bunched: How many rows are one observation, by statistic.
+    """
     moments = state.moments
     count, total = moments.count, moments.total
     with np.errstate(all="ignore"):
@@ -228,23 +231,19 @@ def read(
         rest_count = count[:1] - count
         beside = mean - (total[:1] - total) / rest_count
         size = 1 / (1 / count + 1 / rest_count)
-    at = np.array(parts, dtype=np.int64).reshape(-1, 2)
     of_batch, errors = whole.read(state, past, day)
-    values = np.concatenate([mean[0], beside[at[:, 0], at[:, 1]], of_batch])
-    sizes = np.concatenate([count[0], size[at[:, 0], at[:, 1]], 1 / errors**2])
+    values = np.concatenate([mean[0], beside[parts[:, 0], parts[:, 1]], of_batch])
+    sizes = np.concatenate([count[0], size[parts[:, 0], parts[:, 1]], 1 / errors**2])
     return values, np.nan_to_num(sizes) / bunched
 
 
-def variance_of(
-    moments: Moments, parts: Sequence[tuple[int, int]], statistics: int
-) -> tuple[Floats, Floats]:
+def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats, Floats]:
     """The variance of a row's value of each statistic, and what one row can move it by."""
     count = np.maximum(moments.count, 1.0)
     found = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
     found[1:] = (found[1:] + found[:1]) / 2
     found = np.where(moments.count > 0, np.maximum(found, 1 / np.maximum(moments.count, 50)), 1.0)
-    at = np.array(parts, dtype=np.int64).reshape(-1, 2)
-    of_rows = np.concatenate([found[0], found[at[:, 0], at[:, 1]]])
+    of_rows = np.concatenate([found[0], found[parts[:, 0], parts[:, 1]]])
     rest = statistics - len(of_rows)
     variance = np.concatenate([of_rows, np.ones(rest)])
     floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])

@@ -19,7 +19,7 @@ from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
-from lockstep.constraints.quantities import Quantity, value
+from lockstep.constraints.quantities import CELLS, Quantity, value
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
 
@@ -88,6 +88,24 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         """What training had of a number."""
         return next((one for one in self.numbers if one.quantity == quantity), None)
 
+    def place(self, quantity: Quantity, view: View) -> Floats:
+        """Where a quantity of each row lies among the numbers that training had of its field.
+
+        Args:
+            quantity: A number that training had, or one of the rows before or beside it.
+            view: The rows.
+        """
+
+        def made() -> Floats:
+            known = self.number(quantity) or self.number(value(quantity.fields[0]))
+            assert known is not None, "places are told of fields that training had"
+            if quantity.made in CELLS:
+                cells, numbers = view.by_cell(quantity)
+                return known.place(numbers)[cells.place]
+            return known.place(view.number(quantity))
+
+        return view.once(("place", quantity), made)
+
     def _range(self, place: int, view: View) -> tuple[Floats, Floats]:
         """From where to where a number goes, by training and by the batches before."""
         number = self.numbers[place]
@@ -121,8 +139,9 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         for name, common in layout.categories.items():
             if name not in layout.dated:
                 yield from _shares(name, common, view)
-        for place, number in enumerate(self.numbers):
-            yield from _of_number(number, view, self._range(place, view))
+        for at, number in enumerate(self.numbers):
+            place, ends = self.place(number.quantity, view), self._range(at, view)
+            yield from _of_number(number, view, place, ends)
         if layout.event_time is not None:
             yield from _of_clock(layout.event_time, view)
 
@@ -269,13 +288,14 @@ def _shares(name: str, common: tuple[str | float, ...], view: View) -> Iterator[
         yield _of(("share", name, f"are {shown}"), np.asarray(values == one))
 
 
-def _of_number(number: Number, view: View, ends: tuple[Floats, Floats]) -> Iterator[Measured]:
+def _of_number(
+    number: Number, view: View, place: Floats, ends: tuple[Floats, Floats]
+) -> Iterator[Measured]:
     quantity, layout = number.quantity, view.layout
     name = quantity.fields[0]
     title = quantity.title
     numbers = view.number(quantity)
     is_known = np.isfinite(numbers)
-    place = view.once(("place", quantity), lambda: number.place(numbers))
     columns = quantity.columns
 
     def measured(kind: str, says: str, values: Array, *, by_row: bool = False) -> Measured:

@@ -44,7 +44,7 @@ def what_of(
     statistic = constraints.statistics[place]
     feature, total = statistic.feature, len(day.rows)
     value = float(day.values[place])
-    low, high = (figure_of(constraints, day, place, one) for one in usual)
+    low, high = (figure_of(constraints, statistic, one) for one in usual)
     ends = f"usually {low}" if low == high else f"usually {low} to {high}"
     part = f" of {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict:
@@ -55,7 +55,7 @@ def what_of(
         return f"{name}: {count:,} of {counted(total, 'row')} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says} ({ends})"
-    figure = figure_of(constraints, day, place, value)
+    figure = figure_of(constraints, statistic, value)
     if feature.kind in ("volume of the weekday", "count"):
         weekday = _WEEKDAYS[(day.day + 3) % 7]
         own = float(day.state.counts["cells"][_cell(constraints, place)])
@@ -70,18 +70,16 @@ def what_of(
     return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
 
 
-def figure_of(constraints: ConstraintSet, day: DayJudged, place: int, value: float) -> str:
+def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) -> str:
     """A figure of a statistic as people write it.
 
     Args:
         constraints: What training had.
-        day: The day that it is of.
-        place: Which statistic.
+        statistic: Which statistic.
         value: The figure.
     """
     if not math.isfinite(value):
         return "nothing"
-    statistic = constraints.statistics[place]
     kind = statistic.feature.kind
     if statistic.segment.column:
         return f"{value:+.2f}" if kind in _PLACES else f"{value:+.1%}"

@@ -29,7 +29,7 @@ class Moments:
     Attributes:
         count: float64, segments x features: rows to which each applies.
         total: Their sums.
-        square: The sums of their squares.
+        square: The sums of their squares; 0 where nobody asked for them.
     """
 
     count: Floats
@@ -37,19 +37,21 @@ class Moments:
     square: Floats
 
     @classmethod
-    def of(cls, features: Array, segments: Array) -> Moments:
+    def of(cls, features: Array, segments: Array, *, squared: bool = True) -> Moments:
         """The sums of some rows.
 
         Args:
             features: float32, rows x features; NaN where one does not apply.
             segments: float32, segments x rows: 1 where a row is of one.
+            squared: Whether squares are summed: variances are learnt once, at the fit.
         """
         known = np.isfinite(features)
         filled = np.where(known, features, np.float32(0.0))
+        total = (segments @ filled).astype(np.float64)
         return cls(
             (segments @ known.astype(np.float32)).astype(np.float64),
-            (segments @ filled).astype(np.float64),
-            (segments @ (filled * filled)).astype(np.float64),
+            total,
+            (segments @ (filled * filled)).astype(np.float64) if squared else np.zeros_like(total),
         )
 
     @classmethod

@@ -13,13 +13,12 @@ from typing import Any
 
 from lockstep.columns.schema import Schema
 from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.forms import MOST_DIGITS
 from lockstep.constraints.values import Number, Text
 
 _MOST_FORMS = 8
 """Forms of a text of which a regular expression is made."""
 _RUNS = {"A": "[A-ZÀ-ÖØ-Þ]+", "a": "[a-zß-öø-ÿ]+"}
-_LONG = 9
-"""Digits from which on a form does not count them."""
 
 
 def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
@@ -72,7 +71,7 @@ def _regex(form: str) -> str:
     """A regular expression of the texts of a form."""
     parts = re.findall(r"9+|.", form)
     return "".join(
-        rf"\d{{{len(part)}{',' * (len(part) == _LONG)}}}"
+        rf"\d{{{len(part)}{',' * (len(part) == MOST_DIGITS)}}}"
         if part[0] == "9"
         else _RUNS.get(part) or re.escape(part)
         for part in parts
