@@ -35,7 +35,7 @@ from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import (
-    WHOLE,
+    SEGMENTED,
     Shown,
     Statistic,
     bunched_of,
@@ -318,7 +318,7 @@ def discover(
         (place, number)
         for place, segment in enumerate(parts.parts)
         for number, feature in enumerate(features)
-        if place and not feature.by_row and feature.kind not in WHOLE
+        if place and feature.kind in SEGMENTED
         and segment.column not in feature.columns
     )  # fmt: skip
     labels = statistics_of(features, looked_at, whole, layout)

@@ -27,12 +27,12 @@ _LONGEST = 300
 _MOST_ROWS = 30
 """Statistics in its table."""
 _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "lag", "far residual",
-            "top share", "distinct", "share", "hour", "count", "length", "round", "gap", "spread",
+            "top share", "distinct", "share", "count", "length", "round", "gap", "spread",
             "as before", "loose look-up")  # fmt: skip
-_MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", "hour", "volume",
+_MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", "volume",
                     "volume of the weekday")  # fmt: skip
 """Kinds that rows which are there twice move."""
-_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "hour", "gap")
+_MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "gap")
 """Kinds that rows which come or go move, of whatever column."""
 _OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
 

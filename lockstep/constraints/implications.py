@@ -56,7 +56,7 @@ class Condition(msgspec.Struct, frozen=True):
             case "negative":
                 return np.asarray(values < 0)
             case "value":
-                return np.asarray(values == self.of)
+                return view.holds(self.column, self.of)
             case "form":
                 return np.asarray(_key_forms(view, self.column) == self.of)
 

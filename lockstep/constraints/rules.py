@@ -7,6 +7,7 @@ statistic: the share of rows that break it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -49,7 +50,7 @@ _STRICT_ROWS, _STRICT_THINGS = 300, 30
 with 95 % fewer than one in ten would (the rule of three: Hanley and Lippman-Hand, 1983)."""
 
 
-class Kept(msgspec.Struct, frozen=True):
+class Kept(msgspec.Struct, frozen=True, dict=True):
     """A rule with what training shows of it.
 
     Attributes:
@@ -72,7 +73,7 @@ class Kept(msgspec.Struct, frozen=True):
         enough = self.rows >= _STRICT_ROWS and self.things >= _STRICT_THINGS
         return self.broken == 0 and enough
 
-    @property
+    @cached_property
     def feature(self) -> Feature:
         """What it is as a feature of rows."""
         rule = self.rule

@@ -56,7 +56,7 @@ class Segment(msgspec.Struct, frozen=True):
             return np.ones(len(view), dtype=bool)
         if self.column.startswith("@"):
             return np.asarray(view.calendar(self.column) == self.value)
-        return np.asarray(view.columns[self.column] == self.value, dtype=bool)
+        return view.holds(self.column, self.value)
 
 
 class Segments(msgspec.Struct, frozen=True):

@@ -33,8 +33,8 @@ _CHUNK = 16_384
 """Rows whose features are summed at a time."""
 _BLOCK = 32_000_000
 """Values of features that are held at a time: 128 MB."""
-WHOLE = ("hour", "clock", "length", "gap")
-"""Kinds that no segments are looked at of."""
+SEGMENTED = ("missing", "level", "share", "residual")
+"""Kinds that are looked at by segment, too: by these, all other kinds find nothing more there."""
 _STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as before", "length")
 """Kinds of which a step from the days before counts by itself."""
 _INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")

@@ -7,6 +7,7 @@ beyond its range; the shares of common values, and where a number lies among tho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -31,7 +32,7 @@ _QUANTILES = 2_049
 """Numbers of training by which a place among them is told, to a two thousandth."""
 
 
-class Number(msgspec.Struct, frozen=True):
+class Number(msgspec.Struct, frozen=True, dict=True):
     """What training had of a number.
 
     Attributes:
@@ -55,9 +56,20 @@ class Number(msgspec.Struct, frozen=True):
 
     def place(self, numbers: Floats) -> Floats:
         """Where numbers lie among those of training, from -1 to 1; NaN where there is none."""
-        known = self.sorted
-        left, right = (np.searchsorted(known, numbers, side) for side in ("left", "right"))
-        return np.where(np.isfinite(numbers), (left + right) / len(known) - 1, np.nan)
+        steps, ranks = self._ranks
+        at = np.minimum(np.searchsorted(steps, numbers), len(steps) - 1)
+        found = ranks[2 * at + (steps[at] == numbers)]
+        found[numbers > steps[-1]] = 1.0
+        found[~np.isfinite(numbers)] = np.nan
+        return found
+
+    @cached_property
+    def _ranks(self) -> tuple[Floats, Floats]:
+        """The different numbers of training, and the places of what lies before and at each."""
+        steps, counts = np.unique(self.sorted, return_counts=True)
+        before = np.concatenate([[0], np.cumsum(counts)])
+        at = (before[:-1] + before[1:]) / 2
+        return steps, np.column_stack([before[:-1], at]).ravel() * 2 / before[-1] - 1
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -140,6 +152,8 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             if name not in layout.dated:
                 yield from _shares(name, common, view)
         for at, number in enumerate(self.numbers):
+            if number.quantity.made == "digits" or number.quantity.fields[0] in layout.dated:
+                continue
             place, ends = self.place(number.quantity, view), self._range(at, view)
             yield from _of_number(number, view, place, ends)
         if layout.event_time is not None:
@@ -291,8 +305,7 @@ def _shares(name: str, common: tuple[str | float, ...], view: View) -> Iterator[
 def _of_number(
     number: Number, view: View, place: Floats, ends: tuple[Floats, Floats]
 ) -> Iterator[Measured]:
-    quantity, layout = number.quantity, view.layout
-    name = quantity.fields[0]
+    quantity = number.quantity
     title = quantity.title
     numbers = view.number(quantity)
     is_known = np.isfinite(numbers)
@@ -302,8 +315,6 @@ def _of_number(
         known = np.where(is_known, values, np.nan)
         return Measured(Feature(FAMILY, kind, columns, says, by_row), known)
 
-    if name in layout.dated or quantity.made == "digits":
-        return
     yield measured("level", f"level of {title}", place)
     yield measured("spread", f"spread of {title}", np.abs(place))
     low, high = ends
@@ -319,7 +330,7 @@ def _of_number(
         yield measured("grid", f"{title} is no multiple of {number.grid:g}", off, by_row=True)
     for unit in number.units:
         yield measured("round", f"{title} is a multiple of {unit:g}", is_on(numbers, unit))
-    if len(layout.categories.get(name, range(99))) > 2:
+    if len(view.layout.categories.get(quantity.fields[0], range(99))) > 2:
         yield measured("share", f"{title} is {number.top:g}", numbers == number.top)
     yield measured("zero", f"{title} is 0", numbers == 0)
     yield measured("negative", f"{title} is negative", numbers < 0)
@@ -338,9 +349,6 @@ def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:
 
 
 def _of_clock(name: str, view: View) -> Iterator[Measured]:
-    hours = view.calendar("@hour")
-    for hour in range(24):
-        yield _of(("hour", name, f"are between {hour}:00 and {hour}:59"), hours == hour)
     for unit, part in (("@minute", "minute"), ("@second", "second")):
         found = view.calendar(unit)
         yield _of(("clock", name, f"are at the {part} 0"), found == 0)

@@ -6,9 +6,9 @@ training rows it is other rows of the view, of a batch it is what was kept of th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,7 +23,8 @@ from lockstep.constraints.past import PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.stats.limits import STEPS
 
-_DIGITS = re.compile(r"(\d{1,15})\D*$")
+_END, _MOST_DIGITS = 48, 15
+"""Letters at the end of a text that are looked at for its number, and digits: doubles hold them."""
 Made = TypeVar("Made")
 _HOUR = np.timedelta64(3_600_000_000, "us")
 
@@ -149,6 +150,12 @@ class View:
         if name.startswith("@"):
             return digests_of(self.calendar(name))
         return digests_of(self.columns[name])
+
+    def holds(self, name: str, value: str | float | None) -> Array:
+        """Where a field holds a value: bool."""
+        if isinstance(value, str):  # digests compare faster than texts
+            return self.code(name) == _digest(value)
+        return np.asarray(self.columns[name] == value)
 
     def short_code(self, name: str) -> Array:
         """The half of a digest of each value, which tells a column's apart: uint32."""
@@ -410,6 +417,11 @@ class View:
         return np.array([found[day] for day in self.days.tolist()], dtype=bool)[self.group]
 
 
+@lru_cache(maxsize=4_096)
+def _digest(text: str) -> np.uint64:
+    return np.uint64(digests_of(np.array([text], dtype=object))[0])
+
+
 def by_clock(times: Array, timezone: str) -> Array:
     """Times in UTC by the clock of a time zone: datetime64[us].
 
@@ -480,8 +492,16 @@ def _digits(texts: Array) -> Floats:
     """The number at the end of each text, before what is no digit; NaN where there is none."""
     if texts.dtype != object:
         return texts.astype(np.float64)
-    found = (_DIGITS.search(text) if text is not None else None for text in texts.tolist())
-    return np.array([float(one[1]) if one else np.nan for one in found])
+    ends = np.array([(one or "")[-_END:] for one in texts.tolist()], dtype=f"U{_END}")
+    letters = ends.view(np.uint32).reshape(len(texts), _END)
+    found, power = np.zeros(len(texts)), np.ones(len(texts))
+    ended = np.zeros(len(texts), dtype=bool)
+    for column in letters.T[::-1]:
+        is_digit = (column - ord("0") < 10) & ~ended & (power < 10.0**_MOST_DIGITS)
+        ended |= (power > 1) & ~is_digit
+        found = np.where(is_digit, found + power * (column - ord("0")), found)
+        power = np.where(is_digit, power * 10, power)
+    return np.where(power > 1, found, np.nan)
 
 
 def _floats(stored: bytes) -> Floats:
