@@ -268,6 +268,9 @@ def _result(
     if judged.accept and not is_shift:
         summary += f" Nothing was found of what is accepted: {', '.join(judged.accept)}."
     summary += f" {_lacking(unjudged)}" if unjudged else ""
+    looked_at = sum(day.looked_at for day in judged.days)
+    if looked_at < len(judged.view):
+        summary += f" Statistics are of {looked_at:,} rows, drawn by their keys."
     keys = _keys(judged, first) if first is not None else ()
     return CheckResult(
         passed=not found,

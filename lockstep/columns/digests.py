@@ -15,6 +15,8 @@ KEPT = 32_768
 """Digests that a set keeps: the smallest ones, so that sets of other rows keep the same sample.
 The relative error of a count of distinct values is then 1 / sqrt(KEPT), 0.6 % (Bar-Yossef et al.,
 "Counting distinct elements in a data stream", 2002)."""
+_MANY = 5_000
+"""Values from which on it pays to look for those that repeat, so that each is hashed once."""
 _ALL = np.uint64(2**64 - 1)
 _ZERO = np.uint64(0x9E3779B97F4A7C15)
 _PLACES, _MOST_BITS = 8, 20
@@ -27,7 +29,8 @@ def digests_of(array: Array) -> Array:
     missing = is_missing(array)
     if array.dtype == object and missing.any():
         array = np.where(missing, "", array)
-    found: Array = pd.util.hash_array(array, categorize=len(array) > 5_000)
+    repeats = len(array) > _MANY and len(pd.unique(array[:_MANY])) < _MANY / 2
+    found: Array = pd.util.hash_array(array, categorize=repeats)
     found[found == 0] = _ZERO  # that of 0 itself is 0, which stands for nothing
     found[missing] = 0
     return found

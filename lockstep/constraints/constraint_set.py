@@ -24,7 +24,7 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
 from lockstep.constraints import values as of_values
 from lockstep.constraints.aggregates import Aggregates, middle_of
-from lockstep.constraints.evidence import MOST_TERMS
+from lockstep.constraints.evidence import MOST_TERMS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
@@ -68,6 +68,7 @@ class DayJudged:
     Attributes:
         day: The day, counted from 1970.
         rows: Positions of its rows.
+        looked_at: How many of them all but strict rules are told of: a sample of many.
         values: The value of each statistic.
         sizes: How many independent rows each tells of.
         evidence: How unlikely each is, as a share of what warns.
@@ -80,6 +81,7 @@ class DayJudged:
 
     day: int
     rows: Ints
+    looked_at: int
     values: Floats
     sizes: Floats
     evidence: Floats
@@ -174,7 +176,11 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Args:
             view: Its rows.
         """
-        states, _, shown = states_of(self._measured(view), view, self.values, self.aggregates)
+        part = view.sample(SAMPLE)
+        of_all = self._told_of_all(view) if part is not view else ()
+        states, _, shown = states_of(
+            self._measured(part), part, self.values, self.aggregates, of_all
+        )
         past = list(view.past)
         found = []
         for (day, rows), state in zip(days_of(view), states, strict=True):
@@ -198,6 +204,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 DayJudged(
                     day=day,
                     rows=rows,
+                    looked_at=int(np.count_nonzero(part.day == day)),
                     values=values,
                     sizes=sizes,
                     evidence=judged.evidence,
@@ -210,6 +217,13 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             )
             past.append(light_batch(state, day, len(rows)))
         return found
+
+    def _told_of_all(self, view: View) -> Iterator[tuple[int, Array]]:
+        """Where strict rules are broken: one row that breaks one is enough."""
+        places = (place for place, one in enumerate(self.features) if one.family == rules.FAMILY)
+        for place, kept in zip(places, self.rules.rules, strict=True):
+            if kept.is_strict:
+                yield place, kept.rule.breaks(view)
 
     def _measured(self, view: View) -> Iterator[Measured]:
         return measured(view, self.values, self.rules, self.history, self.identity, self.panels)

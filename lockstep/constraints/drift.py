@@ -17,6 +17,7 @@ from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Floats
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.constraints.evidence import SAMPLE
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.words import figure_of
@@ -94,14 +95,14 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
 
 
 def _measured(constraints: ConstraintSet, columns: Columns) -> tuple[Floats, Floats]:
-    """The statistics of all rows that are of values, and of how many rows each tells.
+    """The statistics of values, and of how many rows each tells; of many rows, of a sample.
 
-    They are the first of all; the others have no value here.
+    They are the first of all statistics; the others have no value here.
     """
     count = len(constraints.statistics)
     found, sizes = np.full(count, np.nan), np.zeros(count)
     rows = len(next(iter(columns.values())))
-    view = constraints.view(columns, np.zeros(rows, dtype=np.int64), ())
+    view = constraints.view(columns, np.zeros(rows, dtype=np.int64), ()).sample(SAMPLE)
     for place, measured in enumerate(constraints.values.evaluate(view)):
         known = np.isfinite(measured.values)
         if known.any():

@@ -33,11 +33,11 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
 
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The features of each row."""
-        key, event = view.layout.key, view.layout.event_time
+        key, event, whole = view.layout.key, view.layout.event_time, view.whole
         found = dict[str, Array]()
         if key is not None:
-            found["key"] = view.code(key)
-        found |= self.digests(view)
+            found["key"] = whole.code(key)
+        found |= self.digests(whole)
         for name, digests in found.items():
             columns = [key] if name == "key" else [key, event, *self.ways[name][:BEST]]
             fields = tuple(one for one in columns if one is not None and not one.startswith("@"))
@@ -45,11 +45,11 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
             twice = Feature(
                 FAMILY, "twice", fields, f"repeat the {what} of a row of the batch", True
             )
-            yield Measured(twice, _twice(view, digests))
+            yield Measured(twice, view.own(_twice(whole, digests)))
             again = Feature(
                 FAMILY, "again", fields, f"repeat the {what} of a row of days before", True
             )
-            yield Measured(again, _again(view, name, digests))
+            yield Measured(again, view.own(_again(whole, name, digests)))
 
 
 def discover(view: View) -> Identity:
@@ -84,6 +84,22 @@ def _twice(view: View, digests: Array) -> Array:
 
 def _again(view: View, name: str, digests: Array) -> Floats:
     """Which rows repeat one of the days before."""
+    found = _again_in_view(view, name, digests) if len(view.days) > 1 else np.zeros(len(view))
+    if view.past:
+        first = int(view.days[0]) if len(view) else 0
+        sets = [
+            batch.keys if name == "key" else batch.contents[name]
+            for batch in view.past
+            if batch.day < first and (name == "key" or batch.day >= first - RECENT)
+            and (name == "key" or name in batch.contents)
+        ]  # fmt: skip
+        if sets:
+            found = np.where(found == 1, 1.0, held_by(sets, digests))
+    return found
+
+
+def _again_in_view(view: View, name: str, digests: Array) -> Floats:
+    """Which rows repeat one of an earlier day of the view."""
     order = np.lexsort((view.day, digests))
     sorted_digests, days = digests[order], view.day[order]
     # the day before of the same digest: that of the last row with another day
@@ -95,14 +111,4 @@ def _again(view: View, name: str, digests: Array) -> Floats:
     near = (days - days[before] <= RECENT) | (name == "key")
     found = np.zeros(len(order))
     found[order] = same & near
-    if view.past:
-        first = int(view.days[0]) if len(view) else 0
-        sets = [
-            batch.keys if name == "key" else batch.contents[name]
-            for batch in view.past
-            if batch.day < first and (name == "key" or batch.day >= first - RECENT)
-            and (name == "key" or name in batch.contents)
-        ]  # fmt: skip
-        if sets:
-            found = np.where(found == 1, 1.0, held_by(sets, digests))
     return found

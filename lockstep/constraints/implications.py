@@ -121,18 +121,18 @@ class Holds(msgspec.Struct, frozen=True, tag="holds"):
 
     def _parts(self, view: View) -> Array:
         if self.is_day:
-            return pd.DatetimeIndex(view.local).strftime(self.part).to_numpy(dtype=object)
+            places, days = pd.factorize(view.local.astype("datetime64[D]"))
+            found = pd.DatetimeIndex(days).strftime(self.part)
+            return np.array([*found, None], dtype=object)[places]
         return _as_texts(view.columns[self.part])
 
 
 def _as_texts(values: Array) -> Array:
     if values.dtype == object:
         return values
-    known = np.isfinite(values.astype(np.float64))
-    texts = [
-        f"{one:.0f}" if is_known else None for one, is_known in zip(values, known, strict=True)
-    ]
-    return np.array(texts, dtype=object)
+    places, found = pd.factorize(values)
+    texts = [f"{one:.0f}" if np.isfinite(one) else None for one in found.astype(np.float64)]
+    return np.array([*texts, None], dtype=object)[places]
 
 
 def _lacks(wholes: Array, parts: Array) -> Array:

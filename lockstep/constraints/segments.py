@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.kinds import Array
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.evidence import (
     FEW,
@@ -147,6 +147,6 @@ def masks_of(segments: Segments, view: View) -> Array:
     return np.array([one.mask(view) for one in segments.parts], dtype=np.float32)
 
 
-def cells_of(segments: Segments, view: View) -> Floats:
-    """The rows of each cell: float32, cells x rows."""
-    return np.array([one.mask(view) for one in segments.cells], dtype=np.float32)
+def cells_of(segments: Segments, view: View) -> Array:
+    """The rows of each cell: bool, cells x rows."""
+    return np.array([one.mask(view) for one in segments.cells])

@@ -7,6 +7,7 @@ read         a state to the values of statistics
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -81,6 +82,10 @@ class Statistic(msgspec.Struct, frozen=True):
 
 def days_of(view: View) -> list[tuple[int, Ints]]:
     """The days of a view, each with the positions of its rows in order of time."""
+    return view.once("days of", lambda: _days_of(view))
+
+
+def _days_of(view: View) -> list[tuple[int, Ints]]:
     order = np.lexsort((view.micros, view.group))
     edges = np.searchsorted(view.group[order], np.arange(len(view.days) + 1))
     return [
@@ -95,31 +100,39 @@ class Shown:
     """Which rows of a batch show a feature that single rows may show.
 
     They are kept as bits: there may be hundreds of such features, and a million rows.
+
+    Args:
+        view: Its rows, or a sample of them.
     """
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._bits: dict[int, Array] = {}
+    def __init__(self, view: View) -> None:
+        self._of_whole = np.arange(len(view.whole))
+        self._of_view = view.own(self._of_whole)
+        self._bits: dict[int, tuple[Array, int]] = {}
 
     def keep(self, number: int, values: Array) -> None:
         """Keep where a feature is 1.
 
         Args:
             number: Which feature.
-            values: Its value in each row.
+            values: Its value in each row, of the sample or of all.
         """
-        self._bits[number] = np.packbits(values == 1)
+        self._bits[number] = np.packbits(values == 1), len(values)
 
     def rows(self, number: int) -> Array:
         """Positions of the rows that show a feature; none of one that rows do not show."""
-        bits = self._bits.get(number)
-        if bits is None:
-            return np.empty(0, dtype=np.int64)
-        return np.flatnonzero(np.unpackbits(bits, count=self._rows))
+        bits, count = self._bits.get(number, (np.empty(0, dtype=np.uint8), 0))
+        among = self._of_whole if count == len(self._of_whole) else self._of_view[:count]
+        found: Array = among[np.unpackbits(bits, count=count).astype(bool)]
+        return found
 
 
 def states_of(
-    found: Iterable[Measured], view: View, values: Values, whole: Aggregates
+    found: Iterable[Measured],
+    view: View,
+    values: Values,
+    whole: Aggregates,
+    strict: Iterable[tuple[int, Array]] = (),
 ) -> tuple[list[State], tuple[Feature, ...], Shown]:
     """The state of each day of a view, its features, and the rows that show them.
 
@@ -127,13 +140,15 @@ def states_of(
 
     Args:
         found: The features.
-        view: The rows.
+        view: The rows, or a sample of them.
         values: What training had of each number.
         whole: What else is told of a batch.
+        strict: Of a sample, which features are told of all rows, with their values there.
     """
     masks = masks_of(whole.segments, view)
     days = [rows for _, rows in days_of(view)]
-    shown = Shown(len(view))
+    all_days = [rows for _, rows in days_of(view.whole)]
+    shown = Shown(view)
     features: list[Feature] = []
     sums: list[list[Moments]] = [[] for _ in days]
     at_a_time = max(_BLOCK // max(len(view), 1), 1)
@@ -147,9 +162,15 @@ def states_of(
         features += [one.feature for one in block]
         for number, rows in enumerate(days):
             sums[number].append(_moments(matrix, masks, rows, squared=view.fold is not None))
+    moments = [Moments.beside(of_day) for of_day in sums]
+    for number, broken in strict:
+        shown.keep(number, broken)
+        for of_all, rows in zip(moments, all_days, strict=True):
+            of_all.count[0, number] = np.isfinite(broken[rows]).sum()
+            of_all.total[0, number] = np.nansum(broken[rows])
     states = [
-        _state(Moments.beside(of_day), view, rows, values, whole)
-        for of_day, rows in zip(sums, days, strict=True)
+        _state(sums_of, view, rows, all_rows, values, whole)
+        for sums_of, rows, all_rows in zip(moments, days, all_days, strict=True)
     ]
     return states, tuple(features), shown
 
@@ -161,23 +182,24 @@ def _moments(matrix: Array, masks: Array, rows: Ints, *, squared: bool) -> Momen
     return merged(sums)
 
 
-def _state(moments: Moments, view: View, rows: Ints, values: Values, whole: Aggregates) -> State:
-    cells = view.once("cells", lambda: cells_of(whole.segments, view))
-    things = view.once("things", lambda: whole.segments.counts(view))
-    placed = [values.place(one, view) for one in whole.numbers]
-    numbers = np.array([one[rows] for one in placed]).T.reshape(len(rows), len(placed))
-    before = view.before(()).own[rows]
-    then = np.array([one[before] for one in placed]).T.reshape(len(rows), len(placed))
-    own_day = (before >= 0) & (view.day[before] == view.day[rows])
-    then = np.where(own_day[:, np.newaxis], then, np.nan)
+def _state(
+    moments: Moments, view: View, rows: Ints, all_rows: Ints, values: Values, whole: Aggregates
+) -> State:
+    """The state of a day: its rows are counted, and all else is told of those of the view."""
+    cells = view.once("cells", lambda: cells_of(whole.segments, view.whole))
+    things = view.once("things", lambda: whole.segments.counts(view.whole))
+    numbers, then = (
+        np.array([of(one)[rows] for one in whole.numbers]).T.reshape(len(rows), len(whole.numbers))
+        for of in (partial(values.place, view=view), partial(values.place_before, view=view))
+    )
     digits = _digits(view, whole)[rows]
     known = np.isfinite(digits)
-    counts = {"cells": cells[:, rows].sum(axis=1, dtype=np.float64)}
+    counts = {"cells": np.array([one[all_rows].sum() for one in cells], dtype=np.float64)}
     for name, place in things.items():
         count = len(whole.segments.things[name]) // 8
-        counts[name] = np.bincount(place[rows], minlength=count + 1)[:count].astype(np.float64)
+        counts[name] = np.bincount(place[all_rows], minlength=count + 1)[:count].astype(np.float64)
     return State(
-        rows=len(rows),
+        rows=len(all_rows),
         moments=moments,
         products=Products.of(numbers, then),
         counts=counts,

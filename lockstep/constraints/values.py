@@ -58,7 +58,7 @@ class Number(msgspec.Struct, frozen=True, dict=True):
         """Where numbers lie among those of training, from -1 to 1; NaN where there is none."""
         steps, ranks = self._ranks
         at = np.minimum(np.searchsorted(steps, numbers), len(steps) - 1)
-        found = ranks[2 * at + (steps[at] == numbers)]
+        found: Floats = ranks[2 * at + (steps[at] == numbers)]
         found[numbers > steps[-1]] = 1.0
         found[~np.isfinite(numbers)] = np.nan
         return found
@@ -117,6 +117,16 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
             return known.place(view.number(quantity))
 
         return view.once(("place", quantity), made)
+
+    def place_before(self, quantity: Quantity, view: View) -> Floats:
+        """Where a quantity of the row before lies; NaN where the day has none before."""
+
+        def made() -> Floats:
+            known = self.number(quantity)
+            assert known is not None, "places are told of numbers that training had"
+            return known.place(view.row_before(quantity))
+
+        return view.once(("place before", quantity), made)
 
     def _range(self, place: int, view: View) -> tuple[Floats, Floats]:
         """From where to where a number goes, by training and by the batches before."""

@@ -7,7 +7,7 @@ training rows it is other rows of the view, of a batch it is what was kept of th
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -25,6 +25,8 @@ from lockstep.stats.limits import STEPS
 
 _END, _MOST_DIGITS = 48, 15
 """Letters at the end of a text that are looked at for its number, and digits: doubles hold them."""
+_AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
+"""Quantities that look at all rows of the batch, so that a sample takes them over."""
 Made = TypeVar("Made")
 _HOUR = np.timedelta64(3_600_000_000, "us")
 
@@ -34,7 +36,7 @@ class Before:
     """Where the row before of the same thing is, of each row.
 
     Attributes:
-        own: Its position in the view; -1 where it is not there.
+        own: Its position among all rows of the view; -1 where it is not there.
         told: Whether a past batch has it: bool.
         past: Of each past batch that has some: which, their rows, and where they are in it.
     """
@@ -73,6 +75,7 @@ class View:
         day: int64, one a row: the day of its batch, counted from 1970.
         past: What is kept of the days before, the oldest first; none of training rows.
         fold: Of training rows, int64: the block of days of each, which the others tell; else None.
+        sampled_from: Of a sample, the view of all rows and the positions there.
     """
 
     columns: Columns
@@ -80,6 +83,7 @@ class View:
     day: Ints
     past: Sequence[PastBatch] = ()
     fold: Ints | None = None
+    sampled_from: tuple[View, Ints] | None = None
     _made: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -101,6 +105,37 @@ class View:
             if isinstance(made, np.ndarray) and len(made) == len(self):
                 taken._made[what] = made[rows]
         return taken
+
+    def sample(self, most: int) -> View:
+        """About so many rows of each day that has more; the view itself where none has.
+
+        They are those with the smallest digests of keys, so that parts of a day are sampled alike.
+        What looks at other rows of the batch, such as the row before, still sees all of them.
+        """
+        counts = np.bincount(self.group, minlength=1)
+        if counts.max() <= most:
+            return self
+        key = self.layout.key
+        digests = digests_of(np.arange(len(self))) if key is None else self.code(key)
+        share = most / np.maximum(counts, most)
+        rows = np.flatnonzero(digests <= (share * 2.0**64)[self.group])
+        taken = take_rows(self.columns, rows)
+        return View(taken, self.layout, self.day[rows], self.past, sampled_from=(self, rows))
+
+    @property
+    def whole(self) -> View:
+        """The view of all rows, where this is a sample of them; else itself."""
+        return self if self.sampled_from is None else self.sampled_from[0]
+
+    @property
+    def positions(self) -> Ints:
+        """Where its rows are among all of them."""
+        return np.arange(len(self)) if self.sampled_from is None else self.sampled_from[1]
+
+    def own(self, of_whole: Array) -> Array:
+        """What was made of all rows, in the rows of this view."""
+        found: Array = of_whole if self.whole is self else of_whole[self.positions]
+        return found
 
     # --- time ---
 
@@ -154,7 +189,7 @@ class View:
     def holds(self, name: str, value: str | float | None) -> Array:
         """Where a field holds a value: bool."""
         if isinstance(value, str):  # digests compare faster than texts
-            return self.code(name) == _digest(value)
+            return np.equal(self.code(name), _digest(value))
         return np.asarray(self.columns[name] == value)
 
     def short_code(self, name: str) -> Array:
@@ -184,6 +219,8 @@ class View:
         return self.once(quantity, lambda: self._number(quantity))
 
     def _number(self, quantity: Quantity) -> Floats:
+        if self.whole is not self and quantity.made in _AMONG_ALL:
+            return self.own(self.whole.number(quantity))
         name = quantity.fields[0] if quantity.fields else ""
         match quantity.made:
             case "value":
@@ -282,6 +319,9 @@ class View:
 
     def by_cell(self, quantity: Quantity) -> tuple[Cells, Floats]:
         """What cells tell of a quantity: which cell each row is of, and the value of each."""
+        if self.whole is not self:
+            cells, found = self.whole.by_cell(quantity)
+            return replace(cells, place=self.own(cells.place)), found
         if quantity.made == "moment before":
             cells, found = self._of_cells(quantity)
             return cells, cells.before(found)
@@ -294,9 +334,22 @@ class View:
         """Where the row before of the same thing is, of each row."""
         return self.once(("before", entity), lambda: self._before(entity))
 
+    def _before_sampled(self, entity: Entity) -> Before:
+        """The same of the rows of a sample."""
+        before, positions = self.whole.before(entity), self.positions
+        found_in = []
+        for number, rows, places in before.past:
+            at = np.minimum(np.searchsorted(positions, rows), max(len(positions) - 1, 0))
+            own = positions[at] == rows
+            found_in.append((number, at[own], places[own]))
+        return Before(self.own(before.own), self.own(before.told), tuple(found_in))
+
     def _before(self, entity: Entity) -> Before:
+        if self.whole is not self:
+            return self._before_sampled(entity)
         codes = self.codes(entity)
-        order = np.lexsort((self.micros, self.day, codes))
+        in_time = self.once("in time", lambda: np.lexsort((self.micros, self.day)))
+        order = in_time[np.argsort(codes[in_time], kind="stable")] if entity else in_time
         own = np.full(len(self), -1)
         same = (codes[order][1:] == codes[order][:-1]) & (codes[order][1:] != 0)
         own[order[1:][same]] = order[:-1][same]
@@ -326,7 +379,7 @@ class View:
 
     def _previous(self, entity: Entity, name: str) -> Floats:
         before = self.before(entity)
-        own = self.columns[name].astype(np.float64)
+        own = self.whole.columns[name].astype(np.float64, copy=False)
         found = np.where(before.own >= 0, own[before.own], np.nan)
         if self.past:
             told = self._from_past(
@@ -338,7 +391,7 @@ class View:
     def previous_code(self, entity: Entity, name: str) -> Array:
         """A digest of what the row before held: uint32; 0 where nothing is known of it."""
         before = self.before(entity)
-        own = self.short_code(name)
+        own = self.whole.short_code(name)
         found = np.where(before.own >= 0, own[before.own], np.uint32(0))
         if before.past:
             told = self._from_past(
@@ -349,9 +402,16 @@ class View:
             found = np.where(before.told, told, found)
         return found
 
+    def row_before(self, quantity: Quantity) -> Floats:
+        """A quantity of the row before, whatever it is of; NaN where the day has none before."""
+        before = self.before(()).own
+        is_there = (before >= 0) & (self.whole.day[before] == self.day)
+        return np.where(is_there, self.whole.number(quantity)[before], np.nan)
+
     def _elapsed(self, entity: Entity) -> Floats:
         before, micros = self.before(entity), self.micros
-        found = np.where(before.own >= 0, (micros - micros[before.own]) / 6e7, np.nan)
+        ago = micros - self.whole.micros[before.own]
+        found = np.where(before.own >= 0, ago / 6e7, np.nan)
         if self.past:
             then = self._from_past(
                 entity, lambda things: np.frombuffer(things.times, dtype="<i8"), np.int64
@@ -497,6 +557,8 @@ def _digits(texts: Array) -> Floats:
     found, power = np.zeros(len(texts)), np.ones(len(texts))
     ended = np.zeros(len(texts), dtype=bool)
     for column in letters.T[::-1]:
+        if ended.all():
+            break
         is_digit = (column - ord("0") < 10) & ~ended & (power < 10.0**_MOST_DIGITS)
         ended |= (power > 1) & ~is_digit
         found = np.where(is_digit, found + power * (column - ord("0")), found)

@@ -51,10 +51,10 @@ def what_of(
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
     if feature.kind in _BY_ROW and not part:
         shown = _example(view, feature.columns[0], rows, feature.kind)
-        count = len(rows) if len(rows) else round(value * total)
-        return f"{name}: {count:,} of {counted(total, 'row')} {feature.says}{shown} ({ends})"
+        count = len(rows) if len(rows) else round(value * day.looked_at)
+        return f"{name}: {_of(count, day)} {feature.says}{shown} ({ends})"
     if feature.family == "rules":
-        return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says} ({ends})"
+        return f"{name}: {_of(len(rows), day)} break: {feature.says} ({ends})"
     figure = figure_of(constraints, statistic, value)
     if feature.kind in ("volume of the weekday", "count"):
         weekday = _WEEKDAYS[(day.day + 3) % 7]
@@ -68,6 +68,14 @@ def what_of(
         return f"{name}: {feature.says}: values with {figure} of the usual rows have none ({ends})"
     beside = ", beside the rest" if part else ""
     return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
+
+
+def _of(count: int, day: DayJudged) -> str:
+    """How many rows of a day show something, by those that were looked at."""
+    total = len(day.rows)
+    if day.looked_at == total:
+        return f"{count:,} of {counted(total, 'row')}"
+    return f"about {round(count / day.looked_at * total):,} of {counted(total, 'row')}"
 
 
 def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) -> str:
