@@ -42,9 +42,7 @@ def whole(meters):
 def test_a_sample_looks_back_at_all_rows(whole, quantity):
     sample = whole.sample(20)
     assert 0 < len(sample) < len(whole)
-    np.testing.assert_array_equal(
-        sample.number(quantity), whole.number(quantity)[sample.positions]
-    )
+    np.testing.assert_array_equal(sample.number(quantity), whole.number(quantity)[sample.positions])
 
 
 def test_a_sample_compares_with_the_row_before_of_all(whole):
