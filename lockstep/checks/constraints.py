@@ -21,9 +21,7 @@ from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.features import Feature
-from lockstep.constraints.findings import Detail, Finding, findings_of, told, with_accepted
-from lockstep.constraints.segments import Segment
+from lockstep.constraints.findings import Finding, findings_of, misdated, told, with_accepted
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
@@ -50,8 +48,6 @@ _BEFORE = ("previous", "elapsed", "today", "count", "sum", "mean", "peers before
 """How quantities are made of the rows before."""
 _WARNS = 0.999
 """The most that a statistic which only warns counts of what blocks."""
-_MOST_MISDATED, _MISDATED_ROWS = 0.01, 1.5
-"""Share of a day's rows, and how many, that may be of another day: clocks differ at midnight."""
 _UNUSUAL = (
     "Nothing is held back. If nobody knows why, ask upstream what changed; once it is "
     "corrected: AGAIN"
@@ -165,8 +161,8 @@ def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: b
         for day in days
         for one in findings_of(constraints, view, _lighter(day, excused))
     ]
-    if of_one_day and (misdated := _misdated(view)) is not None:
-        found.insert(0, misdated)
+    if of_one_day:
+        found[:0] = misdated(view)
     weighed = [one for finding in found if (one := _weighed(finding, terms))]
     order = {"an error": 0, "unusual": 1, "accepted": 2}
     weighed.sort(key=lambda one: order[one.weight])
@@ -479,37 +475,3 @@ def _without(one: Finding, constraints: ConstraintSet, excused: Array) -> Findin
 def _looks_back(kept: Kept) -> bool:
     """Whether a rule ranges over what the rows before tell."""
     return any(one.made in _BEFORE for one in getattr(kept.rule, "quantities", ()))
-
-
-def _misdated(view: View) -> Finding | None:
-    """The rows of another day than the batch is of, if there are too many."""
-    time, key = view.layout.event_time, view.layout.key
-    if time is None or not len(view):
-        return None
-    known = ~np.isnat(view.local)
-    own = np.where(known, view.local, np.datetime64(0, "us")).astype("datetime64[D]")
-    rows = np.flatnonzero(known & (own.astype(np.int64) != view.day))
-    most = max(_MOST_MISDATED, _MISDATED_ROWS / len(view))
-    if len(rows) <= most * len(view):
-        return None
-    columns = (time, key) if key is not None else (time,)
-    feature = Feature("identity", "another day", columns, "are of another day", True, True)
-    share = len(rows) / len(view)
-    detail = Detail(
-        Statistic(feature, Segment()), f"{share:.1%}", f"up to {most:.1%}", share / most
-    )
-    keys = [] if key is None else [str(one) for one in view.columns[key][rows[:3]]]
-    day = int(view.day[0])
-    return Finding(
-        day=day,
-        what=f"{time}: {len(rows):,} of {counted(len(view), 'row')} are of another day than "
-        f"{_iso(day)}, such as {own[rows[0]]}",
-        where=f"rows {', '.join(keys)}" if keys else "",
-        columns=columns,
-        rows=rows,
-        strict=True,
-        blocks=True,
-        share=share / most,
-        details=(detail,),
-        extents={detail.statistic.identity: detail.share},
-    )

@@ -20,6 +20,7 @@ from lockstep.constraints.evidence import (
     FEW,
     MOST_CATEGORIES,
     MOST_WINDOWED,
+    NEARLY,
     SAMPLE,
     TELLS,
 )
@@ -99,7 +100,7 @@ def _naming(rows: View, name: str) -> Array | None:
         return None
     code = rows.code(name)
     count = len(np.unique(code))
-    if not 2 <= count <= 0.6 * len(rows) or _of_moment(code, rows.micros):
+    if not 2 <= count <= 0.6 * len(rows) or (rows.has_peers and _of_moment(code, rows.micros)):
         return None
     return code
 
@@ -145,14 +146,9 @@ def _same(code: Array, other: Array) -> bool:
 
 
 def _of_moment(code: Array, micros: Ints) -> bool:
-    """Whether all rows of a moment share a value, where moments have several rows."""
-    moments, first, group, counts = np.unique(
-        micros, return_index=True, return_inverse=True, return_counts=True
-    )
-    several = counts[group] > 1
-    if len(moments) == len(micros) or several.mean() <= 0.5:
-        return False
-    return bool(np.mean(code[first][group][several] == code[several]) > 0.99)
+    """Whether all rows of a moment share a value."""
+    _, first, group = np.unique(micros, return_index=True, return_inverse=True)
+    return bool(np.mean(code[first][group] == code) > 1 - NEARLY)
 
 
 def _of_days(rows: View, entity: Entity) -> Array:

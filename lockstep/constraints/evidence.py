@@ -24,6 +24,8 @@ SHARED = 0.8
 """Share of the rows that is nearly all: of those that keep an equality, or share a moment."""
 SAME = 0.995
 """Share of the rows that are the same, from which on two parts of the rows are one."""
+COMMON = 0.01
+"""Share of the rows that a common value has, or a segment and what is beside it, at least."""
 SAMPLE = 10_000
 """Rows that are looked at to find something: enough for shares to a hundredth."""
 MOST_CATEGORIES = 24

@@ -13,9 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.columns.plain import cut
+from lockstep.columns.plain import counted, cut
+from lockstep.constraints import identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.evidence import HALF, NEARLY
+from lockstep.constraints.evidence import COMMON, HALF, NEARLY
+from lockstep.constraints.features import Feature
+from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
@@ -111,6 +114,34 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     groups = _grouped(constraints, view, day, places.tolist(), shares)
     found = [_finding(constraints, view, day, group, shares) for group in groups]
     return sorted(found, key=lambda one: (not one.blocks, -one.share))
+
+
+def misdated(view: View) -> list[Finding]:
+    """The rows of another day than the batch is of, if there are too many: one finding, or none."""
+    rows, time, key = identity.of_another_day(view), view.layout.event_time, view.layout.key
+    if not len(rows) or time is None:
+        return []
+    columns = (time, key) if key is not None else (time,)
+    says, share = "are of another day", len(rows) / len(view)
+    statistic = Statistic(
+        Feature(identity.FAMILY, "another day", columns, says, True, True), Segment()
+    )
+    day, keys = int(view.day[0]), _keys(view, rows[:_KEYS])
+    return [
+        Finding(
+            day=day,
+            what=f"{time}: {len(rows):,} of {counted(len(view), 'row')} {says} than "
+            f"{np.datetime64(day, 'D')}, such as {view.local[rows[0]].astype('datetime64[D]')}",
+            where=f"rows {', '.join(keys)}" if keys else "",
+            columns=columns,
+            rows=rows,
+            strict=True,
+            blocks=True,
+            share=share / COMMON,
+            details=(Detail(statistic, f"{share:.1%}", f"up to {COMMON:.1%}", share / COMMON),),
+            extents={statistic.identity: share / COMMON},
+        )
+    ]
 
 
 def _grouped(

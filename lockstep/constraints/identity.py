@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.digests import held_by, mixed
-from lockstep.columns.kinds import Array, Floats
-from lockstep.constraints.evidence import BEST
+from lockstep.columns.kinds import Array, Floats, Ints
+from lockstep.constraints.evidence import BEST, COMMON
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.view import View
 from lockstep.stats.limits import RECENT
@@ -50,6 +50,17 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
                 FAMILY, "again", fields, f"repeat the {what} of a row of days before", True
             )
             yield Measured(again, view.own(_again(whole, name, digests)))
+
+
+def of_another_day(view: View) -> Ints:
+    """Positions of the rows of another day than the batch is of; none of few.
+
+    Clocks differ at midnight, so that one of a hundred rows may be.
+    """
+    known = ~np.isnat(view.local)
+    own = np.where(known, view.local, np.datetime64(0, "us")).astype("datetime64[D]")
+    rows = np.flatnonzero(known & (own.astype(np.int64) != view.day))
+    return rows if len(rows) > max(COMMON * len(view), 1) else rows[:0]
 
 
 def discover(view: View) -> Identity:

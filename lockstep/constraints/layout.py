@@ -14,10 +14,7 @@ from lockstep.columns.dates import layout_of
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
-from lockstep.constraints.evidence import MOST_CATEGORIES, SAME
-
-_COMMON = 0.01
-"""Share of the rows that a common value has at least."""
+from lockstep.constraints.evidence import COMMON, MOST_CATEGORIES, SAME
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -108,7 +105,7 @@ def _common(values: Array, *, few: bool) -> tuple[str | float, ...]:
     counts = pd.Series(values).value_counts()
     if len(counts) < 2 or (few and len(counts) > MOST_CATEGORIES):
         return ()
-    least = max(_COMMON * len(values), 5)
+    least = max(COMMON * len(values), 5)
     found = counts.index[counts >= least][:MOST_CATEGORIES].tolist()
     return tuple(one if isinstance(one, str) else float(one) for one in found)
 

@@ -182,8 +182,7 @@ def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Pa
 
 def _panel(view: View, entities: Entities, rules: Rules, targets: Sequence[str]) -> Panel | None:
     """The panel of training rows: of moments that several rows share, or of values of an hour."""
-    _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
-    if np.mean(counts[group] > 1) > SHARED:
+    if view.has_peers:
         grid = tuple(name for name in entities.grid or () if not name.startswith("@"))
         return Panel(grid, "", tuple(targets))
     found: dict[str, list[str]] = {}

@@ -24,7 +24,7 @@ from lockstep.constraints.arithmetic import (
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.dependencies import discover as dependencies
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import FEW, SAMPLE, SHARED
+from lockstep.constraints.evidence import FEW, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
@@ -163,15 +163,9 @@ def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quan
             for name in values[:FEW]:
                 found += [Quantity("sum", (name,), entity, window) for window in WINDOWS]
                 found += [Quantity("mean", (name,), entity, window) for window in WINDOWS[1:]]
-    if _has_peers(view):
+    if view.has_peers:
         found += [Quantity("peers", (name,)) for name in values]
     return found
-
-
-def _has_peers(view: View) -> bool:
-    """Whether moments have several rows."""
-    _, group, counts = np.unique(view.micros, return_inverse=True, return_counts=True)
-    return bool(np.mean(counts[group] > 2) > SHARED)
 
 
 def _tried(rule: Rule, view: View) -> Kept:

@@ -8,6 +8,7 @@ import numpy as np
 from lockstep.columns.kinds import Array
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.evidence import (
+    COMMON,
     FEW,
     MOST_CATEGORIES,
     MOST_TERMS,
@@ -17,9 +18,6 @@ from lockstep.constraints.evidence import (
 )
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
-
-_FEWEST = 0.03
-"""Share of the rows that a segment has, and that others have, at least."""
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -103,7 +101,7 @@ def discover(view: View, entities: Entities) -> Segments:
             mask = segment.mask(view)
             share = float(mask.mean())
             by_block = np.bincount(view.fold, mask, BLOCKS) / np.maximum(of_block, 1)
-            if _FEWEST <= share <= 1 - _FEWEST and by_block.min() > MOVES * share:
+            if COMMON <= share <= 1 - COMMON and by_block.min() > MOVES * share:
                 found.append((share, segment))
     quarters = [Segment("@quarter", float(one)) for one in range(4)] if layout.event_time else []
     kept: list[Segment] = []

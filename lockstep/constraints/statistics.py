@@ -28,10 +28,8 @@ from lockstep.constraints.segments import Segment, cells_of, masks_of
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View
 from lockstep.stats.limits import Trait
-from lockstep.stats.states import Frequent, Moments, Products, State, merged
+from lockstep.stats.states import Frequent, Moments, Products, State
 
-_CHUNK = 16_384
-"""Rows whose features are summed at a time."""
 _BLOCK = 32_000_000
 """Values of features that are held at a time: 128 MB."""
 SEGMENTED = ("missing", "level", "share", "residual")
@@ -161,7 +159,8 @@ def states_of(
                 shown.keep(len(features) + place, matrix[place])
         features += [one.feature for one in block]
         for number, rows in enumerate(days):
-            sums[number].append(_moments(matrix, masks, rows, squared=view.fold is not None))
+            is_fit = view.fold is not None
+            sums[number].append(Moments.of(matrix[:, rows].T, masks[:, rows], squared=is_fit))
     moments = [Moments.beside(of_day) for of_day in sums]
     for number, broken in strict:
         shown.keep(number, broken)
@@ -173,13 +172,6 @@ def states_of(
         for sums_of, rows, all_rows in zip(moments, days, all_days, strict=True)
     ]
     return states, tuple(features), shown
-
-
-def _moments(matrix: Array, masks: Array, rows: Ints, *, squared: bool) -> Moments:
-    """The sums of features over some rows."""
-    chunks = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)] or [rows]
-    sums = [Moments.of(matrix[:, chunk].T, masks[:, chunk], squared=squared) for chunk in chunks]
-    return merged(sums)
 
 
 def _state(

@@ -18,17 +18,17 @@ from lockstep.columns.dates import moments
 from lockstep.columns.digests import digests_of, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
 from lockstep.stats.limits import STEPS
 
-_END, _MOST_DIGITS = 48, 15
-"""Letters at the end of a text that are looked at for its number, and digits: doubles hold them."""
+_LETTERS = 48
+"""Letters at the end of a text that are looked at for its number."""
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities that look at all rows of the batch, so that a sample takes them over."""
 Made = TypeVar("Made")
-_HOUR = np.timedelta64(3_600_000_000, "us")
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,15 @@ class View:
         if name is None:
             return np.arange(len(self), dtype=np.int64)
         return self.columns[name].astype("datetime64[us]").astype(np.int64)
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether nearly all rows share their moment with others, as in a panel."""
+        return self.once("has peers", self._has_peers)
+
+    def _has_peers(self) -> bool:
+        _, group, counts = np.unique(self.micros, return_inverse=True, return_counts=True)
+        return bool(np.mean(counts[group] > 1) > SHARED)
 
     # --- values ---
 
@@ -535,7 +544,7 @@ def _calendar(local: Array, unit: str) -> Floats:
 
 
 def _hours(spans: Array) -> Floats:
-    return np.where(np.isnat(spans), np.nan, spans / _HOUR)
+    return np.where(np.isnat(spans), np.nan, spans / np.timedelta64(1, "h"))
 
 
 def _of_day(times: Array) -> Floats:
@@ -552,14 +561,14 @@ def _digits(texts: Array) -> Floats:
     """The number at the end of each text, before what is no digit; NaN where there is none."""
     if texts.dtype != object:
         return texts.astype(np.float64)
-    ends = np.array([(one or "")[-_END:] for one in texts.tolist()], dtype=f"U{_END}")
-    letters = ends.view(np.uint32).reshape(len(texts), _END)
+    ends = np.array([(one or "")[-_LETTERS:] for one in texts.tolist()], dtype=f"U{_LETTERS}")
+    letters = ends.view(np.uint32).reshape(len(texts), _LETTERS)
     found, power = np.zeros(len(texts)), np.ones(len(texts))
     ended = np.zeros(len(texts), dtype=bool)
     for column in letters.T[::-1]:
         if ended.all():
             break
-        is_digit = (column - ord("0") < 10) & ~ended & (power < 10.0**_MOST_DIGITS)
+        is_digit = (column - ord("0") < 10) & ~ended
         ended |= (power > 1) & ~is_digit
         found = np.where(is_digit, found + power * (column - ord("0")), found)
         power = np.where(is_digit, power * 10, power)
