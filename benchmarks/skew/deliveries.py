@@ -11,7 +11,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from benchmarks.skew.roles import Roles
+from benchmarks.tables.roles import Roles
 
 
 @dataclass(frozen=True, eq=False)

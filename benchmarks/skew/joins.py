@@ -23,7 +23,6 @@ from benchmarks.skew.deliveries import (
     thing,
 )
 from benchmarks.skew.names import unknown
-from benchmarks.skew.roles import Joined, Roles
 from benchmarks.skew.transformation import (
     Transformation,
     by_time,
@@ -32,6 +31,7 @@ from benchmarks.skew.transformation import (
     lookup_keys,
     wrong,
 )
+from benchmarks.tables.roles import Joined, Roles
 
 _NONE, _HOUR, _DAY = pd.Timedelta(0), pd.Timedelta(hours=1), pd.Timedelta(days=1)
 ISO = "%Y-%m-%d"

@@ -17,9 +17,9 @@ from benchmarks.skew.deliveries import Case, Change, is_number, local_times, par
 from benchmarks.skew.faults import is_found
 from benchmarks.skew.joins import ISO, of_hour
 from benchmarks.skew.platform import Platform
-from benchmarks.skew.roles import Roles
 from benchmarks.skew.tables import TABLES
 from benchmarks.skew.workers import carry_out
+from benchmarks.tables.roles import Roles
 
 DAYS = 5
 """Days for which a change stays."""

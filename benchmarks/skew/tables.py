@@ -16,11 +16,11 @@ import pandas as pd
 from assets.flight_delay import ASSETS as FLIGHTS
 from benchmarks.skew.joins import JOINS
 from benchmarks.skew.names import NAMES
-from benchmarks.skew.roles import Roles
-from benchmarks.skew.shipped import days_between, rows_between
 from benchmarks.skew.transformation import DataFault, Transformation
 from benchmarks.skew.values import VALUES
 from benchmarks.skew.volumes import VOLUMES
+from benchmarks.tables.roles import Roles
+from benchmarks.tables.shipped import days_between, rows_between
 from lockstep import Calendar, FunctionSource, Quality
 from lockstep.project.declaration import PipelineAssets
 
@@ -105,8 +105,8 @@ def _assets(module: ModuleType) -> PipelineAssets:
 
 
 def _table(name: str, title: str) -> Table:
-    """The table of a module of this package, or that of the project."""
-    module = import_module(f"benchmarks.skew.{name}")
+    """The table of a module of `benchmarks.tables`, or that of the project."""
+    module = import_module(f"benchmarks.tables.{name}")
     if name == "flights":
         return Table(name, title, FLIGHTS, module.ROLES, seen=True)
     title = f"{title} ({module.PACKAGE.release})"

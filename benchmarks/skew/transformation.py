@@ -21,7 +21,7 @@ from benchmarks.skew.deliveries import (
     segment,
 )
 from benchmarks.skew.faults import ABOUT_POPULATION, ABOUT_ROWS, Fault
-from benchmarks.skew.roles import Roles
+from benchmarks.tables.roles import Roles
 
 Columns = tuple[str, ...]
 Beside = Callable[[Roles, Columns], Columns]

@@ -18,9 +18,9 @@ from benchmarks.skew.deliveries import Case, Delivery
 from benchmarks.skew.faults import Fault, Judged, Outcome, Trial, compare, judged
 from benchmarks.skew.legitimate import LEGITIMATE
 from benchmarks.skew.report import document, heard, markdown, tell
-from benchmarks.skew.roles import Roles
 from benchmarks.skew.scenes import SCENES
 from benchmarks.skew.tables import CATALOGUE, MOST, SETS, TABLES, Table
+from benchmarks.tables.roles import Roles
 from lockstep.checks.results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))

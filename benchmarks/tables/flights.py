@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.skew.roles import CELSIUS, RADIANS, Unit, roles_of
+from benchmarks.tables.roles import CELSIUS, RADIANS, Unit, roles_of
 from transforms.flight_delay import Departure
 
 ROLES = roles_of(

@@ -12,8 +12,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import FAHRENHEIT, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned
+from benchmarks.tables.roles import FAHRENHEIT, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned
 
 PACKAGE = Package("ddop==0.7.6", "ddop/datasets/data")
 SPAN = Span(date(2017, 1, 1), date(2018, 1, 1), date(2018, 4, 30))

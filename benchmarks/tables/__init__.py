@@ -1,0 +1,1 @@
+"""Tables that benchmarks are run on: a pipeline each, and what its columns are."""
