@@ -185,6 +185,12 @@ def _names(view: View, name: str, distinct: int) -> bool:
     return numbers.dtype.kind != "f" or not np.any(numbers[np.isfinite(numbers)] % 1)
 
 
+def _implies(coarse: tuple[str, ...], fine: tuple[str, ...]) -> bool:
+    """Whether rows that agree on the one columns agree on the others: the time tells the hour."""
+    told = {*fine, "@hour"} if "@clock" in fine else {*fine}
+    return {*coarse} <= told
+
+
 def _of_days(
     view: View, candidates: Sequence[tuple[str, ...]], rights: Sequence[str]
 ) -> list[OfDay]:
@@ -201,7 +207,7 @@ def _of_days(
         if np.mean(other >= 0) < BY_CHANCE:
             continue
         for right in rights:
-            if right in left or any({*one} <= {*left} for one in told.get(right, [])):
+            if right in left or any(_implies(one, left) for one in told.get(right, [])):
                 continue
             value = view.code(right)[chosen]
             compared, differ, chance = _compare(other, value, dealt)
@@ -227,7 +233,7 @@ def _look_ups(
         for right in rights:
             if right in left:
                 continue
-            if any({*one} <= {*left} and differ < NEARLY for one, differ in found.get(right, [])):
+            if any(_implies(one, left) and by < NEARLY for one, by in found.get(right, [])):
                 continue
             compared, differ, chance = _compare(other, view.code(right)[chosen], dealt)
             if compared < AGAIN or chance < 0.15:

@@ -179,11 +179,13 @@ def implications(view: View) -> list[Implication]:
                 if expected >= _EXPECTED and broken <= BROKEN * sizes[place]:
                     rule = Implication(given, then, is_never)
                     found.setdefault((given.column, then.column), []).append((expected, rule))
-    kept = []
+    kept: dict[object, Implication] = {}
     for ways in found.values():
         ways.sort(key=lambda way: -way[0])
-        kept += [rule for _, rule in ways[:BEST]]
-    return kept[:MOST_RULES]
+        for _, rule in ways[:BEST]:
+            both = frozenset((rule.given, rule.then)) if rule.is_never else rule
+            kept.setdefault(both, rule)  # what never goes with another, nor does this with that
+    return [*kept.values()][:MOST_RULES]
 
 
 def _conditions(view: View) -> list[Condition]:

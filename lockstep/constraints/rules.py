@@ -126,11 +126,13 @@ def discover(view: View, entities: Entities) -> Rules:
     plain = [one for one in moving if one.made != "digits"]
     others = candidates(view, entities, plain)
     whole = [name for name in layout.numbers if grid_of(view.columns[name].astype(float)) == 1.0]
+    equal = equalities(view, sample, raw, [*raw, *others])
+    same = [{one.target, one.other} for one in equal if one.factor == 1]
     found: list[Rule] = [
-        *equalities(view, sample, raw, [*raw, *others]),
+        *equal,
         *contents(view, whole),
         *combinations_of(view, sample, [one for one in plain if one.made == "value"]),
-        *orders(view, sample, moving, others),
+        *(one for one in orders(view, sample, moving, others) if {one.low, one.high} not in same),
         *dependencies(view),
         *implications(view),
     ]

@@ -44,6 +44,21 @@ def test_a_row_that_breaks_a_strict_rule_is_named_though_a_mean_strays_farther(s
     assert found.where == f"row {rows['id'][ROW]}"
 
 
+@pytest.mark.parametrize(
+    ("told", "again"),
+    [
+        ("hour and shop tells temp of a day", "time of day and shop tells temp of a day"),
+        (
+            'refund is missing never where status is "void"',
+            'status is "void" never where refund is missing',
+        ),
+    ],
+)
+def test_what_follows_from_a_rule_is_no_rule_of_its_own(shops, told, again):
+    assert told in shops.features
+    assert again not in shops.features
+
+
 def test_what_mostly_tells_a_courier_is_found(shops):
     loose = [one for one in shops.features.values() if one.kind == "loose look-up"]
     assert "courier" in {one.columns[0] for one in loose}
