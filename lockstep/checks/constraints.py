@@ -359,7 +359,7 @@ def _rows(judged: Judged, one: Weighed) -> Iterator[dict[str, Any]]:
 def _title(statistic: Statistic) -> str:
     feature, part = statistic.feature, statistic.segment.says
     said = feature.says or feature.kind
-    return f"{said}, of {part}" if part and statistic.segment.column else said
+    return f"{said}, {part}" if part and statistic.segment.column else said
 
 
 def _nearest(judged: Judged, is_shift: bool) -> list[dict[str, Any]]:

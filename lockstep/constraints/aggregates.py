@@ -90,8 +90,7 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
         of_rows = tuple(one for one in (event, key) if one)
         yield Feature(FAMILY, "volume", of_rows, "number of rows")
         for cell in self.segments.cells:
-            of = "of " if cell.columns else ""
-            says = f"rows {of}{cell.says}" if cell.column else "rows beside its weekday"
+            says = f"rows {cell.says}" if cell.column else "rows beside its weekday"
             kind = "count" if cell.column else "volume of the weekday"
             yield Feature(FAMILY, kind, (*cell.columns, *of_rows), says)
         for name in self.segments.things:

@@ -165,8 +165,7 @@ def _what(feature: Feature) -> str:
         return (
             f"{feature.says} of {feature.columns[0]}" if feature.kind == "length" else feature.says
         )
-    is_sentence = any(feature.says.startswith(f"{name} ") for name in feature.columns)
-    return f"rows {'where' if is_sentence else 'that'} {feature.says}"
+    return f"rows that {feature.says}"
 
 
 def _lacking(constraints: ConstraintSet, name: str, places: Sequence[int], found: Floats) -> str:

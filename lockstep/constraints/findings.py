@@ -229,7 +229,7 @@ def _finding(
     keys = _keys(view, rows[:_KEYS])
     where = f"{'row' if len(rows) == 1 else 'rows'} {', '.join(keys)}" if keys else ""
     if not where and statistic.segment.column:
-        where = statistic.segment.says
+        where = f"rows {statistic.segment.says}"
     return Finding(
         day=day.day,
         what=cut(what, _LONGEST - 110),

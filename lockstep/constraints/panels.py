@@ -282,7 +282,7 @@ def _of_residual(one: Residual, left: Floats, told: Floats) -> Iterator[Measured
     yield Measured(Feature(FAMILY, "residual", columns, says), np.clip(scaled, -_FAR, _FAR))
     says = f"distance of {title} from what its row tells"
     yield Measured(Feature(FAMILY, "distance", columns, says), np.minimum(np.abs(scaled), _FAR))
-    says = f"{title} is far from what its row tells"
+    says = f"have {title} far from what their other columns tell"
     far = np.where(np.isfinite(left), np.abs(scaled) > 2 * _FAR, np.nan)
     yield Measured(Feature(FAMILY, "far residual", columns, says, by_row=True), far)
     says = f"agreement of {title} with what its row tells"

@@ -33,7 +33,7 @@ class Segment(msgspec.Struct, frozen=True):
 
     @property
     def says(self) -> str:
-        """The segment for a person; nothing of all rows."""
+        """The segment for a person, to go after what is told of it; nothing of all rows."""
         if not self.column:
             return ""
         if self.column == "@quarter":
@@ -41,7 +41,7 @@ class Segment(msgspec.Struct, frozen=True):
         if self.column == "@hour":
             return f"from {int(self.value)}:00 to {int(self.value)}:59"
         shown = self.value if isinstance(self.value, str) else f"{self.value:g}"
-        return f"{self.column} {shown}"
+        return f"of {self.column} {shown}"
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -309,7 +309,7 @@ def _shares(name: str, common: tuple[str | float, ...], view: View) -> Iterator[
     only_first = is_number and len(common) <= 2
     for one in common[:1] if only_first else common:
         shown = f"{one:g}" if isinstance(one, float) else f'"{one}"'
-        yield _of(("share", name, f"are {shown}"), np.asarray(values == one))
+        yield _of(("share", name, f"have {name} {shown}"), np.asarray(values == one))
 
 
 def _of_number(
@@ -331,19 +331,23 @@ def _of_number(
     reach = (high - low) * HALF
     beyond = (numbers < low) | (numbers > high)
     far = (numbers < low - reach) | (numbers > high + reach)
-    yield measured("beyond", f"{title} is beyond the range of training", beyond, by_row=True)
-    yield measured("far beyond", f"{title} is far beyond the range of training", far, by_row=True)
+    yield measured("beyond", f"have {title} beyond the range of training", beyond, by_row=True)
+    yield measured("far beyond", f"have {title} far beyond the range of training", far, by_row=True)
     if quantity.made != "value":
         return
     if number.grid:
         off = ~is_on(numbers, number.grid)
-        yield measured("grid", f"{title} is no multiple of {number.grid:g}", off, by_row=True)
+        yield measured(
+            "grid", f"have {title} that is no multiple of {number.grid:g}", off, by_row=True
+        )
     for unit in number.units:
-        yield measured("round", f"{title} is a multiple of {unit:g}", is_on(numbers, unit))
+        yield measured(
+            "round", f"have {title} that is a multiple of {unit:g}", is_on(numbers, unit)
+        )
     if len(view.layout.categories.get(quantity.fields[0], range(99))) > 2:
-        yield measured("share", f"{title} is {number.top:g}", numbers == number.top)
-    yield measured("zero", f"{title} is 0", numbers == 0)
-    yield measured("negative", f"{title} is negative", numbers < 0)
+        yield measured("share", f"have {title} {number.top:g}", numbers == number.top)
+    yield measured("zero", f"have {title} 0", numbers == 0)
+    yield measured("negative", f"have negative {title}", numbers < 0)
 
 
 def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:

@@ -46,7 +46,7 @@ def what_of(
     value = float(day.values[place])
     low, high = (figure_of(constraints, statistic, one) for one in usual)
     ends = f"usually {low}" if low == high else f"usually {low} to {high}"
-    part = f" of {statistic.segment.says}" if statistic.segment.column else ""
+    part = f" {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict:
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
     if feature.kind in _BY_ROW and not part:
@@ -67,6 +67,10 @@ def what_of(
     if feature.kind == "lacking":
         return f"{name}: {feature.says}: values with {figure} of the usual rows have none ({ends})"
     beside = ", beside the rest" if part else ""
+    if feature.says.startswith("have "):
+        return (
+            f"{name}: {figure} of the rows{part}{beside}{',' * bool(part)} {feature.says} ({ends})"
+        )
     return f"{name}: {feature.says}{part}{beside}: {figure} ({ends})"
 
 

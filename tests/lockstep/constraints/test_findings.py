@@ -74,7 +74,7 @@ def test_counts_are_of_the_rows_of_the_batch(shops, rows):
 def test_shares_are_of_the_rows_of_the_batch(shops, rows):
     notes = changed(rows, "note", slice(0, 60), "gift")
     share = np.mean(notes["note"] == "gift")
-    assert f'are "gift": {share:.1%} (usually ' in shops.first(notes).what
+    assert f'note: {share:.1%} of the rows have note "gift" (usually ' in shops.first(notes).what
 
 
 def test_rows_without_it_are_counted_beside_those_of_the_weekday(shops, rows):
