@@ -21,7 +21,7 @@ from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.findings import Finding, findings_of, misdated, told, with_accepted
+from lockstep.constraints.findings import Finding, findings_of, misdated, with_accepted
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 Weight = Literal["an error", "accepted", "unusual"]
 _MOST_TOLD = 2
 """Findings that a summary tells of."""
-_LONGEST = 300
-"""Characters of a finding in a summary."""
 _EXAMPLES = 5
 """Keys that are named of a finding."""
 _NEAREST = 20
@@ -305,9 +303,9 @@ def _summary(judged: Judged, found: Sequence[Weighed]) -> str:
 
 
 def _said(judged: Judged, one: Weighed) -> str:
-    line = told(one.finding, _day(judged, one.finding), "").replace("\n", "; ")
-    line = f"Accepted: {line}" if one.weight == "accepted" else line
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+    day = _day(judged, one.finding)
+    line = f"{one.finding.what} ({day})" if day else one.finding.what
+    return f"Accepted: {line}" if one.weight == "accepted" else line
 
 
 def _kept(judged: Judged, count: int, nearest: Sequence[Mapping[str, Any]], is_shift: bool) -> str:

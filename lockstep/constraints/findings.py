@@ -314,15 +314,3 @@ def with_accepted(
         is_known = known is not None and one.share <= much * max(known, 1.0)
         kept.append(replace(one, blocks=False, strict=False) if is_known else one)
     return kept
-
-
-def told(one: Finding, day: str, todo: str) -> str:
-    """A finding in three lines.
-
-    Args:
-        one: The finding.
-        day: Its day, where the batch has several; else empty.
-        todo: What to do.
-    """
-    lines = [f"{one.what}{f' ({day})' if day else ''}", one.where, todo]
-    return "\n".join(line for line in lines if line)
