@@ -29,8 +29,8 @@ from lockstep.parity.wire import wire_record, wire_text
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.sources import decode_source
-from lockstep.scoring.store import Store
 from lockstep.serving.requestlog.segments import segment_names
+from lockstep.store.parquet import Store
 from orchestration.skews import PIPELINE, PROJECT
 
 _HOST = "127.0.0.1"

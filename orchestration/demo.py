@@ -40,7 +40,7 @@ from lockstep.dagster.jobs import (
 )
 from lockstep.dagster.partitions import request_partitions
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 from orchestration.answers import Answers, ask_server
 from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy
 

@@ -16,7 +16,7 @@ from lockstep.artifacts.live import read_live
 from lockstep.columns.errors import LockstepError
 from lockstep.project.home import Home
 from lockstep.project.project import FILE, Project
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 
 PIPELINE = "flight_delay"
 PROJECT = Project.find(Path(__file__))

@@ -26,11 +26,11 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
-from lockstep.scoring.attempts import Attempt
-from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
-from lockstep.scoring.store import Store
+from lockstep.store.attempts import Attempt
+from lockstep.store.live import Live
+from lockstep.store.parquet import Store
 from lockstep.training.candidate import train
 from lockstep.training.gate import Gate, pass_gate
 

@@ -4,7 +4,7 @@
      "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "shown": true, "before": 2}
 
 This file decides. The registry's alias `@live` shows the same to people, and is moved after it
-(`lockstep.scoring.live`). A process that serves reads the file anew to learn that another version
+(`lockstep.store.live`). A process that serves reads the file anew to learn that another version
 went live.
 """
 

@@ -79,8 +79,8 @@ def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
 
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
     """The last published batch, with the statistics that were nearest to their limits."""
-    from lockstep.scoring.live import last_published
-    from lockstep.scoring.store import Store
+    from lockstep.store.live import last_published
+    from lockstep.store.parquet import Store
 
     record = last_published(declared, Store(context.home().data / declared.name))
     if record is None:

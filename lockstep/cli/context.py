@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockstep.project.pipelines import Pipelines
     from lockstep.project.project import Project
     from lockstep.registry.registry import Registry
-    from lockstep.scoring.live import Live
+    from lockstep.store.live import Live
 
 
 def project() -> Project:
@@ -72,14 +72,14 @@ def registry() -> Registry:
 
 def dagster() -> str | None:
     """Where Dagster's UI answers while `lockstep up` runs for the home; None while it does not."""
-    from lockstep.scoring.lock import is_held
+    from lockstep.store.lock import is_held
 
     return home().addresses.dagster if is_held(home().served) else None
 
 
 def live(pipeline: str) -> Live:
     """Where it is kept which version of a pipeline is live."""
-    from lockstep.scoring.live import Live
+    from lockstep.store.live import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
 

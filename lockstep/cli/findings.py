@@ -31,7 +31,7 @@ def checks(
     from lockstep.cli.console import say, show_checks, show_json
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.record import recorded_checks
-    from lockstep.scoring.store import Store
+    from lockstep.store.parquet import Store
 
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)
@@ -149,7 +149,7 @@ def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> 
     """The partition that a day or a file's name stands for; None if neither is given."""
     from lockstep.cli.days import to_day
     from lockstep.columns.errors import LockstepError
-    from lockstep.scoring.inbox import find_claimed
+    from lockstep.store.inbox import find_claimed
 
     if day is not None and file is not None:
         raise LockstepError("Say either which day or which file, not both.")

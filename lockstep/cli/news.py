@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from lockstep.columns.files import READERS
-from lockstep.scoring.fates import Fate, Inbox
-from lockstep.scoring.inbox import unsupported_files
+from lockstep.store.fates import Fate, Inbox
+from lockstep.store.inbox import unsupported_files
 
 _INDENT = " " * 10
 _TOLD_ONCE = ("waiting", "repeated")

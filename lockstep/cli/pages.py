@@ -14,7 +14,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 
 _MOST_SHOWN = 5
 """Pipelines whose pages are shown."""

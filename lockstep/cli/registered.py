@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from lockstep.registry.facts import VersionFacts
-    from lockstep.scoring.live import LiveState
+    from lockstep.store.live import LiveState
 
 
 def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:

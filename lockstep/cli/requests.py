@@ -64,8 +64,8 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
     from lockstep.columns.errors import LockstepError
     from lockstep.columns.plain import listed
     from lockstep.scoring.requests import open_segments
-    from lockstep.scoring.store import Store
     from lockstep.serving.requestlog.segments import segment_names
+    from lockstep.store.parquet import Store
 
     home = context.home()
     folder = home.requests(declared.name)

@@ -17,7 +17,7 @@ from lockstep.cli.ending import finish, interruption_told
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
-    from lockstep.scoring.records import Records
+    from lockstep.store.records import Records
 
 
 def score(
@@ -42,8 +42,8 @@ def score(
     from lockstep.cli.days import days
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import score_job_name
-    from lockstep.scoring.store import Store
-    from lockstep.scoring.streams import stream_records
+    from lockstep.store.parquet import Store
+    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if file is not None and (day, first, last) != (None, None, None):
@@ -95,8 +95,8 @@ def outcomes(
     from lockstep.cli.days import days
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import monitor_job_name
-    from lockstep.scoring.store import Store
-    from lockstep.scoring.streams import stream_records
+    from lockstep.store.parquet import Store
+    from lockstep.store.streams import stream_records
 
     declared = context.pipeline(pipeline)
     if declared.outcomes is None:
@@ -188,7 +188,7 @@ def _again(
 def _stays(records: Records, partition: str) -> str:
     """What consumers go on reading of a partition whose last attempt was not published, if any."""
     from lockstep.cli.console import near
-    from lockstep.scoring.attempts import DamagedError
+    from lockstep.store.attempts import DamagedError
 
     try:
         commit = records.commit_of(partition)
@@ -226,7 +226,7 @@ def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
     """Claim a file for the inbox without moving it, and make its partition."""
     from lockstep.cli.console import say
     from lockstep.dagster.partitions import inbox_partitions
-    from lockstep.scoring.inbox import came_as, claim_copy
+    from lockstep.store.inbox import came_as, claim_copy
 
     partition = claim_copy(context.home().inbox(declared.name), file)
     if not as_json and file.exists() and not came_as(partition, file):

@@ -23,8 +23,8 @@ from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.scoring.lock import LockedError, locked
-from lockstep.scoring.streams import inbox_of
+from lockstep.store.lock import LockedError, locked
+from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
 _PORTS_TRIED = 50

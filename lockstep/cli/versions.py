@@ -76,7 +76,7 @@ def challenge(
     """
     from lockstep.cli.console import say, show_checks, show_json
     from lockstep.dagster.runs import CheckReport
-    from lockstep.scoring.store import Store
+    from lockstep.store.parquet import Store
     from lockstep.training.gate import pass_challenger
 
     declared, registry, home = context.pipeline(pipeline), context.registry(), context.home()

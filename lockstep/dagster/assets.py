@@ -10,7 +10,7 @@ from lockstep.dagster.requests import requests_asset
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.dagster.training import training_assets
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.streams import streams
+from lockstep.store.streams import streams
 
 
 def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:

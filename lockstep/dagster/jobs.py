@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.streams import Stream, streams
+from lockstep.store.streams import Stream, streams
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import (

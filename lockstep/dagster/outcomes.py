@@ -14,7 +14,7 @@ from lockstep.project.home import Home
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
 from lockstep.scoring.outcomes import compare_outcomes, compared_columns
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 from lockstep.training.plots import quality_plot
 
 

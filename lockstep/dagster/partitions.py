@@ -8,7 +8,7 @@ from functools import cache
 import dagster as dg
 
 from lockstep.project.declaration import WEEKDAYS, Calendar, PipelineAssets
-from lockstep.scoring.streams import Stream
+from lockstep.store.streams import Stream
 
 
 def stream_partitions(declared: PipelineAssets, stream: Stream) -> dg.PartitionsDefinition[str]:

@@ -11,7 +11,7 @@ from lockstep.dagster.metadata import column_schema, version_link
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 from lockstep.training.gate import pass_gate
 
 

@@ -14,15 +14,15 @@ from lockstep.checks.results import CheckResult
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.attempts import DamagedError
 from lockstep.scoring.looks import OUTDATED, is_outdated, outcome_records
 from lockstep.scoring.looks import STEP as OUTCOMES
-from lockstep.scoring.records import Records
 from lockstep.scoring.requests import STEP as REQUESTS
 from lockstep.scoring.requests import request_records
-from lockstep.scoring.status import RECORD, STEPS, findings, last_attempted, unpublished
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records, streams
+from lockstep.store.attempts import DamagedError
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+from lockstep.store.status import RECORD, STEPS, findings, last_attempted, unpublished
+from lockstep.store.streams import stream_records, streams
 
 _MOST_RECORDS = 10_000
 _OWED = ("daily", "outcomes")

@@ -14,8 +14,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.requests import replay_segment
-from lockstep.scoring.store import Store
 from lockstep.serving.requestlog.segments import segment_path
+from lockstep.store.parquet import Store
 
 
 def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:

@@ -14,10 +14,10 @@ from lockstep.dagster.tries import last_runs, may_try_again
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.live import Live
 from lockstep.scoring.looks import open_days, published_at
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.live import Live
+from lockstep.store.parquet import Store
+from lockstep.store.streams import stream_records
 
 _EVERY_MORNING = "0 6 * * *"
 _LATER_EVERY_MORNING = "30 6 * * *"

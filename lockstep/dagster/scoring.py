@@ -16,12 +16,12 @@ from lockstep.dagster.partitions import stream_partitions
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.findings import findings, last_partitions
-from lockstep.scoring.live import Live
 from lockstep.scoring.partition import Stage, Work, publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import Stream
+from lockstep.store.by_column import findings, last_partitions
+from lockstep.store.live import Live
+from lockstep.store.parquet import Store
+from lockstep.store.streams import Stream
 
 _PICTURE = "findings by column and day"
 """Metadata of the step with which a partition ends, as far as it comes."""

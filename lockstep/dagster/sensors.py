@@ -17,13 +17,13 @@ from lockstep.dagster.tries import broke_off, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.fates import Fate
-from lockstep.scoring.inbox import claim_files, unsupported_files
-from lockstep.scoring.live import Live
 from lockstep.scoring.requests import Mark, forget_requests, open_segments
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import inbox_of
 from lockstep.serving.requestlog.segments import segment_names
+from lockstep.store.fates import Fate
+from lockstep.store.inbox import claim_files, unsupported_files
+from lockstep.store.live import Live
+from lockstep.store.parquet import Store
+from lockstep.store.streams import inbox_of
 
 MOVE = "lockstep/move"
 """Tag of the runs that put a version through the gate for one move of `@champion`."""

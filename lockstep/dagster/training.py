@@ -18,7 +18,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.project import Project
 from lockstep.registry.registry import Registry
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 from lockstep.training.candidate import Candidate, fit_candidate
 from lockstep.training.training_set import (
     History,

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.attempts import Attempt, DamagedError
 from lockstep.scoring.earlier import ACCEPTED
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.records import Records
 
 _ROWS = ("batch.parquet", "batch_quarantine.parquet")
 """The files of an attempt that hold its rows."""

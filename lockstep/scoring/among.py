@@ -13,13 +13,13 @@ import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.constraints import Judged, Terms, judge
+from lockstep.checks.ingest import Ingested
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.view import View, by_clock
 from lockstep.scoring.accepting import accepted_before
 from lockstep.scoring.earlier import Earlier, earlier_batches
-from lockstep.scoring.ingest import Ingested
-from lockstep.scoring.records import Records
+from lockstep.store.records import Records
 
 if TYPE_CHECKING:
     from lockstep.scoring.partition import Work

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lockstep.checks.drift import Population, check_changes
 from lockstep.checks.quarantined import Aside
 from lockstep.checks.results import CheckResult, carry_out
-from lockstep.scoring.records import Records
+from lockstep.store.records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

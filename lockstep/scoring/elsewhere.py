@@ -19,8 +19,8 @@ from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.parity.exactness import difference
-from lockstep.scoring.attempts import Attempt, DamagedError
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.records import Records
 
 FILES = 28
 """Files before one whose keys are looked at: about a month of a file a day."""

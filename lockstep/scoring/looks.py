@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
+from lockstep.checks.arrival import Arrival
+from lockstep.checks.live_quality import WINDOW_DAYS
 from lockstep.checks.messages import Place
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.arrival import Arrival
-from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
-from lockstep.scoring.live_quality import WINDOW_DAYS
-from lockstep.scoring.records import Records
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+from lockstep.store.streams import stream_records
 
 STEP = "outcomes"
 """The only step of a look, and the name of the file of what was compared."""

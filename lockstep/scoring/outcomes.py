@@ -12,8 +12,23 @@ from uuid import uuid4
 
 import numpy as np
 
+from lockstep.checks.arrival import (
+    Arrival,
+    Delivery,
+    check_arrival,
+    compare_delivery,
+    due,
+)
+from lockstep.checks.live_quality import (
+    Watch,
+    check_calibration,
+    check_live_quality,
+    demands,
+    where_known,
+)
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import worth_telling
+from lockstep.columns.aside import quarantine_table
 from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
@@ -23,28 +38,13 @@ from lockstep.columns.tables import concat, from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
-from lockstep.scoring.arrival import (
-    Arrival,
-    Delivery,
-    check_arrival,
-    compare_delivery,
-    due,
-)
-from lockstep.scoring.attempts import DamagedError, StepRecord
 from lockstep.scoring.drifting import CHANGES, changes_before
-from lockstep.scoring.live_quality import (
-    Watch,
-    check_calibration,
-    check_live_quality,
-    demands,
-    where_known,
-)
 from lockstep.scoring.looks import STEP, days_before, outcome_records
-from lockstep.scoring.quarantine import quarantine_table
-from lockstep.scoring.records import Records
 from lockstep.scoring.scorer import load_scorer
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.attempts import DamagedError, StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+from lockstep.store.streams import stream_records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

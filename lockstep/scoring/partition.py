@@ -23,10 +23,12 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.code import check_code, check_environment
 from lockstep.checks.constraints import check_constraints, check_shift
 from lockstep.checks.drift import Population
 from lockstep.checks.evidence import check_company, check_replay, check_sample
+from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
 from lockstep.checks.quarantined import Aside, values_aside
 from lockstep.checks.results import CheckResult, carry_out, coverage
 from lockstep.checks.specs import (
@@ -38,6 +40,7 @@ from lockstep.checks.specs import (
     worth_telling,
 )
 from lockstep.checks.suites import Quarantined, check_suite
+from lockstep.columns.aside import quarantine_table
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
@@ -48,19 +51,16 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.accepting import demand_known
-from lockstep.scoring.age import check_age, scoring_time
 from lockstep.scoring.among import Among
-from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord
 from lockstep.scoring.drifting import Followed, follow
 from lockstep.scoring.earlier import ACCEPTED, keep_for_later
-from lockstep.scoring.ingest import check_decoding, check_input_suite, ingest
-from lockstep.scoring.live import SINCE, LiveState, check_live, last_published
-from lockstep.scoring.quarantine import quarantine_table
-from lockstep.scoring.records import BlockedError, Records, blocking
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.live import SINCE, LiveState, check_live, last_published
+from lockstep.store.parquet import Store
+from lockstep.store.records import BlockedError, Records, blocking
+from lockstep.store.streams import stream_records
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,10 +23,6 @@ from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
-from lockstep.scoring.attempts import Attempt, DamagedError, StepRecord, sha256
-from lockstep.scoring.lock import LockedError
-from lockstep.scoring.records import Records
-from lockstep.scoring.store import Store
 from lockstep.serving.requestlog.segments import (
     DamagedSegmentError,
     MissingSegmentError,
@@ -35,6 +31,10 @@ from lockstep.serving.requestlog.segments import (
     segment_names,
     segment_path,
 )
+from lockstep.store.attempts import Attempt, DamagedError, StepRecord, sha256
+from lockstep.store.lock import LockedError
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
 
 Mark: TypeAlias = tuple[int, int, int]
 """Of a file: its size, and when its content and anything of it were changed last, in ns; the last

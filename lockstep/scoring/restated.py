@@ -24,9 +24,9 @@ from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.parity.exactness import difference
-from lockstep.scoring.attempts import Attempt, DamagedError
 from lockstep.scoring.elsewhere import published_elsewhere
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
@@ -15,7 +16,6 @@ from lockstep.columns.plain import counted
 from lockstep.columns.tables import concat, take_rows
 from lockstep.rules.parting import part
 from lockstep.rules.rules import RowRules
-from lockstep.scoring.quarantine import set_aside
 
 _ENOUGH = 5
 """Rows that all fail, from which on a function is told to be broken itself."""

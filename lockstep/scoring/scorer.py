@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.errors import ArtifactError
-from lockstep.scoring.attempts import Attempt
+from lockstep.store.attempts import Attempt
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

@@ -15,13 +15,12 @@ from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.evidence import incomplete
+from lockstep.checks.ingest import check_readable
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.ingest import check_readable
-from lockstep.scoring.live import Live
 from lockstep.scoring.partition import (
     Stage,
     Work,
@@ -30,6 +29,7 @@ from lockstep.scoring.partition import (
     ingest_batch,
     score_batch,
 )
+from lockstep.store.live import Live
 
 Read: TypeAlias = Callable[[Schema], Decoded]
 """Reads a partition's rows, and decodes them as a record type declares them."""

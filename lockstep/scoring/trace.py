@@ -15,12 +15,12 @@ from lockstep.columns.tables import from_arrow
 from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
-from lockstep.scoring.attempts import Attempt
-from lockstep.scoring.quarantine import AsideRow, find_aside, find_blocked
-from lockstep.scoring.records import Records
 from lockstep.scoring.scorer import load_scorer
-from lockstep.scoring.store import NotStoredError, Store
-from lockstep.scoring.streams import stream_records, streams
+from lockstep.store.attempts import Attempt
+from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
+from lockstep.store.records import Records
+from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
     import pyarrow as pa

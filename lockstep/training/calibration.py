@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.checks.live_quality import WINDOW_DAYS, figures, worse
 from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
@@ -15,7 +16,6 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
-from lockstep.scoring.live_quality import WINDOW_DAYS, figures, worse
 from lockstep.training.holdout import Evaluation, predict_unseen
 
 if TYPE_CHECKING:

@@ -35,10 +35,10 @@ from lockstep.columns.tables import is_missing
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.evidence import TrainingEvidence, write_evidence
-from lockstep.scoring.attempts import Attempt, StepRecord
-from lockstep.scoring.history import CANDIDATE, training_records
-from lockstep.scoring.records import Records, blocking
-from lockstep.scoring.store import Store
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records, blocking
+from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
     check_against_baseline,

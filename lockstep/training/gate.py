@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.errors import UnavailableFilesError
+from lockstep.checks.age import compare_age
 from lockstep.checks.code import check_code, check_environment
 from lockstep.checks.evidence import check_compiled, check_replay
 from lockstep.checks.results import CheckResult, carry_out
@@ -17,10 +18,9 @@ from lockstep.columns.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import AliasNotSetError, RegistryError
 from lockstep.registry.evidence import is_proven, write_proven
-from lockstep.scoring.age import compare_age
-from lockstep.scoring.live import Live
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.live import Live
+from lockstep.store.parquet import Store
+from lockstep.store.streams import stream_records
 from lockstep.training.evidence import check_evidence
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
     on: it is served with its own code, and rolling back to it must work at any time.
 
     One process at a time does so for a pipeline; whatever it is killed at, the version before goes
-    on serving or the wanted one does (`lockstep.scoring.live`).
+    on serving or the wanted one does (`lockstep.store.live`).
 
     Args:
         declared: The pipeline and the demands on it.

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockstep.checks.evidence import check_locality
+from lockstep.checks.ingest import (
+    Ingested,
+    check_decoding,
+    check_input_suite,
+    check_readable,
+    ingest,
+)
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     DECODING,
@@ -16,6 +23,7 @@ from lockstep.checks.specs import (
     worth_telling,
 )
 from lockstep.checks.suites import Quarantined, check_suite
+from lockstep.columns.aside import quarantine_table, set_aside
 from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted
@@ -23,18 +31,10 @@ from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.parting import applicable_rules, part
-from lockstep.scoring.attempts import Attempt, StepRecord
-from lockstep.scoring.history import CANDIDATE, training_records
-from lockstep.scoring.ingest import (
-    Ingested,
-    check_decoding,
-    check_input_suite,
-    check_readable,
-    ingest,
-)
-from lockstep.scoring.quarantine import quarantine_table, set_aside
-from lockstep.scoring.records import blocking
-from lockstep.scoring.store import Store
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import blocking
+from lockstep.store.streams import CANDIDATE, training_records
 
 LEAST_ROWS = 20
 """Rows of history that it takes: with fewer, the rows held out would be a handful at most."""

@@ -73,7 +73,7 @@ def take_in() -> None:
 def go_live(version: int) -> None:
     """What the gate does with a version that it lets serve, without looking at it."""
     from lockstep.project.project import Project
-    from lockstep.scoring.live import Live
+    from lockstep.store.live import Live
 
     home = Project.find().home
     live = Live(home.registry(), "meters", home.live("meters"))

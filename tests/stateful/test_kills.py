@@ -10,7 +10,7 @@ from itertools import count
 
 from lockstep.artifacts.live import read_live
 from lockstep.project.home import Home
-from lockstep.scoring.live import Live
+from lockstep.store.live import Live
 from tests.stateful.observations import newest_attempt
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended

@@ -17,9 +17,9 @@ from lockstep.artifacts.live import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.registry.evidence import read_evidence, write_evidence
-from lockstep.scoring.attempts import Attempt
-from lockstep.scoring.lock import locked
 from lockstep.scoring.looks import outcome_records
+from lockstep.store.attempts import Attempt
+from lockstep.store.lock import locked
 from tests.fixtures.orders import SECOND
 from tests.lockstep.cli.conftest import Answer, Lockstep
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lockstep.cli.news import News
-from lockstep.scoring.fates import Inbox
-from lockstep.scoring.records import Records
+from lockstep.store.fates import Inbox
+from lockstep.store.records import Records
 
 FILE = "monday-0123456789ab.csv"
 

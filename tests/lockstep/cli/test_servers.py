@@ -21,7 +21,7 @@ from lockstep.cli.servers import _free_port
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.project import Project
-from lockstep.scoring.streams import inbox_of
+from lockstep.store.streams import inbox_of
 from tests.fixtures.orders import Checkout, copy_home
 
 SECONDS = 120

@@ -29,8 +29,8 @@ from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
 from lockstep.project.project import Project
 from lockstep.registry.errors import RegistryUnreachableError
-from lockstep.scoring.contents import Reading
-from lockstep.scoring.store import Store
+from lockstep.store.contents import Reading
+from lockstep.store.parquet import Store
 from tests.fixtures.ports import free_port
 
 ORDERS = Project.find(Path(__file__).parents[2] / "projects" / "orders")

@@ -13,7 +13,7 @@ from assets.orders import orders_with_fates
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import RunReport, run_job
 from lockstep.scoring.earlier import earlier_batches
-from lockstep.scoring.inbox import claim_copy
+from lockstep.store.inbox import claim_copy
 from tests.fixtures.orders import PROJECT, Workplace
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

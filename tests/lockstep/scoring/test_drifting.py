@@ -20,11 +20,11 @@ from lockstep.constraints.constraint_set import discover
 from lockstep.constraints.drift import drift
 from lockstep.parity.changes import Changes
 from lockstep.parity.profiles import Profile
-from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.drifting import Followed, changes_before, follow
-from lockstep.scoring.records import Records
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records
+from lockstep.store.attempts import StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+from lockstep.store.streams import stream_records
 
 KINDS = {"level": Kind.FLOAT, "speed": Kind.FLOAT}
 ROWS, TRAINED = 100, 30

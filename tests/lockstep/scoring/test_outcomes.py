@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, fates, orders
+from lockstep.checks.live_quality import Watch, check_calibration, check_live_quality
 from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.parity.changes import Changes
@@ -17,11 +18,10 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.scoring.drifting import changes_before
-from lockstep.scoring.live_quality import Watch, check_calibration, check_live_quality
 from lockstep.scoring.looks import STEP, open_days, outcome_records
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
-from lockstep.scoring.status import findings
-from lockstep.scoring.store import NotStoredError
+from lockstep.store.parquet import NotStoredError
+from lockstep.store.status import findings
 from lockstep.training.training_set import compute_training_set
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

@@ -18,7 +18,6 @@ from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
 from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.parity.profiles import Profile
-from lockstep.scoring.attempts import StepRecord
 from lockstep.scoring.partition import (
     ScoredPartition,
     Work,
@@ -26,8 +25,9 @@ from lockstep.scoring.partition import (
     score,
     score_batch,
 )
-from lockstep.scoring.records import BlockedError
-from lockstep.scoring.store import Store
+from lockstep.store.attempts import StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.records import BlockedError
 from tests.fixtures.pool import score_day
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

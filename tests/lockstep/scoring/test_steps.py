@@ -15,12 +15,12 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import UnavailableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.live import Live, LiveState
 from lockstep.scoring.partition import Stage, Work, publish
-from lockstep.scoring.records import BlockedError
-from lockstep.scoring.status import findings
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.trace import trace_row
+from lockstep.store.live import Live, LiveState
+from lockstep.store.records import BlockedError
+from lockstep.store.status import findings
 from tests.fixtures.orders import Workplace
 
 DAY = "2020-03-01"

@@ -11,8 +11,8 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.errors import LockstepError
 from lockstep.scoring.partition import Work, score
-from lockstep.scoring.store import NotStoredError
 from lockstep.scoring.trace import TracedAside, TracedRow, trace_row
+from lockstep.store.parquet import NotStoredError
 
 DAY = "2020-03-01"
 KEY = f"{DAY}-0007"

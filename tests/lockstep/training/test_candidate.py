@@ -19,9 +19,9 @@ from lockstep.project.sources import FunctionSource
 from lockstep.registry.evidence import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.rules.rules import SuiteError
-from lockstep.scoring.attempts import DamagedError
-from lockstep.scoring.history import CANDIDATE, training_records
-from lockstep.scoring.records import BlockedError
+from lockstep.store.attempts import DamagedError
+from lockstep.store.records import BlockedError
+from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.candidate import Trained, fit_candidate, train
 from lockstep.training.training_set import compute_training_set
 

@@ -2,7 +2,7 @@
 
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import INPUT_DRIFT, INPUT_SUITE, SUDDEN_SHIFT
-from lockstep.scoring.records import blocking
+from lockstep.store.records import blocking
 
 
 def test_only_errors_of_blocking_checks_block() -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from assets.orders import ASSETS
+from lockstep.checks.age import check_age, scoring_time
 from lockstep.project.declaration import Calendar
-from lockstep.scoring.age import check_age, scoring_time
 
 DAILY, INBOX = "daily", "inbox"
 NOW = datetime(2026, 5, 1, 6, tzinfo=UTC)

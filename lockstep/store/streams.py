@@ -12,10 +12,13 @@ from lockstep.columns.schema import Schema
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.sources import Source, decode_source
-from lockstep.scoring.fates import Inbox
-from lockstep.scoring.inbox import decode_claimed
-from lockstep.scoring.records import Records
-from lockstep.scoring.store import Store
+from lockstep.store.fates import Inbox
+from lockstep.store.inbox import decode_claimed
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+
+CANDIDATE = "candidate"
+"""What a training attempts, step by step: a partition of its own, in the words of the records."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,3 +97,8 @@ def _daily_stream(source: Source) -> Stream:
         return decode_source(source, schema, date.fromisoformat(partition))
 
     return Stream(name="daily", unit="day", origin=source.describe(), decode=decode_day)
+
+
+def training_records(declared: PipelineAssets, store: Store) -> Records:
+    """The attempts at a candidate, each with its history, training set and version."""
+    return Records(store.root / "training", lambda _: f"lockstep train {declared.name}")

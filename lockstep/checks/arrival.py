@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.ingest import check_readable
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Rejected
 from lockstep.columns.errors import UnreadableError
@@ -16,7 +17,6 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import python_value, show
 from lockstep.columns.tables import is_missing, take_rows
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.ingest import check_readable
 
 LOOKS = 10
 """How often a day is looked at again within the label delay: what arrives is seen after a tenth of

@@ -13,8 +13,8 @@ import pytest
 
 from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.records import Key, Record
-from lockstep.scoring.contents import BLOCK_BYTES, Reading, content_digest
-from lockstep.scoring.inbox import (
+from lockstep.store.contents import BLOCK_BYTES, Reading, content_digest
+from lockstep.store.inbox import (
     came_as,
     claim_copy,
     claim_files,
@@ -22,7 +22,7 @@ from lockstep.scoring.inbox import (
     find_claimed,
     unsupported_files,
 )
-from lockstep.scoring.store import Store
+from lockstep.store.parquet import Store
 
 OLD = time.time() - 3600
 

@@ -3,7 +3,7 @@
 from datetime import date
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.scoring.findings import findings, last_partitions
+from lockstep.store.by_column import findings, last_partitions
 
 GRAPH = ASSETS.pipeline.graph
 DAYS = ("2020-03-01", "2020-03-02")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.scoring.contents import BLOCK_BYTES, Reading, content_digest
+from lockstep.store.contents import BLOCK_BYTES, Reading, content_digest
 
 
 @pytest.mark.parametrize("text", ["", "name,x\na,1\n"])

@@ -11,12 +11,12 @@ import numpy as np
 from lockstep.checks.misfits import todo_of
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.checks.suites import Quarantined, disagreement, suite_result
+from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import all_of, counted, listed, verb
 from lockstep.columns.schema import Schema
-from lockstep.scoring.quarantine import set_aside
 
 _EXAMPLES = 5
 """Rows that a message names."""

@@ -16,8 +16,8 @@ from assets.orders import orders_with_fates
 from lockstep.artifacts.live import LivePointer, read_live, write_live
 from lockstep.checks.results import CheckResult
 from lockstep.dagster.instance import open_instance
-from lockstep.scoring.live import Live, check_live, last_published
-from lockstep.scoring.records import Commit, Records
+from lockstep.store.live import Live, check_live, last_published
+from lockstep.store.records import Commit, Records
 from tests.fixtures.homes import use_home
 from tests.fixtures.orders import PROJECT, Workplace, copy_home, home_after
 

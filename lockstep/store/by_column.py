@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lockstep.checks.pictures import Cell
 from lockstep.columns.graph import Graph
-from lockstep.scoring.attempts import DamagedError
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import DamagedError
+from lockstep.store.records import Records
 
 PARTITIONS = 30
 """Partitions that are looked at: a month of days."""

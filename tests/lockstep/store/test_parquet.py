@@ -10,7 +10,7 @@ import pytest
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.kinds import Kind
-from lockstep.scoring.store import NotStoredError, Store
+from lockstep.store.parquet import NotStoredError, Store
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 

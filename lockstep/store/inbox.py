@@ -4,7 +4,7 @@ A file goes from the inbox to `claimed/`, under a name that ends in a digest of 
 stays there as the record of what was scored. A large one is read by and by until its digest is
 known, and lies in the inbox meanwhile. One that cannot be read goes on to `rejected/`; one whose
 content was claimed before goes to `repeated/`. Every move is one rename, so that a file is always
-in exactly one place. `lockstep.scoring.fates` writes beside it what became of it.
+in exactly one place. `lockstep.store.fates` writes beside it what became of it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from lockstep.columns.errors import InputError, UnavailableError, UnreadableErro
 from lockstep.columns.files import decode_file, of_unknown_kind
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
-from lockstep.scoring.contents import Reading, Readings, content_digest
-from lockstep.scoring.store import file_name
+from lockstep.store.contents import Reading, Readings, content_digest
+from lockstep.store.parquet import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 _SETTLED_SECONDS = 5.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockstep.checks.arrival import Arrival
 from lockstep.checks.results import (
     NOTHING_DEMANDED,
     CheckResult,
@@ -21,7 +22,6 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import is_missing
 from lockstep.project.quality import METRICS, Quality
-from lockstep.scoring.arrival import Arrival
 
 if TYPE_CHECKING:
     from lockstep.parity.changes import Changes

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from assets.orders import ASSETS, history
+from lockstep.checks.ingest import check_input_suite, ingest
 from lockstep.checks.suites import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
 from lockstep.rules.rules import compile_rules
-from lockstep.scoring.ingest import check_input_suite, ingest
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 

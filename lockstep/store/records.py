@@ -1,6 +1,6 @@
 """Records: which attempts at the partitions of a stream there were, and which one counts.
 
-    attempts/PARTITION/NUMBER/   an attempt's files and its record (`lockstep.scoring.attempts`)
+    attempts/PARTITION/NUMBER/   an attempt's files and its record (`lockstep.store.attempts`)
     records/PARTITION.json       the attempt that counts, and the SHA-256 of its record
     published/PARTITION.parquet  a copy of what it made for consumers (a file that came as Parquet
                                  keeps its name)
@@ -27,9 +27,9 @@ from lockstep.artifacts import atomic
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.scoring.attempts import RECORD, Attempt, AttemptRecord, DamagedError, sha256
-from lockstep.scoring.lock import Holder, LockedError, holder, locked
-from lockstep.scoring.store import NotStoredError, file_name, partition_of
+from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, DamagedError, sha256
+from lockstep.store.lock import Holder, LockedError, holder, locked
+from lockstep.store.parquet import NotStoredError, file_name, partition_of
 
 _OF_DAYS = ("daily", "outcomes")
 """Streams whose partitions are days."""

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 
 from lockstep.checks.results import CheckResult
-from lockstep.scoring.attempts import StepRecord
-from lockstep.scoring.fates import Inbox
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import StepRecord
+from lockstep.store.fates import Inbox
+from lockstep.store.records import Records
 
 FILE = "monday-0123456789ab.csv"
 AGAIN = "tuesday-0123456789ab.csv"

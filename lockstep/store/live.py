@@ -25,10 +25,10 @@ from lockstep.artifacts.live import LivePointer, read_live, write_live
 from lockstep.checks.results import CheckResult
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
-from lockstep.scoring.attempts import AttemptRecord, DamagedError
-from lockstep.scoring.lock import locked
-from lockstep.scoring.store import Store
-from lockstep.scoring.streams import stream_records, streams
+from lockstep.store.attempts import AttemptRecord, DamagedError
+from lockstep.store.lock import locked
+from lockstep.store.parquet import Store
+from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

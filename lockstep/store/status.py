@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.checks.results import CheckResult
-from lockstep.scoring.attempts import Attempt, DamagedError
-from lockstep.scoring.records import Records
+from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.records import Records
 
 STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""

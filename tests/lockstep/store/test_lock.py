@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.scoring.lock import LockedError, holder, locked
+from lockstep.store.lock import LockedError, holder, locked
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
         f"""
         import sys
         from pathlib import Path
-        from lockstep.scoring.lock import locked
+        from lockstep.store.lock import locked
 
         with locked(Path({str(path)!r}), "daily/day"):
             print("held", flush=True)
