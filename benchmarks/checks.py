@@ -43,8 +43,9 @@ from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import score_job_name
 from lockstep.dagster.runs import run_job
 from lockstep.project.project import Project
-from lockstep.scoring.partition import Stage, Work, publish
+from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import batch_step, scored_step
+from lockstep.scoring.work import Stage, Work
 
 RESULTS = HERE / "benchmarks" / "results" / "checks.json"
 FIRST = date(2013, 4, 1)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.quarantined import Aside
+from lockstep.checks.quarantined import QuarantinedValues
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
@@ -172,15 +172,15 @@ def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: b
 
 def check_constraints(
     judged: Judged,
-    ask: Callable[[str, Array], Impact] | None = None,
-    aside: Aside | None = None,
+    ask: Callable[[Sequence[str], Array], Impact] | None = None,
+    aside: QuarantinedValues | None = None,
     lacking: str | None = None,
 ) -> CheckResult:
     """Whether a batch keeps the constraints of a version.
 
     Args:
         judged: The batch.
-        ask: Tells what the values of a column in some rows do to the outputs; asked of the first
+        ask: Tells what the values of columns in some rows do to the outputs; asked of the first
             finding.
         aside: Tells what is missing of columns since their rows were quarantined.
         lacking: Why a batch without rows is no error; None where it is one.
@@ -199,7 +199,7 @@ def check_constraints(
         return CheckResult.not_judged("Training found no constraints.")
 
     def asked(one: Finding) -> Impact | None:
-        return impact_of(partial(ask, one.columns[0], one.rows)) if ask else None
+        return impact_of(partial(ask, one.columns[:1], one.rows)) if ask else None
 
     too_few = _too_few_days(judged.constraints)
     strict = any(one.strict for one in judged.constraints.features)
@@ -245,7 +245,7 @@ def _result(
     judged: Judged,
     is_shift: bool,
     ask: Callable[[Finding], Impact | None],
-    aside: Aside | None,
+    aside: QuarantinedValues | None,
     count: int,
     unjudged: Mapping[str, str],
 ) -> CheckResult:
@@ -256,7 +256,7 @@ def _result(
     nearest = _nearest(judged, is_shift)
     summary = _summary(judged, found) if found else _kept(judged, count, nearest, is_shift)
     if first is not None and aside is not None:
-        summary += aside(first.columns)
+        summary += aside.told(first.columns)
     if impact is not None:
         summary += f" {impact}."
     if judged.accept and not is_shift:

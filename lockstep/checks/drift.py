@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.quarantined import Aside
+from lockstep.checks.quarantined import QuarantinedValues
 from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
 from lockstep.columns.plain import all_of, counted, verb
 
@@ -70,7 +70,7 @@ def check_changes(
     batch: str,
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
-    aside: Aside | None = None,
+    aside: QuarantinedValues | None = None,
     each: bool = False,
 ) -> CheckResult:
     """Whether a lasting change from the training begins with a batch.
@@ -106,7 +106,7 @@ def check_changes(
         parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
     return _result(
         population,
-        ". ".join(parts) + "." + (aside(warned) if aside is not None else ""),
+        ". ".join(parts) + "." + (aside.told(warned) if aside is not None else ""),
         warned=warned,
         changes=changes,
         begun=len(begun),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from time import perf_counter
-from typing import Any, Literal, ParamSpec
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut, listed, plain
@@ -14,6 +14,7 @@ from lockstep.columns.plain import cut, listed, plain
 Severity = Literal["ERROR", "WARN"]
 Result = Literal["passed", "warned", "failed", "not_judged"]
 Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
 _MOST_ROWS = 50
 """Rows of a table that are kept: the worst ones come first."""
 _MOST_TOLD = 4
@@ -154,25 +155,62 @@ def carry_out(
     never ran; so a broken check is recorded as a failure of the check, with its error.
     """
     begun = perf_counter()
-    found = _carried_out(check, *arguments, **options)
-    return replace(found, seconds=round(perf_counter() - begun, 6))
+    found, failure = _or_failure(check, *arguments, **options)
+    result = failure or found
+    assert result is not None, "what did not fail gave a result"
+    return replace(result, seconds=round(perf_counter() - begun, 6))
 
 
-def _carried_out(
-    check: Callable[Arguments, CheckResult],
-    *arguments: Arguments.args,
-    **options: Arguments.kwargs,
-) -> CheckResult:
+@dataclass(frozen=True)
+class Attempted(Generic[Value]):
+    """What checks look at, computed once; or why it could not be.
+
+    Attributes:
+        value: What was computed; None where that failed.
+        failure: The result of each check that looks at it, where that failed.
+        seconds: How long it took.
+    """
+
+    value: Value | None
+    failure: CheckResult | None
+    seconds: float
+
+    def check(
+        self,
+        check: Callable[Concatenate[Value, Arguments], CheckResult],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> CheckResult:
+        """What a check finds of it."""
+        if self.value is None:
+            assert self.failure is not None, "what was not computed failed"
+            return self.failure
+        return carry_out(check, self.value, *arguments, **options)
+
+
+def attempted(
+    compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
+) -> Attempted[Value]:
+    """Compute what several checks look at; where that breaks, it is the result of each of them."""
+    begun = perf_counter()
+    value, failure = _or_failure(compute, *arguments, **options)
+    return Attempted(value, failure, round(perf_counter() - begun, 6))
+
+
+def _or_failure(
+    compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
+) -> tuple[Value | None, CheckResult | None]:
+    """What is computed, or the failed result that tells why it is not."""
     try:
-        return check(*arguments, **options)
+        return compute(*arguments, **options), None
     except LockstepError as error:
-        return CheckResult(
+        return None, CheckResult(
             False,
             f"The check could not be carried out: {error}",
             todo="Put that right, and have it carried out anew: AGAIN",
         )
     except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
-        return CheckResult(
+        return None, CheckResult(
             False,
             f"The check itself broke: {type(error).__name__}: {error}",
             todo="Please report it with the traceback, which is among the details.",

@@ -1,141 +1,188 @@
-"""A batch among the batches before, as constraints judge it."""
+"""A batch among the batches before: what constraints find of it, computed once for all checks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.constraints import Judged, Terms, judge
+from lockstep.checks.constraints import Judged, Terms, check_constraints, check_shift, judge
 from lockstep.checks.ingest import Ingested
+from lockstep.checks.results import Attempted, CheckResult
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.view import View, by_clock
 from lockstep.scoring.accepting import accepted_before
-from lockstep.scoring.earlier import Earlier, earlier_batches
+from lockstep.scoring.earlier import Earlier, earlier_batches, keep_past
+from lockstep.scoring.work import Batch, Work
+from lockstep.store.attempts import Attempt
 from lockstep.store.records import Records
-
-if TYPE_CHECKING:
-    from lockstep.scoring.partition import Work
 
 
 @dataclass(frozen=True, eq=False)
-class Among:
-    """The rows of a batch among the batches before; each part is made when it is first asked for.
+class Compared:
+    """A batch beside the constraints of a version, among the batches before.
 
     Attributes:
+        judged: What it breaks.
+        past: What is kept of it for those that follow it, as if it were published.
+        accepted: The findings that are accepted after it, each with its extent.
+        why_empty: Why a batch without rows is no error; None where it is one.
+    """
+
+    judged: Judged
+    past: Sequence[PastBatch]
+    accepted: Mapping[str, float]
+    why_empty: str | None
+
+
+def compare(
+    work: Work,
+    live: LoadedVersion,
+    records: Records,
+    ingested: Ingested,
+    accept: Sequence[str],
+    written: Mapping[str, str],
+) -> Compared:
+    """Hold a batch against the constraints of the version that serves.
+
+    Args:
         work: The partition.
-        live: The version that serves.
+        live: The version.
         records: The stream's.
         ingested: The rows, parted.
         accept: What a person accepts now.
         written: SHA-256 of the files of the attempt under way, by name.
     """
+    constraints, policy = live.constraints, work.declared.constraints
+    earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
+    days = days_of(work, live, ingested.columns, earlier)
+    view = constraints.view(ingested.columns, days, earlier.batches)
+    before = accepted_before(records, work.partition, written, live.digest)
+    terms = replace(
+        terms_of(work, live, ingested, earlier, view),
+        accept=accept,
+        accepted={**earlier.accepted, **before},
+    )
+    judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
+    return Compared(
+        judged=judged,
+        past=constraints.remembered(view, judged.days, work.partition),
+        accepted=judged.accepted(terms.accepted),
+        why_empty=why_empty(work, live, ingested),
+    )
 
-    work: Work
-    live: LoadedVersion
-    records: Records
-    ingested: Ingested
-    accept: Sequence[str]
-    written: Mapping[str, str]
 
-    @cached_property
-    def earlier(self) -> Earlier:
-        """What is known of the batches before."""
-        policy = self.work.declared.constraints
-        return earlier_batches(
-            self.records, self.work.partition, self.live.digest, policy.first_batches
-        )
+def constraint_checks(compared: Attempted[Compared], batch: Batch) -> dict[str, CheckResult]:
+    """What the checks find that constraints tell of.
 
-    @cached_property
-    def view(self) -> View:
-        """The accepted rows as constraints see them."""
-        columns = self.ingested.columns
-        return self.live.constraints.view(columns, self._day(columns), self.earlier.batches)
+    Args:
+        compared: The batch beside the constraints.
+        batch: Its rows.
+    """
+    ask = batch.counterfactuals
+    found = compared.check(_check_constraints, batch)
+    return {
+        "sudden_shift": compared.check(lambda one: check_shift(one.judged, ask.mixed)),
+        "constraints": replace(found, seconds=compared.seconds + found.seconds),
+    }
 
-    @cached_property
-    def judged(self) -> Judged:
-        """What they break."""
-        is_daily = self.work.stream == "daily"
-        return judge(self.live.constraints, self.view, self._terms, of_one_day=is_daily)
 
-    @cached_property
-    def remembered(self) -> list[PastBatch]:
-        """What is kept of the batch for those that follow it, as if it were published."""
-        return self.live.constraints.remembered(self.view, self.judged.days, self.work.partition)
+def _check_constraints(compared: Compared, batch: Batch) -> CheckResult:
+    return check_constraints(
+        compared.judged, batch.counterfactuals.typical, batch.quarantined, compared.why_empty
+    )
 
-    def for_later(self, *, is_blocked: bool) -> tuple[list[PastBatch], dict[str, float]]:
-        """What is kept of the batch, and the findings that are accepted after it, with extents.
 
-        Args:
-            is_blocked: Whether it is held back.
-        """
-        try:
-            accepted = self.judged.accepted(self._terms.accepted)
-            kept = [
-                msgspec.structs.replace(one, blocked=is_blocked, accepted=accepted)
-                for one in self.remembered
-            ]
-        except Exception:  # noqa: BLE001 - the check that broke has told, and blocks
-            return [], {}
-        return kept, accepted
+def keep_for_later(
+    attempt: Attempt, compared: Compared | None, *, is_blocked: bool
+) -> Mapping[str, float]:
+    """Keep what those that follow a batch look back for, and tell what is accepted after it.
 
-    @property
-    def why_empty(self) -> str | None:
-        """Why a batch without rows is no error; None where it is one."""
-        if self.ingested.total:
-            return "all of them are set aside"
-        constraints = self.live.constraints
-        if constraints.layout.event_time is None or self.work.stream != "daily":
-            return "nothing tells how many there should be"
-        days = [one.day for one in constraints.past]
-        if len(days) > 1 and np.diff(days).max() == 1:
-            return None
-        return "training had days without rows"
+    Args:
+        attempt: The attempt, in whose step it is kept.
+        compared: The batch beside the constraints; None where that failed, which blocks.
+        is_blocked: Whether it is held back.
+    """
+    if compared is None:
+        return {}
+    kept = [
+        msgspec.structs.replace(one, blocked=is_blocked, accepted=dict(compared.accepted))
+        for one in compared.past
+    ]
+    if kept:
+        keep_past(attempt, kept)
+    return compared.accepted
 
-    @cached_property
-    def _terms(self) -> Terms:
-        earlier, graph = self.earlier, self.live.pipeline.graph
-        is_file = not self.records.holds_days
-        set_aside = self.ingested.total - self.ingested.accepted
-        too_many = set_aside > self.work.declared.max_quarantined * self.ingested.total
-        policy = self.work.declared.constraints
-        before = accepted_before(self.records, self.work.partition, self.written, self.live.digest)
-        return Terms(
-            policy=policy,
-            reaching={name for output in graph.outputs for name in graph.ancestors(output)},
-            accept=self.accept,
-            accepted={**earlier.accepted, **before},
-            is_new=earlier.published < policy.first_batches,
-            lacks_rows=earlier.is_blind or is_file or set_aside > 0 or self._is_after_gap,
-            any_size=is_file or too_many,
-        )
 
-    @property
-    def _is_after_gap(self) -> bool:
-        """Whether the batch before is longer ago than training days were from each other."""
-        trained = [one.day for one in self.live.constraints.past]
-        known = [one.day for one in self.view.past]
-        if len(trained) < 2 or not known or not len(self.view):
-            return False
-        first = int(self.view.day.min())
-        before = max((one for one in known if one < first), default=first)
-        return first - before > int(np.diff(trained).max())
+def terms_of(
+    work: Work, live: LoadedVersion, ingested: Ingested, earlier: Earlier, view: View
+) -> Terms:
+    """On what terms findings are weighed, but for what people accept.
 
-    def _day(self, columns: Columns) -> Ints:
-        """The day of each row, counted from 1970; without event times files are counted."""
-        schema, constraints = self.live.pipeline.record_schema, self.live.constraints
-        count = len(next(iter(columns.values())))
-        if self.work.stream == "daily":
-            of_partition = date.fromisoformat(self.work.partition).toordinal()
-            return np.full(count, of_partition - date(1970, 1, 1).toordinal())
-        if schema.event_time is None:
-            return np.full(count, constraints.days + self.earlier.count)
-        local = by_clock(columns[schema.event_time], constraints.layout.timezone)
-        return local.astype("datetime64[D]").astype(np.int64)
+    Args:
+        work: The partition.
+        live: The version.
+        ingested: The rows, parted.
+        earlier: What is known of the batches before.
+        view: The rows as constraints see them.
+    """
+    graph, policy = live.pipeline.graph, work.declared.constraints
+    is_file = not work.records.holds_days
+    set_aside = ingested.total - ingested.accepted
+    too_many = set_aside > work.declared.max_quarantined * ingested.total
+    return Terms(
+        policy=policy,
+        reaching={name for output in graph.outputs for name in graph.ancestors(output)},
+        is_new=earlier.published < policy.first_batches,
+        lacks_rows=earlier.is_blind or is_file or set_aside > 0 or _is_after_gap(live, view),
+        any_size=is_file or too_many,
+    )
+
+
+def why_empty(work: Work, live: LoadedVersion, ingested: Ingested) -> str | None:
+    """Why a batch without rows is no error; None where it is one."""
+    if ingested.total:
+        return "all of them are set aside"
+    constraints = live.constraints
+    if constraints.layout.event_time is None or work.stream != "daily":
+        return "nothing tells how many there should be"
+    days = [one.day for one in constraints.past]
+    if len(days) > 1 and np.diff(days).max() == 1:
+        return None
+    return "training had days without rows"
+
+
+def _is_after_gap(live: LoadedVersion, view: View) -> bool:
+    """Whether the batch before is longer ago than training days were from each other."""
+    trained = [one.day for one in live.constraints.past]
+    known = [one.day for one in view.past]
+    if len(trained) < 2 or not known or not len(view):
+        return False
+    first = int(view.day.min())
+    before = max((one for one in known if one < first), default=first)
+    return first - before > int(np.diff(trained).max())
+
+
+def days_of(work: Work, live: LoadedVersion, columns: Columns, earlier: Earlier) -> Ints:
+    """The day of each row, counted from 1970; without event times files are counted.
+
+    Args:
+        work: The partition.
+        live: The version.
+        columns: The rows.
+        earlier: What is known of the batches before.
+    """
+    schema, constraints = live.pipeline.record_schema, live.constraints
+    count = len(next(iter(columns.values())))
+    if work.stream == "daily":
+        of_partition = date.fromisoformat(work.partition).toordinal()
+        return np.full(count, of_partition - date(1970, 1, 1).toordinal())
+    if schema.event_time is None:
+        return np.full(count, constraints.days + earlier.count)
+    local = by_clock(columns[schema.event_time], constraints.layout.timezone)
+    return local.astype("datetime64[D]").astype(np.int64)

@@ -8,17 +8,19 @@ that comes late goes on from those before it. A version that was fitted on other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.drift import Population, check_changes
-from lockstep.checks.quarantined import Aside
-from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.results import Attempted, CheckResult, attempted
+from lockstep.columns.kinds import Columns, Kind
 from lockstep.store.records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
+    from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.parity.changes import Changes
     from lockstep.parity.counterfactuals import Impact
 
@@ -44,35 +46,62 @@ def follow(
     partition: str,
     step: str,
     live: LoadedVersion,
-    measure: Callable[[], Population],
+    population: Attempted[Population],
     *,
     ask: Callable[[Sequence[str]], Impact] | None = None,
-    aside: Aside | None = None,
+    aside: QuarantinedValues | None = None,
     each: bool = False,
 ) -> Followed:
-    """Measure how far a partition's rows are from training, and go on from the one before it.
+    """Go on from the changes that were under way in the partition before one.
 
     Args:
         records: The stream's.
         partition: The day or file.
         step: The step that looks at the rows.
         live: The version that serves.
-        measure: Measures how far the rows are from its training.
+        population: The rows beside those of its training.
         ask: Tells what columns do to the outputs.
         aside: Tells what is missing of columns since its rows were quarantined.
         each: Whether each batch that is far counts by itself.
     """
-    facts: dict[str, Any] = {}
+    if population.failure is not None:
+        return Followed(population.failure, {})
+    assert population.value is not None, "what did not fail was measured"
+    changes = attempted(_changes_after, records, partition, step, live.digest, population.value)
+    if changes.failure is not None:
+        return Followed(changes.failure, {})
+    assert changes.value is not None, "what did not fail is known"
+    result = population.check(
+        check_changes, changes.value, partition, ask=ask, aside=aside, each=each
+    )
+    seconds = population.seconds + changes.seconds + result.seconds
+    return Followed(replace(result, seconds=seconds), {CHANGES: changes.value.to_json()})
 
-    def check() -> CheckResult:
-        population = measure()
-        shares = {one.column: one.share for one in population.found if one.is_measured}
-        before = changes_before(records, partition, step, live.digest)
-        changes = before.after(partition, shares)
-        facts[CHANGES] = changes.to_json()
-        return check_changes(population, changes, partition, ask=ask, aside=aside, each=each)
 
-    return Followed(carry_out(check), facts)
+def _changes_after(
+    records: Records, partition: str, step: str, version: str, population: Population
+) -> Changes:
+    """The changes that are under way after a partition."""
+    shares = {one.column: one.share for one in population.found if one.is_measured}
+    return changes_before(records, partition, step, version).after(partition, shares)
+
+
+def population_of(
+    constraints: ConstraintSet, live: LoadedVersion, columns: Columns, kinds: Mapping[str, Kind]
+) -> Population:
+    """Rows beside those of the training of a version.
+
+    Args:
+        constraints: What training had of these columns.
+        live: The version.
+        columns: The rows.
+        kinds: The columns of which a profile is shown.
+    """
+    from lockstep.constraints.drift import drift
+    from lockstep.parity.profiles import Profile
+
+    now = Profile.of(columns, kinds)
+    return Population(drift(constraints, columns), constraints, live.profile, now)
 
 
 def changes_before(records: Records, partition: str, step: str, version: str) -> Changes:

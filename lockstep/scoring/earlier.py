@@ -47,7 +47,7 @@ class Earlier:
         return any(one.blocked for one in self.batches)
 
 
-def keep_for_later(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
+def keep_past(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
     """Keep of an attempt's rows what constraints look back for.
 
     Args:

@@ -12,25 +12,20 @@ orchestrator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.code import check_code, check_environment
-from lockstep.checks.constraints import check_constraints, check_shift
-from lockstep.checks.drift import Population
 from lockstep.checks.evidence import check_company, check_replay, check_sample
-from lockstep.checks.ingest import check_decoding, check_input_suite, ingest
-from lockstep.checks.quarantined import Aside, values_aside
-from lockstep.checks.results import CheckResult, carry_out, coverage
+from lockstep.checks.ingest import Ingested, check_decoding, check_input_suite, ingest
+from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.results import CheckResult, attempted, carry_out, coverage
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -45,29 +40,24 @@ from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
-from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_arrow
-from lockstep.project.declaration import PipelineAssets
+from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
 from lockstep.scoring.accepting import demand_known
-from lockstep.scoring.among import Among
-from lockstep.scoring.drifting import Followed, follow
-from lockstep.scoring.earlier import ACCEPTED, keep_for_later
+from lockstep.scoring.among import compare, constraint_checks, keep_for_later
+from lockstep.scoring.drifting import Followed, follow, population_of
+from lockstep.scoring.earlier import ACCEPTED
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
+from lockstep.scoring.work import Batch, Stage, Work
 from lockstep.store.attempts import Attempt, DamagedError, StepRecord
-from lockstep.store.live import SINCE, LiveState, check_live, last_published
-from lockstep.store.parquet import Store
-from lockstep.store.records import BlockedError, Records, blocking
-from lockstep.store.streams import stream_records
+from lockstep.store.live import SINCE, check_live, last_published
+from lockstep.store.records import BlockedError, blocking
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockstep.constraints.constraint_set import ConstraintSet
-    from lockstep.parity.counterfactuals import Counterfactuals
-    from lockstep.parity.profiles import Profile
 
 _EXAMPLES = 5
 """Keys that a message names."""
@@ -75,59 +65,6 @@ _TOO_FEW_TO_PREDICT = (
     "Training has too few rows to fit models to a part of them: what they predict of others is not "
     "known."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Work:
-    """What one run does at one partition.
-
-    Attributes:
-        declared: The pipeline and the demands on its rows.
-        store: Where the pipeline's rows are kept.
-        stream: Name of the stream that the partition is of.
-        partition: The day or file.
-        run: The run: its steps share an attempt.
-        live: What gate and registry tell of which version is live; None where nobody was asked.
-    """
-
-    declared: PipelineAssets
-    store: Store
-    stream: str
-    partition: str
-    run: str = field(default_factory=lambda: str(uuid4()))
-    live: LiveState | None = None
-
-    @property
-    def records(self) -> Records:
-        """The records of the stream."""
-        return stream_records(self.declared, self.store, self.stream)
-
-    @property
-    def live_since(self) -> str | None:
-        """Since when the version is live, in ISO form; None where the gate does not tell."""
-        allowed = self.live.allowed if self.live is not None else None
-        return None if allowed is None else allowed.since.isoformat()
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a step made of a partition.
-
-    Attributes:
-        path: The file that it wrote; None where it had nothing to work on.
-        counts: Rows by what became of them.
-        results: What its checks found, by name.
-        blocked_by: Blocking checks that are in error, each with what it found.
-        figures: Means and shares of the outputs, by title.
-        version: Number of the version that it used; None where it used none.
-    """
-
-    path: Path | None
-    counts: Mapping[str, int]
-    results: Mapping[str, CheckResult] = field(default_factory=dict)
-    blocked_by: Mapping[str, str] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
-    version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -201,45 +138,33 @@ def ingest_batch(
         LockedError: Another process is at work on the partition, and goes on being.
     """
     schema = live.pipeline.record_schema
-    suite = live.suites["input"]
     demand_known(accept, schema)
     with work.records.step(work.partition, "batch", work.run) as attempt:
-        ingested = ingest(rows, schema, suite, work.declared.max_quarantined)
-        otherwise = partial(_otherwise, live, ingested.columns)
-        aside_of = partial(
-            values_aside, (*ingested.refused, *ingested.broken), ingested.columns, schema
-        )
+        ingested = ingest(rows, schema, live.suites["input"], work.declared.max_quarantined)
+        aside = (*ingested.refused, *ingested.broken)
         path = attempt.write_columns("batch", ingested.columns)
-        aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
-        attempt.write("batch_quarantine", aside)
-        before = work.records.for_a_step()
-        among = Among(work, live, before, ingested, accept, attempt.written)
-        profile = cache(partial(_profile, ingested.columns, schema))
-        drift = _input_drift(before, work, live, ingested.columns, profile, otherwise, aside_of)
+        attempt.write("batch_quarantine", quarantine_table(aside, ingested.duplicates))
+        records = work.records.for_a_step()
+        compared = attempted(compare, work, live, records, ingested, accept, attempt.written)
+        batch = Batch(
+            columns=ingested.columns,
+            records=records,
+            counterfactuals=counterfactuals_of(live, ingested.columns),
+            quarantined=QuarantinedValues(aside, ingested.columns, schema),
+        )
+        drift = input_drift(work, live, batch)
         found = {
             **check_version(work, live, now),
-            "decoding": carry_out(check_decoding, ingested),
-            "input_suite": carry_out(
-                check_input_suite, ingested, rows.columns, suite, by_tests=True
-            ),
+            **input_checks(live, ingested, rows),
             "input_drift": drift.result,
-            "sudden_shift": carry_out(_check_shift, among, otherwise),
-            "constraints": carry_out(_check_constraints, among, otherwise, aside_of),
+            **constraint_checks(compared, batch),
             "restated": carry_out(
-                check_restated,
-                before,
-                work.partition,
-                ingested.columns,
-                schema,
-                lambda *values: otherwise().otherwise(*values),
-                aside=ingested.keys_aside,
+                check_restated, batch, work.partition, schema, aside=ingested.keys_aside
             ),
         }
         results = worth_telling(work.declared, "batch", found)
         blocked_by = blocking(BATCH_CHECKS, results)
-        kept, accepted = among.for_later(is_blocked=bool(blocked_by))
-        if kept:
-            keep_for_later(attempt, kept)
+        accepted = keep_for_later(attempt, compared.value, is_blocked=bool(blocked_by))
         done = attempt.keep(
             "batch",
             StepRecord(
@@ -248,14 +173,46 @@ def ingest_batch(
                 blocked_by=blocked_by,
                 version=live.version,
                 manifest=live.digest,
-                facts={
-                    ACCEPTED: accepted,
-                    SINCE: work.live_since,
-                    **drift.facts,
-                },
+                facts={ACCEPTED: accepted, SINCE: work.live_since, **drift.facts},
             ),
         )
     return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
+
+
+def input_checks(live: LoadedVersion, ingested: Ingested, rows: Decoded) -> dict[str, CheckResult]:
+    """What the checks of a batch find that look at its rows alone.
+
+    Args:
+        live: The version that serves.
+        ingested: The rows, parted.
+        rows: All that fit their declaration.
+    """
+    suite = live.suites["input"]
+    return {
+        "decoding": carry_out(check_decoding, ingested),
+        "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite, by_tests=True),
+    }
+
+
+def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
+    """The drift of the accepted rows from the training.
+
+    Args:
+        work: The partition.
+        live: The version that serves.
+        batch: The rows.
+    """
+    schema = live.pipeline.record_schema
+    kinds = {name: kind for name, kind in schema.kinds.items() if name != schema.key}
+    return follow(
+        batch.records,
+        work.partition,
+        "batch",
+        live,
+        attempted(population_of, live.constraints, live, batch.columns, kinds),
+        ask=batch.counterfactuals.mixed,
+        aside=batch.quarantined,
+    )
 
 
 def check_version(
@@ -301,7 +258,7 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
-        drift = _prediction_drift(work, live, rows)
+        drift = prediction_drift(work, live, rows)
         found = _scored_checks(work, live, serving, attempt, rows)
         found["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", found)
@@ -471,96 +428,38 @@ def _check_live(work: Work, live: LoadedVersion) -> CheckResult:
     return check_live(live, work.live, last_published(work.declared, work.store))
 
 
-def _otherwise(live: LoadedVersion, accepted: Columns) -> Counterfactuals:
-    """What the outputs of the accepted rows would be, had they other values."""
-    from lockstep.parity.counterfactuals import Counterfactuals
+def counterfactuals_of(live: LoadedVersion, columns: Columns) -> Counterfactuals:
+    """What the outputs of rows would be by a version, had they other values.
 
-    serving = live.fastest(len(accepted[live.pipeline.key]))
-    return Counterfactuals(serving, accepted, live.profile)
-
-
-def _profile(accepted: Columns, schema: Schema) -> Profile:
-    """The profile of the rows that go on: of all fields but the key, which is new in every row."""
-    from lockstep.parity.profiles import Profile
-
-    kinds = {name: kind for name, kind in schema.kinds.items() if name != schema.key}
-    return Profile.of(accepted, kinds)
+    Args:
+        live: The version.
+        columns: The rows.
+    """
+    serving = live.fastest(len(columns[live.pipeline.key]))
+    return Counterfactuals(serving, columns, live.profile)
 
 
-def _input_drift(
-    records: Records,
-    work: Work,
-    live: LoadedVersion,
-    accepted: Columns,
-    profile: Callable[[], Profile],
-    otherwise: Callable[[], Counterfactuals],
-    aside: Aside,
-) -> Followed:
-    """The drift of the accepted rows."""
-    from lockstep.constraints.drift import drift
+def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
+    """The drift of the outputs of the rows that are kept: decisions count on each day.
 
-    known = live.constraints
-    return follow(
-        records,
-        work.partition,
-        "batch",
-        live,
-        lambda: Population(drift(known, accepted), known, live.profile, profile()),
-        ask=lambda columns: otherwise().mixed(columns),
-        aside=aside,
-    )
-
-
-def _prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Followed:
-    """The drift of the outputs of the rows that are kept: decisions count on each day."""
+    Args:
+        work: The partition.
+        live: The version that serves.
+        rows: Its rows, computed.
+    """
     if live.outputs is None:
         return Followed(CheckResult.not_judged(_TOO_FEW_TO_PREDICT), {})
+    graph = live.pipeline.graph
+    kinds = {name: graph.kind(name) for name in graph.outputs}
     return follow(
         work.records,
         work.partition,
         "scored",
         live,
-        partial(_outputs, live, live.outputs, rows),
-        ask=lambda columns: _otherwise(live, rows.kept).mixed(columns),
+        attempted(population_of, live.outputs, live, rows.kept, kinds),
+        ask=counterfactuals_of(live, rows.kept).mixed,
         each=True,
     )
-
-
-def _outputs(live: LoadedVersion, outputs: ConstraintSet, rows: ComputedRows) -> Population:
-    """The outputs of the rows that are kept, beside those of the training."""
-    from lockstep.constraints.drift import drift
-    from lockstep.parity.profiles import Profile
-
-    graph = live.pipeline.graph
-    kinds = {name: graph.kind(name) for name in graph.outputs}
-    now = Profile.of(rows.kept, kinds)
-    return Population(drift(outputs, rows.kept), outputs, live.profile, now)
-
-
-def _check_shift(among: Among, otherwise: Callable[[], Counterfactuals]) -> CheckResult:
-    """Whether the values of the accepted rows are those of the days before."""
-    return check_shift(among.judged, lambda columns: otherwise().mixed(columns))
-
-
-def _check_constraints(
-    among: Among, otherwise: Callable[[], Counterfactuals], aside: Aside
-) -> CheckResult:
-    """Whether the accepted rows keep the constraints of the version.
-
-    Args:
-        among: The rows among the batches before.
-        otherwise: Tells what outputs they would have, had they other values.
-        aside: Tells what is missing of columns since its rows were quarantined.
-    """
-    found = check_constraints(
-        among.judged,
-        lambda column, rows: otherwise().typical([column], rows),
-        aside,
-        among.why_empty,
-    )
-    if found.judged:
-        assert among.remembered is not None  # rows of which nothing can be kept do not pass
-    return found
 
 
 def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:

@@ -7,7 +7,7 @@ are not, which is the platform's: by another version that is meant, by the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,12 @@ from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
 from lockstep.parity.exactness import difference
 from lockstep.scoring.elsewhere import published_elsewhere
+from lockstep.scoring.work import Batch
 from lockstep.store.attempts import Attempt, DamagedError
 from lockstep.store.records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
-    from lockstep.parity.counterfactuals import Impact
 
 _EXAMPLES = 5
 """Keys that are named."""
@@ -84,26 +84,17 @@ class Again:
 
 
 def check_restated(
-    records: Records,
-    partition: str,
-    raw: Columns,
-    schema: Schema,
-    ask: Callable[[Columns, Array, str], Impact] | None = None,
-    *,
-    aside: Collection[str] = (),
+    batch: Batch, partition: str, schema: Schema, *, aside: Collection[str] = ()
 ) -> CheckResult:
     """Whether the rows of a partition that is published came again as they were.
 
     Args:
-        records: The stream's.
+        batch: Its accepted rows, as they came now.
         partition: The day or file.
-        raw: Its accepted rows, as they came now.
         schema: What they are declared to hold.
-        ask: Tells what rows (by position) would come to, had they other values (of some columns);
-            what these are is told last.
         aside: Keys of the rows that came and were set aside, of which other checks tell.
     """
-    key = schema.key
+    key, raw, records = schema.key, batch.columns, batch.records
     assert key is not None, "rows that are scored have a key"
     try:
         before = _published(records, partition, "batch")
@@ -129,9 +120,10 @@ def check_restated(
     told = {name: changed[name] for name in columns}
     said = _told(again, partition, told, len(rows), key, int(delivered.sum()))
     impact = None
-    if columns and ask is not None:
+    if columns:
         were = {name: again.before[name][rows] for name in columns}
-        impact = impact_of(partial(ask, were, again.places[rows], "the values as they were"))
+        otherwise = batch.counterfactuals.otherwise
+        impact = impact_of(partial(otherwise, were, again.places[rows], "the values as they were"))
     return CheckResult(
         passed=not named,
         summary=said if impact is None else f"{said} {impact}.",

@@ -21,14 +21,8 @@ from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.partition import (
-    Stage,
-    Work,
-    check_version,
-    failed_step,
-    ingest_batch,
-    score_batch,
-)
+from lockstep.scoring.partition import check_version, failed_step, ingest_batch, score_batch
+from lockstep.scoring.work import Stage, Work
 from lockstep.store.live import Live
 
 Read: TypeAlias = Callable[[Schema], Decoded]

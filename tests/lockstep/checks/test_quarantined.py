@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lockstep.checks.quarantined import values_aside
+from lockstep.checks.quarantined import QuarantinedValues
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Field, Schema
 
@@ -21,7 +21,8 @@ def rejected(count: int, **record: str) -> list[Rejected]:
 @pytest.mark.parametrize("named", ["city", "the city"])
 def test_a_value_most_of_whose_rows_were_quarantined_is_told(count, kept, is_told, named):
     columns = {"city": np.array(["London"] * kept + ["Rome"] * 50, dtype=object)}
-    told = values_aside(rejected(count, **{named: "London"}), columns, TABLE, ["city"])
+    rows = rejected(count, **{named: "London"})
+    told = QuarantinedValues(rows, columns, TABLE).told(["city"])
 
     assert ("20 of" in told and "city London were quarantined" in told) is is_told
     assert bool(told) is is_told

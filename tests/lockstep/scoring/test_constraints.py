@@ -17,7 +17,8 @@ from lockstep.checks.messages import Message, Place
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import discover
 from lockstep.project.constraints import Constraints
-from lockstep.scoring.partition import ScoredPartition, Work, score
+from lockstep.scoring.partition import ScoredPartition, score
+from lockstep.scoring.work import Work
 
 FIRST = date(2020, 3, 1)
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from assets.orders import ASSETS
 from lockstep.checks.drift import Population
+from lockstep.checks.results import attempted
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import discover
@@ -80,7 +81,7 @@ def score(
 ) -> Followed:
     """What a run of a partition does, as far as drift is concerned."""
     with records.step(partition, "batch", "run") as attempt:
-        found = follow(records, partition, "batch", Version(version), lambda: now)  # type: ignore[arg-type]
+        found = follow(records, partition, "batch", Version(version), attempted(lambda: now))  # type: ignore[arg-type]
         attempt.keep("batch", StepRecord(facts=found.facts))
         attempt.write_columns("published", {"x": np.array([1])})
         attempt.keep("published", StepRecord())

@@ -6,7 +6,8 @@ import pytest
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import decode
-from lockstep.scoring.partition import Work, score
+from lockstep.scoring.partition import score
+from lockstep.scoring.work import Work
 
 ROWS = orders_with_fates(pd.Timestamp("2020-03-01").date()).drop(columns=["returned", "cost"])
 

@@ -9,7 +9,8 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
-from lockstep.scoring.partition import ScoredPartition, Work, score
+from lockstep.scoring.partition import ScoredPartition, score
+from lockstep.scoring.work import Work
 
 DAY = "2020-03-01"
 ROWS = orders_with_fates(pd.Timestamp(DAY).date()).drop(columns=["returned", "cost"])

@@ -15,9 +15,10 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
 from lockstep.columns.errors import UnavailableError
 from lockstep.columns.schema import Schema
-from lockstep.scoring.partition import Stage, Work, publish
+from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.trace import trace_row
+from lockstep.scoring.work import Stage, Work
 from lockstep.store.live import Live, LiveState
 from lockstep.store.records import BlockedError
 from lockstep.store.status import findings

@@ -1,0 +1,88 @@
+"""Work: what one run does at one partition, on which rows, and what a step made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.results import CheckResult
+from lockstep.columns.kinds import Columns
+from lockstep.parity.counterfactuals import Counterfactuals
+from lockstep.project.declaration import PipelineAssets
+from lockstep.store.live import LiveState
+from lockstep.store.parquet import Store
+from lockstep.store.records import Records
+from lockstep.store.streams import stream_records
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What one run does at one partition.
+
+    Attributes:
+        declared: The pipeline and the demands on its rows.
+        store: Where the pipeline's rows are kept.
+        stream: Name of the stream that the partition is of.
+        partition: The day or file.
+        run: The run: its steps share an attempt.
+        live: What gate and registry tell of which version is live; None where nobody was asked.
+    """
+
+    declared: PipelineAssets
+    store: Store
+    stream: str
+    partition: str
+    run: str = field(default_factory=lambda: str(uuid4()))
+    live: LiveState | None = None
+
+    @property
+    def records(self) -> Records:
+        """The records of the stream."""
+        return stream_records(self.declared, self.store, self.stream)
+
+    @property
+    def live_since(self) -> str | None:
+        """Since when the version is live, in ISO form; None where the gate does not tell."""
+        allowed = self.live.allowed if self.live is not None else None
+        return None if allowed is None else allowed.since.isoformat()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a step made of a partition.
+
+    Attributes:
+        path: The file that it wrote; None where it had nothing to work on.
+        counts: Rows by what became of them.
+        results: What its checks found, by name.
+        blocked_by: Blocking checks that are in error, each with what it found.
+        figures: Means and shares of the outputs, by title.
+        version: Number of the version that it used; None where it used none.
+    """
+
+    path: Path | None
+    counts: Mapping[str, int]
+    results: Mapping[str, CheckResult] = field(default_factory=dict)
+    blocked_by: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    version: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The accepted rows of a batch, with what several checks ask of them.
+
+    Attributes:
+        columns: The rows.
+        records: The records of the stream, each opened once.
+        counterfactuals: What their outputs would be, had they other values.
+        quarantined: The rows that were quarantined.
+    """
+
+    columns: Columns
+    records: Records
+    counterfactuals: Counterfactuals
+    quarantined: QuarantinedValues
