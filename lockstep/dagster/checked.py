@@ -15,7 +15,7 @@ from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checks import specs, table_metadata, to_result
+from lockstep.dagster.checks import message_of, specs, table_metadata, to_result
 from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
 from lockstep.dagster.tries import sign
 
@@ -171,7 +171,7 @@ def _stop_if_blocked(
         Blocked: One is.
     """
     failed = {
-        str(one.check_name): str(Message.from_text(one.description or ""))
+        str(one.check_name): str(message_of(one.metadata))
         for one in made.check_results or ()
         if one.check_name in blocking
         and not one.passed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from numbers import Integral
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -14,6 +15,8 @@ from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 
+_MESSAGE = "message"
+"""Metadata of a check that did not pass: what was found, where, and what to do."""
 _MOST_ROWS = 50
 """Rows shown in a table: Dagster's event log keeps them forever and shows them to everybody."""
 
@@ -53,13 +56,22 @@ def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResul
         lacking = [{"column": name, "lacking": why} for name, why in found.unjudged.items()]
         metadata["not judged"] = table_metadata(lacking)
     metadata |= {title: dg.MetadataValue.md(text) for title, text in found.notes.items()}
+    message = None if found.passed else Message.of(name, found, place)
+    if message is not None:
+        metadata[_MESSAGE] = dg.MetadataValue.json(asdict(message))
     return dg.AssetCheckResult(
         check_name=name,
         passed=found.passed,
         severity=dg.AssetCheckSeverity[found.severity],
-        description=found.summary if found.passed else Message.of(name, found, place).paragraphs,
+        description=found.summary if message is None else message.paragraphs,
         metadata=metadata,
     )
+
+
+def message_of(metadata: Mapping[str, Any]) -> Message | None:
+    """The message of a check that did not pass, from its metadata; None of one that passed."""
+    told = metadata.get(_MESSAGE)
+    return None if told is None else Message(**told.value)
 
 
 def _plain(number: Any) -> float:

@@ -19,6 +19,7 @@ from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked
+from lockstep.dagster.checks import message_of
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project
@@ -64,15 +65,14 @@ class CheckReport:
         """What Dagster recorded of a check."""
         failed = "failed" if evaluation.severity is dg.AssetCheckSeverity.ERROR else "warned"
         column = evaluation.metadata.get("column")
-        said = evaluation.description or ""
-        message = None if evaluation.passed else Message.from_text(said)
+        message = message_of(evaluation.metadata)
         return cls(
             asset=evaluation.asset_key.to_user_string(),
             check=evaluation.check_name,
             partition=evaluation.partition,
             result="passed" if evaluation.passed else failed,
             column=str(column.value) if column is not None else None,
-            summary=said if message is None else message.what,
+            summary=message.what if message is not None else evaluation.description or "",
             where=None if message is None else message.where,
             todo=None if message is None else message.todo,
         )
