@@ -131,7 +131,6 @@ def equalities(
     """
     few = sample[:: max(len(sample) // (4 * ENOUGH_ROWS), 1)]
     at_few = np.array([view.number(other)[few] for other in others])
-    dealt = np.random.default_rng(1).permutation(len(sample))
     found = []
     for target in targets:
         numbers = view.number(target)[sample]
@@ -146,7 +145,7 @@ def equalities(
                 continue
             if other.fields[:1] == target.fields[:1] and other.made != "previous":
                 continue
-            rule = _equal(view, sample, dealt, target, other)
+            rule = _equal(view, sample, target, other)
             if rule is not None:
                 best.append(rule)
         best.sort(key=lambda one: -one[0])
@@ -184,13 +183,14 @@ def _medians(values: Array) -> Floats:
 
 
 def _equal(
-    view: View, sample: Ints, dealt: Ints, target: Quantity, other: Quantity
+    view: View, sample: Ints, target: Quantity, other: Quantity
 ) -> tuple[float, Equal] | None:
     """The equality of two numbers, and how good it is; None where there is none."""
     a, b = view.number(target)[sample], view.number(other)[sample]
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < max(ENOUGH_ROWS, 0.1 * np.isfinite(a).sum()):
         return None
+    shuffled = np.random.default_rng(1).permutation(a[both])
     grid = grid_of(a)
     scale = float(np.nanmedian(np.abs(a - np.nanmedian(a))) + 1e-3 * np.nanmean(np.abs(a)) + 1e-12)
     best = None
@@ -209,7 +209,7 @@ def _equal(
         kept = float(np.mean(np.abs(a[both] - factor * b[both] - offset) <= tolerance))
         if kept < SHARED:
             continue
-        chance = float(np.nanmean(np.abs(a[dealt][both] - factor * b[both] - offset) <= tolerance))
+        chance = float(np.mean(np.abs(shuffled - factor * b[both] - offset) <= tolerance))
         if (kept - chance) / max(1 - chance, 1e-9) < SHARED:
             continue
         score = kept - 0.02 * (not other.is_raw) + 0.1 * float(both.mean())

@@ -36,9 +36,9 @@ from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import (
     SEGMENTED,
+    Bunches,
     Shown,
     Statistic,
-    bunched_of,
     days_of,
     read,
     states_of,
@@ -320,7 +320,8 @@ def discover(
         if one.quantity.made != "digits" and one.quantity.fields[0] not in layout.dated
     )[:MOST_TERMS]  # fmt: skip
     whole = Aggregates(parts, columns_counted, (), numbers)
-    found = measured(view, known, kept, before, contents, told)
+    bunches = Bunches(view, things)
+    found = bunches.learnt(measured(view, known, kept, before, contents, told))
     states, features, _ = states_of(found, view, known, whole)
     positions = [rows for _, rows in days_of(view)]
     whole = msgspec.structs.replace(
@@ -336,7 +337,10 @@ def discover(
         and segment.column not in feature.columns
     )  # fmt: skip
     labels = statistics_of(features, looked_at, whole, layout)
-    bunched, at = bunched_of(view, labels, kept), _array_of(looked_at)
+    at = _array_of(looked_at)
+    of_batch = [1.0] * (len(labels) - len(features) - len(looked_at))
+    of_parts = (bunches.found[number] for _, number in looked_at)
+    bunched = np.array([*bunches.found, *of_parts, *of_batch])
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):

@@ -215,7 +215,8 @@ def _finding(
     constraints: ConstraintSet, view: View, day: DayJudged, group: Sequence[int], shares: Floats
 ) -> Finding:
     strict = [place for place in group if constraints.statistics[place].feature.strict]
-    lead = (strict or group)[0]  # a rule that rows break names these rows
+    is_copied = constraints.statistics[group[0]].feature.family == identity.FAMILY
+    lead = group[0] if is_copied else (strict or group)[0]  # a rule names the rows that break it
     group = [lead, *(place for place in group if place != lead)]
     statistic = constraints.statistics[lead]
     rows = _rows(constraints, view, day, lead)

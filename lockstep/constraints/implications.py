@@ -83,11 +83,6 @@ class Implication(msgspec.Struct, frozen=True, tag="implication"):
         return (self.given.column, self.then.column)
 
     @property
-    def is_of_categories(self) -> bool:
-        """Whether it says which values of two categories go together."""
-        return {self.given.what, self.then.what} <= {"value", "form"}
-
-    @property
     def says(self) -> str:
         """The rule for a person."""
         return f"{self.given.says} {'never' if self.is_never else 'only'} where {self.then.says}"

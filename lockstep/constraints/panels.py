@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
-from lockstep.constraints.dependencies import OfDay
+from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.entities import Entities
 from lockstep.constraints.evidence import (
     AGAIN,
@@ -167,7 +167,11 @@ def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Pa
     layout = view.layout
     raw = [one.quantity for one in values.numbers if one.quantity.fields[0] not in layout.dated]
     raw = [one for one in raw if one.made in ("value", "clock", "lapse", "span")]
+    told = {
+        one.rule.right for one in rules.rules if isinstance(one.rule, LookUp) and one.rule.is_exact
+    }
     targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
+    targets = [one for one in targets if one.fields[0] not in told]  # a rule tells these
     targets = targets[:MOST_TERMS]
     panel = _panel(view, entities, rules, [one.fields[0] for one in targets])
     related = [one for one in _related(targets, entities, panel) if _is_known(view, one)]

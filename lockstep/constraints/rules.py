@@ -68,8 +68,8 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
     @property
     def is_strict(self) -> bool:
         """Whether one row that breaks it is a finding."""
-        if isinstance(self.rule, Implication) and self.rule.is_of_categories:
-            return False  # a few routes, however many rows
+        if isinstance(self.rule, Implication):
+            return False  # of two conditions, however many rows: it may be by chance
         enough = self.rows >= _STRICT_ROWS and self.things >= _STRICT_THINGS
         return self.broken == 0 and enough
 

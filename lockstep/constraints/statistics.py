@@ -6,24 +6,22 @@ read         a state to the values of statistics
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
 import msgspec
 import numpy as np
 
-from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints import rules
+from lockstep.constraints import identity
 from lockstep.constraints.aggregates import Aggregates
-from lockstep.constraints.dependencies import OfDay
-from lockstep.constraints.evidence import MOST_CATEGORIES
+from lockstep.constraints.entities import Entities
+from lockstep.constraints.evidence import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
-from lockstep.constraints.rules import Rules
 from lockstep.constraints.segments import Segment, cells_of, masks_of
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View
@@ -34,10 +32,10 @@ _BLOCK = 32_000_000
 """Values of features that are held at a time: 128 MB."""
 SEGMENTED = ("missing", "level", "share", "residual")
 """Kinds that are looked at by segment, too: by these, all other kinds find nothing more there."""
-_STEPPED = ("missing", "level", "spread", "zero", "negative", "round", "as before", "length")
-"""Kinds of which a step from the days before counts by itself."""
-_INDEPENDENT = ("missing", "count", "volume", "volume of the weekday", "lacking", "distinct")
-"""Kinds to which each row adds by itself, though rows of an hour share values."""
+_STEPPED = ("missing", "level", "spread", "length")
+"""Kinds of which a step from the days before counts by itself: a season moves them slowly."""
+_EXACT = ("equality", "dependency", "containment", "look-up")
+"""Kinds of rules of which each row is an observation: what is exact is so in each."""
 
 
 class Statistic(msgspec.Struct, frozen=True):
@@ -264,31 +262,78 @@ def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats,
     return variance, floor
 
 
-def bunched_of(view: View, labels: Sequence[Statistic], kept: Rules) -> Floats:
-    """How many rows are one observation: those that share a value of an hour.
+class Bunches:
+    """How many rows are one observation, by feature, learnt of training rows.
 
-    The design effect of clusters: Kish, "Survey Sampling", 1965.
+    The row before of the same thing, on the same day, tells a row in part: of so many rows, there
+    are as many observations as leave the mean as well known (the effective size of a series whose
+    rows are correlated with the one before: Bayley and Hammersley, 1946).
+
+    Args:
+        view: Training rows; the last of them are looked at.
+        entities: What names things.
+
+    Attributes:
+        found: How many it is of each feature, in order.
     """
-    hour = mixed((view.code("@hour"), view.day.astype(np.uint64)), len(view))
-    effects: dict[str, float] = {}
-    for rule in (one.rule for one in kept.rules):
-        if isinstance(rule, OfDay) and {"@hour", "@clock"} & {*rule.left}:
-            group = mixed((view.codes(rule.left), view.day.astype(np.uint64)), len(view))
-            sizes = np.unique(group, return_counts=True)[1].astype(float)
-            effect = float((sizes**2).sum() / sizes.sum())
-            effects[rule.right] = max(effects.get(rule.right, 1.0), effect)
-    for name in (one for one in view.layout.fields if one not in effects):
-        code = view.code(name)
-        if len(np.unique(code)) <= MOST_CATEGORIES:
-            continue
-        both = mixed((code, hour), len(view))[code != 0]
-        sizes = np.unique(both, return_counts=True)[1].astype(float)
-        effects[name] = max(float((sizes**2).sum() / sizes.sum()), 1.0) if len(sizes) else 1.0
-    return np.array(
-        [
-            1.0
-            if one.feature.kind in _INDEPENDENT or one.feature.family == rules.FAMILY
-            else max((effects.get(name, 1.0) for name in one.columns), default=1.0)
-            for one in labels
-        ]
-    )
+
+    def __init__(self, view: View, entities: Entities) -> None:
+        newest = np.sort(np.argsort(view.day, kind="stable")[-SAMPLE:])
+        self._orders = []
+        for entity in (one for one in entities.full if "@clock" not in one):
+            thing = view.codes(entity)[newest]
+            order = newest[np.lexsort((view.micros[newest], view.day[newest], thing))]
+            code, day = view.codes(entity)[order], view.day[order]
+            same = (code[1:] == code[:-1]) & (day[1:] == day[:-1])
+            sizes = np.diff(np.concatenate([[0], np.flatnonzero(~same) + 1, [len(order)]]))
+            most = float((sizes.astype(float) ** 2).sum() / max(sizes.sum(), 1))
+            self._orders.append((order, same, most))
+        self.found: list[float] = []
+        self._columns = {name: self._of_values(view.code(name)) for name in view.layout.fields}
+
+    def learnt(self, found: Iterable[Measured]) -> Iterator[Measured]:
+        """Features, handed on as how many rows are one observation of each is learnt."""
+        for one in found:
+            self.found.append(self._of(one.feature, one.values))
+            yield one
+
+    def _of(self, feature: Feature, values: Array) -> float:
+        """How many rows are one observation of a feature; of what never moved, of its column."""
+        if feature.family == identity.FAMILY or feature.kind in _EXACT:
+            return 1.0
+        found = [self._effect(values, *one) for one in self._orders]
+        known = [one for one in found if one is not None]
+        if known:
+            return max(known)
+        return max((self._columns.get(name, 1.0) for name in feature.columns[:1]), default=1.0)
+
+    def _effect(self, values: Array, order: Ints, same: Array, most: float) -> float | None:
+        own = values[order].astype(np.float64)
+        now, then = own[1:][same], own[:-1][same]
+        known = np.isfinite(now) & np.isfinite(then)
+        if known.sum() < ENOUGH_ROWS:
+            return None
+        now, then = now[known], then[known]
+        middle = own[np.isfinite(own)].mean()
+        spread = float(((own[np.isfinite(own)] - middle) ** 2).mean())
+        if spread < 1e-12:
+            return None
+        return _effective(float(((now - middle) * (then - middle)).mean()) / spread, most)
+
+    def _of_values(self, code: Array) -> float:
+        """How many rows of a thing share a value, beyond those that do by chance."""
+        found = []
+        for order, same, most in self._orders:
+            own = code[order]
+            _, counts = np.unique(own, return_counts=True)
+            chance = float(((counts / max(len(own), 1)) ** 2).sum())
+            if same.any() and chance < 1:
+                again = float((own[1:] == own[:-1])[same].mean())
+                found.append(_effective((again - chance) / (1 - chance), most))
+        return max(found, default=1.0)
+
+
+def _effective(correlation: float, most: float) -> float:
+    """How many rows are one observation, by their correlation with the row before; at most some."""
+    kept = min(max(correlation, 0.0), 1.0)
+    return min((1 + kept) / max(1 - kept, 1e-9), max(most, 1.0))

@@ -39,7 +39,8 @@ _MISSING = 0.25
 """Share of the training days that have a value, at least."""
 _LEAST_PART = 8.0
 """Rows of a part, and of the rest, that tell something of it."""
-_FLAT = 1e-9
+_FLAT = 1e-6
+"""Difference that is none."""
 _DRAWN, _OUTSIDE = 60.0, 4.0
 """Days, and days outside, that what its like do weighs as for a statistic."""
 _LEAST_SCALE, _LEAST_OF_ROWS = 0.4, 1.0
@@ -172,7 +173,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         days = len(values)
         steps, step_errors = np.full_like(values, np.nan), errors.copy()
         for day in range(days):
-            before = slice(max(0, day - STEPS), day)
+            before = slice(max(0, day - RECENT - STEPS), day)
             steps[day], step_errors[day] = _step(
                 values[day], errors[day], values[before], errors[before]
             )
@@ -218,7 +219,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         then = _errors(self.variance, self.floor, counts)
         values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
         before = _masked(self._is_part, before, counts)
-        steps, step_errors = _step(values, errors, before[-STEPS:], then[-STEPS:])
+        steps, step_errors = _step(values, errors, before, then)
         low, high = _along(self.level.low, self.level.high, before[-RECENT:])
         level = self.level.evidence(_outside(values, errors, low, high, self.level.spread))
         moved = _outside(steps, step_errors, self.step.low, self.step.high, self.step.spread)
@@ -262,28 +263,33 @@ def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
 
 
 def _masked(is_part: Array, values: Floats, sizes: Floats) -> Floats:
-    """Values without those of parts of a few rows."""
-    return np.where(is_part & (sizes < _LEAST_PART), np.nan, values)
+    """Values without those of parts of a few rows; in the precision in which batches keep them.
+
+    What never moves is the same on every day only if it is compared as it is kept.
+    """
+    kept = values.astype(np.float32).astype(np.float64)
+    return np.where(is_part & (sizes < _LEAST_PART), np.nan, kept)
 
 
 def _step(
     value: Floats, error: Floats, before: Floats, before_errors: Floats
 ) -> tuple[Floats, Floats]:
-    """How far statistics are from the middle of the days before, and how well these tell that."""
+    """How far statistics are from the middle of the last days, and how well these tell that.
+
+    What two of the days before did is no step: neither is the end of an incident one.
+    """
     if len(before) < 3:
         return np.full(len(value), np.nan), error
+    least, most = _range(before, _PLACE)
+    before, before_errors = before[-STEPS:], before_errors[-STEPS:]
     known = np.isfinite(before)
     count = known.sum(axis=0)
     ordered = np.sort(np.where(known, before, np.inf), axis=0)
     at = np.arange(len(value))
     low, high = np.maximum((count - 1) // 2, 0), np.minimum(count // 2, len(before) - 1)
-    second = ordered[1, at], ordered[np.maximum(count - 2, 0), at]
     with np.errstate(all="ignore"):
         middle = (ordered[low, at] + ordered[high, at]) / 2
-        # what two of the days before did is no step
-        is_near = (value >= np.minimum(second[0], middle)) & (
-            value <= np.maximum(second[1], middle)
-        )
+        is_near = (value >= np.fmin(least, middle)) & (value <= np.fmax(most, middle))
         middle = np.where(is_near & (count >= 4), value, middle)
         weight = np.where(known, 1 / before_errors**2, 0.0).sum(axis=0)
         # the variance of a median is pi / 2 that of a mean (Laplace, 1818)
@@ -366,7 +372,9 @@ def _spread(values: Floats, errors: Floats) -> Floats:
     count = np.maximum(known.sum(axis=0), 1)
     with np.errstate(all="ignore"):
         middle = _quantile(values, 0.5)
-        deviation = 1.4826 * _quantile(np.abs(values - middle), 0.5)
+        far = np.abs(values - middle)
+        deviation = 1.4826 * _quantile(far, 0.5)  # of a normal distribution, by its quantiles
+        deviation = np.where(deviation > 0, deviation, _quantile(far, 0.9) / 1.6449)
         near = np.clip(values, middle - _ROBUST * deviation, middle + _ROBUST * deviation)
         robust = np.where(known, (near - middle) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
         mean = np.where(known, values, 0.0).sum(axis=0) / count

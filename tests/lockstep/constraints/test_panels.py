@@ -29,7 +29,7 @@ def test_clean_days_break_nothing(sensors):
 def test_one_sensor_that_is_off_is_found(sensors, rows, own):
     found = sensors.first(changed(rows, "heat", own, rows["heat"][own] + 3))
     assert found.columns[0] == "heat"
-    assert {*rows["sensor"][found.rows]} == {"s3"}
+    assert found.where == "rows of sensor s3"
 
 
 def test_a_sensor_that_is_stuck_while_its_peers_move_is_found(sensors, rows, own):
