@@ -60,7 +60,7 @@ def compare(
     """
     constraints, policy = live.constraints, work.declared.constraints
     earlier = earlier_batches(records, work.partition, live.digest, policy.first_batches)
-    days = days_of(work, live, ingested.columns, earlier)
+    days = days_of(work, live, ingested.columns)
     view = constraints.view(ingested.columns, days, earlier.batches)
     before = accepted_before(records, work.partition, written, live.digest)
     terms = replace(
@@ -168,14 +168,13 @@ def _is_after_gap(live: LoadedVersion, view: View) -> bool:
     return first - before > int(np.diff(trained).max())
 
 
-def days_of(work: Work, live: LoadedVersion, columns: Columns, earlier: Earlier) -> Ints:
+def days_of(work: Work, live: LoadedVersion, columns: Columns) -> Ints:
     """The day of each row, counted from 1970; without event times files are counted.
 
     Args:
         work: The partition.
         live: The version.
         columns: The rows.
-        earlier: What is known of the batches before.
     """
     schema, constraints = live.pipeline.record_schema, live.constraints
     count = len(next(iter(columns.values())))
@@ -183,6 +182,6 @@ def days_of(work: Work, live: LoadedVersion, columns: Columns, earlier: Earlier)
         of_partition = date.fromisoformat(work.partition).toordinal()
         return np.full(count, of_partition - date(1970, 1, 1).toordinal())
     if schema.event_time is None:
-        return np.full(count, constraints.days + earlier.count)
+        return np.full(count, constraints.days + work.records.count_before(work.partition))
     local = by_clock(columns[schema.event_time], constraints.layout.timezone)
     return local.astype("datetime64[D]").astype(np.int64)

@@ -120,7 +120,7 @@ def changes_before(records: Records, partition: str, step: str, version: str) ->
     """
     from lockstep.parity.changes import Changes
 
-    before = records.before(partition)
+    before = records.before(partition, 1)
     if not before:
         return Changes(version)
     done = records.demand(before[-1]).record.steps.get(step)

@@ -33,13 +33,11 @@ class Earlier:
         batches: What is kept of each of their days.
         accepted: Findings that people accepted of batches of the version, each with its extent.
         published: How many of the last of them the version published.
-        count: How many batches were published before.
     """
 
     batches: Sequence[PastBatch]
     accepted: Mapping[str, float]
     published: int
-    count: int
 
     @property
     def is_blind(self) -> bool:
@@ -69,8 +67,7 @@ def earlier_batches(records: Records, partition: str, version: str, first: int) 
     Raises:
         DamagedError: What was kept of a published batch is not what was recorded.
     """
-    before = records.before(partition)
-    attempts = [records.demand(one) for one in before[-max(DAYS, first) :]]
+    attempts = [records.demand(one) for one in records.before(partition, max(DAYS, first))]
     own = [one for one in attempts if _batch(one).manifest == version]
     accepted: dict[str, float] = {}
     for one in own[-DAYS:]:
@@ -78,7 +75,7 @@ def earlier_batches(records: Records, partition: str, version: str, first: int) 
             accepted[identity] = max(extent, accepted.get(identity, 0.0))
     kept = [past for one in attempts[-DAYS:] for past in _kept(one, version)]
     kept += [past for one in _held_back(records, partition) for past in _of_held_back(one, version)]
-    return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own), len(before))
+    return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own))
 
 
 def _batch(attempt: Attempt) -> StepRecord:

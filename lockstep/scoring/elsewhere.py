@@ -106,7 +106,7 @@ def _shared(
     records: Records, partition: str, raw: Columns, schema: Schema, key: str
 ) -> Iterator[_Shared]:
     now = pd.Index(raw[key])
-    for other in reversed(records.before(partition)[-FILES:]):
+    for other in reversed(records.before(partition, FILES)):
         with suppress(DamagedError):
             before = _batch(records.demand(other), now, key)
             if before is not None:

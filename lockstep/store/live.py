@@ -28,6 +28,7 @@ from lockstep.registry.errors import VersionNotFoundError
 from lockstep.store.attempts import AttemptRecord, DamagedError
 from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
+from lockstep.store.records import CLOCKS_APART
 from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ SINCE = "live_since"
 """Fact of a batch's step: since when the version was live that was to score it."""
 _MOMENT = timedelta(microseconds=1)
 """Moves of what is live follow each other by this much at least, whatever the clock says."""
-
-_CLOCKS_APART = 3600.0
-"""Seconds by which the clock of a network drive may be behind that of whoever commits."""
 
 
 @dataclass(frozen=True)
@@ -240,7 +238,7 @@ def last_published(declared: PipelineAssets, store: Store) -> AttemptRecord | No
     ]
     # What is in a file was so when it was written: none before the best one can tell of a later.
     for at, partition, records in sorted(written, key=lambda one: one[0], reverse=True):
-        if found is not None and at + _CLOCKS_APART < found[0].timestamp():
+        if found is not None and at + CLOCKS_APART < found[0].timestamp():
             break
         with suppress(DamagedError):
             commit = records.commit_of(partition)

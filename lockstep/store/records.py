@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +32,8 @@ from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, DamagedError
 from lockstep.store.lock import Holder, LockedError, holder, locked
 from lockstep.store.parquet import NotStoredError, file_name, partition_of
 
+CLOCKS_APART = 3600.0
+"""Seconds by which the clock of a network drive may be behind that of whoever commits."""
 _OF_DAYS = ("daily", "outcomes")
 """Streams whose partitions are days."""
 
@@ -119,25 +122,47 @@ class Records:
                 written.append((one.stat().st_mtime, partition_of(one.name.removesuffix(".json"))))
         return written
 
-    def before(self, partition: str) -> list[str]:
-        """The partitions that count and come before one: earlier days, or files that came earlier.
+    def before(self, partition: str, most: int) -> list[str]:
+        """The last partitions that count and come before one, in order.
+
+        Days come before one by their names, files by when they first counted.
+
+        Args:
+            partition: The partition.
+            most: How many at most.
 
         Raises:
             DamagedError: It is not known which attempt at one of them counts.
         """
-        known = [one for one in self.partitions() if one != partition]
         if self.holds_days:
-            before = [one for one in known if one < partition]
+            before = [one for one in self.partitions() if one < partition]
             self._demand_commits(one for one in self._lost() if one < partition)
-            return before
+            return before[-most:]
         self._demand_commits(one for one in self._lost() if one != partition)
+        return [name for _, name in self._came_before(partition, most)]
+
+    def count_before(self, partition: str) -> int:
+        """How many partitions count and come before one."""
+        return len(self.before(partition, len(self.partitions()) + 1))
+
+    def _came_before(self, partition: str, most: int) -> list[tuple[str, str]]:
+        """When the last files before one first counted, and which they are, in order.
+
+        The file that tells it of a partition was written then or later, so that not all of them
+        have to be read.
+        """
         own = self.commit_of(partition)
-        commits = [commit for one in known if (commit := self.commit_of(one)) is not None]
-        return [
-            commit.partition
-            for commit in sorted(commits, key=lambda one: one.came_at)
-            if own is None or commit.came_at < own.came_at
-        ]
+        found: list[tuple[str, str]] = []
+        for written, name in sorted(self.written(), reverse=True):
+            if len(found) == most:
+                oldest = datetime.fromisoformat(found[0][0]).timestamp()
+                if written + CLOCKS_APART < oldest:
+                    break
+            commit = self.commit_of(name) if name != partition else None
+            if commit is not None and (own is None or commit.came_at < own.came_at):
+                insort(found, (commit.came_at, name))
+                found = found[-most:]
+        return found
 
     def after(self, partition: str) -> list[str]:
         """The days that count and come after one; of files none does, but those that come later."""

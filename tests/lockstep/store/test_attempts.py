@@ -254,9 +254,9 @@ def test_a_commit_that_is_lost_is_told_while_consumers_read_what_it_let_them(
     score(records, 1)
     (records.root / "records" / f"{DAY}.json").unlink()
     with pytest.raises(DamagedError, match=rf"is missing.*lockstep score orders --day {DAY}"):
-        records.before(NEXT)
+        records.before(NEXT, 9)
     score(records, 2, run="again")
-    assert records.before(NEXT) == [DAY]
+    assert records.before(NEXT, 9) == [DAY]
 
 
 def test_the_record_of_another_partition_is_none_even_if_its_digest_agrees(
