@@ -13,7 +13,7 @@ from benchmarks.serving.candidates import OURS, Candidate
 from benchmarks.serving.load import Load, load
 from benchmarks.serving.processes import Cores, Server, await_answer, free_port, start
 from benchmarks.serving.setting import PIPELINE, Setting
-from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 
 CLIENTS = (1, 32, 128)
 

@@ -45,7 +45,7 @@ def replay(
 
 def _nothing_left(folder: Path) -> str:
     """Why no segment of a log is to be replayed."""
-    from lockstep.serving.requestlog.segments import segment_names
+    from lockstep.serving.requestlog.log_segments import segment_names
 
     if segment_names(folder):
         return f"Every sealed segment in {folder} was replayed, and none was changed since."
@@ -64,7 +64,7 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
     from lockstep.columns.errors import LockstepError
     from lockstep.columns.plain import listed
     from lockstep.scoring.requests import open_segments
-    from lockstep.serving.requestlog.segments import segment_names
+    from lockstep.serving.requestlog.log_segments import segment_names
     from lockstep.store.parquet import Store
 
     home = context.home()

@@ -40,10 +40,10 @@ def serve(
     from lockstep.cli.console import say
     from lockstep.cli.follower import followed
     from lockstep.project.serving import Serving
-    from lockstep.serving.libraries import import_libraries
+    from lockstep.serving.http.server import Settings, demand_servable
+    from lockstep.serving.http.server import serve as run
     from lockstep.serving.logs import log_to_stderr
-    from lockstep.serving.server import Settings, demand_servable
-    from lockstep.serving.server import serve as run
+    from lockstep.serving.versions.libraries import import_libraries
 
     import_libraries()  # before the pipeline's module does
     declared, home = context.pipeline(pipeline), context.home()

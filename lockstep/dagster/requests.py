@@ -14,7 +14,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.requests import replay_segment
-from lockstep.serving.requestlog.segments import segment_path
+from lockstep.serving.requestlog.log_segments import segment_path
 from lockstep.store.parquet import Store
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from lockstep.serving.access import OPEN
-from lockstep.serving.limits import Limits
-from lockstep.serving.server import KEEP_SECONDS, STOP_SECONDS
+from lockstep.serving.http.access import OPEN
+from lockstep.serving.http.server import KEEP_SECONDS, STOP_SECONDS
+from lockstep.serving.versions.request_limits import Limits
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LIMITS = Limits()

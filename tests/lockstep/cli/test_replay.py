@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from lockstep.serving.requestlog.segments import segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from tests.fixtures.orders import Checkout, Workplace
 from tests.fixtures.ports import free_port
 from tests.lockstep.cli.conftest import Lockstep
