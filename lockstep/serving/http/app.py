@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -14,28 +12,13 @@ from lockstep.serving.page.page import Page, PageNow, PageVersion
 from lockstep.serving.protocols import inference
 from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.docs import Docs, OpenApi
-from lockstep.serving.protocols.exchange import exchange
-from lockstep.serving.protocols.invocations import Invocations, failure
-from lockstep.serving.protocols.json_bodies import demand_distinct_keys, parse_json
+from lockstep.serving.protocols.invocations import Invocations
 from lockstep.serving.protocols.service import Service, ServiceEndpoint, readiness
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
-
-
-class Parsing(ServiceEndpoint):
-    """`/noop`: reads and parses a request, and does nothing with it; what HTTP costs by itself."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with an empty object."""
-        failed = partial(failure, strict=self._service.strict)
-        await exchange(self._service, scope, receive, send, self._answer, failed)
-
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        demand_distinct_keys(body, parse_json(body))
-        return Response(200, b"{}")
 
 
 class Probe(ServiceEndpoint):
@@ -89,17 +72,17 @@ async def no_endpoint(request: Request, error: HTTPException) -> Any:
 
 
 class Direct:
-    """An application whose most asked paths are not looked for among the others.
+    """An application whose most asked path is not looked for among the others.
 
     Args:
-        direct: What answers a POST at each of them.
-        others: What answers everything else.
+        invocations: What answers a POST at `/invocations`.
+        others: What answers everything else, and this path among it.
     """
 
-    def __init__(self, direct: Mapping[str, Application], others: Starlette) -> None:
+    def __init__(self, invocations: Application, others: Starlette) -> None:
         from starlette.routing import Route
 
-        self._direct = direct
+        self._invocations = invocations
         self._others = others
         routes = [route for route in others.routes if isinstance(route, Route)]
         self._plain = {route.path for route in routes if not route.param_convertors}
@@ -110,8 +93,8 @@ class Direct:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         is_post = scope["type"] == "http" and scope["method"] == "POST"
-        answering = self._direct.get(scope["path"]) if is_post else None
-        await (answering or self._others)(scope, receive, send)
+        is_direct = is_post and scope["path"] == "/invocations"
+        await (self._invocations if is_direct else self._others)(scope, receive, send)
 
     def route_of(self, path: str) -> str | None:
         """The route of a path, such as `/v2/models/{name}`; None where there is none."""
@@ -132,16 +115,13 @@ def application(service: Service, lifespan: Any = None) -> Direct:
     from starlette.routing import Route
 
     handlers: Any = {HTTPException: no_endpoint}
-    posted: dict[str, Application] = {
-        "/invocations": Invocations(service),
-        "/noop": Parsing(service),
-    }
+    invocations = Invocations(service)
     others = Starlette(
         routes=[
             Route("/", Page(), methods=["GET"]),
             Route("/page/version", PageVersion(service), methods=["GET"]),
             Route("/page/now", PageNow(service), methods=["GET"]),
-            *(Route(path, answering, methods=["POST"]) for path, answering in posted.items()),
+            Route("/invocations", invocations, methods=["POST"]),
             Route("/ping", Probe(service), methods=["GET"]),
             Route("/health", Probe(service), methods=["GET"]),
             Route("/ready", Ready(service), methods=["GET"]),
@@ -154,4 +134,4 @@ def application(service: Service, lifespan: Any = None) -> Direct:
         exception_handlers=handlers,
         lifespan=lifespan,
     )
-    return Direct(posted, others)
+    return Direct(invocations, others)
