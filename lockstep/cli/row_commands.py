@@ -76,7 +76,7 @@ def score(
 def _say_who_waits(pipeline: str) -> None:
     """Say so where another version than the live one, which scored, is to be the champion."""
     from lockstep.cli.console import say
-    from lockstep.cli.registered import waiting_champion
+    from lockstep.cli.version_commands import waiting_champion
 
     champion = context.registry().alias(pipeline, "champion")
     state = context.live(pipeline).state()
