@@ -134,7 +134,6 @@ def endure(given: Setting, minutes: int, share: float) -> dict[str, Any]:
     """
     cores = Cores.of_machine()
     (ours,) = (one for one in CANDIDATES if one.name == OURS)
-    assert ours.command is not None
     port = free_port()
     server = start(ours.command(given, port), port, cores.server, given.home.path / "server.log")
     try:

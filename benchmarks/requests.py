@@ -25,11 +25,11 @@ from lockstep.columns.decode import decode
 from lockstep.parity.wire import wire_record
 from lockstep.project.project import Project
 from lockstep.scoring.requests import replay_segment
-from lockstep.serving.app import application
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.service import Service
 from lockstep.store.parquet import Store
 
 CLIENTS = 32

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
     from lockstep.project.sources import CsvSource, FunctionSource, ParquetSource, SqlSource
-    from lockstep.serving.canary import Canary
     from lockstep.serving.requestlog.settings import RequestLog
+    from lockstep.serving.versions.canary import Canary
     from lockstep.suites.suites import Suites
 
 __all__ = [
@@ -71,7 +71,7 @@ __all__ = [
 _HOMES = {
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
-    "Canary": "serving.canary",
+    "Canary": "serving.versions.canary",
     "Constraints": "project.constraints",
     "CsvSource": "project.sources",
     "EventTime": "columns.records",

@@ -29,7 +29,7 @@ from lockstep.parity.wire import wire_record, wire_text
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.sources import decode_source
-from lockstep.serving.requestlog.segments import segment_names
+from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.parquet import Store
 from orchestration.skews import PIPELINE, PROJECT
 

@@ -80,8 +80,6 @@ def options(arguments: Sequence[str] | None) -> Options:
     if unknown := sorted(set(chosen) - set(names)):
         parser.error(f"there is no server {unknown[0]}; there are {', '.join(names)}")
     candidates = tuple(one for one in CANDIDATES if one.name in chosen)
-    if lacking := sorted({one.server for one in candidates} - set(chosen)):
-        parser.error(f"what is asked for is a path of {lacking[0]}: measure that too")
     plan = Plan(given.rounds, given.seconds, given.starts, given.rows)
     is_whole = candidates == CANDIDATES and plan == whole
     return Options(candidates, plan, given.results or (RESULTS if is_whole else None))

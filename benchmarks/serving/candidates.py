@@ -34,25 +34,25 @@ class Candidate:
         path: The path that is asked.
         version: Version of the server's library.
         does: What it does with a request.
-        command: How its server is started, given what it serves and the port to listen at; None
-            for another path of our own server.
+        command: How it is started, given what it serves and the port to listen at.
+        predicts: Whether it answers with predictions.
     """
 
     name: str
     path: str
     version: str
     does: str
-    command: Callable[[Setting, int], Command] | None
-
-    @property
-    def server(self) -> str:
-        """Name of the server that it is a path of."""
-        return self.name if self.command is not None else OURS
+    command: Callable[[Setting, int], Command]
+    predicts: bool = True
 
 
 def _ours(setting: Setting, port: int) -> Command:
     arguments = lockstep(Checkout(HERE), "serve", PIPELINE, "--port", str(port))
     return _command(setting, arguments, {"LOCKSTEP_HOME": str(setting.home.path)})
+
+
+def _noop(setting: Setting, port: int) -> Command:
+    return _command(setting, [sys.executable, "-m", "benchmarks.serving.noop", str(port)], {})
 
 
 def _mlflow(setting: Setting, port: int) -> Command:
@@ -125,8 +125,9 @@ CANDIDATES = (
         NOOP,
         "/noop",
         metadata.version("lockstep-scoring"),
-        "the same server's route that parses the JSON and answers `{}`",
-        None,
+        "the same HTTP without a version: reads the request, parses the JSON and answers `{}`",
+        _noop,
+        predicts=False,
     ),
     Candidate(
         MLFLOW,

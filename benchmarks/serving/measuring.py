@@ -13,7 +13,7 @@ from benchmarks.serving.candidates import OURS, Candidate
 from benchmarks.serving.load import Load, load
 from benchmarks.serving.processes import Cores, Server, await_answer, free_port, start
 from benchmarks.serving.setting import PIPELINE, Setting
-from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 
 CLIENTS = (1, 32, 128)
 
@@ -72,16 +72,19 @@ def measure(setting: Setting, candidates: Sequence[Candidate], plan: Plan) -> Me
         BenchmarkError: A server does not start or not answer, or does not log what it answers.
     """
     cores = Cores.of_machine()
-    started = [one for one in candidates if one.command is not None]
-    starts: dict[str, list[float]] = {one.name: [] for one in started}
+    starts: dict[str, list[float]] = {one.name: [] for one in candidates}
     for number in range(plan.starts - 1):
         print(f"Start {number + 1} of {plan.starts} ...", flush=True)
-        for one in started:
+        for one in candidates:
             with _running(setting, one, cores, starts[one.name]):
                 pass
-    with _all_running(setting, started, cores, starts) as servers:
+    with _all_running(setting, candidates, cores, starts) as servers:
         print(f"Comparing {plan.rows:,} answers of each server ...", flush=True)
-        found = {one.name: _exactness(setting, servers, one, plan.rows) for one in started}
+        found = {
+            one.name: _exactness(setting, servers[one.name], one, plan.rows)
+            for one in candidates
+            if one.predicts
+        }
         loads = _loads(setting, servers, candidates, plan, cores)
         rss = {name: server.rss_mb for name, server in servers.items()}
     expected = _answered(loads)
@@ -98,7 +101,6 @@ def _running(
     setting: Setting, one: Candidate, cores: Cores, starts: list[float]
 ) -> Iterator[Server]:
     """A server, and how long it took to answer; it is stopped in the end."""
-    assert one.command is not None
     port = free_port()
     log = setting.bodies.with_name(f"{one.name}.log")
     command = one.command(setting, port)
@@ -131,10 +133,7 @@ def _all_running(
             yield {first.name: server, **servers}
 
 
-def _exactness(
-    setting: Setting, servers: Mapping[str, Server], one: Candidate, rows: int
-) -> Exactness:
-    server = servers[one.server]
+def _exactness(setting: Setting, server: Server, one: Candidate, rows: int) -> Exactness:
     with server.awake():
         return exactness(setting, server.port, one.path, rows)
 
@@ -155,7 +154,7 @@ def _loads(
         first = number * len(setting.requests) // plan.rounds
         for clients in CLIENTS:
             for one in turns:
-                server = servers[one.server]
+                server = servers[one.name]
                 url = f"http://127.0.0.1:{server.port}{one.path}"
                 with server.awake():
                     told = load(url, setting.bodies, clients, plan.seconds, cores.load, first)
@@ -164,7 +163,7 @@ def _loads(
 
 
 def _answered(loads: Mapping[tuple[str, int], Sequence[Load]]) -> int:
-    """How many requests our own server has answered under load, the no-op ones aside."""
+    """How many requests our own server has answered under load."""
     return sum(
         told.requests - told.refused
         for (name, _), rounds in loads.items()

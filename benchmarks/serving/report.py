@@ -195,8 +195,8 @@ def _processes(told: Mapping[str, Any]) -> str:
                 name,
                 f"{seconds:.1f}",
                 f"{told['rss_mb'][name]:,.0f}",
-                f"{exact[name]['max_abs_diff']:.2g}",
-                "yes" if exact[name]["as_declared"] else "no",
+                f"{exact[name]['max_abs_diff']:.2g}" if name in exact else "",
+                ("yes" if exact[name]["as_declared"] else "no") if name in exact else "",
             )
             for name, seconds in told["startup_s"].items()
         ),

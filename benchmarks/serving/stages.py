@@ -15,11 +15,11 @@ from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
 from lockstep.rules.parting import part
-from lockstep.serving.bodies import Reading
-from lockstep.serving.content import Content
-from lockstep.serving.invocations import predictions, records_of
-from lockstep.serving.rows import Record
-from lockstep.serving.scorer import Answer, Scored, Scorer
+from lockstep.serving.protocols.content import Content
+from lockstep.serving.protocols.invocations import predictions, records_of
+from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.versions.request_rows import Record
+from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 
 TOGETHER = (1, 32)
 """How many requests of one record each are computed at once."""

@@ -34,12 +34,12 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.evidence import read_evidence, write_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.scoring.requests import replay_segment
-from lockstep.serving.asked import RequestIds
-from lockstep.serving.proving import prove
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.requestlog.segments import segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.scorer import Answer, Scorer
+from lockstep.serving.versions.asked import RequestIds
+from lockstep.serving.versions.proving import prove
+from lockstep.serving.versions.request_scorer import Answer, Scorer
 from lockstep.training.candidate import fit_candidate
 from lockstep.training.training_set import TrainingSet, compute_training_set, ingest_history
 

@@ -15,7 +15,7 @@ from lockstep.checks.results import CheckResult, tell, with_unjudged
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
-from lockstep.serving.requestlog.segments import Segment
+from lockstep.serving.requestlog.log_segments import Segment
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

@@ -1,8 +1,17 @@
-"""The follower of a server: the process that asks the registry, kept running beside it."""
+"""The follower of a server: a process that asks the registry, kept running beside the server.
+
+A server loads no MLflow: it reads what this process writes down. It is started with
+
+    python -m lockstep.cli.follower PIPELINE HOME SECONDS
+
+and ends when its standard input does, which is when the server is gone, however that ended.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +22,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from lockstep.cli.process import prepare_process
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 _LOOK_SECONDS = 0.1
@@ -39,7 +49,7 @@ def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]
         address: Where the server listens: a host and a port.
     """
     follower = Follower(
-        [sys.executable, "-m", "lockstep.cli.follow", pipeline, str(home), str(seconds)],
+        [sys.executable, "-m", "lockstep.cli.follower", pipeline, str(home), str(seconds)],
         is_due=partial(answers, address),
     )
     follower.start()
@@ -126,3 +136,51 @@ class Follower:
                 wait,
             )
             self._stopping.wait(wait)
+
+
+def follow(pipeline: str, home: Path, seconds: float) -> None:
+    """Write down which versions may be used, again and again.
+
+    Args:
+        pipeline: Name of the pipeline.
+        home: The home.
+        seconds: How long to wait between two looks at the registry.
+    """
+    from lockstep.project.home import Home
+    from lockstep.registry.listing import update_listing
+
+    found = Home(home)
+    registry, path = found.registry(), found.listing(pipeline)
+    log, failing = logging.getLogger("lockstep.registry.follow"), ""
+    while True:
+        try:
+            update_listing(registry, pipeline, path)
+            failing = ""
+        except OSError as error:  # a full disk, or a home that may only be read
+            if str(error) != failing:
+                log.error("%s cannot be written: %s", path, error)
+            failing = str(error)
+        time.sleep(seconds)
+
+
+def end_with_input() -> None:
+    """End this process as soon as nobody can write to its standard input any more."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main() -> None:
+    """Follow the registry as the arguments of the process say."""
+    from lockstep.serving.logs import log_to_stderr
+
+    prepare_process()
+    os.nice(5)  # answering requests comes first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # its server ends it
+    log_to_stderr("lockstep.registry")
+    threading.Thread(target=end_with_input, daemon=True).start()
+    pipeline, home, seconds = sys.argv[1:]
+    follow(pipeline, Path(home), float(seconds))
+
+
+if __name__ == "__main__":
+    main()

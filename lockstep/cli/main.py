@@ -8,17 +8,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from lockstep.cli.arguments import FAILED, INTERRUPTED, MISUSED, PIPELINE, pipeline_names
-from lockstep.cli.constraints import constraints
 from lockstep.cli.demo import demo
-from lockstep.cli.findings import checks, trace
-from lockstep.cli.new import new
-from lockstep.cli.overview import list_pipelines, up
+from lockstep.cli.finding_commands import checks, constraints, trace
 from lockstep.cli.process import end_command, prepare_process, start_command
-from lockstep.cli.registered import versions
-from lockstep.cli.requests import replay
-from lockstep.cli.rows import outcomes, score
-from lockstep.cli.serve import serve
-from lockstep.cli.versions import challenge, promote, rollback, train
+from lockstep.cli.project_commands import list_pipelines, new, up
+from lockstep.cli.row_commands import outcomes, score
+from lockstep.cli.server_commands import replay, serve
+from lockstep.cli.version_commands import challenge, promote, rollback, train, versions
 
 app = typer.Typer(
     rich_markup_mode="markdown",

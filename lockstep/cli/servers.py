@@ -6,30 +6,34 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
-from lockstep.cli.pages import show_pages
-from lockstep.cli.processes import Processes, Program, ending_together
-from lockstep.cli.supervision import Supervisor, told
+from lockstep.cli.supervision import Processes, Program, Supervisor, ending_together, told
 from lockstep.columns.errors import LockstepError
+from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
 from lockstep.project.addresses import Addresses, write_addresses
+from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
 from lockstep.store.lock import LockedError, locked
+from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
 _HOST = "127.0.0.1"
 _PORTS_TRIED = 50
 _START_SECONDS = 120
 _WATCH_SECONDS = 0.5
+_MOST_SHOWN = 5
+"""Pipelines whose pages are shown."""
 _SETTINGS = {
     # Seven processes that wait for evaluations of language models.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -221,3 +225,53 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
                 continue
             return port
     raise LockstepError(f"No port from {first} to {first + _PORTS_TRIED - 1} is free.")
+
+
+def show_pages(project: Project, addresses: Addresses) -> None:
+    """Say where everything is, and which checks are in error."""
+    say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
+    say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
+    declared = pipelines(project).declared
+    names = sorted(declared)
+    for name in names[:_MOST_SHOWN]:
+        say(f"{name}")
+        say(f"  lineage {lineage_page(addresses, name)}")
+        say(f"  model   {addresses.mlflow}/#/models/{name}")
+        say(f"  inbox   {project.home.inbox(name)}")
+        if name in addresses.servers:
+            say(f"  server  {addresses.servers[name]}  ({_server_state(project.home, name)})")
+        for line in _failed_checks(declared[name], project.home, addresses):
+            say(f"  failed  {line}")
+    if len(names) > _MOST_SHOWN:
+        say(f"... and {counted(len(names) - _MOST_SHOWN, 'more pipeline')}")
+
+
+def _server_state(home: Home, name: str) -> str:
+    """What the server of a pipeline answers by now."""
+    if home.live(name).exists():
+        return "a form in the browser; for programs: /docs"
+    return "503 until a version is live"
+
+
+def _failed_checks(declared: PipelineAssets, home: Home, addresses: Addresses) -> Iterator[str]:
+    """The checks that are in error by now, each with its page."""
+    from lockstep.dagster.instance import find_instance
+    from lockstep.dagster.record import recorded_checks
+
+    try:
+        found = recorded_checks(declared, find_instance(home), Store(home.data / declared.name))
+    except LockstepError as error:
+        yield str(error)
+        return
+    failed = [check for check in found if check.result == "failed"]
+    for check in failed[:_MOST_SHOWN]:
+        place = Place(check.asset, check.partition)
+        yield f"{check.check} of {place}: {addresses.dagster}{check.page}"
+    if len(failed) > _MOST_SHOWN:
+        yield f"... and {len(failed) - _MOST_SHOWN} more: lockstep checks {declared.name}"
+
+
+def lineage_page(addresses: Addresses, pipeline: str) -> str:
+    """The graph of a pipeline's assets, each with what its checks found."""
+    selection = quote(f'key:"{pipeline}/*"', safe="")
+    return f"{addresses.dagster}/asset-groups~{selection}/"

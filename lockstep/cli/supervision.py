@@ -1,14 +1,135 @@
-"""Supervision: a program that stops by itself is told, and started again."""
+"""Supervision: programs that run beside this process, end with it, and are started again.
+
+What they say is kept in files.
+"""
 
 from __future__ import annotations
 
+import logging
+import signal
+import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import FrameType
+from typing import IO
 
-from lockstep.cli.processes import Processes, Program
+from lockstep.cli.guard import STOP_SECONDS, Guard, signal_group
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
+
+_LAST_WORDS_SECONDS = 0.3
+"""How long it is waited for what they said last; what they started may hold their output open."""
+_LOG_BYTES = 5_000_000
+_LOG_FILES = 3
+"""Older files that are kept of each log."""
+_LAST_LINES = 15
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs beside this process.
+
+    Attributes:
+        name: What people call it, such as `"MLflow"`.
+        command: Its command line.
+        log: The file that keeps what it says.
+    """
+
+    name: str
+    command: Sequence[str]
+    log: Path
+
+    @property
+    def last_words(self) -> str:
+        """What it said last."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-_LAST_LINES:])
+
+
+class Processes:
+    """Programs that run, each the head of a group of processes of its own.
+
+    Args:
+        environment: The environment that they run in.
+        root: The folder that they run in.
+        guard: What ends them when this process is killed.
+    """
+
+    def __init__(self, environment: Mapping[str, str], root: Path, guard: Guard) -> None:
+        self._environment, self._root, self._guard = environment, root, guard
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._keepers: dict[str, threading.Thread] = {}
+
+    def start(self, program: Program) -> None:
+        """Start a program; of one that ran before, what it has left ends first."""
+        before = self._running.get(program.name)
+        if before is not None:
+            signal_group(before.pid, signal.SIGKILL)
+            self._guard.leave(before.pid)
+        process = subprocess.Popen(
+            program.command,
+            cwd=self._root,
+            env=self._environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=self._guard.enter,  # noqa: PLW1509 - one system call, which takes no lock of another thread
+        )
+        self._running[program.name] = process
+        self._keepers[program.name] = _keep(process, program.log)
+
+    def status(self, program: Program) -> int | None:
+        """The exit status of a program that stopped; None while it runs."""
+        return self._running[program.name].poll()
+
+    def await_last_words(self, program: Program) -> None:
+        """Wait a moment until what a program said last is in its log."""
+        self._keepers[program.name].join(_LAST_WORDS_SECONDS)
+
+    def end(self) -> None:
+        """Interrupt all of them, and kill what is left of them after some time."""
+        running = self._running.values()
+        for process in running:
+            signal_group(process.pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+        for process in running:
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+        deadline = time.monotonic() + _LAST_WORDS_SECONDS
+        for keeper in self._keepers.values():
+            keeper.join(max(0.0, deadline - time.monotonic()))
+
+
+@contextmanager
+def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Processes]:
+    """Processes to be started meanwhile, all of which end at the end.
+
+    SIGINT and SIGTERM interrupt what is done meanwhile. The processes end also when this one is
+    killed.
+
+    Args:
+        environment: The environment that they run in.
+        root: The folder that they run in.
+    """
+    guard = Guard()
+    processes = Processes(environment, root, guard)
+    # A shell starts what it runs in the background with SIGINT ignored.
+    with _handled(_interrupt):
+        try:
+            yield processes
+        finally:
+            with _handled(signal.SIG_IGN):  # one who is impatient would leave some behind
+                processes.end()
+                guard.close()
 
 
 @dataclass
@@ -77,3 +198,36 @@ class Supervisor:
 def told(status: int) -> str:
     """The exit status of a process, for people."""
     return f"status {status}" if status >= 0 else f"signal {-status}"
+
+
+def _keep(process: subprocess.Popen[bytes], file: Path) -> threading.Thread:
+    """Append what a process says to a file, which is put aside when it is large."""
+    thread = threading.Thread(target=_copy_lines, args=(process.stdout, file), daemon=True)
+    thread.start()
+    return thread
+
+
+def _copy_lines(said: IO[bytes], file: Path) -> None:
+    log = RotatingFileHandler(
+        file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", errors="replace"
+    )
+    with said:
+        for line in said:
+            text = line.decode(errors="replace").rstrip("\n")
+            log.emit(logging.makeLogRecord({"msg": text}))
+    log.close()
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handled in zip(numbers, before, strict=True):
+            signal.signal(number, handled)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -18,8 +18,7 @@ from dagster_shared.error import SerializableErrorInfo
 from lockstep.checks.messages import Message, Place
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked
-from lockstep.dagster.checks import message_of
+from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked, message_of
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
 from lockstep.project.project import Project

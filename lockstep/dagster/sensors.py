@@ -18,7 +18,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 from lockstep.scoring.requests import Mark, forget_requests, open_segments
-from lockstep.serving.requestlog.segments import segment_names
+from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.fates import Fate
 from lockstep.store.inbox import claim_files, unsupported_files
 from lockstep.store.live import Live

@@ -7,8 +7,8 @@ from typing import Any
 
 from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
-from lockstep.serving.canary import Canary
 from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.versions.canary import Canary
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
-from lockstep.serving.requestlog.segments import (
+from lockstep.serving.requestlog.log_segments import (
     DamagedSegmentError,
     MissingSegmentError,
     Segment,

@@ -14,11 +14,11 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockstep.serving.batching import MicroBatches
     from lockstep.serving.requestlog.log import Counts, Log
-    from lockstep.serving.scorer import Scorer
-    from lockstep.serving.shadow.comparison import Compared
-    from lockstep.serving.versions import Versions
+    from lockstep.serving.shadow.challenger_comparison import Compared
+    from lockstep.serving.versions.batching import MicroBatches
+    from lockstep.serving.versions.request_scorer import Scorer
+    from lockstep.serving.versions.served_versions import Versions
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -14,18 +14,18 @@ from typing import Self
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
-from lockstep.serving.errors import UnloggedError
-from lockstep.serving.requestlog.blocks import Answered, Layout, sampled
-from lockstep.serving.requestlog.files import ASIDE, Recovered, Rest, SegmentFile, recover
-from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
-from lockstep.serving.requestlog.segments import (
+from lockstep.serving.requestlog.log_blocks import Answered, Layout, sampled
+from lockstep.serving.requestlog.log_segments import (
     OPEN,
     Header,
     segment_names,
     segment_path,
 )
+from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
+from lockstep.serving.requestlog.segment_files import ASIDE, Recovered, Rest, SegmentFile, recover
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.scorer import Key, Scorer
+from lockstep.serving.versions.request_errors import UnloggedError
+from lockstep.serving.versions.request_scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
 """How often open segments are looked at: forced to disk, or sealed for their age."""

@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 
 from lockstep.artifacts.listing import ListedVersion, Listing
 from lockstep.columns.plain import listed
-from lockstep.serving.asked import Asked
-from lockstep.serving.batching import MicroBatches
-from lockstep.serving.contract import unlike_fields
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
-from lockstep.serving.scorer import Answer, Key, Scorer
-from lockstep.serving.scorers import key_of
-from lockstep.serving.shadow.comparison import Compared, Rows
-from lockstep.serving.shadow.process import (
+from lockstep.serving.shadow.challenger_comparison import Compared, Rows
+from lockstep.serving.shadow.challenger_process import (
     ChallengerProcess,
     GoneError,
     RefusedChallengerError,
 )
+from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.batching import MicroBatches
+from lockstep.serving.versions.contract import unlike_fields
+from lockstep.serving.versions.request_scorer import Answer, Key, Scorer
+from lockstep.serving.versions.scorers import key_of
 
 _COMPANY_SECONDS = 0.05
 """How long rows wait for others before they are handed over: each time costs as much as some

@@ -25,7 +25,7 @@ from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import discover
 from lockstep.parity.golden import GoldenRecords
-from lockstep.serving.proving import UnprovenError, prove
+from lockstep.serving.versions.proving import UnprovenError, prove
 
 RADIUS = {
     "type": "expect_column_values_to_be_between",

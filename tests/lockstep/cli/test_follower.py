@@ -41,7 +41,7 @@ def runs(pid: int) -> bool:
 
 def test_it_lists_what_is_proven_and_follows_the_alias(live: Workplace) -> None:
     path = live.home.listing("orders")
-    command = [sys.executable, "-m", "lockstep.cli.follow", "orders", str(live.home.path), "0.1"]
+    command = [sys.executable, "-m", "lockstep.cli.follower", "orders", str(live.home.path), "0.1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         wait_until(path.exists)

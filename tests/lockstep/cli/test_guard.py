@@ -9,7 +9,7 @@ from pathlib import Path
 STARTS = """
 import os, sys, time
 from pathlib import Path
-from lockstep.cli.processes import Program, ending_together
+from lockstep.cli.supervision import Program, ending_together
 
 with ending_together(os.environ, Path()) as processes:
     processes.start(Program("Ox", [sys.executable, "-c", sys.argv[1]], Path("ox.log")))

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.cli.processes import Processes, Program, ending_together
-from lockstep.cli.supervision import Supervisor
+from lockstep.cli.supervision import Processes, Program, Supervisor, ending_together
 from lockstep.serving.pauses import FIRST_PAUSE, LONGEST_PAUSE
 
 STOPS = "print('no disk'); raise SystemExit(3)"

@@ -16,15 +16,15 @@ import pytest
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
-from lockstep.dagster.definitions import definitions
+from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import replay_job_name
-from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record
-from lockstep.serving.app import application
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.requestlog.segments import (
+from lockstep.serving.requestlog.log_segments import (
     MAGIC,
     Block,
     Header,
@@ -36,7 +36,6 @@ from lockstep.serving.requestlog.segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.service import Service
 from tests.fixtures.asgi import Client
 from tests.fixtures.orders import PROJECT, Workplace
 

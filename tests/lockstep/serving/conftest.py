@@ -15,11 +15,11 @@ from lockstep.artifacts.live import LivePointer, open_live, read_live, write_liv
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
-from lockstep.serving.app import application
-from lockstep.serving.limits import Limits
-from lockstep.serving.proving import prove
-from lockstep.serving.scorer import Scorer
-from lockstep.serving.service import Service
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
+from lockstep.serving.versions.proving import prove
+from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures import ports
 from tests.fixtures.asgi import Client
 from tests.fixtures.servers import Server

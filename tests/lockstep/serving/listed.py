@@ -6,11 +6,11 @@ from typing import Any
 
 from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
 from lockstep.project.home import Home
-from lockstep.serving.app import application
-from lockstep.serving.canary import Canary
-from lockstep.serving.limits import Limits
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.service import Service
+from lockstep.serving.versions.canary import Canary
+from lockstep.serving.versions.request_limits import Limits
 from tests.fixtures.asgi import Client, Told
 
 Records = list[dict[str, Any]]

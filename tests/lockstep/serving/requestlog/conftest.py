@@ -8,11 +8,11 @@ import pytest
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.serving.asked import Asked
-from lockstep.serving.requestlog.blocks import Answered, Layout
-from lockstep.serving.requestlog.files import SegmentFile
-from lockstep.serving.requestlog.segments import Block, Header
-from lockstep.serving.scorer import Answer, Scored
+from lockstep.serving.requestlog.log_blocks import Answered, Layout
+from lockstep.serving.requestlog.log_segments import Block, Header
+from lockstep.serving.requestlog.segment_files import SegmentFile
+from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.request_scorer import Answer, Scored
 
 FIELDS = {"key": Kind.TEXT, "at": Kind.TIME, "size": Kind.INT, "price": Kind.FLOAT}
 OUTPUTS = {"risk": Kind.FLOAT, "late": Kind.BOOL}

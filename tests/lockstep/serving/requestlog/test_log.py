@@ -17,18 +17,18 @@ from typing import Any
 import pytest
 
 from lockstep.project.home import Home
-from lockstep.serving.asked import Asked, RequestIds
-from lockstep.serving.errors import UnloggedError
 from lockstep.serving.requestlog.log import Log, remove_old
-from lockstep.serving.requestlog.redaction import LogKeyError
-from lockstep.serving.requestlog.segments import (
+from lockstep.serving.requestlog.log_segments import (
     Segment,
     read_segment,
     segment_names,
     segment_path,
 )
+from lockstep.serving.requestlog.redaction import LogKeyError
 from lockstep.serving.requestlog.settings import Flush, RequestLog
-from lockstep.serving.scorer import Scorer
+from lockstep.serving.versions.asked import Asked, RequestIds
+from lockstep.serving.versions.request_errors import UnloggedError
+from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]
 ROOT = Path(__file__).parents[4]
@@ -224,7 +224,7 @@ def test_what_is_written_while_a_segment_is_sealed_is_forced_to_disk_in_time(
     forced: list[int],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lockstep.serving.requestlog.files._PIECE_BYTES", 256)
+    monkeypatch.setattr("lockstep.serving.requestlog.segment_files._PIECE_BYTES", 256)
     monkeypatch.setattr("lockstep.serving.requestlog.log._TICK_SECONDS", 0.0)
     log = Log(tmp_path, RequestLog(flush="interval", segment_bytes=5_000))
     ask(log, scorer, orders)  # which fills a segment

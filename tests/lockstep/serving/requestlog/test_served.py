@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from lockstep.project.home import Home
-from lockstep.serving.app import application
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.requestlog.segments import read_segment, segment_names, segment_path
+from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog, WhenFull
-from lockstep.serving.scorer import Scorer
-from lockstep.serving.service import Service
+from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
 from tests.lockstep.serving.requestlog.test_log import room_for
 

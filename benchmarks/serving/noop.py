@@ -1,0 +1,60 @@
+"""A server that does nothing with a request: what HTTP costs by itself.
+
+    python -m benchmarks.serving.noop PORT
+
+It has the connections, the access rules, the counts, and the reading of bodies and JSON of
+`lockstep serve`; it has no version, and answers `{}`.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import uvicorn
+
+from lockstep.serving.http.access import Local
+from lockstep.serving.http.connections import BoundedConnection
+from lockstep.serving.http.observed import Observed
+from lockstep.serving.http.server import KEEP_SECONDS
+from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send
+from lockstep.serving.protocols.exchange import exchange
+from lockstep.serving.protocols.invocations import failure
+from lockstep.serving.protocols.json_bodies import demand_distinct_keys, parse_json
+from lockstep.serving.protocols.service import Service, ServiceEndpoint
+
+
+class Parsing(ServiceEndpoint):
+    """Reads and parses a request, whatever its path."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with an empty object."""
+        await exchange(
+            self._service, scope, receive, send, self._answer, partial(failure, strict=True)
+        )
+
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        demand_distinct_keys(body, parse_json(body))
+        return Response(200, b"{}")
+
+
+def application() -> Application:
+    """The application, as `lockstep serve` wraps its own."""
+    service = Service("noop", Path("nowhere"))
+    return Observed(Local(Parsing(service)), service, lambda path: path)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        application(),
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http=BoundedConnection,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_SECONDS,
+        log_level="warning",
+    )

@@ -1,0 +1,260 @@
+"""Commands about what was found: by the checks, of one row, and in training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import FAILED, AsJson, Attempt, Day, PipelineName, ScoredFile
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.constraints.constraint_set import ConstraintSet
+    from lockstep.project.declaration import PipelineAssets
+
+_STATISTICS = ("columns", "statistic", "figure", "usual", "of its limit")
+
+
+def checks(
+    pipeline: PipelineName,
+    day: Day = None,
+    file: ScoredFile = None,
+    all_partitions: Annotated[
+        bool, typer.Option("--all", help="Every day and file, not the last.")
+    ] = False,
+    passed: Annotated[
+        bool, typer.Option("--passed", help="Show what passed checks found, too.")
+    ] = False,
+    attempt: Attempt = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what every check of a pipeline found last; 1 if one is in error."""
+    from lockstep.cli.console import say, show_checks, show_json
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.record import recorded_checks
+    from lockstep.store.parquet import Store
+
+    declared = context.pipeline(pipeline)
+    partition = _partition(declared, day, file)
+    if attempt is not None and partition is None:
+        raise LockstepError("Say of which partition that is an attempt: --day DAY, or --file NAME.")
+    found = recorded_checks(
+        declared,
+        context.recorded(),
+        Store(context.home().data / declared.name),
+        day=partition,
+        all_partitions=all_partitions,
+        attempt=attempt,
+    )
+    if as_json:
+        show_json([check.to_json(context.dagster()) for check in found])
+    elif found:
+        show_checks(found, passed_too=passed, partitions=True, dagster=context.dagster())
+    else:
+        what = f" for {partition}" if partition is not None else ""
+        say(f"No check of {declared.name} has run{what} in {context.home().path}.")
+    if any(check.result == "failed" for check in found):
+        raise typer.Exit(FAILED)
+
+
+def trace(
+    pipeline: PipelineName,
+    key: Annotated[str | None, typer.Option(help="Key of the row.")] = None,
+    day: Day = None,
+    file: ScoredFile = None,
+    attempt: Attempt = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="A file with a record: JSON, JSON lines, CSV or Parquet."),
+    ] = None,
+    version: Annotated[
+        str, typer.Option(help="Which version computes the record: its number or alias.")
+    ] = "live",
+    against: Annotated[
+        str,
+        typer.Option(
+            help="What it is compared with: another version, `checkout` for this checkout's code "
+            "with the version's models, or `server` for what its server computes."
+        ),
+    ] = "server",
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw the columns around the first divergent one, as an SVG file."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show every column of one row beside its value computed anew; 1 if they differ.
+
+    Of a row that was set aside, show why; 1 then, too. Of a record in a file, show every column
+    by a version and by another one.
+    """
+    from lockstep.cli.console import show_aside, show_json, show_trace
+    from lockstep.columns.errors import LockstepError
+    from lockstep.scoring.trace import TracedAside, trace_row
+
+    declared = context.pipeline(pipeline)
+    if record is not None:
+        if (day, file, attempt) != (None, None, None):
+            raise LockstepError("Say either where the row was scored or --record, not both.")
+        _trace_record(declared, record, key, version, against, picture, as_json=as_json)
+        return
+    if key is None:
+        raise LockstepError("Say which row: --key KEY, or --record FILE for one of your own.")
+    partition = _partition(declared, day, file)
+    if partition is None:
+        raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
+    found = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
+    if as_json:
+        show_json(found.to_json())
+    elif isinstance(found, TracedAside):
+        show_aside(found)
+    else:
+        show_trace(found)
+    if not found.agrees:
+        raise typer.Exit(FAILED)
+
+
+def constraints(
+    pipeline: PipelineName,
+    expectations: Annotated[
+        bool,
+        typer.Option(
+            "--expectations",
+            help="As expectations to paste into expectations/, where they can say it.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the live version found in its training rows: rules, and statistics near limits."""
+    from lockstep.cli.console import say, show_json, show_table
+    from lockstep.columns.plain import counted
+    from lockstep.suites.suggested import suggested
+
+    declared, serving = context.pipeline(pipeline), context.live(pipeline)
+    live = serving.load(serving.state())
+    if expectations:
+        for line in suggested(live.constraints, live.pipeline.record_schema):
+            typer.echo(line)
+        return
+    strict, (batch, nearest) = _strict(live.constraints), _nearest(declared)
+    if as_json:
+        show_json(_document(live, strict, batch, nearest))
+        return
+    known = live.constraints
+    say(
+        f"Version {live.version} of {live.name} found {len(known.features):,} constraints in "
+        f"{known.rows:,} rows of {counted(known.days, 'day')}, {len(strict)} of them strict."
+    )
+    if strict:
+        show_table([{name: str(one) for name, one in row.items()} for row in strict])
+    for family, why in known.unjudged.items():
+        say(f"{family} was not looked for: {why}.")
+    if batch is None:
+        say(f"No batch was published yet: lockstep score {live.name} --day DAY")
+        return
+    say(f"Of {batch}, the statistics nearest to their limits:")
+    if nearest:
+        show_table([{name: str(row[name]) for name in _STATISTICS} for row in nearest])
+
+
+def _trace_record(
+    declared: PipelineAssets,
+    path: Path,
+    key: str | None,
+    version: str,
+    against: str,
+    picture: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from lockstep.checks.pictures import divergence_picture
+    from lockstep.cli.console import say, show_json, show_sides
+    from lockstep.scoring.sides import read_record, two_sides
+
+    row = read_record(path, declared.pipeline, key)
+    which, other = (int(one) if one.isdigit() else one for one in (version, against))
+    found = two_sides(declared, context.registry(), row, which, other)
+    if picture is not None:
+        drawn = divergence_picture(
+            declared.pipeline.graph, found.comparison.first, found.values, found.names, found.key
+        )
+        picture.write_text(drawn, encoding="utf-8")
+    if as_json:
+        show_json(found.to_json())
+    else:
+        show_sides(found)
+        if picture is not None:
+            say(f"Drawn: {picture}")
+    if not found.agrees:
+        raise typer.Exit(FAILED)
+
+
+def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
+    """The partition that a day or a file's name stands for; None if neither is given."""
+    from lockstep.cli.days import to_day
+    from lockstep.columns.errors import LockstepError
+    from lockstep.store.inbox import find_claimed
+
+    if day is not None and file is not None:
+        raise LockstepError("Say either which day or which file, not both.")
+    if file is not None:
+        return find_claimed(context.home().inbox(declared.name), file)
+    return to_day(day).isoformat() if day is not None else None
+
+
+def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
+    """The rules that no training row broke, those that were tried on most things first."""
+    kept = sorted(
+        (one for one in constraints.rules.rules if one.is_strict), key=lambda one: -one.things
+    )
+    return [
+        {
+            "columns": ", ".join(one.feature.columns),
+            "rule": one.feature.says,
+            "rows": one.rows,
+            "different": one.things,
+            "broken": one.broken,
+        }
+        for one in kept
+    ]
+
+
+def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
+    """The last published batch, with the statistics that were nearest to their limits."""
+    from lockstep.store.live import last_published
+    from lockstep.store.parquet import Store
+
+    record = last_published(declared, Store(context.home().data / declared.name))
+    if record is None:
+        return None, []
+    results = record.steps["batch"].results
+    rows = [
+        dict(row)
+        for name in ("constraints", "sudden_shift")
+        if name in results
+        for row in results[name].table
+        if all(title in row for title in _STATISTICS)
+    ]
+    return record.partition, sorted(rows, key=lambda row: -float(row["of its limit"]))
+
+
+def _document(
+    live: LoadedVersion,
+    strict: list[dict[str, Any]],
+    batch: str | None,
+    nearest: list[dict[str, Any]],
+) -> dict[str, Any]:
+    return {
+        "pipeline": live.name,
+        "version": live.version,
+        "rows": live.constraints.rows,
+        "days": live.constraints.days,
+        "constraints": len(live.constraints.features),
+        "strict": strict,
+        "unjudged": live.constraints.unjudged,
+        "batch": batch,
+        "nearest": [{name: row[name] for name in _STATISTICS} for row in nearest],
+    }

@@ -1,0 +1,193 @@
+"""Commands about the project: write it, or a pipeline; list its pipelines; start its servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import FAILED, AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lockstep.project.project import Project
+    from lockstep.templates.proposal import Proposal
+
+
+def new(
+    name: Annotated[
+        Path | None, typer.Argument(metavar="[NAME]", help="Folder of a new project.")
+    ] = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A new pipeline in the project that you are in."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="The pipeline's table: a CSV or Parquet file."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What to predict; the table's last column by default."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="What tells the rows apart; found by default."),
+    ] = None,
+) -> None:
+    """Write a project that runs at once, or add a pipeline to one, such as for a table of yours."""
+    from lockstep.columns.errors import LockstepError
+    from lockstep.project.project import Project
+
+    if (name is None) == (pipeline is None):
+        raise LockstepError(
+            "Say what to write: `lockstep new NAME` for a project, or in one "
+            "`lockstep new --pipeline NAME [--from TABLE.csv]`."
+        )
+    if table is None and (label is not None or key is not None):
+        raise LockstepError("--label and --key are columns of a table: say which with --from FILE.")
+    if name is not None:
+        if table is not None:
+            raise LockstepError(
+                f"--from FILE is for a pipeline: first `lockstep new {name}`, then there "
+                f"`lockstep new --pipeline NAME --from {table}`."
+            )
+        _project(name)
+    elif pipeline is not None and table is None:
+        _pipeline(Project.find(), pipeline)
+    elif pipeline is not None and table is not None:
+        _pipeline_from(Project.find(), pipeline, table, label, key)
+
+
+def list_pipelines(as_json: AsJson = False) -> None:
+    """List the project's pipelines, what is live of each, and what is wrong with broken ones."""
+    from lockstep.cli.console import say, show_error, show_json
+
+    found = context.all_pipelines()
+    if as_json:
+        show_json(
+            [
+                *({"pipeline": name, "error": None} for name in sorted(found.declared)),
+                *({"pipeline": one.name, "error": one.error} for one in found.broken.values()),
+            ]
+        )
+    else:
+        for name, declared in sorted(found.declared.items()):
+            scored = f"scored {'by day and by file' if declared.daily else 'by file'}"
+            say(f"{name}  {scored}; {_live(name)}")
+        if not found.declared and not found.broken:
+            folder = context.project().root / context.project().assets
+            say(f"No pipeline yet in {folder}. Make one: lockstep new --pipeline NAME")
+    for broken in found.broken.values():
+        show_error(broken.error)
+    if found.broken:
+        raise typer.Exit(FAILED)
+
+
+def up(
+    port: Annotated[int, typer.Option(help="First port to try for Dagster's UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="First port to try for MLflow's UI.")] = 5000,
+    server_port: Annotated[
+        int, typer.Option(help="First port to try for the pipelines' HTTP servers.")
+    ] = 8080,
+) -> None:
+    """Start Dagster, MLflow and the HTTP servers of pipelines on 127.0.0.1; Ctrl-C stops them all.
+
+    A pipeline has a server if it declares `serving=Serving()`. What stops by itself is started
+    again.
+    """
+    from lockstep.cli.servers import Ports, run_servers
+
+    raise typer.Exit(run_servers(context.project(), Ports(port, mlflow_port, server_port)))
+
+
+def _project(folder: Path) -> None:
+    from lockstep.templates.writing import write_project
+
+    write_project(folder)
+    _say(
+        f"Wrote the project {folder.resolve().name}. What next?",
+        "",
+        *([f"  cd {folder}"] if folder.resolve() != Path.cwd() else []),
+        "  lockstep train wine",
+        "  lockstep promote wine",
+        "  lockstep score wine --file new_bottles.csv",
+        "",
+        "README.md there tells the rest; `pytest` tests it; `lockstep up` shows it in a browser.",
+    )
+
+
+def _pipeline(project: Project, name: str) -> None:
+    from lockstep.templates.writing import write_pipeline
+
+    _say_files(project, write_pipeline(project, name))
+    _say(f"They are to be edited; then: lockstep train {name}")
+
+
+def _pipeline_from(
+    project: Project, name: str, table: Path, label: str | None, key: str | None
+) -> None:
+    from lockstep.templates.writing import write_pipeline_from
+
+    proposal, written = write_pipeline_from(project, name, table, label=label, key=key)
+    _say_files(project, written)
+    _say(
+        "",
+        *_proposed(proposal),
+        "",
+        "Read what was written: which columns are known when a prediction is asked for? Then:",
+        "",
+        f"  lockstep train {name}",
+        f"  lockstep promote {name}",
+        f"  lockstep score {name} --file FILE    # rows like those of {table.name}",
+    )
+
+
+def _proposed(proposal: Proposal) -> list[str]:
+    label = proposal.label.column.name
+    kinds = {
+        "binary": f"whether it is {proposal.classes[-1] if proposal.classes else ''}",
+        "classes": f"one of {len(proposal.classes)} classes",
+        "number": "a number",
+    }
+    if proposal.key is None:
+        able = " or ".join(field.column.name for field in proposal.possible_keys)
+        hint = f" (different in each row: --key {able})" if able else ""
+        key = f"No column is taken for a key, so rows are numbered within each file, from 0{hint}."
+    else:
+        named = proposal.key.column.name or "The column without a name"
+        key = f"{named} tells the rows apart (another: --key COLUMN)."
+    unused = [field.column.name for field in proposal.unused]
+    return [
+        f"Predicted is {label}, {kinds[proposal.task]} (another: --label COLUMN).",
+        key,
+        *([f"Not used to predict, see why there: {', '.join(unused)}."] if unused else []),
+        *([f"No field can hold: {', '.join(proposal.left_out)}."] if proposal.left_out else []),
+    ]
+
+
+def _say_files(project: Project, written: Sequence[Path]) -> None:
+    _say(*(f"Wrote {path.relative_to(project.root)}" for path in written))
+
+
+def _say(*lines: str) -> None:
+    from lockstep.cli.console import OUT
+
+    OUT.print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+def _live(name: str) -> str:
+    """Which version of a pipeline is live, by the gate's word alone."""
+    from lockstep.artifacts.errors import ArtifactError
+    from lockstep.artifacts.live import read_live
+
+    try:
+        live = read_live(context.home().live(name))
+    except ArtifactError as error:
+        return str(error)
+    if live is None:
+        return "no version is live yet"
+    return f"version {live.version} is live since {live.since:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,236 @@
+"""Commands about rows: score them, and compare predictions with what came of them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import AsJson, Day, First, Last, PipelineName
+from lockstep.cli.ending import finish, interruption_told
+
+if TYPE_CHECKING:
+    from lockstep.dagster.runs import RunReport
+    from lockstep.project.declaration import PipelineAssets
+    from lockstep.store.records import Records
+
+
+def score(
+    pipeline: PipelineName,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A CSV, Parquet or JSON lines file, scored by its content.")
+    ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A finding that is real and meant to stay, by the eight digits that its message "
+            "tells, or a column for all findings of it; repeatable. It stays accepted for the "
+            "batches that follow, until another version is live."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score a day, several days or a file with the live version, and publish what passes."""
+    from lockstep.cli.days import days
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.jobs import score_job_name
+    from lockstep.store.parquet import Store
+    from lockstep.store.streams import stream_records
+
+    declared = context.pipeline(pipeline)
+    if file is not None and (day, first, last) != (None, None, None):
+        raise LockstepError("Say either which days or which file to score, not both.")
+    if file is not None:
+        stream, partitions = "inbox", [_drop(declared, file, as_json=as_json)]
+    else:
+        how = "Say what to score: --day DAY, --from DAY --to DAY, or --file FILE."
+        stream, partitions = "daily", days(declared, day, first, last, missing=how)
+    ops = {f"{declared.name}__{stream}__batch": {"config": {"accept": accept or []}}}
+    job = score_job_name(declared.name, stream)
+    named = str(file) if file is not None and file.exists() else None
+    records = stream_records(declared, Store(context.home().data / declared.name), stream)
+    reports = _run_each(
+        job,
+        partitions,
+        "scoring",
+        ops,
+        steps=3,
+        as_json=as_json,
+        file=named,
+        stays=partial(_stays, records),
+        again=partial(_again, "score", declared.name, file=file, accept=accept or ()),
+    )
+    if not as_json:
+        _say_who_waits(declared.name)
+    finish(reports, {}, as_json)
+
+
+def _say_who_waits(pipeline: str) -> None:
+    """Say so where another version than the live one, which scored, is to be the champion."""
+    from lockstep.cli.console import say
+    from lockstep.cli.version_commands import waiting_champion
+
+    champion = context.registry().alias(pipeline, "champion")
+    state = context.live(pipeline).state()
+    if champion is not None and (said := waiting_champion(pipeline, champion.version, state)):
+        say(said)
+
+
+def outcomes(
+    pipeline: PipelineName,
+    day: Day = None,
+    first: First = None,
+    last: Last = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the predictions of a day or of several with what came of them."""
+    from lockstep.cli.days import days
+    from lockstep.columns.errors import LockstepError
+    from lockstep.dagster.jobs import monitor_job_name
+    from lockstep.store.parquet import Store
+    from lockstep.store.streams import stream_records
+
+    declared = context.pipeline(pipeline)
+    if declared.outcomes is None:
+        raise LockstepError(f"{declared.name} has no source of outcomes; declare outcomes=...")
+    how = "Say which days: --day DAY, or --from DAY --to DAY."
+    partitions = days(declared, day, first, last, missing=how)
+    store = Store(context.home().data / declared.name)
+    if not stream_records(declared, store, "daily").partitions():
+        raise LockstepError(
+            f"{declared.name} has published nothing yet in {context.home().path}. Score a "
+            f"day first: lockstep score {declared.name} --day {partitions[0]}"
+        )
+    job = monitor_job_name(declared.name)
+    reports = _run_each(
+        job,
+        partitions,
+        "comparing",
+        None,
+        steps=1,
+        as_json=as_json,
+        again=partial(_again, "outcomes", declared.name),
+    )
+    finish(reports, {}, as_json)
+
+
+def _run_each(
+    job: str,
+    partitions: list[str],
+    doing: str,
+    ops: dict[str, Any] | None,
+    *,
+    steps: int,
+    as_json: bool,
+    again: Callable[[Sequence[str]], str],
+    file: str | None = None,
+    stays: Callable[[str], str] = lambda _: "",
+) -> list[RunReport]:
+    """Run a job for partitions, one after another, and show what came of each and of all."""
+    from lockstep.cli.console import show_checks, show_many_checks
+    from lockstep.cli.progress import Bar
+    from lockstep.columns.plain import verb
+
+    reports: list[RunReport] = []
+
+    def left() -> str:
+        through, others = len(reports), partitions[len(reports) :]
+        are = verb(through, "is", "are")
+        done = f"{through} of {len(partitions)} {are} through, which is kept"
+        if not others:
+            return f"{done}."
+        many = f" {done}." if through else ""
+        return (
+            f"of {others[0]}, what is new is kept whole or not at all.{many} Go on: {again(others)}"
+        )
+
+    with interruption_told(left), Bar(len(partitions), steps, shown=not as_json) as bar:
+        for partition in partitions:
+            bar.begin(f"{doing} {partition}")
+            reports.append(context.run(job, partition, ops, bar.step, file))
+            if not as_json:
+                said = _line(reports[-1])
+                is_published = reports[-1].wrote("/published")
+                bar.say(said if is_published else f"{said}{stays(partition)}")
+    if not as_json and len(reports) == 1:
+        show_checks(reports[0].checks, dagster=context.dagster())
+    elif not as_json:
+        show_many_checks(reports, context.dagster())
+    return reports
+
+
+def _again(
+    command: str,
+    pipeline: str,
+    left: Sequence[str],
+    file: Path | None = None,
+    accept: Sequence[str] = (),
+) -> str:
+    """The command that goes on with what is left of days, or of a file."""
+    if file is not None:
+        what = ["--file", str(file)]
+    elif len(left) > 1:
+        what = ["--from", left[0], "--to", left[-1]]
+    else:
+        what = ["--day", *left]
+    accepted = [word for name in accept for word in ("--accept", name)]
+    return shlex.join(["lockstep", command, pipeline, *what, *accepted])
+
+
+def _stays(records: Records, partition: str) -> str:
+    """What consumers go on reading of a partition whose last attempt was not published, if any."""
+    from lockstep.cli.console import near
+    from lockstep.store.attempts import DamagedError
+
+    try:
+        commit = records.commit_of(partition)
+    except DamagedError:
+        return ""  # the run has told
+    if commit is None:
+        return ""
+    what = f"attempt {commit.attempt} of {commit.committed_at[:16].replace('T', ' ')} UTC"
+    return f"; {what} stays published: {near(str(records.export_path(partition)))}"
+
+
+def _line(report: RunReport) -> str:
+    """What came of a partition, in a line."""
+    from lockstep.cli.console import near
+    from lockstep.columns.plain import counted
+
+    rows = report.figure("/scored", "dagster/row_count")
+    if report.job.endswith("_monitor"):
+        known, all_rows = (report.figure("/outcomes", name) for name in ("known", "published"))
+        path = report.figure("/outcomes", "path")
+        return f"{report.partition}: " + (
+            f"{known} of {counted(all_rows, 'outcome')} known: {near(path)}"
+            if path is not None
+            else "not compared"
+        )
+    ingested = report.figure("/batch", "accepted") is not None
+    quarantined = f", {report.quarantined} quarantined" if ingested else ""
+    path = report.figure("/published", "path")
+    published = f"published: {near(path)}" if path is not None else "NOT published"
+    scored = f"{counted(rows, 'row') if rows is not None else 'no rows'} scored"
+    return f"{report.partition}: {scored}{quarantined}, {published}"
+
+
+def _drop(declared: PipelineAssets, file: Path, *, as_json: bool) -> str:
+    """Claim a file for the inbox without moving it, and make its partition."""
+    from lockstep.cli.console import say
+    from lockstep.dagster.partitions import inbox_partitions
+    from lockstep.store.inbox import came_as, claim_copy
+
+    partition = claim_copy(context.home().inbox(declared.name), file)
+    if not as_json and file.exists() and not came_as(partition, file):
+        say(f"{file} has the content of {partition}, which came before: that is scored again.")
+    name = inbox_partitions(declared.name).name
+    context.instance().add_dynamic_partitions(name or "", [partition])
+    return partition

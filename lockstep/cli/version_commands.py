@@ -1,0 +1,300 @@
+"""Commands about versions: train one, promote it, roll back, and show which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockstep.cli import context
+from lockstep.cli.arguments import FAILED, AsJson, PipelineName
+from lockstep.cli.ending import finish, interruption_told
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from lockstep.dagster.runs import RunReport
+    from lockstep.project.declaration import PipelineAssets
+    from lockstep.registry.facts import VersionFacts
+    from lockstep.registry.registry import Registry
+    from lockstep.registry.versions import Version
+    from lockstep.store.live import LiveState
+
+
+def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
+    """Fit a candidate on the pipeline's history and register it in MLflow."""
+    from lockstep.cli.console import say, show_checks
+    from lockstep.cli.progress import Bar
+
+    left = f"a version is registered whole or not at all. Begin anew: lockstep train {pipeline}"
+    with interruption_told(lambda: left), Bar(runs=1, steps=3, shown=not as_json) as bar:
+        declared = context.pipeline(pipeline)
+        from lockstep.dagster.jobs import train_job_name
+
+        bar.begin(f"training {declared.name}")
+        report = context.run(train_job_name(declared.name), on_step=bar.step)
+    version = report.figure("/candidate", "version")
+    if not as_json:
+        if version is not None:
+            say(f"Registered {declared.name} version {version}{_measured(declared, report)}.")
+        show_checks(report.checks, dagster=context.dagster())
+        if report.ok:
+            say(f"Promote it: lockstep promote {declared.name} {version}")
+    finish([report], {"version": version}, as_json)
+
+
+def promote(
+    pipeline: PipelineName,
+    version: Annotated[
+        int | None, typer.Argument(help="Which version; the newest by default.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Also one that failed a check when it was trained.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Point @champion to a version and, if it passes the gate, @live too."""
+    declared = context.pipeline(pipeline)
+    registry = context.registry()
+    versions = {one.version: one for one in registry.versions(declared.name)}
+    number = version if version is not None else _newest(declared, registry)
+    if number in versions and not anyway:
+        _demand_sound(versions[number], registry)
+    _point_champion(declared, registry, number, as_json)
+
+
+def challenge(
+    pipeline: PipelineName,
+    version: Annotated[
+        int | None, typer.Argument(help="Which version; the newest by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point @challenger to a version; once it passes the gate, it may answer who asks for it.
+
+    Servers have it score, in the shadow, what the live version is asked. One that passes the gate
+    may also answer as a canary, or requests that ask for it by number.
+    """
+    from lockstep.cli.console import say, show_checks, show_json
+    from lockstep.dagster.runs import CheckReport
+    from lockstep.store.parquet import Store
+    from lockstep.training.gate import pass_challenger
+
+    declared, registry, home = context.pipeline(pipeline), context.registry(), context.home()
+    number = version if version is not None else _newest(declared, registry)
+    registry.set_alias(declared.name, "challenger", number)
+    store, pointer = Store(home.data / declared.name), home.live(declared.name)
+    left = (
+        f"@challenger points to version {number}, which answers nobody before it has passed the "
+        f"gate. Go on: lockstep challenge {declared.name} {number}"
+    )
+    with interruption_told(lambda: left):
+        gate = pass_challenger(declared, registry, store, pointer)
+    asset = f"{declared.name}/champion"  # whose checks they are
+    checks = [CheckReport.found(asset, name, None, one) for name, one in gate.results.items()]
+    if as_json:
+        shown = [check.to_json() for check in checks]
+        show_json({"challenger": number, "proven": gate.is_open, "checks": shown})
+    else:
+        may = "It may answer" if gate.is_open else "It scores in the shadow, and answers nobody"
+        say(f"@challenger: version {number}. {may}.")
+        show_checks(checks)
+    if not gate.is_open:
+        raise typer.Exit(FAILED)
+
+
+def rollback(
+    pipeline: PipelineName,
+    to: Annotated[
+        int | None, typer.Option(help="Which version; the one live before by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point @champion back to the version that was live before, and @live with it.
+
+    Where @champion did not get through the gate, it goes back to the version that is live.
+    """
+    from lockstep.columns.errors import LockstepError
+    from lockstep.registry.evidence import proven_at, was_live
+
+    declared = context.pipeline(pipeline)
+    registry = context.registry()
+    passed_at = {
+        one.version: proven_at(one) for one in registry.versions(declared.name) if was_live(one)
+    }
+    if to is None:
+        to = _before(declared, registry, passed_at)
+    elif to not in passed_at:
+        raise LockstepError(
+            f"Version {to} of {declared.name} was never live; those that were: "
+            f"{', '.join(map(str, passed_at)) or 'none'}."
+        )
+    _point_champion(declared, registry, to, as_json)
+
+
+def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
+    """Show which version of a pipeline is live since when, and which others there are."""
+    from lockstep.cli.console import say, show_json, show_table
+    from lockstep.columns.plain import iso
+    from lockstep.registry.facts import VersionFacts
+
+    declared, registry = context.pipeline(pipeline), context.registry()
+    found = [VersionFacts.of(registry, one) for one in registry.versions(declared.name)]
+    state = context.live(declared.name).state()
+    if as_json:
+        since = state.allowed.since if state.allowed is not None else None
+        live = {"version": state.version, "since": None if since is None else iso(since)}
+        show_json({"live": live, "versions": [one.to_json() for one in found]})
+        return
+    say(_live(declared.name, state, found))
+    if found:
+        show_table([_row(one) for one in reversed(found)])
+    for one in found:
+        if one.damage is not None:
+            say(f"Version {one.version} cannot be used: {one.damage}")
+
+
+def _newest(declared: PipelineAssets, registry: Registry) -> int:
+    """The version that was registered last.
+
+    Raises:
+        LockstepError: There is none.
+    """
+    from lockstep.columns.errors import LockstepError
+
+    numbers = [one.version for one in registry.versions(declared.name)]
+    if not numbers:
+        raise LockstepError(
+            f"{declared.name} has no version yet; train one: lockstep train {declared.name}"
+        )
+    return max(numbers)
+
+
+def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, datetime]) -> int:
+    """The version to go back to.
+
+    Raises:
+        LockstepError: There is none.
+    """
+    from lockstep.columns.errors import LockstepError
+
+    live = context.live(declared.name).state().version
+    champion = registry.alias(declared.name, "champion")
+    if live is not None and champion is not None and champion.version != live:
+        return live  # what is wanted did not get through the gate: take back the wish
+    earlier = [one for one in passed_at if one != live]
+    if not earlier:
+        raise LockstepError(f"{declared.name} has no earlier version that was live.")
+    return max(earlier, key=lambda one: passed_at[one])
+
+
+def _demand_sound(version: Version, registry: Registry) -> None:
+    """Refuse a version that failed a check when it was trained.
+
+    Raises:
+        LockstepError: It did; with the checks, its figures, and how to promote it all the same.
+    """
+    from lockstep.columns.errors import LockstepError
+    from lockstep.registry.evidence import EvidenceError, read_evidence
+
+    try:
+        failed = ", ".join(read_evidence(version).failed)
+    except EvidenceError:
+        return  # the gate tells
+    if not failed:
+        return
+    metrics = registry.load(version.name, version.version).metrics
+    figures = ", ".join(f"{title} {value:.4g}" for title, value in metrics.items())
+    raise LockstepError(
+        f"Version {version.version} of {version.name} failed {failed} when it "
+        f"was trained ({figures}). To promote it all the same: lockstep promote {version.name} "
+        f"{version.version} --anyway"
+    )
+
+
+def _point_champion(
+    declared: PipelineAssets, registry: Registry, version: int, as_json: bool
+) -> None:
+    from lockstep.cli.console import say, show_checks
+    from lockstep.cli.progress import Bar
+    from lockstep.dagster.jobs import promote_job_name
+
+    registry.set_alias(declared.name, "champion", version)
+    left = (
+        f"@champion points to version {version}, and @live moves to it once it has passed the "
+        f"gate, not before. Go on: lockstep promote {declared.name} {version}"
+    )
+    with interruption_told(lambda: left), Bar(runs=1, steps=1, shown=not as_json) as bar:
+        bar.begin(f"proving {declared.name} version {version}")
+        report = context.run(promote_job_name(declared.name), on_step=bar.step)
+    live = context.live(declared.name).state().version
+    if not as_json:
+        serves = f"version {live}" if live is not None else "no version yet"
+        say(f"@champion: version {version}. @live: {serves}.")
+        show_checks(report.checks, dagster=context.dagster())
+    numbers = {"champion": version, "live": live}
+    finish([report], numbers, as_json)
+
+
+def _measured(declared: PipelineAssets, report: RunReport) -> str:
+    """What was measured of a candidate, in brackets."""
+    measured = [(one.title, report.figure("/candidate", one.title)) for one in declared.quality]
+    shown = ", ".join(f"{title} {value:.4g}" for title, value in measured if value is not None)
+    return f" ({shown})" if shown else ""
+
+
+def _live(name: str, state: LiveState, found: list[VersionFacts]) -> str:
+    """Which version is live, since when, and which one was before, in a sentence or two."""
+    if not found:
+        lost = (
+            f" The gate let version {state.allowed.version} serve, which the registry has no more: "
+            "restore the registry from a copy, or train anew."
+            if state.allowed is not None
+            else ""
+        )
+        return f"{name} has no version{' yet' * (not lost)}.{lost} Train one: lockstep train {name}"
+    champion = next((one.version for one in found if "champion" in one.aliases), None)
+    if state.allowed is None:
+        promote = f"Promote one: lockstep promote {name} VERSION"
+        damage = f" {state.damage}" if state.damage is not None else ""
+        return f"No version of {name} is live.{damage} {promote}"
+    before = state.allowed.before
+    said = f"Version {state.allowed.version} of {name} is live since {_when(state.allowed.since)}"
+    said += f"; before it, version {before} was." if before is not None else "."
+    waiting = waiting_champion(name, champion, state)
+    return f"{said} {waiting}" if waiting else said
+
+
+def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
+    """That `@champion` is another version than the live one, in a sentence; empty if it is not."""
+    if champion is None or state.allowed is None or champion == state.allowed.version:
+        return ""
+    return (
+        f"@champion is version {champion}, which is not live; what the gate says of it: "
+        f"lockstep promote {name} {champion}"
+    )
+
+
+def _row(one: VersionFacts) -> dict[str, str]:
+    """A version as a row of the table."""
+    figures = ", ".join(
+        f"{title} {value:.4g}"
+        for title, value in one.metrics.items()
+        if not title.endswith("of a simple baseline")
+    )
+    failed = "unknown" if one.failed is None else ", ".join(one.failed) or "none"
+    gate = "" if one.passed is None else _when(one.passed)
+    return {
+        "version": str(one.version),
+        "aliases": " ".join(f"@{alias}" for alias in one.aliases),
+        "trained": _when(one.trained),
+        "rows": "" if one.rows is None else f"{one.rows:,}",
+        "held out": figures,
+        "failed in training": failed,
+        "passed the gate": gate if one.was_live or not gate else f"{gate}, never live",
+    }
+
+
+def _when(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,1 @@
+"""HTTP: the process that listens, its connections, and what answers at which path."""

@@ -1,0 +1,247 @@
+"""The server: uvicorn around the application, in one process or in several that share a port."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockstep.serving.http.access import TOKEN, Guarded, Local, demand_free, demand_safe
+from lockstep.serving.logs import log_to_stderr
+from lockstep.serving.metrics import counted_together, forget_all, forget_the_dead
+from lockstep.serving.protocols.asgi import Application
+from lockstep.serving.requestlog.redaction import log_key
+from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.versions.canary import Canary
+from lockstep.serving.versions.libraries import import_libraries
+from lockstep.serving.versions.request_limits import Limits
+
+if TYPE_CHECKING:
+    from lockstep.serving.protocols.service import Service
+
+KEEP_SECONDS = 75
+"""For how long a connection is kept that nobody uses: longer than a load balancer keeps it, which
+would send a request just as it is closed."""
+STOP_SECONDS = 30
+"""For how long requests that are being answered are waited for when the port is closed."""
+
+_SETTINGS = "LOCKSTEP_SERVING"
+"""The environment variable by which worker processes get the settings."""
+_PARENT = "LOCKSTEP_SERVING_PARENT"
+"""The environment variable by which worker processes know the process that starts them."""
+_PARENT_SECONDS = 1.0
+"""How often a worker looks whether the process that started it is still there."""
+_MEASURE_SECONDS = 1.0
+"""How often a worker beside others writes down how things stand in it."""
+_GARBAGE = 50_000
+"""How many more objects there are before garbage is looked for: many requests that wait at once are
+some ten thousand, and none of them is any. Each look takes as long as a tenth of a request."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a pipeline is served.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        pointer: The file that says which version is live.
+        host: The address to listen at.
+        port: The port to listen at.
+        workers: How many processes share the port.
+        strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
+            the server is as lenient as MLflow's, with its status codes.
+        listing: The file that lists which other versions may be used; empty for none.
+        canary: Which of these answers a share of the requests; None for none.
+        look_seconds: How often to look whether another version is live.
+        drain_seconds: For how long it goes on to answer once it is told to stop, while it says
+            that it is not ready: longer than a load balancer takes to notice.
+        limits: How much may be waited for.
+        cached_rows: How many rows each process keeps the outputs of.
+        log: How requests are logged; None where they are not.
+        log_folder: Where they are logged, such as `Home.requests("flights")`.
+    """
+
+    pipeline: str
+    pointer: str
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    strict: bool = True
+    listing: str = ""
+    canary: Canary | None = None
+    look_seconds: float = 1.0
+    drain_seconds: float = 0.0
+    limits: Limits = field(default_factory=Limits)
+    cached_rows: int = 0
+    log: RequestLog | None = None
+    log_folder: str = ""
+
+
+def demand_servable(settings: Settings) -> None:
+    """Check that there can be such a server.
+
+    Raises:
+        LockstepError: The address is taken, or a public one, and there is no token; or the log is
+            to hash columns, and there is no key.
+    """
+    demand_safe(settings.host, os.environ.get(TOKEN))
+    demand_free(settings.host, settings.port)
+    if settings.log is not None and settings.log.hash:
+        log_key()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until the process is told to stop; then drain, answer what is waiting, and end.
+
+    Raises:
+        LockstepError: There cannot be such a server.
+    """
+    import uvicorn
+
+    demand_servable(settings)
+    os.environ[_SETTINGS] = msgspec.json.encode(settings).decode()
+    os.environ[_PARENT] = str(os.getpid())
+    with counted_together() if settings.workers > 1 else nullcontext():
+        uvicorn.run(
+            "lockstep.serving.http.server:application_of_environment",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            loop="uvloop",
+            http="lockstep.serving.http.connections:BoundedConnection",
+            ws="none",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_SECONDS,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            timeout_worker_healthcheck=60,  # loading a version takes seconds, when busy many
+            log_config=None,
+        )
+
+
+def application_of_environment() -> Application:
+    """The application of this worker process, by the settings in its environment."""
+    import_libraries()
+    log_to_stderr()
+    forget_the_dead()
+    settings = msgspec.json.decode(os.environ[_SETTINGS], type=Settings)
+    application = served(settings, os.environ.get(TOKEN))
+    gc.freeze()  # libraries stay: going through them for garbage would take a tenth of a second
+    gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
+    return application
+
+
+def served(settings: Settings, token: str | None = None) -> Application:
+    """The application of a pipeline, which follows its live version while it runs.
+
+    Args:
+        settings: How it is served.
+        token: What clients have to know, if anything.
+    """
+    from lockstep.columns.threads import set_blas_threads
+    from lockstep.serving.http.app import application
+    from lockstep.serving.http.observed import Observed
+    from lockstep.serving.protocols.service import Service
+    from lockstep.serving.requestlog.log import Log
+
+    set_blas_threads()
+    log = Log(Path(settings.log_folder), settings.log) if settings.log is not None else None
+    service = Service(
+        settings.pipeline,
+        Path(settings.pointer),
+        settings.limits,
+        listing=Path(settings.listing) if settings.listing else None,
+        canary=settings.canary,
+        strict=settings.strict,
+        cached_rows=settings.cached_rows,
+        log=log,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        with log or nullcontext():
+            await service.versions.look()
+            tasks = [asyncio.create_task(service.follow(settings.look_seconds))]
+            if settings.workers > 1:
+                tasks.append(asyncio.create_task(_end_without(int(os.environ[_PARENT]))))
+                tasks.append(asyncio.create_task(_measure(service)))
+            try:
+                with draining(service.drain, settings.drain_seconds):
+                    yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                await service.shadow.close()
+
+    found = application(service, lifespan)
+    inner: Application = Guarded(found, token) if token else Local(found)
+    return Observed(inner, service, found.route_of)
+
+
+@contextmanager
+def draining(begin: Callable[[], None], seconds: float) -> Iterator[None]:
+    """Leave in two steps where the process is told to stop.
+
+    On the first signal the server says that it is not ready and goes on to answer, for as long as
+    a load balancer takes to notice. Then whoever handled the signal before gets it, which closes
+    the port. Ctrl-C, or a second signal, closes it at once.
+
+    It is entered in the event loop of the main thread, after the server has set its own handlers.
+
+    Args:
+        begin: Makes the server say that it is not ready.
+        seconds: For how long it goes on to answer.
+    """
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    stops: dict[int, Callable[[int, FrameType | None], Any]] = {
+        number: stop for number, stop in before.items() if callable(stop)
+    }
+    is_told = False
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        nonlocal is_told
+        waits = seconds > 0 and number == signal.SIGTERM and not is_told
+        is_told = True
+        begin()
+        if waits:
+            loop.call_soon_threadsafe(loop.call_later, seconds, stops[number], number, None)
+        else:
+            stops[number](number, frame)
+
+    for number in stops:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, stop in stops.items():
+            signal.signal(number, stop)
+
+
+async def _measure(service: Service) -> None:
+    """Have the metrics of this worker up to date, whichever worker is asked for all of them."""
+    while True:
+        service.measure()
+        await asyncio.sleep(_MEASURE_SECONDS)
+
+
+async def _end_without(parent: int) -> None:
+    """End this worker when the process that started it is gone, which may be killed.
+
+    The port would stay taken, and be answered by workers that nobody stops any more.
+    """
+    while os.getppid() == parent:
+        await asyncio.sleep(_PARENT_SECONDS)
+    forget_all()
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,161 @@
+"""A version described for people: what it is, what proves it right, and what a record holds."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.schema import Field
+from lockstep.serving.protocols.examples import golden_examples, usual_value
+from lockstep.serving.protocols.openapi import rules_of
+from lockstep.serving.protocols.traces import described
+from lockstep.serving.versions.request_rows import Record
+from lockstep.serving.versions.request_scorer import Scorer
+
+_EXAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The golden records that were replayed before the version served.
+
+    Attributes:
+        records: How many there are.
+        columns: How many columns of each were compared.
+        exact: How many of these are the same to the last bit; the others within their budget.
+    """
+
+    records: int
+    columns: int
+    exact: int
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model and what computes it.
+
+    Attributes:
+        name: Its name.
+        is_compiled: Whether its compiled predictor serves; scikit-learn itself does otherwise.
+        reason: Why it is not compiled; None where it is.
+    """
+
+    name: str
+    is_compiled: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A version, as the page shows it.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        title: What its module says that it is.
+        version: Its number.
+        digest: SHA-256 of its manifest, which holds those of all other files.
+        rows: Rows that it was fitted on.
+        trained_until: Event time of the newest of these.
+        metrics: Its quality, by metric.
+        golden: What was replayed.
+        code: SHA-256 of its own code.
+        module: Name of its module.
+        models: Its models, in graph order.
+        record: Name of its record type.
+        record_doc: What a record is.
+        fields: What a record holds.
+        examples: Records to begin with.
+        columns: What is computed of a record, in graph order.
+    """
+
+    pipeline: str
+    title: str
+    version: int
+    digest: str
+    rows: int
+    trained_until: datetime | None
+    metrics: Mapping[str, float]
+    golden: Golden
+    code: str
+    module: str
+    models: tuple[ServedModel, ...]
+    record: str
+    record_doc: str
+    fields: tuple[dict[str, Any], ...]
+    examples: tuple[Record, ...]
+    columns: tuple[dict[str, Any], ...]
+
+
+def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
+    """Describe a version that serves.
+
+    Args:
+        scorer: The version.
+        hidden: Columns of which no example shows a value.
+    """
+    loaded, pipeline = scorer.loaded, scorer.pipeline
+    schema = pipeline.record_schema
+    given = [field for field in schema if not field.is_row_number]
+    return Described(
+        pipeline=loaded.name,
+        title=_title(loaded),
+        version=loaded.version,
+        digest=loaded.digest,
+        rows=loaded.rows,
+        trained_until=loaded.trained_until,
+        metrics=loaded.metrics,
+        golden=_golden(loaded),
+        code=loaded.snapshot.digest,
+        module=loaded.snapshot.module,
+        models=tuple(_model(scorer, name) for name in pipeline.graph.models),
+        record=schema.name,
+        record_doc=inspect.getdoc(pipeline.record) or "",
+        fields=tuple(_field(field, rules_of(scorer, field.name)) for field in given),
+        examples=_examples(scorer, hidden),
+        columns=tuple(described(scorer)),
+    )
+
+
+def _title(loaded: LoadedVersion) -> str:
+    """The first line of its module's documentation."""
+    snapshot = loaded.snapshot
+    doc = ast.get_docstring(ast.parse(snapshot.modules[snapshot.module])) or ""
+    return doc.partition("\n\n")[0].replace("\n", " ")
+
+
+def _golden(loaded: LoadedVersion) -> Golden:
+    columns = loaded.golden.trace.columns
+    exact = sum(not loaded.ulps.get(name, 0) for name in columns)
+    return Golden(len(loaded.golden), len(columns), exact)
+
+
+def _model(scorer: Scorer, name: str) -> ServedModel:
+    reason = scorer.compiled.reasons.get(name)
+    return ServedModel(name, name in scorer.compiled.models, reason)
+
+
+def _field(field: Field, rules: list[str]) -> dict[str, Any]:
+    return {
+        "name": field.alias or field.name,
+        "column": field.name,
+        "declared": field.declared,
+        "shown": field.declared_name,
+        "optional": field.optional,
+        "choices": field.choices,
+        "role": field.role,
+        "doc": field.doc,
+        "rules": rules,
+    }
+
+
+def _examples(scorer: Scorer, hidden: Collection[str]) -> tuple[Record, ...]:
+    found = golden_examples(scorer, hidden, _EXAMPLES)
+    if found:
+        return tuple(found)
+    schema = scorer.pipeline.record_schema
+    return ({field.name: usual_value(scorer, field) for field in schema},)

@@ -1,0 +1,1 @@
+"""Protocols: what clients send and get, and the service that answers behind all of them."""

@@ -1,0 +1,57 @@
+"""Content types: what a body is said to be, by MLflow's rules."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from lockstep.serving.versions.request_errors import UnsupportedError
+
+
+class Content(enum.Enum):
+    """What a body may be."""
+
+    JSON = "application/json"
+    CSV = "text/csv"
+    PARQUET = "application/vnd.apache.parquet"
+
+
+_BY_NAME = {content.value: content for content in Content}
+_READ = ", ".join(_BY_NAME)
+
+
+def content_of(headers: Iterable[tuple[bytes, bytes]]) -> Content:
+    """What a body is said to be.
+
+    A content type may have the parameter `charset`, which is UTF-8, and no other.
+
+    Args:
+        headers: Names, in small letters, and values.
+
+    Raises:
+        UnsupportedError: None is named, it is read by nothing here, or it is not in UTF-8; or the
+            body is compressed.
+    """
+    found: Content | None = None
+    for name, value in headers:
+        if name == b"content-type":
+            found = Content.JSON if value == b"application/json" else _content(value)
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise UnsupportedError("A compressed body is not read here; send it as it is.")
+    if found is None:
+        raise UnsupportedError(f"Name the content type of the body: {_READ}.")
+    return found
+
+
+def _content(value: bytes) -> Content:
+    name, *parameters = value.decode("latin-1").split(";")
+    for parameter in parameters:
+        key, _, held = parameter.strip().partition("=")
+        if key.lower() != "charset":
+            raise UnsupportedError("A content type has no parameter but `charset` here.")
+        if held.strip('"').lower() not in ("utf-8", "utf8"):
+            raise UnsupportedError("A body is in UTF-8.")
+    content = _BY_NAME.get(name.strip().lower())
+    if content is None:
+        raise UnsupportedError(f"A body of this content type is not read here; send {_READ}.")
+    return content

@@ -1,0 +1,369 @@
+"""The Open Inference Protocol, version 2, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from http import HTTPStatus
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lockstep.serving.protocols.asgi import JSON, Headers, Receive, Response, Scope, Send
+from lockstep.serving.protocols.exchange import (
+    ASKED,
+    aside,
+    exchange,
+    headers_of,
+    reading_of,
+    scored,
+)
+from lockstep.serving.protocols.invocations import reasons
+from lockstep.serving.protocols.json_bodies import Reading, demand_distinct_keys, parse_json
+from lockstep.serving.protocols.options import number_of, options_of
+from lockstep.serving.protocols.service import Service
+from lockstep.serving.protocols.tensors import (
+    DATATYPES,
+    Input,
+    Parameters,
+    binary_of,
+    datatype_of_field,
+    datatype_of_kind,
+    described,
+    values_of_binary,
+    values_of_json,
+)
+from lockstep.serving.versions.request_errors import (
+    RefusedRowsError,
+    RefusedTableError,
+    ServingError,
+    UnknownError,
+    UnreadableError,
+    UnsupportedError,
+)
+from lockstep.serving.versions.request_rows import Record, plain_values
+from lockstep.serving.versions.request_scorer import Answer, Scorer
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+EXTENSIONS = ("binary_tensor_data", "null_elements")
+"""What is spoken beyond the protocol: Triton's binary tensors, and null for a missing element."""
+
+_HEADER_LENGTH = b"inference-header-content-length"
+_encode = msgspec.json.Encoder().encode
+
+
+class Output(msgspec.Struct):
+    """An output that a request asks for.
+
+    Attributes:
+        name: Its name.
+        parameters: `binary_data`, whether it is to be binary.
+    """
+
+    name: str
+    parameters: Parameters = msgspec.field(default_factory=dict)
+
+
+class Inference(msgspec.Struct):
+    """A request.
+
+    Attributes:
+        inputs: The columns of its rows.
+        id: What its response is to be known by.
+        parameters: `binary_data_output`, whether all outputs are to be binary.
+        outputs: The outputs that it asks for; None for all of them.
+    """
+
+    inputs: list[Input]
+    id: str | None = None
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    outputs: list[Output] | None = None
+
+
+class Endpoint:
+    """A path of the protocol, as an ASGI application.
+
+    Args:
+        service: What answers.
+        answer: From the service, the request and its body to the response.
+    """
+
+    def __init__(
+        self, service: Service, answer: Callable[[Service, Scope, bytes], Awaitable[Response]]
+    ) -> None:
+        self._service = service
+        self._answer = partial(answer, service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await exchange(self._service, scope, receive, send, self._answer, failure)
+
+
+def routes(service: Service) -> list[Route]:
+    """The paths of the protocol."""
+    from starlette.routing import Route
+
+    model = "/v2/models/{name}"
+    paths: list[tuple[str, str, Callable[[Service, Scope, bytes], Awaitable[Response]]]] = [
+        ("GET", "/v2", server_metadata),
+        ("GET", "/v2/", server_metadata),
+        ("GET", "/v2/health/live", live),
+        ("GET", "/v2/health/ready", ready),
+    ]
+    for path in (model, f"{model}/versions/{{version}}"):
+        paths += [
+            ("GET", path, model_metadata),
+            ("GET", f"{path}/ready", model_ready),
+            ("POST", f"{path}/infer", infer),
+        ]
+    return [Route(path, Endpoint(service, answer), methods=[verb]) for verb, path, answer in paths]
+
+
+async def server_metadata(service: Service, scope: Scope, body: bytes) -> Response:
+    """What the server is."""
+    version = metadata.version("lockstep-scoring")
+    return _told({"name": "lockstep", "version": version, "extensions": EXTENSIONS})
+
+
+async def live(service: Service, scope: Scope, body: bytes) -> Response:
+    """That the server is there."""
+    return _told({"live": True})
+
+
+async def ready(service: Service, scope: Scope, body: bytes) -> Response:
+    """Whether requests are answered."""
+    told = {"live": True, "ready": service.is_ready}
+    return Response(200 if service.is_ready else 503, _encode(told))
+
+
+async def model_ready(service: Service, scope: Scope, body: bytes) -> Response:
+    """Whether requests to a version are answered."""
+    scorer = await _claimed(service, scope)
+    return _told({"name": scorer.loaded.name, "ready": True})
+
+
+async def model_metadata(service: Service, scope: Scope, body: bytes) -> Response:
+    """What a version takes and gives."""
+    scorer = await _claimed(service, scope)
+    schema, graph = scorer.pipeline.record_schema, scorer.pipeline.graph
+    return _told(
+        {
+            "name": scorer.loaded.name,
+            "versions": [str(number) for number in service.versions.numbers],
+            "platform": "lockstep_skops",
+            "inputs": [
+                described(field.alias or field.name, datatype_of_field(field)) for field in schema
+            ],
+            "outputs": [
+                described(name, datatype_of_kind(graph.kind(name))) for name in scorer.names
+            ],
+        }
+    )
+
+
+async def infer(service: Service, scope: Scope, body: bytes) -> Response:
+    """The answer to a request."""
+    options, limits = options_of(scope["query_string"]), service.limits
+    if options.version is not None:
+        raise UnreadableError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
+    scorer = await _claimed(service, scope)
+    if options.explain is not None:
+        raise UnreadableError("A trace is told by /invocations?explain=trace alone.")
+    read = partial(_read, body, scope["headers"], reading_of(service, scorer))
+    request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
+    wanted = _wanted(request, scorer)
+    scope[ASKED].refused = HTTPStatus.BAD_REQUEST
+    answer = await scored(service, scorer, records, options, scope)
+    respond = partial(_response, request, scorer, answer, wanted)
+    return respond() if answer.total <= limits.inline_rows else await aside(respond)
+
+
+def failure(error: ServingError) -> Response:
+    """The response that tells an error; the protocol has 400 for what is wrong with a request."""
+    found: dict[str, Any] = {"error": str(error)}
+    if isinstance(error, RefusedRowsError):
+        found["rows"] = reasons(error.rejected)
+    is_refused = isinstance(error, RefusedRowsError | RefusedTableError)
+    status = 400 if is_refused else int(error.status)
+    return Response(status, _encode(found), headers_of(error, JSON))
+
+
+def _told(value: Any) -> Response:
+    return Response(200, _encode(value))
+
+
+async def _claimed(service: Service, scope: Scope) -> Scorer:
+    """The version that a path names.
+
+    Raises:
+        UnknownError: There is no model of that name, or no version of that number.
+        NotReadyError: None serves, or the one that is named is not loaded yet.
+    """
+    names = scope["path_params"]
+    if names["name"] != service.pipeline:
+        raise UnknownError(f"There is no such model here; there is {service.pipeline}.")
+    if "version" not in names:
+        return service.claim(scope[ASKED])
+    version = number_of(names["version"])
+    if version is None:
+        raise UnknownError("There is no such version; they have numbers, such as 3.")
+    return await service.claim_version(scope[ASKED], version)
+
+
+def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, list[Record]]:
+    """A request and its rows.
+
+    Raises:
+        ServingError: It is not what the protocol says.
+    """
+    text, binary = _parts(body, headers)
+    reading.demand_simple(text)
+    value = parse_json(text, strict=reading.strict)
+    if reading.strict and isinstance(value, dict):
+        _demand_known(value)
+    try:
+        request = msgspec.convert(value, Inference)
+    except msgspec.ValidationError as error:
+        raise UnreadableError(f"The body is no inference request: {error}.") from None
+    except RecursionError:
+        raise UnreadableError("The body is nested too deeply.") from None
+    records = _records(request.inputs, binary, reading)
+    demand_distinct_keys(text, value)
+    return request, records
+
+
+def _demand_known(value: dict[str, Any]) -> None:
+    """Check that nobody asks for what there is not.
+
+    Raises:
+        UnreadableError: There is a field or parameter that means nothing here.
+    """
+    parameters = value.get("parameters") or {}
+    if value.keys() - set(Inference.__struct_fields__):
+        raise UnreadableError("An inference request has id, parameters, inputs and outputs alone.")
+    if isinstance(parameters, dict) and parameters.keys() - {"binary_data_output"}:
+        raise UnreadableError("A request has no parameter but `binary_data_output` here.")
+    for name, fields in (("inputs", Input), ("outputs", Output)):
+        tensors = value.get(name)
+        for tensor in tensors if isinstance(tensors, list) else ():
+            if isinstance(tensor, dict) and tensor.keys() - set(fields.__struct_fields__):
+                raise UnreadableError(f"One of the {name} has a field that there is not.")
+
+
+def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
+    """The JSON text of a body, and the binary tensors behind it.
+
+    Raises:
+        UnreadableError: The header that says where they part is wrong.
+        UnsupportedError: The body is compressed, or said to be something else.
+    """
+    length: int | None = None
+    for name, value in headers:
+        if name == _HEADER_LENGTH:
+            length = int(value) if value.isdigit() and len(value) < 12 else -1
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise UnsupportedError("A compressed body is not read here; send it as it is.")
+        elif name == b"content-type" and value.split(b";")[0].strip().lower() not in (
+            b"application/json",
+            b"application/octet-stream",
+            b"",
+        ):
+            raise UnsupportedError("An inference request is application/json.")
+    if length is None:
+        return body, memoryview(b"")
+    if not 0 <= length <= len(body):
+        raise UnreadableError("Inference-Header-Content-Length is not the JSON text's length.")
+    return body[:length], memoryview(body)[length:]
+
+
+def _records(inputs: Sequence[Input], binary: memoryview, reading: Reading) -> list[Record]:
+    """The rows whose columns are inputs.
+
+    Raises:
+        UnreadableError: An input is not what the protocol says, or not declared.
+        TooLargeError: There are too many rows.
+    """
+    schema = reading.schema
+    columns: dict[str, list[Any]] = {}
+    for place, tensor in enumerate(inputs):
+        size = tensor.binary_size()
+        data, binary = binary[: size or 0], binary[size or 0 :]
+        name = schema.aliases.get(tensor.name, tensor.name)
+        if name not in schema:
+            if not reading.strict:
+                continue
+            raise UnreadableError(f"Input {place} is not declared by {schema.name}.")
+        if name in columns:
+            raise UnreadableError(f"Input {name} is there twice.")
+        if tensor.datatype not in DATATYPES:
+            raise UnreadableError(f"Input {name} has a datatype that there is not.")
+        reading.demand_room(tensor.rows())
+        if size is None:
+            columns[name] = values_of_json(tensor)
+        else:
+            columns[name] = values_of_binary(tensor, data)
+    if len(binary):
+        raise UnreadableError("There are more bytes behind the JSON text than inputs have.")
+    if len({len(column) for column in columns.values()}) != 1:
+        raise UnreadableError("Inputs have rows, each as many as the others.")
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
+    """The outputs that a request asks for, and whether they are to be binary.
+
+    Raises:
+        UnreadableError: There is no such output, or it is asked for twice.
+    """
+    is_binary = request.parameters.get("binary_data_output", False) is True
+    if request.outputs is None:
+        return dict.fromkeys(scorer.names, is_binary)
+    wanted: dict[str, bool] = {}
+    for output in request.outputs:
+        if output.name not in scorer.names or output.name in wanted:
+            raise UnreadableError(f"The outputs are {', '.join(scorer.names)}; name each once.")
+        if output.parameters.keys() - {"binary_data"}:
+            raise UnreadableError("An output has no parameter but `binary_data` here.")
+        wanted[output.name] = output.parameters.get("binary_data", is_binary) is True
+    return wanted
+
+
+def _response(
+    request: Inference, scorer: Scorer, answer: Answer, wanted: dict[str, bool]
+) -> Response:
+    """The response with the outputs that are wanted."""
+    columns = answer.columns
+    outputs: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for name, is_binary in wanted.items():
+        array = columns[name]
+        datatype = datatype_of_kind(scorer.pipeline.graph.kind(name))
+        output: dict[str, Any] = {"name": name, "datatype": datatype, "shape": [len(array)]}
+        data = binary_of(array) if is_binary else None
+        if data is None:
+            output["data"] = plain_values(array)
+        else:
+            output["parameters"] = {"binary_data_size": len(data)}
+            behind.append(data)
+        outputs.append(output)
+    found: dict[str, Any] = {
+        "model_name": scorer.loaded.name,
+        "model_version": str(answer.version),
+        "outputs": outputs,
+    }
+    if request.id is not None:
+        found["id"] = request.id
+    if answer.rejected:
+        found["rejected"] = reasons(answer.rejected)
+    text = _encode(found)
+    if not behind:
+        return Response(200, text)
+    headers = (
+        (b"content-type", b"application/octet-stream"),
+        (_HEADER_LENGTH, str(len(text)).encode()),
+    )
+    return Response(200, b"".join([text, *behind]), headers)

@@ -1,0 +1,205 @@
+"""MLflow's protocol: `/invocations` as MLflow's own scoring server answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from lockstep.columns.decode import Rejected
+from lockstep.columns.plain import counted
+from lockstep.serving.protocols.asgi import JSON, Receive, Response, Scope, Send
+from lockstep.serving.protocols.content import Content, content_of
+from lockstep.serving.protocols.exchange import (
+    ASKED,
+    aside,
+    exchange,
+    headers_of,
+    reading_of,
+    scored,
+)
+from lockstep.serving.protocols.json_bodies import (
+    Reading,
+    demand_distinct_keys,
+    parse_json,
+    records_of_columns,
+    records_of_list,
+    records_of_split,
+)
+from lockstep.serving.protocols.options import options_of
+from lockstep.serving.protocols.service import Service
+from lockstep.serving.protocols.table_bodies import records_of_csv, records_of_parquet
+from lockstep.serving.protocols.traces import trace_of
+from lockstep.serving.versions.request_errors import (
+    RefusedRowsError,
+    ServingError,
+    TooLargeError,
+    UnreadableError,
+)
+from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_rows import Record
+from lockstep.serving.versions.request_scorer import Answer, Scorer
+
+MLFLOW_VERSION = "3.17.2"
+"""The version of MLflow whose scoring server this one is like; it need not be installed."""
+FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+"""The fields of which a body has exactly one."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Invocations:
+    """`/invocations`, as an ASGI application: nothing is made that a request does not need.
+
+    Args:
+        service: What answers.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._failed = partial(failure, strict=service.strict)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await exchange(self._service, scope, receive, send, self._answer, self._failed)
+
+    async def _answer(self, scope: Scope, body: bytes) -> Response:
+        service, limits = self._service, self._service.limits
+        options = options_of(scope["query_string"])
+        asked = scope[ASKED]
+        if options.version is None:
+            scorer = service.claim(asked)
+        else:
+            scorer = await service.claim_version(asked, options.version)
+        content = content_of(scope["headers"])
+        reading = reading_of(service, scorer)
+        if content is Content.JSON and len(body) <= limits.inline_bytes:
+            records = records_of(body, content, reading)
+        else:
+            records = await aside(partial(records_of, body, content, reading))
+        if options.explain is not None:
+            demand_few(records, limits)
+        answer = await scored(service, scorer, records, options, scope)
+        if options.explain is not None:
+            return Response(200, await aside(partial(explained, scorer, answer)))
+        if answer.total <= limits.inline_rows:
+            return Response(200, predictions(answer))
+        return Response(200, await aside(partial(predictions, answer)))
+
+
+def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:
+    """The records of a body.
+
+    Raises:
+        ServingError: It is not what MLflow's protocol says.
+    """
+    if content is Content.CSV:
+        return records_of_csv(body, reading)
+    if content is Content.PARQUET:
+        return records_of_parquet(body, reading)
+    reading.demand_simple(body)
+    value = parse_json(body, strict=reading.strict)
+    records = _records_of_json(value, reading)
+    demand_distinct_keys(body, value)
+    return records
+
+
+def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
+    if not isinstance(value, dict):
+        raise UnreadableError(f"The body is an object with exactly one of {', '.join(FORMATS)}.")
+    given = [name for name in FORMATS if name in value]
+    if len(given) != 1:
+        raise UnreadableError(
+            f"The body has exactly one of the fields {', '.join(FORMATS)}; this one has "
+            f"{len(given)}."
+        )
+    name = given[0]
+    if len(value) > 1:
+        _demand_no_more(value, name, reading)
+    rows = value[name]
+    if name == "dataframe_split":
+        return records_of_split(rows, reading)
+    if isinstance(rows, dict) and name in ("instances", "inputs"):
+        return records_of_columns(rows, name, reading)
+    return records_of_list(rows, name, reading)
+
+
+def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
+    """Check what else a body has; MLflow's own server leaves most of it alone.
+
+    Raises:
+        UnreadableError: It has what it may not have.
+    """
+    params = value.get("params")
+    if params is not None and not isinstance(params, dict):
+        raise UnreadableError("`params` is an object.")
+    if not reading.strict:
+        return
+    if params:
+        raise UnreadableError("There are no params here; a version takes none.")
+    more = value.keys() - {name, "params"}
+    if more:
+        raise UnreadableError(
+            f"Beside {name} a body has `params` alone; this one has {len(more)} more."
+        )
+
+
+def demand_few(records: Sequence[Record], limits: Limits) -> None:
+    """Check that a request for a trace has no more rows than it may.
+
+    Raises:
+        TooLargeError: It has more.
+    """
+    if len(records) > limits.traced_rows:
+        raise TooLargeError(
+            f"A request with explain=trace has at most "
+            f"{counted(limits.traced_rows, 'row')}; send the others "
+            "without it."
+        )
+
+
+def predictions(answer: Answer) -> bytes:
+    """The body of an answer."""
+    return _encode(_told(answer))
+
+
+def explained(scorer: Scorer, answer: Answer) -> bytes:
+    """The body of an answer with the trace of its rows."""
+    return _encode({**_told(answer), "trace": trace_of(scorer, answer)})
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {"predictions": answer.told}
+    if answer.rejected:
+        found["rejected"] = reasons(answer.rejected)
+    return found
+
+
+def failure(error: ServingError, *, strict: bool) -> Response:
+    """The response that tells an error.
+
+    Args:
+        error: The error.
+        strict: Whether it has a status of its own, or MLflow's.
+    """
+    found: dict[str, Any] = {"error_code": error.code, "message": str(error)}
+    if isinstance(error, RefusedRowsError):
+        found["rows"] = reasons(error.rejected)
+    status = error.status if strict else error.compat_status or error.status
+    return Response(int(status), _encode(found), headers_of(error, JSON))
+
+
+def reasons(rejected: Iterable[Rejected]) -> list[dict[str, Any]]:
+    """Every reason by row and column. The values themselves are not among them."""
+    return [
+        {
+            "row": row.row,
+            "reasons": [
+                {"column": reason.column or None, "rule": reason.rule, "message": reason.refusal}
+                for reason in row.reasons
+            ],
+        }
+        for row in rejected
+    ]

@@ -1,0 +1,66 @@
+"""Options: what a request asks for in its query string."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, get_args
+from urllib.parse import parse_qsl
+
+from lockstep.serving.versions.request_errors import UnreadableError
+
+OnInvalid = Literal["refuse", "quarantine"]
+Explain = Literal["trace"]
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+_CHOICES = {"on_invalid": get_args(OnInvalid), "explain": get_args(Explain)}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a request asks for beside its rows.
+
+    Attributes:
+        on_invalid: What becomes of the valid rows of a request with invalid ones: none is scored
+            (`"refuse"`), or they are, and the invalid ones are told (`"quarantine"`).
+        version: Number of the version that is to answer; None for whichever serves.
+        explain: What is told of how the rows were scored: every column (`"trace"`), or nothing.
+    """
+
+    on_invalid: OnInvalid = "refuse"
+    explain: Explain | None = None
+    version: int | None = None
+
+
+@lru_cache(maxsize=64)
+def options_of(query: bytes) -> Options:
+    """The options in a query string.
+
+    Raises:
+        UnreadableError: It has another one, or one that is not among its choices.
+    """
+    try:
+        given = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        raise UnreadableError("The query string cannot be read.") from None
+    chosen: dict[str, Any] = dict(given)
+    if len(chosen) < len(given):
+        raise UnreadableError("The query string has an option twice.")
+    version = chosen.pop("version", None)
+    if chosen.keys() - _CHOICES.keys():
+        raise UnreadableError("The query string has an option that there is not: see /docs.")
+    for name, choice in chosen.items():
+        if choice not in _CHOICES[name]:
+            raise UnreadableError(f"{name} is {' or '.join(f'`{one}`' for one in _CHOICES[name])}.")
+    if version is None:
+        return Options(**chosen)
+    number = number_of(version)
+    if number is None:
+        raise UnreadableError("version is a number, such as 3.")
+    return Options(**chosen, version=number)
+
+
+def number_of(text: str) -> int | None:
+    """The number of a version; None if a text is none."""
+    return int(text) if _NUMBER.fullmatch(text) else None

@@ -1,0 +1,229 @@
+"""The service: what answers behind every protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from lockstep.serving.metrics import Metrics
+from lockstep.serving.protocols.bodies import Bodies
+from lockstep.serving.requestlog.log import Log
+from lockstep.serving.shadow.challenger_comparison import Compared, Examples
+from lockstep.serving.shadow.shadow import Shadow, Standing
+from lockstep.serving.traffic import Traffic
+from lockstep.serving.versions.asked import Asked, RequestIds
+from lockstep.serving.versions.batching import MicroBatches
+from lockstep.serving.versions.canary import Canary
+from lockstep.serving.versions.canary_version import CanaryVersion
+from lockstep.serving.versions.request_errors import NotReadyError
+from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.served_versions import Versions
+
+_logger = logging.getLogger(__name__)
+
+
+class ServiceEndpoint:
+    """What answers at a path.
+
+    Args:
+        service: The service behind it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+
+class Service:
+    """The versions of a pipeline and the requests that wait for them.
+
+    Args:
+        pipeline: Name of the pipeline.
+        pointer: The file that says which version of it is live.
+        listing: The file that lists which others may be used; None for none.
+        canary: Which of these answers a share of the requests; None for none.
+        limits: How much is taken at once.
+        strict: Whether what is not declared is refused, and rows that are refused get status 422;
+            otherwise the rules and the status codes are those of MLflow's scoring server, where
+            the meaning of a request is certain.
+        cached_rows: How many rows a version keeps the outputs of; 0 for none.
+        log: Where requests are written down before they are answered; None where they are not.
+
+    Attributes:
+        pipeline: Name of the pipeline.
+        limits: How much is taken at once.
+        metrics: What is counted.
+        traffic: What is counted of the last minutes.
+        bodies: The bodies that are being read.
+        versions: The versions that answer, kept up with the files.
+        shadow: The challenger.
+        batches: The requests that wait.
+        ids: Ids of requests.
+        log: Where they are written down.
+        is_draining: Whether the server is about to stop: it says that it is not ready, so that
+            nothing more is sent to it, and answers what is sent nevertheless.
+    """
+
+    def __init__(
+        self,
+        pipeline: str,
+        pointer: Path,
+        limits: Limits | None = None,
+        *,
+        listing: Path | None = None,
+        canary: Canary | None = None,
+        strict: bool = True,
+        cached_rows: int = 0,
+        log: Log | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.limits = limits or Limits()
+        self.ids, self.log = RequestIds(), log
+        self.strict = strict
+        self.metrics = Metrics(pipeline)
+        self.traffic = Traffic()
+        self.bodies = Bodies(self.limits)
+        record = log.record if log is not None else None
+        if log is not None:
+            log.on_tick.append(self.metrics.logged)
+        self.batches = MicroBatches(self.limits, record, self.metrics.computed)
+        self.versions = Versions(
+            pointer,
+            listing,
+            self.limits,
+            canary=canary,
+            strict=strict,
+            cached_rows=cached_rows,
+        )
+        self.versions.scorers.on_load.append(self.metrics.follow_cache)
+        self.shadow = Shadow(
+            self.batches, self.limits.shadow_rows, self._compared, self.metrics.shadow_dropped
+        )
+        self._examples = Examples(log.settings if log is not None else None)
+        self.is_draining = False
+
+    def measure(self) -> None:
+        """Have the metrics tell how things stand now."""
+        self.metrics.look(self.batches, self.versions, self.log)
+
+    @property
+    def hidden(self) -> Collection[str]:
+        """The columns that the log leaves out, or hashes: their values are shown to nobody."""
+        return self.log.settings.redacted if self.log is not None else ()
+
+    async def follow(self, seconds: float) -> None:
+        """Keep up with which versions serve, for as long as the server runs.
+
+        Args:
+            seconds: How often to look.
+        """
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                _logger.exception("it cannot be told which versions are to serve; this goes on")
+            await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """Look which versions are to serve now."""
+        versions = self.versions
+        await versions.look()
+        await versions.look_beside()
+        await self.shadow.look(versions.listed, versions.scorer)
+
+    def _compared(self, live: Scorer, challenger: int, found: Compared) -> None:
+        """Tell what the challenger computed of rows that the live version answered."""
+        self.metrics.shadow_compared(challenger, found)
+        for example in found.examples:
+            self._examples.tell(live.loaded, challenger, example)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are to be sent here."""
+        return self.versions.scorer is not None and not self.is_draining
+
+    def claim(self, asked: Asked) -> Scorer:
+        """The version that is to answer a request; it stays loaded until the request lets go of it.
+
+        Args:
+            asked: The request.
+
+        Raises:
+            NotReadyError: None serves.
+        """
+        scorer, asked.role = self.demand_scorer(), "live"
+        canary = self.versions.canary_of(asked.id)
+        if canary is not None:
+            scorer, asked.role = canary, "canary"
+        scorer.lease.hold()
+        asked.scorer = scorer
+        return scorer
+
+    async def claim_version(self, asked: Asked, version: int) -> Scorer:
+        """The version that a request asks for; it stays loaded until the request lets go of it.
+
+        Args:
+            asked: The request.
+            version: Number of the version.
+
+        Raises:
+            UnknownError: It has not passed the gate, or is not known.
+            NotReadyError: It is not loaded yet, and cannot be.
+        """
+        scorer, asked.role = await self.versions.acquire(version), "pinned"
+        asked.scorer = scorer
+        return scorer
+
+    def drain(self) -> None:
+        """Say from now on that the server is not ready, as it is about to stop."""
+        self.is_draining = True
+
+    def demand_scorer(self) -> Scorer:
+        """The version that serves.
+
+        Raises:
+            NotReadyError: There is none.
+        """
+        scorer = self.versions.scorer
+        if scorer is None:
+            refusal = self.versions.refusal
+            why = f": {refusal.reason}" if refusal is not None else " yet"
+            raise NotReadyError(f"No version serves{why}")
+        return scorer
+
+
+def readiness(service: Service) -> dict[str, Any]:
+    """Whether requests are answered, and how each version of a server stands."""
+    versions = service.versions
+    scorer = versions.scorer
+    return {
+        "ready": service.is_ready,
+        "version": scorer.loaded.version if scorer is not None else None,
+        "refused": versions.refusal,
+        "versions": versions.numbers,
+        "canary": _canary(versions.canary),
+        "challenger": _challenger(service.shadow.standing),
+        "pinned_refused": versions.pins.refusals,
+        "registry": versions.registry_trouble,
+    }
+
+
+def _canary(canary: CanaryVersion | None) -> dict[str, Any] | None:
+    if canary is None:
+        return None
+    version = canary.scorer.loaded.version if canary.scorer is not None else None
+    return {"version": version, "share": canary.declared.share, "refused": canary.refusal}
+
+
+def _challenger(standing: Standing) -> dict[str, Any] | None:
+    if standing.version is None:
+        return None
+    return {
+        "version": standing.version,
+        "reason": standing.reason,
+        "rows": standing.rows,
+        "differing": standing.differing,
+    }

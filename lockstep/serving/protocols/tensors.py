@@ -1,0 +1,198 @@
+"""Tensors: values out of the inputs of the Open Inference Protocol, and outputs out of columns.
+
+A tensor is a column: its shape is `[rows]`, or `[rows, 1]`. Its data is a JSON list, in which null
+stands for a missing value, or binary (an extension that Triton's clients speak), in which NaN does.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.plain import counted
+from lockstep.columns.schema import Field
+from lockstep.serving.versions.request_errors import UnreadableError
+from lockstep.serving.versions.request_rows import plain_values
+
+Parameters = dict[str, str | int | float | bool]
+
+_DECLARED = {"float": "FP64", "int": "INT64", "bool": "BOOL", "str": "BYTES", "datetime": "BYTES"}
+_KINDS = {
+    Kind.FLOAT: "FP64",
+    Kind.INT: "INT64",
+    Kind.BOOL: "BOOL",
+    Kind.TEXT: "BYTES",
+    Kind.TIME: "BYTES",
+}
+_DTYPES = {
+    "BOOL": np.dtype("?"),
+    **{
+        f"{sign}INT{bits}": np.dtype(f"<{code}{bits // 8}")
+        for sign, code in (("", "i"), ("U", "u"))
+        for bits in (8, 16, 32, 64)
+    },
+    **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+}
+_LENGTH = struct.Struct("<I")
+
+DATATYPES = (*_DTYPES, "BYTES")
+"""The datatypes that there are."""
+
+
+class Input(msgspec.Struct):
+    """An input of a request.
+
+    Attributes:
+        name: Its name.
+        shape: Its shape.
+        datatype: What its elements are.
+        parameters: `binary_data_size`, the bytes that hold it behind the JSON text.
+        data: Its elements; None where they are binary.
+    """
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters = msgspec.field(default_factory=dict)
+    data: list[Any] | None = None
+
+    def rows(self) -> int:
+        """How many rows it has.
+
+        Raises:
+            UnreadableError: It is no column.
+        """
+        if not self.shape or self.shape[0] < 0 or self.shape[1:] not in ([], [1]):
+            raise UnreadableError("The shape of an input is [rows], or [rows, 1].")
+        return self.shape[0]
+
+    def binary_size(self) -> int | None:
+        """The bytes behind the JSON text that are its own; None where its data is in there.
+
+        Raises:
+            UnreadableError: It has both or neither, or a parameter that there is not.
+        """
+        size = self.parameters.get("binary_data_size")
+        if self.parameters.keys() - {"binary_data_size"}:
+            raise UnreadableError("An input has no parameter but `binary_data_size`.")
+        if size is None and self.data is not None:
+            return None
+        if type(size) is not int or size < 0 or self.data is not None:
+            raise UnreadableError("An input has `data`, or else `binary_data_size`, its bytes.")
+        return size
+
+
+def datatype_of_field(field: Field) -> str:
+    """The datatype of a field."""
+    return _DECLARED[field.declared]
+
+
+def datatype_of_kind(kind: Kind) -> str:
+    """The datatype of a column."""
+    return _KINDS[kind]
+
+
+def values_of_json(tensor: Input) -> list[Any]:
+    """The elements of a tensor in JSON, checked against its datatype; None where missing.
+
+    Raises:
+        UnreadableError: They are not as many as its shape says, or not of its datatype.
+    """
+    rows, data = tensor.rows(), tensor.data or []
+    if len(tensor.shape) == 2 and any(type(one) is list for one in data):
+        if not all(type(one) is list and len(one) == 1 for one in data):
+            raise UnreadableError(f"The data of input {tensor.name} has not the shape it says.")
+        data = [one[0] for one in data]
+    if len(data) != rows:
+        raise UnreadableError(f"Input {tensor.name} has {len(data)} elements, and rows: {rows}.")
+    for place, value in enumerate(data):
+        if value is not None and not _is_of(value, tensor.datatype):
+            raise UnreadableError(
+                f"Element {place} of input {tensor.name} is not exactly a {tensor.datatype}."
+            )
+    return data
+
+
+def _is_of(value: Any, datatype: str) -> bool:
+    """Whether an element of a JSON list is what a datatype holds, to the last digit."""
+    if datatype == "BYTES":
+        return type(value) is str
+    dtype = _DTYPES[datatype]
+    if dtype.kind == "b":
+        return type(value) is bool
+    if dtype.kind in "iu":
+        bounds = np.iinfo(dtype)
+        return type(value) is int and bool(bounds.min <= value <= bounds.max)
+    if type(value) is not int and type(value) is not float:
+        return False
+    if datatype == "FP64":
+        return True  # whether it is declared so is looked at later, by row
+    with np.errstate(over="ignore"):
+        return abs(value) < 1e300 and float(dtype.type(value)) == value
+
+
+def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
+    """The elements of a binary tensor; None where they are NaN.
+
+    Raises:
+        UnreadableError: They are not as many as its shape says, or not of its datatype.
+    """
+    rows = tensor.rows()
+    if tensor.datatype == "BYTES":
+        return _texts(tensor, data, rows)
+    dtype = _DTYPES[tensor.datatype]
+    if len(data) != rows * dtype.itemsize:
+        raise UnreadableError(
+            f"Input {tensor.name} has "
+            f"{counted(len(data), 'byte')}, and {rows} of {tensor.datatype} have "
+            f"{rows * dtype.itemsize}."
+        )
+    if dtype.kind == "b" and (np.frombuffer(data, np.uint8) > 1).any():
+        raise UnreadableError(f"A BOOL is a byte of 0 or 1; input {tensor.name} has another one.")
+    values = np.frombuffer(data, dtype).tolist()
+    if dtype.kind == "f":
+        return [value if value == value else None for value in values]
+    return values  # type: ignore[no-any-return]
+
+
+def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
+    found: list[str] = []
+    start = 0
+    try:
+        while start < len(data):
+            (length,) = _LENGTH.unpack_from(data, start)
+            start += _LENGTH.size
+            if start + length > len(data):
+                raise UnreadableError(f"Input {tensor.name} is cut off.")
+            found.append(str(data[start : start + length], "utf-8"))
+            start += length
+    except struct.error:
+        raise UnreadableError(f"Input {tensor.name} is cut off.") from None
+    except UnicodeDecodeError:
+        raise UnreadableError(f"Input {tensor.name} is not in UTF-8.") from None
+    if len(found) != rows:
+        raise UnreadableError(f"Input {tensor.name} has {len(found)} elements, and rows: {rows}.")
+    return found
+
+
+def binary_of(array: Array) -> bytes | None:
+    """A column as a binary tensor; None where a text or a time is missing, which it cannot say."""
+    if array.dtype == object or array.dtype.kind == "M":
+        found = []
+        for value in plain_values(array):
+            if value is None:
+                return None
+            text = value.encode()
+            found.append(_LENGTH.pack(len(text)) + text)
+        return b"".join(found)
+    return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def described(name: str, datatype: str) -> Mapping[str, Any]:
+    """What the metadata of a model says of a column."""
+    return {"name": name, "datatype": datatype, "shape": [-1]}

@@ -1,0 +1,149 @@
+"""Blocks: requests and what was answered, as segments hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import compress, groupby
+from typing import TypeAlias
+
+import numpy as np
+from msgspec.structs import replace
+
+from lockstep.columns.errors import InputError
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.tables import take_rows
+from lockstep.serving.requestlog.log_segments import Block, Header
+from lockstep.serving.requestlog.redaction import Hashes
+from lockstep.serving.versions.asked import Asked
+from lockstep.serving.versions.request_errors import ServingError
+from lockstep.serving.versions.request_scorer import Answer, Scored
+
+Answered: TypeAlias = tuple[Asked, Answer | Exception]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns a version's blocks hold, and how.
+
+    Attributes:
+        numbers: Names of those that are no texts, in order.
+        texts: Names of the others, in order.
+        hashed: Those of the others that are logged as hashes.
+        hashes: Hashes a column's values; None where none is to be hashed.
+    """
+
+    numbers: tuple[str, ...]
+    texts: tuple[str, ...]
+    hashed: frozenset[str]
+    hashes: Hashes | None
+
+    @classmethod
+    def of(cls, header: Header, hashes: Hashes | None) -> Layout:
+        """What a segment's header says."""
+        kinds = header.kinds
+        return cls(
+            tuple(name for name, kind in kinds.items() if kind is not Kind.TEXT),
+            tuple(name for name, kind in kinds.items() if kind is Kind.TEXT),
+            frozenset(name for name, how in header.redacted.items() if how == "hashed"),
+            hashes,
+        )
+
+    def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
+        """Requests that are about to be answered; one block for all rows computed together.
+
+        Args:
+            answered: The requests, in the order in which they were computed, with what is
+                answered.
+            now: The time on the monotonic clock, in seconds.
+            wall: The same moment in microseconds since 1970, UTC.
+        """
+        return [self._block(members, now, wall) for members in _groups(answered)]
+
+    def _block(self, members: Sequence[Answered], now: float, wall: int) -> Block:
+        latency = [int((now - asked.started) * 1e6) for asked, _ in members]
+        first = members[0][1]
+        counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
+        columns = first.scored.computed if isinstance(first, Answer) and any(counts) else {}
+        return Block(
+            ids=[asked.id for asked, _ in members],
+            at=[wall - one for one in latency],
+            latency=latency,
+            status=[_status(asked, one) for asked, one in members],
+            rows=counts,
+            rejected=[
+                (place, row.row, [(reason.column, reason.rule) for reason in row.reasons])
+                for place, (_, one) in enumerate(members)
+                if isinstance(one, Answer)
+                for row in one.rejected
+            ],
+            numbers=b"".join([columns[name].tobytes() for name in self.numbers])
+            if columns
+            else b"",
+            texts=[self._texts(columns, name) for name in self.texts] if columns else [],
+        )
+
+    def _texts(self, columns: Columns, name: str) -> list[str | None]:
+        if name in self.hashed:
+            assert self.hashes is not None, "what is to be hashed is hashed"
+            return self.hashes(columns[name])
+        texts: list[str | None] = columns[name].tolist()
+        return texts
+
+
+def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:
+    """The requests that are logged, by the digest of their ids; what they are keeps its order.
+
+    Args:
+        answered: The requests.
+        share: Share of all ids that are logged.
+    """
+    limit = int(share * 2**64)
+    wanted = [_number(asked.id) < limit for asked, _ in answered]
+    if all(wanted):
+        return list(answered)
+    kept: list[Answered] = []
+    for _, group in groupby(zip(answered, wanted, strict=True), key=lambda one: _together(one[0])):
+        members, marks = map(list, zip(*group, strict=True))
+        kept += _without_rows_of_others(members, marks)
+    return kept
+
+
+def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[Answered]:
+    """Some of the requests that were computed together, with the columns of their own rows."""
+    answers = [one for _, one in members if isinstance(one, Answer)]
+    if not answers:
+        return list(compress(members, marks))
+    counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
+    columns = take_rows(answers[0].scored.computed, np.repeat(np.array(marks), counts))
+    scored = Scored(answers[0].scored.names, columns)
+    return [
+        (asked, replace(one, scored=scored) if isinstance(one, Answer) else one)
+        for asked, one in compress(members, marks)
+    ]
+
+
+def _groups(answered: Sequence[Answered]) -> list[Sequence[Answered]]:
+    """The requests whose rows were computed together, which nearly always are all of them."""
+    if len({_together(one) for one in answered}) == 1:
+        return [answered]
+    return [list(members) for _, members in groupby(answered, key=_together)]
+
+
+def _together(one: Answered) -> int:
+    """The same for requests whose rows were computed together."""
+    answer = one[1]
+    return id(answer.scored) if isinstance(answer, Answer) else 0
+
+
+def _status(asked: Asked, answer: Answer | Exception) -> int:
+    if isinstance(answer, Answer):
+        return int(asked.refused) if answer.rejected else 200
+    if isinstance(answer, ServingError):
+        return int(answer.status)
+    return 400 if isinstance(answer, InputError) else 500
+
+
+def _number(request_id: str) -> int:
+    return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest(), "little")

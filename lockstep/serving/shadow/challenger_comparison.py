@@ -1,0 +1,233 @@
+"""Comparison: what the challenger computes of rows, beside what the live version answered.
+
+A few of the rows that differ are told, as far as the request log may tell of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from time import monotonic, perf_counter
+from typing import Any
+
+import numpy as np
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.plain import plain
+from lockstep.columns.tables import stacked
+from lockstep.parity.exactness import Difference, difference
+from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
+from lockstep.serving.requestlog.settings import RequestLog
+from lockstep.serving.versions.request_scorer import Scorer
+
+_EXAMPLES = 3
+"""Rows that differ which one comparison shows."""
+MOST_TOLD = 10
+"""Examples that are told in a minute."""
+_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that the live version scored.
+
+    Attributes:
+        ids: Ids of the requests that they are of.
+        counts: How many rows each request has among them, in order.
+        fields: Their fields, as they were decoded.
+        outputs: Their outputs, as they were answered.
+    """
+
+    ids: Sequence[str]
+    counts: Sequence[int]
+    fields: Columns
+    outputs: Columns
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    @classmethod
+    def together(cls, parts: Sequence[Rows]) -> Rows:
+        """Rows of several batches as those of one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            [one for part in parts for one in part.ids],
+            [one for part in parts for one in part.counts],
+            stacked([part.fields for part in parts]),
+            stacked([part.outputs for part in parts]),
+        )
+
+
+@dataclass(frozen=True)
+class OutputDifference:
+    """How an output differs between the two versions.
+
+    Attributes:
+        differing: Rows that differ by more than the challenger declares as exact.
+        total: The sum of the absolute differences of numbers; 0 for anything else.
+        largest: The largest of these.
+    """
+
+    differing: int
+    total: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row that differs.
+
+    Attributes:
+        request: Id of its request.
+        key: Its key.
+        outputs: By output that differs: what the live version answered, and the challenger.
+    """
+
+    request: str
+    key: Any
+    outputs: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of rows.
+
+    Attributes:
+        rows: Rows that were compared.
+        refused: Rows that the challenger's row rules refuse.
+        failed: Rows at which the challenger fails.
+        seconds: What scoring them took.
+        outputs: The difference of each output that both have.
+        differing: Rows of which any output differs.
+        examples: A few of these.
+    """
+
+    rows: int
+    refused: int
+    failed: int
+    seconds: float
+    outputs: Mapping[str, OutputDifference] = field(default_factory=dict)
+    differing: int = 0
+    examples: Sequence[Example] = ()
+
+
+def compare_rows(challenger: Scorer, rows: Rows) -> Compared:
+    """Score rows with the challenger, and compare its outputs with those that were answered.
+
+    Args:
+        challenger: The challenger, whose fields are among those of the rows.
+        rows: The rows.
+    """
+    graph = challenger.pipeline.graph
+    begun = perf_counter()
+    scored, computed = challenger.score(
+        {name: rows.fields[name] for name in challenger.pipeline.record_schema.names}
+    )
+    seconds = perf_counter() - begun
+    failed = sum(
+        any(reason.rule == "function" for reason in one.reasons) for one in scored.rejected
+    )
+    refused = len(scored.rejected) - failed
+    common = [name for name in graph.outputs if name in rows.outputs]
+    answered = {name: rows.outputs[name][scored.rows] for name in common}
+    found = {name: _difference(challenger, name, answered[name], computed[name]) for name in common}
+    masks = {name: one.rows for name, one in found.items()}
+    differing = np.zeros(len(scored.rows), dtype=np.bool_)
+    for mask in masks.values():
+        differing |= mask
+    names = np.repeat(np.array(rows.ids, dtype=object), rows.counts)[scored.rows]
+    keys = computed[challenger.pipeline.key]
+    return Compared(
+        len(scored.rows),
+        refused,
+        failed,
+        seconds,
+        {name: _summary(found[name], answered[name], computed[name]) for name in common},
+        int(differing.sum()),
+        [
+            Example(
+                names[row],
+                plain(keys[row]),
+                {
+                    name: (plain(answered[name][row]), plain(computed[name][row]))
+                    for name in common
+                    if masks[name][row]
+                },
+            )
+            for row in islice(np.flatnonzero(differing).tolist(), _EXAMPLES)
+        ],
+    )
+
+
+def _difference(challenger: Scorer, name: str, answered: Array, computed: Array) -> Difference:
+    """How an output differs, as exactly as the challenger declares it."""
+    scale = challenger.loaded.golden.scales.columns.get(name, 0.0)
+    ulps = challenger.pipeline.graph.ulps(name)
+    return difference(answered, computed, ulps=ulps, scale=scale)
+
+
+def _summary(found: Difference, answered: Array, computed: Array) -> OutputDifference:
+    numbers = all(array.dtype.kind in "biuf" for array in (answered, computed))
+    if not numbers:
+        return OutputDifference(int(found.rows.sum()), 0.0, 0.0)
+    apart = np.abs(answered.astype(np.float64) - computed.astype(np.float64))
+    apart = apart[np.isfinite(apart)]
+    return OutputDifference(
+        int(found.rows.sum()), float(apart.sum()), float(apart.max(initial=0.0))
+    )
+
+
+class Examples:
+    """Tells of rows that differ, a few a minute, without what the request log does not hold.
+
+    Args:
+        settings: What is logged of requests: outputs that it redacts are not told, and a key that
+            it hashes is told as a hash. Without a log, no key is.
+        clock: The time in seconds.
+    """
+
+    def __init__(self, settings: RequestLog | None, clock: Callable[[], float] = monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._redacted = settings.redacted if settings is not None else {}
+        self._since, self._told = clock(), 0
+
+    def tell(self, live: LoadedVersion, challenger: int, example: Example) -> None:
+        """Tell of a row, unless enough were told lately.
+
+        Args:
+            live: The version that answered.
+            challenger: Number of the one that differs.
+            example: The row.
+        """
+        now = self._clock()
+        if now - self._since >= _SECONDS:
+            self._since, self._told = now, 0
+        outputs = {
+            name: {"live": answered, "challenger": computed}
+            for name, (answered, computed) in example.outputs.items()
+            if name not in self._redacted
+        }
+        if self._told == MOST_TOLD or not outputs:
+            return
+        self._told += 1
+        key = self._shown_key(live.pipeline.key, example.key)
+        facts = {"request_id": example.request, **key, "outputs": outputs}
+        log.info(
+            "the challenger, version %s, differs from version %s",
+            challenger,
+            live.version,
+            extra={"facts": facts},
+        )
+
+    def _shown_key(self, name: str, key: Any) -> dict[str, Any]:
+        if self._settings is None or self._redacted.get(name) == "dropped":
+            return {}
+        if self._redacted.get(name) == "hashed":
+            return {name: keyed_hashes(log_key())(np.array([key], dtype=object))[0]}
+        return {name: key}

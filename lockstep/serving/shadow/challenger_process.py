@@ -1,0 +1,157 @@
+"""The process of the challenger: what it does there harms no request, whatever that is.
+
+A server starts it, with one end of a pair of sockets:
+
+    python -c "from lockstep.serving.shadow.challenger_process import main; main()" HANDLE
+
+and it ends when the other end is closed, which is when the server is gone, however that ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from lockstep.artifacts.listing import ListedVersion
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.schema import Schema
+from lockstep.serving.shadow.challenger_comparison import Compared, Rows, compare_rows
+from lockstep.serving.versions.proving import load
+from lockstep.serving.versions.request_scorer import Scorer
+
+_PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"
+_LONGEST_SECONDS = 120.0
+"""How long the process may take for anything that it is asked."""
+
+log = logging.getLogger(__name__)
+
+
+class RefusedChallengerError(LockstepError):
+    """A challenger that cannot be used here."""
+
+
+class GoneError(LockstepError):
+    """The process of the challenger has ended, or does not answer."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the challenger takes and gives.
+
+    Attributes:
+        record: The fields of its record.
+        outputs: Names of its outputs.
+    """
+
+    record: Schema
+    outputs: tuple[str, ...]
+
+
+class ChallengerProcess:
+    """A process with a challenger in it. Its methods wait; they are for a thread of their own."""
+
+    def __init__(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            handle = theirs.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, str(handle)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(handle,),
+            )
+        self._connection: Connection[Any, Any] = Connection(ours.detach())
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def load(self, stored: ListedVersion) -> Contract:
+        """Have it load a version, and prove it.
+
+        Raises:
+            RefusedChallengerError: It cannot be used there; with the reason.
+            GoneError: The process has ended, or does not answer.
+        """
+        found = self._ask(stored)
+        if isinstance(found, Contract):
+            return found
+        raise RefusedChallengerError(str(found))
+
+    def compare(self, parts: Sequence[Rows]) -> Compared:
+        """Have it score rows, and compare them.
+
+        Raises:
+            GoneError: The process has ended, or does not answer.
+        """
+        found = self._ask(Rows.together(parts))
+        assert isinstance(found, Compared), found
+        return found
+
+    def stop(self) -> None:
+        """End it at once. Whoever waits for it is told that it is gone."""
+        self._process.kill()
+        self._process.wait()
+
+    def _ask(self, asked: ListedVersion | Rows) -> Any:
+        try:
+            self._connection.send(asked)
+            if not self._connection.poll(_LONGEST_SECONDS):
+                raise GoneError(f"The challenger takes more than {_LONGEST_SECONDS:g} seconds.")
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            self._process.kill()
+            status = self._process.wait()
+            raise GoneError(f"The process of the challenger ended with {status}.") from error
+
+
+def answer(connection: Connection[Any, Any]) -> None:
+    """Answer what the server asks, until it asks no more."""
+    scorer: Scorer | None = None
+    with suppress(EOFError, ConnectionError):
+        while True:
+            asked = connection.recv()
+            if isinstance(asked, ListedVersion):
+                scorer, told = _loaded(asked)
+                connection.send(told)
+            else:
+                assert scorer is not None, "a challenger is loaded before it is asked"
+                connection.send(_compared(scorer, asked))
+
+
+def _loaded(stored: ListedVersion) -> tuple[Scorer | None, Contract | str]:
+    try:
+        scorer = load(stored)
+    except LockstepError as error:
+        return None, str(error)
+    pipeline = scorer.pipeline
+    return scorer, Contract(pipeline.record_schema, tuple(pipeline.graph.outputs))
+
+
+def _compared(scorer: Scorer, rows: Rows) -> Compared:
+    try:
+        return compare_rows(scorer, rows)
+    except Exception:
+        log.exception("the challenger, version %s, cannot score rows", scorer.loaded.version)
+        return Compared(rows=0, refused=0, failed=len(rows), seconds=0.0)
+
+
+def main() -> None:
+    """Be the process of a challenger."""
+    from lockstep.columns.threads import set_blas_threads
+    from lockstep.serving.logs import log_to_stderr
+
+    os.nice(10)  # answering requests comes first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server ends it
+    set_blas_threads()
+    log_to_stderr()
+    answer(Connection(int(sys.argv[1])))

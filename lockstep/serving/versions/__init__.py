@@ -1,0 +1,1 @@
+"""Versions: which of them answers a request, and how it is computed."""

@@ -1,0 +1,96 @@
+"""Canaries: the version that answers a share of the requests now, kept up with the listing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.listing import ListedVersion, Listing
+from lockstep.columns.errors import LockstepError
+from lockstep.serving.versions.canary import Canary
+from lockstep.serving.versions.contract import departure
+from lockstep.serving.versions.proving import Refusal
+from lockstep.serving.versions.request_scorer import Key, Scorer
+from lockstep.serving.versions.scorers import Scorers, key_of
+
+log = logging.getLogger(__name__)
+
+_AGAIN_SECONDS = 30.0
+"""After how long a version that could not be loaded is tried again."""
+
+
+class CanaryVersion:
+    """The version that is the canary now. It belongs to one event loop.
+
+    Args:
+        declared: Which one is to be, and for how much.
+        scorers: Loads it.
+
+    Attributes:
+        declared: Which one is to be, and for how much.
+        scorer: It; None while none is.
+        refusal: The version that was to be and is not; None if there is no such one.
+    """
+
+    def __init__(self, declared: Canary, scorers: Scorers) -> None:
+        self.declared = declared
+        self.scorer: Scorer | None = None
+        self.refusal: Refusal | None = None
+        self._scorers = scorers
+        self._refused: tuple[Key, Key] | None = None
+        self._again = float("inf")
+
+    async def look(self, listing: Listing, live: Scorer | None) -> None:
+        """Let another version be the canary, or none, as the listing tells now.
+
+        Args:
+            listing: The versions that may be used.
+            live: The version that is live.
+        """
+        declared = self.declared.version
+        number = listing.challenger if declared == "challenger" else declared
+        if live is None or number in (None, live.loaded.version):
+            self._stand_down(None)
+            return
+        assert number is not None, "it was told apart before"
+        stored = listing.versions.get(number)
+        if stored is None or stored.proven_at is None:
+            why = listing.lacking.get(number, "it has not passed the gate, or is not known here")
+            self._stand_down(Refusal(number, why))
+            return
+        await self._admit(stored, live)
+
+    async def _admit(self, stored: ListedVersion, live: Scorer) -> None:
+        key, now = key_of(stored), asyncio.get_running_loop().time()
+        if self.scorer is None or self.scorer.key != key:
+            if (key, live.key) == self._refused and now < self._again:
+                return
+            try:
+                self._take_over(await self._scorers.acquire(stored))
+            except LockstepError as error:
+                # A file may be there again; what a version computes stays what it is.
+                is_lasting = not isinstance(error, ArtifactError)
+                self._again = float("inf") if is_lasting else now + _AGAIN_SECONDS
+                self._refused = key, live.key
+                self._stand_down(Refusal(stored.version, str(error)))
+                return
+        assert self.scorer is not None, "it was taken over"
+        unlike = departure(self.scorer, live)
+        if unlike is not None:
+            self._refused, self._again = (key, live.key), float("inf")
+            self._stand_down(Refusal(stored.version, unlike))
+
+    def _take_over(self, scorer: Scorer) -> None:
+        old, self.scorer, self.refusal = self.scorer, scorer, None
+        log.info("version %s is the canary", scorer.loaded.version)
+        if old is not None:
+            old.lease.release()
+
+    def _stand_down(self, refusal: Refusal | None) -> None:
+        if self.scorer is not None:
+            self.scorer.lease.release()
+            self.scorer = None
+        if refusal is not None and refusal != self.refusal:
+            log.error("version %s is no canary: %s", refusal.version, refusal.reason)
+        self.refusal = refusal

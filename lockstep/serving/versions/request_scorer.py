@@ -1,0 +1,350 @@
+"""Scorers: a version that answers requests, several of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.decode import Decoded, Reason, Rejected, decode
+from lockstep.columns.errors import FunctionError, LockstepError
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.tables import stacked, take_rows
+from lockstep.parity.wire import wire_record
+from lockstep.rules.parting import applicable_rules, part
+from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.serving.versions.cache import Cache
+from lockstep.serving.versions.leases import Lease
+from lockstep.serving.versions.request_rows import (
+    Record,
+    Told,
+    plain_values,
+    set_aside,
+    told_by,
+    undeclared,
+)
+
+Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
+"""Computes rows: those that are left, and their columns."""
+
+Key: TypeAlias = tuple[int, str]
+"""What a version is known by: its number, and the digest of its bytes."""
+VERSION_HEADER = b"x-lockstep-version"
+
+
+class Scored(msgspec.Struct, eq=False):
+    """Rows that were scored together, of one request or of several.
+
+    Attributes:
+        names: Key, event time and outputs: what an answer holds.
+        computed: Fields and outputs, and whatever else was needed for these.
+    """
+
+    names: tuple[str, ...]
+    computed: Columns
+    _told: list[Told] | None = None
+
+    @property
+    def told(self) -> list[Told]:
+        """What answers hold, by row; a missing number is null.
+
+        It is made for all rows at once, since columns of one value cost as much as of many.
+        """
+        if self._told is None:
+            columns = [plain_values(self.computed[name]) for name in self.names]
+            self._told = list(map(told_by(self.names), *columns))
+        return self._told
+
+
+class Answer(msgspec.Struct, frozen=True, eq=False):
+    """What became of the rows of one request.
+
+    Attributes:
+        version: Number of the version that scored them.
+        scored: Its rows that were scored, and those of the requests beside it.
+        rows: Where in the request each of its scored rows was.
+        rejected: The rows that were not scored, each with its reasons, in order.
+        total: Number of rows in the request.
+        first: Where among those that were scored the rows of this request begin.
+    """
+
+    version: int
+    scored: Scored
+    rows: Sequence[int]
+    rejected: tuple[Rejected, ...]
+    total: int
+    first: int = 0
+
+    @property
+    def columns(self) -> Columns:
+        """Key, event time and outputs of the rows that were scored, in order."""
+        computed, own = self.scored.computed, self._own
+        return {name: computed[name][own] for name in self.scored.names}
+
+    @property
+    def told(self) -> list[Told]:
+        """The same by row, as JSON has it."""
+        return self.scored.told[self._own]
+
+    @property
+    def own(self) -> Columns:
+        """All that was computed of the rows of this request."""
+        return take_rows(self.scored.computed, self._own)
+
+    @property
+    def _own(self) -> slice:
+        return slice(self.first, self.first + len(self.rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """A loaded version that answers.
+
+    Attributes:
+        loaded: The version.
+        compiled: Its pipeline, compiled where it can be.
+        rules: The row rules of its input suite.
+        computed_rules: Those of its suites of features and outputs.
+        strict: Whether a record with a field that is not declared is refused.
+        cache: Rows that it scored before; None where none are kept.
+        lease: How many need it.
+        wanted: The columns that are computed: the outputs, and those that the rules are about.
+        names: The columns of an answer: key, event time and outputs.
+        header: The header by which a response tells that this version gave it.
+        pipeline: What computes.
+    """
+
+    loaded: LoadedVersion
+    compiled: Compiled
+    rules: RowRules
+    computed_rules: tuple[RowRules, ...]
+    strict: bool = True
+    cache: Cache | None = None
+    lease: Lease = field(default_factory=Lease, repr=False)
+    wanted: tuple[str, ...] = field(init=False, repr=False)
+    names: tuple[str, ...] = field(init=False, repr=False)
+    header: tuple[bytes, bytes] = field(init=False, repr=False)
+    pipeline: Pipeline = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pipeline", self.compiled.pipeline)
+        asked = [name for rules in self.computed_rules for name in rules.columns]
+        wanted = tuple(dict.fromkeys((*self.pipeline.graph.outputs, *asked)))
+        object.__setattr__(self, "wanted", wanted)
+        time = self.pipeline.record_schema.event_time
+        names = (self.pipeline.key, *([time] if time is not None else []))
+        object.__setattr__(self, "names", (*names, *self.pipeline.graph.outputs))
+        object.__setattr__(self, "header", (VERSION_HEADER, str(self.loaded.version).encode()))
+
+    @classmethod
+    def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
+        """A version as it was compiled, with the row rules of its suites."""
+        graph, suites = loaded.pipeline.graph, loaded.suites
+        kinds = {name: graph.kind(name) for name in graph.served}
+        rules = applicable_rules((suites["features"], suites["outputs"]), kinds)
+        return cls(loaded, compiled, compile_rules(suites["input"]), rules, strict)
+
+    def remembering(self, rows: int) -> Scorer:
+        """The same, with a cache.
+
+        Args:
+            rows: How many rows it keeps; with 0 there is none.
+        """
+        graph = self.pipeline.graph
+        return replace(self, cache=Cache.of(graph, rows, self.wanted)) if rows else self
+
+    @property
+    def key(self) -> Key:
+        """What the version is known by."""
+        return self.loaded.version, self.loaded.digest
+
+    def warm(self) -> None:
+        """Answer golden records, alone and together, so that no client waits for a first time."""
+        schema, golden = self.pipeline.record_schema, self.loaded.golden
+        records = [wire_record(golden.records, row, schema) for row in range(min(len(golden), 8))]
+        for count in (1, len(records)):
+            for _ in range(2):
+                self.answer([[record] for record in records[:count]])
+
+    def answer(self, requests: Sequence[Sequence[Record]]) -> list[Answer | LockstepError]:
+        """Answer requests together: the rows of all of them are computed at once.
+
+        A request with a row at which a function fails is answered by itself, so that it does not
+        touch the others.
+
+        Args:
+            requests: The records of each.
+
+        Returns:
+            By request, its answer, or why there is none.
+        """
+        if len(requests) == 1:
+            return [self._alone(requests[0])]
+        if self.pipeline.record_schema[self.pipeline.key].is_row_number:
+            requests = [self._numbered(request) for request in requests]
+        records = [record for request in requests for record in request]
+        try:
+            decoded = self._accepted(records)
+            decoded, found = self._scored(decoded, self._compute_all)
+        except LockstepError:
+            return [self._alone(request) for request in requests]
+        return self._parted(requests, decoded, found)
+
+    def score(self, columns: Columns) -> tuple[Decoded, Columns]:
+        """Score rows that are decoded already.
+
+        Args:
+            columns: Their fields, in canonical form.
+
+        Returns:
+            The rows that the rules keep and at which no function fails, with the others as
+            rejected; and what was computed of them.
+        """
+        count = len(columns[self.pipeline.key])
+        decoded = Decoded(columns, np.arange(count), (), (), count)
+        return self._scored(self._by_rules(decoded), self._compute_each)
+
+    def _alone(self, request: Sequence[Record]) -> Answer | LockstepError:
+        """One request, without the rows at which a function fails."""
+        try:
+            decoded = self._accepted(request)
+            decoded, found = self._scored(decoded, self._compute_each)
+        except LockstepError as error:
+            return error
+        scored = Scored(self.names, found)
+        rows = decoded.rows.tolist()
+        return Answer(self.loaded.version, scored, rows, decoded.rejected, decoded.total)
+
+    def _numbered(self, request: Sequence[Record]) -> Sequence[Record]:
+        """Records whose key is their position in their own request, whatever it is sent with."""
+        field = self.pipeline.record_schema[self.pipeline.key]
+        if any(field.name in record or field.alias in record for record in request):
+            return request
+        return [{**record, field.name: row} for row, record in enumerate(request)]
+
+    def _accepted(self, records: Sequence[Record]) -> Decoded:
+        """The rows that fit their declaration and the row rules, and the others as rejected."""
+        schema = self.pipeline.record_schema
+        decoded = self._by_rules(decode(records, schema))
+        if decoded.ignored and self.strict:
+            decoded = set_aside(decoded, undeclared(records, schema), self.pipeline.key)
+        return decoded
+
+    def _by_rules(self, decoded: Decoded) -> Decoded:
+        """Decoded rows without those that the row rules refuse."""
+        refusals = self.rules.apply(decoded.columns)
+        refused = {row: refusals.reasons(row) for row in refusals.rows}
+        return self._set_aside(decoded, refused) if refused else decoded
+
+    def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
+        """Decoded rows with their fields and outputs, as far as they are known or can be computed.
+
+        Args:
+            decoded: The rows.
+            compute: Computes those that are not known.
+        """
+        cache = self.cache
+        if cache is None or not len(decoded.rows):
+            return self._kept(*compute(decoded))
+        rows = cache.rows_of(decoded.columns)
+        values = cache.look_up(rows)
+        known = [one for one in values if one is not None]
+        if len(known) == len(rows):
+            return decoded, {**decoded.columns, **cache.columns_of(known)}
+        is_known = np.array([one is not None for one in values])
+        kept, found = self._kept(*compute(_at(decoded, ~is_known)))
+        row_at = dict(zip(decoded.rows.tolist(), rows, strict=True))
+        cache.keep([row_at[row] for row in kept.rows.tolist()], found)
+        if not known:
+            return kept, found
+        return _together(_at(decoded, is_known), cache.columns_of(known), kept, found)
+
+    def _compute_all(self, decoded: Decoded) -> tuple[Decoded, Columns]:
+        """The columns of rows at none of which a function fails."""
+        return decoded, self._compute(decoded.columns)
+
+    def _compute(self, columns: Columns) -> Columns:
+        if not len(columns[self.pipeline.key]):
+            graph = self.pipeline.graph
+            names = (*self.names, *self.wanted)
+            return {name: np.empty(0, dtype=graph.kind(name).dtype) for name in names}
+        return self.pipeline.evaluate(columns, self.wanted)
+
+    def _kept(self, decoded: Decoded, computed: Columns) -> tuple[Decoded, Columns]:
+        """The rows whose features and outputs the row rules accept, as a batch keeps them."""
+        parted = part(computed, self.computed_rules)
+        if not parted.refused:
+            return decoded, computed
+        return self._set_aside(decoded, parted.refused), parted.kept
+
+    def _set_aside(self, decoded: Decoded, refused: Mapping[int, tuple[Reason, ...]]) -> Decoded:
+        """Decoded rows without those that are refused, given by their place among them."""
+        found = {int(decoded.rows[place]): reasons for place, reasons in refused.items()}
+        return set_aside(decoded, found, self.pipeline.key)
+
+    def _compute_each(self, decoded: Decoded) -> tuple[Decoded, Columns]:
+        """The columns of all rows but those at which a function fails, found one by one."""
+        try:
+            return decoded, self._compute(decoded.columns)
+        except FunctionError:
+            count = len(decoded.rows)
+        parts: list[Columns] = []
+        failed: dict[int, tuple[Reason, ...]] = {}
+        for place in range(count):
+            row = take_rows(decoded.columns, slice(place, place + 1))
+            try:
+                parts.append(self._compute(row))
+            except FunctionError as error:
+                inputs = self.pipeline.graph.inputs(error.blamed)
+                failed[place] = (Reason.of_function(error, inputs),)
+        empty = take_rows(decoded.columns, slice(0))
+        found = stacked(parts) if parts else self._compute(empty)
+        return self._set_aside(decoded, failed), found
+
+    def _parted(
+        self, requests: Sequence[Sequence[Record]], decoded: Decoded, found: Columns
+    ) -> list[Answer | LockstepError]:
+        """What was computed of all rows, by the request that each is of."""
+        version, rows = self.loaded.version, decoded.rows
+        ends = np.cumsum([len(request) for request in requests])
+        cuts = np.searchsorted(rows, ends).tolist()
+        positions = rows.tolist()
+        scored = Scored(self.names, found)
+        answers: list[Answer | LockstepError] = []
+        first = start = 0
+        for request, end, cut in zip(requests, ends.tolist(), cuts, strict=True):
+            own = [row - start for row in positions[first:cut]]
+            refused = _within(decoded.rejected, start, end) if decoded.rejected else ()
+            answers.append(Answer(version, scored, own, refused, len(request), first))
+            first, start = cut, end
+        return answers
+
+
+def _within(rejected: Sequence[Rejected], start: int, end: int) -> tuple[Rejected, ...]:
+    """The rejected rows of one request, counted from its first row."""
+    own = [one for one in rejected if start <= one.row < end]
+    return tuple(replace(one, row=one.row - start) for one in own)
+
+
+def _at(decoded: Decoded, mask: Array) -> Decoded:
+    """Some of the rows that were decoded."""
+    return replace(decoded, columns=take_rows(decoded.columns, mask), rows=decoded.rows[mask])
+
+
+def _together(
+    known: Decoded, outputs: Columns, computed: Decoded, found: Columns
+) -> tuple[Decoded, Columns]:
+    """Rows that were known and rows that were computed, in the order in which they came."""
+    order = np.argsort(np.concatenate([known.rows, computed.rows]))
+    columns = stacked(
+        [{**known.columns, **outputs}, {name: found[name] for name in (*known.columns, *outputs)}]
+    )
+    rows = np.concatenate([known.rows, computed.rows])[order]
+    fields = {name: columns[name][order] for name in known.columns}
+    return replace(computed, columns=fields, rows=rows), take_rows(columns, order)

@@ -1,0 +1,175 @@
+"""Versions: which of them answers what, and how another takes its place without a request lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime
+from pathlib import Path
+
+from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
+from lockstep.artifacts.live import LivePointer, read_live
+from lockstep.columns.errors import LockstepError
+from lockstep.serving.versions.canary import Canary
+from lockstep.serving.versions.canary_version import CanaryVersion
+from lockstep.serving.versions.pins import Pins
+from lockstep.serving.versions.proving import Refusal
+from lockstep.serving.versions.request_errors import UnknownError
+from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_scorer import Scorer
+from lockstep.serving.versions.scorers import Scorers, key_of
+
+log = logging.getLogger(__name__)
+
+_AGAIN_SECONDS = 30.0
+"""After how long a version whose files could not be used is tried again."""
+
+
+class Versions:
+    """The version that is live, and others that have passed the gate.
+
+    Two files tell which these are, and by which bytes: the gate's, which says which one is live,
+    and the listing that is made of the registry. Another one is not served, whatever an alias says.
+
+    Args:
+        pointer: The gate's file, such as `Home.live("flights")`.
+        canary: Which version answers a share of the requests; None for none.
+        listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
+        limits: How many versions are loaded, and how long a request waits for one.
+        strict: Whether a record with a field that is not declared is refused.
+        cached_rows: How many rows each version keeps the outputs of; 0 for none.
+
+    Attributes:
+        scorers: The versions that are loaded.
+        scorer: The version that is live; None until there is one.
+        refusal: The version that was to be live last and does not serve; None if that one serves.
+        listed: What the listing tells; None where there is none.
+        canary: The version that answers a share of the requests; None where none is to.
+        pins: The versions that requests ask for by number.
+        trouble: Why the listing cannot be read; None if it can.
+    """
+
+    def __init__(
+        self,
+        pointer: Path,
+        listing: Path | None = None,
+        limits: Limits | None = None,
+        *,
+        canary: Canary | None = None,
+        strict: bool = True,
+        cached_rows: int = 0,
+    ) -> None:
+        self.scorers = Scorers(strict=strict, cached_rows=cached_rows)
+        self.scorer: Scorer | None = None
+        self.refusal: Refusal | None = None
+        self.listed: Listing | None = None
+        self.trouble: str | None = None
+        self.canary = CanaryVersion(canary, self.scorers) if canary is not None else None
+        self.pins = Pins(self.scorers, limits or Limits())
+        self._pointer, self._listing = pointer, listing
+        self._seen: LivePointer | None = None
+        self._again = float("inf")
+
+    async def look(self) -> None:
+        """Load the version that is live, if that is another one by now, and let it serve."""
+        try:
+            wanted = read_live(self._pointer)
+        except LockstepError as error:
+            self._refuse(None, error)
+            return
+        now = asyncio.get_running_loop().time()
+        if wanted is None or (wanted == self._seen and now < self._again):
+            return
+        self._seen, self._again = wanted, float("inf")
+        if self.scorer is not None and key_of(wanted) == self.scorer.key:
+            self.refusal = None
+            return
+        try:
+            scorer = await self.scorers.acquire(wanted)
+        except LockstepError as error:
+            if isinstance(error, ArtifactError):  # a file may be there again
+                self._again = now + _AGAIN_SECONDS
+            self._refuse(wanted.version, error)
+            return
+        self._swap(scorer)
+
+    async def look_beside(self) -> None:
+        """Read which other versions may be used, and let go of those that may not any more."""
+        self._read_listing()
+        self.pins.keep({key_of(one) for one in self._proven().values()})
+        if self.canary is not None and self.listed is not None:
+            await self.canary.look(self.listed, self.scorer)
+
+    def _read_listing(self) -> None:
+        try:
+            if self._listing is not None:
+                self.listed = read_listing(self._listing)
+        except LockstepError as error:
+            if self.trouble is None:
+                log.error("the versions that may be used stay as they are: %s", error)
+            self.trouble = str(error)
+            return
+        self.trouble = None
+
+    def canary_of(self, request_id: str) -> Scorer | None:
+        """The canary, if it is to answer a request; None if the live version is."""
+        canary = self.canary
+        if canary is None or canary.scorer is None or not canary.declared.takes(request_id):
+            return None
+        return canary.scorer
+
+    @property
+    def since(self) -> datetime | None:
+        """When the version that serves went live; None where another one is to by now."""
+        live, scorer = self._seen, self.scorer
+        is_same = live is not None and scorer is not None and key_of(live) == scorer.key
+        return live.since if live is not None and is_same else None
+
+    @property
+    def registry_trouble(self) -> str | None:
+        """Why it is not known what the registry tells now; None if it is."""
+        return self.trouble or (self.listed.trouble if self.listed is not None else None)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Numbers of the versions that requests may ask for, oldest first."""
+        live = {self.scorer.loaded.version} if self.scorer is not None else set()
+        return tuple(sorted({*self._proven(), *live}))
+
+    async def acquire(self, number: int) -> Scorer:
+        """The version of a number, with a lease of the caller's, loaded if it is not.
+
+        Raises:
+            UnknownError: It has not passed the gate, is not known, or cannot be used here.
+            NotReadyError: It takes too long to load, or too many others are asked for.
+        """
+        if self.scorer is not None and self.scorer.loaded.version == number:
+            self.scorer.lease.hold()
+            return self.scorer
+        stored = self._proven().get(number)
+        if stored is None:
+            known = ", ".join(map(str, self.numbers)) or "none"
+            raise UnknownError(
+                f"Version {number} has not passed the gate, or is not known here: there is {known}."
+            )
+        return await self.pins.acquire(stored)
+
+    def _proven(self) -> dict[int, ListedVersion]:
+        listed = self.listed.versions if self.listed is not None else {}
+        return {number: one for number, one in listed.items() if one.proven_at is not None}
+
+    def _swap(self, scorer: Scorer) -> None:
+        """From one request to the next; those that the old version has to answer still get it."""
+        old, self.scorer, self.refusal = self.scorer, scorer, None
+        log.info("version %s serves", scorer.loaded.version)
+        if old is not None:
+            old.lease.release()
+
+    def _refuse(self, version: int | None, error: LockstepError) -> None:
+        refusal = Refusal(version, str(error))
+        if refusal == self.refusal:
+            return
+        self.refusal = refusal
+        serves = f"version {self.scorer.loaded.version} goes on" if self.scorer else "none serves"
+        log.error("version %s is refused, %s: %s", version, serves, error)

@@ -1,0 +1,206 @@
+"""What a person is told who starts a server, and what it logged, replayed by a command."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lockstep.artifacts.live import open_live
+from lockstep.parity.wire import wire_record
+from lockstep.project.declaration import PipelineAssets
+from lockstep.registry.listing import update_listing
+from lockstep.serving.requestlog.log_segments import segment_names, segment_path
+from tests.fixtures import ports
+from tests.fixtures.orders import SECOND, Checkout, Workplace
+from tests.lockstep.cli.conftest import Lockstep
+from tests.lockstep.cli.test_servers import descendants, wait_for_end
+
+ORDER = {
+    "order_id": "a",
+    "sent_at": "2020-03-01T12:00:00Z",
+    "price": 20.0,
+    "items": 2,
+    "weight": 1.5,
+    "coupons": None,
+    "country": "DE",
+    "gift": False,
+}
+
+
+@pytest.fixture
+def free_port() -> int:
+    return ports.free_port()
+
+
+def wait(url: str, until: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Ask /ready until it tells so."""
+    deadline = time.monotonic() + 120
+    told: dict[str, Any] = {}
+    while time.monotonic() < deadline:
+        try:
+            told = httpx.get(f"{url}/ready").json()
+            if until(told):
+                return told
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(told)
+
+
+def test_a_port_that_is_taken_is_one_clear_line(checkout: Checkout) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        found = checkout.lockstep("serve", "orders", "--port", str(port))
+
+    assert (found.returncode, found.stdout) == (2, "")
+    (line,) = found.stderr.splitlines()
+    assert line.startswith(f"error: Nothing can listen at 127.0.0.1, port {port}")
+
+
+def test_a_challenger_scores_in_the_shadow_and_answers_once_it_has_passed_the_gate(
+    two_versions: Workplace,
+    edited_orders: Callable[..., PipelineAssets],
+    free_port: int,
+    tmp_path: Path,
+    lockstep: Lockstep,
+) -> None:
+    other = two_versions.fit(
+        edited_orders(("return_probability >= 0.5", "return_probability >= 0.2"))
+    )
+    loaded = open_live(two_versions.home.live("orders"))
+    schema = loaded.pipeline.record_schema
+    records = [wire_record(loaded.golden.records, row, schema) for row in range(50)]
+    two_versions.registry.set_alias("orders", "challenger", other)
+    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
+    url = f"http://127.0.0.1:{free_port}"
+    server = checkout.start_lockstep("serve", "orders", "--port", str(free_port))
+
+    def ask(query: str = "") -> httpx.Response:
+        body = {"dataframe_records": records}
+        return httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
+
+    try:
+        wait(url, lambda told: (told.get("challenger") or {"reason": ""})["reason"] is None)
+        assert ask().headers["x-lockstep-version"] == "1"
+        told = wait(url, lambda told: told["challenger"]["rows"].get("compared") == 50)
+        assert told["challenger"]["differing"] > 0
+        assert ask(f"?version={other}").status_code == 404
+
+        assert lockstep("challenge", "orders", str(other)).status == 1
+        assert lockstep("challenge", "orders", str(SECOND)).status == 0
+        wait(url, lambda told: SECOND in told["versions"])
+        assert ask(f"?version={SECOND}").headers["x-lockstep-version"] == str(SECOND)
+        assert ask(f"?version={other}").status_code == 404
+        started = descendants(server.pid)
+        assert len(started) >= 2
+    finally:
+        server.kill()
+        server.communicate()
+    assert wait_for_end(started) == set()
+
+
+def test_a_server_starts_and_answers_while_the_registry_is_away(
+    two_versions: Workplace, free_port: int, tmp_path: Path
+) -> None:
+    update_listing(two_versions.registry, "orders", two_versions.home.listing("orders"))
+    two_versions.registry.set_alias("orders", "challenger", SECOND)
+    two_versions.let_serve(SECOND)  # so that version 1 is one of those that the listing knows
+    checkout = Checkout(tmp_path / "checkout", two_versions.home.path)
+    url = f"http://127.0.0.1:{free_port}"
+    record = {"order_id": "a", "sent_at": "2020-03-01T00:00:00Z", "price": 1.0, "items": 1}
+    body = {"dataframe_records": [{**record, "gift": False}]}
+    server = checkout.start_lockstep(
+        *("serve", "orders", "--port", str(free_port)), MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
+    try:
+        told = wait(url, lambda told: told.get("registry") is not None)
+        answered = [
+            httpx.post(f"{url}/invocations{query}", json=body, timeout=60)
+            for query in ("", "?version=1")
+        ]
+    finally:
+        server.terminate()
+        _, said = server.communicate(timeout=60)
+
+    assert "http://127.0.0.1:9 does not answer" in told["registry"]
+    assert [one.status_code for one in answered] == [200, 200]
+    assert [one.headers["x-lockstep-version"] for one in answered] == [str(SECOND), "1"]
+    assert said.count("stay as they are") == 1
+
+
+@pytest.fixture
+def served(live: Workplace, tmp_path: Path) -> None:
+    """A home whose server answered twice, and was told to stop then."""
+    port = ports.free_port()
+    checkout = Checkout(tmp_path / "checkout", live.home.path)
+    server = checkout.start_lockstep("serve", "orders", "--port", str(port))
+    try:
+        body, deadline = {"dataframe_records": [ORDER]}, time.monotonic() + 90
+        answered = 0
+        while answered < 2:
+            assert server.poll() is None, server.communicate()
+            assert time.monotonic() < deadline
+            try:
+                told = httpx.post(f"http://127.0.0.1:{port}/invocations", json=body)
+            except httpx.TransportError:
+                time.sleep(0.1)
+                continue
+            answered += told.status_code == 200
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=60)
+
+
+def test_a_log_without_a_sealed_segment_says_when_there_is_one(
+    live: Workplace, lockstep: Lockstep
+) -> None:
+    told = lockstep("replay", "orders")
+    assert told.status == 0
+    assert "is sealed yet" in told.out
+
+
+def test_what_was_answered_is_replayed_once_and_again_if_asked_for(
+    served: None, lockstep: Lockstep
+) -> None:
+    first = lockstep("replay", "orders", "--json")
+    assert first.status == 0, first.err
+    (run,) = json.loads(first.out)["runs"]
+    replayed = {one["check"]: one["result"] for one in run["checks"]}
+    assert replayed == {"request_replay": "passed", "request_drift": "not_judged"}
+    told = lockstep("checks", "orders", "--passed", "--json")
+    recorded = [one for one in json.loads(told.out) if one["asset"] == "orders/requests"]
+    assert {one["check"]: one["result"] for one in recorded} == replayed
+    assert "was replayed" in lockstep("replay", "orders").out
+    again = lockstep("replay", "orders", "--segment", run["partition"])
+    assert f"{run['partition']}: 2 requests, 2 rows" in again.out
+
+
+def test_a_segment_that_was_changed_since_its_replay_is_judged_anew_and_so_when_it_is_restored(
+    served: None, live: Workplace, lockstep: Lockstep
+) -> None:
+    assert lockstep("replay", "orders").status == 0
+    (name,) = segment_names(live.home.requests("orders"))
+    path = segment_path(live.home.requests("orders"), name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    changed = lockstep("replay", "orders")
+    assert changed.status == 1
+    assert "What to do: Restore the segment from a copy." in changed.out
+    assert "was replayed" in lockstep("replay", "orders").out  # it has been told
+    path.write_bytes(whole)
+    assert "2 requests, 2 rows" in lockstep("replay", "orders").out
+    assert "was replayed" in lockstep("replay", "orders").out
+
+
+def test_a_segment_that_there_is_not_is_one_clear_line(live: Workplace, lockstep: Lockstep) -> None:
+    error = lockstep("replay", "orders", "--segment", "monday").error
+    assert error.startswith("There is no segment 'monday' in")
+    assert error.endswith("There is none there.")

@@ -1,0 +1,110 @@
+"""Access: who is answered, and where nobody has to be known."""
+
+import asyncio
+import socket
+from collections.abc import MutableMapping
+from typing import Any
+
+import pytest
+
+from lockstep.columns.errors import LockstepError
+from lockstep.serving.http.access import Guarded, Local, demand_free, demand_safe
+
+
+def asked(path: str, *headers: tuple[bytes, bytes], token: str | None = "secret") -> int:
+    """The status of a request to an application that is guarded by a token, if there is one."""
+    statuses: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        statuses.append(message.get("status", 0))
+
+    path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": list(headers),
+    }
+    guarded = Guarded(application, token) if token else Local(application)
+    asyncio.run(guarded(scope, receive, send))
+    return statuses[0]
+
+
+def test_who_knows_the_token_is_answered() -> None:
+    assert asked("/invocations", (b"authorization", b"Bearer secret")) == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [(b"authorization", b"Bearer wrong")],
+        [(b"authorization", b"secret")],
+        [(b"authorization", b"Bearer secret"), (b"authorization", b"Bearer secret")],
+    ],
+)
+def test_nobody_else_is(headers: list[tuple[bytes, bytes]]) -> None:
+    assert asked("/invocations", *headers) == 401
+
+
+def test_probes_need_no_token() -> None:
+    assert asked("/ready") == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_this_machine_alone_is_answered_without_a_token(host: str) -> None:
+    demand_safe(host, None)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "models.example.org"])
+def test_a_public_address_needs_a_token(host: str) -> None:
+    demand_safe(host, "secret")
+    with pytest.raises(LockstepError, match="LOCKSTEP_TOKEN"):
+        demand_safe(host, None)
+
+
+def test_an_address_that_is_taken_is_told_before_anything_is_loaded() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LockstepError, match=rf"127\.0\.0\.1, port {port} \(Address already"):
+            demand_free("127.0.0.1", port)
+    demand_free("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(LockstepError, match="choose another port or address"):
+        demand_free("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    "path", ["/invocations?explain=trace", "/invocations?%65xplain=trace", "/page/version"]
+)
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        (b"127.0.0.1:8080", 200),
+        (b"localhost", 200),
+        (b"[::1]:8080", 200),
+        (b"attacker.example:8080", 403),
+        (b"localhost.attacker.example", 403),
+        (b"10.0.0.1", 403),
+        (b"[", 403),
+        (b"", 403),
+    ],
+)
+def test_without_a_token_the_inside_is_told_to_those_who_call_this_machine_so(
+    path: str, host: bytes, status: int
+) -> None:
+    assert asked(path, (b"host", host), token=None) == status
+
+
+def test_without_a_token_predictions_are_told_under_any_name() -> None:
+    assert asked("/invocations", (b"host", b"models.example.org"), token=None) == 200

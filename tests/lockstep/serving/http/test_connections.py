@@ -1,0 +1,301 @@
+"""Connections: whatever is sent is answered or refused, and nothing is held for long."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from lockstep.serving.http.connections import BoundedConnection
+from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_scorer import Scorer
+from tests.fixtures.servers import serving
+from tests.lockstep.serving.conftest import client_of
+
+Records = list[dict[str, Any]]
+
+
+class Quick(BoundedConnection):
+    head_seconds = 0.3
+
+
+@pytest.fixture
+def port(scorer: Scorer) -> Iterator[int]:
+    application = client_of(scorer, Limits(body_bytes=10_000, read_seconds=0.3)).application
+    with serving(application, http=Quick, ws="none") as found:
+        yield found
+
+
+def connected(port: int, *parts: bytes) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    for part in parts:
+        client.sendall(part)
+    return client
+
+
+def read(client: socket.socket) -> bytes:
+    """What is sent until the connection ends."""
+    found = b""
+    with client:
+        while part := client.recv(65536):
+            found += part
+    return found
+
+
+HEAD = b"POST /invocations HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+
+
+@pytest.mark.parametrize("parts", [[], [b"POST /invocations HT"], [HEAD]])
+def test_a_head_that_does_not_arrive_ends_the_connection(port: int, parts: list[bytes]) -> None:
+    assert read(connected(port, *parts)) == b""
+
+
+def trickle(client: socket.socket, seconds: float) -> None:
+    """Send a byte now and then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        client.sendall(b"x")
+        time.sleep(0.05)
+
+
+def test_a_head_that_comes_byte_by_byte_ends_the_connection(port: int) -> None:
+    with connected(port, HEAD) as client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        trickle(client, 20)
+
+
+def test_a_head_of_a_second_request_that_does_not_arrive_ends_the_connection(port: int) -> None:
+    told = read(connected(port, b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /pi"))
+
+    assert told.startswith(b"HTTP/1.1 200")
+    assert told.count(b"HTTP/1.1") == 1
+
+
+def test_a_head_that_follows_many_requests_is_not_taken_for_a_large_one(port: int) -> None:
+    many = 2_000
+    told = read(connected(port, b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n" * many, b"GET /pi"))
+
+    assert told.count(b"HTTP/1.1 200") == many
+
+
+def test_a_head_that_is_too_large_is_refused(port: int) -> None:
+    line = b"x-more: " + b"x" * 1000 + b"\r\n"
+
+    assert read(connected(port, HEAD, line * 70)).startswith(b"HTTP/1.1 400")
+
+
+LARGE = 8_000_000
+"""More bytes than the kernel keeps for a connection on either side."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "status"),
+    [
+        ([HEAD, b"x-more: " + b"x" * LARGE], 400),
+        ([HEAD, f"content-length: {LARGE}\r\n\r\n".encode(), b" " * LARGE], 413),
+    ],
+    ids=["head", "body"],
+)
+def test_a_client_that_goes_on_to_send_reads_why_it_is_refused(
+    port: int, parts: list[bytes], status: int
+) -> None:
+    assert read(connected(port, *parts)).startswith(f"HTTP/1.1 {status}".encode())
+
+
+def test_a_client_that_never_ends_is_heard_for_a_while_only(port: int) -> None:
+    client = connected(port, HEAD, b"content-length: 10001\r\n\r\n")
+
+    with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        trickle(client, 20)
+
+
+def test_a_body_that_does_not_arrive_is_given_up(port: int) -> None:
+    told = read(connected(port, HEAD, b"content-length: 100\r\n\r\n", b"{"))
+
+    assert told.startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for(port: int) -> None:
+    told = read(connected(port, HEAD, b"content-length: 10001\r\n\r\n"))
+
+    assert told.startswith(b"HTTP/1.1 413")
+
+
+def test_a_chunked_body_that_grows_too_large_is_refused(port: int) -> None:
+    chunk = b"1000\r\n" + b" " * 4096 + b"\r\n"
+    told = read(connected(port, HEAD, b"transfer-encoding: chunked\r\n\r\n", chunk * 3))
+
+    assert told.startswith(b"HTTP/1.1 413")
+
+
+def test_others_are_answered_while_a_hundred_are_slow(port: int) -> None:
+    slow = [connected(port, HEAD, b"content-length: 100\r\n\r\n") for _ in range(100)]
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        statuses = {client.get("/v2").status_code for _ in range(20)}
+
+    assert statuses == {200}
+    for one in slow:
+        one.close()
+
+
+def test_a_connection_that_is_used_is_kept(port: int) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(4):
+            assert client.get("/ping").status_code == 200
+            time.sleep(0.2)
+
+
+# What a client may send
+
+
+def post(body: bytes, *lines: bytes) -> bytes:
+    """A request of this body."""
+    length = b"content-length: %d" % len(body)
+    return HEAD + b"".join(line + b"\r\n" for line in (length, *lines, b"")) + body
+
+
+@pytest.fixture
+def body(orders: Records) -> bytes:
+    return json.dumps({"dataframe_records": orders[:1]}).encode()
+
+
+LAST = b"connection: close"
+
+
+def test_requests_that_are_sent_before_the_one_before_is_answered_are_answered_in_turn(
+    port: int, body: bytes
+) -> None:
+    broken = post(b"{", LAST)
+
+    told = read(connected(port, post(body) * 20 + broken))
+
+    assert told.count(b"HTTP/1.1 200") == 20
+    assert told.count(b"HTTP/1.1 400") == 1
+
+
+def test_a_client_that_waits_to_be_told_to_go_on_is_told(port: int, body: bytes) -> None:
+    head, _, rest = post(body, LAST, b"expect: 100-continue").partition(b"\r\n\r\n")
+    client = connected(port, head + b"\r\n\r\n")
+
+    assert client.recv(65536).startswith(b"HTTP/1.1 100")
+    client.sendall(rest)
+    assert read(client).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_waits_is_not_told_to_send_what_is_too_large(port: int) -> None:
+    told = read(connected(port, HEAD, b"content-length: 10001\r\nexpect: 100-continue\r\n\r\n"))
+
+    assert told.startswith(b"HTTP/1.1 413")
+
+
+def test_http_1_0_is_answered_and_its_connection_ends(port: int, body: bytes) -> None:
+    told = read(connected(port, post(body).replace(b"HTTP/1.1", b"HTTP/1.0", 1)))
+
+    assert told.startswith(b"HTTP/1.1 200")
+
+
+def test_a_whole_address_as_target_is_as_good_as_its_path(port: int, body: bytes) -> None:
+    request = post(body, LAST).replace(b"/invocations", b"http://example.org/invocations", 1)
+
+    assert read(connected(port, request)).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("offer", [b"Upgrade: h2c", b"upgrade: websocket"])
+def test_a_client_that_offers_another_protocol_is_answered_in_this_one(
+    port: int, body: bytes, offer: bytes
+) -> None:
+    first = post(body, b"Connection: Upgrade, HTTP2-Settings", offer)
+    last = post(body, b"Connection: close, Upgrade", offer)
+    client = connected(port, first)
+
+    assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    client.sendall(last)
+    assert read(client).count(b"HTTP/1.1 200") == 1
+
+
+def test_a_client_that_closes_its_half_is_answered(port: int, body: bytes) -> None:
+    client = connected(port, post(body))
+    client.shutdown(socket.SHUT_WR)
+
+    assert read(client).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "rest", [b"content-length: 100\r\n\r\n{", b"transfer-encoding: chunked\r\n\r\n5\r\n{"]
+)
+def test_a_body_that_ends_before_its_end_is_refused(port: int, rest: bytes) -> None:
+    client = connected(port, HEAD, rest)
+    client.shutdown(socket.SHUT_WR)
+
+    assert read(client).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET /ping HTTP/9.9\r\n\r\n",
+        b"G@T /ping HTTP/1.1\r\n\r\n",
+        b"GET \xff HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"CONNECT example.org:443 HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nno colon\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nhost: x\x00y\r\n\r\n",
+        HEAD + b"content-length: -1\r\n\r\n",
+        HEAD + b"content-length: 1\r\ncontent-length: 2\r\n\r\n{}",
+        HEAD + b"content-length: 99999999999999999999999\r\n\r\n{}",
+        HEAD + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nxyz\r\n{}\r\n",
+        HEAD + b"transfer-encoding: chunked\r\n\r\nfffffffffffffffffff\r\n{}\r\n",
+        HEAD + b"transfer-encoding: gzip\r\n\r\n{}",
+    ],
+)
+def test_what_is_no_http_is_refused(port: int, request_: bytes) -> None:
+    client = connected(port, request_)
+    client.shutdown(socket.SHUT_WR)
+
+    told = read(client)
+
+    assert told.startswith(b"HTTP/1.1 4"), told
+
+
+def pour(client: socket.socket, data: bytes, seconds: float) -> None:
+    """Send it again and again: the kernel alone may take megabytes before anybody reads them."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        client.sendall(data)
+
+
+def test_a_client_that_reads_nothing_of_its_answers_is_given_up(port: int) -> None:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.settimeout(30)
+
+    with client, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        pour(client, b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n", seconds=30)
+
+
+class Fresh(BoundedConnection):
+    fresh_seconds = 60.0
+
+
+def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered(
+    scorer: Scorer, body: bytes
+) -> None:
+    with ExitStack() as server:
+        port = server.enter_context(serving(client_of(scorer).application, http=Fresh, ws="none"))
+        idle, fresh = connected(port, b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n"), connected(port)
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        stopping = threading.Thread(target=server.close)
+        stopping.start()
+        read(idle)  # to its end: a connection that nobody uses is closed at once
+
+        fresh.sendall(post(body))
+
+        assert read(fresh).startswith(b"HTTP/1.1 200")
+        stopping.join()

@@ -1,0 +1,420 @@
+"""The Open Inference Protocol: what its published description demands, and Triton's client."""
+
+import json
+import struct
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from tritonclient import http
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.serving.http.app import application
+from lockstep.serving.protocols.service import Service
+from lockstep.serving.versions.request_scorer import Scorer
+from tests.fixtures.asgi import Client, Told
+from tests.fixtures.servers import serving
+from tests.lockstep.serving.conftest import client_of
+
+Records = list[dict[str, Any]]
+
+DATATYPES = {
+    "order_id": "BYTES",
+    "sent_at": "BYTES",
+    "price": "FP64",
+    "items": "INT64",
+    "weight": "FP64",
+    "coupons": "INT64",
+    "country": "BYTES",
+    "gift": "BOOL",
+}
+MODEL = "/v2/models/orders"
+
+STRINGS = {"type": "array", "items": {"type": "string"}}
+TENSOR = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "datatype": {"type": "string"},
+        "shape": {"type": "array", "items": {"type": "integer"}},
+    },
+    "required": ["name", "datatype", "shape"],
+}
+SERVER = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "version": {"type": "string"},
+        "extensions": STRINGS,
+    },
+    "required": ["name", "version", "extensions"],
+}
+METADATA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "versions": STRINGS,
+        "platform": {"type": "string"},
+        "inputs": {"type": "array", "items": TENSOR},
+        "outputs": {"type": "array", "items": TENSOR},
+    },
+    "required": ["name", "platform"],
+}
+ELEMENT = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "boolean"}]}
+INFERENCE = {
+    "type": "object",
+    "properties": {
+        "model_name": {"type": "string"},
+        "model_version": {"type": "string"},
+        "id": {"type": "string"},
+        "parameters": {"type": "object"},
+        "outputs": {
+            "type": "array",
+            "items": {
+                "allOf": [TENSOR],
+                "properties": {"data": {"type": "array", "items": ELEMENT}},
+                "required": ["data"],
+            },
+        },
+    },
+    "required": ["model_name", "outputs"],
+}
+ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+"""What the protocol's OpenAPI document says of each response."""
+
+
+def tensor(orders: Records, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "shape": [len(orders)],
+        "datatype": DATATYPES[name],
+        "data": [order[name] for order in orders],
+    }
+
+
+def request(orders: Records, **more: Any) -> dict[str, Any]:
+    return {"inputs": [tensor(orders, name) for name in DATATYPES], **more}
+
+
+def changed(orders: Records, name: str, /, **fields: Any) -> dict[str, Any]:
+    """A request of which one input is another one."""
+    body = request(orders)
+    (found,) = [one for one in body["inputs"] if one["name"] == name]
+    found.update(fields)
+    return body
+
+
+def outputs(told: Told) -> dict[str, Any]:
+    assert told.status == 200, told.content
+    jsonschema.validate(told.json(), INFERENCE)
+    return {one["name"]: one for one in told.json()["outputs"]}
+
+
+def refused(told: Told, status: int = 400) -> str:
+    assert told.status == status, told.content
+    jsonschema.validate(told.json(), ERROR)
+    return str(told.json()["error"])
+
+
+def test_the_server_tells_what_it_is(client: Client) -> None:
+    for path in ("/v2", "/v2/"):
+        told = client.get(path)
+        assert told.status == 200
+        jsonschema.validate(told.json(), SERVER)
+
+
+def test_the_server_and_the_model_are_ready(client: Client) -> None:
+    assert client.get("/v2/health/live").json() == {"live": True}
+    assert client.get("/v2/health/ready").json() == {"live": True, "ready": True}
+    for path in (MODEL, f"{MODEL}/versions/1"):
+        assert client.get(f"{path}/ready").json() == {"name": "orders", "ready": True}
+
+
+def test_without_a_version_the_server_is_live_and_not_ready() -> None:
+    with Client(application(Service("orders", Path("nowhere")))) as empty:
+        assert empty.get("/v2/health/live").status == 200
+        assert empty.get("/v2/health/ready").status == 503
+        refused(empty.get(f"{MODEL}/ready"), 503)
+        refused(empty.post(f"{MODEL}/infer", {}), 503)
+
+
+def test_the_model_tells_its_inputs_and_outputs(client: Client) -> None:
+    for path in (MODEL, f"{MODEL}/versions/1"):
+        told = client.get(path).json()
+        jsonschema.validate(told, METADATA)
+        assert {one["name"]: one["datatype"] for one in told["inputs"]} == DATATYPES
+        assert {one["name"]: one["datatype"] for one in told["outputs"]} == {
+            "order_id": "BYTES",
+            "sent_at": "BYTES",
+            "risk": "FP64",
+            "will_return": "BOOL",
+            "loss": "FP64",
+        }
+        assert told["versions"] == ["1"]
+
+
+@pytest.mark.parametrize("path", ["/v2/models/others", f"{MODEL}/versions/2"])
+def test_another_model_or_version_is_not_found(client: Client, path: str) -> None:
+    refused(client.get(path), 404)
+    refused(client.get(f"{path}/ready"), 404)
+    refused(client.post(f"{path}/infer", {}), 404)
+
+
+def test_another_path_has_an_error_of_the_protocol(client: Client) -> None:
+    refused(client.get("/v2/repository/index"), 404)
+    refused(client.get(f"{MODEL}/infer"), 405)
+
+
+@pytest.mark.parametrize("path", [MODEL, f"{MODEL}/versions/1"])
+def test_an_inference_gives_what_the_version_predicts(
+    client: Client, orders: Records, loaded: LoadedVersion, path: str
+) -> None:
+    told = client.post(f"{path}/infer", request(orders, id="42"))
+
+    found, expected = outputs(told), loaded.golden.trace.columns
+    assert told.json()["id"] == "42"
+    assert (told.json()["model_name"], told.json()["model_version"]) == ("orders", "1")
+    assert found["will_return"]["data"] == expected["will_return"].tolist()
+    assert found["risk"]["data"] == pytest.approx(expected["risk"].tolist(), rel=1e-12)
+    assert found["risk"]["shape"] == [len(orders)]
+
+
+def test_the_outputs_that_are_asked_for_come_in_that_order(client: Client, orders: Records) -> None:
+    asked = [{"name": "loss"}, {"name": "order_id"}]
+
+    found = outputs(client.post(f"{MODEL}/infer", request(orders[:3], outputs=asked)))
+
+    assert list(found) == ["loss", "order_id"]
+
+
+def test_data_may_have_the_dimensions_of_its_shape(client: Client, orders: Records) -> None:
+    flat, nested = request(orders[:3]), request(orders[:3])
+    for one in nested["inputs"]:
+        one["shape"] = [3, 1]
+        one["data"] = [[value] for value in one["data"]]
+
+    assert outputs(client.post(f"{MODEL}/infer", nested)) == outputs(
+        client.post(f"{MODEL}/infer", flat)
+    )
+
+
+def test_null_is_a_missing_value_and_so_is_an_input_that_is_left_out(
+    client: Client, orders: Records
+) -> None:
+    absent = request(orders[:2])
+    absent["inputs"] = [one for one in absent["inputs"] if one["name"] != "country"]
+
+    found = client.post(f"{MODEL}/infer", changed(orders[:2], "country", data=[None, None]))
+
+    assert outputs(found) == outputs(client.post(f"{MODEL}/infer", absent))
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "is_taken"),
+    [
+        ("FP32", [0.5], True),
+        ("FP32", [0.1], False),
+        ("FP16", [70000.0], False),
+        ("INT8", [12], True),
+        ("INT8", [128], False),
+        ("UINT8", [-1], False),
+        ("INT32", [1.5], False),
+        ("INT32", [True], False),
+        ("BOOL", [1], False),
+        ("BYTES", [1], False),
+        ("FP64", ["1"], False),
+        ("TENSOR", [1], False),
+        ("FP64", [10**400], False),
+    ],
+)
+def test_elements_are_exactly_what_their_datatype_holds(
+    client: Client, orders: Records, datatype: str, data: list[Any], is_taken: bool
+) -> None:
+    body = changed(orders[:1], "weight", datatype=datatype, data=data)
+
+    told = client.post(f"{MODEL}/infer", body)
+
+    if is_taken:
+        outputs(told)
+    else:
+        refused(told)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"shape": [2]},
+        {"shape": [1, 2]},
+        {"shape": []},
+        {"shape": [-1]},
+        {"shape": [1, 1], "data": [[1.0, 2.0]]},
+        {"shape": "1"},
+        {"data": [[1.0]]},
+        {"data": None},
+        {"data": {}},
+        {"data": [1.0], "parameters": {"binary_data_size": 8}},
+        {"parameters": {"binary_data_size": "8"}, "data": None},
+        {"parameters": {"more": 1}},
+        {"more": 1},
+        {"name": "weight2"},
+        {"name": "price"},
+    ],
+)
+def test_an_input_that_is_not_what_it_says_is_refused(
+    client: Client, orders: Records, fields: dict[str, Any]
+) -> None:
+    refused(client.post(f"{MODEL}/infer", changed(orders[:1], "weight", **fields)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"inputs": []}',
+        '{"inputs": {}}',
+        '{"inputs": [{"name": "price"}]}',
+        '{"inputs": [], "id": 7}',
+        '{"inputs": [], "more": 1}',
+        '{"inputs": [], "parameters": {"sequence_id": 1}}',
+        '{"inputs": [], "outputs": [{"name": 1}]}',
+    ],
+)
+def test_what_is_no_inference_request_is_refused(client: Client, body: str) -> None:
+    refused(client.post(f"{MODEL}/infer", body))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [[{"name": "nothing"}], [{"name": "loss"}] * 2, [{"name": "loss", "parameters": {"a": 1}}]],
+)
+def test_outputs_that_there_are_not_are_refused(
+    client: Client, orders: Records, asked: list[Any]
+) -> None:
+    refused(client.post(f"{MODEL}/infer", request(orders[:1], outputs=asked)))
+
+
+def test_a_row_that_does_not_fit_is_refused_with_its_reasons(
+    client: Client, orders: Records
+) -> None:
+    told = client.post(f"{MODEL}/infer", changed(orders[:2], "items", data=[1, None]))
+
+    assert "1 of 2 rows" in refused(told)
+    (row,) = told.json()["rows"]
+    assert (row["row"], row["reasons"][0]["column"]) == (1, "items")
+
+
+def test_what_is_valid_is_scored_in_quarantine(client: Client, orders: Records) -> None:
+    told = client.post(
+        f"{MODEL}/infer?on_invalid=quarantine", changed(orders[:2], "items", data=[1, None])
+    )
+
+    assert outputs(told)["order_id"]["data"] == [orders[0]["order_id"]]
+    assert [row["row"] for row in told.json()["rejected"]] == [1]
+
+
+def binary(orders: Records, **more: Any) -> tuple[bytes, int]:
+    """A request with binary tensors, and the length of its JSON text."""
+    body, behind = request(orders, **more), []
+    for one in body["inputs"]:
+        values = one.pop("data")
+        if one["datatype"] == "BYTES":
+            texts = ["" if value is None else value for value in values]
+            data = b"".join(struct.pack("<I", len(text)) + text.encode() for text in texts)
+        else:
+            if one["name"] == "coupons":
+                one["datatype"] = "FP32"
+            dtype = {"FP64": "<f8", "FP32": "<f4", "INT64": "<i8", "BOOL": "?"}[one["datatype"]]
+            data = np.array(values, dtype).tobytes()
+        one["parameters"] = {"binary_data_size": len(data)}
+        behind.append(data)
+    text = json.dumps(body).encode()
+    return text + b"".join(behind), len(text)
+
+
+def send_binary(client: Client, body: bytes, length: int | str) -> Told:
+    headers = {"inference-header-content-length": str(length)}
+    return client.post(f"{MODEL}/infer", body, "application/octet-stream", headers)
+
+
+@pytest.fixture
+def dense(orders: Records) -> Records:
+    """Records whose texts are all there: a binary tensor cannot say that one is missing."""
+    found = [order for order in orders if order["country"] is not None]
+    return sorted(found, key=lambda order: order["weight"] is not None)[:5]
+
+
+def test_binary_tensors_are_the_same_as_those_in_json(client: Client, dense: Records) -> None:
+    assert any(order["weight"] is None for order in dense)
+
+    told = send_binary(client, *binary(dense))
+
+    assert outputs(told) == outputs(client.post(f"{MODEL}/infer", request(dense)))
+
+
+def test_outputs_are_binary_where_they_are_asked_to_be(client: Client, dense: Records) -> None:
+    told = client.post(f"{MODEL}/infer", request(dense, parameters={"binary_data_output": True}))
+
+    length = int(told.headers["inference-header-content-length"])
+    found = json.loads(told.content[:length])["outputs"]
+    assert sum(one["parameters"]["binary_data_size"] for one in found) == len(told.content[length:])
+    expected = outputs(client.post(f"{MODEL}/infer", request(dense)))["loss"]["data"]
+    assert np.frombuffer(told.content[-8 * len(dense) :], "<f8").tolist() == expected
+
+
+@pytest.mark.parametrize("length", ["-1", "x", "99999999", "9" * 5000, "0", "1"])
+def test_a_wrong_length_of_the_text_is_refused(client: Client, dense: Records, length: str) -> None:
+    refused(send_binary(client, binary(dense)[0], length))
+
+
+def test_binary_tensors_that_are_cut_off_or_too_long_are_refused(
+    client: Client, dense: Records
+) -> None:
+    body, length = binary(dense)
+
+    for spoilt in (body[:-1], body + b"x", body[:length], body[: length + 3]):
+        refused(send_binary(client, spoilt, length))
+
+
+def test_tritons_client_works_against_it(scorer: Scorer, dense: Records) -> None:
+    with (
+        serving(client_of(scorer).application) as port,
+        closing(http.InferenceServerClient(f"127.0.0.1:{port}")) as triton,
+    ):
+        assert triton.is_server_live()
+        assert triton.is_server_ready()
+        assert triton.is_model_ready("orders")
+        assert triton.is_model_ready("orders", "1")
+        assert triton.get_server_metadata()["name"] == "lockstep"
+        assert len(triton.get_model_metadata("orders")["inputs"]) == 8
+        for is_binary in (True, False):
+            found = triton.infer("orders", _inputs(http, dense, is_binary), request_id="7")
+            assert found.get_response()["id"] == "7"
+            assert found.as_numpy("order_id").tolist() == [
+                order["order_id"].encode() for order in dense
+            ]
+            assert found.as_numpy("loss").dtype == np.float64
+        asked = [http.InferRequestedOutput("risk", binary_data=False)]
+        found = triton.infer("orders", _inputs(http, dense, True), outputs=asked)
+        assert found.as_numpy("risk").shape == (len(dense),)
+        with pytest.raises(Exception, match="no such model"):
+            triton.infer("others", _inputs(http, dense, True))
+
+
+TYPES = {"BYTES": object, "FP64": np.float64, "INT64": np.int64, "BOOL": np.bool_}
+
+
+def _inputs(http: Any, orders: Records, is_binary: bool) -> list[Any]:
+    """The columns of records; NaN is a missing integer too, and JSON has none."""
+    found = []
+    for name, datatype in {**DATATYPES, "coupons": "FP64"}.items():
+        values = [order[name] for order in orders]
+        if is_binary or None not in values:
+            one = http.InferInput(name, [len(values)], datatype)
+            one.set_data_from_numpy(np.array(values, TYPES[datatype]), binary_data=is_binary)
+            found.append(one)
+    return found

@@ -1,0 +1,71 @@
+"""A version serves only what it has computed in this process as it did at the fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.columns.compiled.predictor import Compiled
+from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.predictors import Predictor
+from lockstep.serving.versions.proving import UnprovenError, prove
+
+
+class Off:
+    """A predictor that is off by a hundredth where it is asked about so many rows.
+
+    Args:
+        predictor: What it asks.
+        alone: Whether it is off about one row, or about several.
+    """
+
+    def __init__(self, predictor: Predictor, *, alone: bool) -> None:
+        self.predictor, self.alone = predictor, alone
+
+    def __call__(self, columns: Columns, /) -> Columns:
+        found = self.predictor(columns)
+        is_alone = len(next(iter(columns.values()))) == 1
+        return {
+            name: values + 0.01 if is_alone == self.alone else values
+            for name, values in found.items()
+        }
+
+    def matrix(self, columns: Columns, /) -> Array:
+        return self.predictor.matrix(columns)
+
+
+def off(bound: Any, *, alone: bool) -> dict[str, Off]:
+    return {name: Off(predictor, alone=alone) for name, predictor in bound.items()}
+
+
+@pytest.fixture
+def version(loaded: LoadedVersion) -> LoadedVersion:
+    """Opened once, and not compiled yet."""
+    return replace(loaded)
+
+
+def test_compiled_predictors_serve_that_agree(version: LoadedVersion) -> None:
+    assert prove(version).compiled.models == tuple(version.pipeline.graph.models)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_reference_serves_where_compiled_predictors_differ(
+    version: LoadedVersion, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = version.compiled
+    wrong = compiled.pipeline.bind(off(compiled.pipeline.bound, alone=alone))
+    monkeypatch.setitem(vars(version), "compiled", replace(compiled, pipeline=wrong))
+    assert prove(version).pipeline is version.pipeline
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_version_is_refused_whose_reference_differs_and_would_serve(
+    version: LoadedVersion, alone: bool
+) -> None:
+    wrong = version.pipeline.bind(off(version.pipeline.bound, alone=alone))
+    assert Compiled.of(wrong).models == ()  # none is a model of scikit-learn alone
+    with pytest.raises(UnprovenError, match="does not give the golden records in this process"):
+        prove(replace(version, pipeline=wrong))
