@@ -34,8 +34,9 @@ SEGMENTED = ("missing", "level", "share", "residual")
 """Kinds that are looked at by segment, too: by these, all other kinds find nothing more there."""
 _STEPPED = ("missing", "level", "spread", "length")
 """Kinds of which a step from the days before counts by itself: a season moves them slowly."""
-_EXACT = ("equality", "dependency", "containment", "look-up")
-"""Kinds of rules of which each row is an observation: what is exact is so in each."""
+_BY_ITSELF = ("missing", "equality", "dependency", "containment", "look-up")
+"""Kinds of which each row is an observation: what is exact is so in each, and a column that is lost
+is lost to each."""
 
 
 class Statistic(msgspec.Struct, frozen=True):
@@ -265,9 +266,9 @@ def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats,
 class Bunches:
     """How many rows are one observation, by feature, learnt of training rows.
 
-    The row before of the same thing, on the same day, tells a row in part: of so many rows, there
-    are as many observations as leave the mean as well known (the effective size of a series whose
-    rows are correlated with the one before: Bayley and Hammersley, 1946).
+    The row before of the same thing, within a quarter of a day, tells a row in part: of so many
+    rows, there are as many observations as leave the mean as well known (the effective size of a
+    series whose rows are correlated with the one before: Bayley and Hammersley, 1946).
 
     Args:
         view: Training rows; the last of them are looked at.
@@ -284,7 +285,8 @@ class Bunches:
             thing = view.codes(entity)[newest]
             order = newest[np.lexsort((view.micros[newest], view.day[newest], thing))]
             code, day = view.codes(entity)[order], view.day[order]
-            same = (code[1:] == code[:-1]) & (day[1:] == day[:-1])
+            part = view.calendar("@quarter")[order]
+            same = (code[1:] == code[:-1]) & (day[1:] == day[:-1]) & (part[1:] == part[:-1])
             sizes = np.diff(np.concatenate([[0], np.flatnonzero(~same) + 1, [len(order)]]))
             most = float((sizes.astype(float) ** 2).sum() / max(sizes.sum(), 1))
             self._orders.append((order, same, most))
@@ -299,7 +301,7 @@ class Bunches:
 
     def _of(self, feature: Feature, values: Array) -> float:
         """How many rows are one observation of a feature; of what never moved, of its column."""
-        if feature.family == identity.FAMILY or feature.kind in _EXACT:
+        if feature.family == identity.FAMILY or feature.kind in _BY_ITSELF:
             return 1.0
         found = [self._effect(values, *one) for one in self._orders]
         known = [one for one in found if one is not None]

@@ -103,7 +103,7 @@ def test_rows_of_which_nothing_can_be_kept_for_those_that_follow_fail_constraint
     monkeypatch.setattr(ConstraintSet, "remembered", breaking)
     found = scored_rows(live, rows_of(DAY))
     assert found.scored is None
-    assert found.batch.blocked_by == {"constraints": BROKEN}
+    assert found.batch.blocked_by == {"sudden_shift": BROKEN, "constraints": BROKEN}
 
 
 def test_a_published_partition_counts_its_rows_at_every_step(live) -> None:
