@@ -1,16 +1,28 @@
-"""Building: all assets and checks of a pipeline from its declaration."""
+"""All assets of a pipeline: of training and scoring, the champion, outcomes, and requests."""
 
-from __future__ import annotations
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
-from lockstep.dagster.outcomes import outcomes_asset
-from lockstep.dagster.promotion import champion_asset
-from lockstep.dagster.requests import requests_asset
+from lockstep.checks.specs import declared_checks
+from lockstep.dagster.checked import checked_asset, materialized
+from lockstep.dagster.metadata import column_schema, picture, version_link
+from lockstep.dagster.partitions import daily_partitions, request_partitions
 from lockstep.dagster.scoring import scoring_assets
 from lockstep.dagster.training import training_assets
-from lockstep.project.declaration import PipelineAssets
+from lockstep.project.declaration import Calendar, PipelineAssets
+from lockstep.project.home import Home
+from lockstep.project.sources import Source
+from lockstep.registry.registry import Registry
+from lockstep.scoring.outcomes import compare_outcomes, compared_columns
+from lockstep.scoring.requests import replay_segment
+from lockstep.serving.requestlog.log_segments import segment_path
+from lockstep.store.parquet import Store
 from lockstep.store.streams import streams
+from lockstep.training.gate import pass_gate
+from lockstep.training.plots import quality_plot
 
 
 def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
@@ -26,3 +38,137 @@ def pipeline_assets(declared: PipelineAssets) -> list[dg.AssetsDefinition]:
     if declared.request_log is not None:
         found.append(requests_asset(declared))
     return found
+
+
+def champion_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
+    """`champion` of a pipeline: what `@champion` points to, and the gate that moves `@live`."""
+    pipeline = declared.pipeline
+
+    @checked_asset(
+        [declared.name, "champion"],
+        declared_checks(declared, "champion"),
+        deps=[[declared.name, "candidate"]],
+        group_name=declared.name,
+        kinds={"mlflow"},
+        description=(
+            "The version that people want to serve (@champion), put through the gate in this very "
+            "environment. Only if no check is in error does it go live, and @live moves to it. "
+            "Rolling back is moving @champion back."
+        ),
+        metadata=column_schema(pipeline, pipeline.graph.served),
+    )
+    def champion(
+        context: dg.AssetExecutionContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        store, pointer = Store(home.data / declared.name), home.live(declared.name)
+        gate = pass_gate(declared, registry, store, pointer)
+        context.log.info(
+            "%s: wanted is version %s, live is version %s",
+            declared.name,
+            gate.wanted.version,
+            gate.live or "none",
+        )
+        yield materialized(
+            context,
+            gate.results,
+            {
+                "wanted": gate.wanted.version,
+                "live": str(gate.live or "none"),
+                "MLflow version": version_link(home, gate.wanted.name, gate.wanted.version),
+            },
+        )
+
+    return champion
+
+
+def outcomes_asset(
+    declared: PipelineAssets, source: Source, calendar: Calendar
+) -> dg.AssetsDefinition:
+    """`outcomes` of a pipeline: labels that arrived later, beside what was predicted."""
+
+    @checked_asset(
+        [declared.name, "outcomes"],
+        declared_checks(declared, "outcomes"),
+        deps=[[declared.name, "daily", "published"]],
+        partitions=daily_partitions(calendar),
+        group_name=f"{declared.name}_daily",
+        kinds={"parquet"},
+        description=(
+            "What became of one day's published rows, beside what was predicted for them. Read "
+            f"from {source.describe()}. The day is looked at again until enough is known."
+        ),
+        metadata=column_schema(
+            declared.pipeline, compared_columns(declared.pipeline, declared.quality)
+        ),
+    )
+    def outcomes(
+        context: dg.AssetExecutionContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        store = Store(home.data / declared.name)
+        day, run = context.partition_key, context.run.run_id
+        found = compare_outcomes(declared, source, registry, store, day, run=run)
+        yield materialized(
+            context,
+            found.results,
+            {
+                **found.counts,
+                "dagster/row_count": found.arrival.known,
+                "share known": found.arrival.share,
+                "path": dg.MetadataValue.path(str(found.path)),
+                **{
+                    f"plot: {quality.title}": picture(quality_plot(quality, found.recent))
+                    for quality in found.measured
+                    if len(found.recent[quality.label])
+                },
+            },
+        )
+
+    return outcomes
+
+
+def requests_asset(declared: PipelineAssets) -> dg.AssetsDefinition:
+    """`requests` of a pipeline: what its server was asked and answered, replayed."""
+    pipeline = declared.pipeline
+    names = (*pipeline.record_schema.names, *pipeline.graph.outputs)
+
+    @checked_asset(
+        [declared.name, "requests"],
+        declared_checks(declared, "requests"),
+        deps=[[declared.name, "champion"]],
+        partitions=request_partitions(declared.name),
+        group_name=f"{declared.name}_requests",
+        kinds={"http"},
+        description=(
+            "What the server was asked and answered, a partition a sealed segment of its log. The "
+            "rows stay in the segment, for as long as the log keeps it."
+        ),
+        metadata=column_schema(pipeline, names),
+    )
+    def requests(
+        context: dg.AssetExecutionContext,
+        home: dg.ResourceParam[Home],
+        registry: dg.ResourceParam[Registry],
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        found = replay_segment(
+            declared,
+            Store(home.data / declared.name),
+            segment_path(home.requests(declared.name), context.partition_key),
+            context.run.run_id,
+            partial(registry.load, declared.name),
+        )
+        metadata: dict[str, Any] = {**found.counts, **found.figures}
+        if found.version is not None:
+            link = version_link(home, declared.name, found.version)
+            metadata |= {
+                "dagster/row_count": found.counts["rows"],
+                "version": found.version,
+                "MLflow version": link,
+                "path": dg.MetadataValue.path(str(found.path)),
+            }
+        yield materialized(context, found.results, metadata)
+
+    return requests

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import wraps
+from numbers import Integral
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec
+from warnings import catch_warnings, simplefilter
 
 import dagster as dg
 
 from lockstep.artifacts.disks import DiskError
-from lockstep.checks.messages import Message, Place
+from lockstep.checks.messages import Message, Place, told_of
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
-from lockstep.dagster.checks import specs, table_metadata, to_result
-from lockstep.dagster.retries import FROM_OUTSIDE, retry_later
-from lockstep.dagster.tries import sign
+from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
 
 FILE_TAG = "lockstep/file"
 """Tag of a run that was asked to score a file: the file, as whoever asked named it."""
 OTHER_FINDINGS = "other findings"
 """Metadata of a materialization: what Dagster records no evaluation for, a row a check."""
+_MOST_ROWS = 50
+"""Rows shown in a table: Dagster's event log keeps them forever and shows them to everybody."""
 
 
 class Blocked(dg.Failure):
@@ -205,3 +208,74 @@ def _tell(
     for name, found in results.items():
         if found.is_error:
             context.log.error("%s: %s", name, found.summary)
+
+
+def specs(
+    checks: Iterable[Check],
+    asset: dg.AssetKey,
+    partitions: dg.PartitionsDefinition[str] | None = None,
+) -> list[dg.AssetCheckSpec]:
+    """The checks as Dagster declares them on an asset."""
+    place = Place(asset.to_user_string())
+    with catch_warnings():
+        # Partitioned checks are in preview; tests/upstream pins how they behave.
+        simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=asset,
+                description=f"{check.meaning}\n\n**When it fails:** {told_of(check.remedy, place)}",
+                blocking=check.blocking,
+                partitions_def=partitions,
+            )
+            for check in checks
+        ]
+
+
+def to_result(name: str, found: CheckResult, place: Place) -> dg.AssetCheckResult:
+    """What a check found, as Dagster records it: of one that did not pass, the whole message."""
+    metadata: dict[str, Any] = {
+        title: _plain(value) for title, value in found.numbers.items() if math.isfinite(value)
+    }
+    if found.column is not None:
+        metadata["column"] = found.column
+    if found.table:
+        metadata["details"] = table_metadata(found.table)
+    if found.unjudged:
+        lacking = [{"column": name, "lacking": why} for name, why in found.unjudged.items()]
+        metadata["not judged"] = table_metadata(lacking)
+    metadata |= {title: dg.MetadataValue.md(text) for title, text in found.notes.items()}
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity[found.severity],
+        description=found.summary if found.passed else Message.of(name, found, place).paragraphs,
+        metadata=metadata,
+    )
+
+
+def _plain(number: Any) -> float:
+    """A number as one of Python's own: Dagster stores none of NumPy's, of floats either."""
+    return int(number) if isinstance(number, Integral) else float(number)
+
+
+def table_metadata(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """A table for Dagster's UI, cut to a bounded number of rows."""
+    records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows]
+    columns = [dg.TableColumn(key, _type(rows, key)) for key in rows[0]]
+    return dg.MetadataValue.table(records[:_MOST_ROWS], dg.TableSchema(columns))
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def _type(rows: Sequence[Mapping[str, Any]], key: str) -> str:
+    types = {type(row[key]) for row in rows if row[key] is not None}
+    if types in ({int}, {bool}):
+        return types.pop().__name__
+    return "float" if types and types <= {int, float} else "string"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from traceback import format_exception
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,12 +18,15 @@ gc.freeze()
 
 from lockstep.dagster.assets import pipeline_assets  # noqa: E402
 from lockstep.dagster.jobs import jobs  # noqa: E402
-from lockstep.dagster.resources import resources  # noqa: E402
 from lockstep.dagster.schedules import schedules  # noqa: E402
 from lockstep.dagster.sensors import sensors  # noqa: E402
 from lockstep.project.declaration import PipelineAssets  # noqa: E402
+from lockstep.project.home import Home  # noqa: E402
 from lockstep.project.pipelines import Broken, pipelines  # noqa: E402
 from lockstep.project.project import Project  # noqa: E402
+
+if TYPE_CHECKING:
+    from lockstep.registry.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,22 @@ def _built(project: Project) -> Built:
         executor=dg.in_process_executor,
     )
     return Built(dg.Definitions.merge(*parts, shared), broken)
+
+
+def resources(project: Project) -> dict[str, Any]:
+    """The resources that assets and sensors ask for, as the environment names them at a run."""
+
+    def home(_: dg.InitResourceContext) -> Home:
+        return project.home
+
+    def registry(_: dg.InitResourceContext) -> Registry:
+        return project.home.registry()
+
+    return {
+        "project": dg.ResourceDefinition(lambda _: project, description="The project's folder."),
+        "home": dg.ResourceDefinition(home, description="The folder that everything is kept in."),
+        "registry": dg.ResourceDefinition(registry, description="MLflow's model registry."),
+    }
 
 
 def _of_pipeline(declared: PipelineAssets) -> dg.Definitions:

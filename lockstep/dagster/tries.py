@@ -1,7 +1,8 @@
-"""Tries: whether what a schedule or a sensor asked for may be run once more.
+"""Tries: what failed for a cause from outside, or was killed, is run once more.
 
-A run that was killed, or that failed for a cause from outside, says nothing about what it worked
-on: another one may go through. One that ended otherwise is left to a person.
+Such a run says nothing about what it worked on: another one may go through. One that ended
+otherwise is left to a person. Within a run, a step is tried again a while later; whether what a
+schedule or a sensor asked for may be run once more, its last runs tell.
 """
 
 from __future__ import annotations
@@ -12,12 +13,53 @@ from socket import gethostname
 
 import dagster as dg
 
-from lockstep.dagster.retries import OUTSIDE_TAG
+from lockstep.artifacts.errors import UnavailableFilesError
+from lockstep.columns.errors import UnavailableError
+from lockstep.registry.errors import FetchError, RegistryUnreachableError
 
 PROCESS = "lockstep/process"
 """Tag of a run: its process, by number and host."""
 MOST_TRIES = 5
 """Runs that say nothing about what they worked on, after which it is left to a person."""
+FROM_OUTSIDE = (
+    OSError,
+    UnavailableError,
+    UnavailableFilesError,
+    RegistryUnreachableError,
+    FetchError,
+)
+"""Errors of a disk, of the network, of the registry and of what is upstream.
+
+None of content: what was delivered stays as it is until somebody delivers it anew.
+"""
+OUTSIDE_TAG = "lockstep/failed_from_outside"
+"""Tag of a run that failed for such a cause, however often it was tried."""
+
+_RETRIES = 3
+_FIRST_WAIT_SECONDS = 10
+_STARTED_BY = ("dagster/schedule_name", "dagster/sensor_name")
+
+
+def retry_later(context: dg.AssetExecutionContext, error: Exception) -> None:
+    """Have a step tried again that failed for a cause from outside.
+
+    Each wait is twice as long as the one before. A run that a person started is not tried again:
+    they are there to see the error.
+
+    Args:
+        context: The run.
+        error: Why the step failed.
+
+    Raises:
+        RetryRequested: It is tried again.
+    """
+    if not any(tag in context.run.tags for tag in _STARTED_BY):
+        return
+    if context.retry_number < _RETRIES:
+        context.log.warning("%s; it is tried again", error)
+        wait = _FIRST_WAIT_SECONDS * 2**context.retry_number
+        raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
+    context.instance.add_run_tags(context.run.run_id, {OUTSIDE_TAG: type(error).__name__})
 
 
 def last_runs(

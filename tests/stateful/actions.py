@@ -46,9 +46,8 @@ def take_in() -> None:
     """Have the sensor of the inbox look once, and carry out the runs that it asks for."""
     import dagster as dg
 
-    from lockstep.dagster.definitions import built
+    from lockstep.dagster.definitions import built, resources
     from lockstep.dagster.instance import open_instance
-    from lockstep.dagster.resources import resources
     from lockstep.dagster.runs import run_job
     from lockstep.project.project import Project
 

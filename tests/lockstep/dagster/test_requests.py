@@ -16,9 +16,8 @@ import pytest
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Kind
-from lockstep.dagster.definitions import definitions
+from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import replay_job_name
-from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.parity.wire import wire_record

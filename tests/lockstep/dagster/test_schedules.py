@@ -10,12 +10,11 @@ import pytest
 from dagster._core.execution.plan.objects import StepFailureData
 
 from assets.orders import ASSETS, fates
-from lockstep.dagster.definitions import definitions
+from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.jobs import monitor_job_name, score_job_name
-from lockstep.dagster.resources import resources
-from lockstep.dagster.retries import OUTSIDE_TAG
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.schedules import MOST_DAYS, run_requests, schedules
+from lockstep.dagster.tries import OUTSIDE_TAG
 from lockstep.project.project import Project
 from lockstep.project.sources import FunctionSource
 from lockstep.scoring.outcomes import compare_outcomes

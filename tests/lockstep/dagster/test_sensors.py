@@ -20,10 +20,9 @@ from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.live import LivePointer, write_live
-from lockstep.dagster.definitions import definitions
+from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
-from lockstep.dagster.resources import resources
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS

@@ -8,17 +8,16 @@ import dagster as dg
 import pytest
 
 from lockstep.columns.errors import LockstepError, UnavailableError, UnreadableError
-from lockstep.dagster import retries
+from lockstep.dagster import tries
 from lockstep.dagster.checked import checked_asset, materialized
-from lockstep.dagster.retries import OUTSIDE_TAG
-from lockstep.dagster.tries import PROCESS
+from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
 
 SCHEDULED = {"dagster/schedule_name": "orders_daily"}
 
 
 @pytest.fixture(autouse=True)
 def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(tries, "_FIRST_WAIT_SECONDS", 0)
 
 
 @pytest.fixture
