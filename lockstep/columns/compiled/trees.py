@@ -51,8 +51,9 @@ from lockstep.columns.kinds import Array
 class TreeValues:
     """What each tree of an ensemble says of a row.
 
-    treelite is called by its C function: what its Python function does around it takes several
-    times as long as one row does.
+    treelite is called by its C function: what its Python function, `predict_per_tree`, does around
+    it takes more than ten times as long as one row does. Where the Python package keeps the C
+    function is its own affair, and `tests/upstream/test_treelite.py` tells when that changes.
 
     Args:
         ensemble: A fitted ensemble of trees.
@@ -64,15 +65,19 @@ class TreeValues:
         count: How many numbers all trees say of one.
 
     Raises:
-        NotCompiledError: treelite reads another number of trees, or cannot be imported.
+        NotCompiledError: treelite reads another number of trees, or cannot be imported or called.
     """
 
     def __init__(self, ensemble: Any, trees: int, width: int = 1) -> None:
         try:
             import treelite
             from treelite.core import _LIB
-        except ImportError as error:  # scikit-learn serves as well, if not as fast
-            raise NotCompiledError(f"treelite cannot be imported here ({error})") from error
+
+            self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
+            self._predict = _LIB.TreeliteGTILPredict
+            self._last_error = _LIB.TreeliteGetLastError
+        except (AttributeError, ImportError) as error:  # scikit-learn serves, if not as fast
+            raise NotCompiledError(f"treelite cannot be used here ({error})") from error
         self._model = treelite.sklearn.import_model(ensemble)
         if self._model.num_tree != trees:
             raise NotCompiledError(
@@ -81,10 +86,7 @@ class TreeValues:
             )
         self.given = self._model.num_feature
         self.count = trees * width
-        self._config = treelite.gtil.gtil.GTILConfig("score_per_tree", nthread=1)
         self._leaves = Leaves.of(self._model) if width == 1 else None
-        self._predict = _LIB.TreeliteGTILPredict
-        self._last_error = _LIB.TreeliteGetLastError
 
     def __call__(self, matrix: Array) -> Array:
         """The values: float64, by row and tree, of each tree by class.

@@ -472,7 +472,16 @@ def test_trees_have_no_compiled_form_where_treelite_cannot_be_imported(
 ) -> None:
     reference, _ = _boosted()
     monkeypatch.setitem(sys.modules, "treelite", None)
-    with pytest.raises(NotCompiledError, match="treelite cannot be imported here"):
+    with pytest.raises(NotCompiledError, match="treelite cannot be used here"):
+        compiled(reference)
+
+
+def test_trees_have_no_compiled_form_where_treelite_keeps_its_library_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reference, _ = _boosted()
+    monkeypatch.delattr("treelite.core._LIB")
+    with pytest.raises(NotCompiledError, match="treelite cannot be used here"):
         compiled(reference)
 
 
