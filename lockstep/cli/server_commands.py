@@ -44,6 +44,7 @@ def serve(
     every client. Requests are logged as the pipeline's `Serving` declares.
     """
     from contextlib import nullcontext
+    from importlib.util import find_spec
 
     from lockstep.cli.console import say
     from lockstep.cli.follower import followed
@@ -80,6 +81,12 @@ def serve(
         )
     log_to_stderr("lockstep.cli")
     seconds, address = serving.registry_seconds, (host, port)
+    if seconds is not None and find_spec("mlflow") is None:
+        say(
+            "MLflow is not installed here, so that this server asks no registry: of versions "
+            f"beside the live one it knows what is in {home.listing(pipeline)}."
+        )
+        seconds = None
     with followed(pipeline, home.path, seconds, address) if seconds is not None else nullcontext():
         run(settings)
 

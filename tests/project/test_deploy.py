@@ -1,6 +1,7 @@
 """The examples in `deploy/`: their figures go with the server's own, and with one another."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,23 @@ def drain_of(arguments: list[str]) -> int:
 def dockerfile_command() -> list[str]:
     (command,) = re.findall(r"^CMD \[(.*)\]$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
     return re.findall(r'"([^"]*)"', command)
+
+
+def test_the_image_has_the_libraries_of_the_project_s_own_ranges() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]
+    lines = (DEPLOY / "requirements.txt").read_text().splitlines()
+    required = [line for line in lines if not line.startswith("#")]
+
+    assert required == [one for one in project["dependencies"] if one in required]
+
+
+def test_what_the_image_is_made_of_is_let_into_its_build() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (DEPLOY / "Dockerfile").read_text(), re.M)
+    let_in = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+
+    names = {name.rstrip("/") for line in copied for name in line.split()}
+    assert {f"!{name}" for name in names} == {one for one in let_in if one.startswith("!")}
+    assert all((DEPLOY.parent / name).exists() for name in names)
 
 
 def test_nginx_takes_the_bodies_that_a_server_takes(nginx: dict[str, str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,7 +11,7 @@ from lockstep.serving.page.page import Page, PageNow, PageVersion
 from lockstep.serving.protocols import inference
 from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.docs import Docs, OpenApi
-from lockstep.serving.protocols.invocations import Invocations
+from lockstep.serving.protocols.invocations import MLFLOW_VERSION, Invocations
 from lockstep.serving.protocols.service import Service, ServiceEndpoint, readiness
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Version:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with its number."""
-        await respond(send, Response(200, metadata.version("mlflow").encode()))
+        await respond(send, Response(200, MLFLOW_VERSION.encode()))
 
 
 async def no_endpoint(request: Request, error: HTTPException) -> Any:

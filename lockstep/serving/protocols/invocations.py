@@ -42,6 +42,8 @@ from lockstep.serving.versions.request_limits import Limits
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
+MLFLOW_VERSION = "3.17.2"
+"""The version of MLflow whose scoring server this one is like; it need not be installed."""
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 """The fields of which a body has exactly one."""
 

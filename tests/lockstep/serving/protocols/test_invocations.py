@@ -442,7 +442,9 @@ def test_a_probe_answers_with_an_empty_line(client: Client, path: str) -> None:
 
 
 def test_the_version_is_that_of_mlflow(client: Client) -> None:
-    assert client.get("/version").content.decode() == metadata.version("mlflow")
+    told = client.get("/version").content.decode()
+
+    assert told == metadata.version("mlflow"), "see test_mlflow_agreement, then set MLFLOW_VERSION"
 
 
 @pytest.mark.parametrize(
