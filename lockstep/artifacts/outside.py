@@ -234,36 +234,41 @@ def _objects_watched() -> Iterator[None]:
     """Have those tell who uses them of which Python tells nothing.
 
     They are what holds the environment variables, what imports by a name, what starts a thread, and
-    the functions of libraries that open files by themselves.
+    the functions of libraries that open files by themselves. Whatever happens meanwhile, all of
+    them are what they were once nobody watches any more.
     """
     with _lock:
         _watchers.append(None)
-        if len(_watchers) == 1:
-            for held in _VARIABLES:
-                held.__class__ = _Environ
-            importlib.import_module = _import_module
-            setattr(threading.Thread, "start", _start)  # noqa: B010  mypy knows its type
-            for owner, name, parameter in readers():
-                _plain_readers.append((owner, name, getattr(owner, name)))
-                setattr(owner, name, _telling(getattr(owner, name), owner, parameter))
     try:
+        with _lock:
+            if not _replaced:
+                _put_in_place()
         yield
     finally:
         with _lock:
             _watchers.pop()
-            if not _watchers:
-                while _plain_readers:
-                    setattr(*_plain_readers.pop())
-                setattr(threading.Thread, "start", _plain_start)  # noqa: B010
-                importlib.import_module = _plain_import
-                for held in _VARIABLES:
-                    held.__class__ = _Plain
+            while _replaced and not _watchers:
+                setattr(*_replaced.pop())
+
+
+def _put_in_place() -> None:
+    for held in _VARIABLES:
+        _replace(held, "__class__", _Environ)
+    _replace(importlib, "import_module", _import_module)
+    _replace(threading.Thread, "start", _start)
+    for owner, name, parameter in readers():
+        _replace(owner, name, _telling(getattr(owner, name), owner, parameter))
+
+
+def _replace(owner: Any, name: str, by: Any) -> None:
+    _replaced.append((owner, name, getattr(owner, name)))
+    setattr(owner, name, by)
 
 
 _plain_import = importlib.import_module
 _plain_start = threading.Thread.start
-_plain_readers: list[tuple[Any, str, Any]] = []
-"""Functions that open files, as they are while nobody watches."""
+_replaced: list[tuple[Any, str, Any]] = []
+"""What others are in the place of while somebody watches: of what, by which name, and what."""
 
 
 def _import_module(name: str, package: str | None = None) -> ModuleType:

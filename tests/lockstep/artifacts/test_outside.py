@@ -1,13 +1,21 @@
 """What the code of a version reads from outside, and what libraries do of their own."""
 
+import importlib
 import os
+import threading
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import sklearn.ensemble  # noqa: F401  with its OpenMP
 
 from lockstep.artifacts import outside
+from lockstep.artifacts.readers import readers
+from lockstep.columns.errors import FitError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.training.candidate import train
 
 LOOKING = """
 from threadpoolctl import ThreadpoolController
@@ -46,3 +54,46 @@ def test_compiled_libraries_that_a_library_looks_at_are_none_of_it() -> None:
 def test_a_compiled_library_that_the_code_itself_opens_is_named() -> None:
     path = os.path.realpath(np._core._multiarray_umath.__file__)
     assert [one.name for one in readings_of(OPENING, PATH=path)] == [path]
+
+
+def in_place() -> list[Any]:
+    """What is replaced in the process while somebody watches."""
+    functions = [getattr(owner, name) for owner, name, _ in readers()]
+    return [type(os.environ), importlib.import_module, threading.Thread.start, *functions]
+
+
+def test_whoever_watches_last_puts_everything_back() -> None:
+    before = in_place()
+    with outside.watching():
+        assert not any(now is then for now, then in zip(in_place(), before, strict=True))
+        with outside.watching():
+            watched = in_place()
+        assert in_place() == watched
+    assert in_place() == before
+
+
+def test_everything_is_put_back_where_a_fit_fails(
+    workplace: Any, edited_orders: Callable[..., PipelineAssets]
+) -> None:
+    before = in_place()
+    with pytest.raises(FitError):
+        train(edited_orders(("C=10.0", "C=-1.0")), workplace.store, workplace.registry)
+    assert in_place() == before
+
+
+def test_everything_is_put_back_where_the_fit_of_watched_code_fails() -> None:
+    fitting = "from sklearn.linear_model import Ridge\ndef look(): Ridge().fit([[1.0]], ['a'])"
+    before = in_place()
+    with pytest.raises(ValueError, match="could not convert"):
+        readings_of(fitting)
+    assert in_place() == before
+
+
+def test_everything_is_put_back_where_something_cannot_be_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = in_place()
+    monkeypatch.setattr(outside, "readers", lambda: [(object(), "read", "path")])
+    with pytest.raises(AttributeError), outside.watching():
+        pass
+    assert in_place() == before
