@@ -18,31 +18,24 @@ from lockstep.serving.http.access import Local
 from lockstep.serving.http.connections import BoundedConnection
 from lockstep.serving.http.observed import Observed
 from lockstep.serving.http.server import KEEP_SECONDS
-from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send
-from lockstep.serving.protocols.exchange import exchange
+from lockstep.serving.protocols.asgi import Application, Response, Scope
+from lockstep.serving.protocols.exchange import Endpoint
 from lockstep.serving.protocols.invocations import failure
 from lockstep.serving.protocols.json_bodies import demand_distinct_keys, parse_json
-from lockstep.serving.protocols.service import Service, ServiceEndpoint
+from lockstep.serving.protocols.service import Service
 
 
-class Parsing(ServiceEndpoint):
-    """Reads and parses a request, whatever its path."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with an empty object."""
-        await exchange(
-            self._service, scope, receive, send, self._answer, partial(failure, strict=True)
-        )
-
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        demand_distinct_keys(body, parse_json(body))
-        return Response(200, b"{}")
+async def parse(service: Service, scope: Scope, body: bytes) -> Response:
+    """An empty object, once the request is read and parsed, whatever its path."""
+    demand_distinct_keys(body, parse_json(body))
+    return Response(200, b"{}")
 
 
 def application() -> Application:
     """The application, as `lockstep serve` wraps its own."""
     service = Service("noop", Path("nowhere"))
-    return Observed(Local(Parsing(service)), service, lambda path: path)
+    parsing = Endpoint(service, parse, partial(failure, strict=True))
+    return Observed(Local(parsing), service, lambda path: path)
 
 
 if __name__ == "__main__":

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lockstep.serving.metrics import CONTENT_TYPE
-from lockstep.serving.page.page import Page, PageNow, PageVersion
+from lockstep.serving.page.page import PageVersion, now, page
 from lockstep.serving.protocols import inference
 from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
-from lockstep.serving.protocols.docs import Docs, OpenApi
-from lockstep.serving.protocols.invocations import MLFLOW_VERSION, Invocations
-from lockstep.serving.protocols.service import Service, ServiceEndpoint, readiness
+from lockstep.serving.protocols.docs import docs, openapi
+from lockstep.serving.protocols.exchange import Endpoint
+from lockstep.serving.protocols.invocations import MLFLOW_VERSION, failure, invocations
+from lockstep.serving.protocols.service import Service, readiness
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -20,42 +23,41 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
-class Probe(ServiceEndpoint):
-    """A path that is asked whether requests are answered."""
+class Telling:
+    """A path that tells how things stand, whatever else a request says, as an ASGI application.
+
+    Args:
+        service: What is asked.
+        tell: From the service to the response.
+    """
+
+    def __init__(self, service: Service, tell: Callable[[Service], Response]) -> None:
+        self._service, self._tell = service, tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with an empty line: 200 if they are, and 503 if not."""
-        await respond(send, Response(200 if self._service.is_ready else 503, b"\n"))
+        """Answer one request."""
+        await respond(send, self._tell(self._service))
 
 
-class Ready(ServiceEndpoint):
-    """`/ready`: which version serves, and why another one does not."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 200 if requests are answered, and 503 if not."""
-        service = self._service
-        told = readiness(service)
-        status = 200 if service.is_ready else 503
-        await respond(send, Response(status, msgspec.json.encode(told)))
+def probe(service: Service) -> Response:
+    """`/ping`: an empty line; 200 if requests are answered, and 503 if not."""
+    return Response(200 if service.is_ready else 503, b"\n")
 
 
-class Measured(ServiceEndpoint):
+def ready(service: Service) -> Response:
+    """`/ready`: which version serves, and why another one does not; 200 or 503 like a probe."""
+    return Response(200 if service.is_ready else 503, msgspec.json.encode(readiness(service)))
+
+
+def measured(service: Service) -> Response:
     """`/metrics`: what is counted, as Prometheus reads it."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with all metrics."""
-        service = self._service
-        service.measure()
-        text = service.metrics.text()
-        await respond(send, Response(200, text, ((b"content-type", CONTENT_TYPE),)))
+    service.measure()
+    return Response(200, service.metrics.text(), ((b"content-type", CONTENT_TYPE),))
 
 
-class Version:
+def version(service: Service) -> Response:
     """`/version`: the version of MLflow whose protocol this is, as its clients ask for it."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with its number."""
-        await respond(send, Response(200, MLFLOW_VERSION.encode()))
+    return Response(200, MLFLOW_VERSION.encode())
 
 
 async def no_endpoint(request: Request, error: HTTPException) -> Any:
@@ -114,23 +116,29 @@ def application(service: Service, lifespan: Any = None) -> Direct:
     from starlette.routing import Route
 
     handlers: Any = {HTTPException: no_endpoint}
-    invocations = Invocations(service)
+    scoring, failed = invocations(service), partial(failure, strict=service.strict)
+    asked = {
+        "/": lambda _: page(),
+        "/page/now": now,
+        "/ping": probe,
+        "/health": probe,
+        "/ready": ready,
+        "/version": version,
+        "/metrics": measured,
+    }
+    read = {
+        "/page/version": Endpoint(service, PageVersion().answer, failed),
+        "/docs": Endpoint(service, docs, inference.failure),
+        "/openapi.json": Endpoint(service, openapi, inference.failure),
+    }
     others = Starlette(
         routes=[
-            Route("/", Page(), methods=["GET"]),
-            Route("/page/version", PageVersion(service), methods=["GET"]),
-            Route("/page/now", PageNow(service), methods=["GET"]),
-            Route("/invocations", invocations, methods=["POST"]),
-            Route("/ping", Probe(service), methods=["GET"]),
-            Route("/health", Probe(service), methods=["GET"]),
-            Route("/ready", Ready(service), methods=["GET"]),
-            Route("/version", Version(), methods=["GET"]),
-            Route("/metrics", Measured(service), methods=["GET"]),
-            Route("/docs", Docs(service), methods=["GET"]),
-            Route("/openapi.json", OpenApi(service), methods=["GET"]),
+            Route("/invocations", scoring, methods=["POST"]),
+            *(Route(path, Telling(service, tell), methods=["GET"]) for path, tell in asked.items()),
+            *(Route(path, endpoint, methods=["GET"]) for path, endpoint in read.items()),
             *inference.routes(service),
         ],
         exception_handlers=handlers,
         lifespan=lifespan,
     )
-    return Direct(invocations, others)
+    return Direct(scoring, others)

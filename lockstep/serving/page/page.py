@@ -15,10 +15,9 @@ from importlib.resources import files
 import msgspec
 
 from lockstep.serving.page.described import Described, described_version
-from lockstep.serving.protocols.asgi import Headers, Receive, Response, Scope, Send, respond
-from lockstep.serving.protocols.exchange import aside, exchange
-from lockstep.serving.protocols.invocations import failure
-from lockstep.serving.protocols.service import Service, ServiceEndpoint, readiness
+from lockstep.serving.protocols.asgi import Headers, Response, Scope
+from lockstep.serving.protocols.exchange import aside
+from lockstep.serving.protocols.service import Service, readiness
 from lockstep.serving.traffic import SECONDS, Interval
 from lockstep.serving.versions.request_scorer import Key
 
@@ -49,17 +48,9 @@ _SCRIPTS = (
 """The parts of the page's script, which is one module, in the order in which they run."""
 
 
-class Page:
-    """`/`, as an ASGI application."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the page."""
-        await respond(send, page())
-
-
 @cache
 def page() -> Response:
-    """The page, whole in itself.
+    """`/`: the page, whole in itself.
 
     Its policy lets a browser run the page's own script and style alone, speak to this server
     alone, and take no text for HTML.
@@ -81,44 +72,39 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-class PageVersion(ServiceEndpoint):
+class PageVersion:
     """`/page/version`: the version that serves, as the page shows it."""
 
-    def __init__(self, service: Service) -> None:
-        super().__init__(service)
+    def __init__(self) -> None:
         self._described: tuple[Key, Described] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with it; 503 where none serves."""
-        failed = partial(failure, strict=self._service.strict)
-        await exchange(self._service, scope, receive, send, self._answer, failed)
+    async def answer(self, service: Service, scope: Scope, body: bytes) -> Response:
+        """Its description, which is made once.
 
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        scorer = self._service.demand_scorer()
+        Raises:
+            NotReadyError: None serves.
+        """
+        scorer = service.demand_scorer()
         if self._described is None or self._described[0] != scorer.key:
-            describe = partial(described_version, scorer, self._service.hidden)
+            describe = partial(described_version, scorer, service.hidden)
             self._described = scorer.key, await aside(describe)
         return Response(200, msgspec.json.encode(self._described[1]))
 
 
-class PageNow(ServiceEndpoint):
+def now(service: Service) -> Response:
     """`/page/now`: what serves, what does not, and the traffic of the last minutes."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with it."""
-        service = self._service
-        scorer, intervals = service.versions.scorer, service.traffic.last()
-        told = {
-            **readiness(service),
-            "pipeline": service.pipeline,
-            "digest": scorer.loaded.digest if scorer is not None else None,
-            "since": service.versions.since,
-            "process": os.getpid(),
-            "interval_seconds": SECONDS,
-            "intervals": [_interval(one) for one in intervals],
-            "total": _interval(Interval.joined(intervals)),
-        }
-        await respond(send, Response(200, msgspec.json.encode(told)))
+    scorer, intervals = service.versions.scorer, service.traffic.last()
+    told = {
+        **readiness(service),
+        "pipeline": service.pipeline,
+        "digest": scorer.loaded.digest if scorer is not None else None,
+        "since": service.versions.since,
+        "process": os.getpid(),
+        "interval_seconds": SECONDS,
+        "intervals": [_interval(one) for one in intervals],
+        "total": _interval(Interval.joined(intervals)),
+    }
+    return Response(200, msgspec.json.encode(told))
 
 
 def _interval(one: Interval) -> dict[str, int | float | None]:

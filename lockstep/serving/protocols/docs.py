@@ -13,11 +13,9 @@ from typing import Any
 
 import msgspec
 
-from lockstep.serving.protocols.asgi import Receive, Response, Scope, Send
-from lockstep.serving.protocols.exchange import exchange
-from lockstep.serving.protocols.inference import failure
+from lockstep.serving.protocols.asgi import Response, Scope
 from lockstep.serving.protocols.openapi import document
-from lockstep.serving.protocols.service import Service, ServiceEndpoint
+from lockstep.serving.protocols.service import Service
 
 _HTML = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -34,27 +32,14 @@ pre { background: #f4f4f4; padding: 1rem; overflow-x: auto }
 """
 
 
-class OpenApi(ServiceEndpoint):
-    """`/openapi.json`, as an ASGI application."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the document of the version that serves."""
-        await exchange(self._service, scope, receive, send, self._answer, failure)
-
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        return Response(200, msgspec.json.encode(_document(self._service)))
+async def openapi(service: Service, scope: Scope, body: bytes) -> Response:
+    """`/openapi.json`: the document of the version that serves."""
+    return Response(200, msgspec.json.encode(_document(service)))
 
 
-class Docs(ServiceEndpoint):
-    """`/docs`, as an ASGI application."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the page of the version that serves."""
-        await exchange(self._service, scope, receive, send, self._answer, failure)
-
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        described = page(_document(self._service), _address(scope))
-        return Response(200, described.encode(), _HTML)
+async def docs(service: Service, scope: Scope, body: bytes) -> Response:
+    """`/docs`: the page of the version that serves."""
+    return Response(200, page(_document(service), _address(scope)).encode(), _HTML)
 
 
 def _document(service: Service) -> dict[str, Any]:

@@ -33,48 +33,51 @@ ASKED = "lockstep.asked"
 """Where the scope of a request holds what is known of it."""
 
 
-async def exchange(
-    service: Service,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-    answer: Callable[[Scope, bytes], Awaitable[Response]],
-    failure: Callable[[ServingError], Response],
-) -> None:
-    """Read a request, answer it, and respond whatever happens.
+class Endpoint:
+    """A path whose requests are read and answered whatever happens, as an ASGI application.
 
     Args:
         service: What answers.
-        scope: The request.
-        receive: Gives its body.
-        send: Takes its response.
-        answer: From request and body to the response.
+        answer: From service, request and body to the response.
         failure: From an error to the response that tells it.
     """
-    asked = Asked(service.ids.of(scope["headers"]), monotonic(), client_of(scope))
-    scope[ASKED] = asked
-    try:
-        body = await service.bodies.read(scope, receive)
-        response = await answer(scope, body)
-    except ServingError as error:
-        tell = partial(failure, error)
-        response = tell() if error.rows <= service.limits.inline_rows else await aside(tell)
-    except DisconnectedError:
-        return
-    except Exception:
-        log.exception("a request cannot be answered")
-        response = failure(ComputingError("The request cannot be answered; the log says why."))
-    finally:
-        scorer = asked.scorer
+
+    def __init__(
+        self,
+        service: Service,
+        answer: Callable[[Service, Scope, bytes], Awaitable[Response]],
+        failure: Callable[[ServingError], Response],
+    ) -> None:
+        self._service, self._answer, self._failure = service, answer, failure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        service = self._service
+        asked = Asked(service.ids.of(scope["headers"]), monotonic(), client_of(scope))
+        scope[ASKED] = asked
+        try:
+            body = await service.bodies.read(scope, receive)
+            response = await self._answer(service, scope, body)
+        except ServingError as error:
+            tell = partial(self._failure, error)
+            response = tell() if error.rows <= service.limits.inline_rows else await aside(tell)
+        except DisconnectedError:
+            return
+        except Exception:
+            log.exception("a request cannot be answered")
+            why = ComputingError("The request cannot be answered; the log says why.")
+            response = self._failure(why)
+        finally:
+            scorer = asked.scorer
+            if scorer is not None:
+                scorer.lease.release()
+        status, content, headers = response
+        told = [*headers, (ID_HEADER, asked.id.encode())]
         if scorer is not None:
-            scorer.lease.release()
-    status, content, headers = response
-    told = [*headers, (ID_HEADER, asked.id.encode())]
-    if scorer is not None:
-        told.append(scorer.header)
-        version, seconds = scorer.loaded.version, monotonic() - asked.started
-        service.metrics.answered_by(version, asked.role, status, seconds)
-    await respond(send, Response(status, content, told))
+            told.append(scorer.header)
+            version, seconds = scorer.loaded.version, monotonic() - asked.started
+            service.metrics.answered_by(version, asked.role, status, seconds)
+        await respond(send, Response(status, content, told))
 
 
 async def scored(

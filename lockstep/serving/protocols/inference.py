@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lockstep.serving.protocols.asgi import JSON, Headers, Receive, Response, Scope, Send
+from lockstep.serving.protocols.asgi import JSON, Headers, Response, Scope
 from lockstep.serving.protocols.exchange import (
     ASKED,
+    Endpoint,
     aside,
-    exchange,
     headers_of,
     reading_of,
     scored,
@@ -83,25 +83,6 @@ class Inference(msgspec.Struct):
     outputs: list[Output] | None = None
 
 
-class Endpoint:
-    """A path of the protocol, as an ASGI application.
-
-    Args:
-        service: What answers.
-        answer: From the service, the request and its body to the response.
-    """
-
-    def __init__(
-        self, service: Service, answer: Callable[[Service, Scope, bytes], Awaitable[Response]]
-    ) -> None:
-        self._service = service
-        self._answer = partial(answer, service)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await exchange(self._service, scope, receive, send, self._answer, failure)
-
-
 def routes(service: Service) -> list[Route]:
     """The paths of the protocol."""
     from starlette.routing import Route
@@ -119,7 +100,10 @@ def routes(service: Service) -> list[Route]:
             ("GET", f"{path}/ready", model_ready),
             ("POST", f"{path}/infer", infer),
         ]
-    return [Route(path, Endpoint(service, answer), methods=[verb]) for verb, path, answer in paths]
+    return [
+        Route(path, Endpoint(service, answer, failure), methods=[verb])
+        for verb, path, answer in paths
+    ]
 
 
 async def server_metadata(service: Service, scope: Scope, body: bytes) -> Response:

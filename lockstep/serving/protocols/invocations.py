@@ -10,12 +10,12 @@ import msgspec
 
 from lockstep.columns.decode import Rejected
 from lockstep.columns.plain import counted
-from lockstep.serving.protocols.asgi import JSON, Receive, Response, Scope, Send
+from lockstep.serving.protocols.asgi import JSON, Response, Scope
 from lockstep.serving.protocols.content import Content, content_of
 from lockstep.serving.protocols.exchange import (
     ASKED,
+    Endpoint,
     aside,
-    exchange,
     headers_of,
     reading_of,
     scored,
@@ -50,43 +50,34 @@ FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _encode = msgspec.json.Encoder().encode
 
 
-class Invocations:
-    """`/invocations`, as an ASGI application: nothing is made that a request does not need.
+def invocations(service: Service) -> Endpoint:
+    """`/invocations`, as an ASGI application."""
+    return Endpoint(service, invoke, partial(failure, strict=service.strict))
 
-    Args:
-        service: What answers.
-    """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._failed = partial(failure, strict=service.strict)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await exchange(self._service, scope, receive, send, self._answer, self._failed)
-
-    async def _answer(self, scope: Scope, body: bytes) -> Response:
-        service, limits = self._service, self._service.limits
-        options = options_of(scope["query_string"])
-        asked = scope[ASKED]
-        if options.version is None:
-            scorer = service.claim(asked)
-        else:
-            scorer = await service.claim_version(asked, options.version)
-        content = content_of(scope["headers"])
-        reading = reading_of(service, scorer)
-        if content is Content.JSON and len(body) <= limits.inline_bytes:
-            records = records_of(body, content, reading)
-        else:
-            records = await aside(partial(records_of, body, content, reading))
-        if options.explain is not None:
-            demand_few(records, limits)
-        answer = await scored(service, scorer, records, options, scope)
-        if options.explain is not None:
-            return Response(200, await aside(partial(explained, scorer, answer)))
-        if answer.total <= limits.inline_rows:
-            return Response(200, predictions(answer))
-        return Response(200, await aside(partial(predictions, answer)))
+async def invoke(service: Service, scope: Scope, body: bytes) -> Response:
+    """The answer to a request: nothing is made that it does not need."""
+    limits = service.limits
+    options = options_of(scope["query_string"])
+    asked = scope[ASKED]
+    if options.version is None:
+        scorer = service.claim(asked)
+    else:
+        scorer = await service.claim_version(asked, options.version)
+    content = content_of(scope["headers"])
+    reading = reading_of(service, scorer)
+    if content is Content.JSON and len(body) <= limits.inline_bytes:
+        records = records_of(body, content, reading)
+    else:
+        records = await aside(partial(records_of, body, content, reading))
+    if options.explain is not None:
+        demand_few(records, limits)
+    answer = await scored(service, scorer, records, options, scope)
+    if options.explain is not None:
+        return Response(200, await aside(partial(explained, scorer, answer)))
+    if answer.total <= limits.inline_rows:
+        return Response(200, predictions(answer))
+    return Response(200, await aside(partial(predictions, answer)))
 
 
 def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:

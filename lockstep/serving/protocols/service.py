@@ -26,17 +26,6 @@ from lockstep.serving.versions.served_versions import Versions
 _logger = logging.getLogger(__name__)
 
 
-class ServiceEndpoint:
-    """What answers at a path.
-
-    Args:
-        service: The service behind it.
-    """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-
 class Service:
     """The versions of a pipeline and the requests that wait for them.
 
