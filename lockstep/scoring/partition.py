@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
@@ -220,7 +220,11 @@ def ingest_batch(
             **check_version(work, live, now),
             "decoding": carry_out(check_decoding, ingested),
             "input_suite": carry_out(
-                check_input_suite, ingested, rows.columns, suite, by_tests=True
+                check_input_suite,
+                ingested,
+                rows.columns,
+                suite,
+                partial(attempt.write_json, "input_suite"),
             ),
             "input_drift": drift.result,
             "sudden_shift": carry_out(_check_shift, among, otherwise),
@@ -407,25 +411,23 @@ def _scored_checks(
     proven = attempt.record.steps["batch"].results["live_version"].passed
     before = _quarantined(work, attempt)
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
-    suites = live.suites
+
+    def hold(role: str, check: str) -> CheckResult:
+        keep = partial(attempt.write_json, check)
+        return carry_out(check_suite, live.suites[role], columns, key, quarantined, keep)
+
     return {
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
-        "feature_suite": _check_suite(suites["features"], columns, key, quarantined),
-        "output_suite": _check_suite(suites["outputs"], columns, key, quarantined),
+        "feature_suite": hold("features", "feature_suite"),
+        "output_suite": hold("outputs", "output_suite"),
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
-
-
-def _check_suite(
-    suite: Mapping[str, Any], columns: Columns, key: str, quarantined: Quarantined
-) -> CheckResult:
-    return carry_out(check_suite, suite, columns, key, quarantined, by_tests=True)
 
 
 def _quarantined(work: Work, attempt: Attempt) -> Quarantined:
