@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
     from great_expectations.expectations.expectation import Expectation
+    from great_expectations.validator.exception_info import ExceptionInfo
     from great_expectations.validator.metric_configuration import MetricConfiguration
     from great_expectations.validator.validation_graph import ExpectationValidationGraph
 
@@ -46,14 +47,14 @@ class _Plan:
         metrics: The metrics that it asks for, by the name that it knows them by.
         result_format: How its result is to be told.
         graph: These metrics with all that they are computed from.
-        error: Why it has none, such as one that is for databases only.
+        raised: Why there are none, of an expectation that is for databases only.
     """
 
     expectation: Expectation
     metrics: Mapping[str, MetricConfiguration]
     result_format: ResultFormat
     graph: ExpectationValidationGraph
-    error: Exception | None = None
+    raised: ExceptionInfo | None = None
 
 
 class _Plans(threading.local):
@@ -167,14 +168,11 @@ def _planned(
             needed.get_metric_configurations(), runtime
         )
     except Exception as error:  # noqa: BLE001 - told in the result
-        none = ExpectationValidationGraph(configuration, ValidationGraph(engine))
-        return _Plan(expectation, {}, {}, none, error)
-    return _Plan(
-        expectation,
-        needed.metric_configurations,
-        needed.result_format,
-        ExpectationValidationGraph(configuration, graph),
-    )
+        none = ExpectationValidationGraph(configuration, ValidationGraph(None))
+        return _Plan(expectation, {}, {}, none, _why(error))
+    # Without the engine, which would keep the rows of the first batch as long as there is the plan.
+    alone = ExpectationValidationGraph(configuration, ValidationGraph(None, graph.edges))
+    return _Plan(expectation, needed.metric_configurations, needed.result_format, alone)
 
 
 def _verdict(
@@ -182,15 +180,11 @@ def _verdict(
 ) -> ExpectationValidationResult:
     """The result of an expectation by its metrics, or with the error of one of them."""
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-    from great_expectations.validator.exception_info import ExceptionInfo
 
     configuration = plan.graph.configuration
-    raised = plan.graph.get_exception_info(aborted) if aborted else None
-    if raised:
+    if raised := plan.raised or plan.graph.get_exception_info(aborted):
         return ExpectationValidationResult(False, configuration, exception_info=raised)
     try:
-        if plan.error is not None:
-            raise plan.error
         # What a class of expectations has to implement: its verdict on metrics.
         found = plan.expectation._validate(
             metrics={name: metrics[one.id] for name, one in plan.metrics.items()},
@@ -198,7 +192,12 @@ def _verdict(
             execution_engine=engine,
         )
     except Exception as error:  # noqa: BLE001 - told in the result, as Great Expectations does
-        why = ExceptionInfo(exception_traceback=format_exc(), exception_message=str(error))
-        return ExpectationValidationResult(False, configuration, exception_info=why)
+        return ExpectationValidationResult(False, configuration, exception_info=_why(error))
     told = found if isinstance(found, dict) else found.to_json_dict()
     return ExpectationValidationResult(**{**told, "expectation_config": configuration})
+
+
+def _why(error: Exception) -> ExceptionInfo:
+    from great_expectations.validator.exception_info import ExceptionInfo
+
+    return ExceptionInfo(exception_traceback=format_exc(), exception_message=str(error))
