@@ -91,9 +91,8 @@ class Platform:
     def open_live(self) -> None:
         """Open the live version once: processes forked later have all libraries already.
 
-        Great Expectations is asked on the first day on which an expectation is not met, and takes
-        longer to load than ten faults to be judged. What is loaded stays, and is no longer gone
-        through for garbage.
+        Great Expectations takes longer to load than ten faults to be judged. What is loaded stays,
+        and is no longer gone through for garbage.
         """
         import great_expectations  # noqa: F401
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lockstep.checks.misfits import todo_of
 from lockstep.checks.results import CheckResult, coverage
-from lockstep.checks.suites import Quarantined, disagreement, suite_result
+from lockstep.checks.suites import Keep, Quarantined, disagreement, suite_result
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
@@ -186,7 +186,7 @@ def _refused(ingested: Ingested) -> str:
 
 
 def check_input_suite(
-    ingested: Ingested, rows: Columns, suite: Mapping[str, Any], *, by_tests: bool = False
+    ingested: Ingested, rows: Columns, suite: Mapping[str, Any], keep: Keep
 ) -> CheckResult:
     """Whether the rows meet the input suite, given that some were set aside for breaking it.
 
@@ -194,12 +194,13 @@ def check_input_suite(
         ingested: What became of the rows.
         rows: All that fit their declaration.
         suite: What they must look like, as plain JSON.
-        by_tests: See `lockstep.suites.validation.validate`.
+        keep: Is given what Great Expectations tells of it, as JSON.
     """
     from lockstep.rules.rules import compile_rules
     from lockstep.suites.validation import validate
 
-    result = validate(rows, suite, key=ingested.schema.key or "", by_tests=by_tests)
+    result = validate(rows, suite, key=ingested.schema.key or "")
+    keep(result.validation)
     disagreed = disagreement(result, compile_rules(suite).counts(rows))
     found = suite_result(result, len(ingested.broken), ingested.quarantined, disagreed)
     numbers = {

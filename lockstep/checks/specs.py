@@ -45,10 +45,11 @@ INPUT_SUITE = Check(
     "input_suite",
     "The raw rows meet the expectations of the input suite, and each key is there once. Rows that "
     "break a critical row-level expectation are quarantined, and rows that repeat a key are set "
-    "aside; too many of either, or a critical expectation about the whole batch, block. Of the "
-    "history, Great Expectations is asked every expectation; of a batch, those that no test "
-    "of Lockstep's own finds met: these count the same rows in a thousandth of the time.",
-    "The details list each expectation with what was observed and a few keys. Look the rows up "
+    "aside; too many of either, or a critical expectation about the whole batch, block. Great "
+    "Expectations is asked every expectation of all three suites. Its results are kept with the "
+    "attempt (`input_suite.json`, `feature_suite.json`, `output_suite.json`).",
+    "`lockstep checks PIPELINE --day DAY --docs` writes Great Expectations' pages of them, and the "
+    "details list each expectation with what was observed and a few keys. Look the rows up "
     "upstream; correct the data, or the expectation if the world changed. Then: AGAIN",
     blocking=True,
 )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.results import CheckResult, coverage
 from lockstep.columns.kinds import Columns
-from lockstep.columns.plain import counted, verb
+from lockstep.columns.plain import counted, percentage, verb
 from lockstep.rules.rules import compile_rules
-from lockstep.rules.wording import percentage
 
 if TYPE_CHECKING:
     from lockstep.suites.results import SuiteResult
+
+Keep = Callable[[Mapping[str, Any]], object]
+"""Keeps a document, such as a file of an attempt."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,7 @@ def check_suite(
     columns: Columns,
     key: str,
     quarantined: Quarantined,
-    *,
-    by_tests: bool = False,
+    keep: Keep,
 ) -> CheckResult:
     """Whether computed rows meet a suite, given that some are set aside for breaking it.
 
@@ -76,7 +77,7 @@ def check_suite(
         columns: All rows that are computed, those that are set aside among them.
         key: Name of the column that tells the rows apart.
         quarantined: How many rows are quarantined.
-        by_tests: See `lockstep.suites.validation.validate`.
+        keep: Is given what Great Expectations tells of it, as JSON.
 
     Raises:
         SuiteError: The suite asks something that the columns cannot answer.
@@ -88,7 +89,8 @@ def check_suite(
     rules = compile_rules(suite)
     refused = rules.counts(columns)
     broken = int(rules.apply(columns).mask.sum()) if any(refused) else 0
-    result = validate(columns, suite, key=key, by_tests=by_tests)
+    result = validate(columns, suite, key=key)
+    keep(result.validation)
     return suite_result(result, broken, quarantined, disagreement(result, refused))
 
 

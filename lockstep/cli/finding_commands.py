@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
     from lockstep.constraints.constraint_set import ConstraintSet
     from lockstep.project.declaration import PipelineAssets
+    from lockstep.store.parquet import Store
 
 _STATISTICS = ("columns", "statistic", "figure", "usual", "of its limit")
 
@@ -29,22 +30,42 @@ def checks(
         bool, typer.Option("--passed", help="Show what passed checks found, too.")
     ] = False,
     attempt: Attempt = None,
+    docs: Annotated[
+        bool,
+        typer.Option("--docs", help="Write Great Expectations' Data Docs of a day or file."),
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="FOLDER", help="Where --docs writes to; in the home by default."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what every check of a pipeline found last; 1 if one is in error."""
-    from lockstep.cli.console import say, show_checks, show_json
+    """Show what every check of a pipeline found last; 1 if one is in error.
+
+    Of one day or file, show also how many expectations of each suite Great Expectations found met,
+    and which are not; or have it write that as pages, and print the path of the first one.
+    """
+    from lockstep.cli.console import say, show_checks, show_json, show_table
     from lockstep.columns.errors import LockstepError
     from lockstep.dagster.record import recorded_checks
     from lockstep.store.parquet import Store
+    from lockstep.store.status import RECORD
+    from lockstep.store.validations import validations
 
     declared = context.pipeline(pipeline)
     partition = _partition(declared, day, file)
-    if attempt is not None and partition is None:
-        raise LockstepError("Say of which partition that is an attempt: --day DAY, or --file NAME.")
+    if (attempt is not None or docs) and partition is None:
+        raise LockstepError("Say of which partition: --day DAY, or --file NAME.")
+    if folder is not None and not docs:
+        raise LockstepError(f"A folder such as {folder} goes with --docs.")
+    store = Store(context.home().data / declared.name)
+    if docs and partition is not None:
+        say(str(_write_docs(declared, store, partition, attempt, folder)))
+        return
     found = recorded_checks(
         declared,
         context.recorded(),
-        Store(context.home().data / declared.name),
+        store,
         day=partition,
         all_partitions=all_partitions,
         attempt=attempt,
@@ -53,11 +74,41 @@ def checks(
         show_json([check.to_json(context.dagster()) for check in found])
     elif found:
         show_checks(found, passed_too=passed, partitions=True, dagster=context.dagster())
+        is_whole = not any(check.check == RECORD for check in found)
+        if partition is not None and is_whole:
+            held = validations(declared, store, partition, attempt)
+            if held is not None and held.results:
+                show_table(list(held.table()))
     else:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
     if any(check.result == "failed" for check in found):
         raise typer.Exit(FAILED)
+
+
+def _write_docs(
+    declared: PipelineAssets, store: Store, partition: str, number: int | None, folder: Path | None
+) -> Path:
+    """Write the Data Docs of a partition; the path of their first page."""
+    from lockstep.artifacts.disks import at_place
+    from lockstep.columns.errors import LockstepError
+    from lockstep.store.parquet import file_name
+    from lockstep.store.validations import validations
+    from lockstep.suites.docs import write_docs
+
+    held = validations(declared, store, partition, number)
+    if held is None:
+        raise LockstepError(f"{declared.name} has made no attempt at {partition} yet.")
+    held.demand_all()
+    attempt = f"attempt {held.attempt.number}"
+    if folder is None:
+        pages = context.home().cache / "data_docs" / declared.name
+        folder = pages / file_name(partition) / str(held.attempt.number)
+    is_site = folder.is_dir() and ((folder / "validations").is_dir() or not any(folder.iterdir()))
+    if folder.exists() and not is_site:
+        raise LockstepError(f"{folder} holds something else than Data Docs; name another folder.")
+    with at_place(folder):
+        return write_docs(held.results, f"{declared.name}, {partition}", attempt, folder)
 
 
 def trace(

@@ -121,6 +121,11 @@ def all_of(count: int, noun: str, one: str, many: str) -> str:
     return f"The one {noun} {one}" if count == 1 else f"All {counted(count, noun)} {many}"
 
 
+def percentage(percent: float) -> str:
+    """A share such as `1.5 %`; what is not nothing never reads `0.0 %`."""
+    return "less than 0.1 %" if 0 < percent < 0.05 else f"{percent:.1f} %"
+
+
 def brief(number: float, sign: str = "") -> str:
     """A number by three digits, thousands by all of theirs: `0.0123`, `876`, `1,260`.
 

@@ -31,13 +31,11 @@ _FEW_MEMBERS = 16
 
 
 def _present(kwargs: Kwargs) -> ByKind:
-    return lambda kind: ValueTest(None, is_missing, refuses_missing=True, left_out=None)
+    return lambda kind: ValueTest(None, is_missing, refuses_missing=True)
 
 
 def _absent(kwargs: Kwargs) -> ByKind:
-    return lambda kind: ValueTest(
-        lambda value: False, lambda array: ~is_missing(array), left_out=None
-    )
+    return lambda kind: ValueTest(lambda value: False, lambda array: ~is_missing(array))
 
 
 def _between(kwargs: Kwargs) -> ByKind:
@@ -332,15 +330,12 @@ def _comparison(kwargs: Kwargs, compare: Callable[[Any, Any], Any]) -> ByKinds:
                 return compare(float(first), float(second))
             return compare(first, second)
 
-        def left_out(first: Array, second: Array) -> Mask:
-            found: Mask = ignored(is_missing(first), is_missing(second))
-            return found
-
         def refused(first: Array, second: Array) -> Mask:
-            passed: Mask = comparison(first, second) | left_out(first, second)
+            left_out = ignored(is_missing(first), is_missing(second))
+            passed: Mask = comparison(first, second) | left_out
             return ~passed
 
-        return PairTest(accepts, refused, left_out)
+        return PairTest(accepts, refused)
 
     return test
 

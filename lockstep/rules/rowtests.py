@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.kinds import Array, Kind
-from lockstep.columns.tables import is_missing
 
 Mask = NDArray[np.bool_]
 
@@ -43,14 +42,12 @@ class ValueTest:
         refused: Which values of an array do not pass.
         refuses_missing: Whether a missing value does not pass.
         interval: Which floats pass, where that is all that is asked of them.
-        left_out: Which values are not looked at; None if all are.
     """
 
     accepts: Callable[[Any], object] | None
     refused: Callable[[Array], Mask]
     refuses_missing: bool = False
     interval: Interval | None = None
-    left_out: Callable[[Array], Mask] | None = is_missing
 
 
 @dataclass(frozen=True)
@@ -60,12 +57,10 @@ class PairTest:
     Attributes:
         accepts: Whether two values pass (truthy); None stands for a missing one.
         refused: Which rows of two arrays do not pass.
-        left_out: Which rows are not looked at.
     """
 
     accepts: Callable[[Any, Any], object]
     refused: Callable[[Array, Array], Mask]
-    left_out: Callable[[Array, Array], Mask]
 
 
 class Intervals:

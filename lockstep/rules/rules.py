@@ -276,31 +276,21 @@ def compile_rule(expectation: Mapping[str, Any]) -> Rule:
     Raises:
         NoRowTestError: It is not critical, is not about single rows, or cannot be tested on them.
     """
+    kwargs, name = expectation["kwargs"], expectation["type"]
     severity = expectation.get("severity", "critical")
     if severity != "critical":
         raise NoRowTestError(f"it is of severity {severity}: it is reported, and refuses no row")
-    rule = rule_of(expectation)
-    mostly = expectation["kwargs"].get("mostly", 1)
-    if mostly != 1:
-        raise NoRowTestError(f"it lets some rows fail (mostly {mostly})")
-    return rule
-
-
-def rule_of(expectation: Mapping[str, Any]) -> Rule:
-    """What an expectation asks of each row, whether or not it refuses those that do not meet it.
-
-    Raises:
-        NoRowTestError: It is not about single rows, or cannot be tested on them.
-    """
-    kwargs = expectation["kwargs"]
     if any(isinstance(value, Mapping) and "$PARAMETER" in value for value in kwargs.values()):
         raise NoRowTestError("it has a parameter that only a validation of a batch is given")
     if kwargs.get("row_condition") is not None:
         raise NoRowTestError("it has a row condition")
-    name = expectation["type"]
     if name not in _TESTS:
         raise NoRowTestError("there is no row rule for its type")
-    return Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
+    rule = Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
+    mostly = kwargs.get("mostly", 1)
+    if mostly != 1:
+        raise NoRowTestError(f"it lets some rows fail (mostly {mostly})")
+    return rule
 
 
 def columns_of(kwargs: Kwargs) -> tuple[str, ...]:

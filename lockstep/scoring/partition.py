@@ -15,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.checks.suites import Quarantined, check_suite
+from lockstep.checks.suites import Keep, Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
@@ -155,7 +156,7 @@ def ingest_batch(
         drift = input_drift(work, live, batch)
         found = {
             **check_version(work, live, now),
-            **input_checks(live, ingested, rows),
+            **input_checks(live, ingested, rows, partial(attempt.write_json, "input_suite")),
             "input_drift": drift.result,
             **constraint_checks(compared, batch),
             "restated": carry_out(
@@ -179,18 +180,21 @@ def ingest_batch(
     return Stage(path, done.counts, done.results, done.blocked_by, version=live.version)
 
 
-def input_checks(live: LoadedVersion, ingested: Ingested, rows: Decoded) -> dict[str, CheckResult]:
+def input_checks(
+    live: LoadedVersion, ingested: Ingested, rows: Decoded, keep: Keep
+) -> dict[str, CheckResult]:
     """What the checks of a batch find that look at its rows alone.
 
     Args:
         live: The version that serves.
         ingested: The rows, parted.
         rows: All that fit their declaration.
+        keep: Is given what Great Expectations tells of them, as JSON.
     """
     suite = live.suites["input"]
     return {
         "decoding": carry_out(check_decoding, ingested),
-        "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite, by_tests=True),
+        "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite, keep),
     }
 
 
@@ -364,25 +368,23 @@ def _scored_checks(
     proven = attempt.record.steps["batch"].results["live_version"].passed
     before = _quarantined(work, attempt)
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
-    suites = live.suites
+
+    def hold(role: str, check: str) -> CheckResult:
+        keep = partial(attempt.write_json, check)
+        return carry_out(check_suite, live.suites[role], columns, key, quarantined, keep)
+
     return {
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
-        "feature_suite": _check_suite(suites["features"], columns, key, quarantined),
-        "output_suite": _check_suite(suites["outputs"], columns, key, quarantined),
+        "feature_suite": hold("features", "feature_suite"),
+        "output_suite": hold("outputs", "output_suite"),
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
     }
-
-
-def _check_suite(
-    suite: Mapping[str, Any], columns: Columns, key: str, quarantined: Quarantined
-) -> CheckResult:
-    return carry_out(check_suite, suite, columns, key, quarantined, by_tests=True)
 
 
 def _quarantined(work: Work, attempt: Attempt) -> Quarantined:

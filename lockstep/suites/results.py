@@ -1,99 +1,165 @@
-"""Results: what a validation found, small enough to be stored and read by a person."""
+"""Results: what Great Expectations found of a batch, for a person to read."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Literal
 
-from lockstep.columns.plain import counted, verb
-from lockstep.rules.wording import batch_wording, percentage, quoted, row_wording, shown
+from lockstep.columns.plain import counted, percentage, verb
+from lockstep.rules.rules import columns_of
+from lockstep.rules.wording import quoted, shown
 
 Severity = Literal["critical", "warning", "info"]
 
+EXPECTED, ROW_RULE = "expected", "row_rule"
+"""What Lockstep notes in the `meta` of a result: in a sentence what is expected, where that is not
+met; and whether it is also a row rule."""
 _EXAMPLES = 3
 _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one expectation. All its values are plain JSON.
+    """What became of one expectation.
 
     Attributes:
-        expectation: Its type, such as `"expect_column_values_to_be_between"`.
-        columns: The columns that it is about; none if it is about the table.
-        severity: How bad it is if it is not met.
-        success: Whether it is met.
-        kwargs: Its arguments.
-        observed: What was observed, if it is about one value of the whole batch.
-        checked: Number of rows that were looked at, if it is about rows.
-        missing_count: Number of rows that were left out because they have no value.
-        unexpected_count: How many of these rows do not meet it.
-        unexpected_percent: The same in per cent of `checked`.
-        failing_keys: Keys of a few of them, if it is not met.
-        failing_values: The values of these rows, by column.
-        error: Why it could not be evaluated, in which case it is not met.
-        row_level: Whether it is also a row rule, which sets the rows aside that do not meet it.
-        notes: What its author noted.
+        told: Great Expectations' result of it, as plain JSON.
     """
 
-    expectation: str
-    columns: tuple[str, ...]
-    severity: Severity
-    success: bool
-    kwargs: dict[str, Any]
-    observed: Any
-    checked: int | None
-    missing_count: int | None
-    unexpected_count: int | None
-    unexpected_percent: float | None
-    failing_keys: tuple[Any, ...]
-    failing_values: tuple[dict[str, Any], ...]
-    error: str | None
-    row_level: bool
-    notes: str | None
+    told: Mapping[str, Any]
+
+    @property
+    def expectation(self) -> str:
+        """Its type, such as `"expect_column_values_to_be_between"`."""
+        return str(self._asked["type"])
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it is about; none if it is about the table."""
+        return columns_of(self._asked["kwargs"])
 
     @property
     def column(self) -> str | None:
-        """The columns that it is about, in a word; None if it is about the table."""
+        """The same in a word; None if there are none."""
         return ", ".join(self.columns) or None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is if it is not met."""
+        found: Severity = self._asked.get("severity", "critical")
+        return found
+
+    @property
+    def success(self) -> bool:
+        """Whether it is met."""
+        return bool(self.told["success"])
+
+    @property
+    def checked(self) -> int | None:
+        """Number of rows that were looked at; None if it is about the batch."""
+        rows: int | None = self._found.get("element_count")
+        return None if rows is None else rows - (self._found.get("missing_count") or 0)
+
+    @property
+    def unexpected_count(self) -> int:
+        """How many of these rows do not meet it."""
+        return self._found.get("unexpected_count") or 0
+
+    @property
+    def observed(self) -> Any:
+        """What was observed of the batch; of sets, what is in one and not the other."""
+        mismatched = self._found.get("details", {}).get("mismatched") or {
+            name: self._found[f"partial_{name}_list"]
+            for name in ("unexpected", "missing")
+            if self._found.get(f"partial_{name}_list")
+        }
+        return mismatched or self._found.get("observed_value")
+
+    @property
+    def failing_rows(self) -> list[dict[str, Any]]:
+        """A few rows that do not meet it: their keys, and their values in its columns."""
+        return self._found.get("partial_unexpected_index_list") or []
+
+    @property
+    def failing_keys(self) -> tuple[Any, ...]:
+        """The keys of these rows."""
+        return tuple(
+            row[self._found["unexpected_index_column_names"][0]] for row in self.failing_rows
+        )
+
+    @property
+    def error(self) -> str | None:
+        """Why it could not be evaluated, in which case it is not met."""
+        info = self.told["exception_info"]  # of the expectation, or of each of its metrics
+        each = [info] if "raised_exception" in info else info.values()
+        raised = (one["exception_message"] for one in each if one["raised_exception"])
+        return "; ".join(dict.fromkeys(str(message).strip() for message in raised)) or None
+
+    @property
+    def row_level(self) -> bool:
+        """Whether it is also a row rule, which sets the rows aside that do not meet it."""
+        return bool(self.told["meta"][ROW_RULE])
 
     @property
     def summary(self) -> str:
         """What was found, in a line for someone who has never seen the suite."""
+        subject = f"{self.column}: " if self.columns else ""
         if self.error is not None:
-            said = f"cannot be checked: {self.error}"
-        elif self.checked is None:
-            said = batch_wording(self.expectation, self.kwargs, self.observed, met=self.success)
-        else:
-            said = self._of_rows(self.checked)
-        subject = self.kwargs.get("column_A", self.column)  # the wording names the other column
-        return f"{subject}: {said}" if subject else said
+            return f"{subject}cannot be checked: {self.error}"
+        verdict = f"{subject}met" if self.success else self.told["meta"][EXPECTED]
+        return "; ".join((verdict, *self.counts()))
 
-    def _of_rows(self, checked: int) -> str:
-        wording = row_wording(self.expectation, self.kwargs)
+    def counts(self) -> Iterator[str]:
+        """How many rows do not meet it, with some of them; or what was observed of the batch."""
+        if self.checked is None:
+            yield f"observed {'nothing' if self.observed is None else shown(self.observed)}"
+            return
+        rows, missing = counted(self.checked, "row"), self._found.get("missing_count")
         if self.unexpected_count:
-            share = percentage(self.unexpected_percent or 0)
-            mostly = self.kwargs.get("mostly", 1)
-            if mostly != 1:
-                share += f", {100 - 100 * mostly:.4g} % allowed"
-            said = (
-                f"{self.unexpected_count:,} of {counted(checked, 'row')} ({share}) {wording.unmet}"
-            )
+            share = percentage(self._found["unexpected_percent"])
+            fail = verb(self.unexpected_count, "fails", "fail")
+            yield f"{self.unexpected_count:,} of {rows} ({share}) {fail}"
         else:
-            rows = "the one row" if checked == 1 else f"all {checked:,} rows"
-            said = f"{rows} {wording.met}" if checked else "no row to look at"
-        if self.missing_count:
-            said += f"; {self.missing_count:,} more without a value"
-        if self.kwargs.get("row_condition") is not None:
-            said += "; only rows that its condition picks"
-        if self.failing_keys:
-            said += f"; e.g. {', '.join(self._examples())}"
-        return said
+            yield f"none of {rows} fails" if self.checked else "no row to look at"
+        if missing:
+            yield f"{missing:,} more without a value"
+        if self.failing_rows:
+            yield f"e.g. {', '.join(islice(self._examples(), _EXAMPLES))}"
 
-    def _examples(self) -> list[str]:
-        rows = zip(self.failing_keys, self.failing_values, strict=True)
-        return [_example(key, list(values.values())) for key, values in islice(rows, _EXAMPLES)]
+    def record(self) -> dict[str, str | int | float | None]:
+        """As a row of a table for people."""
+        percent = self._found.get("unexpected_percent")
+        notes = self._asked.get("notes")
+        return {
+            "result": "met" if self.success else self.severity,
+            "column": self.column,
+            "finding": self.summary,
+            "failing rows": self._found.get("unexpected_count"),
+            "failing %": None if percent is None else round(percent, 2),
+            "severity": self.severity,
+            "sets rows aside": "yes" if self.row_level else "no",
+            "expectation": self.expectation,
+            "notes": " ".join(notes) if isinstance(notes, list) else notes,
+        }
+
+    @property
+    def _asked(self) -> Mapping[str, Any]:
+        asked: Mapping[str, Any] = self.told["expectation_config"]
+        return asked
+
+    @property
+    def _found(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.told["result"]
+        return found
+
+    def _examples(self) -> Iterator[str]:
+        for key, row in zip(self.failing_keys, self.failing_rows, strict=True):
+            values = [row[name] for name in self.columns]
+            told = f" ({', '.join(map(quoted, values))})" if values != [None] else ""
+            yield f"{shown(key)}{told}"
 
 
 @dataclass(frozen=True)
@@ -101,15 +167,19 @@ class SuiteResult:
     """What a suite found in a batch.
 
     Attributes:
-        suite: Name of the suite.
+        validation: What Great Expectations tells of it, as plain JSON: the result of each
+            expectation in the order of the suite, with a few failing rows. The number of rows,
+            which is always among them, comes first where the suite does not name it.
         rows: Number of rows in the batch.
-        findings: One for each expectation, in the order of the suite; the number of rows, which
-            is always among them, comes first where the suite does not name it.
     """
 
-    suite: str
+    validation: Mapping[str, Any]
     rows: int
-    findings: tuple[Finding, ...]
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """One for each expectation."""
+        return tuple(map(Finding, self.validation["results"]))
 
     @property
     def ok(self) -> bool:
@@ -142,32 +212,5 @@ class SuiteResult:
 
     def records(self) -> list[dict[str, str | int | float | None]]:
         """A table for people, as records: what is not met first, the worst on top."""
-        met = tuple(finding for finding in self.findings if finding.success)
-        return [
-            {
-                "result": "met" if finding.success else finding.severity,
-                "column": finding.column,
-                "finding": finding.summary,
-                "failing rows": finding.unexpected_count,
-                "failing %": _rounded(finding.unexpected_percent),
-                "severity": finding.severity,
-                "sets rows aside": "yes" if finding.row_level else "no",
-                "expectation": finding.expectation,
-                "notes": finding.notes,
-            }
-            for finding in (*self.failed(), *met)
-        ]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {"ok": self.ok, **asdict(self)}
-
-
-def _example(key: Any, values: list[Any]) -> str:
-    if values == [None]:
-        return shown(key)
-    return f"{shown(key)} ({', '.join(map(quoted, values))})"
-
-
-def _rounded(percent: float | None) -> float | None:
-    return None if percent is None else round(percent, 2)
+        met = (finding for finding in self.findings if finding.success)
+        return [finding.record() for finding in (*self.failed(), *met)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lockstep.checks.evidence import check_locality
@@ -101,7 +102,13 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         ingested = ingest(rows, schema, suite, declared.max_quarantined)
         results = {
             "decoding": carry_out(check_decoding, ingested),
-            "input_suite": carry_out(check_input_suite, ingested, rows.columns, suite),
+            "input_suite": carry_out(
+                check_input_suite,
+                ingested,
+                rows.columns,
+                suite,
+                partial(attempt.write_json, "input_suite"),
+            ),
         }
         aside = quarantine_table((*ingested.refused, *ingested.broken), ingested.duplicates)
         attempt.write("history_quarantine", aside)
@@ -154,7 +161,14 @@ def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> Tr
         counts = {"rows": len(parted.kept[pipeline.key]), "quarantined": len(aside)}
         quarantined = _quarantined(declared, attempt, counts)
         found = {
-            "feature_suite": carry_out(check_suite, suite, columns, pipeline.key, quarantined),
+            "feature_suite": carry_out(
+                check_suite,
+                suite,
+                columns,
+                pipeline.key,
+                quarantined,
+                partial(attempt.write_json, "feature_suite"),
+            ),
             "row_locality": carry_out(check_locality, pipeline, columns),
         }
         results = worth_telling(declared, "training_set", found)

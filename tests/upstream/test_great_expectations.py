@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -42,20 +43,6 @@ def texts(*values: str | None) -> pd.DataFrame:
 
 def unexpected_rows(frame: pd.DataFrame, expectation: Any) -> list[int]:
     return result_of(frame, expectation, "COMPLETE").result["unexpected_index_list"]
-
-
-def test_results_come_regrouped_by_column_with_their_meta() -> None:
-    import great_expectations.expectations as gxe
-
-    frame = pd.DataFrame({"a": [1.0], "b": [1.0]})
-    results = suite_result(
-        frame,
-        gxe.ExpectColumnMaxToBeBetween(column="a", max_value=2, meta={"position": 0}),
-        gxe.ExpectColumnMaxToBeBetween(column="b", max_value=2, meta={"position": 1}),
-        gxe.ExpectColumnMinToBeBetween(column="a", min_value=0, meta={"position": 2}),
-    ).results
-
-    assert [result.expectation_config.meta["position"] for result in results] == [0, 2, 1]
 
 
 def test_a_missing_column_fails_without_a_count_and_says_so_in_the_exception_info() -> None:
@@ -185,20 +172,67 @@ def test_basic_results_count_without_naming_rows_and_a_summary_names_as_many_as_
     assert result_of(frame, small, summary).result["partial_unexpected_index_list"] == [100, 101]
 
 
-def test_a_batch_keeps_to_its_own_context_when_another_becomes_current() -> None:
-    """What isolates validations that run at the same time."""
-    import great_expectations as gx
+def test_the_metrics_that_an_expectation_needs_do_not_hang_on_the_rows() -> None:
+    """What allows to work them out once, and to compute them of one batch after the other."""
     import great_expectations.expectations as gxe
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 
-    batches = [
-        gx.get_context(mode="ephemeral").data_sources.pandas_default.read_dataframe(
-            pd.DataFrame({"a": [float(value)]})
-        )
-        for value in range(3)
+    known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"], batch_id="rows")
+    needed = [
+        known.get_validation_dependencies(PandasExecutionEngine(batch_data_dict={"rows": frame}))
+        for frame in (texts("UA"), texts(None, "XX"))
     ]
-    for batch in batches:
-        batch.data_asset.datasource.data_context.variables.progress_bars = {"globally": False}
 
-    maximum = gxe.ExpectColumnMaxToBeBetween(column="a", max_value=10)
+    first, second = ({one.id for one in each.get_metric_configurations()} for each in needed)
+    assert first == second
 
-    assert [batch.validate(maximum).result["observed_value"] for batch in batches] == [0, 1, 2]
+
+def test_metrics_are_computed_of_the_rows_that_an_engine_was_given() -> None:
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+    from great_expectations.validator.metric_configuration import MetricConfiguration
+    from great_expectations.validator.metrics_calculator import MetricsCalculator
+
+    rows = MetricConfiguration("table.row_count", {"batch_id": "rows"}, {})
+    for count in (1, 3):
+        engine = PandasExecutionEngine(batch_data_dict={"rows": texts(*["UA"] * count)})
+        calculator = MetricsCalculator(engine, show_progress_bars=False)
+        graph = calculator.build_metric_dependency_graph([rows], {})
+        metrics, aborted = calculator.resolve_validation_graph(graph, {})
+        assert (metrics[rows.id], aborted) == (count, {})
+
+
+def test_an_expectation_is_told_as_a_sentence_with_its_arguments_apart() -> None:
+    import great_expectations.expectations as gxe
+    from great_expectations.render.renderer.inline_renderer import InlineRenderer
+
+    known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA", "DL"])
+    (told,) = InlineRenderer(render_object=known.configuration).get_rendered_content()
+
+    assert told.value.template == "$column values must belong to this set: $v__0 $v__1."
+    assert told.value.params["v__1"]["value"] == "DL"
+
+
+def test_a_result_as_json_is_read_again() -> None:
+    import great_expectations.expectations as gxe
+    from great_expectations.core.expectation_validation_result import (
+        expectationSuiteValidationResultSchema,
+    )
+
+    result = suite_result(texts("UA"), gxe.ExpectColumnValuesToNotBeNull(column="text"))
+    told = result.to_json_dict() | {"meta": {}}
+
+    read = expectationSuiteValidationResultSchema.load(json.loads(json.dumps(told)))
+    assert read.to_json_dict()["results"] == told["results"]
+
+
+def test_pages_hold_values_of_rows_as_markup() -> None:
+    """Why they are escaped before Great Expectations is given them; see `suites/docs.py`."""
+    import great_expectations.expectations as gxe
+    from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    known = gxe.ExpectColumnValuesToBeInSet(column="text", value_set=["UA"])
+    result = suite_result(texts("<b>"), known, result_format="SUMMARY")
+    page = DefaultJinjaPageView().render(ValidationResultsPageRenderer().render(result))
+
+    assert "<b></div>" in page

@@ -1,5 +1,6 @@
 """Suites as checks: rows that are set aside are a warning, more of them than may be an error."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def held(
     broken = sum(not 0 <= value <= 1 for value in values)
     quarantined = Quarantined(before + broken, before + len(values), len(values) - broken, 0.1)
     suite = {"name": "features", "expectations": list(expectations)}
-    return check_suite(suite, columns, "key", quarantined)
+    return check_suite(suite, columns, "key", quarantined, lambda told: None)
 
 
 def test_a_row_that_is_set_aside_is_a_warning_that_names_column_and_key() -> None:
@@ -64,13 +65,25 @@ def test_rows_that_were_set_aside_before_do_not_make_a_suite_fail_that_is_met() 
 def test_an_expectation_about_the_whole_batch_looks_at_the_rows_that_are_set_aside_too() -> None:
     found = held(*[0.5] * 19, 7.0, expectations=(BETWEEN, MEAN))
     assert found.is_error
-    assert "mean is 0.825" in found.summary
+    assert "observed 0.825" in found.summary
 
 
 def test_a_suite_that_is_met_passes_and_counts_its_rows() -> None:
     found = held(*[0.5] * 20)
     assert found.passed
     assert "met by 20 rows" in found.summary
+
+
+def test_what_great_expectations_tells_is_kept_unless_nothing_is_expected() -> None:
+    kept: list[Mapping[str, Any]] = []
+    columns, none_aside = {"key": np.arange(3)}, Quarantined(0, 3, 3, 0.1)
+    row_count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+    for expectations in ([], [row_count]):
+        check_suite(
+            {"name": "s", "expectations": expectations}, columns, "key", none_aside, kept.append
+        )
+    (told,) = kept
+    assert (told["success"], told["statistics"]["evaluated_expectations"]) == (True, 1)
 
 
 @pytest.mark.parametrize(

@@ -629,6 +629,51 @@ def test_checks_show_what_each_found_last(lockstep: Lockstep, scored) -> None:
     assert line.split()[:3] == ["passed", "orders/daily/scored", DAY]
 
 
+def test_checks_of_a_day_tell_of_each_suite_what_great_expectations_found(
+    lockstep: Lockstep, live
+) -> None:
+    frame = orders_of(DAY)
+    frame.loc[0, "items"] = 0
+    live.deliver(DAY, frame)
+    lockstep("score", "orders", "--day", DAY)
+    said = lockstep("checks", "orders", "--day", DAY).out
+    suites = [line.split() for line in said.splitlines() if "evaluated," in line]
+    assert [line[0] for line in suites] == ["input_suite", "feature_suite", "output_suite"]
+    evaluated, met = (int(suites[0][at]) for at in (1, 4))
+    assert (met, suites[0][-1]) == (evaluated - 1, "met")
+    (unmet,) = (line for line in said.splitlines() if "expect_column_values_to_be_between" in line)
+    assert unmet.split()[1] == "items"
+    assert f"1 of 120 rows (0.8 %) fails; e.g. {DAY}-0000 (0)" in unmet
+
+
+def test_data_docs_of_a_day_are_pages_whose_first_one_is_printed(
+    lockstep: Lockstep, scored, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "pages"
+    said = lockstep("checks", "orders", "--day", DAY, "--docs", str(chosen))
+    assert (said.status, said.out) == (0, f"{chosen / 'index.html'}\n")
+    pages = {path.stem: path.read_text() for path in (chosen / "validations").rglob("*.html")}
+    assert set(pages) == {"input_suite", "feature_suite", "output_suite"}
+    assert "values must be greater than or equal to" in pages["input_suite"]
+    again = lockstep("checks", "orders", "--docs", "--day", DAY).out.strip()
+    assert again.startswith(str(scored.home.cache))
+    assert Path(again).is_file()
+
+
+def test_data_docs_that_cannot_be_written_are_one_clear_line(
+    lockstep: Lockstep, scored, tmp_path: Path
+) -> None:
+    docs = ("checks", "orders", "--docs")
+    assert lockstep(*docs).error.startswith("Say of which partition")
+    assert lockstep(*docs, "--day", "2020-03-05").error.startswith("orders has made no attempt at")
+    assert "No attempt 7" in lockstep(*docs, "--day", DAY, "--attempt", "7").error
+    (tmp_path / "mine.txt").write_text("precious")
+    assert "holds something else" in lockstep(*docs, str(tmp_path), "--day", DAY).error
+    file = str(tmp_path / "mine.txt")
+    assert "holds something else" in lockstep(*docs, file, "--day", DAY).error
+    assert "goes with --docs" in lockstep("checks", "orders", "out", "--day", DAY).error
+
+
 def test_checks_that_were_not_judged_say_what_was_lacking(lockstep: Lockstep, scored) -> None:
     found = json.loads(lockstep("checks", "orders", "--json").out)
     (told,) = (one for one in found if one["check"] == "champion_comparison")

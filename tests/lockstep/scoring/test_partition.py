@@ -75,6 +75,36 @@ def test_every_declared_check_of_the_batch_and_of_its_scores_has_a_result(live) 
     assert set(found.results) == {check.name for check in (*BATCH_CHECKS, *SCORED_CHECKS)}
 
 
+def test_great_expectations_is_asked_every_expectation_of_the_three_suites(live) -> None:
+    """Also where all are met; what it tells is kept with the attempt, as JSON."""
+    assert scored_rows(live, rows_of(DAY)).published is not None
+    suites, attempt = live.registry.load("orders", "live").suites, live.attempt(DAY)
+    files = {"input_suite": "input", "feature_suite": "features", "output_suite": "outputs"}
+    for name, role in files.items():
+        assert f"{name}.json" in attempt.files
+        told = attempt.read_json(name, dict)
+        asked = [one["expectation_config"]["type"] for one in told["results"]]
+        # That there be a row at all is expected of every batch.
+        named = [one["type"] for one in suites[role]["expectations"]]
+        assert named
+        assert asked[len(asked) - len(named) :] == named
+        assert all("result" in one for one in told["results"])
+        assert told["statistics"]["evaluated_expectations"] == len(asked)
+
+
+def test_what_great_expectations_tells_holds_a_few_rows_only(live) -> None:
+    frame = rows_of(DAY)
+    frame.loc[:19, "items"] = 0
+    scored_rows(live, frame)
+    told = live.attempt(DAY).read_json("input_suite", dict)
+    (unmet,) = (one["result"] for one in told["results"] if not one["success"])
+    assert unmet["unexpected_count"] == 20
+    assert [row["order_id"] for row in unmet["partial_unexpected_index_list"]] == [
+        f"{DAY}-{number:04d}" for number in range(5)
+    ]
+    assert "unexpected_index_list" not in unmet
+
+
 def breaking(*_: object) -> None:
     raise ZeroDivisionError("nothing to divide by")
 

@@ -31,29 +31,31 @@ def found_in(columns: Columns, *expectations: dict[str, Any]) -> SuiteResult:
     [
         (
             expect("column_values_to_be_between", column="temp", min_value=-60, max_value=130),
-            "temp: 1 of 5 rows (20.0 %) not between -60 and 130; 1 more without a value; "
-            "e.g. EV-5 (212)",
+            "temp values must be greater than or equal to -60 and less than or equal to 130; "
+            "1 of 5 rows (20.0 %) fails; 1 more without a value; e.g. EV-5 (212)",
         ),
         (
             expect("column_values_to_be_between", column="hour", min_value=0, max_value=23),
-            "hour: all 6 rows between 0 and 23",
+            "hour: met; none of 6 rows fails",
         ),
         (
             expect("column_values_to_not_be_null", column="temp", mostly=0.95),
-            "temp: 1 of 6 rows (16.7 %, 5 % allowed) missing; e.g. EV-3",
+            "temp values must not be null, at least 95 % of the time; 1 of 6 rows (16.7 %) fails; "
+            "e.g. EV-3",
         ),
         (
             expect("column_values_to_not_be_null", column="temp", mostly=0.5),
-            "temp: 1 of 6 rows (16.7 %, 50 % allowed) missing",
+            "temp: met; 1 of 6 rows (16.7 %) fails",
         ),
         (
             expect("column_values_to_be_in_set", column="carrier", value_set=["UA", "DL"]),
-            "carrier: 1 of 5 rows (20.0 %) not one of UA, DL; 1 more without a value; "
-            "e.g. EV-5 ('XX')",
+            "carrier values must belong to this set: UA, DL; 1 of 5 rows (20.0 %) fails; "
+            "1 more without a value; e.g. EV-5 ('XX')",
         ),
         (
             expect("column_values_to_not_be_in_set", column="carrier", value_set=["XX"]),
-            "carrier: 1 of 5 rows (20.0 %) one of XX; 1 more without a value; e.g. EV-5 ('XX')",
+            "carrier values must not belong to this set: XX; 1 of 5 rows (20.0 %) fails; "
+            "1 more without a value; e.g. EV-5 ('XX')",
         ),
         (
             expect(
@@ -62,12 +64,12 @@ def found_in(columns: Columns, *expectations: dict[str, Any]) -> SuiteResult:
                 column_B="dewp",
                 ignore_row_if="either_value_is_missing",
             ),
-            "temp: 2 of 4 rows (50.0 %) not greater than dewp; 2 more without a value; "
-            "e.g. EV-2 (41.5, 41.5), EV-4 (18, 20)",
+            "Values in temp must always be greater than those in dewp; 2 of 4 rows (50.0 %) fail; "
+            "2 more without a value; e.g. EV-2 (41.5, 41.5), EV-4 (18, 20)",
         ),
         (
             expect("column_values_to_be_unique", column="hour"),
-            "hour: 2 of 6 rows (33.3 %) not unique; e.g. EV-2 (6), EV-3 (6)",
+            "hour values must be unique; 2 of 6 rows (33.3 %) fail; e.g. EV-2 (6), EV-3 (6)",
         ),
         (
             expect(
@@ -77,24 +79,24 @@ def found_in(columns: Columns, *expectations: dict[str, Any]) -> SuiteResult:
                 row_condition='carrier=="UA"',
                 condition_parser="pandas",
             ),
-            "hour: 1 of 2 rows (50.0 %) below 7; only rows that its condition picks; e.g. EV-1 (5)",
+            "If PassThrough('carrier==\"UA\"'), then hour values must be greater than or equal to "
+            "7; 1 of 2 rows (50.0 %) fails; e.g. EV-1 (5)",
         ),
         (
             expect("column_mean_to_be_between", column="hour", min_value=10),
-            "hour: mean is 9.166667, below 10",
+            "hour mean must be greater than or equal to 10; observed 9.166667",
         ),
         (
             expect("column_max_to_be_between", column="hour", max_value=23),
-            "hour: max is 23, at most 23",
+            "hour: met; observed 23",
         ),
         (
             expect("column_distinct_values_to_be_in_set", column="carrier", value_set=["UA", "DL"]),
-            "carrier: distinct values to be in set (value_set UA, DL): not met, "
-            "observed unexpected: XX",
+            "carrier distinct values must belong to this set: UA, DL; observed unexpected: XX",
         ),
         (
             expect("table_column_count_to_equal", value=5),
-            "column count to equal (value 5): not met, observed 6",
+            "Must have exactly 5 columns; observed 6",
         ),
     ],
 )
@@ -108,7 +110,10 @@ def test_a_share_that_is_not_nothing_never_reads_as_nothing() -> None:
 
     summary = found_in(columns, possible).findings[-1].summary
 
-    assert summary == "temp: 1 of 5,000 rows (less than 0.1 %) above 130; e.g. 0 (200)"
+    assert summary == (
+        "temp values must be less than or equal to 130; 1 of 5,000 rows (less than 0.1 %) fails; "
+        "e.g. 0 (200)"
+    )
 
 
 def test_a_result_is_ok_only_if_everything_is_met(flights: Columns) -> None:
@@ -140,8 +145,8 @@ def test_the_summary_of_a_result_names_the_worst(flights: Columns) -> None:
     )
 
     assert result.summary == (
-        "1 of 3 expectations is met by 6 rows; critical: carrier: 1 of 6 rows (16.7 %) missing; "
-        "e.g. EV-3; and 1 more"
+        "1 of 3 expectations is met by 6 rows; critical: carrier values must never be null; "
+        "1 of 6 rows (16.7 %) fails; e.g. EV-3; and 1 more"
     )
 
 
@@ -164,7 +169,7 @@ def test_the_table_has_failures_on_top_and_the_notes_of_the_author(flights: Colu
     assert table[0] == {
         "result": "critical",
         "column": "temp",
-        "finding": "temp: 1 of 6 rows (16.7 %) missing; e.g. EV-3",
+        "finding": "temp values must never be null; 1 of 6 rows (16.7 %) fails; e.g. EV-3",
         "failing rows": 1,
         "failing %": 16.67,
         "severity": "critical",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 
 from lockstep.columns.kinds import Columns
 from lockstep.rules.rules import SuiteError
-from lockstep.suites import validation
 from lockstep.suites.results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 
@@ -20,10 +20,10 @@ def expect(
     name: str,
     *,
     severity: str = "critical",
-    notes: str | None = None,
+    meta: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> dict[str, Any]:
-    return {"type": f"expect_{name}", "kwargs": kwargs, "severity": severity, "notes": notes}
+    return {"type": f"expect_{name}", "kwargs": kwargs, "severity": severity, "meta": meta}
 
 
 def found_in(columns: Columns, *expectations: dict[str, Any], sample: int = 5) -> SuiteResult:
@@ -64,10 +64,10 @@ def test_a_finding_counts_and_names_the_rows_that_fail(flights: Columns) -> None
         flights, expect("column_values_to_be_between", column="temp", min_value=40)
     )
 
-    assert (finding.checked, finding.missing_count) == (5, 1)
-    assert (finding.unexpected_count, finding.unexpected_percent) == (2, 40.0)
+    assert (finding.checked, finding.unexpected_count) == (5, 2)
     assert finding.failing_keys == ("EV-1", "EV-4")
-    assert finding.failing_values == ({"temp": 39.0}, {"temp": 18.0})
+    assert [row["temp"] for row in finding.failing_rows] == [39.0, 18.0]
+    assert "2 of 5 rows (40.0 %) fail; 1 more without a value" in finding.summary
 
 
 def test_failing_rows_are_named_where_rows_without_a_value_are_left_out(flights: Columns) -> None:
@@ -81,7 +81,7 @@ def test_failing_rows_are_named_where_rows_without_a_value_are_left_out(flights:
     finding = finding_on(flights, pair)
 
     assert finding.failing_keys == ("EV-2", "EV-4")
-    assert finding.failing_values[1] == {"temp": 18.0, "dewp": 20.0}
+    assert finding.failing_rows[1] == {"temp": 18.0, "dewp": 20.0, "flight_id": "EV-4"}
 
 
 def test_failing_rows_are_named_for_what_is_no_row_rule(flights: Columns) -> None:
@@ -142,7 +142,9 @@ def test_an_absent_column_is_a_finding_that_names_it(flights: Columns) -> None:
     finding = finding_on(flights, expect("column_values_to_not_be_null", column="temp"))
 
     assert not finding.success
-    assert finding.summary == "temp: cannot be checked: the data has no column 'temp'"
+    assert finding.summary == (
+        'temp: cannot be checked: Error: The column "temp" in BatchData does not exist.'
+    )
 
 
 def test_what_cannot_be_evaluated_fails_with_one_line_of_why(flights: Columns) -> None:
@@ -154,6 +156,20 @@ def test_what_cannot_be_evaluated_fails_with_one_line_of_why(flights: Columns) -
     assert finding.error == "Could not convert 'UA' to numeric"
 
 
+def test_an_expectation_for_databases_cannot_be_checked_and_the_others_can(
+    flights: Columns,
+) -> None:
+    query = {
+        "type": "unexpected_rows_expectation",
+        "kwargs": {"unexpected_rows_query": "SELECT * FROM {batch} WHERE hour > 5"},
+    }
+
+    result = found_in(flights, query, expect("column_values_to_not_be_null", column="hour"))
+
+    assert [finding.success for finding in result.findings] == [True, False, True]
+    assert result.failed()[0].summary.startswith("cannot be checked: ")
+
+
 def test_an_empty_batch_fails_though_its_rows_meet_everything(flights: Columns) -> None:
     empty = {name: array[:0] for name, array in flights.items()}
     possible = expect("column_values_to_be_between", column="temp", max_value=130)
@@ -161,13 +177,16 @@ def test_an_empty_batch_fails_though_its_rows_meet_everything(flights: Columns) 
     rows, temp = found_in(empty, possible).findings
 
     assert (rows.success, temp.success) == (False, True)
-    assert (rows.severity, rows.summary) == ("critical", "row count is 0, below 1")
+    assert (rows.severity, rows.summary) == (
+        "critical",
+        "Must have greater than or equal to 1 rows; observed 0",
+    )
 
 
 def test_an_expected_number_of_rows_is_not_said_twice(flights: Columns) -> None:
     result = found_in(flights, expect("table_row_count_to_be_between", min_value=5))
 
-    assert [finding.kwargs for finding in result.findings] == [{"min_value": 5}]
+    assert [finding.summary for finding in result.findings] == ["met; observed 6"]
 
 
 def test_a_suite_that_allows_no_rows_still_fails_on_none(flights: Columns) -> None:
@@ -182,7 +201,7 @@ def test_every_kind_of_column_can_be_the_key(flights: Columns, name: str) -> Non
 
     result = validate(flights, {"name": "input", "expectations": [absent]}, key=name)
 
-    json.dumps(result.to_json(), allow_nan=False)
+    json.dumps(result.validation, allow_nan=False)
     assert len(result.findings[-1].failing_keys) == 5
 
 
@@ -204,10 +223,70 @@ def test_a_result_is_plain_json_of_a_bounded_size() -> None:
         expect("column_values_to_be_unique", column="temp"),
     )
 
-    written = json.dumps(result.to_json(), allow_nan=False)
+    written = json.dumps(result.validation, allow_nan=False)
 
     assert not result.ok
     assert len(written) < 10_000
+
+
+def test_what_great_expectations_tells_is_kept_with_every_expectation_and_rows_by_their_keys(
+    flights: Columns,
+) -> None:
+    warm = expect("column_values_to_be_between", column="temp", min_value=40)
+    known = expect("column_values_to_not_be_null", column="hour", meta={"owner": "ops"})
+
+    told = found_in(flights, warm, known).validation
+
+    counts = told["statistics"]
+    assert (counts["evaluated_expectations"], counts["unsuccessful_expectations"]) == (3, 1)
+    _, cold, hours = told["results"]
+    assert cold["result"]["partial_unexpected_index_list"] == [
+        {"temp": 39.0, "flight_id": "EV-1"},
+        {"temp": 18.0, "flight_id": "EV-4"},
+    ]
+    assert cold["expectation_config"]["kwargs"]["min_value"] == 40
+    assert hours["expectation_config"]["meta"] == {"owner": "ops"}
+
+
+def test_no_rows_are_kept_once_they_are_validated(flights: Columns) -> None:
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
+
+    def engines() -> int:
+        gc.collect()
+        return sum(isinstance(one, PandasExecutionEngine) for one in gc.get_objects())
+
+    before = engines()
+    found_in(
+        flights,
+        expect("column_values_to_be_between", column="temp", min_value=41),
+        expect("column_mean_to_be_between", column="carrier", min_value=0),
+    )
+
+    assert engines() == before
+
+
+def test_a_suite_is_not_asked_of_columns_of_other_types_by_what_is_known_of_the_first() -> None:
+    """Which metrics this expectation needs, Great Expectations decides by the column's type."""
+    whole = expect("column_values_to_be_of_type", column="size", type_="int64")
+    keys = np.arange(2)
+    columns = [
+        {"flight_id": keys, "size": np.array(sizes, dtype=kind)}
+        for sizes, kind in (([1, 2], np.int64), (["1", "2"], object), ([1, 2], np.int64))
+    ]
+
+    assert [finding_on(each, whole).success for each in columns] == [True, False, True]
+
+
+def test_a_parameter_of_a_suite_is_worked_out_anew_for_each_batch(
+    flights: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from great_expectations.core import suite_parameters
+
+    most = iter((100, 300))
+    monkeypatch.setattr(suite_parameters, "parse_suite_parameter", lambda *_, **__: next(most))
+    usual = expect("column_max_to_be_between", column="temp", max_value={"$PARAMETER": "now()"})
+
+    assert [finding_on(flights, usual).success for _ in range(2)] == [False, True]
 
 
 def test_read_only_columns_are_validated_and_left_as_they_are(flights: Columns) -> None:
@@ -228,7 +307,8 @@ def test_a_column_without_any_value_is_validated_like_one_with_some(flights: Col
         flights, expect("column_values_to_match_regex", column="carrier", regex="^U")
     )
 
-    assert (finding.success, finding.checked, finding.missing_count) == (True, 0, 6)
+    assert (finding.success, finding.checked) == (True, 0)
+    assert finding.summary.endswith("no row to look at; 6 more without a value")
 
 
 def test_threads_get_their_own_results() -> None:
@@ -246,20 +326,3 @@ def test_threads_get_their_own_results() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(right, range(60)))
-
-
-def test_great_expectations_is_not_asked_what_tests_find_met(
-    flights: Columns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    met = [
-        expect("column_values_to_be_between", column="temp", min_value=-60, max_value=300),
-        expect("column_mean_to_be_between", column="temp", min_value=10, max_value=300),
-    ]
-    suite = {"name": "input", "expectations": met}
-    asked = validate(flights, suite, key="flight_id")
-    monkeypatch.setattr(validation, "_batch", lambda columns: pytest.fail("it is asked"))
-
-    found = validate(flights, suite, key="flight_id", by_tests=True)
-
-    assert found.ok
-    assert [one.summary for one in found.findings] == [one.summary for one in asked.findings]

@@ -47,6 +47,8 @@ def test_a_sound_history_gives_a_registered_version_and_a_result_of_every_check(
     assert set(found.results) == {
         check.name for check in (*HISTORY_CHECKS, *TRAINING_SET_CHECKS, *CANDIDATE_CHECKS)
     }
+    files = training_records(ASSETS, workplace.store).demand(CANDIDATE).files
+    assert {"input_suite.json", "feature_suite.json"} <= set(files)
 
 
 def test_history_that_breaks_the_feature_suite_is_set_aside_and_not_fitted_to(workplace) -> None:

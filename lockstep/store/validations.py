@@ -1,0 +1,94 @@
+"""Validations: what Great Expectations told of a partition's suites, kept with its attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lockstep.checks.specs import FEATURE_SUITE, INPUT_SUITE, OUTPUT_SUITE
+from lockstep.columns.plain import counted
+from lockstep.project.declaration import PipelineAssets
+from lockstep.store.attempts import Attempt
+from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.streams import stream_records, streams
+from lockstep.suites.results import Finding
+
+SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)
+"""The checks that hold a suite against rows: each keeps a document of its own name."""
+
+
+@dataclass(frozen=True)
+class Validations:
+    """What Great Expectations told of the suites that were held against a partition.
+
+    Attributes:
+        attempt: The attempt at the partition.
+        results: The results as JSON, by the check.
+    """
+
+    attempt: Attempt
+    results: Mapping[str, Mapping[str, Any]]
+
+    def demand_all(self) -> None:
+        """Make sure that the result of each suite that was judged is kept.
+
+        Raises:
+            NotStoredError: One is not.
+        """
+        record = self.attempt.record
+        judged = {
+            name
+            for step in record.steps.values()
+            for name, found in step.results.items()
+            if name in SUITES and found.judged
+        }
+        where = f"Attempt {record.number} at {record.partition}"
+        if not judged:
+            raise NotStoredError(f"{where} has held no suite against its rows.")
+        if lacking := [name for name in SUITES if name in judged and name not in self.results]:
+            raise NotStoredError(
+                f"{where} keeps no result of Great Expectations' for {', '.join(lacking)}: an "
+                f"older Lockstep made it, or the check broke. Make it anew: {self.attempt.again}"
+            )
+
+    def table(self) -> Iterator[dict[str, str]]:
+        """How many expectations of each suite are met, and those that are not, a row each."""
+        for name, whole in self.results.items():
+            counts = whole["statistics"]
+            evaluated, met = counts["evaluated_expectations"], counts["successful_expectations"]
+            said = f"{counted(evaluated, 'expectation')} evaluated, {met:,} met"
+            yield {"suite": name, "expectation": said, "column": "", "found": ""}
+            for one in map(Finding, whole["results"]):
+                if not one.success:
+                    yield {
+                        "suite": "",
+                        "expectation": one.expectation,
+                        "column": one.column or "",
+                        "found": one.error or "; ".join(one.counts()),
+                    }
+
+
+def validations(
+    declared: PipelineAssets, store: Store, partition: str, number: int | None = None
+) -> Validations | None:
+    """What Great Expectations told of a partition; None where there was no attempt at it.
+
+    Args:
+        declared: The pipeline.
+        store: Where its rows are kept.
+        partition: The day or file.
+        number: Which attempt at it; None for the last one.
+
+    Raises:
+        NotStoredError: No attempt of that number is kept.
+        DamagedError: What it kept is not what was recorded.
+    """
+    for stream in streams(declared):
+        records = stream_records(declared, store, stream.name)
+        numbers = records.numbers(partition)
+        if numbers:
+            attempt = records.attempt(partition, numbers[-1] if number is None else number)
+            kept = [name for name in SUITES if f"{name}.json" in attempt.files]
+            return Validations(attempt, {name: attempt.read_json(name, dict) for name in kept})
+    return None

@@ -1,0 +1,102 @@
+"""Data Docs: Great Expectations' own pages of validations, written as files."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_SITE = "lockstep"
+_OF_ROWS = ("result", "exception_info")
+"""Parts of a result that may hold values of rows."""
+
+
+def write_docs(
+    validations: Mapping[str, Mapping[str, Any]], about: str, run: str, folder: Path
+) -> Path:
+    """Write a site of pages of validations; the path of its first page.
+
+    Nothing is fetched for it. (A browser that shows the pages fetches Great Expectations' styles.)
+
+    Args:
+        validations: The results as `SuiteResult.validation` tells them, by the name of a page.
+        about: What was validated, in a few words.
+        run: What made them, such as the number of an attempt.
+        folder: Where the site is to be.
+    """
+    import great_expectations as gx
+    from great_expectations.core.expectation_validation_result import (
+        expectationSuiteValidationResultSchema,
+    )
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    context = _context(folder)
+    for name, told in validations.items():
+        results = [
+            one | {part: _escaped(one[part]) for part in _OF_ROWS} for one in told["results"]
+        ]
+        expectations = [one["expectation_config"] for one in results]
+        context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
+        made = RunIdentifier(run_name=run, run_time=told["meta"]["validation_time"])
+        meta = {
+            **told["meta"],
+            "run_id": made.to_json_dict(),
+            "batch_spec": {"data_asset_name": html.escape(about)},
+        }
+        written = {**told, "results": results, "suite_name": name, "meta": meta}
+        context.validation_results_store.set(
+            ValidationResultIdentifier(ExpectationSuiteIdentifier(name), made, name),
+            expectationSuiteValidationResultSchema.load(written),
+        )
+    context.build_data_docs()
+    return folder / "index.html"
+
+
+def _context(folder: Path) -> Any:
+    """A context that keeps nothing but the site, in a folder."""
+    from great_expectations.data_context.data_context.context_factory import set_context
+    from great_expectations.data_context.data_context.ephemeral_data_context import (
+        EphemeralDataContext,
+    )
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(folder.absolute()),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={_SITE: site},
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    context = EphemeralDataContext(project_config=config)
+    set_context(context)  # suites that are added ask the process for one
+    return context
+
+
+def _escaped(value: Any) -> Any:
+    """Values of rows as HTML takes them: Great Expectations writes them into its pages as is."""
+    match value:
+        case str():
+            return html.escape(value)
+        case list():
+            return [_escaped(held) for held in value]
+        case Mapping():
+            return {name: _escaped(held) for name, held in value.items()}
+        case _:
+            return value
