@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-compare clean
+.PHONY: help demo up test check format docs bench-requests bench-serving bench-endurance bench-skew bench-skew-tables bench-core bench-run bench-checks bench-walk bench-compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-run: $(STAMP) ## time a scoring run and the definitions against the import
 
 bench-checks: $(STAMP) ## time what the checks add to scoring, of a day and of a million rows
 	@$(BIN)/python -m benchmarks.checks
+
+bench-walk: $(STAMP) ## count the files and functions that three scored rows pass
+	@$(BIN)/python -m benchmarks.walk
 
 bench-compare: $(STAMP) ## time this checkout against an older one by turns: make bench-compare OLD=FOLDER
 	@$(BIN)/python -m benchmarks.compare $(OLD)
