@@ -22,17 +22,14 @@ FEW_ROWS = 20_000
 _BLAS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 
 
-def set_blas_threads(count: int = 1) -> None:
-    """Set BLAS's number of threads, for this process and its children, unless a person has set it.
+def set_blas_threads() -> None:
+    """Give BLAS one thread, in this process and its children, unless a person has set how many.
 
-    One is the default, whatever the machine: sums come out the same wherever they are computed,
-    and linear models on as many rows as a table has are no slower for it.
-
-    Args:
-        count: Number of threads.
+    Sums come out the same wherever they are computed, whatever the machine, and linear models on
+    as many rows as a table has are no slower for it.
     """
     for name in _BLAS:
-        os.environ.setdefault(name, str(count))
+        os.environ.setdefault(name, "1")
     threadpool_limits(limits=int(os.environ[_BLAS[0]]), user_api="blas")
 
 

@@ -26,16 +26,15 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(told).decode()
 
 
-def log_to_stderr(*names: str, level: int = logging.INFO) -> None:
+def log_to_stderr(*names: str) -> None:
     """Have what serving logs, and what uvicorn warns of, written to stderr.
 
     Args:
         names: Loggers of which the same is done.
-        level: From which level on.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    levels = dict.fromkeys(("lockstep.serving", *names), level)
+    levels = dict.fromkeys(("lockstep.serving", *names), logging.INFO)
     for name, least in {**levels, "uvicorn": logging.WARNING}.items():
         logger = logging.getLogger(name)
         logger.handlers = [handler]

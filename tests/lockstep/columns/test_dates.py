@@ -1,9 +1,9 @@
-"""Texts that are dates are told from their one layout, and whether they go on with time."""
+"""Texts that are dates are told from their one layout."""
 
 import numpy as np
 import pytest
 
-from lockstep.columns.dates import layout_of, moments, moves_on
+from lockstep.columns.dates import layout_of, moments
 
 DAYS = np.arange("2021-01-25", "2021-02-20", dtype="datetime64[D]").astype(object)
 
@@ -39,10 +39,3 @@ def test_a_text_for_what_is_not_known_leaves_a_layout_what_it_is():
     texts = np.array(["0000-00-00", *(str(day) for day in DAYS)], dtype=object)
     assert layout_of(texts) == "%Y-%m-%d"
     assert np.flatnonzero(np.isnat(moments(texts, "%Y-%m-%d"))).tolist() == [0]
-
-
-def test_dates_of_bookings_go_on_and_those_of_birth_do_not():
-    days = np.repeat(np.arange(90.0), 20)
-    random = np.random.default_rng(0)
-    assert moves_on(days + random.exponential(20, len(days)), days)
-    assert not moves_on(random.normal(-9000, 3000, len(days)), days)
