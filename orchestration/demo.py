@@ -25,7 +25,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
 from lockstep.columns.errors import LockstepError

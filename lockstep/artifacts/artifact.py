@@ -138,7 +138,13 @@ def check_files(directory: Path, digests: Mapping[str, str]) -> None:
         UnavailableFilesError: One cannot be read now.
     """
     for name, expected in digests.items():
-        _check(directory / name, _read(directory / name), expected)
+        path = directory / name
+        found = sha256(_read(path))
+        if found != expected:
+            raise ArtifactError(
+                f"{path} is not what was logged: its SHA-256 is {found[:12]}…, and it was "
+                f"{expected[:12]}…. Restore the file, or use another version."
+            )
 
 
 @contextmanager
@@ -229,11 +235,3 @@ def _is_whole(path: Path, data: bytes) -> bool:
     except ArtifactError:
         return False
     return True
-
-
-def _check(path: Path, data: bytes, expected: str) -> None:
-    if sha256(data) != expected:
-        raise ArtifactError(
-            f"{path} is not what was logged: its SHA-256 is {sha256(data)[:12]}…, and it was "
-            f"{expected[:12]}…. Restore the file, or use another version."
-        )

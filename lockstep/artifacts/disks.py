@@ -1,12 +1,13 @@
-"""Disks: what one refuses, told with the place and what to do."""
+"""Disks: files replaced whole or not at all, and what a disk refuses, told with what to do."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from lockstep.columns.errors import LockstepError
 
@@ -61,3 +62,41 @@ class DiskError(LockstepError):
                 "set LOCKSTEP_HOME to a folder that is; then do it again."
             )
         return cls(f"{at} cannot be read or written ({why}). Put its disk right, and do it again.")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file beside its place and move it there whole."""
+    replace_file(path, lambda file: Path(file).write_text(text, encoding="utf-8"))
+
+
+def replace_file(path: Path, write: Callable[[str], object]) -> None:
+    """Write a file beside its place, flush it to disk, and move it there in one step.
+
+    A killed process or a power failure leaves the old file or the new one, never half of one
+    (POSIX `rename`).
+
+    Args:
+        path: Its place.
+        write: Writes the file of the name that it is given. What it makes has the permissions that
+            the user's umask leaves.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".writing-{uuid4().hex}.tmp"
+    try:
+        with at_place(path):
+            write(str(temporary))
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            flush_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush_directory(directory: Path) -> None:
+    """Make a change of names in a directory last."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,13 +1,17 @@
-"""Documents: the small JSON files of a home by which processes tell each other of versions."""
+"""Documents: the small JSON files of a home by which processes tell each other of versions.
+
+They name folders so that a home may be moved or copied.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.columns.plain import one_line
 
@@ -59,3 +63,21 @@ def read_document(
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         cause = f"it lacks {error}" if isinstance(error, KeyError) else one_line(str(error))
         raise ArtifactError(f"{path} {failing.format(f'({cause})')}") from error
+
+
+def stored_place(directory: Path, file: Path) -> str:
+    """How a file of a home names a folder: relative to itself where both lie in the home.
+
+    Args:
+        directory: The folder.
+        file: The file, in a folder of the home's.
+    """
+    place, home = directory.resolve(), file.parent.parent.resolve()
+    if place.is_relative_to(home):
+        return os.path.relpath(place, file.parent.resolve())
+    return str(place)
+
+
+def place_of(stored: str, file: Path) -> Path:
+    """The folder that a file of a home names."""
+    return Path(os.path.normpath(file.parent.resolve() / stored))

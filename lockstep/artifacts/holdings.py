@@ -55,13 +55,14 @@ def count(held: Holding) -> dict[str, int]:
     Limits are counted and added up: wider ones, by which nothing would be found, are more.
     """
     constraints, outputs = held.constraints, held.outputs
+    expectations = [one for suite in held.suites.values() for one in suite["expectations"]]
     return {
         "golden rows": len(held.golden),
         "columns of golden rows": len(held.golden.trace.columns),
         "matrices of golden rows": len(held.golden.trace.matrices),
-        "expectations": sum(len(suite["expectations"]) for suite in held.suites.values()),
+        "expectations": len(expectations),
         "thousandths of all limits of expectations": round(
-            1000 * sum(map(_width, _expectations(held)))
+            1000 * sum(_width(one["kwargs"]) for one in expectations)
         ),
         "columns of the profile": len(held.profile.columns),
         "statistics of outputs": len(outputs.statistics) if outputs is not None else 0,
@@ -140,7 +141,8 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
     lacking = [role for role in ROLES if role not in loaded.suites]
     if lacking:
         yield f"it has no suite of {listed(lacking)}"
-    if {*loaded.constraints.layout.fields} != _valued(loaded):
+    valued = {one.name for one in loaded.pipeline.record_schema if one.role == "value"}
+    if {*loaded.constraints.layout.fields} != valued:
         yield (
             "its constraints are of other fields than its records have: they are another pipeline's"
         )
@@ -151,11 +153,6 @@ def _of_pipeline(loaded: LoadedVersion) -> Iterator[str]:
         )
 
 
-def _valued(loaded: LoadedVersion) -> set[str]:
-    """The fields that constraints look at."""
-    return {one.name for one in loaded.pipeline.record_schema if one.role == "value"}
-
-
 def _thousandths(limits: Limits | None) -> int:
     """How much limits let pass: ranges, tails, and the evidence that it takes."""
     if limits is None:
@@ -163,13 +160,6 @@ def _thousandths(limits: Limits | None) -> int:
     ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
     widths = sum(float(np.nan_to_num(one, posinf=_WIDEST).sum()) for one in ends)
     return round(1000 * min(_WIDEST, widths - sum(limits.warn) - sum(limits.block)))
-
-
-def _expectations(held: Holding) -> Iterator[Mapping[str, Any]]:
-    for suite in held.suites.values():
-        for one in suite["expectations"]:
-            kwargs: Mapping[str, Any] = one["kwargs"]
-            yield kwargs
 
 
 def _width(kwargs: Mapping[str, Any]) -> float:

@@ -18,8 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.documents import read_document, write_document
-from lockstep.artifacts.places import place_of, stored_place
+from lockstep.artifacts.documents import place_of, read_document, stored_place, write_document
 from lockstep.artifacts.version import LoadedVersion
 
 FORMAT = 1

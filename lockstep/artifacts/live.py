@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.documents import read_document, write_document
+from lockstep.artifacts.documents import place_of, read_document, stored_place, write_document
 from lockstep.artifacts.errors import NotLiveError
-from lockstep.artifacts.places import place_of, stored_place
 from lockstep.artifacts.version import LoadedVersion
 
 FORMAT = 1

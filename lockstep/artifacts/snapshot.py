@@ -260,8 +260,9 @@ def _collect(module: str, packages: set[str]) -> dict[str, str]:
         found[name] = source_of(name)
         tree = ast.parse(found[name])
         _check_loaded(name, tree)
-        imported = _imported(name, found[name], tree)
-        wanted += [(each, name) for each in (*_packages_of(name), *imported)]
+        parts = name.split(".")
+        around = (".".join(parts[:count]) for count in range(len(parts) - 1, 0, -1))
+        wanted += [(each, name) for each in (*around, *_imported(name, found[name], tree))]
     return found
 
 
@@ -303,11 +304,6 @@ def _spec(name: str) -> ModuleSpec | None:
 
 def _top(name: str) -> str:
     return name.partition(".")[0]
-
-
-def _packages_of(name: str) -> Iterator[str]:
-    while name := name.rpartition(".")[0]:
-        yield name
 
 
 def _imported(name: str, source: str, tree: ast.Module) -> Iterator[str]:

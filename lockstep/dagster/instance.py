@@ -11,8 +11,7 @@ from urllib.parse import unquote
 
 import dagster as dg
 
-from lockstep.artifacts.atomic import replace_text
-from lockstep.artifacts.disks import DiskError
+from lockstep.artifacts.disks import DiskError, replace_text
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import one_line
 from lockstep.dagster.schedules import ONE_AT_A_TIME

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 
 _HOST = "127.0.0.1"
 

@@ -2,8 +2,7 @@
 
     lockstep.evidence   what the checks of history, training set and candidate found of it
     lockstep.proven     that it has passed the gate, and when
-
-Which files MLflow serves it by is told likewise (`lockstep.registry.surroundings`).
+    lockstep.surroundings   the files around its directory, by which MLflow serves it
 
 A tag can be edited by hand, copied to another version, or outlive the files that it was written
 about. So each holds the pipeline's name, the SHA-256 of the version's manifest (which holds those
@@ -15,17 +14,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from lockstep.artifacts.artifact import check_files, sha256
 from lockstep.columns.errors import LockstepError
+from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry
+
 
 Held = TypeVar("Held")
 
@@ -180,3 +184,59 @@ def held(version: Version, tag: str, kind: type[Held]) -> Held:
 
 def _digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+SURROUNDINGS = "lockstep.surroundings"
+
+
+@dataclass(frozen=True)
+class _Surroundings:
+    """SHA-256 of each file around a version, by its path in the model."""
+
+    files: dict[str, str]
+
+
+def surroundings_tag(model: Path, name: str, digest: str) -> str:
+    """The tag that tells which files are around a version, when it is registered.
+
+    Args:
+        model: The MLflow model's directory.
+        name: Name of the pipeline.
+        digest: SHA-256 of the version's manifest.
+    """
+    paths = (path for path in sorted(model.rglob("*")) if path.is_file())
+    names = {path: PurePosixPath(path.relative_to(model)) for path in paths}
+    files = {
+        str(inside): sha256(path.read_bytes())
+        for path, inside in names.items()
+        if inside.parts[0] != ARTIFACT
+    }
+    return bound(name, digest, {"files": files})
+
+
+def check_surroundings(model: Path, version: Version) -> None:
+    """Make sure that the files around a version are those that were registered with it.
+
+    Nothing is known of those of a version that an older Lockstep registered, or whose tag was
+    edited, of which the gate tells (`read_surroundings`). Files that came to them are left alone:
+    what MLflow runs, those say that were registered.
+
+    Args:
+        model: The MLflow model's directory.
+        version: The version as the registry lists it, with its tags.
+
+    Raises:
+        ArtifactError: A file is missing or has been changed; the message names it.
+        UnavailableFilesError: A file cannot be read now.
+    """
+    with suppress(EvidenceError):
+        check_files(model, read_surroundings(version))
+
+
+def read_surroundings(version: Version) -> Mapping[str, str]:
+    """SHA-256 of each file around a version, by its path in the model.
+
+    Raises:
+        EvidenceError: No tag tells them that holds for these bytes.
+    """
+    return held(version, SURROUNDINGS, _Surroundings).files

@@ -22,9 +22,9 @@ from lockstep.columns.errors import NotFittedError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
+from lockstep.registry.evidence import SURROUNDINGS, surroundings_tag
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
-from lockstep.registry.surroundings import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
 if TYPE_CHECKING:

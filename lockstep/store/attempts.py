@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.artifacts.atomic import replace_text
-from lockstep.artifacts.disks import at_place
+from lockstep.artifacts.disks import at_place, replace_text
 from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
@@ -180,12 +179,13 @@ class Attempt:
         folder: Where its files are.
         record: What came of it so far.
         again: The command that makes the partition anew, for messages.
+        written: SHA-256 of every file of the step that is under way, by name.
     """
 
     folder: Path
     record: AttemptRecord
     again: str
-    _written: dict[str, str] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def begin(
@@ -210,7 +210,7 @@ class Attempt:
         if origin is not None:
             for name in begun.files:
                 _link(origin.path(name), begun.path(name))
-        begun._replace_record(record)
+        replace_text(begun.folder / RECORD, record.to_text())
         begun.folder.rename(folder)
         return cls(folder, record, again)
 
@@ -256,11 +256,6 @@ class Attempt:
         return {
             name: sha for step in self.record.steps.values() for name, sha in step.files.items()
         }
-
-    @property
-    def written(self) -> Mapping[str, str]:
-        """SHA-256 of every file of the step that is under way, by name."""
-        return self._written
 
     def path(self, name: str) -> Path:
         """Where a file of the attempt is."""
@@ -314,20 +309,19 @@ class Attempt:
         with self._reading(f"{name}.parquet"):
             return from_arrow(table, kinds)
 
-    def read_json(self, name: str, parse: Callable[[Any], T], form: Any = Any) -> T:
+    def read_json(self, name: str, parse: Callable[[Any], T]) -> T:
         """What the document tells that was written as `NAME.json`.
 
         Args:
             name: Its name.
             parse: From the document to what it tells.
-            form: The type that the document is read as; plain data if none is said.
 
         Raises:
             DamagedError: It is not what was written.
         """
         data = self._verified(f"{name}.json")
         with self._reading(f"{name}.json"):
-            return parse(msgspec.json.decode(data, type=form))
+            return parse(msgspec.json.decode(data))
 
     def read_bytes(self, name: str, parse: Callable[[bytes], T]) -> T:
         """What the file of this name tells, which `write_bytes` wrote.
@@ -373,9 +367,11 @@ class Attempt:
     def keep(self, step: str, record: StepRecord) -> StepRecord:
         """Record a step as done, with the files that were written since the last one."""
         assert step not in self.record.steps, f"{step} is recorded already"
-        done = replace(record, files=dict(self._written))
-        self._replace_record(replace(self.record, steps={**self.record.steps, step: done}))
-        self._written.clear()
+        done = replace(record, files=dict(self.written))
+        record_now = replace(self.record, steps={**self.record.steps, step: done})
+        replace_text(self.folder / RECORD, record_now.to_text())
+        self.record = record_now
+        self.written.clear()
         return done
 
     def digest(self) -> str:
@@ -389,12 +385,12 @@ class Attempt:
             write(str(path))
             with path.open("rb+") as file:
                 os.fsync(file.fileno())
-        self._written[name] = sha256(path)
+        self.written[name] = sha256(path)
         return path
 
     def _verified(self, name: str) -> bytes:
         path = self.folder / name
-        wanted = {**self.files, **self._written}.get(name)
+        wanted = {**self.files, **self.written}.get(name)
         data = path.read_bytes() if wanted is not None and path.is_file() else None
         if data is None:
             raise DamagedError(
@@ -407,10 +403,6 @@ class Attempt:
                 f"has been changed or damaged since; make it anew: {self.again}"
             )
         return data
-
-    def _replace_record(self, record: AttemptRecord) -> None:
-        replace_text(self.folder / RECORD, record.to_text())
-        self.record = record
 
 
 def sha256(path: Path) -> str:

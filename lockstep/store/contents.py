@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 
 BLOCK_BYTES = 2**26
 """Bytes of a block: tenths of a second's worth on a disk, some seconds' over a slow network."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.plain import counted
 from lockstep.store.attempts import Attempt, DamagedError

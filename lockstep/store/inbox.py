@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockstep.artifacts.atomic import replace
+from lockstep.artifacts.disks import replace_file
 from lockstep.columns.decode import Decoded
 from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.files import decode_file, of_unknown_kind
@@ -150,7 +150,7 @@ def claim_copy(inbox: Path, file: Path) -> str:
     for path in (*claimed.glob(f"*-{digest}.*"), *(inbox / "rejected").glob(f"*-{digest}.*")):
         if path.suffix in SUFFIXES:
             return path.name
-    replace(claimed / partition, lambda target: shutil.copyfile(file, target))
+    replace_file(claimed / partition, lambda target: shutil.copyfile(file, target))
     return partition
 
 

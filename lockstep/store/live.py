@@ -29,7 +29,7 @@ from lockstep.store.attempts import AttemptRecord, DamagedError
 from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.records import CLOCKS_APART
-from lockstep.store.streams import stream_records, streams
+from lockstep.store.streams import stream_records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -159,7 +159,8 @@ class Live:
         return shown in (moving.before, moving.version) and self._has(moving.version)
 
     def _read(self) -> LiveState:
-        shown = self._shown()
+        alias = self.registry.alias(self.name, "live")
+        shown = None if alias is None else alias.version
         try:
             allowed = read_live(self.path)
         except UnavailableFilesError:
@@ -171,10 +172,6 @@ class Live:
 
     def _has(self, version: int) -> bool:
         return any(one.version == version for one in self.registry.versions(self.name))
-
-    def _shown(self) -> int | None:
-        found = self.registry.alias(self.name, "live")
-        return None if found is None else found.version
 
 
 def check_live(
@@ -230,10 +227,10 @@ def last_published(declared: PipelineAssets, store: Store) -> AttemptRecord | No
     One whose record is damaged is passed over: whoever reads the partition tells.
     """
     found: tuple[datetime, AttemptRecord] | None = None
+    streams = ("inbox",) if declared.daily is None else ("daily", "inbox")
     written = [
         (at, partition, records)
-        for stream in streams(declared)
-        for records in [stream_records(declared, store, stream.name)]
+        for records in (stream_records(declared, store, stream) for stream in streams)
         for at, partition in records.written()
     ]
     # What is in a file was so when it was written: none before the best one can tell of a later.

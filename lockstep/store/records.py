@@ -24,7 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockstep.artifacts import atomic
+from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
@@ -134,11 +134,11 @@ class Records:
         Raises:
             DamagedError: It is not known which attempt at one of them counts.
         """
+        for one in self._lost():
+            if one < partition or (one != partition and not self.holds_days):
+                self.commit_of(one)  # which tells that it is lost
         if self.holds_days:
-            before = [one for one in self.partitions() if one < partition]
-            self._demand_commits(one for one in self._lost() if one < partition)
-            return before[-most:]
-        self._demand_commits(one for one in self._lost() if one != partition)
+            return [one for one in self.partitions() if one < partition][-most:]
         return [name for _, name in self._came_before(partition, most)]
 
     def count_before(self, partition: str) -> int:
@@ -195,7 +195,8 @@ class Records:
                 if datetime.fromisoformat(at).tzinfo is None:
                     raise ValueError(f"{at} is of no time zone")
         except FileNotFoundError:
-            if not self._is_exported(partition):
+            # What consumers read is written after the commit.
+            if self.exported is None or not self.export_path(partition).exists():
                 return None
             raise DamagedError(
                 f"{path} is missing, which tells which attempt at {partition} counts, and what it "
@@ -316,11 +317,12 @@ class Records:
                 f"attempt {before.attempt} began later and counts already. If it should not count, "
                 f"make the partition anew: {self.again(partition)}"
             )
-        self._verify_exported(attempt)
+        if self.exported is not None:
+            attempt.verify([f"{self.exported}.parquet"])
         now = datetime.now(UTC).isoformat()
         first_at = before.came_at if before is not None else now
         commit = Commit(partition, attempt.number, now, attempt.digest(), first_at)
-        atomic.replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
+        replace_text(self._commit(partition), json.dumps(asdict(commit), indent=1) + "\n")
         self._export(attempt)
         self._prune(partition, {attempt.number})
 
@@ -370,7 +372,7 @@ class Records:
             try:
                 with locked(self._lock(partition), partition, wait=0):
                     attempt = self.demand(partition)
-                    self._verify_exported(attempt)
+                    attempt.verify([f"{self.exported}.parquet"])
                     self._export(attempt)
             except (LockedError, DamagedError):
                 continue  # whoever holds it exports it; damage is told by whoever reads it
@@ -425,7 +427,8 @@ class Records:
     def _begin(
         self, partition: str, run: str, origin: Attempt | None = None, after: Sequence[str] = ()
     ) -> Attempt:
-        committed = self._committed_number(partition)
+        commit = self._known_commit(partition)
+        committed = commit.attempt if commit is not None else 0
         # Above the one that counts even where its folder is lost: else this one came before it.
         number = max([committed, *self._folders(partition)]) + 1
         taken = {step: origin.record.steps[step] for step in after} if origin is not None else {}
@@ -445,15 +448,6 @@ class Records:
         attempted = self.attempted() if exported else ()
         return [one for one in attempted if _export_name(one) in exported]
 
-    def _demand_commits(self, partitions: Iterable[str]) -> None:
-        for one in partitions:
-            self.commit_of(one)
-
-    def _committed_number(self, partition: str) -> int:
-        """Number of the attempt that counts; 0 if none does, or nobody can tell any more."""
-        commit = self._known_commit(partition)
-        return commit.attempt if commit is not None else 0
-
     def _known_commit(self, partition: str) -> Commit | None:
         """Which attempt counts; None if none does, or nobody can tell any more."""
         try:
@@ -465,7 +459,7 @@ class Records:
         if self.exported is None:
             return
         source = attempt.path(f"{self.exported}.parquet")
-        atomic.replace(
+        replace_file(
             self.export_path(attempt.record.partition),
             lambda target: shutil.copyfile(source, target),
         )
@@ -475,14 +469,6 @@ class Records:
         """Where an older Lockstep exported a partition that is called `NAME.parquet`."""
         path = self.export_path(partition)
         return path.with_name(f"{path.name}.parquet")
-
-    def _verify_exported(self, attempt: Attempt) -> None:
-        if self.exported is not None:
-            attempt.verify([f"{self.exported}.parquet"])
-
-    def _is_exported(self, partition: str) -> bool:
-        """Whether consumers read something of a partition: that is written after its commit."""
-        return self.exported is not None and self.export_path(partition).exists()
 
     def _is_export_older(self, partition: str) -> bool:
         try:

@@ -18,8 +18,12 @@ from lockstep.checks.specs import (
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
 from lockstep.parity.selection import GOLDEN_ROWS
-from lockstep.registry.evidence import EvidenceError, TrainingEvidence, read_evidence
-from lockstep.registry.surroundings import read_surroundings
+from lockstep.registry.evidence import (
+    EvidenceError,
+    TrainingEvidence,
+    read_evidence,
+    read_surroundings,
+)
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

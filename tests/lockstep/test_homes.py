@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_text
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import open_instance
 from lockstep.registry.locations import local_path

@@ -12,7 +12,7 @@ from errno import EIO
 from pathlib import Path
 from typing import TypeAlias
 
-from lockstep.artifacts.atomic import flush_directory, replace
+from lockstep.artifacts.disks import flush_directory, replace_file
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
     SEALED,
@@ -200,7 +200,7 @@ def _recover(path: Path, handle: int, rest: Rest | None) -> Recovered:
 
 def _set_aside(path: Path, torn: bytes) -> Path:
     aside = path.parent / ASIDE / f"{path.stem}-{digest(torn)}"
-    replace(aside, lambda file: Path(file).write_bytes(torn))
+    replace_file(aside, lambda file: Path(file).write_bytes(torn))
     return aside
 
 

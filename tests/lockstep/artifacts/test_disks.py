@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts import atomic
-from lockstep.artifacts.disks import DiskError
+from lockstep.artifacts.disks import DiskError, replace_file
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_what_is_written_in_one_step_tells_its_place_whatever_the_writer_says(
         raise OSError(errno.ENOSPC, "an error of a library")
 
     with pytest.raises(OSError, match="an error of a library") as caught:
-        atomic.replace(tmp_path / "file.parquet", fail)
+        replace_file(tmp_path / "file.parquet", fail)
     found = str(DiskError.of(caught.value))
     assert found.startswith(f"{tmp_path / 'file.parquet'} cannot be written")
 

@@ -76,7 +76,7 @@ def test_scoring_a_day_again_replaces_it(live) -> None:
     live.score(DAY)
     live.deliver(DAY, rows_of(DAY).head(118))
     live.score(DAY)
-    assert live.store.row_count("daily/published", DAY) == 118
+    assert len(live.store.read("daily/published", DAY)) == 118
 
 
 def test_checks_carry_the_day_that_they_are_about(live) -> None:
@@ -115,7 +115,7 @@ def test_rows_that_do_not_fit_are_set_aside_and_the_others_published(live) -> No
     report = live.score(DAY)
     assert found(report, "decoding") == "warned"
     assert finding(report, "decoding").column == "price"
-    assert live.store.row_count("daily/published", DAY) == 119
+    assert len(live.store.read("daily/published", DAY)) == 119
     quarantine = live.attempt(DAY).read("batch_quarantine").to_pylist()
     assert [row["key"] for row in quarantine] == [f"{DAY}-0003"]
     assert "'cheap' is text, not a number" in quarantine[0]["reasons"]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
-from lockstep.artifacts.atomic import replace_text
+from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.columns.kinds import Kind
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.columns.tables import to_arrow
+from lockstep.store.parquet import NotStoredError, Store, partition_of
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 
@@ -27,18 +29,12 @@ def some_columns() -> dict[str, np.ndarray]:
 
 def test_columns_come_back_as_they_were(tmp_path: Path) -> None:
     store, columns = Store(tmp_path), some_columns()
-    store.write_columns("daily/batch", columns, "2013-04-01")
+    path = store.path("daily/batch", "2013-04-01")
+    replace_file(path, lambda file: parquet.write_table(to_arrow(columns), file))
     found = store.read_columns("daily/batch", KINDS, "2013-04-01")
     for name, array in columns.items():
         assert found[name].dtype == array.dtype
         np.testing.assert_array_equal(found[name], array)
-
-
-def test_a_partition_is_replaced_by_the_next_write(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.write_columns("scored", {"x": np.array([1.0, 2.0])}, "day")
-    store.write_columns("scored", {"x": np.array([3.0])}, "day")
-    assert store.row_count("scored", "day") == 1
 
 
 def test_what_was_never_written_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -47,17 +43,9 @@ def test_what_was_never_written_is_an_error_that_names_it(tmp_path: Path) -> Non
 
 
 def test_a_partition_named_like_a_path_stays_inside_its_folder(tmp_path: Path) -> None:
-    store = Store(tmp_path / "data")
-    store.write_columns("inbox/batch", {"x": np.array([1.0])}, "../../escape")
-    assert store.partitions("inbox/batch") == ["../../escape"]
-    assert not (tmp_path / "escape.parquet").exists()
-
-
-def test_partitions_are_listed_in_the_order_of_their_names(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    for day in ("2013-04-02", "2013-04-01"):
-        store.write_columns("scored", {"x": np.array([1.0])}, day)
-    assert store.partitions("scored") == ["2013-04-01", "2013-04-02"]
+    path = Store(tmp_path).path("inbox/batch", "../../escape")
+    assert path.parent == tmp_path / "inbox" / "batch"
+    assert partition_of(path.name.removesuffix(".parquet")) == "../../escape"
 
 
 def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> None:
@@ -67,13 +55,13 @@ def test_a_writer_that_is_killed_leaves_the_old_file_whole(tmp_path: Path) -> No
         f"""
         import os
         from pathlib import Path
-        from lockstep.artifacts.atomic import replace
+        from lockstep.artifacts.disks import replace_file
 
         def half(target):
             Path(target).write_text("ne")
             os.kill(os.getpid(), 9)
 
-        replace(Path({str(path)!r}), half)
+        replace_file(Path({str(path)!r}), half)
         """
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
@@ -85,22 +73,20 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_listed(tmp_path: Path) -
         f"""
         import os
         from pathlib import Path
-        from lockstep.artifacts.atomic import replace
+        from lockstep.artifacts.disks import replace_file
 
         path = Path({str(tmp_path)!r}) / "scored" / "day.parquet"
-        replace(path, lambda target: os.kill(os.getpid(), 9))
+        replace_file(path, lambda target: os.kill(os.getpid(), 9))
         """
     )
     subprocess.run([sys.executable, "-c", script], check=False)
-    assert Store(tmp_path).partitions("scored") == []
+    assert not list((tmp_path / "scored").glob("*.parquet"))
 
 
 def test_a_writer_that_raises_leaves_no_file_behind(tmp_path: Path) -> None:
-    from lockstep.artifacts.atomic import replace
-
     def fail(target: str) -> None:
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        replace(tmp_path / "a.json", fail)
+        replace_file(tmp_path / "a.json", fail)
     assert list(tmp_path.iterdir()) == []

@@ -17,12 +17,12 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.evidence import (
     EVIDENCE,
     PROVEN,
+    SURROUNDINGS,
     is_proven,
     read_evidence,
     was_live,
     write_evidence,
 )
-from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.training.gate import Gate, pass_challenger, pass_gate
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
