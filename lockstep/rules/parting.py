@@ -8,6 +8,7 @@ by the same functions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,12 +66,9 @@ def applicable_rules(
         suites: The suites as `suite_json` gives them.
         kinds: The columns.
     """
-    return tuple(rules for rules in map(compile_rules, suites) if _apply(rules, kinds))
-
-
-def _apply(rules: RowRules, kinds: Mapping[str, Kind]) -> bool:
-    try:
-        rules.check(kinds)
-    except SuiteError:
-        return False
-    return True
+    found = []
+    for rules in map(compile_rules, suites):
+        with suppress(SuiteError):
+            rules.check(kinds)
+            found.append(rules)
+    return tuple(found)

@@ -7,7 +7,7 @@ Expectations nor pandas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -153,13 +153,18 @@ class RowRules:
         if rows == 1:
             mask = _REFUSED if _refuses(plan, _values(plan, arrays)) else _ACCEPTED
         else:
-            mask = _mask(plan, arrays, rows)
+            mask = np.zeros(rows, dtype=np.bool_)
+            for test, positions in plan.refused:
+                mask |= test(*[arrays[position] for position in positions])
         return Refusals(mask, self, columns)
 
     def counts(self, columns: Columns) -> tuple[int, ...]:
         """How many rows each rule refuses, in the order of the rules; raises as `apply` does."""
         arrays = self._arrays(columns)
-        masks = self._masks(self._plan(arrays), arrays)
+        masks = (
+            test.refused(*(arrays[self._position[name]] for name in rule.columns))
+            for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True)
+        )
         return tuple(int(mask.sum()) for mask in masks)
 
     def check(self, kinds: Mapping[str, Kind]) -> None:
@@ -243,11 +248,6 @@ class RowRules:
             refused=tuple(refused),
         )
 
-    def _masks(self, plan: _Plan, arrays: Sequence[Array]) -> Iterator[Mask]:
-        """Which rows each rule refuses."""
-        for rule, test in zip(self.rules, plan.tests, strict=True):
-            yield test.refused(*(arrays[self._position[name]] for name in rule.columns))
-
 
 def compile_rules(suite: Mapping[str, Any]) -> RowRules:
     """Compile the row rules of a suite, without importing Great Expectations.
@@ -307,14 +307,6 @@ def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
             "records first."
         )
     return kind
-
-
-def _mask(plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
-    """Which rows any rule refuses."""
-    refused = np.zeros(rows, dtype=np.bool_)
-    for test, positions in plan.refused:
-        refused |= test(*[arrays[position] for position in positions])
-    return refused
 
 
 def _values(plan: _Plan, arrays: Sequence[Array]) -> list[Any]:
