@@ -118,7 +118,11 @@ def cast_series(series: Any, field: Field, convert: Convert) -> Cast:
     if isinstance(dtype, pd.ArrowDtype) or (
         isinstance(dtype, pd.StringDtype) and dtype.storage == "pyarrow"
     ):
-        return cast_chunks(_chunks(series), field, convert)
+        import pyarrow as pa
+
+        array = pa.array(series)
+        chunked = isinstance(array, pa.ChunkedArray)
+        return cast_chunks(array if chunked else pa.chunked_array([array]), field, convert)
     if isinstance(dtype, pd.DatetimeTZDtype):
         naive = series.dt.tz_convert("UTC").dt.tz_localize(None)
         return cast_array(field, convert, naive.to_numpy())
@@ -290,10 +294,3 @@ def encoded_texts(texts: pa.ChunkedArray) -> tuple[list[Any], Any]:
 
     encoded = texts.cast(pa.large_string()).combine_chunks().dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.fill_null(-1).to_numpy()
-
-
-def _chunks(series: Any) -> pa.ChunkedArray:
-    import pyarrow as pa
-
-    array = pa.array(series)
-    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])

@@ -251,19 +251,20 @@ class Pipeline:
         schema = self.joint_schema if labels else self.record_schema
         known = self._columns(data, schema)
         wanted = self.graph.order if labels else self.graph.served
-        bound = _keeping(self.bound) if matrices else self.bound
+        bound = self.bound
+        if matrices:
+            bound = {
+                name: Keeping(one) if isinstance(one, ReferencePredictor) else one
+                for name, one in bound.items()
+            }
         found = self.graph.evaluate(known, wanted, bound)
         columns = {name: found[name] for name in wanted}
-        insides = self._insides(found, bound) if matrices else {}
-        return Trace(columns[self.key], columns, insides)
-
-    def _insides(self, found: Columns, bound: Bound) -> dict[str, Array]:
         insides = {}
-        for name, node in self.graph.nodes.items():
+        for name, node in self.graph.nodes.items() if matrices else ():
             inside = node.inside(found, bound) if name in found else None
             if inside is not None:
                 insides[name] = inside
-        return insides
+        return Trace(columns[self.key], columns, insides)
 
     def _columns(self, data: Data | Columns, schema: Schema) -> Columns:
         """Columns as they are, if they are canonical; anything else decoded, every row of it."""
@@ -289,14 +290,6 @@ class Pipeline:
                     f"{self.name}: {name} is an array of {array.dtype} and shape {array.shape}, "
                     f"not of {dtype} and shape ({length},); decode() makes columns of any table."
                 )
-
-
-def _keeping(bound: Bound) -> Bound:
-    """The same, of which reference predictors keep their matrices."""
-    return {
-        name: Keeping(one) if isinstance(one, ReferencePredictor) else one
-        for name, one in bound.items()
-    }
 
 
 def _are_columns(data: Data | Columns) -> TypeGuard[Columns]:

@@ -48,6 +48,8 @@ class ReferencePredictor:
     def __init__(self, model: Model, estimator: Any) -> None:
         self.model = model
         self.estimator = estimator
+        self._has_transformers = len(getattr(estimator, "steps", ())) > 1
+        self._final = estimator[-1] if self._has_transformers else estimator
 
     def __call__(self, columns: Columns, /) -> Columns:
         """The model's column, and those of its classes' probabilities."""
@@ -83,14 +85,6 @@ class ReferencePredictor:
             if self.model.classes is not None:
                 return self._classes(given, self.model.classes)
             return {self.model.name: self._numbers(given)}
-
-    @property
-    def _has_transformers(self) -> bool:
-        return len(getattr(self.estimator, "steps", ())) > 1
-
-    @property
-    def _final(self) -> Any:
-        return self.estimator[-1] if self._has_transformers else self.estimator
 
     def matrix_names(self) -> list[str] | None:
         """Names of the columns of `matrix`, by its transformers; None where one tells none."""
