@@ -183,7 +183,6 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
     differences = fitted.compare(Environment.capture(fitted.libraries))
     grave = [one for one in differences if one.severity == "error"]
     listed = "; ".join(str(one) for one in (grave or differences)[:4])
-    facts = fitted.facts
     return CheckResult(
         passed=not differences,
         summary=f"{counted(len(differences), 'difference')} from the environment of the fit: "
@@ -193,7 +192,7 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
         "and locale are as at the fit.",
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
-        numbers={"facts": facts, "differences": len(differences)},
+        numbers={"facts": len(fitted.facts), "differences": len(differences)},
         table=[one.to_json() for one in differences],
     )
 

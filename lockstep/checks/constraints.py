@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.quarantined import QuarantinedValues
-from lockstep.checks.results import CheckResult, coverage
+from lockstep.checks.ingest import QuarantinedValues
+from lockstep.checks.results import CheckResult, coverage, impact_figures
 from lockstep.columns.kinds import Array
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
@@ -154,10 +152,14 @@ def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: b
     """
     days = constraints.judge(view) if len(view) else []
     excused = _excused(constraints, terms)
+    lighter = [
+        replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
+        for day in days
+    ]
     found = [
         _without(one, constraints, excused)
-        for day in days
-        for one in findings_of(constraints, view, _lighter(day, excused))
+        for day in lighter
+        for one in findings_of(constraints, view, day)
     ]
     if of_one_day:
         found[:0] = misdated(view)
@@ -172,9 +174,9 @@ def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: b
 
 def check_constraints(
     judged: Judged,
-    ask: Callable[[Sequence[str], Array], Impact] | None = None,
-    aside: QuarantinedValues | None = None,
-    lacking: str | None = None,
+    ask: Callable[[Sequence[str], Array], Impact],
+    aside: QuarantinedValues,
+    lacking: str | None,
 ) -> CheckResult:
     """Whether a batch keeps the constraints of a version.
 
@@ -198,20 +200,18 @@ def check_constraints(
     if not judged.constraints.features:
         return CheckResult.not_judged("Training found no constraints.")
 
-    def asked(one: Finding) -> Impact | None:
-        return impact_of(partial(ask, one.columns[:1], one.rows)) if ask else None
-
     too_few = _too_few_days(judged.constraints)
     strict = any(one.strict for one in judged.constraints.features)
     if too_few and not strict and not judged.findings:
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
-    return _result(judged, False, asked, aside, len(judged.constraints.features), unjudged)
+    count = len(judged.constraints.features)
+    return _result(
+        judged, False, lambda one: ask(one.columns[:1], one.rows), aside, count, unjudged
+    )
 
 
-def check_shift(
-    judged: Judged, ask: Callable[[Sequence[str]], Impact] | None = None
-) -> CheckResult:
+def check_shift(judged: Judged, ask: Callable[[Sequence[str]], Impact]) -> CheckResult:
     """Whether the values of all rows are others than before.
 
     Args:
@@ -220,17 +220,13 @@ def check_shift(
     """
     if not len(judged.view):
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
-
-    def asked(one: Finding) -> Impact | None:
-        return impact_of(partial(ask, one.columns[:1])) if ask else None
-
     count = sum(one.family == "values" for one in judged.constraints.features)
     if not count:
         return CheckResult.not_judged("Training tells nothing of values.")
     too_few = _too_few_days(judged.constraints)
     if too_few and not any(one.is_shift for one in judged.findings):
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
-    return _result(judged, True, asked, None, count, {})
+    return _result(judged, True, lambda one: ask(one.columns[:1]), None, count, {})
 
 
 def _too_few_days(constraints: ConstraintSet) -> str:
@@ -244,7 +240,7 @@ def _too_few_days(constraints: ConstraintSet) -> str:
 def _result(
     judged: Judged,
     is_shift: bool,
-    ask: Callable[[Finding], Impact | None],
+    ask: Callable[[Finding], Impact],
     aside: QuarantinedValues | None,
     count: int,
     unjudged: Mapping[str, str],
@@ -303,8 +299,9 @@ def _summary(judged: Judged, found: Sequence[Weighed]) -> str:
 
 
 def _said(judged: Judged, one: Weighed) -> str:
-    day = _day(judged, one.finding)
-    line = f"{one.finding.what} ({day})" if day else one.finding.what
+    line = one.finding.what
+    if len(judged.days) > 1:
+        line += f" ({_iso(one.finding.day)})"
     return f"Accepted: {line}" if one.weight == "accepted" else line
 
 
@@ -397,11 +394,6 @@ def _keys(judged: Judged, one: Finding) -> tuple[str, ...]:
     return tuple(str(value) for value in judged.view.columns[key][one.rows[:_EXAMPLES]])
 
 
-def _day(judged: Judged, one: Finding) -> str:
-    """The day of a finding, where the batch has several."""
-    return _iso(one.day) if len(judged.days) > 1 else ""
-
-
 def _iso(day: int) -> str:
     return str(date(1970, 1, 1) + timedelta(days=day))
 
@@ -452,11 +444,6 @@ def _excused(constraints: ConstraintSet, terms: Terms) -> Array:
         excused |= [one.family == "aggregates" for one in features]
         excused |= [not one.strict and one.columns[:1] == (when,) for one in features]
     return excused
-
-
-def _lighter(day: DayJudged, excused: Array) -> DayJudged:
-    """A day on which excused statistics block nothing."""
-    return replace(day, blocks=np.where(excused, np.minimum(day.blocks, _WARNS), day.blocks))
 
 
 def _without(one: Finding, constraints: ConstraintSet, excused: Array) -> Finding:

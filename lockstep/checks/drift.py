@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.impacts import impact_figures, impact_of
-from lockstep.checks.quarantined import QuarantinedValues
-from lockstep.checks.results import CheckResult, coverage, tell, with_unjudged
-from lockstep.columns.plain import all_of, counted, verb
+from lockstep.checks.ingest import QuarantinedValues
+from lockstep.checks.results import CheckResult, coverage, impact_figures, tell, with_unjudged
+from lockstep.columns.plain import all_of, counted, listed, verb
 
 if TYPE_CHECKING:
     from lockstep.constraints.constraint_set import ConstraintSet
@@ -95,15 +93,17 @@ def check_changes(
     parts = [_begun(by_name[name], changes.columns[name]) for name in begun[:_MOST_TOLD]]
     parts += [f"{name} has {by_name[name].message}" for name in counted[:_MOST_TOLD]]
     warned = [*begun, *counted]
-    impact = impact_of(partial(ask, warned)) if warned and ask is not None else None
+    impact = ask(warned) if warned and ask is not None else None
     if impact is not None:
         parts.append(str(impact))
     if not parts:
         parts.append(f"No lasting change from training begins, {_how(population.constraints)}")
     if goes_on := [name for name in changes.lasting if name not in begun]:
-        parts.append(f"Drifted before: {_since(goes_on, changes)}")
+        since = (f"{name} since {changes.columns[name].since}" for name in goes_on)
+        parts.append(f"Drifted before: {listed(since, _MOST_TOLD)}")
     if today and not each:
-        parts.append(f"Far in this batch alone so far: {_times(today, by_name)}")
+        times = (f"{name} ({by_name[name].share:.2g} times its limit)" for name in today)
+        parts.append(f"Far in this batch alone so far: {listed(times, _MOST_TOLD)}")
     return _result(
         population,
         ". ".join(parts) + "." + (aside.told(warned) if aside is not None else ""),
@@ -211,15 +211,3 @@ def _how_far(change: Change) -> str:
         f"{change.since} (in none of {change.batches} batches beyond its limit, but up to "
         f"{change.farthest:.0%} of the way from what is usual to it, batch after batch; {why})"
     )
-
-
-def _since(names: Sequence[str], changes: Changes) -> str:
-    told = [f"{name} since {changes.columns[name].since}" for name in names[:_MOST_TOLD]]
-    more = len(names) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more else "")
-
-
-def _times(names: Sequence[str], by_name: dict[str, Drift]) -> str:
-    told = [f"{name} ({by_name[name].share:.2g} times its limit)" for name in names[:_MOST_TOLD]]
-    more = len(names) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
-from lockstep.columns.plain import all_of, counted, listed, verb
+from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
 
 _EXAMPLES = 5
@@ -68,11 +69,6 @@ class Ingested:
         """How many rows are set aside with reasons."""
         rows = len(self.refused) + len(self.broken)
         return Quarantined(rows, self.total, self.accepted, self.max_quarantined)
-
-    @property
-    def keys_aside(self) -> frozenset[str]:
-        """Keys of the rows that were delivered and are not accepted."""
-        return frozenset(str(row.key) for row in (*self.refused, *self.broken, *self.duplicates))
 
     @property
     def too_many_duplicates(self) -> bool:
@@ -140,8 +136,8 @@ def check_readable(error: UnreadableError) -> CheckResult:
 def check_decoding(ingested: Ingested) -> CheckResult:
     """Whether every row fits its declaration and every column is declared."""
     problems = []
+    columns = list(dict.fromkeys(why.column for row in ingested.refused for why in row.reasons))
     if ingested.refused:
-        columns = _columns_at_fault(ingested.refused)
         problems.append(
             f"{len(ingested.refused):,} of {counted(ingested.total, 'row')} "
             f"{verb(len(ingested.refused), 'does', 'do')} not fit {ingested.schema.name} "
@@ -166,7 +162,7 @@ def check_decoding(ingested: Ingested) -> CheckResult:
         or f"{all_of(ingested.total, 'row', 'fits', 'fit')} {ingested.schema.name}, "
         "and no column is unknown.",
         severity="ERROR" if ingested.refused and ingested.quarantined.too_many else "WARN",
-        column=next(iter(_columns_at_fault(ingested.refused)), next(iter(ingested.ignored), None)),
+        column=next(iter((*columns, *ingested.ignored)), None),
         where=_row_numbers(ingested.refused),
         keys=_keys(ingested.refused),
         numbers={
@@ -255,10 +251,6 @@ def _keys(rows: Sequence[Rejected]) -> tuple[str, ...]:
     return tuple(row.key for row in rows[:_EXAMPLES] if row.key is not None)
 
 
-def _columns_at_fault(rows: tuple[Rejected, ...]) -> list[str]:
-    return list(dict.fromkeys(reason.column for row in rows for reason in row.reasons))
-
-
 def _duplicate(key: str, first: int) -> Reason:
     told = f"row {first} has this key already"
     return Reason(key, "duplicate", told, told)
@@ -273,3 +265,53 @@ def _repeated(keys: Array, among: Array) -> dict[int, int]:
         if earlier != row:
             repeated[row] = earlier
     return repeated
+
+
+_MOST = 0.5
+"""Share of the rows of a value that are quarantined from which on they are missing elsewhere."""
+_FEWEST = 3
+"""Rows of a value that are quarantined at least."""
+_MOST_TOLD = 3
+_LONGEST = 40
+"""Characters of a value that are told."""
+
+
+@dataclass(frozen=True, eq=False)
+class QuarantinedValues:
+    """The rows of a batch that were quarantined, for what is missing since they are.
+
+    Attributes:
+        rows: The rows that were quarantined.
+        kept: The other ones.
+        schema: What they are declared to hold.
+    """
+
+    rows: Sequence[Rejected]
+    kept: Columns
+    schema: Schema
+
+    def told(self, columns: Sequence[str]) -> str:
+        """Values of which most rows were quarantined, as a sentence; empty if there are none.
+
+        Args:
+            columns: The columns that a finding names; of texts the values are looked at.
+        """
+        sources = {field: name for name, field in self.schema.aliases.items()}
+        told = []
+        for name in columns:
+            if not self.rows or name not in self.kept or self.kept[name].dtype != object:
+                continue
+            source = sources.get(name, name)
+            came = (row.record.get(name, row.record.get(source)) for row in self.rows)
+            values = Counter(str(value) for value in came if value is not None)
+            for value, gone in values.most_common(_MOST_TOLD):
+                total = gone + int(np.count_nonzero(self.kept[name] == value))
+                if gone >= _FEWEST and gone >= _MOST * total:
+                    shown = cut(value, _LONGEST)
+                    told.append(f"{gone:,} of {counted(total, 'row')} of {name} {shown}")
+        if not told:
+            return ""
+        return (
+            f" In this batch {', '.join(told[:_MOST_TOLD])} were quarantined, which decoding and "
+            "input_suite tell: that they are missing here is no other cause."
+        )

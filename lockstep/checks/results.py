@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import islice
 from time import perf_counter
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut, listed, plain
+
+if TYPE_CHECKING:
+    from lockstep.parity.effect import Effect
 
 Severity = Literal["ERROR", "WARN"]
 Result = Literal["passed", "warned", "failed", "not_judged"]
@@ -114,9 +116,7 @@ class CheckResult:
 
 def tell(unjudged: Mapping[str, str]) -> str:
     """Columns that were not judged, a few of them with what was lacking."""
-    told = [f"{name} ({lacking})" for name, lacking in islice(unjudged.items(), _MOST_TOLD)]
-    more = len(unjudged) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more else "")
+    return listed((f"{name} ({lacking})" for name, lacking in unjudged.items()), _MOST_TOLD)
 
 
 def with_unjudged(said: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
@@ -144,6 +144,15 @@ def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, 
     return {"rows": rows, "columns": columns, "columns not judged": len(unjudged)}
 
 
+def impact_figures(effects: Iterable[Effect]) -> dict[str, float]:
+    """The figures of effects, to plot.
+
+    Args:
+        effects: What was found of the outputs that are others.
+    """
+    return {f"{one.output}: rows that differ": one.differing for one in effects}
+
+
 def carry_out(
     check: Callable[Arguments, CheckResult],
     *arguments: Arguments.args,
@@ -154,11 +163,10 @@ def carry_out(
     Dagster records no evaluation of a check that raises, which would look like a check that
     never ran; so a broken check is recorded as a failure of the check, with its error.
     """
-    begun = perf_counter()
-    found, failure = _or_failure(check, *arguments, **options)
-    result = failure or found
+    done = attempted(check, *arguments, **options)
+    result = done.failure or done.value
     assert result is not None, "what did not fail gave a result"
-    return replace(result, seconds=round(perf_counter() - begun, 6))
+    return replace(result, seconds=done.seconds)
 
 
 @dataclass(frozen=True)
@@ -193,29 +201,23 @@ def attempted(
 ) -> Attempted[Value]:
     """Compute what several checks look at; where that breaks, it is the result of each of them."""
     begun = perf_counter()
-    value, failure = _or_failure(compute, *arguments, **options)
-    return Attempted(value, failure, round(perf_counter() - begun, 6))
-
-
-def _or_failure(
-    compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
-) -> tuple[Value | None, CheckResult | None]:
-    """What is computed, or the failed result that tells why it is not."""
+    value = failure = None
     try:
-        return compute(*arguments, **options), None
+        value = compute(*arguments, **options)
     except LockstepError as error:
-        return None, CheckResult(
+        failure = CheckResult(
             False,
             f"The check could not be carried out: {error}",
             todo="Put that right, and have it carried out anew: AGAIN",
         )
     except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
-        return None, CheckResult(
+        failure = CheckResult(
             False,
             f"The check itself broke: {type(error).__name__}: {error}",
             todo="Please report it with the traceback, which is among the details.",
             notes=_traceback(error),
         )
+    return Attempted(value, failure, round(perf_counter() - begun, 6))
 
 
 NOTHING_DEMANDED = CheckResult.not_judged(

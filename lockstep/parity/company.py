@@ -17,12 +17,12 @@ import numpy as np
 
 from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.parity.comparison import ColumnComparison, Comparison, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.effect import Effect
-from lockstep.parity.exactness import difference
+from lockstep.parity.exactness import difference, same_bits
 from lockstep.parity.locality import Subject
 from lockstep.parity.scales import Scales
 
@@ -81,7 +81,7 @@ class _Found:
         """Compare some rows."""
         for name in names:
             expected = self.computed[name][rows]
-            if _same_bits(expected, actual[name]):
+            if same_bits(expected, actual[name]):
                 continue
             ulps = self.graph.ulps(name)
             scale = self.scales(name).columns.get(name, 0.0) if ulps else 0.0
@@ -168,13 +168,3 @@ def _reversed(start: int, end: int, step: int) -> slice:
     """Every so manieth row from a start to before an end, the last one first."""
     last = start + (end - 1 - start) // step * step
     return slice(last, start - step if start >= step else None, -step)
-
-
-def _same_bits(expected: Array, actual: Array) -> bool:
-    """Whether two arrays are equal, as far as can be told at once; a NaN is as it is made."""
-    if expected.dtype != actual.dtype:
-        return False
-    if expected.dtype.kind == "O":
-        return bool(expected.tolist() == actual.tolist())
-    bits = f"u{expected.itemsize}"
-    return bool((expected.view(bits) == actual.view(bits)).all())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -418,7 +419,8 @@ def _parts(
 
 def _match(expected: Trace, actual: Trace) -> _Matched:
     expected_keys, actual_keys = expected.keys.tolist(), actual.keys.tolist()
-    repeated = _repeated(expected_keys) | _repeated(actual_keys)
+    counts = chain(Counter(expected_keys).items(), Counter(actual_keys).items())
+    repeated = {key for key, count in counts if count > 1}
     row_of = {key: row for row, key in enumerate(actual_keys) if key not in repeated}
     rows = [row for row, key in enumerate(expected_keys) if key in row_of]
     matched = {expected_keys[row] for row in rows}
@@ -430,10 +432,6 @@ def _match(expected: Trace, actual: Trace) -> _Matched:
         only_actual=Keys.of([key for key in actual_keys if key not in known]),
         repeated=Keys.of(sorted(repeated)),
     )
-
-
-def _repeated(keys: Sequence[Any]) -> set[Any]:
-    return {key for key, count in Counter(keys).items() if count > 1}
 
 
 def _compare_part(

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, listed
@@ -81,9 +82,6 @@ class Counterfactuals:
 
         Args:
             columns: The columns that are replaced.
-
-        Raises:
-            FunctionError: A column's function fails.
         """
         return self._replaced(columns, None, "the mix of the training", with_mix)
 
@@ -93,9 +91,6 @@ class Counterfactuals:
         Args:
             columns: The columns that are replaced.
             rows: Positions of the rows in question; of all of them, where there are none.
-
-        Raises:
-            FunctionError: A column's function fails.
         """
         names = list(columns)
         return self._replaced(names, rows, f"typical values of {listed(names, _NAMED)}", typical)
@@ -107,9 +102,6 @@ class Counterfactuals:
             values: By column, its other values in the rows in question.
             rows: Positions of these rows.
             against: What these values are.
-
-        Raises:
-            FunctionError: A column's function fails.
         """
         if (impact := self._without_outputs(values)) is not None:
             return impact
@@ -148,13 +140,17 @@ class Counterfactuals:
 
     def _impact(self, replaced: Columns, rows: Array, against: str) -> Impact:
         graph, bound = self.pipeline.graph, self.pipeline.bound
-        now = graph.evaluate(take_rows(self.raw, rows), graph.outputs, bound)
-        kept = {
-            name: values
-            for name, values in now.items()
-            if name not in replaced and not graph.ancestors(name) & replaced.keys()
-        }
-        then = graph.evaluate({**kept, **replaced}, graph.outputs, bound)
+        try:
+            now = graph.evaluate(take_rows(self.raw, rows), graph.outputs, bound)
+            kept = {
+                name: values
+                for name, values in now.items()
+                if name not in replaced and not graph.ancestors(name) & replaced.keys()
+            }
+            then = graph.evaluate({**kept, **replaced}, graph.outputs, bound)
+        except LockstepError as error:
+            why = str(error).removesuffix(".")
+            return Impact(lacking=f"Its effect on the outputs is not known: {why}")
         found = effects_of(then, now, graph.record, dict.fromkeys(graph.outputs))
         return Impact(against, tuple(one for one in found if one.differing), len(rows))
 

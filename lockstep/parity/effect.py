@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import brief, counted
 from lockstep.columns.schema import Schema
 from lockstep.parity.exactness import difference
-from lockstep.parity.segments import Segment, segments
+
+_CATEGORIES = (Kind.TEXT, Kind.BOOL)
+MOST_VALUES = 24
+"""Values that a category has at most whose rows are looked at by themselves."""
+LEAST_SHARE = 0.05
+"""Share of the rows that a segment has at least: of fewer rows, one alone would be most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """The rows with one value of a category.
+
+    Attributes:
+        column: The category.
+        value: Its value.
+        rows: Which rows have it: bool, one a row.
+    """
+
+    column: str
+    value: str
+    rows: Array
+
+    def __str__(self) -> str:
+        return f"{self.column} is {self.value}"
+
+
+def segments(columns: Columns, schema: Schema) -> Iterator[Segment]:
+    """The segments of some rows, by every category of their record that has few values in them.
+
+    Args:
+        columns: The rows, the record's fields among their columns.
+        schema: What the fields are declared to hold.
+    """
+    categories = (one for one in schema if one.role == "value" and one.kind in _CATEGORIES)
+    for name in (one.name for one in categories if one.name in columns):
+        places, found = pd.factorize(columns[name])
+        if 1 < len(found) <= MOST_VALUES:
+            counts = np.bincount(places[places >= 0], minlength=len(found))
+            for place in np.flatnonzero(counts >= LEAST_SHARE * len(places)).tolist():
+                yield Segment(name, str(found[place]), places == place)
+
 
 _NUMBERS = "fi"
 
@@ -113,7 +154,7 @@ def effects_of(
         differs: The outputs, each with the rows in which it counts as another; None where any
             other value does.
     """
-    among = segments(after, schema) if differs else ()
+    among = list(segments(after, schema)) if differs else []
     return tuple(
         Effect.of(name, before[name], after[name], among, rows) for name, rows in differs.items()
     )

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -152,7 +152,7 @@ class Environment:
         ("Model persistence", scikit-learn's user guide). Everything else is a warning. Of what only
         some pipelines depend on, such as the rules of time zones, what this one tells is compared.
         """
-        expected_facts, actual_facts = dict(self._facts()), dict(actual._facts())
+        expected_facts, actual_facts = self.facts, actual.facts
         for name in actual.libraries.keys() - self.libraries.keys() - {*LIBRARIES}:
             del actual_facts[name]
         differences = [
@@ -163,22 +163,20 @@ class Environment:
         return tuple(sorted(differences, key=lambda difference: difference.severity))
 
     @property
-    def facts(self) -> int:
-        """How many facts are compared."""
-        return sum(1 for _ in self._facts())
-
-    def _facts(self) -> Iterator[tuple[str, str]]:
-        yield "python", self.python
-        yield from self.libraries.items()
-        yield "blas", "; ".join(self.blas)
-        for name, count in self.threads.items():
-            yield f"threads.{name}", str(count)
-        yield "processor", self.processor
-        yield "instructions", ", ".join(self.instructions)
-        yield "system", self.system
-        yield "timezone", self.timezone
-        yield "locale", self.locale
-        yield "encoding", self.encoding
+    def facts(self) -> dict[str, str]:
+        """All that is compared, by what it is."""
+        return {
+            "python": self.python,
+            **self.libraries,
+            "blas": "; ".join(self.blas),
+            **{f"threads.{name}": str(count) for name, count in self.threads.items()},
+            "processor": self.processor,
+            "instructions": ", ".join(self.instructions),
+            "system": self.system,
+            "timezone": self.timezone,
+            "locale": self.locale,
+            "encoding": self.encoding,
+        }
 
 
 def _difference(what: str, expected: str | None, actual: str | None) -> EnvironmentDifference:
@@ -264,7 +262,9 @@ def _native_libraries() -> tuple[tuple[str, ...], dict[str, int]]:
     import sklearn  # noqa: F401  loads NumPy's and SciPy's BLAS, and OpenMP
     from threadpoolctl import threadpool_info
 
-    blas, threads = set(), {"cores": _cores()}
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    blas, threads = set(), {"cores": cores}
     for library in threadpool_info():
         api = library["user_api"]
         threads[api] = max(threads.get(api, 0), library["num_threads"])
@@ -273,12 +273,6 @@ def _native_libraries() -> tuple[tuple[str, ...], dict[str, int]]:
             architecture = library.get("architecture")
             blas.add(f"{name} for {architecture}" if architecture else name)
     return tuple(sorted(blas)), threads
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _locale() -> str:

@@ -93,38 +93,33 @@ def difference(
     if expected.shape != actual.shape or expected.dtype != actual.dtype:
         return _difference_of_forms(expected, actual)
     if expected.dtype.kind == "f" and expected.itemsize in _INTEGERS:
-        if _same_bits(expected, actual):
+        if same_bits(expected, actual):
             largest = 0.0 if np.isfinite(expected).any() else None
             return Difference(np.zeros(expected.shape, dtype=bool), largest, 0, None)
         distance = ulp_distance(expected, actual)
+        apart = np.abs(_finite(expected) - _finite(actual))
+        step = np.spacing(np.asarray(scale, dtype=expected.dtype))
+        is_rounding = (apart <= ulps * step) & (distance != BEYOND)
+        known = apart[~np.isnan(apart)]
         return Difference(
-            cells=(distance > ulps) & ~_is_rounding(expected, actual, distance, ulps, scale),
-            largest=_largest(np.abs(_finite(expected) - _finite(actual))),
+            cells=(distance > ulps) & ~is_rounding,
+            largest=float(known.max()) if known.size else None,
             ulps=int(distance.max(initial=0)),
             forms=None,
         )
     if expected.dtype.kind == "O":
         return _difference_of_objects(expected, actual, ulps)
-    return Difference(_unequal(expected, actual), _distance(expected, actual), None, None)
+    return _difference_of_exact(expected, actual)
 
 
-def _same_bits(expected: NDArray[Any], actual: NDArray[Any]) -> bool:
-    """Whether two arrays of floats are the same bit for bit, as most that are compared are."""
+def same_bits(expected: NDArray[Any], actual: NDArray[Any]) -> bool:
+    """Whether two arrays of one shape are equal, as most that are compared are; seen at once."""
+    if expected.dtype != actual.dtype:
+        return False
+    if expected.dtype.kind == "O":
+        return bool(expected.tolist() == actual.tolist())
     bits = f"u{expected.itemsize}"
     return bool((expected.view(bits) == actual.view(bits)).all())
-
-
-def _is_rounding(
-    expected: NDArray[Any],
-    actual: NDArray[Any],
-    distance: NDArray[np.uint64],
-    ulps: int,
-    scale: NDArray[Any] | float,
-) -> NDArray[np.bool_]:
-    """Where two floats differ by no more than a budget of ulps of their column's usual size."""
-    step = np.spacing(np.asarray(scale, dtype=expected.dtype))
-    near = np.abs(_finite(expected) - _finite(actual)) <= ulps * step
-    return np.asarray(near & (distance != BEYOND))
 
 
 def _ordered(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -144,29 +139,20 @@ def _finite(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _largest(differences: NDArray[Any]) -> float | None:
-    known = differences[~np.isnan(differences)]
-    return float(known.max()) if known.size else None
-
-
-def _distance(expected: NDArray[Any], actual: NDArray[Any]) -> float | None:
-    """The largest absolute difference between two arrays of one dtype that are no floats."""
-    kind = expected.dtype.kind
-    if kind in "iub":
-        gap = _gap(expected.astype(np.int64), actual.astype(np.int64))
-        return float(gap.max()) if gap.size else None
-    if kind == "M":
-        known = ~(np.isnat(expected) | np.isnat(actual))
-        gap = _gap(_microseconds(expected), _microseconds(actual))[known]
-        return float(gap.max()) / 1e6 if gap.size else None
-    return None
-
-
-def _unequal(expected: NDArray[Any], actual: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where two arrays of one dtype that are no floats differ."""
+def _difference_of_exact(expected: NDArray[Any], actual: NDArray[Any]) -> Difference:
+    """The difference of arrays of one dtype that are no floats: integers, booleans, times."""
+    largest = None
     if expected.dtype.kind == "M":
-        return np.asarray(expected.view(np.int64) != actual.view(np.int64))
-    return np.asarray(expected != actual)
+        cells = np.asarray(expected.view(np.int64) != actual.view(np.int64))
+        first, second = (one.astype("datetime64[us]").view(np.int64) for one in (expected, actual))
+        gap = _gap(first, second)[~(np.isnat(expected) | np.isnat(actual))]
+        largest = float(gap.max()) / 1e6 if gap.size else None
+    else:
+        cells = np.asarray(expected != actual)
+        if expected.dtype.kind in "iub":
+            gap = _gap(expected.astype(np.int64), actual.astype(np.int64))
+            largest = float(gap.max()) if gap.size else None
+    return Difference(cells, largest, None, None)
 
 
 def _difference_of_objects(expected: NDArray[Any], actual: NDArray[Any], ulps: int) -> Difference:
@@ -183,10 +169,6 @@ def _difference_of_objects(expected: NDArray[Any], actual: NDArray[Any], ulps: i
     found = difference(floats[:, 0], floats[:, 1], ulps=ulps)
     cells[unlike] = found.cells
     return Difference(cells.reshape(expected.shape), found.largest, found.ulps, None)
-
-
-def _microseconds(times: NDArray[Any]) -> NDArray[np.int64]:
-    return times.astype("datetime64[us]").view(np.int64)
 
 
 def _same(first: Any, second: Any) -> bool:

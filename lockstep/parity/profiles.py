@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -21,10 +21,6 @@ DIGITS = 4
 """Digits after the decimal point that are looked at."""
 _PARTS = 12
 """Parts of a histogram."""
-
-
-Counted: TypeAlias = tuple[Array, Array]
-"""The values that occur in a column, in the order in which they do or by size; and how often."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +76,9 @@ class Profile:
         found = {}
         for name, kind in kinds.items():
             if kind in (Kind.FLOAT, Kind.INT):
-                found[name] = _of_numbers(*_count_numbers(columns[name]), rows)
+                found[name] = _of_numbers(columns[name])
             elif kind is not Kind.TIME:
-                found[name] = _of_categories(*_count_categories(columns[name]), rows)
+                found[name] = _of_categories(columns[name])
         return cls(rows, found)
 
     def to_json(self) -> dict[str, Any]:
@@ -131,26 +127,14 @@ def _histogram_parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
     return [one / max(one.sum(), 1) for one in counts]
 
 
-def _count_numbers(array: Array) -> Counted:
-    numbers = array.astype(np.float64, copy=False)
-    values = np.sort(numbers[~np.isnan(numbers)])
-    starts = _starts(values)
-    return values[starts], np.diff(np.r_[starts, len(values)])
-
-
-def _starts(ordered: Floats) -> Array:
-    """Where each value begins among those in order."""
-    return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
-
-
-def _of_numbers(found: Array, times: Array, rows: int) -> ColumnProfile:
-    present = int(times.sum())
+def _of_numbers(array: Array) -> ColumnProfile:
+    numbers, rows = array.astype(np.float64, copy=False), len(array)
+    ordered = np.sort(numbers[~np.isnan(numbers)])
+    present = len(ordered)
     if not present:
         return ColumnProfile("numbers", rows, float(rows > 0), 0.0, (), {}, 0.0)
-    order = np.argsort(found, kind="stable")
-    values = found[order].astype(np.float64)
-    starts = _starts(values)  # large integers may be one float
-    values, counts = values[starts], np.add.reduceat(times[order], starts)
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    values, counts = ordered[starts], np.diff(np.r_[starts, present])
     grid = np.rint(np.linspace(0, present - 1, GRID)).astype(np.int64)
     shares, rest = _shares(_digits(values, counts), present)
     return ColumnProfile(
@@ -177,15 +161,9 @@ def _digits(values: Floats, counts: Array) -> Counter[str]:
     )
 
 
-def _count_categories(array: Array) -> Counted:
-    counts = Counter(array.tolist())
-    counts.pop(None, 0)
-    return np.array([*counts], dtype=object), np.array([*counts.values()], dtype=np.int64)
-
-
-def _of_categories(found: Array, times: Array, rows: int) -> ColumnProfile:
-    counts = dict(zip(found.tolist(), times.tolist(), strict=True))
-    present = sum(counts.values())
+def _of_categories(array: Array) -> ColumnProfile:
+    counts, rows = Counter(array.tolist()), len(array)
+    present = rows - counts.pop(None, 0)
     if not present:
         return ColumnProfile("categories", rows, float(rows > 0), 0.0, (), {}, 0.0)
     shares, rest = _shares(Counter({str(value): count for value, count in counts.items()}), present)

@@ -62,7 +62,7 @@ def wire_formats(
         golden: The records, and what is expected of them.
         version: The version whose models the pipeline has, for a reproducer to load.
     """
-    schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
+    schema, fields = _asked(pipeline, golden)
     frame = to_frame({field.name: golden.records[field.name] for field in fields})
     with tempfile.TemporaryDirectory() as directory:
         files = _write_files(Path(directory), golden, fields)
@@ -89,7 +89,7 @@ def wire_formats(
 def _from_json(
     pipeline: Pipeline, golden: GoldenRecords, version: int | None, alone: int = ALONE
 ) -> Iterator[Comparison]:
-    schema, fields = _schema(pipeline, golden), _fields(pipeline, golden)
+    schema, fields = _asked(pipeline, golden)
     records = wire_records(golden.records, fields)
     batch = wire_text(records)
     yield _compared(pipeline, golden, version, "in one batch", lambda: [decode_json(batch, schema)])
@@ -150,14 +150,11 @@ def _has_outcome(pipeline: Pipeline, golden: GoldenRecords) -> bool:
     return set(pipeline.joint_schema.names) <= set(golden.records)
 
 
-def _schema(pipeline: Pipeline, golden: GoldenRecords) -> Schema:
+def _asked(pipeline: Pipeline, golden: GoldenRecords) -> tuple[Schema, list[Field]]:
+    """What the pipeline asks for, and the fields of it that the records have."""
     has_outcome = _has_outcome(pipeline, golden)
-    return pipeline.joint_schema if has_outcome else pipeline.record_schema
-
-
-def _fields(pipeline: Pipeline, golden: GoldenRecords) -> list[Field]:
-    """The fields that the pipeline asks for and the records have."""
-    return [field for field in _schema(pipeline, golden) if field.name in golden.records]
+    schema = pipeline.joint_schema if has_outcome else pipeline.record_schema
+    return schema, [field for field in schema if field.name in golden.records]
 
 
 def _write_files(directory: Path, golden: GoldenRecords, fields: list[Field]) -> dict[str, Path]:

@@ -16,8 +16,7 @@ from lockstep.checks.results import Attempted, CheckResult
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.view import View, by_clock
-from lockstep.scoring.accepting import accepted_before
-from lockstep.scoring.earlier import Earlier, earlier_batches, keep_past
+from lockstep.scoring.earlier import Earlier, accepted_before, earlier_batches, keep_past
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
 from lockstep.store.records import Records
@@ -85,17 +84,13 @@ def constraint_checks(compared: Attempted[Compared], batch: Batch) -> dict[str, 
         batch: Its rows.
     """
     ask = batch.counterfactuals
-    found = compared.check(_check_constraints, batch)
+    found = compared.check(
+        lambda one: check_constraints(one.judged, ask.typical, batch.quarantined, one.why_empty)
+    )
     return {
         "sudden_shift": compared.check(lambda one: check_shift(one.judged, ask.mixed)),
         "constraints": replace(found, seconds=compared.seconds + found.seconds),
     }
-
-
-def _check_constraints(compared: Compared, batch: Batch) -> CheckResult:
-    return check_constraints(
-        compared.judged, batch.counterfactuals.typical, batch.quarantined, compared.why_empty
-    )
 
 
 def keep_for_later(
@@ -133,13 +128,14 @@ def terms_of(
     """
     graph, policy = live.pipeline.graph, work.declared.constraints
     is_file = not work.records.holds_days
+    held_back = any(one.blocked for one in earlier.batches)  # then sums over days may be wrong
     set_aside = ingested.total - ingested.accepted
     too_many = set_aside > work.declared.max_quarantined * ingested.total
     return Terms(
         policy=policy,
         reaching={name for output in graph.outputs for name in graph.ancestors(output)},
         is_new=earlier.published < policy.first_batches,
-        lacks_rows=earlier.is_blind or is_file or set_aside > 0 or _is_after_gap(live, view),
+        lacks_rows=held_back or is_file or set_aside > 0 or _is_after_gap(live, view),
         any_size=is_file or too_many,
     )
 

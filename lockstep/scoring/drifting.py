@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lockstep.checks.drift import Population, check_changes
-from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.ingest import QuarantinedValues
 from lockstep.checks.results import Attempted, CheckResult, attempted
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.store.records import Records
@@ -67,23 +67,15 @@ def follow(
     if population.failure is not None:
         return Followed(population.failure, {})
     assert population.value is not None, "what did not fail was measured"
-    changes = attempted(_changes_after, records, partition, step, live.digest, population.value)
-    if changes.failure is not None:
-        return Followed(changes.failure, {})
-    assert changes.value is not None, "what did not fail is known"
-    result = population.check(
-        check_changes, changes.value, partition, ask=ask, aside=aside, each=each
-    )
-    seconds = population.seconds + changes.seconds + result.seconds
-    return Followed(replace(result, seconds=seconds), {CHANGES: changes.value.to_json()})
-
-
-def _changes_after(
-    records: Records, partition: str, step: str, version: str, population: Population
-) -> Changes:
-    """The changes that are under way after a partition."""
-    shares = {one.column: one.share for one in population.found if one.is_measured}
-    return changes_before(records, partition, step, version).after(partition, shares)
+    before = attempted(changes_before, records, partition, step, live.digest)
+    if before.failure is not None:
+        return Followed(before.failure, {})
+    assert before.value is not None, "what did not fail is known"
+    shares = {one.column: one.share for one in population.value.found if one.is_measured}
+    changes = before.value.after(partition, shares)
+    result = population.check(check_changes, changes, partition, ask=ask, aside=aside, each=each)
+    seconds = population.seconds + before.seconds + result.seconds
+    return Followed(replace(result, seconds=seconds), {CHANGES: changes.to_json()})
 
 
 def population_of(

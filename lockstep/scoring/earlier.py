@@ -7,6 +7,7 @@ day is usual, and its keys were not published.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from functools import partial
 import msgspec
 
 from lockstep.columns.digests import Digests
+from lockstep.columns.errors import LockstepError
+from lockstep.columns.schema import Schema
 from lockstep.constraints.past import DAYS, PastBatch
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.attempts import Attempt, DamagedError
 from lockstep.store.records import Records
 
 ACCEPTED = "accepted"
@@ -38,11 +41,6 @@ class Earlier:
     batches: Sequence[PastBatch]
     accepted: Mapping[str, float]
     published: int
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether any day is held back, so that what is summed over days may be wrong."""
-        return any(one.blocked for one in self.batches)
 
 
 def keep_past(attempt: Attempt, kept: Sequence[PastBatch]) -> None:
@@ -68,18 +66,15 @@ def earlier_batches(records: Records, partition: str, version: str, first: int) 
         DamagedError: What was kept of a published batch is not what was recorded.
     """
     attempts = [records.demand(one) for one in records.before(partition, max(DAYS, first))]
-    own = [one for one in attempts if _batch(one).manifest == version]
+    own = [one for one in attempts if one.record.steps["batch"].manifest == version]
     accepted: dict[str, float] = {}
     for one in own[-DAYS:]:
-        for identity, extent in _batch(one).facts.get(ACCEPTED, {}).items():
+        facts = one.record.steps["batch"].facts
+        for identity, extent in facts.get(ACCEPTED, {}).items():
             accepted[identity] = max(extent, accepted.get(identity, 0.0))
     kept = [past for one in attempts[-DAYS:] for past in _kept(one, version)]
     kept += [past for one in _held_back(records, partition) for past in _of_held_back(one, version)]
     return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own))
-
-
-def _batch(attempt: Attempt) -> StepRecord:
-    return attempt.record.steps["batch"]
 
 
 def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
@@ -90,7 +85,7 @@ def _kept(attempt: Attempt, version: str) -> list[PastBatch]:
     if _FILE not in attempt.files:
         return []
     kept = attempt.read_bytes(_FILE, partial(_of, attempt))
-    if _batch(attempt).manifest == version:
+    if attempt.record.steps["batch"].manifest == version:
         return kept
     nothing = {"counts": {}, "values": b"", "sizes": b"", "low": b"", "high": b""}
     return [msgspec.structs.replace(one, **nothing, accepted={}) for one in kept]
@@ -143,3 +138,52 @@ def _is_blocked(attempt: Attempt) -> bool:
 
 def _is_before(attempt: Attempt, until: str | None) -> bool:
     return until is None or attempt.record.started_at < until
+
+
+_ROWS = ("batch.parquet", "batch_quarantine.parquet")
+"""The files of an attempt that hold its rows."""
+_ID = re.compile("[0-9a-f]{8}")
+
+
+def demand_known(accept: Sequence[str], schema: Schema) -> None:
+    """Check that what a person accepts is a field or the name of a finding.
+
+    Args:
+        accept: What a person accepts.
+        schema: What records hold.
+
+    Raises:
+        LockstepError: It is neither: a misspelled one would accept nothing.
+    """
+    for name in accept:
+        if name not in schema and not _ID.fullmatch(name):
+            raise LockstepError(
+                f"accept names {name!r}, which is neither a finding, by its eight digits, nor a "
+                f"field of {schema.name}; it has {', '.join(schema.names)}."
+            )
+
+
+def accepted_before(
+    records: Records, partition: str, written: Mapping[str, str], version: str
+) -> Mapping[str, float]:
+    """Findings that were accepted of the very same rows before, each with its extent.
+
+    Args:
+        records: The stream's.
+        partition: The day or file.
+        written: SHA-256 of the files of the attempt under way, by name.
+        version: SHA-256 of the manifest of the version that judges the rows.
+    """
+    try:
+        counts = records.committed(partition)
+    except DamagedError:
+        return {}  # what it accepted is not known any more
+    if counts is None or not _same_rows(counts, written):
+        return {}
+    step = counts.record.steps["batch"]
+    found: Mapping[str, float] = step.facts.get(ACCEPTED, {}) if step.manifest == version else {}
+    return found
+
+
+def _same_rows(before: Attempt, written: Mapping[str, str]) -> bool:
+    return all(name in written and before.files.get(name) == written[name] for name in _ROWS)

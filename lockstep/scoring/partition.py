@@ -23,9 +23,14 @@ import numpy as np
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
 from lockstep.checks.code import check_code, check_environment
-from lockstep.checks.evidence import check_company, check_replay, check_sample
-from lockstep.checks.ingest import Ingested, check_decoding, check_input_suite, ingest
-from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.comparisons import check_company, check_replay, check_sample
+from lockstep.checks.ingest import (
+    Ingested,
+    QuarantinedValues,
+    check_decoding,
+    check_input_suite,
+    ingest,
+)
 from lockstep.checks.results import CheckResult, attempted, carry_out, coverage
 from lockstep.checks.specs import (
     BATCH_CHECKS,
@@ -45,10 +50,9 @@ from lockstep.columns.tables import to_arrow
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.rules import RowRules
-from lockstep.scoring.accepting import demand_known
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
-from lockstep.scoring.earlier import ACCEPTED
+from lockstep.scoring.earlier import ACCEPTED, demand_known
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
 from lockstep.scoring.work import Batch, Stage, Work
@@ -123,7 +127,6 @@ def ingest_batch(
     rows: Decoded,
     *,
     accept: Sequence[str] = (),
-    now: datetime | None = None,
 ) -> Stage:
     """Begin an attempt: part the rows, and compare them with training and the batches before.
 
@@ -132,7 +135,6 @@ def ingest_batch(
         live: The version that serves.
         rows: Its rows, decoded as the version's record type declares them.
         accept: Findings that are real and meant to stay, by name, or all findings of a field.
-        now: When it is scored; by the clock if it is not said.
 
     Raises:
         LockstepError: `accept` names neither a finding nor a field of the record.
@@ -155,12 +157,16 @@ def ingest_batch(
         )
         drift = input_drift(work, live, batch)
         found = {
-            **check_version(work, live, now),
+            **check_version(work, live),
             **input_checks(live, ingested, rows, partial(attempt.write_json, "input_suite")),
             "input_drift": drift.result,
             **constraint_checks(compared, batch),
             "restated": carry_out(
-                check_restated, batch, work.partition, schema, aside=ingested.keys_aside
+                check_restated,
+                batch,
+                work.partition,
+                schema,
+                aside={str(row.key) for row in (*aside, *ingested.duplicates)},
             ),
         }
         results = worth_telling(work.declared, "batch", found)
@@ -219,17 +225,14 @@ def input_drift(work: Work, live: LoadedVersion, batch: Batch) -> Followed:
     )
 
 
-def check_version(
-    work: Work, live: LoadedVersion, now: datetime | None = None
-) -> dict[str, CheckResult]:
+def check_version(work: Work, live: LoadedVersion) -> dict[str, CheckResult]:
     """What the checks of a batch find that look at the live version alone.
 
     Args:
         work: The partition.
         live: The version that serves.
-        now: When it is scored; by the clock if it is not said.
     """
-    at = scoring_time(work.declared, work.stream, work.partition, now or datetime.now(UTC))
+    at = scoring_time(work.declared, work.stream, work.partition, datetime.now(UTC))
     return {
         "live_version": carry_out(_check_live, work, live),
         "live_age": carry_out(check_age, live, at, work.declared.max_age),
@@ -369,17 +372,23 @@ def _scored_checks(
     before = _quarantined(work, attempt)
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
 
-    def hold(role: str, check: str) -> CheckResult:
-        keep = partial(attempt.write_json, check)
-        return carry_out(check_suite, live.suites[role], columns, key, quarantined, keep)
-
+    suites = {
+        check: carry_out(
+            check_suite,
+            live.suites[role],
+            columns,
+            key,
+            quarantined,
+            partial(attempt.write_json, check),
+        )
+        for role, check in (("features", "feature_suite"), ("outputs", "output_suite"))
+    }
     return {
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
         "computation": carry_out(_check_computation, rows, quarantined),
-        "feature_suite": hold("features", "feature_suite"),
-        "output_suite": hold("outputs", "output_suite"),
+        **suites,
         "row_conservation": carry_out(_check_conservation, work, attempt, key),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.evidence import incomplete
+from lockstep.checks.comparisons import incomplete
 from lockstep.checks.ingest import check_readable
 from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.ingest import QuarantinedValues
 from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals

@@ -20,8 +20,12 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.holdings import count
-from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.evidence import check_company, check_compiled, check_training_parity
+from lockstep.checks.comparisons import (
+    check_company,
+    check_comparison,
+    check_compiled,
+    check_training_parity,
+)
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,

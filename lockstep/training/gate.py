@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.checks.age import compare_age
 from lockstep.checks.code import check_code, check_environment
-from lockstep.checks.evidence import check_compiled, check_replay
+from lockstep.checks.comparisons import check_compiled, check_replay
 from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
 from lockstep.columns.errors import LockstepError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lockstep.checks.evidence import check_locality
+from lockstep.checks.comparisons import check_locality
 from lockstep.checks.ingest import (
     Ingested,
     check_decoding,

@@ -19,7 +19,7 @@ from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.trusted import dump_estimator
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import write_artifact
-from lockstep.checks.evidence import check_replay
+from lockstep.checks.comparisons import check_replay
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import take_rows

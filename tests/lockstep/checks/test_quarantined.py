@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lockstep.checks.quarantined import QuarantinedValues
+from lockstep.checks.ingest import QuarantinedValues
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.schema import Field, Schema
 

@@ -93,6 +93,8 @@ SIZES: list[int] = []
 @feature
 def double(level: Floats) -> Floats:
     """Twice the level."""
+    if (level > 1e6).any():
+        raise ValueError("no sea is that high")
     SIZES.append(len(level))
     return 2 * level
 
@@ -164,6 +166,13 @@ def test_rows_in_question_alone_are_looked_at():
 def test_what_goes_into_no_output_does_nothing():
     impact = readings(LEVEL[:10], 0.0).typical(["remark"], np.arange(10))
     assert (impact.effects, str(impact)) == ((), "No output comes from remark")
+
+
+def test_an_effect_that_cannot_be_computed_is_told_as_not_known():
+    impact = readings(LEVEL[:10], 1e7).typical(["level"], np.arange(10))
+    assert impact.effects == ()
+    assert "not known: Feature double" in str(impact)
+    assert "no sea is that high" in str(impact)
 
 
 def test_of_a_large_batch_some_rows_are_computed():

@@ -23,8 +23,8 @@ from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.artifacts.writing import Evidence, write_artifact
 from lockstep.checks.code import check_code
-from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.evidence import (
+from lockstep.checks.comparisons import (
+    check_comparison,
     check_locality,
     check_replay,
     check_training_parity,
