@@ -95,16 +95,23 @@ class _Found:
         """How large the values of columns usually are."""
         return Scales.of(Trace(np.empty(0), {name: self.computed[name] for name in names}, {}))
 
-    def compared(self, name: str, rows: int) -> ColumnComparison:
-        """How a column compared."""
-        budget, differing = self.graph.ulps(name), self.differing[name]
-        return ColumnComparison(name, False, rows, differing, None, None, budget, None)
-
 
 def _explained(subject: Subject, found: _Found) -> Comparison:
     """The comparison of all rows, with the first divergence as the rows that were kept show it."""
     count = len(subject)
-    compared = tuple(found.compared(name, count) for name in subject.wanted)
+    compared = tuple(
+        ColumnComparison(
+            column=name,
+            is_matrix=False,
+            rows=count,
+            differing=found.differing[name],
+            largest=None,
+            ulps=None,
+            budget=subject.graph.ulps(name),
+            forms=None,
+        )
+        for name in subject.wanted
+    )
     whole = Comparison(rows=count, compared=compared, skipped=subject.skipped, setting=_SETTING)
     if not any(found.differing.values()):
         return whole

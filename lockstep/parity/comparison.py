@@ -17,7 +17,7 @@ from lockstep.columns.plain import counted, plain, python_value
 from lockstep.parity.divergence import Divergence, Example, Origin, place_of, role_of
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.exactness import BEYOND, Difference, difference
-from lockstep.parity.reproducer import Reproducer, matrix_reproducer, value_reproducer
+from lockstep.parity.reproducer import Reproducer, value_reproducer
 from lockstep.parity.scales import Scales
 
 _EXAMPLES = 5
@@ -373,12 +373,12 @@ class _Norm(NamedTuple):
         """A test of this part at one row of the expected trace."""
         if part.column not in self.graph.order:
             return None
-        write = matrix_reproducer if part.is_matrix else value_reproducer
-        return write(
+        return value_reproducer(
             self.graph,
             part.column,
             row.columns,
             part.of(row),
+            is_matrix=part.is_matrix,
             scale=self.scale(part),
             version=self.version,
         )

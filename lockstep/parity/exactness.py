@@ -97,7 +97,8 @@ def difference(
             largest = 0.0 if np.isfinite(expected).any() else None
             return Difference(np.zeros(expected.shape, dtype=bool), largest, 0, None)
         distance = ulp_distance(expected, actual)
-        apart = np.abs(_finite(expected) - _finite(actual))
+        first, second = (np.where(np.isfinite(one), one, np.nan) for one in (expected, actual))
+        apart = np.abs(first - second)
         step = np.spacing(np.asarray(scale, dtype=expected.dtype))
         is_rounding = (apart <= ulps * step) & (distance != BEYOND)
         known = apart[~np.isnan(apart)]
@@ -133,10 +134,6 @@ def _gap(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.uint
     """The absolute difference of integers; modulo 2^64, so that it cannot overflow."""
     high, low = np.maximum(first, second), np.minimum(first, second)
     return high.view(np.uint64) - low.view(np.uint64)
-
-
-def _finite(values: NDArray[Any]) -> NDArray[Any]:
-    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _difference_of_exact(expected: NDArray[Any], actual: NDArray[Any]) -> Difference:

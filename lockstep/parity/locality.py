@@ -20,7 +20,7 @@ from lockstep.parity.clock import clock_reading
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.exactness import difference
-from lockstep.parity.reproducer import Reproducer, locality_reproducer, repetition_reproducer
+from lockstep.parity.reproducer import Reproducer, locality_reproducer
 from lockstep.parity.scales import Scales
 
 _ALONE = 64
@@ -205,8 +205,7 @@ class Subject:
         if not differs(rows):
             return None
         few = take_rows(self.fields | inputs, _fewest(rows, differs))
-        write = repetition_reproducer if is_again else locality_reproducer
-        return write(self.graph, column, few, scale=scale)
+        return locality_reproducer(self.graph, column, few, again=is_again, scale=scale)
 
     def _candidates(self, divergence: Divergence) -> Array:
         """The rows that the divergence shows, and others evenly spread."""

@@ -31,7 +31,6 @@ class ColumnProfile:
         holds: What it holds: `"numbers"`, or `"categories"` (text and booleans).
         rows: Number of rows.
         missing: Share of rows without a value.
-        commonest: Share, among the values, of the most frequent one; 0 without values.
         quantiles: Values at 0, 1, ..., 100 percent; empty for categories and without values.
         shares: Share among the values of each category; of numbers, the share of their digits
             after the decimal point: `"02"` for 39.02.
@@ -41,7 +40,6 @@ class ColumnProfile:
     holds: Literal["numbers", "categories"]
     rows: int
     missing: float
-    commonest: float
     quantiles: tuple[float, ...]
     shares: Mapping[str, float]
     rest: float
@@ -132,7 +130,7 @@ def _of_numbers(array: Array) -> ColumnProfile:
     ordered = np.sort(numbers[~np.isnan(numbers)])
     present = len(ordered)
     if not present:
-        return ColumnProfile("numbers", rows, float(rows > 0), 0.0, (), {}, 0.0)
+        return ColumnProfile("numbers", rows, float(rows > 0), (), {}, 0.0)
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     values, counts = ordered[starts], np.diff(np.r_[starts, present])
     grid = np.rint(np.linspace(0, present - 1, GRID)).astype(np.int64)
@@ -141,8 +139,7 @@ def _of_numbers(array: Array) -> ColumnProfile:
         holds="numbers",
         rows=rows,
         missing=1 - present / rows,
-        commonest=float(counts.max()) / present,
-        quantiles=tuple(values[np.searchsorted(counts.cumsum(), grid, side="right")].tolist()),
+        quantiles=tuple(ordered[grid].tolist()),
         shares=shares,
         rest=rest,
     )
@@ -165,13 +162,12 @@ def _of_categories(array: Array) -> ColumnProfile:
     counts, rows = Counter(array.tolist()), len(array)
     present = rows - counts.pop(None, 0)
     if not present:
-        return ColumnProfile("categories", rows, float(rows > 0), 0.0, (), {}, 0.0)
+        return ColumnProfile("categories", rows, float(rows > 0), (), {}, 0.0)
     shares, rest = _shares(Counter({str(value): count for value, count in counts.items()}), present)
     return ColumnProfile(
         holds="categories",
         rows=rows,
         missing=1 - present / rows,
-        commonest=max(counts.values()) / present,
         quantiles=(),
         shares=shares,
         rest=rest,

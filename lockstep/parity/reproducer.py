@@ -102,6 +102,7 @@ def value_reproducer(
     row: Columns,
     expected: Array,
     *,
+    is_matrix: bool = False,
     scale: Array | float = 0.0,
     version: int | None = None,
 ) -> Reproducer | None:
@@ -115,7 +116,9 @@ def value_reproducer(
         column: The column.
         row: The columns of a trace, reduced to one row.
         expected: The expected value: an array of one row.
-        scale: The usual size of the column's values; see `difference`.
+        is_matrix: Whether it is that of the matrix that the estimator of this model is given.
+        scale: The usual size of the column's values, or that at each position of a matrix; see
+            `difference`.
         version: The version whose models to load; the champion's by default.
 
     Returns:
@@ -124,38 +127,14 @@ def value_reproducer(
     """
     if column not in graph.fields:
         constants = _inputs(graph, column, row) | {"EXPECTED": expected}
-        return _reproducer(graph, column, row, _VALUE, constants, scale, version)
+        test = _MATRIX if is_matrix else _VALUE
+        return _reproducer(graph, column, row, test, constants, scale, version)
     constants = {"RECORD": _record(graph, row), "EXPECTED": expected}
     return _reproducer(graph, column, row, _FIELD, constants)
 
 
-def matrix_reproducer(
-    graph: Graph,
-    model: str,
-    row: Columns,
-    expected: Array,
-    *,
-    scale: Array | float = 0.0,
-    version: int | None = None,
-) -> Reproducer | None:
-    """Write a test that an estimator is given what it is expected to be given.
-
-    Args:
-        graph: The pipeline's graph.
-        model: The model.
-        row: The columns of a trace, reduced to one row.
-        expected: The matrix of this row.
-        scale, version: As for `value_reproducer`; a scale for each position.
-
-    Returns:
-        As for `value_reproducer`.
-    """
-    constants = _inputs(graph, model, row) | {"EXPECTED": expected}
-    return _reproducer(graph, model, row, _MATRIX, constants, scale, version)
-
-
 def locality_reproducer(
-    graph: Graph, column: str, rows: Columns, *, scale: Array | float = 0.0
+    graph: Graph, column: str, rows: Columns, *, again: bool, scale: Array | float = 0.0
 ) -> Reproducer | None:
     """Write a test that a column has the same values for some rows together and one by one.
 
@@ -163,29 +142,14 @@ def locality_reproducer(
         graph: The pipeline's graph.
         column: The column; no field.
         rows: The columns of a trace, reduced to these rows, the one that differs first.
+        again: Whether they are to be computed twice instead, together.
         scale: As for `value_reproducer`.
 
     Returns:
         As for `value_reproducer`.
     """
-    return _reproducer(graph, column, rows, _LOCALITY, _inputs(graph, column, rows), scale)
-
-
-def repetition_reproducer(
-    graph: Graph, column: str, rows: Columns, *, scale: Array | float = 0.0
-) -> Reproducer | None:
-    """Write a test that a column has the same values when it is computed twice.
-
-    Args:
-        graph: The pipeline's graph.
-        column: The column; no field.
-        rows: The columns of a trace, reduced to some rows.
-        scale: As for `value_reproducer`.
-
-    Returns:
-        As for `value_reproducer`.
-    """
-    return _reproducer(graph, column, rows, _REPETITION, _inputs(graph, column, rows), scale)
+    test = _REPETITION if again else _LOCALITY
+    return _reproducer(graph, column, rows, test, _inputs(graph, column, rows), scale)
 
 
 def public_name(module: str) -> str:

@@ -40,7 +40,7 @@ def test_missing_texts_are_counted_and_left_out():
 
 def test_a_column_without_values_has_no_distribution():
     profile = of_numbers(np.nan, np.nan)
-    assert (profile.missing, profile.commonest, profile.quantiles) == (1.0, 0.0, ())
+    assert (profile.missing, profile.quantiles) == (1.0, ())
 
 
 def test_digits_are_those_after_the_decimal_point():
@@ -50,10 +50,6 @@ def test_digits_are_those_after_the_decimal_point():
 
 def test_digits_forget_what_floating_point_adds():
     assert of_numbers(0.1 + 0.2, 10.357019999999999).shares == {"3": 0.5, "357": 0.5}
-
-
-def test_the_commonest_value_is_a_share_of_the_values():
-    assert of_numbers(2, 2, 2, 5, np.nan).commonest == 0.75
 
 
 def test_booleans_are_categories():

@@ -23,7 +23,7 @@ from lockstep.parity.exactness import difference
 from lockstep.parity.locality import locality
 from lockstep.parity.profiles import Profile
 from lockstep.parity.replay import replay
-from lockstep.parity.reproducer import Reproducer, matrix_reproducer, public_name, value_reproducer
+from lockstep.parity.reproducer import Reproducer, public_name, value_reproducer
 from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 from lockstep.parity.weekly import WeeklyFigures
@@ -139,8 +139,8 @@ def test_a_models_test_loads_the_fitted_version_from_the_registry(
     assert passes(by_number)
     assert f"VERSION = {version.version} " in by_number.test
     matrix = trace.matrices["chance"][:1]
-    assert passes(matrix_reproducer(pipeline.graph, "chance", row, matrix))
-    assert not passes(matrix_reproducer(pipeline.graph, "chance", row, matrix + 1))
+    assert passes(value_reproducer(pipeline.graph, "chance", row, matrix, is_matrix=True))
+    assert not passes(value_reproducer(pipeline.graph, "chance", row, matrix + 1, is_matrix=True))
     ran = run(wrong)
     assert ran.returncode == 1
     assert "test_chance_is_as_expected" in ran.stdout
