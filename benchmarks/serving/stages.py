@@ -14,7 +14,7 @@ from lockstep.artifacts.live import open_live
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
-from lockstep.rules.parting import part
+from lockstep.rules.rules import part
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.invocations import predictions, records_of
 from lockstep.serving.protocols.json_bodies import Reading

@@ -18,6 +18,7 @@ from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
+from lockstep.rules.rules import compile_rules, part
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -98,9 +99,6 @@ def ingest(
         suite: What they must look like, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
     """
-    from lockstep.rules.parting import part
-    from lockstep.rules.rules import compile_rules
-
     key = schema.key or ""
     broken = part(data.columns, [compile_rules(suite)]).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)
@@ -192,7 +190,6 @@ def check_input_suite(
         suite: What they must look like, as plain JSON.
         keep: Is given what Great Expectations tells of it, as JSON.
     """
-    from lockstep.rules.rules import compile_rules
     from lockstep.suites.validation import validate
 
     result = validate(rows, suite, key=ingested.schema.key or "")

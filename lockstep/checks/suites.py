@@ -40,12 +40,12 @@ class Quarantined:
 
         A single row never is too many, unless none is left.
         """
-        return self.rows > self._most or (self.rows > 0 and not self.left)
+        return self.room < 0 or (self.rows > 0 and not self.left)
 
     @property
     def room(self) -> int:
         """How many more rows may be quarantined; less than nothing where too many are."""
-        return int(self._most) - self.rows
+        return int(max(1.0, self.limit * self.total)) - self.rows
 
     @property
     def excess(self) -> str:
@@ -57,10 +57,6 @@ class Quarantined:
             f"; at most {100 * self.limit:.4g} % of the rows may be quarantined (max_quarantined), "
             f"and {self.rows:,} of {self.total:,} are ({share})"
         )
-
-    @property
-    def _most(self) -> float:
-        return max(1.0, self.limit * self.total)
 
 
 def check_suite(

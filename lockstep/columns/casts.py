@@ -15,6 +15,7 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.schema import Field
+from lockstep.columns.tables import is_missing
 from lockstep.columns.values import (
     EXACT_INTEGERS,
     FIRST_TIME,
@@ -67,7 +68,7 @@ def cast_array(field: Field, convert: Convert, values: Array, missing: Array | N
         missing: Where there is no value, besides NaN and NaT.
     """
     cast, sources = _CASTS.get(field.declared, (None, ""))
-    absent = _absent(values) if missing is None else missing | _absent(values)
+    absent = is_missing(values) if missing is None else missing | is_missing(values)
     if cast is None or values.dtype.kind not in sources:
         listed = [
             None if gone else value
@@ -264,13 +265,6 @@ _CASTS: dict[str, tuple[Callable[[Field, Array], tuple[Array, Array]], str]] = {
 
 A cast gives a new array and where that is not what it should be; missing values do not matter.
 """
-
-
-def _absent(values: Array) -> Array:
-    if values.dtype.kind in "fM":
-        absent: Array = values != values
-        return absent
-    return np.zeros(len(values), dtype=bool)
 
 
 def _listed(values: Array) -> list[Any]:

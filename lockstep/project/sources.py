@@ -8,6 +8,7 @@ the same rows.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -28,12 +29,32 @@ from lockstep.columns.errors import (
 from lockstep.columns.files import decode_file
 from lockstep.columns.plain import one_line, show
 from lockstep.columns.schema import Schema
-from lockstep.project.place import declaring_folder
+from lockstep.project.project import Project, ProjectError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+
+_NOT_THE_USERS = ("lockstep.", "dataclasses")
 _DAY = "{day}"
+
+
+def declaring_folder() -> Path:
+    """The folder that relative paths of a declaration are seen from.
+
+    It is the root of the project of the file that declares it, wherever a command runs; the
+    current folder where that file is in no project, as in a notebook.
+    """
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        if not frame.f_globals.get("__name__", "").startswith(_NOT_THE_USERS):
+            break
+        frame = frame.f_back
+    file = Path(frame.f_code.co_filename)
+    try:
+        return Project.find(file).root if file.is_file() else Path.cwd()
+    except ProjectError:
+        return Path.cwd()
 
 
 @runtime_checkable

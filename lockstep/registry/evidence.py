@@ -7,6 +7,9 @@
 A tag can be edited by hand, copied to another version, or outlive the files that it was written
 about. So each holds the pipeline's name, the SHA-256 of the version's manifest (which holds those
 of all its files) and one of the tag itself; where these do not agree, the tag says nothing.
+
+Lockstep reads none of the files around a version's directory, and its manifest cannot list them,
+as they are written after it: without a tag nothing would tell of one that is missing or changed.
 """
 
 from __future__ import annotations

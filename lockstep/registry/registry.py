@@ -126,7 +126,7 @@ class Registry:
             RegistryUnreachableError: The registry does not answer.
         """
         found = self._find(name, version)
-        key, files = (name, found.version, found.digest), self.files(found)
+        key, files = (name, found.version, found.digest), self._files.directory(found)
         if key in self._loaded:
             Artifact.open(files, found.digest)
         else:

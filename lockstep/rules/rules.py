@@ -2,12 +2,14 @@
 
 The same suite is validated by Great Expectations and enforced by its row rules; both refuse the
 same rows. A record that is scored alone passes through in microseconds, and needs neither Great
-Expectations nor pandas.
+Expectations nor pandas. The rules of the input suite part records as they come in, those of the
+other suites rows that are computed, a batch and a single request by the same functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,6 +18,7 @@ import numpy as np
 from lockstep.columns.decode import Reason
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.columns.tables import take_rows
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import (
     Interval,
@@ -359,3 +362,57 @@ def _readable(value: Any, array: Array) -> Any:
     if value is not None and array.dtype.kind == "M":
         return np.datetime64(value, "us")
     return value
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Rows, parted by row rules.
+
+    Attributes:
+        kept: The columns of the rows that all rules accept, in order.
+        refused: All that the rules hold against each other row, by its position, in order.
+    """
+
+    kept: Columns
+    refused: Mapping[int, tuple[Reason, ...]]
+
+
+def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
+    """Part rows by the row rules of suites.
+
+    Args:
+        columns: Columns in canonical form, of one length.
+        rules: The rules, a suite each; a row's reasons come in their order.
+
+    Raises:
+        SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
+    """
+    refused: dict[int, tuple[Reason, ...]] = {}
+    for suite in rules:
+        refusals = suite.apply(columns)
+        for row in refusals.rows:
+            refused[row] = (*refused.get(row, ()), *refusals.reasons(row))
+    if not refused:
+        return Parted(columns, {})
+    keep = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    keep[list(refused)] = False
+    return Parted(take_rows(columns, keep), dict(sorted(refused.items())))
+
+
+def applicable_rules(
+    suites: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind]
+) -> tuple[RowRules, ...]:
+    """The row rules of the suites that can be asked of columns of these kinds.
+
+    One that cannot is left out whole: whoever validates the suite is told why.
+
+    Args:
+        suites: The suites as `suite_json` gives them.
+        kinds: The columns.
+    """
+    found = []
+    for rules in map(compile_rules, suites):
+        with suppress(SuiteError):
+            rules.check(kinds)
+            found.append(rules)
+    return tuple(found)

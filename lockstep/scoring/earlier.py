@@ -3,6 +3,10 @@
 Published batches count, and so do days that are held back: what things had on them is summed over
 days, and without it a blocked day would look like a lapse for a week. Nothing else of a held-back
 day is usual, and its keys were not published.
+
+A finding that a person accepts stays accepted for the batches that follow, as far as it went then
+and as much again, until another version is live: that was trained on rows that may have it. What
+was accepted in the attempt that counts is accepted in each that has the same rows, byte for byte.
 """
 
 from __future__ import annotations

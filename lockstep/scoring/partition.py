@@ -31,7 +31,7 @@ from lockstep.checks.ingest import (
     check_input_suite,
     ingest,
 )
-from lockstep.checks.results import CheckResult, attempted, carry_out, coverage
+from lockstep.checks.results import CheckResult, attempted, carry_out
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -45,18 +45,23 @@ from lockstep.columns.aside import quarantine_table
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import all_of, counted, verb
 from lockstep.columns.tables import to_arrow
 from lockstep.parity.counterfactuals import Counterfactuals
-from lockstep.rules.parting import applicable_rules
-from lockstep.rules.rules import RowRules
+from lockstep.rules.rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
 from lockstep.scoring.restated import check_rescored, check_restated
-from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
+from lockstep.scoring.rows import (
+    ComputedRows,
+    FailingFunctionError,
+    check_computation,
+    check_conservation,
+    compute_rows,
+    not_computed,
+)
 from lockstep.scoring.work import Batch, Stage, Work
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.live import SINCE, check_live, last_published
 from lockstep.store.records import BlockedError, blocking
 
@@ -64,8 +69,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-_EXAMPLES = 5
-"""Keys that a message names."""
 _TOO_FEW_TO_PREDICT = (
     "Training has too few rows to fit models to a part of them: what they predict of others is not "
     "known."
@@ -260,13 +263,13 @@ def score_batch(work: Work, live: LoadedVersion) -> Stage:
         try:
             rows = compute_rows(serving, raw, before.room, _row_rules(live))
         except FailingFunctionError as error:
-            found = {COMPUTATION.name: _not_computed(error, before)}
+            found = {COMPUTATION.name: not_computed(error, before)}
             done = attempt.keep("scored", failed_step(work, "scored", found, live))
             return Stage(None, done.counts, done.results, done.blocked_by, version=done.version)
         path = attempt.write("scored", _with_origin(to_arrow(rows.kept), live.version))
         attempt.write("scored_quarantine", quarantine_table(rows.aside))
         drift = prediction_drift(work, live, rows)
-        found = _scored_checks(work, live, serving, attempt, rows)
+        found = _scored_checks(work, live, serving, attempt, rows, before)
         found["prediction_drift"] = drift.result
         results = worth_telling(work.declared, "scored", found)
         counts = {"scored": len(rows.kept[pipeline.key]), "quarantined": len(rows.aside)}
@@ -364,12 +367,16 @@ def _row_rules(live: LoadedVersion) -> tuple[RowRules, ...]:
 
 
 def _scored_checks(
-    work: Work, live: LoadedVersion, serving: Pipeline, attempt: Attempt, rows: ComputedRows
+    work: Work,
+    live: LoadedVersion,
+    serving: Pipeline,
+    attempt: Attempt,
+    rows: ComputedRows,
+    before: Quarantined,
 ) -> dict[str, CheckResult]:
     """What the checks find of all rows that were computed, those that are set aside among them."""
     columns, key = rows.columns, live.pipeline.key
     proven = attempt.record.steps["batch"].results["live_version"].passed
-    before = _quarantined(work, attempt)
     quarantined = replace(before, rows=before.rows + len(rows.aside), left=len(rows.kept[key]))
 
     suites = {
@@ -387,9 +394,9 @@ def _scored_checks(
         "golden_replay": carry_out(check_replay, live, serving),
         "row_locality": carry_out(check_company, serving, columns),
         "reference_sample": carry_out(check_sample, live, columns),
-        "computation": carry_out(_check_computation, rows, quarantined),
+        "computation": carry_out(check_computation, rows, quarantined),
         **suites,
-        "row_conservation": carry_out(_check_conservation, work, attempt, key),
+        "row_conservation": carry_out(check_conservation, work, attempt, key),
         "rescored": carry_out(check_rescored, work.records, work.partition, columns, live),
         "code_parity": carry_out(check_code, work.declared.pipeline, live, proven=proven),
         "environment_parity": carry_out(check_environment, live, proven=proven),
@@ -404,34 +411,6 @@ def _quarantined(work: Work, attempt: Attempt) -> Quarantined:
         total=counts["rows_in"],
         left=counts["accepted"],
         limit=work.declared.max_quarantined,
-    )
-
-
-def _not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
-    """The result of a partition on too many rows of which functions fail."""
-    quarantined = replace(before, rows=before.rows + error.failed)
-    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
-
-
-def _check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResult:
-    """Whether every row could be computed; those that could not are set aside."""
-    failing = rows.failing
-    total = len(failing) + len(next(iter(rows.columns.values())))
-    numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
-    if not failing:
-        return CheckResult(
-            True, f"{all_of(total, 'row', 'was', 'were')} computed.", numbers=numbers
-        )
-    (reason, *_) = failing[0].reasons
-    return CheckResult(
-        False,
-        f"{len(failing):,} of {counted(total, 'row')} cannot be computed, and "
-        f"{verb(len(failing), 'is', 'are')} set aside: "
-        f"{reason.message}{quarantined.excess}",
-        severity="ERROR" if quarantined.too_many else "WARN",
-        column=reason.column,
-        keys=tuple(str(row.key) for row in failing),
-        numbers=numbers,
     )
 
 
@@ -471,54 +450,6 @@ def prediction_drift(work: Work, live: LoadedVersion, rows: ComputedRows) -> Fol
         ask=counterfactuals_of(live, rows.kept).mixed,
         each=True,
     )
-
-
-def _check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
-    """Count the rows in the files themselves, and those that are published and came no more."""
-    rows_in = attempt.record.steps["batch"].counts["rows_in"]
-    scored = attempt.row_count("scored")
-    steps = ("batch", "scored")
-    aside = [attempt.read(f"{step}_quarantine", ["key", "fate"]) for step in steps]
-    fates = [fate for table in aside for fate in table.column("fate").to_pylist()]
-    quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
-    out = scored + quarantined + duplicates
-    gone = _gone(work, attempt, key, aside)
-    came = counted(rows_in, "row")
-    went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
-    said = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
-    if gone:
-        said += (
-            f"; {counted(len(gone), 'row')} that {verb(len(gone), 'was', 'were')} published of "
-            f"{work.partition} before came no more, such as {gone[0]}"
-        )
-    return CheckResult(
-        passed=rows_in == out and not gone,
-        summary=f"{said}.",
-        severity="ERROR" if rows_in != out else "WARN",
-        keys=tuple(gone[:_EXAMPLES]),
-        numbers={
-            "rows_in": rows_in,
-            "scored": scored,
-            "quarantined": quarantined,
-            "duplicates": duplicates,
-            "came no more": len(gone),
-        },
-    )
-
-
-def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> list[str]:
-    """Keys of rows that are published and were not delivered this time."""
-    try:
-        before = work.records.committed(work.partition)
-        published = before.read("published") if before is not None else None
-    except DamagedError:
-        return []  # another attempt is how that is mended
-    if published is None:
-        return []
-    columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
-    delivered = {str(one) for column in columns for one in column.to_pylist()}
-    keys = map(str, published.column(0).to_pylist())  # its version may have named the key otherwise
-    return [one for one in keys if one not in delivered]
 
 
 def _figures(outputs: Columns) -> dict[str, float]:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lockstep.checks.results import CheckResult, coverage
+from lockstep.checks.suites import Quarantined
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.plain import counted
+from lockstep.columns.plain import all_of, counted, verb
 from lockstep.columns.tables import concat, take_rows
-from lockstep.rules.parting import part
-from lockstep.rules.rules import RowRules
+from lockstep.rules.rules import RowRules, part
+from lockstep.scoring.work import Work
+from lockstep.store.attempts import Attempt, DamagedError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_EXAMPLES = 5
+"""Keys that a message names."""
 _ENOUGH = 5
 """Rows that all fail, from which on a function is told to be broken itself."""
 
@@ -145,3 +155,111 @@ def _parts(
         return _parts(pipeline, first, offset, failed, most) + _parts(
             pipeline, second, offset + half, failed, most
         )
+
+
+def not_computed(error: FailingFunctionError, before: Quarantined) -> CheckResult:
+    """The result of a partition on too many rows of which functions fail.
+
+    Args:
+        error: What failed.
+        before: How many rows are quarantined before any is computed.
+    """
+    quarantined = replace(before, rows=before.rows + error.failed)
+    return CheckResult(False, f"{error}{quarantined.excess}", column=error.column)
+
+
+def check_computation(rows: ComputedRows, quarantined: Quarantined) -> CheckResult:
+    """Whether every row could be computed; those that could not are set aside.
+
+    Args:
+        rows: The rows.
+        quarantined: How many are quarantined, these among them.
+    """
+    failing = rows.failing
+    total = len(failing) + len(next(iter(rows.columns.values())))
+    numbers = {**coverage(total, len(rows.columns), {}), "failing": len(failing)}
+    if not failing:
+        return CheckResult(
+            True, f"{all_of(total, 'row', 'was', 'were')} computed.", numbers=numbers
+        )
+    (reason, *_) = failing[0].reasons
+    return CheckResult(
+        False,
+        f"{len(failing):,} of {counted(total, 'row')} cannot be computed, and "
+        f"{verb(len(failing), 'is', 'are')} set aside: "
+        f"{reason.message}{quarantined.excess}",
+        severity="ERROR" if quarantined.too_many else "WARN",
+        column=reason.column,
+        keys=tuple(str(row.key) for row in failing),
+        numbers=numbers,
+    )
+
+
+def check_conservation(work: Work, attempt: Attempt, key: str) -> CheckResult:
+    """Count the rows in the files themselves, and those that are published and came no more.
+
+    Args:
+        work: The partition.
+        attempt: The attempt at it, with its rows.
+        key: Name of the key.
+    """
+    rows_in = attempt.record.steps["batch"].counts["rows_in"]
+    scored = attempt.row_count("scored")
+    steps = ("batch", "scored")
+    aside = [attempt.read(f"{step}_quarantine", ["key", "fate"]) for step in steps]
+    fates = [fate for table in aside for fate in table.column("fate").to_pylist()]
+    quarantined, duplicates = fates.count("quarantined"), fates.count("duplicate")
+    out = scored + quarantined + duplicates
+    gone = _gone(work, attempt, key, aside)
+    came = counted(rows_in, "row")
+    went = f"{scored} scored + {quarantined} quarantined + {counted(duplicates, 'duplicate')}"
+    said = f"{came} in = {went}" if rows_in == out else f"{came} came in, but {went} make {out}"
+    if gone:
+        said += (
+            f"; {counted(len(gone), 'row')} that {verb(len(gone), 'was', 'were')} published of "
+            f"{work.partition} before came no more, such as {gone[0]}"
+        )
+    return CheckResult(
+        passed=rows_in == out and not gone,
+        summary=f"{said}.",
+        severity="ERROR" if rows_in != out else "WARN",
+        keys=tuple(gone[:_EXAMPLES]),
+        numbers={
+            "rows_in": rows_in,
+            "scored": scored,
+            "quarantined": quarantined,
+            "duplicates": duplicates,
+            "came no more": len(gone),
+        },
+    )
+
+
+def _gone(work: Work, attempt: Attempt, key: str, aside: Sequence[pa.Table]) -> list[str]:
+    """Keys of rows that are published and were not delivered this time."""
+    try:
+        before = work.records.committed(work.partition)
+        published = before.read("published") if before is not None else None
+    except DamagedError:
+        return []  # another attempt is how that is mended
+    if published is None:
+        return []
+    columns = [attempt.read("scored", [key]).column(key), *(table.column("key") for table in aside)]
+    delivered = {str(one) for column in columns for one in column.to_pylist()}
+    keys = map(str, published.column(0).to_pylist())  # its version may have named the key otherwise
+    return [one for one in keys if one not in delivered]
+
+
+def computable(pipeline: Pipeline, columns: Columns) -> Columns:
+    """Every column of some rows, in graph order, that can be computed of all of them.
+
+    Args:
+        pipeline: A fitted pipeline.
+        columns: The fields of the rows.
+    """
+    found = dict(columns)
+    for name in pipeline.graph.served:
+        try:
+            found = pipeline.evaluate(found, (name,))
+        except FunctionError:  # of it, or of one that it is computed from
+            continue
+    return {name: found[name] for name in pipeline.graph.served if name in found}

@@ -66,7 +66,11 @@ def locked(path: Path, what: str, *, wait: float = WAIT_SECONDS) -> Iterator[Non
                     "it to end, or end it, and try again."
                 )
             time.sleep(_POLL_SECONDS)
-        _sign(file)
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        file.truncate(0)
+        file.write(json.dumps(asdict(Holder(os.getpid(), since, command))) + "\n")
+        file.flush()
         try:
             yield
         finally:
@@ -100,11 +104,3 @@ def _try(file: TextIO) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _sign(file: TextIO) -> None:
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    file.truncate(0)
-    file.write(json.dumps(asdict(Holder(os.getpid(), since, command))) + "\n")
-    file.flush()

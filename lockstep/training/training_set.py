@@ -31,7 +31,7 @@ from lockstep.columns.plain import counted
 from lockstep.columns.tables import from_arrow, kinds_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
-from lockstep.rules.parting import applicable_rules, part
+from lockstep.rules.rules import applicable_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.records import blocking

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
-from lockstep.rules.parting import applicable_rules, part
-from lockstep.rules.rules import SuiteError, compile_rules
+from lockstep.rules.rules import SuiteError, applicable_rules, compile_rules, part
 
 
 def suite(name: str, *expectations: tuple[str, dict[str, Any]]) -> dict[str, Any]:

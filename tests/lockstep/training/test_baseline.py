@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lockstep.training.baseline import simple_baseline
+from lockstep.training.holdout import simple_baseline
 
 
 def test_the_baseline_learns_a_linear_relation() -> None:
