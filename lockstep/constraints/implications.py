@@ -7,13 +7,15 @@ single columns: that they have no value, are 0 or negative, or hold a common val
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import contains
 from typing import Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array
+from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.tables import is_missing
 from lockstep.constraints.evidence import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.forms import forms_of
 from lockstep.constraints.view import View
@@ -130,13 +132,13 @@ def _as_texts(values: Array) -> Array:
     return np.array([*texts, None], dtype=object)[places]
 
 
-def _lacks(wholes: Array, parts: Array) -> Array:
-    return np.array(
-        [
-            float(part not in str(whole)) if part and whole is not None else np.nan
-            for whole, part in zip(wholes.tolist(), parts.tolist(), strict=True)
-        ]
-    )
+def _lacks(wholes: Array, parts: Array) -> Floats:
+    """Which texts lack their part: 0 or 1, NaN where either is missing or empty."""
+    found = np.full(len(wholes), np.nan)
+    known = np.flatnonzero(~is_missing(wholes) & parts.astype(bool))
+    held = map(contains, wholes[known].tolist(), parts[known].tolist())
+    found[known] = ~np.fromiter(held, bool, len(known))
+    return found
 
 
 def implications(view: View) -> list[Implication]:
