@@ -1,4 +1,4 @@
-"""README.md shows the code of the project that `lockstep new` writes, as it stands."""
+"""The documents show the code of the project that `lockstep new` writes, as it stands."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 import lockstep.templates
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+SHOWN = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/pipelines.md"))
 FILES = Path(lockstep.templates.__file__).parent / "files"
 
 
@@ -19,7 +20,7 @@ def _laid_out_alike(code: str) -> str:
 WRITTEN = _laid_out_alike("\n".join(path.read_text() for path in FILES.rglob("wine.py")))
 
 
-@pytest.mark.parametrize("shown", re.findall(r"```python\n(.*?)```", README, re.DOTALL))
-def test_code_in_the_readme_is_code_of_the_new_project(shown: str) -> None:
+@pytest.mark.parametrize("shown", re.findall(r"```python\n(.*?)```", SHOWN, re.DOTALL))
+def test_code_in_the_documents_is_code_of_the_new_project(shown: str) -> None:
     for part in shown.split("\n\n\n"):
         assert _laid_out_alike(part).strip() in WRITTEN
