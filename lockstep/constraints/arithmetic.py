@@ -257,7 +257,7 @@ def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> li
         tolerance = max(0.51 * grid / unit, 2e-3)
         for first, second in combinations([one for one in usable if one != target], 2):
             for operation, terms in _ways(first, second):
-                b, c = (numbers[one] for one in terms)
+                b, c = (numbers[term] for term in terms)
                 if not _is_steady(a[:150], _combined(operation, b[:150], c[:150])):
                     continue
                 made = _combined(operation, b, c)

@@ -107,7 +107,7 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     shares = np.maximum(day.evidence, day.blocks)
     places = np.flatnonzero(shares >= 1)
     copies = np.array(
-        [constraints.statistics[one].feature.family == "identity" for one in places.tolist()],
+        [constraints.statistics[place].feature.family == "identity" for place in places.tolist()],
         dtype=bool,
     )
     places = places[np.lexsort((-shares[places], ~copies))]  # copies explain what follows
@@ -185,7 +185,10 @@ def _grouped(
 def _columns(constraints: ConstraintSet, group: Sequence[int]) -> set[str]:
     """The columns of a cause: those of its first statistic, and the first ones of all others."""
     statistics = [constraints.statistics[place] for place in group]
-    return {*statistics[0].columns, *(one.columns[0] for one in statistics if one.columns)}
+    return {
+        *statistics[0].columns,
+        *(statistic.columns[0] for statistic in statistics if statistic.columns),
+    }
 
 
 def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) -> Ints:

@@ -40,7 +40,9 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
         found |= self.digests(whole)
         for name, digests in found.items():
             columns = [key] if name == "key" else [key, event, *self.ways[name][:BEST]]
-            fields = tuple(one for one in columns if one is not None and not one.startswith("@"))
+            fields = tuple(
+                column for column in columns if column is not None and not column.startswith("@")
+            )
             what = "key" if name == "key" else f"content ({name})"
             twice = Feature(
                 FAMILY, "twice", fields, f"repeat the {what} of a row of the batch", True

@@ -148,15 +148,15 @@ def implications(view: View) -> list[Implication]:
         view: The rows.
     """
     conditions, seen = [], set[tuple[str, bytes]]()
-    for one in _conditions(view):
-        held = one.holds(view)
-        marks = {(one.column, np.packbits(side).tobytes()) for side in (held, ~held)}
+    for condition in _conditions(view):
+        held = condition.holds(view)
+        marks = {(condition.column, np.packbits(side).tobytes()) for side in (held, ~held)}
         if 0.003 < held.mean() < 0.997 and not marks & seen:
             seen |= marks
-            conditions.append(one)
+            conditions.append(condition)
     if not conditions:
         return []
-    held = np.array([one.holds(view) for one in conditions], dtype=np.float32)
+    held = np.array([condition.holds(view) for condition in conditions], dtype=np.float32)
     counts = held @ held.T
     sizes, rows = counts.diagonal(), held.shape[1]
     found: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
@@ -193,7 +193,7 @@ def _conditions(view: View) -> list[Condition]:
     found += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
     for name, values in layout.categories.items():
         if name in layout.texts or len(np.unique(view.code(name))) <= FEW:
-            found += [Condition(name, "value", one) for one in values[:MOST_TERMS]]
+            found += [Condition(name, "value", value) for value in values[:MOST_TERMS]]
     if layout.key is not None and view.columns[layout.key].dtype == object:
         common = pd.Series(_key_forms(view, layout.key)).value_counts().index[:4]
         found += [Condition(layout.key, "form", one) for one in common]
