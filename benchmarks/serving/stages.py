@@ -10,7 +10,7 @@ from itertools import chain
 import pyperf
 
 from benchmarks.serving.setting import PIPELINE, flights, texts
-from lockstep.artifacts.live import open_live
+from lockstep.artifacts.live_pointer import open_live
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home

@@ -54,7 +54,7 @@ class Artifact:
 
     Attributes:
         directory: Where it is.
-        manifest: What the version is; see `lockstep.artifacts.writing.write_artifact`.
+        manifest: What the version is; see `lockstep.artifacts.artifact_writing.write_artifact`.
     """
 
     directory: Path

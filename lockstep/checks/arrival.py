@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.ingest import check_readable
-from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Rejected
 from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lockstep.checks.arrival import Arrival
-from lockstep.checks.results import (
+from lockstep.checks.check_results import (
     NOTHING_DEMANDED,
     CheckResult,
     carry_out,

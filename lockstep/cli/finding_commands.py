@@ -94,7 +94,7 @@ def _write_docs(
     from lockstep.columns.errors import LockstepError
     from lockstep.store.parquet import file_name
     from lockstep.store.validations import validations
-    from lockstep.suites.docs import write_docs
+    from lockstep.suites.data_docs import write_docs
 
     held = validations(declared, store, partition, number)
     if held is None:
@@ -275,7 +275,7 @@ def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
 
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
     """The last published batch, with the statistics that were nearest to their limits."""
-    from lockstep.store.live import last_published
+    from lockstep.store.live_version import last_published
     from lockstep.store.parquet import Store
 
     record = last_published(declared, Store(context.home().data / declared.name))

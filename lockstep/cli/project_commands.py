@@ -105,7 +105,7 @@ def up(
 
 
 def _project(folder: Path) -> None:
-    from lockstep.templates.writing import write_project
+    from lockstep.templates.project_writing import write_project
 
     write_project(folder)
     _say(
@@ -121,7 +121,7 @@ def _project(folder: Path) -> None:
 
 
 def _pipeline(project: Project, name: str) -> None:
-    from lockstep.templates.writing import write_pipeline
+    from lockstep.templates.project_writing import write_pipeline
 
     _say_files(project, write_pipeline(project, name))
     _say(f"They are to be edited; then: lockstep train {name}")
@@ -130,7 +130,7 @@ def _pipeline(project: Project, name: str) -> None:
 def _pipeline_from(
     project: Project, name: str, table: Path, label: str | None, key: str | None
 ) -> None:
-    from lockstep.templates.writing import write_pipeline_from
+    from lockstep.templates.project_writing import write_pipeline_from
 
     proposal, written = write_pipeline_from(project, name, table, label=label, key=key)
     _say_files(project, written)
@@ -182,7 +182,7 @@ def _say(*lines: str) -> None:
 def _live(name: str) -> str:
     """Which version of a pipeline is live, by the gate's word alone."""
     from lockstep.artifacts.errors import ArtifactError
-    from lockstep.artifacts.live import read_live
+    from lockstep.artifacts.live_pointer import read_live
 
     try:
         live = read_live(context.home().live(name))

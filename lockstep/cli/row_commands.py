@@ -17,7 +17,7 @@ from lockstep.cli.ending import finish, interruption_told
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
-    from lockstep.store.records import Records
+    from lockstep.store.partition_records import Records
 
 
 def score(

@@ -136,7 +136,7 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
     """
     from lockstep.columns.errors import LockstepError
     from lockstep.columns.plain import listed
-    from lockstep.scoring.requests import open_segments
+    from lockstep.scoring.request_replay import open_segments
     from lockstep.serving.requestlog.log_segments import segment_names
     from lockstep.store.parquet import Store
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lockstep.registry.facts import VersionFacts
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
-    from lockstep.store.live import LiveState
+    from lockstep.store.live_version import LiveState
 
 
 def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
@@ -116,7 +116,7 @@ def rollback(
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import proven_at, was_live
+    from lockstep.registry.version_tags import proven_at, was_live
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
@@ -196,7 +196,7 @@ def _demand_sound(version: Version, registry: Registry) -> None:
         LockstepError: It did; with the checks, its figures, and how to promote it all the same.
     """
     from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import EvidenceError, read_evidence
+    from lockstep.registry.version_tags import EvidenceError, read_evidence
 
     try:
         failed = ", ".join(read_evidence(version).failed)

@@ -22,11 +22,11 @@ from lockstep.columns.casts import (
     cast_values,
     values_of,
 )
+from lockstep.columns.converters import Convert, RefusedError, converter
 from lockstep.columns.errors import FunctionError, UnreadableError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
-from lockstep.columns.values import Convert, RefusedError, converter
 
 if TYPE_CHECKING:
     import pyarrow as pa

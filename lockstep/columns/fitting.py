@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockstep.columns.errors import FitError
-from lockstep.columns.estimators import fit
+from lockstep.columns.estimator_fitting import fit
 from lockstep.columns.finite import origin_of
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns

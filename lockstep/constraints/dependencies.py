@@ -15,7 +15,7 @@ import numpy as np
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.thresholds import (
     AGAIN,
     BROKEN,
     BY_CHANCE,

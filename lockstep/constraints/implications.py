@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.kinds import Array
-from lockstep.constraints.evidence import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.forms import forms_of
+from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.view import View
 
 _EXPECTED = 15

@@ -15,8 +15,8 @@ from warnings import catch_warnings, simplefilter
 import dagster as dg
 
 from lockstep.artifacts.disks import DiskError
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place, told_of
-from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign

@@ -15,8 +15,8 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
-from lockstep.checks.results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked, message_of
 from lockstep.dagster.interrupts import interrupts_kept

@@ -40,8 +40,8 @@ def save_mlmodel(
 
     Args:
         directory: Where to write it; must not exist yet.
-        artifact: The version's directory (see `lockstep.artifacts.writing`), which is moved into
-            the model.
+        artifact: The version's directory (see `lockstep.artifacts.artifact_writing`), which is
+            moved into the model.
         pipeline: The pipeline.
         snapshot: Its source.
         example: Raw columns; the first few rows become the input example.

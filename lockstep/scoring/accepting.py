@@ -15,7 +15,7 @@ from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
 from lockstep.scoring.earlier import ACCEPTED
 from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 _ROWS = ("batch.parquet", "batch_quarantine.parquet")
 """The files of an attempt that hold its rows."""

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.constraints import Judged, Terms, check_constraints, check_shift, judge
+from lockstep.checks.check_results import Attempted, CheckResult
+from lockstep.checks.constraint_checks import Judged, Terms, check_constraints, check_shift, judge
 from lockstep.checks.ingest import Ingested
-from lockstep.checks.results import Attempted, CheckResult
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.view import View, by_clock
@@ -20,7 +20,7 @@ from lockstep.scoring.accepting import accepted_before
 from lockstep.scoring.earlier import Earlier, earlier_batches, keep_past
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 
 @dataclass(frozen=True, eq=False)

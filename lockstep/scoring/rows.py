@@ -15,7 +15,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import concat, take_rows
 from lockstep.rules.parting import part
-from lockstep.rules.rules import RowRules
+from lockstep.rules.row_rules import RowRules
 
 _ENOUGH = 5
 """Rows that all fail, from which on a function is told to be broken itself."""

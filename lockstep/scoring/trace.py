@@ -18,8 +18,8 @@ from lockstep.project.home import Home
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.partition_records import Records
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
-from lockstep.store.records import Records
 from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:

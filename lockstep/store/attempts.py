@@ -24,7 +24,7 @@ import msgspec
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.artifacts.disks import at_place
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line

@@ -21,7 +21,7 @@ from lockstep.checks.messages import Message, Place
 from lockstep.columns.plain import counted
 from lockstep.store.attempts import Attempt, DamagedError
 from lockstep.store.inbox import digest_of_name, files_in
-from lockstep.store.records import Commit, Records
+from lockstep.store.partition_records import Commit, Records
 from lockstep.store.status import STEPS
 
 State = Literal["waiting", "published", "blocked", "rejected", "repeated", "failed"]

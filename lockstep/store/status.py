@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""

@@ -12,7 +12,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt
 from lockstep.store.parquet import NotStoredError, Store
 from lockstep.store.streams import stream_records, streams
-from lockstep.suites.results import Finding
+from lockstep.suites.suite_results import Finding
 
 SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)
 """The checks that hold a suite against rows: each keeps a document of its own name."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from lockstep.checks.evidence import check_locality
+from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.ingest import (
     Ingested,
     check_decoding,
@@ -15,7 +15,7 @@ from lockstep.checks.ingest import (
     check_readable,
     ingest,
 )
-from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.parity_checks import check_locality
 from lockstep.checks.specs import (
     DECODING,
     HISTORY_CHECKS,
@@ -23,7 +23,7 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.checks.suites import Quarantined, check_suite
+from lockstep.checks.suite_checks import Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table, set_aside
 from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
@@ -34,7 +34,7 @@ from lockstep.project.sources import decode_source
 from lockstep.rules.parting import applicable_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import blocking
+from lockstep.store.partition_records import blocking
 from lockstep.store.streams import CANDIDATE, training_records
 
 LEAST_ROWS = 20

@@ -24,7 +24,7 @@ from lockstep.columns.compiled.blocks import (
     columns_of,
     numbers,
 )
-from lockstep.columns.compiled.looks import Known
+from lockstep.columns.compiled.encodings import Known
 from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind
 

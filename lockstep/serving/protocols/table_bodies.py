@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.casts import encoded_texts, values_of
+from lockstep.columns.converters import cell_parser
 from lockstep.columns.files import csv_cells, nameless_index
 from lockstep.columns.plain import counted
-from lockstep.columns.values import cell_parser
 from lockstep.serving.protocols.json_bodies import Reading
 from lockstep.serving.versions.request_errors import TooLargeError, UnreadableError
 from lockstep.serving.versions.request_rows import Record

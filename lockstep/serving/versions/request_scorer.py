@@ -18,7 +18,7 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked, take_rows
 from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
-from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.serving.versions.cache import Cache
 from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.request_rows import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
-from lockstep.artifacts.live import LivePointer, read_live
+from lockstep.artifacts.live_pointer import LivePointer, read_live
 from lockstep.columns.errors import LockstepError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion

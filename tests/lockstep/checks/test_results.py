@@ -2,7 +2,7 @@
 
 import pytest
 
-from lockstep.checks.results import CheckResult, carry_out
+from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.columns.errors import LockstepError
 
 

@@ -19,7 +19,7 @@ import requests
 from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.registry.errors import FetchError, RegistryError, RegistryUnreachableError
-from lockstep.registry.listing import update_listing
+from lockstep.registry.listing_update import update_listing
 from lockstep.registry.registry import Registry
 from tests.fixtures.ports import free_port
 

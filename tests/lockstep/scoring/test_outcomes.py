@@ -18,7 +18,7 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.scoring.drifting import changes_before
-from lockstep.scoring.looks import STEP, open_days, outcome_records
+from lockstep.scoring.outcome_attempts import STEP, open_days, outcome_records
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
 from lockstep.store.parquet import NotStoredError
 from lockstep.store.status import findings

@@ -27,7 +27,7 @@ from lockstep.scoring.partition import (
 )
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import BlockedError
+from lockstep.store.partition_records import BlockedError
 from tests.fixtures.pool import score_day
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

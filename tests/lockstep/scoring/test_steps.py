@@ -19,8 +19,8 @@ from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live import Live, LiveState
-from lockstep.store.records import BlockedError
+from lockstep.store.live_version import Live, LiveState
+from lockstep.store.partition_records import BlockedError
 from lockstep.store.status import findings
 from tests.fixtures.orders import Workplace
 

@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live import LivePointer, open_live, read_live, write_live
+from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import NotStoredError, Store
 from lockstep.store.streams import stream_records

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.rules import SuiteError
-from lockstep.suites.results import Finding, SuiteResult
+from lockstep.rules.row_rules import SuiteError
+from lockstep.suites.suite_results import Finding, SuiteResult
 from lockstep.suites.validation import validate
 
 

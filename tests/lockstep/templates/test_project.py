@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.templates.writing import WritingError, write_project
+from lockstep.templates.project_writing import WritingError, write_project
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from lockstep.columns.files import decode_file
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.project.project import Project
+from lockstep.templates.project_writing import WritingError, write_pipeline, write_pipeline_from
 from lockstep.templates.proposal import Proposal, ProposalError, field_names, propose
 from lockstep.templates.source import assets_source, columns_source
 from lockstep.templates.table import Table, read_table
-from lockstep.templates.writing import WritingError, write_pipeline, write_pipeline_from
 
 ROWS = 60
 RNG = np.random.default_rng(0)

@@ -16,11 +16,11 @@ from lockstep.columns.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
-from lockstep.registry.evidence import read_evidence
+from lockstep.registry.version_tags import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.rules.rules import SuiteError
+from lockstep.rules.row_rules import SuiteError
 from lockstep.store.attempts import DamagedError
-from lockstep.store.records import BlockedError
+from lockstep.store.partition_records import BlockedError
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.candidate import Trained, fit_candidate, train
 from lockstep.training.training_set import compute_training_set

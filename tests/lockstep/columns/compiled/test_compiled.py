@@ -55,7 +55,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lockstep.columns.compiled.predictor import CompiledPredictor, compile_model
 from lockstep.columns.errors import NotCompiledError
-from lockstep.columns.estimators import fit
+from lockstep.columns.estimator_fitting import fit
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.predictors import ReferencePredictor

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 
 from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
-from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
 from lockstep.serving.protocols.service import Service
