@@ -17,7 +17,7 @@ from lockstep.project.home import Home
 from lockstep.rules.parting import part
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.invocations import predictions, records_of
-from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 
@@ -43,9 +43,9 @@ class Stages:
         return cls(Scorer.of(loaded, loaded.compiled))
 
     @cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadOptions:
         """How requests are read."""
-        return Reading(self.scorer.pipeline.record_schema, most=10_000)
+        return ReadOptions(self.scorer.pipeline.record_schema, most=10_000)
 
     def parse(self, batch: Batch) -> object:
         """Records out of the texts of requests."""

@@ -107,7 +107,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class WeighedBatch:
     """A batch beside the constraints of a version.
 
     Attributes:
@@ -143,7 +143,9 @@ class Judged:
         return found
 
 
-def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: bool) -> Judged:
+def judge(
+    constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: bool
+) -> WeighedBatch:
     """Hold a batch against constraints, and weigh what is found.
 
     Args:
@@ -165,13 +167,13 @@ def judge(constraints: ConstraintSet, view: View, terms: Terms, *, of_one_day: b
     order = {"an error": 0, "unusual": 1, "accepted": 2}
     weighed.sort(key=lambda one: order[one.weight])
     names = {name for one in weighed for name in (one.name, *one.finding.columns)}
-    return Judged(
+    return WeighedBatch(
         constraints, view, days, weighed, [one for one in terms.accept if one not in names]
     )
 
 
 def check_constraints(
-    judged: Judged,
+    judged: WeighedBatch,
     ask: Callable[[Sequence[str], Array], Impact] | None = None,
     aside: QuarantinedValues | None = None,
     lacking: str | None = None,
@@ -210,7 +212,7 @@ def check_constraints(
 
 
 def check_shift(
-    judged: Judged, ask: Callable[[Sequence[str]], Impact] | None = None
+    judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact] | None = None
 ) -> CheckResult:
     """Whether the values of all rows are others than before.
 
@@ -242,7 +244,7 @@ def _too_few_days(constraints: ConstraintSet) -> str:
 
 
 def _result(
-    judged: Judged,
+    judged: WeighedBatch,
     is_shift: bool,
     ask: Callable[[Finding], Impact | None],
     aside: QuarantinedValues | None,
@@ -295,20 +297,22 @@ _HEAD = ("finding", "is", "day", "columns", "statistic", "figure", "usual", "of 
          "rows", "keys")  # fmt: skip
 
 
-def _summary(judged: Judged, found: Sequence[Weighed]) -> str:
+def _summary(judged: WeighedBatch, found: Sequence[Weighed]) -> str:
     """The first findings, in a line each, and how many more there are."""
     said = ". ".join(_said(judged, one) for one in found[:_MOST_TOLD])
     more = len(found) - _MOST_TOLD
     return f"{said}. And {more} more, in the details." if more > 0 else f"{said}."
 
 
-def _said(judged: Judged, one: Weighed) -> str:
+def _said(judged: WeighedBatch, one: Weighed) -> str:
     day = _day(judged, one.finding)
     line = f"{one.finding.what} ({day})" if day else one.finding.what
     return f"Accepted: {line}" if one.weight == "accepted" else line
 
 
-def _kept(judged: Judged, count: int, nearest: Sequence[Mapping[str, Any]], is_shift: bool) -> str:
+def _kept(
+    judged: WeighedBatch, count: int, nearest: Sequence[Mapping[str, Any]], is_shift: bool
+) -> str:
     what = "Values are as on the days before" if is_shift else f"{count:,} constraints are kept"
     if not nearest:
         return f"{what}."
@@ -321,7 +325,7 @@ def _lacking(unjudged: Mapping[str, str]) -> str:
     return f"Not judged: {said}."
 
 
-def _todo(judged: Judged, found: Sequence[Weighed]) -> str:
+def _todo(judged: WeighedBatch, found: Sequence[Weighed]) -> str:
     """What to do: one command accepts all that blocks, whichever check tells of it."""
     if not found:
         return ""
@@ -335,7 +339,7 @@ def _todo(judged: Judged, found: Sequence[Weighed]) -> str:
     return _UNUSUAL if any(one.weight == "unusual" for one in found) else _ACCEPTED
 
 
-def _rows(judged: Judged, one: Weighed) -> Iterator[dict[str, Any]]:
+def _rows(judged: WeighedBatch, one: Weighed) -> Iterator[dict[str, Any]]:
     """A finding, a row for each of its statistics."""
     finding = one.finding
     for place, detail in enumerate(finding.details):
@@ -360,7 +364,7 @@ def _title(statistic: Statistic) -> str:
     return f"{said}, {part}" if part and statistic.segment.column else said
 
 
-def _nearest(judged: Judged, is_shift: bool) -> list[dict[str, Any]]:
+def _nearest(judged: WeighedBatch, is_shift: bool) -> list[dict[str, Any]]:
     """The statistics of the last day that are nearest to their limits, and not beyond them."""
     if not judged.days:
         return []
@@ -390,14 +394,14 @@ def _nearest(judged: Judged, is_shift: bool) -> list[dict[str, Any]]:
     return found
 
 
-def _keys(judged: Judged, one: Finding) -> tuple[str, ...]:
+def _keys(judged: WeighedBatch, one: Finding) -> tuple[str, ...]:
     key = judged.view.layout.key
     if key is None:
         return ()
     return tuple(str(value) for value in judged.view.columns[key][one.rows[:_EXAMPLES]])
 
 
-def _day(judged: Judged, one: Finding) -> str:
+def _day(judged: WeighedBatch, one: Finding) -> str:
     """The day of a finding, where the batch has several."""
     return _iso(one.day) if len(judged.days) > 1 else ""
 

@@ -15,7 +15,7 @@ from lockstep.checks.drift_checks import Population, check_drift
 from lockstep.columns.kinds import Array
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
-from lockstep.serving.requestlog.log_segments import Segment
+from lockstep.serving.requestlog.log_segments import LogSegment
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -26,7 +26,7 @@ _LEAST_ROWS = 100
 """Rows below which chance alone may look like drift."""
 
 
-def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult:
+def check_request_replay(segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
     """Whether the batch path gives the requests of a segment the outputs that the server gave.
 
     It computes with the reference predictors: what the server compiled is not asked to prove
@@ -67,7 +67,7 @@ def check_request_replay(segment: Segment, loaded: LoadedVersion) -> CheckResult
     )
 
 
-def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
+def check_request_drift(segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
     """How far the rows of requests are from the training rows, as a batch's are measured.
 
     Args:
@@ -104,7 +104,7 @@ def check_request_drift(segment: Segment, loaded: LoadedVersion) -> CheckResult:
     )
 
 
-def row_names(segment: Segment, key: str) -> Array:
+def row_names(segment: LogSegment, key: str) -> Array:
     """What each scored row of a segment is called: clients may send one key again and again."""
     ids = np.repeat(np.array(segment.requests.ids, dtype=object), segment.requests.rows).tolist()
     keys = segment.columns[key].tolist() if key in segment.columns else ["(no key)"] * len(ids)
@@ -116,7 +116,7 @@ def row_names(segment: Segment, key: str) -> Array:
     return names
 
 
-def _departure(segment: Segment, loaded: LoadedVersion) -> CheckResult | None:
+def _departure(segment: LogSegment, loaded: LoadedVersion) -> CheckResult | None:
     """The result of a log of other columns than the version has that answered.
 
     None where it has these, but for those that are not to be logged; and where the files of the
@@ -139,7 +139,7 @@ def _departure(segment: Segment, loaded: LoadedVersion) -> CheckResult | None:
     )
 
 
-def _of_other_files(found: CheckResult, segment: Segment, loaded: LoadedVersion) -> CheckResult:
+def _of_other_files(found: CheckResult, segment: LogSegment, loaded: LoadedVersion) -> CheckResult:
     said = (
         f"Version {loaded.version} in the registry is not the one that answered: its manifest is "
         f"{loaded.digest[:12]}, and was {segment.header.manifest[:12]}. {found.summary}"
@@ -148,7 +148,7 @@ def _of_other_files(found: CheckResult, segment: Segment, loaded: LoadedVersion)
 
 
 def _record_of(
-    first: Divergence | None, given: Trace, segment: Segment, loaded: LoadedVersion
+    first: Divergence | None, given: Trace, segment: LogSegment, loaded: LoadedVersion
 ) -> Mapping[str, str]:
     """A record at which an output differs, to be sent again; none where fields are redacted."""
     from lockstep.parity.wire import wire_record

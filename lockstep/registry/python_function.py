@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: TID253
 
 
-class Version(PythonModel):
+class PythonFunction(PythonModel):
     """A version as a `python_function`."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -60,4 +60,4 @@ class Version(PythonModel):
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
-mlflow.models.set_model(Version())
+mlflow.models.set_model(PythonFunction())

@@ -75,7 +75,7 @@ class Skipped(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _CompiledTests:
     """The tests of all rules, for columns of certain kinds.
 
     Attributes:
@@ -136,7 +136,7 @@ class RowRules:
         self.columns = tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
         self._pick = picker(self.columns)
         self._position = {name: position for position, name in enumerate(self.columns)}
-        self._plans: dict[Dtypes, _Plan] = {}
+        self._plans: dict[Dtypes, _CompiledTests] = {}
 
     def apply(self, columns: Columns) -> Refusals:
         """Which rows are refused.
@@ -192,14 +192,14 @@ class RowRules:
                 f"records do not have. They have: {', '.join(columns)}. Correct the suite."
             ) from None
 
-    def _plan(self, arrays: Sequence[Array]) -> _Plan:
+    def _plan(self, arrays: Sequence[Array]) -> _CompiledTests:
         dtypes = tuple([array.dtype for array in arrays])
         plan = self._plans.get(dtypes)
         if plan is None:
             plan = self._plans[dtypes] = self._bind(dtypes)
         return plan
 
-    def _bind(self, dtypes: Dtypes) -> _Plan:
+    def _bind(self, dtypes: Dtypes) -> _CompiledTests:
         """Choose each rule's test by the kinds of its columns."""
         kinds = [_kind(name, dtype) for name, dtype in zip(self.columns, dtypes, strict=True)]
         tests: list[Test] = []
@@ -228,7 +228,7 @@ class RowRules:
         if intervals:
             columns, bounds = zip(*intervals, strict=True)
             refused.append((Intervals(bounds).refused, columns))
-        return _Plan(
+        return _CompiledTests(
             tests=tuple(tests),
             values=tuple(
                 (
@@ -243,7 +243,7 @@ class RowRules:
             refused=tuple(refused),
         )
 
-    def _masks(self, plan: _Plan, arrays: Sequence[Array]) -> Iterator[Mask]:
+    def _masks(self, plan: _CompiledTests, arrays: Sequence[Array]) -> Iterator[Mask]:
         """Which rows each rule refuses."""
         for rule, test in zip(self.rules, plan.tests, strict=True):
             yield test.refused(*(arrays[self._position[name]] for name in rule.columns))
@@ -309,7 +309,7 @@ def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
     return kind
 
 
-def _mask(plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
+def _mask(plan: _CompiledTests, arrays: Sequence[Array], rows: int) -> Mask:
     """Which rows any rule refuses."""
     refused = np.zeros(rows, dtype=np.bool_)
     for test, positions in plan.refused:
@@ -317,7 +317,7 @@ def _mask(plan: _Plan, arrays: Sequence[Array], rows: int) -> Mask:
     return refused
 
 
-def _values(plan: _Plan, arrays: Sequence[Array]) -> list[Any]:
+def _values(plan: _CompiledTests, arrays: Sequence[Array]) -> list[Any]:
     """The values of a single row, as `value_at` gives them, and three times as fast."""
     values = [None if (value := array.item()) != value else value for array in arrays]
     for place in plan.times:
@@ -325,7 +325,7 @@ def _values(plan: _Plan, arrays: Sequence[Array]) -> list[Any]:
     return values
 
 
-def _refuses(plan: _Plan, values: list[Any]) -> bool:
+def _refuses(plan: _CompiledTests, values: list[Any]) -> bool:
     """Whether one row, given as values, is refused by any rule."""
     for position, accepts, needed in plan.values:
         value = values[position]

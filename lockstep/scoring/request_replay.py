@@ -25,8 +25,8 @@ from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.errors import VersionNotFoundError
 from lockstep.serving.requestlog.log_segments import (
     DamagedSegmentError,
+    LogSegment,
     MissingSegmentError,
-    Segment,
     read_segment,
     segment_names,
     segment_path,
@@ -187,7 +187,7 @@ def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]
 
 
 def _checks(
-    declared: PipelineAssets, segment: Segment, load: Callable[[int], LoadedVersion]
+    declared: PipelineAssets, segment: LogSegment, load: Callable[[int], LoadedVersion]
 ) -> dict[str, CheckResult]:
     number, of = segment.header.version, segment.header.pipeline
     if of != declared.name:
@@ -224,7 +224,7 @@ def _kept(
     attempt: Attempt,
     path: Path,
     digest: str | None,
-    segment: Segment | None,
+    segment: LogSegment | None,
     results: Mapping[str, CheckResult],
 ) -> ReplayedSegment:
     """Record what was found of a segment, and of which bytes."""
@@ -246,7 +246,7 @@ def _kept(
     return ReplayedSegment(path, counts, figures, results, version)
 
 
-def _counts(segment: Segment) -> dict[str, int]:
+def _counts(segment: LogSegment) -> dict[str, int]:
     left_out = segment.end.left_out
     return {
         "requests": len(segment.requests),
@@ -256,7 +256,7 @@ def _counts(segment: Segment) -> dict[str, int]:
     }
 
 
-def _figures(segment: Segment) -> dict[str, float]:
+def _figures(segment: LogSegment) -> dict[str, float]:
     requests = segment.requests
     milliseconds = requests.latency / 1000
     return {

@@ -22,7 +22,7 @@ _SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
 
 @dataclass(frozen=True)
-class Finding:
+class ExpectationResult:
     """What became of one expectation.
 
     Attributes:
@@ -177,16 +177,16 @@ class SuiteResult:
     rows: int
 
     @cached_property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[ExpectationResult, ...]:
         """One for each expectation."""
-        return tuple(map(Finding, self.validation["results"]))
+        return tuple(map(ExpectationResult, self.validation["results"]))
 
     @property
     def ok(self) -> bool:
         """Whether every expectation is met."""
         return not self.failed()
 
-    def failed(self, *severities: Severity) -> tuple[Finding, ...]:
+    def failed(self, *severities: Severity) -> tuple[ExpectationResult, ...]:
         """The expectations of these severities (of any, if none is given) that are not met."""
         return tuple(
             finding

@@ -42,7 +42,7 @@ LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class History:
+class LabelledHistory:
     """Labelled rows to train on.
 
     Attributes:
@@ -77,7 +77,7 @@ class TrainingSet:
     path: Path
 
 
-def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
+def ingest_history(declared: PipelineAssets, store: Store, run: str) -> LabelledHistory:
     """Read the history, and part its rows: the first step of an attempt at a candidate.
 
     A content that cannot be read is a failed check, as it is of a batch.
@@ -115,16 +115,16 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         path = attempt.write_columns("history", ingested.columns)
         done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
         attempt.keep("history", done)
-    return History(ingested, results, done.blocked_by, path)
+    return LabelledHistory(ingested, results, done.blocked_by, path)
 
 
-def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> History:
+def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> LabelledHistory:
     """The history of which there are no rows, since its content cannot be read."""
     found = {DECODING.name: check_readable(error)}
     results = others_not_judged(declared, "history", found)
     done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, found))
     attempt.keep("history", done)
-    return History(None, results, done.blocked_by, None)
+    return LabelledHistory(None, results, done.blocked_by, None)
 
 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:

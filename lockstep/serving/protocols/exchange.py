@@ -13,7 +13,7 @@ from typing import TypeVar
 from lockstep.columns.errors import InputError
 from lockstep.serving.protocols.asgi import Headers, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.bodies import DisconnectedError
-from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.protocols.options import Options
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.asked import ID_HEADER, Asked, Client
@@ -122,9 +122,9 @@ async def aside(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
-def reading_of(service: Service, scorer: Scorer) -> Reading:
+def reading_of(service: Service, scorer: Scorer) -> ReadOptions:
     """How requests to a version are read."""
-    return Reading(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
+    return ReadOptions(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
 
 
 def headers_of(error: ServingError, headers: Headers) -> Headers:

@@ -20,7 +20,7 @@ from lockstep.serving.protocols.exchange import (
     scored,
 )
 from lockstep.serving.protocols.invocations import reasons
-from lockstep.serving.protocols.json_bodies import Reading, demand_distinct_keys, parse_json
+from lockstep.serving.protocols.json_bodies import ReadOptions, demand_distinct_keys, parse_json
 from lockstep.serving.protocols.options import number_of, options_of
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.protocols.tensors import (
@@ -197,7 +197,7 @@ async def _claimed(service: Service, scope: Scope) -> Scorer:
     return await service.claim_version(scope[ASKED], version)
 
 
-def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, list[Record]]:
+def _read(body: bytes, headers: Headers, reading: ReadOptions) -> tuple[Inference, list[Record]]:
     """A request and its rows.
 
     Raises:
@@ -263,7 +263,7 @@ def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
     return body[:length], memoryview(body)[length:]
 
 
-def _records(inputs: Sequence[Input], binary: memoryview, reading: Reading) -> list[Record]:
+def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) -> list[Record]:
     """The rows whose columns are inputs.
 
     Raises:

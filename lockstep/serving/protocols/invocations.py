@@ -21,7 +21,7 @@ from lockstep.serving.protocols.exchange import (
     scored,
 )
 from lockstep.serving.protocols.json_bodies import (
-    Reading,
+    ReadOptions,
     demand_distinct_keys,
     parse_json,
     records_of_columns,
@@ -38,7 +38,7 @@ from lockstep.serving.versions.request_errors import (
     TooLargeError,
     UnreadableError,
 )
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
@@ -80,7 +80,7 @@ async def invoke(service: Service, scope: Scope, body: bytes) -> Response:
     return Response(200, await aside(partial(predictions, answer)))
 
 
-def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:
+def records_of(body: bytes, content: Content, reading: ReadOptions) -> Sequence[Record]:
     """The records of a body.
 
     Raises:
@@ -97,7 +97,7 @@ def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Reco
     return records
 
 
-def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
+def _records_of_json(value: Any, reading: ReadOptions) -> Sequence[Record]:
     if not isinstance(value, dict):
         raise UnreadableError(f"The body is an object with exactly one of {', '.join(FORMATS)}.")
     given = [name for name in FORMATS if name in value]
@@ -117,7 +117,7 @@ def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
     return records_of_list(rows, name, reading)
 
 
-def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
+def _demand_no_more(value: dict[str, Any], name: str, reading: ReadOptions) -> None:
     """Check what else a body has; MLflow's own server leaves most of it alone.
 
     Raises:
@@ -137,7 +137,7 @@ def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
         )
 
 
-def demand_few(records: Sequence[Record], limits: Limits) -> None:
+def demand_few(records: Sequence[Record], limits: RequestLimits) -> None:
     """Check that a request for a trace has no more rows than it may.
 
     Raises:

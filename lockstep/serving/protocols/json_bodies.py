@@ -30,7 +30,7 @@ _MORE = 1000
 those that are declared, before it is refused without a closer look."""
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ReadOptions(msgspec.Struct, frozen=True):
     """How the rows of a request are read.
 
     Attributes:
@@ -175,7 +175,7 @@ def _distinct(body: bytes) -> Any:
         raise UnreadableError(f"The body is not JSON that is read here{where}.") from None
 
 
-def records_of_split(value: Any, reading: Reading) -> list[Record]:
+def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
     """The records of a table given by its columns and rows; what its index says is left alone.
 
     Raises:
@@ -203,7 +203,7 @@ def records_of_split(value: Any, reading: Reading) -> list[Record]:
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def records_of_list(value: Any, name: str, reading: Reading) -> list[Record]:
+def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]:
     """The records of a list of objects.
 
     Raises:
@@ -222,7 +222,9 @@ def records_of_list(value: Any, name: str, reading: Reading) -> list[Record]:
     return value
 
 
-def records_of_columns(value: Mapping[str, Any], name: str, reading: Reading) -> Sequence[Record]:
+def records_of_columns(
+    value: Mapping[str, Any], name: str, reading: ReadOptions
+) -> Sequence[Record]:
     """The records of columns, each a list of values; or the one whose fields are given.
 
     Raises:

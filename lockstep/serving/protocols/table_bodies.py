@@ -9,7 +9,7 @@ from lockstep.columns.casts import encoded_texts, values_of
 from lockstep.columns.converters import cell_parser
 from lockstep.columns.files import csv_cells, nameless_index
 from lockstep.columns.plain import counted
-from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.versions.request_errors import TooLargeError, UnreadableError
 from lockstep.serving.versions.request_rows import Record
 
@@ -24,7 +24,7 @@ _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 """Compression of which a byte gives some twenty at most; others give thousands, or any number."""
 
 
-def records_of_csv(body: bytes, reading: Reading) -> list[Record]:
+def records_of_csv(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a CSV text: an empty cell without quotes is missing, `""` is an empty text.
 
     Raises:
@@ -64,14 +64,14 @@ def _why_no_csv(body: bytes, error: str) -> str:
     return f"The body is not CSV: row {row} has {cells}, and the header {expected}."
 
 
-def _cells(column: pa.ChunkedArray, name: str, reading: Reading) -> list[Any]:
+def _cells(column: pa.ChunkedArray, name: str, reading: ReadOptions) -> list[Any]:
     schema = reading.schema
     distinct, codes = encoded_texts(column)
     parsed = [*map(cell_parser(schema[schema.aliases.get(name, name)]), distinct), None]
     return [parsed[code] for code in codes.tolist()]
 
 
-def records_of_parquet(body: bytes, reading: Reading) -> list[Record]:
+def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a Parquet file.
 
     What a column's pages grow to is bounded: nested columns are none of a record, and compression
@@ -132,7 +132,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return found
 
 
-def _declared(names: list[str], reading: Reading) -> list[str]:
+def _declared(names: list[str], reading: ReadOptions) -> list[str]:
     schema = reading.schema
     return [name for name in names if schema.aliases.get(name, name) in schema]
 

@@ -24,7 +24,7 @@ Answered: TypeAlias = tuple[Asked, Answer | Exception]
 
 
 @dataclass(frozen=True)
-class Layout:
+class BlockLayout:
     """Which columns a version's blocks hold, and how.
 
     Attributes:
@@ -40,7 +40,7 @@ class Layout:
     hashes: Hashes | None
 
     @classmethod
-    def of(cls, header: Header, hashes: Hashes | None) -> Layout:
+    def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
         """What a segment's header says."""
         kinds = header.kinds
         return cls(

@@ -169,7 +169,7 @@ class Requests:
 
 
 @dataclass(frozen=True)
-class Segment:
+class LogSegment:
     """A sealed segment, read.
 
     Attributes:
@@ -202,7 +202,7 @@ def segment_path(folder: Path, name: str) -> Path:
     return folder / f"{name}{SEALED}"
 
 
-def read_segment(path: Path) -> Segment:
+def read_segment(path: Path) -> LogSegment:
     """Read a sealed segment, all of it or nothing.
 
     Raises:
@@ -295,7 +295,7 @@ def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
     return payload, start + length
 
 
-def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segment:
+def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> LogSegment:
     """The requests of all blocks.
 
     Raises:
@@ -320,7 +320,7 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segmen
     rows = int(requests.rows.sum())
     if rows != end.rows:
         raise ValueError(f"{counted(rows, 'row')}, and it was sealed with {end.rows}")
-    return Segment(name, header, end, requests, _columns(header.kinds, found, rows))
+    return LogSegment(name, header, end, requests, _columns(header.kinds, found, rows))
 
 
 def _integers(values: Iterable[int]) -> Ints:

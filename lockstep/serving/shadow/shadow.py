@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from lockstep.artifacts.listing import ListedVersion, Listing
 from lockstep.columns.plain import listed
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
-from lockstep.serving.shadow.challenger_comparison import Compared, Rows
+from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows
 from lockstep.serving.shadow.challenger_process import (
     ChallengerProcess,
     GoneError,
@@ -74,7 +74,7 @@ class Shadow:
         self,
         batches: MicroBatches,
         most_waiting: int,
-        on_compared: Callable[[Scorer, int, Compared], None] | None = None,
+        on_compared: Callable[[Scorer, int, ComparedRows], None] | None = None,
         on_dropped: Callable[[int, int], None] | None = None,
     ) -> None:
         self.standing = Standing()
@@ -213,7 +213,7 @@ class Shadow:
                 try:
                     found = await _in(thread, process.compare, parts)
                 except GoneError:
-                    self._count(live, Compared(0, 0, sum(map(len, parts)), 0.0))
+                    self._count(live, ComparedRows(0, 0, sum(map(len, parts)), 0.0))
                     raise
                 self._count(live, found)
 
@@ -226,7 +226,7 @@ class Shadow:
         self._waiting_rows -= count
         return parts
 
-    def _count(self, live: Scorer, found: Compared) -> None:
+    def _count(self, live: Scorer, found: ComparedRows) -> None:
         standing = self.standing
         standing.rows.update(compared=found.rows, refused=found.refused, failed=found.failed)
         standing.differing += found.differing

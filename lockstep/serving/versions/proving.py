@@ -37,7 +37,7 @@ class Stored(Protocol):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedVersion:
     """A version that was to serve and does not.
 
     Attributes:

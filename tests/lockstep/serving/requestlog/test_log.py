@@ -19,7 +19,7 @@ import pytest
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.log import Log, remove_old
 from lockstep.serving.requestlog.log_segments import (
-    Segment,
+    LogSegment,
     read_segment,
     segment_names,
     segment_path,
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[4]
 KEY = "a secret of the servers of orders"
 
 
-def segments(folder: Path) -> list[Segment]:
+def segments(folder: Path) -> list[LogSegment]:
     return [read_segment(segment_path(folder, name)) for name in segment_names(folder)]
 
 

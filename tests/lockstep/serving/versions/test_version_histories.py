@@ -32,7 +32,7 @@ from lockstep.serving.versions.asked import Asked
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.proving import Stored
 from lockstep.serving.versions.request_errors import NotReadyError, UnknownError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]
@@ -76,7 +76,7 @@ class Histories(RuleBasedStateMachine):
         self.service = Service(
             "orders",
             self.pointer,
-            Limits(pinned_versions=PINNED),
+            RequestLimits(pinned_versions=PINNED),
             listing=self.listing,
             canary=Canary(share=0.5),
         )
