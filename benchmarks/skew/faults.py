@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from lockstep.artifacts.documents import read_document, write_document
-from lockstep.artifacts.errors import NotLiveError
 from lockstep.artifacts.places import place_of, stored_place
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import NotLiveError
 
 FORMAT = 1
 

@@ -8,8 +8,8 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut, listed, plain
+from lockstep.errors import LockstepError
 
 Severity = Literal["ERROR", "WARN"]
 Result = Literal["passed", "warned", "failed", "not_judged"]

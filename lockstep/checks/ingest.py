@@ -13,10 +13,10 @@ from lockstep.checks.misfits import todo_of
 from lockstep.checks.suite_checks import Keep, Quarantined, disagreement, suite_result
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
-from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import all_of, counted, listed, verb
 from lockstep.columns.schema import Schema
+from lockstep.errors import UnreadableError
 
 _EXAMPLES = 5
 """Rows that a message names."""

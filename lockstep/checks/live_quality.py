@@ -16,11 +16,11 @@ from lockstep.checks.check_results import (
     tell,
     with_unjudged,
 )
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import is_missing
+from lockstep.errors import DeclarationError
 from lockstep.project.quality import METRICS, Quality
 
 if TYPE_CHECKING:

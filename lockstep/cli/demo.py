@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from lockstep.cli.ending import interruption_told
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 
 _COLUMN = "flavanoid_share"
 _SOUND = "return flavanoids / phenols"

@@ -39,7 +39,7 @@ def new(
     ] = None,
 ) -> None:
     """Write a project that runs at once, or add a pipeline to one, such as for a table of yours."""
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     if (name is None) == (pipeline is None):
@@ -181,8 +181,8 @@ def _say(*lines: str) -> None:
 
 def _live(name: str) -> str:
     """Which version of a pipeline is live, by the gate's word alone."""
-    from lockstep.artifacts.errors import ArtifactError
     from lockstep.artifacts.live_pointer import read_live
+    from lockstep.errors import ArtifactError
 
     try:
         live = read_live(context.home().live(name))

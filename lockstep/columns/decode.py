@@ -23,10 +23,10 @@ from lockstep.columns.casts import (
     values_of,
 )
 from lockstep.columns.converters import Convert, RefusedError, converter
-from lockstep.columns.errors import FunctionError, UnreadableError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
+from lockstep.errors import FunctionError, UnreadableError
 
 if TYPE_CHECKING:
     import pyarrow as pa

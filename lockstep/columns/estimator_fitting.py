@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Model
 from lockstep.columns.plain import counted, listed, one_line, show
 from lockstep.columns.predictors import ReferencePredictor, matrix
 from lockstep.columns.tables import is_missing
+from lockstep.errors import FitError
 
 
 def fit(model: Model, columns: Columns) -> ReferencePredictor:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import show
+from lockstep.errors import FunctionError
 
 if TYPE_CHECKING:
     from lockstep.columns.graph import Graph

@@ -13,12 +13,12 @@ import dagster as dg
 from lockstep.checks.check_results import CheckResult
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
+from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated, outcome_records
 from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
 from lockstep.scoring.request_replay import STEP as REQUESTS
 from lockstep.scoring.request_replay import request_records
-from lockstep.store.attempts import DamagedError
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.status import RECORD, STEPS, findings, last_attempted, unpublished

@@ -18,8 +18,8 @@ from functools import cached_property
 from types import CodeType
 from typing import Literal
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
+from lockstep.errors import SourceError
 
 Change = Literal["changed", "added", "removed"]
 
@@ -28,10 +28,6 @@ _AT_IMPORT = "import of {}"
 _WHOLE = "all of {}"
 """Stands for all of a module that goes by a name, where it is used as a value of its own."""
 _Functions = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-class SourceError(LockstepError):
-    """A snapshot lacks a module, or its source is not valid Python."""
 
 
 def field_digests(schema: Schema) -> dict[str, str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, cast
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
 
 Level = Literal["off", "warn", "block"]
 LEVELS: tuple[Level, ...] = ("off", "warn", "block")

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing, write_listing
-from lockstep.registry.errors import RegistryError
+from lockstep.errors import ArtifactError, RegistryError
 from lockstep.registry.version_tags import is_proven, proven_at
 
 if TYPE_CHECKING:

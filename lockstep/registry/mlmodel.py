@@ -16,8 +16,8 @@ from lockstep.artifacts.framework import framework_sources
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import RegistryError
 from lockstep.parity.wire import wire_record
-from lockstep.registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature

@@ -36,7 +36,7 @@ class PythonFunction(PythonModel):
             exec(source, vars(sys.modules[name]))
         loader: Any = sys.modules[name]
         framework = loader.ModuleSet(f"_lockstep_framework_{digest}", sources)
-        self.refused: type[Exception] = framework.load("lockstep.columns.errors").LockstepError
+        self.refused: type[Exception] = framework.load("lockstep.errors").LockstepError
         artifact = framework.load("lockstep.artifacts.artifact")
         self.predict_rows: Callable[[pd.DataFrame], pd.DataFrame] = (
             artifact.Artifact.open(directory).pipeline().predict

@@ -11,8 +11,8 @@ from lockstep.artifacts.artifact_writing import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.connection import Connection
-from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.registration import Registration
 from lockstep.registry.version_files import VersionFiles
 from lockstep.registry.versions import Version

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lockstep.artifacts.artifact import check_files, sha256
+from lockstep.errors import EvidenceError
 from lockstep.registry.mlmodel import ARTIFACT
-from lockstep.registry.version_tags import EvidenceError, bound, held
+from lockstep.registry.version_tags import bound, held
 from lockstep.registry.versions import Version
 
 SURROUNDINGS = "lockstep.surroundings"

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.errors import ArtifactError, FetchError, RegistryError
 from lockstep.registry.connection import Connection
-from lockstep.registry.errors import FetchError, RegistryError
 from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.surroundings import check_surroundings

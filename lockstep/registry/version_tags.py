@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import EvidenceError
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ Held = TypeVar("Held")
 
 EVIDENCE = "lockstep.evidence"
 PROVEN = "lockstep.proven"
-
-
-class EvidenceError(LockstepError):
-    """A version has no such tag, or one that was edited or written about something else."""
 
 
 @dataclass(frozen=True)

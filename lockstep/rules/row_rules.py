@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lockstep.columns.decode import Reason
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.errors import SuiteError
 from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
 from lockstep.rules.rowtests import (
     Interval,
@@ -39,10 +39,6 @@ _REFUSED = np.ones(1, dtype=np.bool_)
 _ACCEPTED.flags.writeable = _REFUSED.flags.writeable = False
 
 Dtypes = tuple[np.dtype[Any], ...]
-
-
-class SuiteError(LockstepError):
-    """A suite cannot be stored, or asks something that the columns at hand cannot answer."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import msgspec
 
 from lockstep.columns.digests import Digests
 from lockstep.constraints.past import DAYS, PastBatch
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.partition_records import Records
 
 ACCEPTED = "accepted"

@@ -18,8 +18,9 @@ from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.errors import DamagedError
 from lockstep.parity.exactness import difference
-from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
 FILES = 28

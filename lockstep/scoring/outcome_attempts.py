@@ -14,8 +14,9 @@ from lockstep.checks.live_quality import WINDOW_DAYS
 from lockstep.checks.messages import Place
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records

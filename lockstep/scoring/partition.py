@@ -42,6 +42,7 @@ from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
 from lockstep.columns.tables import to_arrow
+from lockstep.errors import BlockedError, DamagedError, FailingFunctionError
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.rules.parting import applicable_rules
 from lockstep.rules.row_rules import RowRules
@@ -50,11 +51,11 @@ from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED
 from lockstep.scoring.restated import check_rescored, check_restated
-from lockstep.scoring.rows import ComputedRows, FailingFunctionError, compute_rows
+from lockstep.scoring.rows import ComputedRows, compute_rows
 from lockstep.scoring.work import Batch, Stage, Work
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
+from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.live_version import SINCE, check_live, last_published
-from lockstep.store.partition_records import BlockedError, blocking
+from lockstep.store.partition_records import blocking
 
 if TYPE_CHECKING:
     import pyarrow as pa

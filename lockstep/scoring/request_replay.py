@@ -16,23 +16,27 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.request_checks import check_request_drift, check_request_replay
 from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
-from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.errors import VersionNotFoundError
-from lockstep.serving.requestlog.log_segments import (
+from lockstep.errors import (
+    ArtifactError,
+    DamagedError,
     DamagedSegmentError,
-    LogSegment,
+    LockedError,
     MissingSegmentError,
+    UnavailableFilesError,
+    VersionNotFoundError,
+)
+from lockstep.project.declaration import PipelineAssets
+from lockstep.serving.requestlog.log_segments import (
+    LogSegment,
     read_segment,
     segment_names,
     segment_path,
 )
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord, sha256
-from lockstep.store.lock import LockedError
+from lockstep.store.attempts import Attempt, StepRecord, sha256
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import Records
 

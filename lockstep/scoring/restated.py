@@ -23,10 +23,11 @@ from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.errors import DamagedError
 from lockstep.parity.exactness import difference
 from lockstep.scoring.elsewhere import published_elsewhere
 from lockstep.scoring.work import Batch
-from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
 if TYPE_CHECKING:

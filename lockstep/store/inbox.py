@@ -19,10 +19,10 @@ from pathlib import Path
 
 from lockstep.artifacts.atomic import replace
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.files import decode_file, of_unknown_kind
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
+from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
 from lockstep.store.parquet import file_name
 

@@ -20,12 +20,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.live_pointer import LivePointer, read_live, write_live
 from lockstep.checks.check_results import CheckResult
+from lockstep.errors import ArtifactError, DamagedError, UnavailableFilesError, VersionNotFoundError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.errors import VersionNotFoundError
-from lockstep.store.attempts import AttemptRecord, DamagedError
+from lockstep.store.attempts import AttemptRecord
 from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.partition_records import CLOCKS_APART

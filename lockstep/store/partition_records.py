@@ -27,23 +27,21 @@ import msgspec
 from lockstep.artifacts import atomic
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import Check
-from lockstep.columns.errors import LockstepError
-from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, DamagedError, sha256
-from lockstep.store.lock import Holder, LockedError, holder, locked
-from lockstep.store.parquet import NotStoredError, file_name, partition_of
+from lockstep.errors import (
+    BlockedError,
+    DamagedError,
+    LockedError,
+    NotStoredError,
+    SupersededError,
+)
+from lockstep.store.attempts import RECORD, Attempt, AttemptRecord, sha256
+from lockstep.store.lock import Holder, holder, locked
+from lockstep.store.parquet import file_name, partition_of
 
 CLOCKS_APART = 3600.0
 """Seconds by which the clock of a network drive may be behind that of whoever commits."""
 _OF_DAYS = ("daily", "outcomes")
 """Streams whose partitions are days."""
-
-
-class BlockedError(LockstepError):
-    """A partition was blocked by a check, and is not to go on."""
-
-
-class SupersededError(LockstepError):
-    """While an attempt was under way, a later one was committed."""
 
 
 @dataclass(frozen=True)

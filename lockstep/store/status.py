@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt
 from lockstep.store.partition_records import Records
 
 STEPS = ("batch", "scored", "published")

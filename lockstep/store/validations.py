@@ -8,9 +8,10 @@ from typing import Any
 
 from lockstep.checks.specs import FEATURE_SUITE, INPUT_SUITE, OUTPUT_SUITE
 from lockstep.columns.plain import counted
+from lockstep.errors import NotStoredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records, streams
 from lockstep.suites.suite_results import ExpectationResult
 

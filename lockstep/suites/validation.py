@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import cut, plain
-from lockstep.rules.row_rules import SuiteError, columns_of, compile_rule
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import columns_of, compile_rule
 from lockstep.rules.rowtests import NoRowTestError, value_at
 from lockstep.rules.wording import shown
 from lockstep.suites.evaluation import ROW_COUNT, evaluate

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from string import Template
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import WritingError
 from lockstep.project.project import Project
 from lockstep.templates.proposal import Proposal, propose
 from lockstep.templates.source import assets_source, columns_source
@@ -21,10 +21,6 @@ _NAMED = (".toml", ".yaml", ".md")
 _HIDDEN = {"gitignore": ".gitignore"}
 _LARGE = 50_000_000
 """Bytes from which on a table outside of the project is not copied into it."""
-
-
-class WritingError(LockstepError):
-    """A project or pipeline cannot be written where it should be."""
 
 
 def write_project(folder: Path) -> list[Path]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import counted, listed
+from lockstep.errors import ProposalError
 from lockstep.templates.table import TableColumn, TableFile
 
 Task = Literal["binary", "classes", "number"]
@@ -41,10 +41,6 @@ MODULE_NAMES = frozenset(
     )
 )
 """Names that a written module gives to something else than a column."""
-
-
-class ProposalError(LockstepError):
-    """A table from which no pipeline can be proposed."""
 
 
 @dataclass(frozen=True)

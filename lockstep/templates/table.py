@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import InputError
 from lockstep.columns.files import anew, read_csv, read_parquet
 from lockstep.columns.plain import listed
+from lockstep.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa

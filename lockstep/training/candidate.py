@@ -29,9 +29,9 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import is_missing
+from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.registry.version_tags import TrainingEvidence, write_evidence

@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.checks.age import compare_age
 from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.parity_checks import check_compiled, check_replay
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import AliasNotSetError, LockstepError, RegistryError, UnavailableFilesError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.errors import AliasNotSetError, RegistryError
 from lockstep.registry.version_tags import is_proven, write_proven
 from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store

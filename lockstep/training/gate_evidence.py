@@ -17,9 +17,10 @@ from lockstep.checks.specs import (
 )
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, listed, verb
+from lockstep.errors import EvidenceError
 from lockstep.parity.selection import GOLDEN_ROWS
 from lockstep.registry.surroundings import read_surroundings
-from lockstep.registry.version_tags import EvidenceError, TrainingEvidence, read_evidence
+from lockstep.registry.version_tags import TrainingEvidence, read_evidence
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

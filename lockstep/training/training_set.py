@@ -25,10 +25,10 @@ from lockstep.checks.specs import (
 )
 from lockstep.checks.suite_checks import Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table, set_aside
-from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.errors import FitError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
 from lockstep.rules.parting import applicable_rules, part

@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from lockstep.checks.constraint_checks import Terms, judge
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import InputError
 from lockstep.constraints.constraint_set import discover
+from lockstep.errors import InputError
 
 APRIL_1 = date(2013, 4, 1)
 

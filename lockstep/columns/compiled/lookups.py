@@ -25,8 +25,8 @@ from lockstep.columns.compiled.blocks import (
     numbers,
 )
 from lockstep.columns.compiled.encodings import Known
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind
+from lockstep.errors import NotCompiledError
 
 _UNKNOWN_TEXT = "\x00 not among the categories"
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from lockstep.errors import CrowdedError, SlowError, TooLargeError
 from lockstep.serving.protocols.asgi import Receive, Scope
-from lockstep.serving.versions.request_errors import CrowdedError, SlowError, TooLargeError
 from lockstep.serving.versions.request_limits import RequestLimits
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from lockstep.errors import NotReadyError
 from lockstep.serving.metrics import Metrics
 from lockstep.serving.protocols.bodies import Bodies
 from lockstep.serving.requestlog.log import Log
@@ -18,7 +19,6 @@ from lockstep.serving.versions.asked import Asked, RequestIds
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
-from lockstep.serving.versions.request_errors import NotReadyError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_versions import Versions

@@ -14,6 +14,7 @@ from typing import Self
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
+from lockstep.errors import UnloggedError
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, sampled
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
@@ -24,7 +25,6 @@ from lockstep.serving.requestlog.log_segments import (
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import ASIDE, Recovered, Rest, SegmentFile, recover
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.versions.request_errors import UnloggedError
 from lockstep.serving.versions.request_scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0

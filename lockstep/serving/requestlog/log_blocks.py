@@ -11,13 +11,12 @@ from typing import TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
+from lockstep.errors import InputError, ServingError
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.redaction import Hashes
 from lockstep.serving.versions.asked import Asked
-from lockstep.serving.versions.request_errors import ServingError
 from lockstep.serving.versions.request_scorer import Answer, Scored
 
 Answered: TypeAlias = tuple[Asked, Answer | Exception]

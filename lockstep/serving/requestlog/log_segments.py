@@ -22,23 +22,15 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Ints, Kind
 from lockstep.columns.plain import counted
+from lockstep.errors import DamagedSegmentError, MissingSegmentError
 
 MAGIC = b"lockstep requests\n"
 FORMAT = 1
 OPEN, SEALED = ".open", ".segment"
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6}-[0-9a-f]{12}")
 _HEAD = Packed("<II")
-
-
-class MissingSegmentError(LockstepError):
-    """There is no such segment, or it is kept no longer."""
-
-
-class DamagedSegmentError(LockstepError):
-    """A segment is not what was sealed."""
 
 
 class TornError(Exception):

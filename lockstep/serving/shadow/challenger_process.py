@@ -22,8 +22,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
+from lockstep.errors import GoneError, LockstepError, RefusedChallengerError
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, compare_rows
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
@@ -33,14 +33,6 @@ _LONGEST_SECONDS = 120.0
 """How long the process may take for anything that it is asked."""
 
 log = logging.getLogger(__name__)
-
-
-class RefusedChallengerError(LockstepError):
-    """A challenger that cannot be used here."""
-
-
-class GoneError(LockstepError):
-    """The process of the challenger has ended, or does not answer."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,10 @@ from typing import Any, TypeVar
 
 from lockstep.artifacts.listing import ListedVersion, Listing
 from lockstep.columns.plain import listed
+from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows
-from lockstep.serving.shadow.challenger_process import (
-    ChallengerProcess,
-    GoneError,
-    RefusedChallengerError,
-)
+from lockstep.serving.shadow.challenger_process import ChallengerProcess
 from lockstep.serving.versions.asked import Asked
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.contract import unlike_fields

@@ -18,9 +18,8 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import BusyError, LateError, LockstepError
 from lockstep.serving.versions.asked import Asked, Client, RequestIds
-from lockstep.serving.versions.request_errors import BusyError, LateError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import ArtifactError, LockstepError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.contract import departure
 from lockstep.serving.versions.proving import RefusedVersion

@@ -8,9 +8,8 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError, NotReadyError, UnknownError
 from lockstep.serving.versions.proving import RefusedVersion, Stored
-from lockstep.serving.versions.request_errors import NotReadyError, UnknownError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Key, Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of

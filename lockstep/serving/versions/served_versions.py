@@ -7,15 +7,13 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
 from lockstep.artifacts.live_pointer import LivePointer, read_live
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import ArtifactError, LockstepError, UnknownError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.pins import Pins
 from lockstep.serving.versions.proving import RefusedVersion
-from lockstep.serving.versions.request_errors import UnknownError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of

@@ -11,7 +11,7 @@ import pytest
 
 from lockstep.artifacts.artifact import Artifact
 from lockstep.artifacts.artifact_writing import write_artifact
-from lockstep.artifacts.errors import ArtifactError, FormatError
+from lockstep.errors import ArtifactError, FormatError
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.errors import ArtifactError, NotLiveError
 from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
+from lockstep.errors import ArtifactError, NotLiveError
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from lockstep.checks.check_results import CheckResult
 from lockstep.checks.drift_checks import Population, check_changes, check_drift
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.schema import Field, Schema
 from lockstep.constraints.constraint_set import ConstraintSet, discover
 from lockstep.constraints.drift import drift
+from lockstep.errors import LockstepError
 from lockstep.parity.changes import Change, Changes
 from lockstep.parity.counterfactuals import Impact
 from lockstep.parity.effect import Effect

@@ -26,8 +26,8 @@ from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_na
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
+from lockstep.errors import RegistryUnreachableError
 from lockstep.project.project import Project
-from lockstep.registry.errors import RegistryUnreachableError
 from lockstep.store.contents import IncrementalDigest
 from lockstep.store.parquet import Store
 from tests.fixtures.ports import free_port

@@ -11,7 +11,8 @@ from contextlib import suppress
 import pytest
 
 from lockstep import Key, Record
-from lockstep.parity.code_changes import SourceError, changed_columns, column_digests, field_digests
+from lockstep.errors import SourceError
+from lockstep.parity.code_changes import changed_columns, column_digests, field_digests
 from transforms import flight_delay
 
 PIPELINE = '''"""Flights."""

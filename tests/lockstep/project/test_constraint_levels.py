@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.columns.errors import DeclarationError
+from lockstep.errors import DeclarationError
 from lockstep.project.constraint_levels import Constraints
 from lockstep.project.declaration import PipelineAssets
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import read_listing, write_listing
+from lockstep.errors import ArtifactError
 from lockstep.project.home import Home
 from lockstep.registry.listing_update import list_versions, update_listing
 from lockstep.registry.registry import Registry

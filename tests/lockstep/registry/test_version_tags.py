@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from lockstep.errors import EvidenceError
 from lockstep.registry.registry import Registry
 from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
-    EvidenceError,
     TrainingEvidence,
     is_proven,
     read_evidence,

@@ -9,7 +9,8 @@ import pytest
 
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.rules.row_rules import RowRules, SuiteError, compile_rules
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import RowRules, compile_rules
 
 
 def rules_of(*expectations: tuple[str, dict[str, Any]]) -> RowRules:

@@ -11,9 +11,9 @@ import pytest
 from pyarrow import parquet
 
 from lockstep.checks.check_results import CheckResult
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
-from lockstep.store.parquet import NotStoredError
-from lockstep.store.partition_records import BlockedError, Records, SupersededError
+from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.partition_records import Records
 from lockstep.store.status import findings, last_attempted
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

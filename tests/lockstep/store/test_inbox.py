@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.records import Key, Record
+from lockstep.errors import InputError, UnavailableError, UnreadableError
 from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
 from lockstep.store.inbox import (
     came_as,

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.row_rules import SuiteError, compile_rules
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suites import Suites, from_json, suite_json
 from lockstep.suites.validation import validate
 

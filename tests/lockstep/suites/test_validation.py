@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.row_rules import SuiteError
+from lockstep.errors import SuiteError
 from lockstep.suites.suite_results import ExpectationResult, SuiteResult
 from lockstep.suites.validation import validate
 

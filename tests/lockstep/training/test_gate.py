@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.columns.tables import take_rows
+from lockstep.errors import UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
 from lockstep.registry.surroundings import SURROUNDINGS

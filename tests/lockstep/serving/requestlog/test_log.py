@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from lockstep.errors import LogKeyError, UnloggedError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.log import Log, remove_old
 from lockstep.serving.requestlog.log_segments import (
@@ -24,10 +25,8 @@ from lockstep.serving.requestlog.log_segments import (
     segment_names,
     segment_path,
 )
-from lockstep.serving.requestlog.redaction import LogKeyError
 from lockstep.serving.requestlog.settings import Flush, RequestLog
 from lockstep.serving.versions.asked import Asked, RequestIds
-from lockstep.serving.versions.request_errors import UnloggedError
 from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]

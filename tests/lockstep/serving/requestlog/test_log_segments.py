@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.errors import DamagedSegmentError, LateError, MissingSegmentError
 from lockstep.serving.requestlog.log_segments import (
     Block,
-    DamagedSegmentError,
     End,
     Frame,
     LogSegment,
-    MissingSegmentError,
     beginning,
     digest,
     framed,
@@ -28,7 +27,6 @@ from lockstep.serving.requestlog.log_segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.segment_files import SegmentFile, recover
-from lockstep.serving.versions.request_errors import LateError
 from tests.lockstep.serving.requestlog.conftest import (
     answered,
     blocks,

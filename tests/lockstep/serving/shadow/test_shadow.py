@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.listing import ListedVersion
+from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.redaction import KEY_VARIABLE
 from lockstep.serving.requestlog.settings import RequestLog
@@ -25,11 +26,7 @@ from lockstep.serving.shadow.challenger_comparison import (
     Rows,
     compare_rows,
 )
-from lockstep.serving.shadow.challenger_process import (
-    ChallengerProcess,
-    GoneError,
-    RefusedChallengerError,
-)
+from lockstep.serving.shadow.challenger_process import ChallengerProcess
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.lockstep.serving.listed import Server

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from lockstep.errors import BusyError, LateError, UnloggedError
 from lockstep.serving.versions.asked import Asked, Client
 from lockstep.serving.versions.batching import MicroBatches
-from lockstep.serving.versions.request_errors import BusyError, LateError, UnloggedError
 from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 
