@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from benchmarks.skew.faults import ABOUT_POPULATION, CLASSES, Judged, Outcome
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 
 Found = Mapping[str, Any]
 

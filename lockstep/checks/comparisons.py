@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.impacts import impact_figures
 from lockstep.checks.pictures import divergence_picture
-from lockstep.checks.results import CheckResult, coverage
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import all_of, counted

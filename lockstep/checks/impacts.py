@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from lockstep.parity.counterfactuals import Impact

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.misfits import todo_of
-from lockstep.checks.results import CheckResult, coverage
-from lockstep.checks.suites import Keep, Quarantined, disagreement, suite_result
+from lockstep.checks.suite_checks import Keep, Quarantined, disagreement, suite_result
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
-from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import all_of, counted, listed, verb
 from lockstep.columns.schema import Schema
+from lockstep.errors import UnreadableError
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -103,7 +103,7 @@ def ingest(
         max_quarantined: Largest share of rows that may be quarantined.
     """
     from lockstep.rules.parting import part
-    from lockstep.rules.rules import compile_rules
+    from lockstep.rules.row_rules import compile_rules
 
     key = schema.key or ""
     broken = part(data.columns, [compile_rules(suite)]).refused
@@ -196,7 +196,7 @@ def check_input_suite(
         suite: What they must look like, as plain JSON.
         keep: Is given what Great Expectations tells of it, as JSON.
     """
-    from lockstep.rules.rules import compile_rules
+    from lockstep.rules.row_rules import compile_rules
     from lockstep.suites.validation import validate
 
     result = validate(rows, suite, key=ingested.schema.key or "")

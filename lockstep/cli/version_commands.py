@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lockstep.registry.facts import VersionFacts
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
-    from lockstep.store.live import LiveState
+    from lockstep.store.live_version import LiveState
 
 
 def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
@@ -115,8 +115,8 @@ def rollback(
 
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
-    from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import proven_at, was_live
+    from lockstep.errors import LockstepError
+    from lockstep.registry.version_tags import proven_at, was_live
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
@@ -161,7 +161,7 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
     Raises:
         LockstepError: There is none.
     """
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
 
     numbers = [one.version for one in registry.versions(declared.name)]
     if not numbers:
@@ -177,7 +177,7 @@ def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int
     Raises:
         LockstepError: There is none.
     """
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
 
     live = context.live(declared.name).state().version
     champion = registry.alias(declared.name, "champion")
@@ -195,8 +195,8 @@ def _demand_sound(version: Version, registry: Registry) -> None:
     Raises:
         LockstepError: It did; with the checks, its figures, and how to promote it all the same.
     """
-    from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import EvidenceError, read_evidence
+    from lockstep.errors import EvidenceError, LockstepError
+    from lockstep.registry.version_tags import read_evidence
 
     try:
         failed = ", ".join(read_evidence(version).failed)

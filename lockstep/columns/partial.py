@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import FunctionError
 
 
 def computable(pipeline: Pipeline, columns: Columns) -> Columns:

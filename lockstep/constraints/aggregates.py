@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
-from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segments
+from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"

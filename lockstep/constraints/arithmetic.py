@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.thresholds import (
     BEST,
     BROKEN,
     BY_CHANCE,
@@ -26,7 +27,6 @@ from lockstep.constraints.evidence import (
     NEARLY,
     SHARED,
 )
-from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.values import grid_of, is_on
 from lockstep.constraints.view import View
 

@@ -24,7 +24,6 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
 from lockstep.constraints import values as of_values
 from lockstep.constraints.aggregates import Aggregates, middle_of
-from lockstep.constraints.evidence import MOST_TERMS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
@@ -45,6 +44,7 @@ from lockstep.constraints.statistics import (
     statistics_of,
     variance_of,
 )
+from lockstep.constraints.thresholds import MOST_TERMS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
 from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode

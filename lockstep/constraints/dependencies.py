@@ -16,7 +16,7 @@ import pandas as pd
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.thresholds import (
     AGAIN,
     BROKEN,
     BY_CHANCE,

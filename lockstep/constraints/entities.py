@@ -14,7 +14,8 @@ import pandas as pd
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.quantities import Entity
+from lockstep.constraints.thresholds import (
     AGAIN,
     BEST,
     FEW,
@@ -24,7 +25,6 @@ from lockstep.constraints.evidence import (
     SAMPLE,
     TELLS,
 )
-from lockstep.constraints.quantities import Entity
 from lockstep.constraints.view import View
 
 

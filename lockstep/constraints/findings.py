@@ -16,10 +16,10 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted, cut
 from lockstep.constraints import identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.evidence import COMMON, HALF, NEARLY
 from lockstep.constraints.features import Feature
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
+from lockstep.constraints.thresholds import COMMON, HALF, NEARLY
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
 

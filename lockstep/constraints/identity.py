@@ -9,8 +9,8 @@ import numpy as np
 
 from lockstep.columns.digests import held_by, mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import BEST, COMMON
 from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.thresholds import BEST, COMMON
 from lockstep.constraints.view import View
 from lockstep.stats.limits import RECENT
 

@@ -16,8 +16,8 @@ import pandas as pd
 
 from lockstep.columns.kinds import Array, Floats
 from lockstep.columns.tables import is_missing
-from lockstep.constraints.evidence import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.forms import forms_of
+from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.view import View
 
 _EXPECTED = 15

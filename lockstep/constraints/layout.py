@@ -14,7 +14,7 @@ from lockstep.columns.dates import layout_of
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
-from lockstep.constraints.evidence import COMMON, MOST_CATEGORIES, SAME
+from lockstep.constraints.thresholds import COMMON, MOST_CATEGORIES, SAME
 
 
 class Layout(msgspec.Struct, frozen=True):

@@ -16,7 +16,10 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import (
+from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.quantities import Entity, Made, Quantity, value
+from lockstep.constraints.rules import Rules
+from lockstep.constraints.thresholds import (
     AGAIN,
     ENOUGH_ROWS,
     FEW,
@@ -25,9 +28,6 @@ from lockstep.constraints.evidence import (
     SHARED,
     TELLS,
 )
-from lockstep.constraints.features import Feature, Measured
-from lockstep.constraints.quantities import Entity, Made, Quantity, value
-from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS

@@ -24,10 +24,10 @@ from lockstep.constraints.arithmetic import (
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.dependencies import discover as dependencies
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import FEW, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.thresholds import FEW, SAMPLE
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
 

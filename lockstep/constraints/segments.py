@@ -7,7 +7,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import (
+from lockstep.constraints.thresholds import (
     COMMON,
     FEW,
     MOST_CATEGORIES,

@@ -17,12 +17,12 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints import identity
 from lockstep.constraints.aggregates import Aggregates
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segment, cells_of, masks_of
+from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View
 from lockstep.stats.limits import Trait

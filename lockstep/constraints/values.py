@@ -15,12 +15,12 @@ import pandas as pd
 
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import CELLS, Quantity, value
+from lockstep.constraints.thresholds import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
 

@@ -18,10 +18,10 @@ from lockstep.columns.dates import moments
 from lockstep.columns.digests import digests_of, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
+from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.limits import STEPS
 
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")

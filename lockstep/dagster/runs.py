@@ -15,12 +15,12 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
-from lockstep.checks.results import CheckResult
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked, message_of
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
+from lockstep.errors import LockstepError
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:

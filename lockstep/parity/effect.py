@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.plain import brief, counted
 from lockstep.columns.schema import Schema
 from lockstep.parity.exactness import difference
-from lockstep.parity.segments import Segment, segments
 
 _NUMBERS = "fi"
+_MOST_VALUES = 24
+"""Values that a category has at most whose rows are looked at by themselves."""
+_LEAST_SHARE = 0.05
+"""Share of the rows that a segment has at least: of fewer rows, one alone would be most."""
+
+
+@dataclass(frozen=True, eq=False)
+class CategoryRows:
+    """The rows with one value of a category.
+
+    Attributes:
+        column: The category.
+        value: Its value.
+        rows: Which rows have it: bool, one a row.
+    """
+
+    column: str
+    value: str
+    rows: Array
+
+    def __str__(self) -> str:
+        return f"{self.column} is {self.value}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +88,7 @@ class Effect:
         output: str,
         before: Array,
         after: Array,
-        among: Sequence[Segment],
+        among: Sequence[CategoryRows],
         differs: Array | None = None,
     ) -> Effect:
         """Compare the values of an output.
@@ -113,13 +135,13 @@ def effects_of(
         differs: The outputs, each with the rows in which it counts as another; None where any
             other value does.
     """
-    among = segments(after, schema) if differs else ()
+    among = _segments(after, schema) if differs else ()
     return tuple(
         Effect.of(name, before[name], after[name], among, rows) for name, rows in differs.items()
     )
 
 
-def _worst(unlike: Array, moves: Array | None, among: Sequence[Segment]) -> Worst | None:
+def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) -> Worst | None:
     """The segment with the largest share of rows that differ; of numbers, that moves most."""
     much = unlike if moves is None else np.abs(moves)
     worst = max(among, key=lambda one: float(much[one.rows].mean()), default=None)
@@ -131,3 +153,20 @@ def _worst(unlike: Array, moves: Array | None, among: Sequence[Segment]) -> Wors
         differing=int(np.count_nonzero(unlike[worst.rows])),
         moved=None if moves is None else float(moves[worst.rows].mean()),
     )
+
+
+def _segments(columns: Columns, schema: Schema) -> Sequence[CategoryRows]:
+    """The segments of some rows, by every category of their record that has few values in them."""
+    return [one for field in schema for one in _segments_of(field.name, columns, schema)]
+
+
+def _segments_of(name: str, columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
+    field = schema[name]
+    if field.role != "value" or field.kind not in (Kind.TEXT, Kind.BOOL) or name not in columns:
+        return
+    places, found = pd.factorize(columns[name])
+    if not 1 < len(found) <= _MOST_VALUES:
+        return
+    counts = np.bincount(places[places >= 0], minlength=len(found))
+    for place in np.flatnonzero(counts >= _LEAST_SHARE * len(places)).tolist():
+        yield CategoryRows(name, str(found[place]), places == place)

@@ -88,7 +88,7 @@ def _set(name: str, module: ModuleType | None) -> None:
         delattr(package, last)
 
 
-class _Finder(MetaPathFinder):
+class _ProjectFinder(MetaPathFinder):
     """Finds a project's package that has no `__init__.py` where an installed one has.
 
     By itself Python prefers the one that has, wherever it lies.
@@ -108,4 +108,4 @@ class _Finder(MetaPathFinder):
         return PathFinder.find_spec(fullname, [str(self.root)])
 
 
-_FINDER = _Finder()
+_FINDER = _ProjectFinder()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lockstep.project.project import Project, ProjectError
+from lockstep.errors import ProjectError
+from lockstep.project.project import Project
 
 _NOT_THE_USERS = ("lockstep.", "dataclasses")
 

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import DeclarationError, InputError
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pandas as pd
 
 from lockstep.columns.decode import Data, Decoded, decode
-from lockstep.columns.errors import (
+from lockstep.columns.files import decode_file
+from lockstep.columns.plain import one_line, show
+from lockstep.columns.schema import Schema
+from lockstep.errors import (
     DeclarationError,
     InputError,
     LockstepError,
@@ -25,9 +28,6 @@ from lockstep.columns.errors import (
     UnavailableError,
     UnreadableError,
 )
-from lockstep.columns.files import decode_file
-from lockstep.columns.plain import one_line, show
-from lockstep.columns.schema import Schema
 from lockstep.project.place import declaring_folder
 
 if TYPE_CHECKING:

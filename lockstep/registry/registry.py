@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
+from lockstep.artifacts.artifact_writing import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.artifacts.writing import Evidence
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import AliasNotSetError, VersionNotFoundError
 from lockstep.registry.connection import Connection
-from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
-from lockstep.registry.files import VersionFiles
 from lockstep.registry.registration import Registration
+from lockstep.registry.version_files import VersionFiles
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:

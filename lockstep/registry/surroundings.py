@@ -5,7 +5,7 @@
 Lockstep itself reads none of them, so that nothing else would tell of one that is missing or was
 changed: `mlflow models serve` would not start, or run other code. The manifest cannot list them, as
 they are written after it. A tag of the version does, which holds for the very manifest, like those
-of `lockstep.registry.evidence`.
+of `lockstep.registry.version_tags`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lockstep.artifacts.artifact import check_files, sha256
-from lockstep.registry.evidence import EvidenceError, bound, held
+from lockstep.errors import EvidenceError
 from lockstep.registry.mlmodel import ARTIFACT
+from lockstep.registry.version_tags import bound, held
 from lockstep.registry.versions import Version
 
 SURROUNDINGS = "lockstep.surroundings"

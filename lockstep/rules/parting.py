@@ -16,7 +16,8 @@ import numpy as np
 from lockstep.columns.decode import Reason
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
-from lockstep.rules.rules import RowRules, SuiteError, compile_rules
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import RowRules, compile_rules
 
 
 @dataclass(frozen=True)

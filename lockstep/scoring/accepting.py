@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
+from lockstep.errors import DamagedError, LockstepError
 from lockstep.scoring.earlier import ACCEPTED
-from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
 
 _ROWS = ("batch.parquet", "batch_quarantine.parquet")
 """The files of an attempt that hold its rows."""

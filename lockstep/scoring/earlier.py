@@ -17,8 +17,9 @@ import msgspec
 
 from lockstep.columns.digests import Digests
 from lockstep.constraints.past import DAYS, PastBatch
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
-from lockstep.store.records import Records
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.partition_records import Records
 
 ACCEPTED = "accepted"
 """The fact of a batch's step that tells which findings are accepted after it, with extents."""

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lockstep.checks.results import CheckResult, coverage
+from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.errors import DamagedError
 from lockstep.parity.exactness import difference
-from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
 
 FILES = 28
 """Files before one whose keys are looked at: about a month of a file a day."""

@@ -24,11 +24,11 @@ import msgspec
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.artifacts.disks import at_place
-from lockstep.checks.results import CheckResult
-from lockstep.columns.errors import LockstepError
+from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.errors import DamagedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,10 +38,6 @@ T = TypeVar("T")
 FORMAT = 1
 RECORD = "record.json"
 """The file of an attempt's record; without one it is none."""
-
-
-class DamagedError(LockstepError):
-    """A file is not what the record of its partition says."""
 
 
 class Results(Mapping[str, CheckResult]):

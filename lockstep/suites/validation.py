@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import cut, plain
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import columns_of, compile_rule
 from lockstep.rules.rowtests import NoRowTestError, value_at
-from lockstep.rules.rules import SuiteError, columns_of, compile_rule
 from lockstep.rules.wording import shown
-from lockstep.suites.engine import ROW_COUNT, evaluate
-from lockstep.suites.results import EXPECTED, ROW_RULE, SuiteResult
+from lockstep.suites.evaluation import ROW_COUNT, evaluate
+from lockstep.suites.suite_results import EXPECTED, ROW_RULE, SuiteResult
 from lockstep.suites.suites import suite_json
 
 if TYPE_CHECKING:

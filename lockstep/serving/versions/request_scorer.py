@@ -12,13 +12,13 @@ import numpy as np
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import Decoded, Reason, Rejected, decode
-from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked, take_rows
+from lockstep.errors import FunctionError, LockstepError
 from lockstep.parity.wire import wire_record
 from lockstep.rules.parting import applicable_rules, part
-from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.serving.versions.cache import Cache
 from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.request_rows import (

@@ -13,7 +13,7 @@ import sklearn.ensemble  # noqa: F401  with its OpenMP
 
 from lockstep.artifacts import outside
 from lockstep.artifacts.readers import readers
-from lockstep.columns.errors import FitError
+from lockstep.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.training.candidate import train
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from lockstep.checks.evidence import check_locality
+from lockstep.checks.parity_checks import check_locality
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline

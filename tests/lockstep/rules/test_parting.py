@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
+from lockstep.errors import SuiteError
 from lockstep.rules.parting import applicable_rules, part
-from lockstep.rules.rules import SuiteError, compile_rules
+from lockstep.rules.row_rules import compile_rules
 
 
 def suite(name: str, *expectations: tuple[str, dict[str, Any]]) -> dict[str, Any]:

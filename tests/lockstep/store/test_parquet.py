@@ -10,7 +10,8 @@ import pytest
 
 from lockstep.artifacts.atomic import replace_text
 from lockstep.columns.kinds import Kind
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.errors import NotStoredError
+from lockstep.store.parquet import Store
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.artifacts.live import open_live, read_live
+from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.columns.tables import take_rows
+from lockstep.errors import UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.evidence import (
+from lockstep.registry.surroundings import SURROUNDINGS
+from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
     is_proven,
@@ -22,7 +23,6 @@ from lockstep.registry.evidence import (
     was_live,
     write_evidence,
 )
-from lockstep.registry.surroundings import SURROUNDINGS
 from lockstep.registry.versions import MANIFEST_TAG, Version
 from lockstep.training.gate import Gate, pass_challenger, pass_gate
 from tests.fixtures.orders import SECOND, Checkout, Workplace, copy_home, home_after
