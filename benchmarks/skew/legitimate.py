@@ -183,7 +183,7 @@ def _day(
     for number in range(1 + _ROUNDS):
         found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
         errors = [check for check in found.results.values() if check.is_error]
-        columns = {name for one in errors for name in (one.column, *one.also) if name}
+        columns = {name for error in errors for name in (error.column, *error.also) if name}
         named = (columns & {*rows}) - accepted
         if found.out or not named or number == _ROUNDS:
             break

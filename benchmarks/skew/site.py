@@ -86,7 +86,9 @@ class Site:
 
     def version(self, number: int) -> Version:
         """A version as the registry lists it."""
-        return {one.version: one for one in self.platform.registry.versions(NAME)}[number]
+        return {version.version: version for version in self.platform.registry.versions(NAME)}[
+            number
+        ]
 
     def files(self, number: int) -> Path:
         """The files of a version."""

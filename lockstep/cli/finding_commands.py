@@ -259,7 +259,7 @@ def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> 
 def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
     """The rules that no training row broke, those that were tried on most things first."""
     kept = sorted(
-        (one for one in constraints.rules.rules if one.is_strict), key=lambda one: -one.things
+        (rule for rule in constraints.rules.rules if rule.is_strict), key=lambda one: -one.things
     )
     return [
         {

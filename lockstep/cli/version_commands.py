@@ -121,7 +121,9 @@ def rollback(
     declared = context.pipeline(pipeline)
     registry = context.registry()
     passed_at = {
-        one.version: proven_at(one) for one in registry.versions(declared.name) if was_live(one)
+        version.version: proven_at(version)
+        for version in registry.versions(declared.name)
+        if was_live(version)
     }
     if to is None:
         to = _before(declared, registry, passed_at)
@@ -140,7 +142,7 @@ def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
     from lockstep.registry.facts import VersionFacts
 
     declared, registry = context.pipeline(pipeline), context.registry()
-    found = [VersionFacts.of(registry, one) for one in registry.versions(declared.name)]
+    found = [VersionFacts.of(registry, version) for version in registry.versions(declared.name)]
     state = context.live(declared.name).state()
     if as_json:
         since = state.allowed.since if state.allowed is not None else None
@@ -163,7 +165,7 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
     """
     from lockstep.errors import LockstepError
 
-    numbers = [one.version for one in registry.versions(declared.name)]
+    numbers = [version.version for version in registry.versions(declared.name)]
     if not numbers:
         raise LockstepError(
             f"{declared.name} has no version yet; train one: lockstep train {declared.name}"

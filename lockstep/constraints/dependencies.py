@@ -176,7 +176,7 @@ def discover(view: View) -> list[OfDay | LookUp]:
     rights = [name for name in layout.fields if distinct[name] > 1]
     lefts = [
         name
-        for name in sorted(rights, key=lambda one: distinct[one])
+        for name in sorted(rights, key=lambda right: distinct[right])
         if distinct[name] <= 0.5 * len(view) and name not in layout.times
         and _names(view, name, distinct[name])
     ]  # fmt: skip

@@ -58,7 +58,7 @@ def discover(view: View) -> Entities:
     judged = [name for name in (*layout.texts, *layout.numbers) if name not in layout.dated]
     tells = {name: _tells(rows, (name,), judged) for name in codes}
     chosen: list[str] = []
-    for name in sorted(tells, key=lambda one: -tells[one]):
+    for name in sorted(tells, key=lambda name: -tells[name]):
         if tells[name] < TELLS or len(chosen) == BEST - 1:
             break
         if not any(_same(codes[name], codes[other]) for other in chosen):

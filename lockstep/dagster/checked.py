@@ -104,7 +104,7 @@ def checked_asset(
                     raise
                 raise refused from error
 
-        upstream = [dg.AssetKey(list(one)) for one in deps]
+        upstream = [dg.AssetKey(list(dep)) for dep in deps]
         declared = specs(checks, name, partitions)
         blocking = {spec.name for spec in declared if spec.blocking}
         return dg.multi_asset(

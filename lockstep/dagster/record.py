@@ -61,7 +61,9 @@ def recorded_checks(
         if asset.key.to_user_string() in recorded:
             found += recorded[asset.key.to_user_string()]
             continue
-        told = [one for key in asset.check_keys for one in _evaluations(key, instance)]
+        told = [
+            evaluation for key in asset.check_keys for evaluation in _evaluations(key, instance)
+        ]
         most = _MOST_RECORDS if all_partitions else 1
         told += _other_findings(asset.key, instance, day, most)
         latest: dict[tuple[str, str | None], CheckReport] = {}

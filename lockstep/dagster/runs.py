@@ -252,7 +252,7 @@ def run_job(
             for one in made
         },
         checks=(
-            *(CheckReport.of(one) for one in result.get_asset_check_evaluations()),
+            *(CheckReport.of(evaluation) for evaluation in result.get_asset_check_evaluations()),
             *(other for one in made for other in CheckReport.others(one)),
         ),
         error=_message(error) if error is not None else None,
@@ -358,7 +358,7 @@ def _message(error: SerializableErrorInfo) -> str:
 
 
 def _is_mistake(error: SerializableErrorInfo) -> bool:
-    names = {one.__name__ for one in _descendants(LockstepError)}
+    names = {descendant.__name__ for descendant in _descendants(LockstepError)}
     return error.cls_name in names
 
 

@@ -192,7 +192,9 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         opened, marks = open_segments(declared, store, folder, seen)
         asked = (_replay(context.instance, job, name, sha) for name, sha in opened.items())
         requests = list(islice((one for one in asked if one is not None), _MOST_SEGMENTS))
-        new = [str(one.partition_key) for one in requests if one.partition_key not in known]
+        new = [
+            str(request.partition_key) for request in requests if request.partition_key not in known
+        ]
         changes = [partitions.build_add_request(new)] if new else []
         return dg.SensorResult(
             run_requests=requests,

@@ -30,7 +30,7 @@ def enter(root: Path, packages: Iterable[str]) -> None:
     """
     names = {package.partition(".")[0] for package in packages}
     with _lock:
-        for name in [one for one in sys.modules if one.partition(".")[0] in names]:
+        for name in [module for module in sys.modules if module.partition(".")[0] in names]:
             _put_aside(name, root)
         _put_first(root)
         _FINDER.root, _FINDER.names = root, names

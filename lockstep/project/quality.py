@@ -202,7 +202,9 @@ def _holds_classes(graph: Graph, label: str) -> bool:
     A classifier that learns it says so: nothing else tells 0 and 1 from amounts.
     """
     learners = [name for name in graph.models if graph.nodes[name].learns == label]
-    return graph.kind(label) is Kind.FLOAT and not all(_is_amount(graph, one) for one in learners)
+    return graph.kind(label) is Kind.FLOAT and not all(
+        _is_amount(graph, learner) for learner in learners
+    )
 
 
 def _is_amount(graph: Graph, name: str) -> bool:

@@ -205,7 +205,7 @@ def _column_of_cells(name: str, counts: dict[str, int], rows: int) -> TableColum
 
 def _fits(integers: Sequence[Any], optional: bool) -> bool:
     most = _LARGEST_OPTIONAL if optional else _LARGEST - 1
-    return all(-most <= one <= most for one in integers)
+    return all(-most <= integer <= most for integer in integers)
 
 
 def _bool(text: str) -> bool | None:

@@ -303,7 +303,7 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> LogSeg
         at=_integers(one for block in found for one in block.at),
         latency=_integers(one for block in found for one in block.latency),
         status=_integers(one for block in found for one in block.status),
-        rows=_integers(one for block in found for one in block.rows),
+        rows=_integers(row for block in found for row in block.rows),
         rejected=_rejected(found),
     )
     counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}

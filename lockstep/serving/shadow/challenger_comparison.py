@@ -58,7 +58,7 @@ class Rows:
             return parts[0]
         return cls(
             [one for part in parts for one in part.ids],
-            [one for part in parts for one in part.counts],
+            [count for part in parts for count in part.counts],
             stacked([part.fields for part in parts]),
             stacked([part.outputs for part in parts]),
         )

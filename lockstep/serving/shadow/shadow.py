@@ -134,7 +134,7 @@ class Shadow:
         if live is None or answering is not live:
             return
         answers = [(asked.id, one) for asked, one in answered if isinstance(one, Answer)]
-        for _, group in groupby(answers, key=lambda one: id(one[1].scored)):
+        for _, group in groupby(answers, key=lambda answer: id(answer[1].scored)):
             members = list(group)
             counts = [len(one.rows) for _, one in members]
             rows = sum(counts)

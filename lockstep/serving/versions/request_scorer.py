@@ -254,10 +254,10 @@ class Scorer:
             return self._kept(*compute(decoded))
         rows = cache.rows_of(decoded.columns)
         values = cache.look_up(rows)
-        known = [one for one in values if one is not None]
+        known = [value for value in values if value is not None]
         if len(known) == len(rows):
             return decoded, {**decoded.columns, **cache.columns_of(known)}
-        is_known = np.array([one is not None for one in values])
+        is_known = np.array([value is not None for value in values])
         kept, found = self._kept(*compute(_at(decoded, ~is_known)))
         row_at = dict(zip(decoded.rows.tolist(), rows, strict=True))
         cache.keep([row_at[row] for row in kept.rows.tolist()], found)
