@@ -21,7 +21,7 @@ from pyarrow import compute, csv, parquet
 
 from expectations.flight_delay import SUITES
 from lockstep import Calendar, FunctionSource, PipelineAssets, Quality, Serving
-from lockstep.columns.errors import InputError
+from lockstep.errors import InputError
 from lockstep.project.project import Project
 from transforms.flight_delay import PIPELINE
 

@@ -148,7 +148,7 @@ def cost_of_run(whole: Platform, project: Project, day: date) -> Cost:
         raise BenchmarkError(f"{day} is not published: {[one.check for one in done.failed]}")
     records = Work(whole.declared, whole.store, "daily", partition).records
     steps = records.demand(partition).record.steps.values()
-    checks = {name: found.seconds for one in steps for name, found in one.results.items()}
+    checks = {name: found.seconds for step in steps for name, found in step.results.items()}
     return Cost(len(whole.rows(day)), seconds, checks)
 
 
@@ -167,7 +167,7 @@ def figures(costs: Sequence[Cost]) -> dict[str, Any]:
         "share_from_to": [_rounded(min(shares)), _rounded(max(shares))],
         "by_check": {
             name: _rounded(seconds)
-            for name, seconds in sorted(checks.items(), key=lambda one: -one[1])
+            for name, seconds in sorted(checks.items(), key=lambda check: -check[1])
         },
     }
 

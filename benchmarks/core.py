@@ -28,7 +28,7 @@ from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import matrix
-from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
 from transforms.flight_delay import PIPELINE
 

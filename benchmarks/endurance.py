@@ -133,7 +133,7 @@ def endure(given: Setting, minutes: int, share: float) -> dict[str, Any]:
         share: How much of what it can do.
     """
     cores = Cores.of_machine()
-    (ours,) = (one for one in CANDIDATES if one.name == OURS)
+    (ours,) = (candidate for candidate in CANDIDATES if candidate.name == OURS)
     port = free_port()
     server = start(ours.command(given, port), port, cores.server, given.home.path / "server.log")
     try:

@@ -24,7 +24,7 @@ from assets.flight_delay import ASSETS, history
 from lockstep.columns.decode import decode
 from lockstep.parity.wire import wire_record
 from lockstep.project.project import Project
-from lockstep.scoring.requests import replay_segment
+from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log

@@ -45,7 +45,7 @@ LIMITS = (
     ("lockstep.project.declaration:PipelineAssets.min_known", "share of a day's published rows"),
     ("lockstep.checks.arrival:LOOKS", "looks within `label_delay`"),
     ("lockstep.checks.live_quality:WINDOW_DAYS", "days"),
-    ("lockstep.project.constraints:Constraints.first_batches", "batches"),
+    ("lockstep.project.constraint_levels:Constraints.first_batches", "batches"),
     ("lockstep.constraints.past:DAYS", "days"),
     ("lockstep.stats.limits:ENOUGH_DAYS", "days or blocks"),
     ("lockstep.parity.weekly:LEAST_WEEKS", "weeks"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Zone,
         fields,
     )
-    from lockstep.project.constraints import Constraints
+    from lockstep.project.constraint_levels import Constraints
     from lockstep.project.declaration import Calendar, PipelineAssets
     from lockstep.project.quality import Quality
     from lockstep.project.serving import Serving
@@ -72,7 +72,7 @@ _HOMES = {
     "Bools": "columns.kinds",
     "Calendar": "project.declaration",
     "Canary": "serving.versions.canary",
-    "Constraints": "project.constraints",
+    "Constraints": "project.constraint_levels",
     "CsvSource": "project.sources",
     "EventTime": "columns.records",
     "Floats": "columns.kinds",

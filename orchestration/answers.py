@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.artifacts.live import open_live
+from lockstep.artifacts.live_pointer import open_live
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Trace
+from lockstep.errors import LockstepError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.wire import wire_record, wire_text
 from lockstep.project.home import Home

@@ -28,7 +28,6 @@ from rich.text import Text
 from lockstep.artifacts.disks import replace_text
 from lockstep.cli.console import ERR, OUT, show_error, times
 from lockstep.cli.process import prepare_process
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import cut
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import (
@@ -40,6 +39,7 @@ from lockstep.dagster.jobs import (
 )
 from lockstep.dagster.partitions import request_partitions
 from lockstep.dagster.runs import CheckReport, RunReport, run_job
+from lockstep.errors import LockstepError
 from lockstep.store.parquet import Store
 from orchestration.answers import Answers, ask_server
 from orchestration.skews import PIPELINE, PROJECT, SKEWS, Catch, SkewedCopy

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.live import read_live
-from lockstep.columns.errors import LockstepError
+from lockstep.artifacts.live_pointer import read_live
+from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from lockstep.project.project import FILE, Project
 from lockstep.store.parquet import Store

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def options(arguments: Sequence[str] | None) -> Options:
     """What the command line asks for; anything less than all is a trial, and is kept nowhere."""
-    whole, names = Plan(), [one.name for one in CANDIDATES]
+    whole, names = Plan(), [candidate.name for candidate in CANDIDATES]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--seconds", type=int, default=whole.seconds, help="length of a round")
     parser.add_argument("--rounds", type=int, default=whole.rounds, help="how many rounds")
@@ -79,7 +79,7 @@ def options(arguments: Sequence[str] | None) -> Options:
     chosen = given.servers.split(",")
     if unknown := sorted(set(chosen) - set(names)):
         parser.error(f"there is no server {unknown[0]}; there are {', '.join(names)}")
-    candidates = tuple(one for one in CANDIDATES if one.name in chosen)
+    candidates = tuple(candidate for candidate in CANDIDATES if candidate.name in chosen)
     plan = Plan(given.rounds, given.seconds, given.starts, given.rows)
     is_whole = candidates == CANDIDATES and plan == whole
     return Options(candidates, plan, given.results or (RESULTS if is_whole else None))

@@ -72,18 +72,18 @@ def measure(setting: Setting, candidates: Sequence[Candidate], plan: Plan) -> Me
         BenchmarkError: A server does not start or not answer, or does not log what it answers.
     """
     cores = Cores.of_machine()
-    starts: dict[str, list[float]] = {one.name: [] for one in candidates}
+    starts: dict[str, list[float]] = {candidate.name: [] for candidate in candidates}
     for number in range(plan.starts - 1):
         print(f"Start {number + 1} of {plan.starts} ...", flush=True)
-        for one in candidates:
-            with _running(setting, one, cores, starts[one.name]):
+        for candidate in candidates:
+            with _running(setting, candidate, cores, starts[candidate.name]):
                 pass
     with _all_running(setting, candidates, cores, starts) as servers:
         print(f"Comparing {plan.rows:,} answers of each server ...", flush=True)
         found = {
-            one.name: _exactness(setting, servers[one.name], one, plan.rows)
-            for one in candidates
-            if one.predicts
+            candidate.name: _exactness(setting, servers[candidate.name], candidate, plan.rows)
+            for candidate in candidates
+            if candidate.predicts
         }
         loads = _loads(setting, servers, candidates, plan, cores)
         rss = {name: server.rss_mb for name, server in servers.items()}
@@ -146,19 +146,19 @@ def _loads(
     cores: Cores,
 ) -> dict[tuple[str, int], list[Load]]:
     found: dict[tuple[str, int], list[Load]] = {
-        (one.name, clients): [] for clients in CLIENTS for one in candidates
+        (candidate.name, clients): [] for clients in CLIENTS for candidate in candidates
     }
     for number in range(plan.rounds):
         print(f"Round {number + 1} of {plan.rounds} ...", flush=True)
         turns = candidates if number % 2 == 0 else candidates[::-1]
         first = number * len(setting.requests) // plan.rounds
         for clients in CLIENTS:
-            for one in turns:
-                server = servers[one.name]
-                url = f"http://127.0.0.1:{server.port}{one.path}"
+            for turn in turns:
+                server = servers[turn.name]
+                url = f"http://127.0.0.1:{server.port}{turn.path}"
                 with server.awake():
                     told = load(url, setting.bodies, clients, plan.seconds, cores.load, first)
-                found[one.name, clients].append(told)
+                found[turn.name, clients].append(told)
     return found
 
 

@@ -32,7 +32,7 @@ def document(
     return {
         "rows": [
             _row(name, clients, measured.loads[name, clients])
-            for name in (one.name for one in measured.candidates)
+            for name in (candidate.name for candidate in measured.candidates)
             for clients in CLIENTS
         ],
         "ratio_to_mlflow": {
@@ -63,7 +63,8 @@ def document(
             "startup_s": {name: _spread(times) for name, times in measured.starts.items()},
         },
         "servers": {
-            one.name: {"version": one.version, "does": one.does} for one in measured.candidates
+            candidate.name: {"version": candidate.version, "does": candidate.does}
+            for candidate in measured.candidates
         },
         "plan": {
             "rounds": measured.plan.rounds,

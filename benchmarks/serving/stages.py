@@ -10,14 +10,14 @@ from itertools import chain
 import pyperf
 
 from benchmarks.serving.setting import PIPELINE, flights, texts
-from lockstep.artifacts.live import open_live
+from lockstep.artifacts.live_pointer import open_live
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.project.home import Home
-from lockstep.rules.rules import part
+from lockstep.rules.row_rules import part
 from lockstep.serving.protocols.content import Content
 from lockstep.serving.protocols.invocations import predictions, records_of
-from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scored, Scorer
 
@@ -43,9 +43,9 @@ class Stages:
         return cls(Scorer.of(loaded, loaded.compiled))
 
     @cached_property
-    def reading(self) -> Reading:
+    def reading(self) -> ReadOptions:
         """How requests are read."""
-        return Reading(self.scorer.pipeline.record_schema, most=10_000)
+        return ReadOptions(self.scorer.pipeline.record_schema, most=10_000)
 
     def parse(self, batch: Batch) -> object:
         """Records out of the texts of requests."""

@@ -60,7 +60,7 @@ def run(home: Path, asked: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.skew.report import tell
 
     begun = time.monotonic()
-    sites = [one for one in OF_SITES if one in asked.only]
+    sites = [site for site in OF_SITES if site in asked.only]
     scored = make_ready({name: home / name for name in asked.tables + ["flights"] * bool(sites)})
     found: dict[str, Any] = {"tables": {}}
     for name in asked.tables if {*asked.only} & {*OF_TABLES} else []:
@@ -86,7 +86,7 @@ def _table(
     Platform.at(home, table.declared).open_live()
     trials, outcomes, changes = home / "trials", [], []
     if "faults" in asked.only:
-        faults = [one for one in table.faults if asked.like in one.fault.name]
+        faults = [fault for fault in table.faults if asked.like in fault.fault.name]
         days = table.days(asked.days), table.spare(asked.days)
         outcomes = try_faults(name, home, trials, faults, *days)
     if "changes" in asked.only:
@@ -105,7 +105,7 @@ def _sites(home: Path, classes: Sequence[str], asked: argparse.Namespace) -> dic
 
     platform = Platform.at(home, TABLES["flights"].declared)
     platform.open_live()
-    named = [one for one in SCENES if asked.like in one.fault.name]
+    named = [scene for scene in SCENES if asked.like in scene.fault.name]
     scenes = [one for one in named if one.fault.kind in classes]
     found = try_scenes(prepare(platform, home / "site"), home / "trials", scenes)
     return {"table": "Faults at sites"} | document(found)

@@ -52,16 +52,18 @@ def try_faults(
 
     found = found_on(faults, days)
     short = [
-        one for one in faults if sum(one.fault.name in day for day in found.values()) < len(days)
+        fault
+        for fault in faults
+        if sum(fault.fault.name in day for day in found.values()) < len(days)
     ]
     if short:
         found |= found_on(short, spare)
     outcomes = []
-    for one in faults:
-        name = one.fault.name
+    for fault in faults:
+        name = fault.fault.name
         trials = {day.isoformat(): told[name] for day, told in found.items() if name in told}
-        outcomes.append(Outcome(one.fault, dict(islice(trials.items(), len(days)))))
-    return [one for one in outcomes if one.trials]
+        outcomes.append(Outcome(fault.fault, dict(islice(trials.items(), len(days)))))
+    return [outcome for outcome in outcomes if outcome.trials]
 
 
 def try_day(name: str, home: Path, work: Path, names: Sequence[str], day: date) -> dict[str, Trial]:
@@ -70,7 +72,7 @@ def try_day(name: str, home: Path, work: Path, names: Sequence[str], day: date) 
     whole = Platform.at(home, table.declared)
     delivery = whole.delivery(day)
     first, again = (whole.before(day, folder / place) for place in ("first", "again"))
-    wanted = [one for one in table.faults if one.fault.name in names]
+    wanted = [fault for fault in table.faults if fault.fault.name in names]
     places = {False: (first, first.judge(day, delivery.rows))}
     if any(one.again for one in wanted):
         again.judge(day, delivery.rows, to_publish=True)

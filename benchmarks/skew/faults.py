@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from lockstep.checks.results import CheckResult
-from lockstep.columns.errors import LockstepError
+from lockstep.checks.check_results import CheckResult
+from lockstep.errors import LockstepError
 
 Class = Literal["code", "environment", "artifact", "data", "promotion", "online"]
 CLASSES: tuple[Class, ...] = ("code", "environment", "artifact", "data", "promotion", "online")
@@ -68,23 +68,23 @@ class Outcome:
     @property
     def detected(self) -> bool:
         """Whether it was found in most of the tries."""
-        return _most([one.detected for one in self.trials.values()])
+        return _most([trial.detected for trial in self.trials.values()])
 
     @property
     def located(self) -> bool:
         """Whether most of the tries in which it was found name the right place."""
-        located = [one.located for one in self.trials.values() if one.detected]
+        located = [trial.located for trial in self.trials.values() if trial.detected]
         return self.detected and _most(located)
 
     @property
     def contained(self) -> bool:
         """Whether nothing of it got out in any of the tries."""
-        return all(one.contained for one in self.trials.values())
+        return all(trial.contained for trial in self.trials.values())
 
     @property
     def by(self) -> str:
         """The check that found it most often."""
-        found = [one.by for one in self.trials.values() if one.by]
+        found = [trial.by for trial in self.trials.values() if trial.by]
         return max(sorted({*found}), key=found.count, default="")
 
 

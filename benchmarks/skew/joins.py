@@ -121,7 +121,9 @@ def _two_keys(case: Case) -> pd.DataFrame:
     key, rows = _key(case), case.rows.copy()
     table = {name: _by_key(case.rows, key, name).astype(object) for name in case.columns}
     first, *others = case.common(key)
-    others = [one for one in others if any(str(t[one]) != str(t[first]) for t in table.values())]
+    others = [
+        other for other in others if any(str(t[other]) != str(t[first]) for t in table.values())
+    ]
     for name, values in table.items() if others else ():
         turned = {first: values[others[0]], others[0]: values[first]}
         rows[name] = rows[key].map({**values, **turned})
@@ -151,7 +153,7 @@ def _joined(by: pd.Timedelta, *, other_day: bool = False) -> Change:
         joined = case.roles.joined[case.roles.joined_groups.index(case.columns)]
         days = [case.delivery.yesterday, case.rows, case.delivery.tomorrow]
         back = by if other_day or case.local.dt.hour.nunique() > 1 else by * 24
-        known = pd.concat([one for one in days if len(one)], ignore_index=True)
+        known = pd.concat([day for day in days if len(day)], ignore_index=True)
         return case.assign(**of_hour(known, case.rows, case.roles, joined, back)[0])
 
     return change

@@ -79,12 +79,19 @@ def _growth(case: Case) -> pd.DataFrame:
         found, known = of_hour(case.rows, more, roles, one)
         more[list(one.columns)], is_known = found.to_numpy(), is_known & known
     more[roles.key] = _new_keys(case, more[roles.key], was, local.dt.strftime(ISO))
-    more = more[is_known & more[roles.key].notna()]
+    more = more[is_known & more[roles.key].notna() & ~_has_come(more, case)]
     chosen = case.chance.permutation(len(more))[: int(0.3 * len(case.rows))]
     rows = pd.concat([case.rows, more.iloc[chosen]])
     return rows.astype(case.rows.dtypes.to_dict()).sort_values(
         roles.time, kind="stable", ignore_index=True
     )
+
+
+def _has_come(more: pd.DataFrame, case: Case) -> pd.Series:
+    """Which rows are of a thing and a time that a row is of: that would be a row that repeats."""
+    roles = case.roles
+    named = pd.MultiIndex.from_frame(more[[roles.time, *roles.codes, *roles.categories]])
+    return pd.Series(named.isin(pd.MultiIndex.from_frame(case.rows[named.names])), index=more.index)
 
 
 def _new_keys(case: Case, keys: pd.Series, was: pd.Series, now: pd.Series) -> list[str | None]:
@@ -176,7 +183,7 @@ def _day(
     for number in range(1 + _ROUNDS):
         found = platform.judge(day, rows, to_publish=True, accept=sorted(accepted))
         errors = [check for check in found.results.values() if check.is_error]
-        columns = {name for one in errors for name in (one.column, *one.also) if name}
+        columns = {name for error in errors for name in (error.column, *error.also) if name}
         named = (columns & {*rows}) - accepted
         if found.out or not named or number == _ROUNDS:
             break

@@ -77,7 +77,7 @@ def unknown(values: pd.Series, case: Case) -> object:
 
 def _turned(values: pd.Series, case: Case) -> object:
     if values.dropna().isin([True, False]).all():
-        return [None if pd.isna(one) else type(one)(not one) for one in values]
+        return [None if pd.isna(value) else type(value)(not value) for value in values]
     return _exchanged(values, case)
 
 

@@ -15,7 +15,7 @@ from benchmarks.skew.faults import Judged
 from benchmarks.skew.platform import copy_database
 from benchmarks.skew.site import DAY, NAME, Scene, Site, scene
 from lockstep.artifacts.artifact import MANIFEST
-from lockstep.registry.evidence import EVIDENCE, PROVEN
+from lockstep.registry.version_tags import EVIDENCE, PROVEN
 
 _OTHER_CODE: Edit = ("_FREEZING = 34.0", "_FREEZING = 32.0")
 

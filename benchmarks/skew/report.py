@@ -8,18 +8,20 @@ from datetime import date
 from typing import Any
 
 from benchmarks.skew.faults import ABOUT_POPULATION, CLASSES, Judged, Outcome
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 
 Found = Mapping[str, Any]
 
 
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What came of faults, as plain data."""
-    by_class = {kind: [one for one in outcomes if one.fault.kind == kind] for kind in CLASSES}
+    by_class = {
+        kind: [outcome for outcome in outcomes if outcome.fault.kind == kind] for kind in CLASSES
+    }
     return {
         **_sums(outcomes),
         "by_class": {kind: _sums(some) for kind, some in by_class.items() if some},
-        "faults": [_fault(one) for one in outcomes],
+        "faults": [_fault(outcome) for outcome in outcomes],
     }
 
 
@@ -45,13 +47,13 @@ def _fault(one: Outcome) -> dict[str, Any]:
 
 def _sums(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """How many faults there are, and how many were found; and the same of each try."""
-    trials = [trial for one in outcomes for trial in one.trials.values()]
+    trials = [trial for outcome in outcomes for trial in outcome.trials.values()]
     return {
         "total": len(outcomes),
-        "detected": sum(one.detected for one in outcomes),
-        "located": sum(one.located for one in outcomes),
-        "to_contain": sum(one.fault.blocks for one in outcomes),
-        "contained": sum(one.contained for one in outcomes if one.fault.blocks),
+        "detected": sum(outcome.detected for outcome in outcomes),
+        "located": sum(outcome.located for outcome in outcomes),
+        "to_contain": sum(outcome.fault.blocks for outcome in outcomes),
+        "contained": sum(outcome.contained for outcome in outcomes if outcome.fault.blocks),
         "tries": len(trials),
         "tries_detected": sum(trial.detected for trial in trials),
         "tries_located": sum(trial.located for trial in trials),
@@ -72,9 +74,11 @@ def heard(found: Mapping[date, Judged]) -> dict[str, Any]:
         for name, one in judged.results.items()
         if (told := _told(name, one))
     ]
-    days = {told: {one["day"] for one in alarms if one["result"] == told} for told in _RESULTS}
+    days = {
+        told: {alarm["day"] for alarm in alarms if alarm["result"] == told} for told in _RESULTS
+    }
     failed, warned, event = days.values()
-    counts = Counter((str(one["check"]), one["result"]) for one in alarms)
+    counts = Counter((str(alarm["check"]), alarm["result"]) for alarm in alarms)
     return {
         "days": len(found),
         "errors": len(failed),
@@ -160,8 +164,8 @@ def _totals(tables: Iterable[Found]) -> list[str]:
     """What was found of each table, and what was said of its clean days."""
     names = ("days", "errors", "days_with_warnings_or_events")
     rows = [
-        (one["table"], *_counts(one), *(one["clean_days"][name] for name in names))
-        for one in tables
+        (table["table"], *_counts(table), *(table["clean_days"][name] for name in names))
+        for table in tables
     ]
     return [
         *_table(["table", *_COUNTS, "clean days", "errors", "warnings alone"], rows),
@@ -186,14 +190,14 @@ def _changes(tables: Iterable[Found]) -> list[str]:
 def _faults(faults: Iterable[Found]) -> list[str]:
     rows = [
         (
-            f"`{one['name']}`",
-            one["story"],
-            one["by"] or "nothing found it",
-            f"{one['days_detected']} of {one['days']}",
-            one["days_located"],
-            "–" if one["contained"] is None else one["days_contained"],
+            f"`{fault['name']}`",
+            fault["story"],
+            fault["by"] or "nothing found it",
+            f"{fault['days_detected']} of {fault['days']}",
+            fault["days_located"],
+            "–" if fault["contained"] is None else fault["days_contained"],
         )
-        for one in faults
+        for fault in faults
     ]
     heads = ["fault", "what happens", "by", "found on", "located on", "contained on"]
     return _table(heads, rows, texts=3)

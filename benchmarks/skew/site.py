@@ -27,13 +27,13 @@ from lockstep import FunctionSource
 from lockstep.artifacts.artifact import MANIFEST, sha256
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.evidence import read_evidence, write_evidence
+from lockstep.registry.version_tags import read_evidence, write_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.scoring.requests import replay_segment
+from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
@@ -86,7 +86,9 @@ class Site:
 
     def version(self, number: int) -> Version:
         """A version as the registry lists it."""
-        return {one.version: one for one in self.platform.registry.versions(NAME)}[number]
+        return {version.version: version for version in self.platform.registry.versions(NAME)}[
+            number
+        ]
 
     def files(self, number: int) -> Path:
         """The files of a version."""

@@ -126,7 +126,7 @@ _TITLES = {
 TABLES = {name: _table(name, title) for name, title in _TITLES.items()}
 """The tables by name."""
 SETS = {
-    "develop": [one.name for one in TABLES.values() if one.seen],
-    "second": [one.name for one in TABLES.values() if not one.seen],
+    "develop": [table.name for table in TABLES.values() if table.seen],
+    "second": [table.name for table in TABLES.values() if not table.seen],
 }
 """Names of the tables to develop on, and of those that are tried once."""

@@ -122,7 +122,7 @@ def _of_other_thing(rows: pd.DataFrame, name: str, case: Case) -> object:
     values = rows[name].to_numpy(dtype=object).copy()
     if len(places) == 2:
         count = min(map(len, places))
-        first, second = (one[:count] for one in places)
+        first, second = (place[:count] for place in places)
         values[first], values[second] = values[second], values[first]
     return values
 

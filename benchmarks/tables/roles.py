@@ -95,18 +95,18 @@ class Roles:
     @property
     def sparse_amounts(self) -> tuple[str, ...]:
         """Numbers that are missing in some rows."""
-        return tuple(one for one in self.amounts if one in self.sparse)
+        return tuple(amount for amount in self.amounts if amount in self.sparse)
 
     @property
     def sparse_names(self) -> tuple[str, ...]:
         """Names that are missing in some rows."""
         names = (*self.codes, *self.categories, *self.texts, *self.flags)
-        return tuple(one for one in names if one in self.sparse)
+        return tuple(name for name in names if name in self.sparse)
 
     @property
     def numbered(self) -> tuple[str, ...]:
         """Names that are written as numbers."""
-        return tuple(one for one in self.codes if one not in self.words)
+        return tuple(code for code in self.codes if code not in self.words)
 
     @property
     def derived(self) -> Mapping[str, Derived]:

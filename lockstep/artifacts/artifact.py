@@ -26,12 +26,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lockstep.artifacts.errors import ArtifactError, FormatError, UnavailableFilesError
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.trusted import load_estimator
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import cut, listed, one_line
+from lockstep.errors import ArtifactError, FormatError, LockstepError, UnavailableFilesError
 
 FORMAT = 4
 MANIFEST = "manifest.json"
@@ -54,7 +53,7 @@ class Artifact:
 
     Attributes:
         directory: Where it is.
-        manifest: What the version is; see `lockstep.artifacts.writing.write_artifact`.
+        manifest: What the version is; see `lockstep.artifacts.artifact_writing.write_artifact`.
     """
 
     directory: Path

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import DiskError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -34,34 +34,32 @@ def at_place(path: Path) -> Iterator[None]:
         raise
 
 
-class DiskError(LockstepError):
-    """A disk is full, fails, or does not let this user read or write there."""
+def disk_error(error: OSError, place: Path | str | None = None) -> DiskError | None:
+    """What a disk refused; None if the error is another one.
 
-    @classmethod
-    def of(cls, error: OSError, place: Path | str | None = None) -> DiskError | None:
-        """What a disk refused; None if the error is another one.
-
-        Args:
-            error: What the system raised.
-            place: Where, if the error does not say it.
-        """
-        if error.errno not in (*_FULL, *_CLOSED, *_FAILING):
-            return None
-        # Of a copy, the second file is the one that was written. Libraries have words of their own.
-        at = error.filename2 or error.filename or place or "A file"
-        why = os.strerror(error.errno or 0)
-        if error.errno in _FULL:
-            return cls(
-                f"{at} cannot be written, since its disk is full ({why}). Make room there, or set "
-                "LOCKSTEP_HOME to a folder on another disk; then do it again. What was recorded "
-                "before is as it was."
-            )
-        if error.errno in _CLOSED:
-            return cls(
-                f"{at} is closed to this user ({why}). Have it opened for reading and writing, or "
-                "set LOCKSTEP_HOME to a folder that is; then do it again."
-            )
-        return cls(f"{at} cannot be read or written ({why}). Put its disk right, and do it again.")
+    Args:
+        error: What the system raised.
+        place: Where, if the error does not say it.
+    """
+    if error.errno not in (*_FULL, *_CLOSED, *_FAILING):
+        return None
+    # Of a copy, the second file is the one that was written. Libraries have words of their own.
+    at = error.filename2 or error.filename or place or "A file"
+    why = os.strerror(error.errno or 0)
+    if error.errno in _FULL:
+        return DiskError(
+            f"{at} cannot be written, since its disk is full ({why}). Make room there, or set "
+            "LOCKSTEP_HOME to a folder on another disk; then do it again. What was recorded "
+            "before is as it was."
+        )
+    if error.errno in _CLOSED:
+        return DiskError(
+            f"{at} is closed to this user ({why}). Have it opened for reading and writing, or "
+            "set LOCKSTEP_HOME to a folder that is; then do it again."
+        )
+    return DiskError(
+        f"{at} cannot be read or written ({why}). Put its disk right, and do it again."
+    )
 
 
 def replace_text(path: Path, text: str) -> None:

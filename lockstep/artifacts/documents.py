@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lockstep.artifacts.disks import replace_text
-from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.columns.plain import one_line
+from lockstep.errors import ArtifactError, UnavailableFilesError
 
 T = TypeVar("T")
 

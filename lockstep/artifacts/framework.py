@@ -9,7 +9,7 @@ import lockstep.columns
 from lockstep.artifacts.snapshot import digest_of, source_of
 
 _ARTIFACTS = "lockstep.artifacts"
-_READERS = ("artifact", "errors", "framework", "modules", "skops", "snapshot", "trusted")
+_READERS = ("artifact", "framework", "modules", "skops", "snapshot", "trusted")
 
 
 def framework_digest() -> str:
@@ -41,5 +41,10 @@ def framework_sources() -> dict[str, str]:
 
 def _evaluating() -> dict[str, str]:
     columns = pkgutil.walk_packages(lockstep.columns.__path__, "lockstep.columns.")
-    names = ("lockstep", "lockstep.columns", *(module.name for module in columns))
+    names = (
+        "lockstep",
+        "lockstep.errors",
+        "lockstep.columns",
+        *(module.name for module in columns),
+    )
     return {name: source_of(name) for name in names}

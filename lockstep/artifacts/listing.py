@@ -5,8 +5,9 @@
        {"version": 3, "directory": "../mlflow/…/lockstep", "digest": "5a1c…", "proven_at": "…"},
        {"version": 4, "directory": "../mlflow/…/lockstep", "digest": "0e77…", "proven_at": null}]}
 
-A process that asks the registry writes it (`lockstep.registry.listing`), and one that serves reads
-it: neither waits for the other, and what was listed last holds while the registry does not answer.
+A process that asks the registry writes it (`lockstep.registry.listing_update`), and one that serves
+reads it: neither waits for the other, and what was listed last holds while the registry does not
+answer.
 """
 
 from __future__ import annotations

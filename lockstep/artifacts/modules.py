@@ -115,7 +115,7 @@ def is_package(name: str, sources: Mapping[str, str]) -> bool:
     return any(other.startswith(f"{name}.") for other in sources)
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+class _ModuleSetFinder(importlib.abc.MetaPathFinder):
     """Finds the modules of the sets that run."""
 
     def find_spec(
@@ -132,7 +132,7 @@ class _Finder(importlib.abc.MetaPathFinder):
         return None
 
 
-_finder = _Finder()
+_finder = _ModuleSetFinder()
 
 
 class _SourceLoader(importlib.abc.ExecutionLoader):

@@ -203,10 +203,16 @@ def _install() -> None:
     sys.addaudithook(_audit)
 
 
-def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event not in _EVENTS or getattr(_watch, "found", None) is None:
+def _audit(
+    event: str,
+    args: tuple[Any, ...],
+    events: Mapping[str, tuple[What, Callable[[tuple[Any, ...]], Any]]] = _EVENTS,
+    watch: threading.local = _watch,
+) -> None:
+    """Note what the code does that is watched; `events` and `watch` outlast this module at exit."""
+    if event not in events or getattr(watch, "found", None) is None:
         return
-    what, name_of = _EVENTS[event]
+    what, name_of = events[event]
     name = name_of(args)
     if event == "ctypes.dlopen":
         _note_asked(what, name)  # threadpoolctl opens all that are loaded, wherever they lie

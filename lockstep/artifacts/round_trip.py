@@ -26,7 +26,6 @@ from lockstep.artifacts.circumstances import (
     note_questions,
     shift_clock,
 )
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.outside import Reading, watching
 from lockstep.artifacts.sets import may_depend_on_order
 from lockstep.artifacts.snapshot import data_folder
@@ -34,6 +33,7 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import listed
 from lockstep.columns.tables import take_rows, to_frame
+from lockstep.errors import ArtifactError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import failing
 from lockstep.parity.golden import GoldenRecords

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from lockstep.artifacts.errors import SnapshotError
 from lockstep.artifacts.modules import ModuleSet, is_package
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import SnapshotError
 
 _running: dict[str, tuple[Snapshot, ModuleSet]] = {}
 """What runs under a private package, by its name."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import zipfile
 from typing import Any
 
-from lockstep.artifacts.errors import ArtifactError, UntrustedTypeError
 from lockstep.artifacts.skops import Skops, skops
+from lockstep.errors import ArtifactError, UntrustedTypeError
 
 TRUSTED: tuple[str, ...] = (
     "numpy.dtype",

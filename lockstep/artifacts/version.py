@@ -26,13 +26,13 @@ from lockstep.artifacts.artifact import (
     Artifact,
     reading,
 )
-from lockstep.artifacts.errors import ArtifactError, FormatError
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
 from lockstep.constraints import constraint_set
 from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.errors import ArtifactError, FormatError
 from lockstep.parity.environment import Environment
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.profiles import Profile

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.ingest import check_readable
-from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import Rejected
-from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import python_value, show
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import UnreadableError
 from lockstep.project.declaration import PipelineAssets
 
 LOOKS = 10

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lockstep.checks.check_results import CheckResult, coverage, impact_figures, tell, with_unjudged
 from lockstep.checks.pictures import divergence_picture
-from lockstep.checks.results import CheckResult, coverage, impact_figures, tell, with_unjudged
 from lockstep.checks.svg import in_markdown
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.checks.check_results import CheckResult, coverage
 from lockstep.checks.misfits import todo_of
-from lockstep.checks.results import CheckResult, coverage
-from lockstep.checks.suites import Keep, Quarantined, disagreement, suite_result
+from lockstep.checks.suite_checks import Keep, Quarantined, disagreement, suite_result
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Decoded, Reason, Rejected
-from lockstep.columns.errors import UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import all_of, counted, cut, listed, verb
 from lockstep.columns.schema import Schema
-from lockstep.rules.rules import compile_rules, part
+from lockstep.errors import UnreadableError
+from lockstep.rules.row_rules import compile_rules, part
 
 _EXAMPLES = 5
 """Rows that a message names."""
@@ -99,6 +99,8 @@ def ingest(
         suite: What they must look like, as plain JSON.
         max_quarantined: Largest share of rows that may be quarantined.
     """
+    from lockstep.rules.row_rules import compile_rules
+
     key = schema.key or ""
     broken = part(data.columns, [compile_rules(suite)]).refused
     keep = np.ones(len(data.columns[key]), dtype=np.bool_)

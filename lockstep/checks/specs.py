@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lockstep.checks import needs
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.needs import Need
-from lockstep.checks.results import CheckResult
 from lockstep.project.declaration import PipelineAssets
 
 

@@ -13,7 +13,7 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 def pipeline_names(incomplete: str = "") -> list[str]:
     """Names of the project's pipelines that begin so, from its files alone: a shell waits."""
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     try:

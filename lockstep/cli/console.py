@@ -104,9 +104,9 @@ def show_checks(
 def _together(checks: Sequence[CheckReport]) -> list[CheckReport]:
     """Checks as one that lacked the same: all after one that failed, above all."""
     same: dict[tuple[str, str | None, str], list[str]] = {}
-    for one in checks:
-        same.setdefault((one.asset, one.partition, one.summary), []).append(one.check)
-    first = {(one.asset, one.partition, one.summary): one for one in reversed(checks)}
+    for check in checks:
+        same.setdefault((check.asset, check.partition, check.summary), []).append(check.check)
+    first = {(check.asset, check.partition, check.summary): check for check in reversed(checks)}
     return [replace(first[found], check=", ".join(names)) for found, names in same.items()]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockstep.project.pipelines import Pipelines
     from lockstep.project.project import Project
     from lockstep.registry.registry import Registry
-    from lockstep.store.live import Live
+    from lockstep.store.live_version import Live
 
 
 def project() -> Project:
@@ -79,7 +79,7 @@ def dagster() -> str | None:
 
 def live(pipeline: str) -> Live:
     """Where it is kept which version of a pipeline is live."""
-    from lockstep.store.live import Live
+    from lockstep.store.live_version import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 
 if TYPE_CHECKING:
     from lockstep.project.declaration import PipelineAssets

@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from lockstep.cli.ending import interruption_told
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 
 _COLUMN = "flavanoid_share"
 _SOUND = "return flavanoids / phenols"
@@ -28,7 +28,7 @@ _LIMIT_SECONDS = 900
 def demo() -> None:
     """See it at work: a new project in a temporary folder, trained and scored; a skew is caught."""
     from lockstep.cli.console import say
-    from lockstep.templates.writing import write_project
+    from lockstep.templates.project_writing import write_project
 
     folder = Path(tempfile.mkdtemp(prefix="lockstep-demo-")) / "bottles"
     write_project(folder)

@@ -46,8 +46,8 @@ def checks(
     and which are not; or have it write that as pages, and print the path of the first one.
     """
     from lockstep.cli.console import say, show_checks, show_json, show_table
-    from lockstep.columns.errors import LockstepError
     from lockstep.dagster.record import recorded_checks
+    from lockstep.errors import LockstepError
     from lockstep.store.parquet import Store
     from lockstep.store.status import RECORD
     from lockstep.store.validations import validations
@@ -91,10 +91,10 @@ def _write_docs(
 ) -> Path:
     """Write the Data Docs of a partition; the path of their first page."""
     from lockstep.artifacts.disks import at_place
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.store.parquet import file_name
     from lockstep.store.validations import validations
-    from lockstep.suites.docs import write_docs
+    from lockstep.suites.data_docs import write_docs
 
     held = validations(declared, store, partition, number)
     if held is None:
@@ -143,7 +143,7 @@ def trace(
     by a version and by another one.
     """
     from lockstep.cli.console import show_aside, show_json, show_trace
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.scoring.trace import TracedAside, trace_row
 
     declared = context.pipeline(pipeline)
@@ -246,7 +246,7 @@ def _trace_record(
 def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> str | None:
     """The partition that a day or a file's name stands for; None if neither is given."""
     from lockstep.cli.days import to_day
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.store.inbox import find_claimed
 
     if day is not None and file is not None:
@@ -259,7 +259,7 @@ def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> 
 def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
     """The rules that no training row broke, those that were tried on most things first."""
     kept = sorted(
-        (one for one in constraints.rules.rules if one.is_strict), key=lambda one: -one.things
+        (rule for rule in constraints.rules.rules if rule.is_strict), key=lambda one: -one.things
     )
     return [
         {
@@ -275,7 +275,7 @@ def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
 
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
     """The last published batch, with the statistics that were nearest to their limits."""
-    from lockstep.store.live import last_published
+    from lockstep.store.live_version import last_published
     from lockstep.store.parquet import Store
 
     record = last_published(declared, Store(context.home().data / declared.name))

@@ -147,7 +147,7 @@ def follow(pipeline: str, home: Path, seconds: float) -> None:
         seconds: How long to wait between two looks at the registry.
     """
     from lockstep.project.home import Home
-    from lockstep.registry.listing import update_listing
+    from lockstep.registry.listing_update import update_listing
 
     found = Home(home)
     registry, path = found.registry(), found.listing(pipeline)

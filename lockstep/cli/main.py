@@ -87,8 +87,8 @@ def main() -> None:
         SystemExit: Always, with the exit status.
     """
     prepare_process()
-    from lockstep.artifacts.disks import DiskError  # after the process is prepared
-    from lockstep.columns.errors import LockstepError
+    from lockstep.artifacts.disks import disk_error  # after the process is prepared
+    from lockstep.errors import LockstepError
 
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))
@@ -97,7 +97,7 @@ def main() -> None:
     except LockstepError as error:
         _show(str(error))
     except OSError as error:
-        if (refused := DiskError.of(error)) is None:
+        if (refused := disk_error(error)) is None:
             raise
         _show(str(refused))
     except (KeyboardInterrupt, typer.Abort):

@@ -39,7 +39,7 @@ def new(
     ] = None,
 ) -> None:
     """Write a project that runs at once, or add a pipeline to one, such as for a table of yours."""
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 
     if (name is None) == (pipeline is None):
@@ -105,7 +105,7 @@ def up(
 
 
 def _project(folder: Path) -> None:
-    from lockstep.templates.writing import write_project
+    from lockstep.templates.project_writing import write_project
 
     write_project(folder)
     _say(
@@ -121,7 +121,7 @@ def _project(folder: Path) -> None:
 
 
 def _pipeline(project: Project, name: str) -> None:
-    from lockstep.templates.writing import write_pipeline
+    from lockstep.templates.project_writing import write_pipeline
 
     _say_files(project, write_pipeline(project, name))
     _say(f"They are to be edited; then: lockstep train {name}")
@@ -130,7 +130,7 @@ def _pipeline(project: Project, name: str) -> None:
 def _pipeline_from(
     project: Project, name: str, table: Path, label: str | None, key: str | None
 ) -> None:
-    from lockstep.templates.writing import write_pipeline_from
+    from lockstep.templates.project_writing import write_pipeline_from
 
     proposal, written = write_pipeline_from(project, name, table, label=label, key=key)
     _say_files(project, written)
@@ -181,8 +181,8 @@ def _say(*lines: str) -> None:
 
 def _live(name: str) -> str:
     """Which version of a pipeline is live, by the gate's word alone."""
-    from lockstep.artifacts.errors import ArtifactError
-    from lockstep.artifacts.live import read_live
+    from lockstep.artifacts.live_pointer import read_live
+    from lockstep.errors import ArtifactError
 
     try:
         live = read_live(context.home().live(name))

@@ -17,7 +17,7 @@ from lockstep.cli.ending import finish, interruption_told
 if TYPE_CHECKING:
     from lockstep.dagster.runs import RunReport
     from lockstep.project.declaration import PipelineAssets
-    from lockstep.store.records import Records
+    from lockstep.store.partition_records import Records
 
 
 def score(
@@ -40,8 +40,8 @@ def score(
 ) -> None:
     """Score a day, several days or a file with the live version, and publish what passes."""
     from lockstep.cli.days import days
-    from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import score_job_name
+    from lockstep.errors import LockstepError
     from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
 
@@ -93,8 +93,8 @@ def outcomes(
 ) -> None:
     """Compare the predictions of a day or of several with what came of them."""
     from lockstep.cli.days import days
-    from lockstep.columns.errors import LockstepError
     from lockstep.dagster.jobs import monitor_job_name
+    from lockstep.errors import LockstepError
     from lockstep.store.parquet import Store
     from lockstep.store.streams import stream_records
 
@@ -188,7 +188,7 @@ def _again(
 def _stays(records: Records, partition: str) -> str:
     """What consumers go on reading of a partition whose last attempt was not published, if any."""
     from lockstep.cli.console import near
-    from lockstep.store.attempts import DamagedError
+    from lockstep.errors import DamagedError
 
     try:
         commit = records.commit_of(partition)

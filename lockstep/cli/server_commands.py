@@ -134,9 +134,9 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
     Raises:
         LockstepError: The pipeline logs no requests, or there is no such segment.
     """
-    from lockstep.columns.errors import LockstepError
     from lockstep.columns.plain import listed
-    from lockstep.scoring.requests import open_segments
+    from lockstep.errors import LockstepError
+    from lockstep.scoring.request_replay import open_segments
     from lockstep.serving.requestlog.log_segments import segment_names
     from lockstep.store.parquet import Store
 

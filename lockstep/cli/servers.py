@@ -15,16 +15,16 @@ from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
 from lockstep.cli.supervision import Processes, Program, Supervisor, ending_together, told
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
+from lockstep.errors import LockedError, LockstepError
 from lockstep.project.addresses import Addresses, write_addresses
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.project.pipelines import pipelines
 from lockstep.project.project import Project
-from lockstep.store.lock import LockedError, locked
+from lockstep.store.lock import locked
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 

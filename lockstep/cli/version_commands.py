@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lockstep.registry.facts import VersionFacts
     from lockstep.registry.registry import Registry
     from lockstep.registry.versions import Version
-    from lockstep.store.live import LiveState
+    from lockstep.store.live_version import LiveState
 
 
 def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
@@ -115,13 +115,15 @@ def rollback(
 
     Where @champion did not get through the gate, it goes back to the version that is live.
     """
-    from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import proven_at, was_live
+    from lockstep.errors import LockstepError
+    from lockstep.registry.version_tags import proven_at, was_live
 
     declared = context.pipeline(pipeline)
     registry = context.registry()
     passed_at = {
-        one.version: proven_at(one) for one in registry.versions(declared.name) if was_live(one)
+        version.version: proven_at(version)
+        for version in registry.versions(declared.name)
+        if was_live(version)
     }
     if to is None:
         to = _before(declared, registry, passed_at)
@@ -140,7 +142,7 @@ def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
     from lockstep.registry.facts import VersionFacts
 
     declared, registry = context.pipeline(pipeline), context.registry()
-    found = [VersionFacts.of(registry, one) for one in registry.versions(declared.name)]
+    found = [VersionFacts.of(registry, version) for version in registry.versions(declared.name)]
     state = context.live(declared.name).state()
     if as_json:
         since = state.allowed.since if state.allowed is not None else None
@@ -161,9 +163,9 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
     Raises:
         LockstepError: There is none.
     """
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
 
-    numbers = [one.version for one in registry.versions(declared.name)]
+    numbers = [version.version for version in registry.versions(declared.name)]
     if not numbers:
         raise LockstepError(
             f"{declared.name} has no version yet; train one: lockstep train {declared.name}"
@@ -177,7 +179,7 @@ def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int
     Raises:
         LockstepError: There is none.
     """
-    from lockstep.columns.errors import LockstepError
+    from lockstep.errors import LockstepError
 
     live = context.live(declared.name).state().version
     champion = registry.alias(declared.name, "champion")
@@ -195,8 +197,8 @@ def _demand_sound(version: Version, registry: Registry) -> None:
     Raises:
         LockstepError: It did; with the checks, its figures, and how to promote it all the same.
     """
-    from lockstep.columns.errors import LockstepError
-    from lockstep.registry.evidence import EvidenceError, read_evidence
+    from lockstep.errors import EvidenceError, LockstepError
+    from lockstep.registry.version_tags import read_evidence
 
     try:
         failed = ", ".join(read_evidence(version).failed)

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array, Kind
-from lockstep.columns.schema import Field
-from lockstep.columns.tables import is_missing
-from lockstep.columns.values import (
+from lockstep.columns.converters import (
     EXACT_INTEGERS,
     FIRST_TIME,
     LAST_TIME,
@@ -25,6 +22,9 @@ from lockstep.columns.values import (
     RefusedError,
     cell_parser,
 )
+from lockstep.columns.kinds import Array, Kind
+from lockstep.columns.schema import Field
+from lockstep.columns.tables import is_missing
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -22,11 +22,11 @@ from lockstep.columns.casts import (
     cast_values,
     values_of,
 )
-from lockstep.columns.errors import FunctionError, UnreadableError
+from lockstep.columns.converters import Convert, RefusedError, converter
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Field, Schema
-from lockstep.columns.values import Convert, RefusedError, converter
+from lockstep.errors import FunctionError, UnreadableError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -175,7 +175,7 @@ _Fields: TypeAlias = tuple[tuple[Field, Convert], ...]
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _SchemaConverters:
     """A schema's converters, made once.
 
     Attributes:
@@ -196,7 +196,7 @@ class _Plan:
 
 
 @lru_cache(maxsize=256)
-def _plan(schema: Schema) -> _Plan:
+def _plan(schema: Schema) -> _SchemaConverters:
     fields = tuple((field, converter(field)) for field in schema)
     blocks = []
     for kind in Kind:
@@ -210,7 +210,7 @@ def _plan(schema: Schema) -> _Plan:
     order = dict.fromkeys(schema.names)
     names = frozenset(schema.names)
     pick = picker(schema.names)
-    return _Plan(fields, tuple(blocks), tuple(alike.values()), names, order, pick)
+    return _SchemaConverters(fields, tuple(blocks), tuple(alike.values()), names, order, pick)
 
 
 _FIRST_ROW = np.zeros(1, dtype=np.int64)
@@ -258,7 +258,7 @@ def _demand_records(records: Sequence[Any], source: str) -> None:
 
 
 def _values(
-    records: Sequence[Mapping[str, Any]], plan: _Plan
+    records: Sequence[Mapping[str, Any]], plan: _SchemaConverters
 ) -> tuple[dict[str, Sequence[Any]], tuple[str, ...]]:
     """The values of each field, None where a record leaves it out; and what is not declared."""
     if set(map(type, records)) == {dict} and set(map(len, records)) == {len(plan.names)}:
@@ -268,7 +268,7 @@ def _values(
     return _transposed(rows, plan), _extra(records, plan.names)
 
 
-def _transposed(rows: Iterable[Sequence[Any]], plan: _Plan) -> dict[str, Sequence[Any]]:
+def _transposed(rows: Iterable[Sequence[Any]], plan: _SchemaConverters) -> dict[str, Sequence[Any]]:
     """The values of each field out of those of each row."""
     columns = list(zip(*rows, strict=True)) or [()] * len(plan.order)
     return dict(zip(plan.order, columns, strict=True))
@@ -307,7 +307,7 @@ def _row_numbers(rows: int) -> Cast:
     return np.arange(rows, dtype=np.int64), {}
 
 
-def _decode_one(record: Mapping[str, Any], plan: _Plan) -> Columns:
+def _decode_one(record: Mapping[str, Any], plan: _SchemaConverters) -> Columns:
     """The columns of a single record: one array a kind, of which each column is a view.
 
     Raises:

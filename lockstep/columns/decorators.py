@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, get_type_hints, overload
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind, kind_of_alias
 from lockstep.columns.nodes import Column, Function, Model, Node, location
 from lockstep.columns.plain import listed, show
+from lockstep.errors import DeclarationError
 
 Role = Literal["feature", "label", "output"]
 

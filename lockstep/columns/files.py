@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lockstep.columns.decode import Decoded, decode, decode_cells
-from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.plain import counted, one_line, show
 from lockstep.columns.schema import Schema
+from lockstep.errors import InputError, UnavailableError, UnreadableError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import show
+from lockstep.errors import FunctionError
 
 if TYPE_CHECKING:
     from lockstep.columns.graph import Graph
@@ -21,7 +21,7 @@ _SAYS_SO = re.compile(r"\bnan\b|finit|missing", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Origin:
+class NonFiniteOrigin:
     """The first column, in graph order, of which a model gets what is missing or infinite.
 
     Attributes:
@@ -52,7 +52,7 @@ def traced_to_origin(graph: Graph, columns: Columns, error: FunctionError) -> Fu
 
 def origin_of(
     graph: Graph, columns: Columns, name: str, cause: BaseException | None
-) -> Origin | None:
+) -> NonFiniteOrigin | None:
     """Where what is not finite began of which a model gets something, if it failed on that.
 
     Of one row it is taken to have failed on that whatever it says; of many, in which others may be
@@ -86,7 +86,7 @@ def origin_of(
         key = graph.record.key or ""
         at = f", first at key {columns[key][row]}" if key in columns else ""
         said += f", in {len(rows):,} of {count:,} rows{at}"
-    return Origin(column, said)
+    return NonFiniteOrigin(column, said)
 
 
 def not_finite(graph: Graph, columns: Columns, name: str) -> str | None:

@@ -16,8 +16,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from lockstep.columns.errors import FitError
-from lockstep.columns.estimators import fit
+from lockstep.columns.estimator_fitting import fit
 from lockstep.columns.finite import origin_of
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
@@ -25,6 +24,7 @@ from lockstep.columns.nodes import NOTHING, Bound, Model
 from lockstep.columns.plain import counted, verb
 from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.tables import take_rows
+from lockstep.errors import FitError
 
 Fitted = dict[str, ReferencePredictor]
 

@@ -10,11 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.errors import (
-    CycleError,
-    DuplicateNameError,
-    FunctionError,
-)
 from lockstep.columns.finite import traced_to_origin
 from lockstep.columns.kinds import (
     Array,
@@ -28,6 +23,7 @@ from lockstep.columns.plans import Plan, plan_of
 from lockstep.columns.returned import canonical, raised, writes_to_input
 from lockstep.columns.schema import Schema
 from lockstep.columns.soundness import check_classes, check_inputs, check_kinds, check_roles
+from lockstep.errors import CycleError, DuplicateNameError, FunctionError
 
 
 class Graph:

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.errors import InputError, NotFittedError
 from lockstep.columns.kinds import Array, Columns, Kind, example_array
 from lockstep.columns.predictors import Predictor
 from lockstep.columns.schema import Field
+from lockstep.errors import InputError, NotFittedError
 
 Function = Callable[..., Any]
 

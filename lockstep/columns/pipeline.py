@@ -15,13 +15,6 @@ import numpy as np
 import pandas as pd
 
 from lockstep.columns.decode import Data, decode
-from lockstep.columns.errors import (
-    DefinitionError,
-    DuplicateNameError,
-    InputError,
-    InvalidRecordsError,
-    NotFittedError,
-)
 from lockstep.columns.fitting import fit_models
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
@@ -31,6 +24,13 @@ from lockstep.columns.predictors import Keeping, ReferencePredictor
 from lockstep.columns.records import Outcome, Record
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_frame
+from lockstep.errors import (
+    DefinitionError,
+    DuplicateNameError,
+    InputError,
+    InvalidRecordsError,
+    NotFittedError,
+)
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator

@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Bound, Node
 from lockstep.columns.returned import are_texts, canonical, raised
+from lockstep.errors import LockstepError
 
 Dtypes: TypeAlias = Mapping[str, np.dtype[Any]]
 """By column, the dtype of its array."""

@@ -14,9 +14,9 @@ from typing import get_type_hints as _get_type_hints
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import listed, show
 from lockstep.columns.schema import Field, Schema
+from lockstep.errors import DeclarationError
 
 T = TypeVar("T")
 

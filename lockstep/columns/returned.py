@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Kind, kind_of_dtype
 from lockstep.columns.nodes import Node
 from lockstep.columns.plain import counted, one_line, show
+from lockstep.errors import FunctionError
 
 _KIND_OF_NUMPY_KIND = {
     "f": Kind.FLOAT,

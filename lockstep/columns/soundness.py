@@ -5,9 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from lockstep.columns.errors import DeclarationError, LeakageError, UnknownInputError
 from lockstep.columns.kinds import Kind
 from lockstep.columns.nodes import Node
+from lockstep.errors import DeclarationError, LeakageError, UnknownInputError
 
 if TYPE_CHECKING:
     from lockstep.columns.graph import Graph

@@ -12,12 +12,12 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats
-from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segments
+from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.states import Frequent, State, merged
 
 FAMILY = "aggregates"
@@ -52,7 +52,7 @@ class Expected(msgspec.Struct, frozen=True):
         shares = counts / max(whole.known, 1)
         drawn = cls(_bytes(shares), _bytes(times), 0.0)
         found = [
-            np.log(one.distinct.count) - drawn.at(one.known) for one in days if one.known >= _ENOUGH
+            np.log(day.distinct.count) - drawn.at(day.known) for day in days if day.known >= _ENOUGH
         ]
         return cls(drawn.shares, drawn.times, float(np.median(found)) if found else 0.0)
 
@@ -105,9 +105,9 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
                 columns = tuple(dict.fromkeys((*first.columns, *second.columns)))
                 says = f"correlation of {first.title} and {second.title}"
                 yield Feature(FAMILY, "correlation", columns, says)
-        for one in self.numbers:
-            says = f"correlation of {one.title} with the row before"
-            yield Feature(FAMILY, "row to row", one.columns, says)
+        for number in self.numbers:
+            says = f"correlation of {number.title} with the row before"
+            yield Feature(FAMILY, "row to row", number.columns, says)
         if key is not None and self.numbered:
             yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
 
@@ -171,7 +171,7 @@ def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) ->
 
 def is_numbered(states: Sequence[State]) -> bool:
     """Whether the numbers of keys rise from nearly every training day to the next."""
-    middles = np.array([middle_of(one) for one in states])
+    middles = np.array([middle_of(state) for state in states])
     known = middles[np.isfinite(middles)]
     return len(known) >= _ENOUGH and bool(np.mean(np.diff(known) > 0) >= SHARED)
 

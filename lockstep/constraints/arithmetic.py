@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.thresholds import (
     BEST,
     BROKEN,
     BY_CHANCE,
@@ -26,7 +27,6 @@ from lockstep.constraints.evidence import (
     NEARLY,
     SHARED,
 )
-from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.values import grid_of, is_on
 from lockstep.constraints.view import View
 
@@ -257,7 +257,7 @@ def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> li
         tolerance = max(0.51 * grid / unit, 2e-3)
         for first, second in combinations([one for one in usable if one != target], 2):
             for operation, terms in _ways(first, second):
-                b, c = (numbers[one] for one in terms)
+                b, c = (numbers[term] for term in terms)
                 if not _is_steady(a[:150], _combined(operation, b[:150], c[:150])):
                     continue
                 made = _combined(operation, b, c)

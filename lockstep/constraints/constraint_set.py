@@ -24,7 +24,6 @@ from lockstep.columns.tables import is_missing, take_rows
 from lockstep.constraints import aggregates, entities, history, identity, panels, rules, segments
 from lockstep.constraints import values as of_values
 from lockstep.constraints.aggregates import Aggregates, middle_of
-from lockstep.constraints.evidence import MOST_TERMS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.history import History
 from lockstep.constraints.identity import Identity
@@ -45,6 +44,7 @@ from lockstep.constraints.statistics import (
     statistics_of,
     variance_of,
 )
+from lockstep.constraints.thresholds import MOST_TERMS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View, by_clock
 from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Limits, decode, encode
@@ -147,12 +147,12 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """How much of its evidence blocks, of each statistic, until training has a year of days."""
         if self.days >= _YEAR:
             return np.ones(len(self.statistics))
-        return np.array([_TRUST.get(one.feature.kind, 1.0) for one in self.statistics])
+        return np.array([_TRUST.get(statistic.feature.kind, 1.0) for statistic in self.statistics])
 
     @cached_property
     def _strict(self) -> Array:
         """Which features are strict rules: bool."""
-        return np.array([one.strict for one in self.features], dtype=bool)
+        return np.array([feature.strict for feature in self.features], dtype=bool)
 
     def view(self, columns: Columns, day: Ints, past: Sequence[PastBatch]) -> View:
         """Rows of a batch as constraints see them.
@@ -354,7 +354,7 @@ def discover(
         len(labels),
     )
     table, counts = (np.array(one).reshape(len(days), len(labels)) for one in (values, sizes))
-    limits = Limits.of([one.trait for one in labels], table, counts, variance, floor)
+    limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
         history=before, identity=contents, panels=told, aggregates=whole, features=features,
@@ -461,15 +461,15 @@ def _quantities(known: ConstraintSet) -> list[Quantity]:
 def _looked_back(known: ConstraintSet) -> list[Entity]:
     """The entities whose rows are kept."""
     asked = [
-        one.entity
-        for one in _quantities(known)
-        if one.made in ("previous", "elapsed", "count", "sum", "mean")
+        quantity.entity
+        for quantity in _quantities(known)
+        if quantity.made in ("previous", "elapsed", "count", "sum", "mean")
     ]
     return list(dict.fromkeys([*known.entities.full, *asked]))
 
 
 def _things(view: View, rows: Ints, entity: Entity, known: ConstraintSet) -> Things:
-    asked = [one for one in _quantities(known) if one.entity == entity]
+    asked = [quantity for quantity in _quantities(known) if quantity.entity == entity]
     last = {one.fields[0] for one in asked if one.made == "previous"}
     summed = {one.fields[0] for one in asked if one.made in ("sum", "mean")}
     is_full = entity in known.entities.full

@@ -12,10 +12,11 @@ from itertools import combinations
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.thresholds import (
     AGAIN,
     BROKEN,
     BY_CHANCE,
@@ -63,8 +64,7 @@ class OfDay(_Dependency, frozen=True, tag="of a day"):
     def breaks(self, view: View) -> Array:
         """Where a row is not as most of its group are: 0 or 1, NaN where it is alone."""
         codes, right = view.codes(self.left), view.code(self.right)
-        group = mixed((codes, view.day.astype(np.uint64)), len(view))
-        found = _minority(group, right)
+        found = _minority(view.once(("of a day", self.left), lambda: _of_a_day(view, codes)), right)
         found[codes == 0] = np.nan
         return found
 
@@ -105,24 +105,37 @@ def _title(name: str) -> str:
     return {"@clock": "time of day", "@weekday": "weekday", "@hour": "hour"}.get(name, name)
 
 
-def _minority(group: Array, value: Array) -> Floats:
-    """Which rows do not have what most of their group have; NaN of those that are alone."""
-    order = np.lexsort((value, group))
-    groups, values = group[order], value[order]
-    starts = np.ones(len(order), dtype=bool)
-    starts[1:] = (groups[1:] != groups[:-1]) | (values[1:] != values[:-1])
-    pair = np.cumsum(starts) - 1
-    counts = np.bincount(pair)
-    of_group = np.ones(len(order), dtype=bool)
-    of_group[1:] = groups[1:] != groups[:-1]
-    place = np.cumsum(of_group) - 1
-    first = np.flatnonzero(of_group)
-    sizes = np.diff(np.append(first, len(order)))
-    most = np.maximum.reduceat(counts[pair], first) if len(first) else counts
-    found = np.empty(len(order))
-    is_most = (counts[pair] == most[place]) & (2 * counts[pair] > sizes[place])  # no tie
-    found[order] = np.where(sizes[place] > 1, ~is_most, np.nan)
+def _of_a_day(view: View, codes: Array) -> Ints:
+    """Which thing of which day each row is of, by its number."""
+    of_days = (
+        codes if len(view.days) == 1 else mixed((codes, view.day.astype(np.uint64)), len(view))
+    )
+    places: Ints = pd.factorize(of_days)[0]
+    return places
+
+
+def _minority(place: Ints, value: Array) -> Floats:
+    """Which rows do not have what most of their group have; NaN of those that are alone.
+
+    In most groups all agree, so that only those are sorted in which some do not.
+    """
+    sizes = np.bincount(place)
+    some = np.empty(len(sizes), dtype=value.dtype)
+    some[place] = value
+    disagree = np.zeros(len(sizes), dtype=bool)
+    disagree[place[value != some[place]]] = True
+    found = np.where(sizes > 1, 0.0, np.nan)[place]
+    rows = np.flatnonzero(disagree[place])
+    found[rows] = ~_of_most(place[rows], value[rows])
     return found
+
+
+def _of_most(place: Ints, value: Array) -> Array:
+    """Which rows have what more than half of their group have: bool."""
+    pair = pd.factorize(mixed((place.astype(np.uint64), value), len(place)))[0]
+    counts = np.bincount(pair)
+    held: Array = 2 * counts[pair] > np.bincount(place)[place]
+    return held
 
 
 def _modes(codes: Array, right: Array) -> tuple[Array, Array]:
@@ -163,7 +176,7 @@ def discover(view: View) -> list[OfDay | LookUp]:
     rights = [name for name in layout.fields if distinct[name] > 1]
     lefts = [
         name
-        for name in sorted(rights, key=lambda one: distinct[one])
+        for name in sorted(rights, key=lambda right: distinct[right])
         if distinct[name] <= 0.5 * len(view) and name not in layout.times
         and _names(view, name, distinct[name])
     ]  # fmt: skip

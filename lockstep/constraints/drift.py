@@ -17,9 +17,9 @@ from lockstep.columns.growth import grows
 from lockstep.columns.kinds import Array, Columns, Floats
 from lockstep.columns.plain import counted
 from lockstep.constraints.constraint_set import ConstraintSet
-from lockstep.constraints.evidence import SAMPLE
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
+from lockstep.constraints.thresholds import SAMPLE
 from lockstep.constraints.words import figure_of
 from lockstep.stats.limits import ENOUGH_DAYS
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from lockstep.columns.digests import mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import (
+from lockstep.constraints.quantities import Entity
+from lockstep.constraints.thresholds import (
     AGAIN,
     BEST,
     FEW,
@@ -24,7 +25,6 @@ from lockstep.constraints.evidence import (
     SAMPLE,
     TELLS,
 )
-from lockstep.constraints.quantities import Entity
 from lockstep.constraints.view import View
 
 
@@ -58,7 +58,7 @@ def discover(view: View) -> Entities:
     judged = [name for name in (*layout.texts, *layout.numbers) if name not in layout.dated]
     tells = {name: _tells(rows, (name,), judged) for name in codes}
     chosen: list[str] = []
-    for name in sorted(tells, key=lambda one: -tells[one]):
+    for name in sorted(tells, key=lambda name: -tells[name]):
         if tells[name] < TELLS or len(chosen) == BEST - 1:
             break
         if not any(_same(codes[name], codes[other]) for other in chosen):

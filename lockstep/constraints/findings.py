@@ -16,10 +16,10 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.columns.plain import counted, cut
 from lockstep.constraints import identity
 from lockstep.constraints.constraint_set import ConstraintSet, DayJudged
-from lockstep.constraints.evidence import COMMON, HALF, NEARLY
 from lockstep.constraints.features import Feature
 from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
+from lockstep.constraints.thresholds import COMMON, HALF, NEARLY
 from lockstep.constraints.view import View
 from lockstep.constraints.words import figure_of, what_of
 
@@ -107,7 +107,7 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     shares = np.maximum(day.evidence, day.blocks)
     places = np.flatnonzero(shares >= 1)
     copies = np.array(
-        [constraints.statistics[one].feature.family == "identity" for one in places.tolist()],
+        [constraints.statistics[place].feature.family == "identity" for place in places.tolist()],
         dtype=bool,
     )
     places = places[np.lexsort((-shares[places], ~copies))]  # copies explain what follows
@@ -185,7 +185,10 @@ def _grouped(
 def _columns(constraints: ConstraintSet, group: Sequence[int]) -> set[str]:
     """The columns of a cause: those of its first statistic, and the first ones of all others."""
     statistics = [constraints.statistics[place] for place in group]
-    return {*statistics[0].columns, *(one.columns[0] for one in statistics if one.columns)}
+    return {
+        *statistics[0].columns,
+        *(statistic.columns[0] for statistic in statistics if statistic.columns),
+    }
 
 
 def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) -> Ints:

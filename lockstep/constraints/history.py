@@ -59,5 +59,5 @@ def discover(view: View, entities: Entities) -> History:
     """
     layout = view.layout
     texts = tuple(one for one in (*layout.texts, *layout.dates) if one not in layout.dated)
-    numbers = tuple(one for one in layout.numbers if one not in layout.dated)
+    numbers = tuple(number for number in layout.numbers if number not in layout.dated)
     return History(entities, texts, numbers)

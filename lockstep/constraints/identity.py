@@ -9,8 +9,8 @@ import numpy as np
 
 from lockstep.columns.digests import held_by, mixed
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import BEST, COMMON
 from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.thresholds import BEST, COMMON
 from lockstep.constraints.view import View
 from lockstep.stats.limits import RECENT
 
@@ -40,7 +40,9 @@ class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
         found |= self.digests(whole)
         for name, digests in found.items():
             columns = [key] if name == "key" else [key, event, *self.ways[name][:BEST]]
-            fields = tuple(one for one in columns if one is not None and not one.startswith("@"))
+            fields = tuple(
+                column for column in columns if column is not None and not column.startswith("@")
+            )
             what = "key" if name == "key" else f"content ({name})"
             twice = Feature(
                 FAMILY, "twice", fields, f"repeat the {what} of a row of the batch", True

@@ -7,15 +7,17 @@ single columns: that they have no value, are 0 or negative, or hold a common val
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import contains
 from typing import Literal
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.kinds import Array
-from lockstep.constraints.evidence import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
+from lockstep.columns.kinds import Array, Floats
+from lockstep.columns.tables import is_missing
 from lockstep.constraints.forms import forms_of
+from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST_RULES, MOST_TERMS
 from lockstep.constraints.view import View
 
 _EXPECTED = 15
@@ -130,13 +132,13 @@ def _as_texts(values: Array) -> Array:
     return np.array([*texts, None], dtype=object)[places]
 
 
-def _lacks(wholes: Array, parts: Array) -> Array:
-    return np.array(
-        [
-            float(part not in str(whole)) if part and whole is not None else np.nan
-            for whole, part in zip(wholes.tolist(), parts.tolist(), strict=True)
-        ]
-    )
+def _lacks(wholes: Array, parts: Array) -> Floats:
+    """Which texts lack their part: 0 or 1, NaN where either is missing or empty."""
+    found = np.full(len(wholes), np.nan)
+    known = np.flatnonzero(~is_missing(wholes) & parts.astype(bool))
+    held = map(contains, wholes[known].tolist(), parts[known].tolist())
+    found[known] = ~np.fromiter(held, bool, len(known))
+    return found
 
 
 def implications(view: View) -> list[Implication]:
@@ -146,15 +148,15 @@ def implications(view: View) -> list[Implication]:
         view: The rows.
     """
     conditions, seen = [], set[tuple[str, bytes]]()
-    for one in _conditions(view):
-        held = one.holds(view)
-        marks = {(one.column, np.packbits(side).tobytes()) for side in (held, ~held)}
+    for condition in _conditions(view):
+        held = condition.holds(view)
+        marks = {(condition.column, np.packbits(side).tobytes()) for side in (held, ~held)}
         if 0.003 < held.mean() < 0.997 and not marks & seen:
             seen |= marks
-            conditions.append(one)
+            conditions.append(condition)
     if not conditions:
         return []
-    held = np.array([one.holds(view) for one in conditions], dtype=np.float32)
+    held = np.array([condition.holds(view) for condition in conditions], dtype=np.float32)
     counts = held @ held.T
     sizes, rows = counts.diagonal(), held.shape[1]
     found: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
@@ -191,7 +193,7 @@ def _conditions(view: View) -> list[Condition]:
     found += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
     for name, values in layout.categories.items():
         if name in layout.texts or len(np.unique(view.code(name))) <= FEW:
-            found += [Condition(name, "value", one) for one in values[:MOST_TERMS]]
+            found += [Condition(name, "value", value) for value in values[:MOST_TERMS]]
     if layout.key is not None and view.columns[layout.key].dtype == object:
         common = pd.Series(_key_forms(view, layout.key)).value_counts().index[:4]
         found += [Condition(layout.key, "form", one) for one in common]

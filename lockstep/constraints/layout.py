@@ -14,7 +14,7 @@ from lockstep.columns.dates import layout_of
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import is_missing
-from lockstep.constraints.evidence import COMMON, MOST_CATEGORIES, SAME
+from lockstep.constraints.thresholds import COMMON, MOST_CATEGORIES, SAME
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -57,20 +57,22 @@ class Layout(msgspec.Struct, frozen=True):
             timezone: Where a day begins and ends.
         """
         values = [one for one in schema if one.role == "value"]
-        texts = {one.name for one in values if one.kind is Kind.TEXT}
-        times = tuple(one.name for one in values if one.kind is Kind.TIME)
-        numbers = tuple(one.name for one in values if one.name not in texts | {*times})
+        texts = {value.name for value in values if value.kind is Kind.TEXT}
+        times = tuple(value.name for value in values if value.kind is Kind.TIME)
+        numbers = tuple(value.name for value in values if value.name not in texts | {*times})
         dates = {}
-        for name in (one.name for one in values if one.name in texts):
+        for name in (value.name for value in values if value.name in texts):
             layout = layout_of(pd.unique(columns[name][~is_missing(columns[name])]))
             if layout is not None:
                 dates[name] = layout
-        plain = tuple(one.name for one in values if one.name in texts and one.name not in dates)
+        plain = tuple(
+            value.name for value in values if value.name in texts and value.name not in dates
+        )
         return cls(
             key=schema.key,
             event_time=schema.event_time,
             timezone=timezone,
-            fields=tuple(one.name for one in values),
+            fields=tuple(value.name for value in values),
             numbers=numbers,
             clocks=tuple(name for name in numbers if _is_clock(columns[name])),
             texts=plain,
@@ -81,7 +83,7 @@ class Layout(msgspec.Struct, frozen=True):
                 for name in (*plain, *numbers)
                 if (common := _common(columns[name], few=name in numbers))
             },
-            dated=tuple(one.name for one in values if _is_dated(columns[one.name], day)),
+            dated=tuple(value.name for value in values if _is_dated(columns[value.name], day)),
         )
 
 

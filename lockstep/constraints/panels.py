@@ -16,7 +16,10 @@ import numpy as np
 from lockstep.columns.kinds import Array, Floats
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import (
+from lockstep.constraints.features import Feature, Measured
+from lockstep.constraints.quantities import Entity, Made, Quantity, value
+from lockstep.constraints.rules import Rules
+from lockstep.constraints.thresholds import (
     AGAIN,
     ENOUGH_ROWS,
     FEW,
@@ -25,9 +28,6 @@ from lockstep.constraints.evidence import (
     SHARED,
     TELLS,
 )
-from lockstep.constraints.features import Feature, Measured
-from lockstep.constraints.quantities import Entity, Made, Quantity, value
-from lockstep.constraints.rules import Rules
 from lockstep.constraints.values import Number, Values
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
@@ -71,7 +71,7 @@ class Design(msgspec.Struct, frozen=True):
         """The fields that each column is made of; the last two are the hour."""
         quantities = (*self.numbers, *self.related)
         named = [name for name, _ in self.categories]
-        return (*(one.fields for one in quantities), *((name,) for name in named), (), ())
+        return (*(quantity.fields for quantity in quantities), *((name,) for name in named), (), ())
 
     def matrix(self, view: View, values: Values) -> Floats:
         """The design of rows: float64, rows x columns, the constant last; NaN where not known."""
@@ -165,15 +165,21 @@ def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Pa
         rules: What they keep.
     """
     layout = view.layout
-    raw = [one.quantity for one in values.numbers if one.quantity.fields[0] not in layout.dated]
+    raw = [
+        number.quantity
+        for number in values.numbers
+        if number.quantity.fields[0] not in layout.dated
+    ]
     raw = [one for one in raw if one.made in ("value", "clock", "lapse", "span")]
     told = {
-        one.rule.right for one in rules.rules if isinstance(one.rule, LookUp) and one.rule.is_exact
+        rule.rule.right
+        for rule in rules.rules
+        if isinstance(rule.rule, LookUp) and rule.rule.is_exact
     }
     targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
-    targets = [one for one in targets if one.fields[0] not in told]  # a rule tells these
+    targets = [target for target in targets if target.fields[0] not in told]  # a rule tells these
     targets = targets[:MOST_TERMS]
-    panel = _panel(view, entities, rules, [one.fields[0] for one in targets])
+    panel = _panel(view, entities, rules, [target.fields[0] for target in targets])
     related = [one for one in _related(targets, entities, panel) if _is_known(view, one)]
     categories = [
         (name, one) for name, held in layout.categories.items() for one in held
@@ -206,7 +212,7 @@ def _related(
 ) -> list[Quantity]:
     found = []
     for entity in [one for one in entities.full if one][:2]:
-        found += [Quantity("previous", one.fields, entity) for one in targets]
+        found += [Quantity("previous", target.fields, entity) for target in targets]
     if panel is not None:
         found += [panel.quantity("peers", name) for name in panel.columns]
     return found
@@ -263,8 +269,10 @@ def _allowed(design: Design, target: Quantity) -> Array:
     """Which columns may tell a number: not its own field, but what rows before and beside had."""
     quantities = (*design.numbers, *design.related)
     of_numbers = [
-        (one.fields[:1] != target.fields) if one in design.numbers else one.fields == target.fields
-        for one in quantities
+        (quantity.fields[:1] != target.fields)
+        if quantity in design.numbers
+        else quantity.fields == target.fields
+        for quantity in quantities
     ]
     rest = len(design.fields) - len(quantities) + 1
     return np.array([*of_numbers, *([True] * rest)])

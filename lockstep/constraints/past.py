@@ -14,7 +14,7 @@ import numpy as np
 
 from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import MOST_KNOWN
+from lockstep.constraints.thresholds import MOST_KNOWN
 
 DAYS = 35
 """Days that are looked back: four weeks before each day of the week that was last."""

@@ -24,10 +24,10 @@ from lockstep.constraints.arithmetic import (
 from lockstep.constraints.dependencies import LookUp, OfDay
 from lockstep.constraints.dependencies import discover as dependencies
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import FEW, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.implications import Holds, Implication, contents, implications
 from lockstep.constraints.quantities import Quantity
+from lockstep.constraints.thresholds import FEW, SAMPLE
 from lockstep.constraints.values import grid_of, raw_quantities
 from lockstep.constraints.view import View
 
@@ -78,7 +78,7 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
         """What it is as a feature of rows."""
         rule = self.rule
         if isinstance(rule, Equal | Combined | AtMost):
-            names = [name for one in rule.quantities for name in one.columns]
+            names = [name for quantity in rule.quantities for name in quantity.columns]
             columns = tuple(dict.fromkeys(names))
         else:
             columns = rule.columns
@@ -120,7 +120,7 @@ def discover(view: View, entities: Entities) -> Rules:
     random = np.random.default_rng(3)
     sample = np.sort(random.permutation(len(view))[:SAMPLE])
     event = layout.event_time
-    raw = [one for one in raw_quantities(layout) if one.fields[0] != event]
+    raw = [quantity for quantity in raw_quantities(layout) if quantity.fields[0] != event]
     raw = [one for one in raw if np.isfinite(view.number(one)[sample]).sum() > 1]
     moving = [one for one in raw if one.fields[0] not in layout.dated]
     plain = [one for one in moving if one.made != "digits"]
@@ -132,7 +132,11 @@ def discover(view: View, entities: Entities) -> Rules:
         *equal,
         *contents(view, whole),
         *combinations_of(view, sample, [one for one in plain if one.made == "value"]),
-        *(one for one in orders(view, sample, moving, others) if {one.low, one.high} not in same),
+        *(
+            order
+            for order in orders(view, sample, moving, others)
+            if {order.low, order.high} not in same
+        ),
         *dependencies(view),
         *implications(view),
     ]

@@ -7,7 +7,7 @@ import numpy as np
 
 from lockstep.columns.kinds import Array
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import (
+from lockstep.constraints.thresholds import (
     COMMON,
     FEW,
     MOST_CATEGORIES,
@@ -96,8 +96,8 @@ def discover(view: View, entities: Entities) -> Segments:
         few = name in layout.texts or len(np.unique(view.code(name))) <= FEW
         if name in layout.dated or not few:
             continue
-        for one in values[:MOST_TERMS]:
-            segment = Segment(name, one)
+        for value in values[:MOST_TERMS]:
+            segment = Segment(name, value)
             mask = segment.mask(view)
             share = float(mask.mean())
             by_block = np.bincount(view.fold, mask, BLOCKS) / np.maximum(of_block, 1)
@@ -114,10 +114,10 @@ def discover(view: View, entities: Entities) -> Segments:
     parts = (Segment(), *quarters, *kept[: MOST_CATEGORIES + FEW])
     hours = [Segment("@hour", float(one)) for one in range(24)] if layout.event_time else []
     values_of = [
-        Segment(name, one)
+        Segment(name, value)
         for name, values in layout.categories.items()
         if name not in layout.dated and (name in layout.texts or len(values) <= FEW)
-        for one in values[:MOST_TERMS]
+        for value in values[:MOST_TERMS]
     ]
     cells = (Segment(), *quarters, *hours, *values_of)
     return Segments(parts, cells, _things(view, entities))
@@ -142,9 +142,9 @@ def _things(view: View, entities: Entities) -> dict[str, bytes]:
 
 def masks_of(segments: Segments, view: View) -> Array:
     """The rows of each part: float32, parts x rows."""
-    return np.array([one.mask(view) for one in segments.parts], dtype=np.float32)
+    return np.array([part.mask(view) for part in segments.parts], dtype=np.float32)
 
 
 def cells_of(segments: Segments, view: View) -> Array:
     """The rows of each cell: bool, cells x rows."""
-    return np.array([one.mask(view) for one in segments.cells])
+    return np.array([cell.mask(view) for cell in segments.cells])

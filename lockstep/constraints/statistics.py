@@ -17,12 +17,12 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints import identity
 from lockstep.constraints.aggregates import Aggregates
 from lockstep.constraints.entities import Entities
-from lockstep.constraints.evidence import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
 from lockstep.constraints.segments import Segment, cells_of, masks_of
+from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View
 from lockstep.stats.limits import Trait
@@ -180,12 +180,14 @@ def _state(
     cells = view.once("cells", lambda: cells_of(whole.segments, view.whole))
     things = view.once("things", lambda: whole.segments.counts(view.whole))
     numbers, then = (
-        np.array([of(one)[rows] for one in whole.numbers]).T.reshape(len(rows), len(whole.numbers))
+        np.array([of(number)[rows] for number in whole.numbers]).T.reshape(
+            len(rows), len(whole.numbers)
+        )
         for of in (partial(values.place, view=view), partial(values.place_before, view=view))
     )
     digits = _digits(view, whole)[rows]
     known = np.isfinite(digits)
-    counts = {"cells": np.array([one[all_rows].sum() for one in cells], dtype=np.float64)}
+    counts = {"cells": np.array([cell[all_rows].sum() for cell in cells], dtype=np.float64)}
     for name, place in things.items():
         count = len(whole.segments.things[name]) // 8
         counts[name] = np.bincount(place[all_rows], minlength=count + 1)[:count].astype(np.float64)
@@ -303,7 +305,7 @@ class Bunches:
         """How many rows are one observation of a feature; of what never moved, of its column."""
         if feature.family == identity.FAMILY or feature.kind in _BY_ITSELF:
             return 1.0
-        found = [self._effect(values, *one) for one in self._orders]
+        found = [self._effect(values, *order) for order in self._orders]
         known = [one for one in found if one is not None]
         if known:
             return max(known)

@@ -15,12 +15,12 @@ import pandas as pd
 
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
-from lockstep.constraints.evidence import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.forms import form_of, forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import CELLS, Quantity, value
+from lockstep.constraints.thresholds import HALF, MOST_KNOWN, NEARLY
 from lockstep.constraints.view import View
 from lockstep.stats.limits import BLOCKS
 
@@ -98,7 +98,7 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
 
     def number(self, quantity: Quantity) -> Number | None:
         """What training had of a number."""
-        return next((one for one in self.numbers if one.quantity == quantity), None)
+        return next((number for number in self.numbers if number.quantity == quantity), None)
 
     def place(self, quantity: Quantity, view: View) -> Floats:
         """Where a quantity of each row lies among the numbers that training had of its field.
@@ -178,7 +178,7 @@ def discover(view: View) -> Values:
     """
     numbers = [_number(quantity, view) for quantity in raw_quantities(view.layout)]
     texts = tuple(_text(name, view) for name in view.layout.texts)
-    return Values(tuple(one for one in numbers if one is not None), texts)
+    return Values(tuple(number for number in numbers if number is not None), texts)
 
 
 def moment_of(layout: Layout, name: str) -> Quantity:
@@ -228,13 +228,13 @@ def _number(quantity: Quantity, view: View) -> Number | None:
         return None
     quantiles = np.quantile(known, np.linspace(0, 1, min(_QUANTILES, len(known))), method="nearest")
     grid = grid_of(known) if quantity.made == "value" else 0.0
-    units = [one for one in _UNITS if grid == 0 or one > grid * 1.01]
+    units = [unit for unit in _UNITS if grid == 0 or unit > grid * 1.01]
     values, counts = np.unique(known, return_counts=True)
     return Number(
         quantity,
         quantiles.astype("<f8").tobytes(),
         grid,
-        tuple(one for one in units if is_on(known, one).mean() < 0.98),
+        tuple(unit for unit in units if is_on(known, unit).mean() < 0.98),
         float(values[counts.argmax()]),
     )
 

@@ -18,14 +18,12 @@ from lockstep.columns.dates import moments
 from lockstep.columns.digests import digests_of, mixed
 from lockstep.columns.kinds import Array, Columns, Floats, Ints
 from lockstep.columns.tables import is_missing, take_rows
-from lockstep.constraints.evidence import SHARED
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch, Things
 from lockstep.constraints.quantities import Entity, Quantity
+from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.limits import STEPS
 
-_LETTERS = 48
-"""Letters at the end of a text that are looked at for its number."""
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
 """Quantities that look at all rows of the batch, so that a sample takes them over."""
 Made = TypeVar("Made")
@@ -561,18 +559,12 @@ def _digits(texts: Array) -> Floats:
     """The number at the end of each text, before what is no digit; NaN where there is none."""
     if texts.dtype != object:
         return texts.astype(np.float64)
-    ends = np.array([(one or "")[-_LETTERS:] for one in texts.tolist()], dtype=f"U{_LETTERS}")
-    letters = ends.view(np.uint32).reshape(len(texts), _LETTERS)
-    found, power = np.zeros(len(texts)), np.ones(len(texts))
-    ended = np.zeros(len(texts), dtype=bool)
-    for column in letters.T[::-1]:
-        if ended.all():
-            break
-        is_digit = (column - ord("0") < 10) & ~ended
-        ended |= (power > 1) & ~is_digit
-        found = np.where(is_digit, found + power * (column - ord("0")), found)
-        power = np.where(is_digit, power * 10, power)
-    return np.where(power > 1, found, np.nan)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.extract_regex(pa.array(texts, pa.string()), r"(?P<number>[0-9]{1,18})[^0-9]*$")
+    digits = pc.struct_field(found, "number").cast(pa.float64())
+    return np.asarray(digits.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _floats(stored: bytes) -> Floats:

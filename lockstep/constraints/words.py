@@ -120,7 +120,9 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
 
 def _number(constraints: ConstraintSet, statistic: Statistic) -> Number | None:
     title = statistic.feature.says.removeprefix("level of ")
-    return next((one for one in constraints.values.numbers if one.quantity.title == title), None)
+    return next(
+        (number for number in constraints.values.numbers if number.quantity.title == title), None
+    )
 
 
 def _natural(number: Number, place: float) -> float:

@@ -17,7 +17,7 @@ from lockstep.project.home import Home
 from lockstep.project.sources import Source
 from lockstep.registry.registry import Registry
 from lockstep.scoring.outcomes import compare_outcomes, compared_columns
-from lockstep.scoring.requests import replay_segment
+from lockstep.scoring.request_replay import replay_segment
 from lockstep.serving.requestlog.log_segments import segment_path
 from lockstep.store.parquet import Store
 from lockstep.store.streams import streams

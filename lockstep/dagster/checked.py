@@ -14,12 +14,12 @@ from warnings import catch_warnings, simplefilter
 
 import dagster as dg
 
-from lockstep.artifacts.disks import DiskError
+from lockstep.artifacts.disks import disk_error
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place, told_of
-from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import Check
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.tries import FROM_OUTSIDE, retry_later, sign
+from lockstep.errors import LockstepError
 
 FILE_TAG = "lockstep/file"
 """Tag of a run that was asked to score a file: the file, as whoever asked named it."""
@@ -99,12 +99,12 @@ def checked_asset(
                     _stop_if_blocked(context, made, blocking)
             except FROM_OUTSIDE as error:
                 retry_later(context, error)
-                refused = DiskError.of(error) if isinstance(error, OSError) else None
+                refused = disk_error(error) if isinstance(error, OSError) else None
                 if refused is None:
                     raise
                 raise refused from error
 
-        upstream = [dg.AssetKey(list(one)) for one in deps]
+        upstream = [dg.AssetKey(list(dep)) for dep in deps]
         declared = specs(checks, name, partitions)
         blocking = {spec.name for spec in declared if spec.blocking}
         return dg.multi_asset(

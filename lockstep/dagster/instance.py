@@ -11,10 +11,10 @@ from urllib.parse import unquote
 
 import dagster as dg
 
-from lockstep.artifacts.disks import DiskError, replace_text
-from lockstep.columns.errors import LockstepError
+from lockstep.artifacts.disks import disk_error, replace_text
 from lockstep.columns.plain import one_line
 from lockstep.dagster.schedules import ONE_AT_A_TIME
+from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 
 _FILE = "dagster.yaml"
@@ -138,7 +138,7 @@ def open_instance(home: Home) -> dg.DagsterInstance:
 
 
 def _unwritable(path: Path, error: OSError) -> LockstepError:
-    return DiskError.of(error, path) or LockstepError(
+    return disk_error(error, path) or LockstepError(
         f"{path} cannot be written to ({error.strerror}); set LOCKSTEP_HOME to a folder that can "
         "be."
     )

@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.dagster.assets import pipeline_assets
 from lockstep.dagster.runs import CheckReport
+from lockstep.errors import DamagedError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.scoring.looks import OUTDATED, is_outdated, outcome_records
-from lockstep.scoring.looks import STEP as OUTCOMES
-from lockstep.scoring.requests import STEP as REQUESTS
-from lockstep.scoring.requests import request_records
-from lockstep.store.attempts import DamagedError
+from lockstep.scoring.outcome_attempts import OUTDATED, is_outdated, outcome_records
+from lockstep.scoring.outcome_attempts import STEP as OUTCOMES
+from lockstep.scoring.request_replay import STEP as REQUESTS
+from lockstep.scoring.request_replay import request_records
 from lockstep.store.parquet import Store
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 from lockstep.store.status import RECORD, STEPS, findings, last_attempted, unpublished
 from lockstep.store.streams import stream_records, streams
 
@@ -61,7 +61,9 @@ def recorded_checks(
         if asset.key.to_user_string() in recorded:
             found += recorded[asset.key.to_user_string()]
             continue
-        told = [one for key in asset.check_keys for one in _evaluations(key, instance)]
+        told = [
+            evaluation for key in asset.check_keys for evaluation in _evaluations(key, instance)
+        ]
         most = _MOST_RECORDS if all_partitions else 1
         told += _other_findings(asset.key, instance, day, most)
         latest: dict[tuple[str, str | None], CheckReport] = {}

@@ -15,12 +15,12 @@ import dagster as dg
 from dagster._core.storage.tags import REPOSITORY_LABEL_TAG
 from dagster_shared.error import SerializableErrorInfo
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place
-from lockstep.checks.results import CheckResult
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import FILE_TAG, OTHER_FINDINGS, Blocked, message_of
 from lockstep.dagster.interrupts import interrupts_kept
 from lockstep.dagster.workspace import job_origin
+from lockstep.errors import LockstepError
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def run_job(
             for one in made
         },
         checks=(
-            *(CheckReport.of(one) for one in result.get_asset_check_evaluations()),
+            *(CheckReport.of(evaluation) for evaluation in result.get_asset_check_evaluations()),
             *(other for one in made for other in CheckReport.others(one)),
         ),
         error=_message(error) if error is not None else None,
@@ -358,7 +358,7 @@ def _message(error: SerializableErrorInfo) -> str:
 
 
 def _is_mistake(error: SerializableErrorInfo) -> bool:
-    names = {one.__name__ for one in _descendants(LockstepError)}
+    names = {descendant.__name__ for descendant in _descendants(LockstepError)}
     return error.cls_name in names
 
 

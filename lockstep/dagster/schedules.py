@@ -14,8 +14,8 @@ from lockstep.dagster.tries import last_runs, may_try_again
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.looks import open_days, published_at
-from lockstep.store.live import Live
+from lockstep.scoring.outcome_attempts import open_days, published_at
+from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 

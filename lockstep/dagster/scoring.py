@@ -20,7 +20,7 @@ from lockstep.scoring.partition import publish, published_columns
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.work import Stage, Work
 from lockstep.store.by_column import findings, last_partitions
-from lockstep.store.live import Live
+from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import Stream
 

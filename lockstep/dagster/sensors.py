@@ -17,11 +17,11 @@ from lockstep.dagster.tries import broke_off, last_runs, may_try_again
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.registry.registry import Registry
-from lockstep.scoring.requests import Mark, forget_requests, open_segments
+from lockstep.scoring.request_replay import Mark, forget_requests, open_segments
 from lockstep.serving.requestlog.log_segments import segment_names
 from lockstep.store.fates import Fate
 from lockstep.store.inbox import claim_files, unsupported_files
-from lockstep.store.live import Live
+from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import inbox_of
 
@@ -192,7 +192,9 @@ def _requests_sensor(declared: PipelineAssets) -> dg.SensorDefinition:
         opened, marks = open_segments(declared, store, folder, seen)
         asked = (_replay(context.instance, job, name, sha) for name, sha in opened.items())
         requests = list(islice((one for one in asked if one is not None), _MOST_SEGMENTS))
-        new = [str(one.partition_key) for one in requests if one.partition_key not in known]
+        new = [
+            str(request.partition_key) for request in requests if request.partition_key not in known
+        ]
         changes = [partitions.build_add_request(new)] if new else []
         return dg.SensorResult(
             run_requests=requests,

@@ -21,7 +21,7 @@ from lockstep.registry.registry import Registry
 from lockstep.store.parquet import Store
 from lockstep.training.candidate import Candidate, fit_candidate
 from lockstep.training.training_set import (
-    History,
+    LabelledHistory,
     compute_training_set,
     ingest_history,
     training_columns,
@@ -56,7 +56,7 @@ def _history(declared: PipelineAssets) -> dg.AssetsDefinition:
     return history
 
 
-def _told(found: History) -> dict[str, Any]:
+def _told(found: LabelledHistory) -> dict[str, Any]:
     """What is told of the history's rows, if it could be read."""
     if found.ingested is None:
         return {}

@@ -13,9 +13,12 @@ from socket import gethostname
 
 import dagster as dg
 
-from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.columns.errors import UnavailableError
-from lockstep.registry.errors import FetchError, RegistryUnreachableError
+from lockstep.errors import (
+    FetchError,
+    RegistryUnreachableError,
+    UnavailableError,
+    UnavailableFilesError,
+)
 
 PROCESS = "lockstep/process"
 """Tag of a run: its process, by number and host."""

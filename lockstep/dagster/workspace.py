@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lockstep.artifacts.disks import replace_text
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import one_line
+from lockstep.errors import LockstepError
 from lockstep.project.project import Project
 
 if TYPE_CHECKING:

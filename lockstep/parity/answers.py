@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.errors import FunctionError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.scales import Scales

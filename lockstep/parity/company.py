@@ -15,10 +15,10 @@ from itertools import cycle
 
 import numpy as np
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.errors import FunctionError
 from lockstep.parity.comparison import ColumnComparison, Comparison, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.effect import Effect

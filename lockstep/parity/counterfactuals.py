@@ -22,11 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, listed
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import LockstepError
 from lockstep.parity.effect import Effect, effects_of
 from lockstep.parity.profiles import ColumnProfile, Profile
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.plain import counted, plain, show
+from lockstep.errors import FunctionError
 from lockstep.parity.exactness import BEYOND
 from lockstep.parity.reproducer import Reproducer, public_name
 

@@ -14,14 +14,15 @@ from lockstep.columns.schema import Schema
 from lockstep.parity.exactness import difference
 
 _CATEGORIES = (Kind.TEXT, Kind.BOOL)
-MOST_VALUES = 24
+_NUMBERS = "fi"
+_MOST_VALUES = 24
 """Values that a category has at most whose rows are looked at by themselves."""
-LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.05
 """Share of the rows that a segment has at least: of fewer rows, one alone would be most."""
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
+class CategoryRows:
     """The rows with one value of a category.
 
     Attributes:
@@ -36,25 +37,6 @@ class Segment:
 
     def __str__(self) -> str:
         return f"{self.column} is {self.value}"
-
-
-def segments(columns: Columns, schema: Schema) -> Iterator[Segment]:
-    """The segments of some rows, by every category of their record that has few values in them.
-
-    Args:
-        columns: The rows, the record's fields among their columns.
-        schema: What the fields are declared to hold.
-    """
-    categories = (one for one in schema if one.role == "value" and one.kind in _CATEGORIES)
-    for name in (one.name for one in categories if one.name in columns):
-        places, found = pd.factorize(columns[name])
-        if 1 < len(found) <= MOST_VALUES:
-            counts = np.bincount(places[places >= 0], minlength=len(found))
-            for place in np.flatnonzero(counts >= LEAST_SHARE * len(places)).tolist():
-                yield Segment(name, str(found[place]), places == place)
-
-
-_NUMBERS = "fi"
 
 
 @dataclass(frozen=True)
@@ -107,7 +89,7 @@ class Effect:
         output: str,
         before: Array,
         after: Array,
-        among: Sequence[Segment],
+        among: Sequence[CategoryRows],
         differs: Array | None = None,
     ) -> Effect:
         """Compare the values of an output.
@@ -154,13 +136,13 @@ def effects_of(
         differs: The outputs, each with the rows in which it counts as another; None where any
             other value does.
     """
-    among = list(segments(after, schema)) if differs else []
+    among = list(_segments(after, schema)) if differs else []
     return tuple(
         Effect.of(name, before[name], after[name], among, rows) for name, rows in differs.items()
     )
 
 
-def _worst(unlike: Array, moves: Array | None, among: Sequence[Segment]) -> Worst | None:
+def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) -> Worst | None:
     """The segment with the largest share of rows that differ; of numbers, that moves most."""
     much = unlike if moves is None else np.abs(moves)
     worst = max(among, key=lambda one: float(much[one.rows].mean()), default=None)
@@ -172,3 +154,14 @@ def _worst(unlike: Array, moves: Array | None, among: Sequence[Segment]) -> Wors
         differing=int(np.count_nonzero(unlike[worst.rows])),
         moved=None if moves is None else float(moves[worst.rows].mean()),
     )
+
+
+def _segments(columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
+    """The segments of some rows, by every category of their record that has few values in them."""
+    categories = (one for one in schema if one.role == "value" and one.kind in _CATEGORIES)
+    for name in (one.name for one in categories if one.name in columns):
+        places, found = pd.factorize(columns[name])
+        if 1 < len(found) <= _MOST_VALUES:
+            counts = np.bincount(places[places >= 0], minlength=len(found))
+            for place in np.flatnonzero(counts >= _LEAST_SHARE * len(places)).tolist():
+                yield CategoryRows(name, str(found[place]), places == place)

@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.tables import from_arrow, kinds_of, to_arrow
+from lockstep.errors import GoldenError
 from lockstep.parity.scales import Scales
 
 T = TypeVar("T")
@@ -33,10 +33,6 @@ _DESCRIPTION = "golden.json"
 
 _DAMAGE = (OSError, EOFError, ValueError, pa.ArrowException, zipfile.BadZipFile, zlib.error)
 """What is raised by files that are missing or were cut."""
-
-
-class GoldenError(LockstepError):
-    """Golden records cannot be chosen, stored or read."""
 
 
 @dataclass(frozen=True)

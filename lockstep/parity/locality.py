@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.nodes import Node
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
+from lockstep.errors import FunctionError
 from lockstep.parity.chance import draws
 from lockstep.parity.clock import clock_reading
 from lockstep.parity.comparison import Comparison, ParityReport, compare

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.errors import FunctionError
 from lockstep.parity.comparison import Comparison, compare
 from lockstep.parity.divergence import Divergence, failing, raising
 from lockstep.parity.scales import Scales

@@ -12,12 +12,12 @@ import numpy as np
 from pyarrow import csv, parquet
 
 from lockstep.columns.decode import Decoded, decode
-from lockstep.columns.errors import FunctionError, InputError
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import to_frame
+from lockstep.errors import FunctionError, InputError
 from lockstep.parity.comparison import Comparison, ParityReport, compare
 from lockstep.parity.divergence import raising
 from lockstep.parity.golden import GoldenRecords

@@ -15,7 +15,8 @@ from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import first_of_each, is_missing, take_rows
-from lockstep.parity.golden import Coverage, GoldenError, GoldenRecords
+from lockstep.errors import GoldenError
+from lockstep.parity.golden import Coverage, GoldenRecords
 
 GOLDEN_ROWS = 300
 """Most golden records that are chosen; where there are as many rows, so many are."""

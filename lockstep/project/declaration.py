@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import show
-from lockstep.project.constraints import Constraints
+from lockstep.errors import DeclarationError
+from lockstep.project.constraint_levels import Constraints
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving
 from lockstep.project.sources import Source, misread

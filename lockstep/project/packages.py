@@ -30,7 +30,7 @@ def enter(root: Path, packages: Iterable[str]) -> None:
     """
     names = {package.partition(".")[0] for package in packages}
     with _lock:
-        for name in [one for one in sys.modules if one.partition(".")[0] in names]:
+        for name in [module for module in sys.modules if module.partition(".")[0] in names]:
             _put_aside(name, root)
         _put_first(root)
         _FINDER.root, _FINDER.names = root, names
@@ -88,7 +88,7 @@ def _set(name: str, module: ModuleType | None) -> None:
         delattr(package, last)
 
 
-class _Finder(MetaPathFinder):
+class _ProjectFinder(MetaPathFinder):
     """Finds a project's package that has no `__init__.py` where an installed one has.
 
     By itself Python prefers the one that has, wherever it lies.
@@ -108,4 +108,4 @@ class _Finder(MetaPathFinder):
         return PathFinder.find_spec(fullname, [str(self.root)])
 
 
-_FINDER = _Finder()
+_FINDER = _ProjectFinder()

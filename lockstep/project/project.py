@@ -20,16 +20,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import ProjectError
 from lockstep.project.home import Home
 from lockstep.project.packages import enter
 
 FILE = "pyproject.toml"
 _ROLES = ("transforms", "expectations", "assets")
-
-
-class ProjectError(LockstepError):
-    """There is no project here, or its settings cannot be read."""
 
 
 @dataclass(frozen=True)

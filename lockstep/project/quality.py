@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import DeclarationError, InputError
 
 Measured = Literal["scores", "probabilities", "classes", "amounts"]
 
@@ -202,7 +202,9 @@ def _holds_classes(graph: Graph, label: str) -> bool:
     A classifier that learns it says so: nothing else tells 0 and 1 from amounts.
     """
     learners = [name for name in graph.models if graph.nodes[name].learns == label]
-    return graph.kind(label) is Kind.FLOAT and not all(_is_amount(graph, one) for one in learners)
+    return graph.kind(label) is Kind.FLOAT and not all(
+        _is_amount(graph, learner) for learner in learners
+    )
 
 
 def _is_amount(graph: Graph, name: str) -> bool:

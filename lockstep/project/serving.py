@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.canary import Canary
 

@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pandas as pd
 
 from lockstep.columns.decode import Data, Decoded, decode
-from lockstep.columns.errors import (
+from lockstep.columns.files import decode_file
+from lockstep.columns.plain import one_line, show
+from lockstep.columns.schema import Schema
+from lockstep.errors import (
     DeclarationError,
     InputError,
     LockstepError,
     NotDeliveredError,
+    ProjectError,
     UnavailableError,
     UnreadableError,
 )
-from lockstep.columns.files import decode_file
-from lockstep.columns.plain import one_line, show
-from lockstep.columns.schema import Schema
-from lockstep.project.project import Project, ProjectError
+from lockstep.project.project import Project
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

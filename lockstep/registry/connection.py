@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from lockstep.artifacts.disks import DiskError
-from lockstep.registry.errors import RegistryError, RegistryUnreachableError
+from lockstep.artifacts.disks import disk_error
+from lockstep.errors import RegistryError, RegistryUnreachableError
 from lockstep.registry.locations import is_of_home, location, move_locations
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Connection:
                 f"The registry at {self.shown_uri} refused: {error.message}"
             ) from error
         except OSError as error:
-            refused = DiskError.of(error) or error
+            refused = disk_error(error) or error
             raise RegistryError(
                 f"Files of the registry at {self.shown_uri} cannot be written or read: {refused}"
             ) from error

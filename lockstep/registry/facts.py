@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.columns.plain import iso
-from lockstep.registry.evidence import EvidenceError, proven_at, read_evidence, was_live
+from lockstep.errors import ArtifactError, EvidenceError
+from lockstep.registry.version_tags import proven_at, read_evidence, was_live
 
 if TYPE_CHECKING:
     from lockstep.registry.registry import Registry

@@ -16,8 +16,8 @@ from lockstep.artifacts.framework import framework_sources
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import RegistryError
 from lockstep.parity.wire import wire_record
-from lockstep.registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature
@@ -40,8 +40,8 @@ def save_mlmodel(
 
     Args:
         directory: Where to write it; must not exist yet.
-        artifact: The version's directory (see `lockstep.artifacts.writing`), which is moved into
-            the model.
+        artifact: The version's directory (see `lockstep.artifacts.artifact_writing`), which is
+            moved into the model.
         pipeline: The pipeline.
         snapshot: Its source.
         example: Raw columns; the first few rows become the input example.

@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException  # noqa: TID253
 from mlflow.pyfunc.model import PythonModel, PythonModelContext  # noqa: TID253
 
 
-class Version(PythonModel):
+class PythonFunction(PythonModel):
     """A version as a `python_function`."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -36,7 +36,7 @@ class Version(PythonModel):
             exec(source, vars(sys.modules[name]))
         loader: Any = sys.modules[name]
         framework = loader.ModuleSet(f"_lockstep_framework_{digest}", sources)
-        self.refused: type[Exception] = framework.load("lockstep.columns.errors").LockstepError
+        self.refused: type[Exception] = framework.load("lockstep.errors").LockstepError
         artifact = framework.load("lockstep.artifacts.artifact")
         self.predict_rows: Callable[[pd.DataFrame], pd.DataFrame] = (
             artifact.Artifact.open(directory).pipeline().predict
@@ -60,4 +60,4 @@ class Version(PythonModel):
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
-mlflow.models.set_model(Version())
+mlflow.models.set_model(PythonFunction())

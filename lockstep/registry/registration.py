@@ -14,17 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import SnapshotError
+from lockstep.artifacts.artifact_writing import Evidence, write_artifact
 from lockstep.artifacts.framework import framework_digest
 from lockstep.artifacts.snapshot import Snapshot, unload
-from lockstep.artifacts.writing import Evidence, write_artifact
-from lockstep.columns.errors import NotFittedError
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import NotFittedError, SnapshotError
 from lockstep.registry.connection import Connection
 from lockstep.registry.description import about, dataset, describe, parameters
-from lockstep.registry.evidence import SURROUNDINGS, surroundings_tag
 from lockstep.registry.locations import location
 from lockstep.registry.mlmodel import ARTIFACT, save_mlmodel
+from lockstep.registry.version_tags import SURROUNDINGS, surroundings_tag
 from lockstep.registry.versions import MANIFEST_TAG, Version
 
 if TYPE_CHECKING:

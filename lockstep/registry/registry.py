@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.artifacts.artifact_writing import Evidence
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.artifacts.writing import Evidence
 from lockstep.columns.pipeline import Pipeline
-from lockstep.registry.connection import Connection
-from lockstep.registry.errors import (
+from lockstep.errors import (
     AliasNotSetError,
+    ArtifactError,
     FetchError,
     RegistryError,
     VersionNotFoundError,
 )
-from lockstep.registry.evidence import check_surroundings
+from lockstep.registry.connection import Connection
 from lockstep.registry.locations import local_path
 from lockstep.registry.mlmodel import ARTIFACT
 from lockstep.registry.registration import Registration
+from lockstep.registry.version_tags import check_surroundings
 from lockstep.registry.versions import Version
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.errors import ArtifactError
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from lockstep.columns.converters import EXACT_INTEGERS
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.tables import is_missing
-from lockstep.columns.values import EXACT_INTEGERS
 from lockstep.rules.rowtests import NUMBERS, Interval, Mask, NoRowTestError, PairTest, ValueTest
 from lockstep.rules.wording import Kwargs
 

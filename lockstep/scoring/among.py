@@ -10,20 +10,26 @@ import msgspec
 import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.checks.constraints import Judged, Terms, check_constraints, check_shift, judge
+from lockstep.checks.check_results import Attempted, CheckResult
+from lockstep.checks.constraint_checks import (
+    Terms,
+    WeighedBatch,
+    check_constraints,
+    check_shift,
+    judge,
+)
 from lockstep.checks.ingest import Ingested
-from lockstep.checks.results import Attempted, CheckResult
 from lockstep.columns.kinds import Columns, Ints
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.view import View, by_clock
 from lockstep.scoring.earlier import Earlier, accepted_before, earlier_batches, keep_past
 from lockstep.scoring.work import Batch, Work
 from lockstep.store.attempts import Attempt
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedBatch:
     """A batch beside the constraints of a version, among the batches before.
 
     Attributes:
@@ -33,7 +39,7 @@ class Compared:
         why_empty: Why a batch without rows is no error; None where it is one.
     """
 
-    judged: Judged
+    judged: WeighedBatch
     past: Sequence[PastBatch]
     accepted: Mapping[str, float]
     why_empty: str | None
@@ -46,7 +52,7 @@ def compare(
     ingested: Ingested,
     accept: Sequence[str],
     written: Mapping[str, str],
-) -> Compared:
+) -> ComparedBatch:
     """Hold a batch against the constraints of the version that serves.
 
     Args:
@@ -68,7 +74,7 @@ def compare(
         accepted={**earlier.accepted, **before},
     )
     judged = judge(constraints, view, terms, of_one_day=work.stream == "daily")
-    return Compared(
+    return ComparedBatch(
         judged=judged,
         past=constraints.remembered(view, judged.days, work.partition),
         accepted=judged.accepted(terms.accepted),
@@ -76,7 +82,7 @@ def compare(
     )
 
 
-def constraint_checks(compared: Attempted[Compared], batch: Batch) -> dict[str, CheckResult]:
+def constraint_checks(compared: Attempted[ComparedBatch], batch: Batch) -> dict[str, CheckResult]:
     """What the checks find that constraints tell of.
 
     Args:
@@ -94,7 +100,7 @@ def constraint_checks(compared: Attempted[Compared], batch: Batch) -> dict[str, 
 
 
 def keep_for_later(
-    attempt: Attempt, compared: Compared | None, *, is_blocked: bool
+    attempt: Attempt, compared: ComparedBatch | None, *, is_blocked: bool
 ) -> Mapping[str, float]:
     """Keep what those that follow a batch look back for, and tell what is accepted after it.
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lockstep.checks.drift import Population, check_changes
+from lockstep.checks.check_results import Attempted, CheckResult, attempted
+from lockstep.checks.drift_checks import Population, check_changes
 from lockstep.checks.ingest import QuarantinedValues
-from lockstep.checks.results import Attempted, CheckResult, attempted
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

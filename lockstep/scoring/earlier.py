@@ -21,11 +21,11 @@ from functools import partial
 import msgspec
 
 from lockstep.columns.digests import Digests
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
 from lockstep.constraints.past import DAYS, PastBatch
-from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.errors import DamagedError, LockstepError
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
 
 ACCEPTED = "accepted"
 """The fact of a batch's step that tells which findings are accepted after it, with extents."""

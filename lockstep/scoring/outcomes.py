@@ -19,6 +19,7 @@ from lockstep.checks.arrival import (
     compare_delivery,
     due,
 )
+from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.live_quality import (
     Watch,
     check_calibration,
@@ -26,24 +27,23 @@ from lockstep.checks.live_quality import (
     demands,
     where_known,
 )
-from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import worth_telling
 from lockstep.columns.aside import quarantine_table
-from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import counted, verb
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import concat, from_arrow, kinds_of
+from lockstep.errors import DamagedError, NotDeliveredError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import Source, decode_source
 from lockstep.scoring.drifting import CHANGES, changes_before
-from lockstep.scoring.looks import STEP, days_before, outcome_records
+from lockstep.scoring.outcome_attempts import STEP, days_before, outcome_records
 from lockstep.scoring.scorer import load_scorer
-from lockstep.store.attempts import DamagedError, StepRecord
+from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
 
 if TYPE_CHECKING:

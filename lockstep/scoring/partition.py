@@ -22,7 +22,8 @@ import numpy as np
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.checks.age import check_age, scoring_time
-from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.check_results import CheckResult, attempted, carry_out
+from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_company, check_replay, check_sample
 from lockstep.checks.ingest import (
     Ingested,
@@ -31,7 +32,6 @@ from lockstep.checks.ingest import (
     check_input_suite,
     ingest,
 )
-from lockstep.checks.results import CheckResult, attempted, carry_out
 from lockstep.checks.specs import (
     BATCH_CHECKS,
     CHECKS_BY_ASSET,
@@ -40,21 +40,21 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.checks.suites import Keep, Quarantined, check_suite
+from lockstep.checks.suite_checks import Keep, Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table
 from lockstep.columns.decode import Decoded
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import to_arrow
+from lockstep.errors import BlockedError, FailingFunctionError
 from lockstep.parity.counterfactuals import Counterfactuals
-from lockstep.rules.rules import RowRules, applicable_rules
+from lockstep.rules.row_rules import RowRules, applicable_rules
 from lockstep.scoring.among import compare, constraint_checks, keep_for_later
 from lockstep.scoring.drifting import Followed, follow, population_of
 from lockstep.scoring.earlier import ACCEPTED, demand_known
 from lockstep.scoring.restated import check_rescored, check_restated
 from lockstep.scoring.rows import (
     ComputedRows,
-    FailingFunctionError,
     check_computation,
     check_conservation,
     compute_rows,
@@ -62,8 +62,8 @@ from lockstep.scoring.rows import (
 )
 from lockstep.scoring.work import Batch, Stage, Work
 from lockstep.store.attempts import Attempt, StepRecord
-from lockstep.store.live import SINCE, check_live, last_published
-from lockstep.store.records import BlockedError, blocking
+from lockstep.store.live_version import SINCE, check_live, last_published
+from lockstep.store.partition_records import blocking
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lockstep.checks.check_results import CheckResult, coverage, impact_figures
 from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.results import CheckResult, coverage, impact_figures
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.plain import counted, listed, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import from_arrow, kinds_of, take_rows
+from lockstep.errors import DamagedError
 from lockstep.parity.exactness import difference
 from lockstep.scoring.work import Batch
-from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lockstep.checks.results import CheckResult, coverage
-from lockstep.checks.suites import Quarantined
+from lockstep.checks.check_results import CheckResult, coverage
+from lockstep.checks.suite_checks import Quarantined
 from lockstep.columns.aside import set_aside
 from lockstep.columns.decode import Reason, Rejected
-from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import all_of, counted, verb
 from lockstep.columns.tables import concat, take_rows
-from lockstep.rules.rules import RowRules, part
+from lockstep.errors import DamagedError, FailingFunctionError, FunctionError
+from lockstep.rules.row_rules import RowRules, part
 from lockstep.scoring.work import Work
-from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.store.attempts import Attempt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,34 +27,6 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 5
 """Keys that a message names."""
-_ENOUGH = 5
-"""Rows that all fail, from which on a function is told to be broken itself."""
-
-
-class FailingFunctionError(LockstepError):
-    """A column's function fails on more rows than may be set aside.
-
-    Attributes:
-        column: Name of the column at fault.
-        failed: On how many rows it failed, the last one among those that were tried.
-        tried: How many rows were tried, from the first one on.
-        why: What it raised on the last one, and where.
-
-    Args:
-        column, failed, tried, why: The attributes.
-        computed: The column that cannot be computed, where that at fault is one of its inputs.
-    """
-
-    def __init__(
-        self, column: str, failed: int, tried: int, why: str, *, computed: str | None = None
-    ) -> None:
-        self.column, self.failed, self.tried, self.why = column, failed, tried, why
-        on = (
-            f"every row that was tried ({tried:,}), so that it is broken itself"
-            if failed == tried >= _ENOUGH
-            else f"{failed:,} of the first {counted(tried, 'row')}"
-        )
-        super().__init__(f"{computed or column} cannot be computed of {on}: {why}")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.errors import ArtifactError
 from lockstep.store.attempts import Attempt
 
 if TYPE_CHECKING:

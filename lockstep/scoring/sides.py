@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.files import decode_file, decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.tables import take_rows
+from lockstep.errors import LockstepError
 from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
 

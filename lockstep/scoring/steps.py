@@ -11,19 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from lockstep.artifacts.errors import ArtifactError, UnavailableFilesError
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import incomplete
 from lockstep.checks.ingest import check_readable
-from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import DECODING, GOLDEN_REPLAY, LIVE_VERSION
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import UnreadableError
 from lockstep.columns.schema import Schema
+from lockstep.errors import ArtifactError, UnavailableFilesError, UnreadableError
 from lockstep.scoring.partition import check_version, failed_step, ingest_batch, score_batch
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live import Live
+from lockstep.store.live_version import Live
 
 Read: TypeAlias = Callable[[Schema], Decoded]
 """Reads a partition's rows, and decodes them as a record type declares them."""

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace
 from lockstep.columns.plain import counted, plain
 from lockstep.columns.tables import from_arrow
+from lockstep.errors import LockstepError, NotStoredError
 from lockstep.parity.divergence import role_of
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.home import Home
 from lockstep.scoring.rows import computable
 from lockstep.scoring.scorer import load_scorer
 from lockstep.store.attempts import Attempt
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.parquet import Store
+from lockstep.store.partition_records import Records
 from lockstep.store.quarantine import AsideRow, find_aside, find_blocked
-from lockstep.store.records import Records
 from lockstep.store.streams import stream_records, streams
 
 if TYPE_CHECKING:

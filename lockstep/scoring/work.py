@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.ingest import QuarantinedValues
-from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.parity.counterfactuals import Counterfactuals
 from lockstep.project.declaration import PipelineAssets
-from lockstep.store.live import LiveState
+from lockstep.store.live_version import LiveState
 from lockstep.store.parquet import Store
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 from lockstep.store.streams import stream_records
 
 

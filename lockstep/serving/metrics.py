@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockstep.serving.requestlog.log import Counts, Log
-    from lockstep.serving.shadow.challenger_comparison import Compared
+    from lockstep.serving.shadow.challenger_comparison import ComparedRows
     from lockstep.serving.versions.batching import MicroBatches
     from lockstep.serving.versions.request_scorer import Scorer
     from lockstep.serving.versions.served_versions import Versions
@@ -232,7 +232,7 @@ class Metrics:
             timer = self._by_version[version, role, status] = self._version_seconds.labels(*labels)
         timer.observe(seconds)
 
-    def shadow_compared(self, version: int, found: Compared) -> None:
+    def shadow_compared(self, version: int, found: ComparedRows) -> None:
         """Count rows that the challenger scored.
 
         Args:

@@ -38,9 +38,9 @@ class Interval:
     def joined(cls, intervals: Sequence[Interval]) -> Interval:
         """All of some intervals as one."""
         found = cls(intervals[0].number)
-        for one in intervals:
-            found.counts = [sum(pair) for pair in zip(found.counts, one.counts, strict=True)]
-            found.latencies.update(one.latencies)
+        for interval in intervals:
+            found.counts = [sum(pair) for pair in zip(found.counts, interval.counts, strict=True)]
+            found.latencies.update(interval.latencies)
         return found
 
     def quantile(self, share: float) -> float | None:

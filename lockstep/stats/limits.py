@@ -168,7 +168,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
             floor: What one row can move it by, times rows.
         """
         errors = _errors(variance, floor, sizes)
-        is_part = np.array([one.is_part for one in traits], dtype=bool)
+        is_part = np.array([trait.is_part for trait in traits], dtype=bool)
         values = _masked(is_part, values, sizes)
         days = len(values)
         steps, step_errors = np.full_like(values, np.nan), errors.copy()
@@ -249,7 +249,7 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _is_part(self) -> Array:
-        return np.array([one.is_part for one in self.traits], dtype=bool)
+        return np.array([trait.is_part for trait in self.traits], dtype=bool)
 
     @cached_property
     def _is_stepped(self) -> Array:
@@ -325,10 +325,10 @@ def _tails(
             flat[day] = ends[1] - ends[0] < _FLAT
     late = (block >= BLOCKS // 2)[:, np.newaxis]
     held = np.isfinite(outside) & usable & late
-    kind = np.unique([one.kind for one in traits], return_inverse=True)[1]
-    group = np.unique([f"{one.kind} {one.column}" for one in traits], return_inverse=True)[1]
+    kind = np.unique([trait.kind for trait in traits], return_inverse=True)[1]
+    group = np.unique([f"{trait.kind} {trait.column}" for trait in traits], return_inverse=True)[1]
     still = np.nan_to_num(high - low) < _FLAT
-    by_row = np.array([one.by_row for one in traits], dtype=bool)
+    by_row = np.array([trait.by_row for trait in traits], dtype=bool)
     rate, scale = _learnt(np.minimum(outside, _FAR), held, flat, kind, group, still)
     scale = np.maximum(scale, np.where(by_row | still, _LEAST_OF_ROWS, _LEAST_SCALE))
     # what a row may do by chance it may do for the first time: half of a day of its kind
@@ -430,7 +430,7 @@ def _outside(value: Floats, error: Floats, low: Floats, high: Floats, spread: Fl
 
 def _stepped(traits: Sequence[Trait]) -> Array:
     """Of which statistics a step from the days before counts by itself."""
-    return np.array([one.stepped and not one.is_part for one in traits], dtype=bool)
+    return np.array([trait.stepped and not trait.is_part for trait in traits], dtype=bool)
 
 
 def _together(stepped: Array, level: Floats, step: Floats) -> Floats:

@@ -60,7 +60,7 @@ class Moments:
         if not parts:
             return cls.added([], 1, 0)
         names = ("count", "total", "square")
-        return cls(*(np.hstack([getattr(one, name) for one in parts]) for name in names))
+        return cls(*(np.hstack([getattr(part, name) for part in parts]) for name in names))
 
     @classmethod
     def added(cls, parts: Sequence[Moments], segments: int, features: int) -> Moments:

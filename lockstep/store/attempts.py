@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from lockstep.artifacts.disks import at_place, replace_text
-from lockstep.checks.results import CheckResult
-from lockstep.columns.errors import LockstepError
+from lockstep.checks.check_results import CheckResult
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.plain import one_line
 from lockstep.columns.tables import from_arrow, to_arrow
+from lockstep.errors import DamagedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,10 +37,6 @@ T = TypeVar("T")
 FORMAT = 1
 RECORD = "record.json"
 """The file of an attempt's record; without one it is none."""
-
-
-class DamagedError(LockstepError):
-    """A file is not what the record of its partition says."""
 
 
 class Results(Mapping[str, CheckResult]):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from lockstep.checks.pictures import Cell
 from lockstep.columns.graph import Graph
-from lockstep.store.attempts import DamagedError
-from lockstep.store.records import Records
+from lockstep.errors import DamagedError
+from lockstep.store.partition_records import Records
 
 PARTITIONS = 30
 """Partitions that are looked at: a month of days."""

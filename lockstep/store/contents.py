@@ -22,7 +22,7 @@ _BUFFER_BYTES = 2**20
 
 
 @dataclass(frozen=True)
-class Reading:
+class IncrementalDigest:
     """How far a file has been read, and what it held so far.
 
     Attributes:
@@ -35,7 +35,7 @@ class Reading:
     blocks: tuple[str, ...] = ()
 
     @classmethod
-    def begin(cls, path: Path) -> Reading:
+    def begin(cls, path: Path) -> IncrementalDigest:
         """Nothing has been read of a file."""
         return cls(_state(path))
 
@@ -66,7 +66,7 @@ class Reading:
         """Whether a file is still as it was found."""
         return _state(path) == self.state
 
-    def further(self, path: Path) -> Reading:
+    def further(self, path: Path) -> IncrementalDigest:
         """Read one more block of the file."""
         with path.open("rb") as file:
             file.seek(len(self.blocks) * BLOCK_BYTES)
@@ -77,7 +77,7 @@ class Reading:
         return replace(self, blocks=(*self.blocks, digest.hexdigest()))
 
 
-class Readings:
+class IncrementalDigests:
     """How far the files of a folder have been read, kept in a file.
 
     The file is worth no more than the time that it saves: without it, all is read again.
@@ -90,7 +90,7 @@ class Readings:
         self._file = file
         self._readings = _kept(file)
 
-    def go_on(self, path: Path, may_read: Callable[[], bool]) -> Reading:
+    def go_on(self, path: Path, may_read: Callable[[], bool]) -> IncrementalDigest:
         """Read a file further, from where it was left if it was not changed since.
 
         Args:
@@ -99,7 +99,7 @@ class Readings:
         """
         reading = self._readings.get(path.name)
         if reading is None or not reading.is_of(path):
-            reading = Reading.begin(path)
+            reading = IncrementalDigest.begin(path)
         while not reading.is_complete and may_read():
             reading = reading.further(path)
             if reading.size > BLOCK_BYTES:
@@ -112,7 +112,7 @@ class Readings:
         if left != self._readings:
             self._keep(left)
 
-    def _keep(self, readings: dict[str, Reading]) -> None:
+    def _keep(self, readings: dict[str, IncrementalDigest]) -> None:
         self._readings = readings
         if not readings:
             self._file.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ class Readings:
 
 def content_digest(path: Path) -> str:
     """The digest of all that a file holds."""
-    reading = Reading.begin(path)
+    reading = IncrementalDigest.begin(path)
     while not reading.is_complete:
         reading = reading.further(path)
     return reading.digest
@@ -134,8 +134,8 @@ def _state(path: Path) -> tuple[int, ...]:
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-def _kept(file: Path) -> dict[str, Reading]:
+def _kept(file: Path) -> dict[str, IncrementalDigest]:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Reading])
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, IncrementalDigest])
     except (FileNotFoundError, msgspec.DecodeError):
         return {}

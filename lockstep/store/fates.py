@@ -19,9 +19,10 @@ from typing import Literal, cast, get_args
 from lockstep.artifacts.disks import replace_text
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.plain import counted
-from lockstep.store.attempts import Attempt, DamagedError
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt
 from lockstep.store.inbox import digest_of_name, files_in
-from lockstep.store.records import Commit, Records
+from lockstep.store.partition_records import Commit, Records
 from lockstep.store.status import STEPS
 
 State = Literal["waiting", "published", "blocked", "rejected", "repeated", "failed"]

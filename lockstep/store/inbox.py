@@ -19,11 +19,11 @@ from pathlib import Path
 
 from lockstep.artifacts.disks import replace_file
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.files import decode_file, of_unknown_kind
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
-from lockstep.store.contents import Reading, Readings, content_digest
+from lockstep.errors import InputError, UnavailableError, UnreadableError
+from lockstep.store.contents import IncrementalDigest, IncrementalDigests, content_digest
 from lockstep.store.parquet import file_name
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
@@ -80,7 +80,7 @@ def claim_files(
     claimed.mkdir(parents=True, exist_ok=True)
     before = (*claimed.iterdir(), *(inbox / "rejected").glob("*"))
     known = {digest_of_name(path) for path in before}
-    may_read, readings = _for_seconds(seconds, clock), Readings(inbox / _READINGS)
+    may_read, readings = _for_seconds(seconds, clock), IncrementalDigests(inbox / _READINGS)
     for path in _complete_files(inbox, settled):
         try:
             reading = readings.go_on(path, may_read)
@@ -99,7 +99,7 @@ def claim_files(
     ]
 
 
-def _why_left(path: Path, reading: Reading) -> str | None:
+def _why_left(path: Path, reading: IncrementalDigest) -> str | None:
     """Why a file cannot be claimed yet; None if it can."""
     if not reading.is_complete:
         return f"{reading.share:.0%} of it has been read"

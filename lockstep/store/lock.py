@@ -15,15 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockedError
 
 WAIT_SECONDS = 60.0
 """How long a second one waits: longer than scoring a day takes, shorter than anybody's patience."""
 _POLL_SECONDS = 0.05
-
-
-class LockedError(LockstepError):
-    """Somebody else is at work on the same thing."""
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import from_arrow
+from lockstep.errors import NotStoredError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-class NotStoredError(LockstepError):
-    """What is asked for has not been written yet."""
 
 
 @lru_cache(maxsize=4_096)

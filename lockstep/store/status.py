@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lockstep.checks.results import CheckResult
-from lockstep.store.attempts import Attempt, DamagedError
-from lockstep.store.records import Records
+from lockstep.checks.check_results import CheckResult
+from lockstep.errors import DamagedError
+from lockstep.store.attempts import Attempt
+from lockstep.store.partition_records import Records
 
 STEPS = ("batch", "scored", "published")
 """The steps of scoring, in order."""
@@ -16,7 +17,7 @@ RECORD = "record"
 
 
 @dataclass(frozen=True)
-class Finding:
+class StepFinding:
     """What is known of a step.
 
     Attributes:
@@ -32,7 +33,7 @@ class Finding:
 
 def findings(
     records: Records, partition: str, number: int | None = None, steps: Sequence[str] = STEPS
-) -> list[Finding]:
+) -> list[StepFinding]:
     """What an attempt's checks found, and what is not as it should be with the partition.
 
     Args:
@@ -53,7 +54,7 @@ def findings(
         if attempt is None:
             return []
         found = [
-            Finding(step, name, result)
+            StepFinding(step, name, result)
             for step in steps
             if step in attempt.record.steps
             for name, result in attempt.record.steps[step].results.items()
@@ -62,7 +63,7 @@ def findings(
         _verify(records, partition)
     except DamagedError as error:
         damaged = CheckResult(False, str(error), where=f"the files of {partition}")
-        return [Finding(steps[-1], RECORD, damaged)]
+        return [StepFinding(steps[-1], RECORD, damaged)]
     return [*found, *([lacking] if lacking is not None else [])]
 
 
@@ -110,7 +111,7 @@ def _verify(records: Records, partition: str) -> None:
         records.verify_export(committed)
 
 
-def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Finding | None:
+def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> StepFinding | None:
     """Whether the last attempt ended without being committed, and without a check that says why."""
     partition, done = attempt.record.partition, attempt.record.steps
     commit = records.commit_of(partition)
@@ -131,9 +132,9 @@ def _unfinished(records: Records, attempt: Attempt, steps: Sequence[str]) -> Fin
     if at_work is not None:
         said = f"Attempt {attempt.number} goes on: {at_work}. {before}."
         wait = "Wait until it ends, or end it and make the partition anew: AGAIN"
-        return Finding(step, RECORD, CheckResult(False, said, "WARN", todo=wait))
+        return StepFinding(step, RECORD, CheckResult(False, said, "WARN", todo=wait))
     said = (
         f"Attempt {attempt.number} of {attempt.record.started_at} broke off before {step} was "
         f"{'committed' if step in done else 'recorded'}. {before}."
     )
-    return Finding(step, RECORD, CheckResult(False, said, where=str(attempt.folder)))
+    return StepFinding(step, RECORD, CheckResult(False, said, where=str(attempt.folder)))

@@ -15,7 +15,7 @@ from lockstep.project.sources import Source, decode_source
 from lockstep.store.fates import Inbox
 from lockstep.store.inbox import decode_claimed
 from lockstep.store.parquet import Store
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 CANDIDATE = "candidate"
 """What a training attempts, step by step: a partition of its own, in the words of the records."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from lockstep.checks.specs import FEATURE_SUITE, INPUT_SUITE, OUTPUT_SUITE
 from lockstep.columns.plain import counted
+from lockstep.errors import NotStoredError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.store.attempts import Attempt
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records, streams
-from lockstep.suites.results import Finding
+from lockstep.suites.suite_results import ExpectationResult
 
 SUITES = (INPUT_SUITE.name, FEATURE_SUITE.name, OUTPUT_SUITE.name)
 """The checks that hold a suite against rows: each keeps a document of its own name."""
@@ -59,7 +60,7 @@ class Validations:
             evaluated, met = counts["evaluated_expectations"], counts["successful_expectations"]
             said = f"{counted(evaluated, 'expectation')} evaluated, {met:,} met"
             yield {"suite": name, "expectation": said, "column": "", "found": ""}
-            for one in map(Finding, whole["results"]):
+            for one in map(ExpectationResult, whole["results"]):
                 if not one.success:
                     yield {
                         "suite": "",

@@ -14,7 +14,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.plain import listed, one_line
-from lockstep.rules.rules import SuiteError, columns_of
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import columns_of
 
 if TYPE_CHECKING:
     import great_expectations as gx

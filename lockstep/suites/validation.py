@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.plain import cut, plain
 from lockstep.columns.tables import to_frame
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import columns_of, compile_rule
 from lockstep.rules.rowtests import NoRowTestError, value_at
-from lockstep.rules.rules import SuiteError, columns_of, compile_rule
 from lockstep.rules.wording import shown
-from lockstep.suites.results import EXPECTED, ROW_RULE, SuiteResult
+from lockstep.suites.suite_results import EXPECTED, ROW_RULE, SuiteResult
 from lockstep.suites.suites import from_json, suite_json
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ ResultFormat = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class _ExpectationPlan:
     """An expectation, and what it takes to evaluate it.
 
     Attributes:
@@ -66,14 +67,14 @@ class _Plan:
     raised: ExceptionInfo | None = None
 
 
-class _Plans(threading.local):
+class _ExpectationPlans(threading.local):
     """The plans of a thread, by the expectation, the types of its columns and the format."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[str, ...], _Plan] = {}
+        self.known: dict[tuple[str, ...], _ExpectationPlan] = {}
 
 
-_PLANS = _Plans()
+_PLANS = _ExpectationPlans()
 
 
 def evaluate(
@@ -144,7 +145,7 @@ def _plan(
     types: str,
     engine: PandasExecutionEngine,
     result_format: ResultFormat,
-) -> _Plan:
+) -> _ExpectationPlan:
     key = (json.dumps(expectation), types, json.dumps(result_format))
     if (known := _PLANS.known.get(key)) is not None:
         return known
@@ -159,7 +160,7 @@ def _plan(
 
 def _planned(
     read: Expectation, engine: PandasExecutionEngine, result_format: ResultFormat
-) -> _Plan:
+) -> _ExpectationPlan:
     from great_expectations.validator.metrics_calculator import MetricsCalculator
     from great_expectations.validator.validation_graph import (
         ExpectationValidationGraph,
@@ -178,14 +179,14 @@ def _planned(
         )
     except Exception as error:  # noqa: BLE001 - told in the result
         none = ExpectationValidationGraph(configuration, ValidationGraph(None))
-        return _Plan(expectation, {}, {}, none, _why(error))
+        return _ExpectationPlan(expectation, {}, {}, none, _why(error))
     # Without the engine, which would keep the rows of the first batch as long as there is the plan.
     alone = ExpectationValidationGraph(configuration, ValidationGraph(None, graph.edges))
-    return _Plan(expectation, needed.metric_configurations, needed.result_format, alone)
+    return _ExpectationPlan(expectation, needed.metric_configurations, needed.result_format, alone)
 
 
 def _verdict(
-    plan: _Plan, metrics: Mapping[Any, Any], aborted: Any, engine: PandasExecutionEngine
+    plan: _ExpectationPlan, metrics: Mapping[Any, Any], aborted: Any, engine: PandasExecutionEngine
 ) -> ExpectationValidationResult:
     """The result of an expectation by its metrics, or with the error of one of them."""
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.plain import counted, listed
-from lockstep.templates.table import Table, TableColumn
+from lockstep.errors import ProposalError
+from lockstep.templates.table import TableColumn, TableFile
 
 Task = Literal["binary", "classes", "number"]
 
@@ -41,10 +41,6 @@ MODULE_NAMES = frozenset(
     )
 )
 """Names that a written module gives to something else than a column."""
-
-
-class ProposalError(LockstepError):
-    """A table from which no pipeline can be proposed."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +85,7 @@ class Proposal:
         left_out: Columns that no field can hold.
     """
 
-    table: Table
+    table: TableFile
     key: ProposedField | None
     fields: tuple[ProposedField, ...]
     label: ProposedField
@@ -140,7 +136,7 @@ class Proposal:
         return self.task == "classes" and len(self.classes) < len(self.label.column.counts)
 
 
-def propose(table: Table, *, label: str | None = None, key: str | None = None) -> Proposal:
+def propose(table: TableFile, *, label: str | None = None, key: str | None = None) -> Proposal:
     """Propose a pipeline for a table.
 
     Args:
@@ -225,7 +221,7 @@ def _like(name: str) -> str:
     return words if words.isidentifier() else ""
 
 
-def _named(table: Table, name: str, option: str) -> str:
+def _named(table: TableFile, name: str, option: str) -> str:
     """A column that a person named.
 
     Raises:
@@ -240,7 +236,7 @@ def _named(table: Table, name: str, option: str) -> str:
     )
 
 
-def _key(table: Table, wanted: str | None, label: str | None) -> str | None:
+def _key(table: TableFile, wanted: str | None, label: str | None) -> str | None:
     if wanted is not None:
         column = table.columns[table.names.index(_named(table, wanted, "--key"))]
         if not _tells_apart(column):
@@ -261,7 +257,7 @@ def _tells_apart(column: TableColumn) -> bool:
     return column.is_unique and column.declared in ("str", "int") and not column.missing
 
 
-def _task(table: Table, label: TableColumn) -> tuple[Task, tuple[Any, ...]]:
+def _task(table: TableFile, label: TableColumn) -> tuple[Task, tuple[Any, ...]]:
     """What kind of prediction a label asks for, and its classes.
 
     Raises:
@@ -286,7 +282,7 @@ def _task(table: Table, label: TableColumn) -> tuple[Task, tuple[Any, ...]]:
     return "number", ()
 
 
-def _no_label(table: Table, label: TableColumn, why: str) -> ProposalError:
+def _no_label(table: TableFile, label: TableColumn, why: str) -> ProposalError:
     return ProposalError(
         f"{label.name!r}, the column to predict, {why} in {table.path}. Name another one with "
         f"--label; there are {listed(table.names, 20)}."

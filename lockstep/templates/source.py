@@ -172,7 +172,7 @@ class _Columns:
         return f"HistGradientBoosting{kind}"
 
     def _classes(self) -> str:
-        texts = [_literal(one) for one in self._class_values()]
+        texts = [_literal(value) for value in self._class_values()]
         return f"CLASSES = {_bracketed(texts, 'CLASSES = ')}"
 
     def _class_values(self) -> Sequence[Any]:
@@ -191,7 +191,7 @@ class _Columns:
         else:
             lines = [_field(key, is_key=True)]
         event_time = self.proposal.event_time
-        lines += [_field(one, is_event=one is event_time) for one in self.proposal.fields]
+        lines += [_field(field, is_event=field is event_time) for field in self.proposal.fields]
         if self.proposal.left_out:
             names = ", ".join(_shown(name) for name in self.proposal.left_out)
             lines.append(f"    # No field can hold {names}.")

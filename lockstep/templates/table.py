@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockstep.columns.errors import InputError
 from lockstep.columns.files import anew, read_csv, read_parquet
 from lockstep.columns.plain import listed
+from lockstep.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +77,7 @@ class TableColumn:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableFile:
     """A table in a file.
 
     Attributes:
@@ -96,7 +96,7 @@ class Table:
         return [column.name for column in self.columns]
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> TableFile:
     """Read a CSV or Parquet file, and see what its columns hold.
 
     Raises:
@@ -121,7 +121,7 @@ def read_table(path: Path) -> Table:
         raise InputError(f"{path} has a header and no rows.")
     columns = tuple(_column(name, found.column(name), is_csv) for name in names)
     _check_spaces(path, columns)
-    return Table(path, columns, found.num_rows)
+    return TableFile(path, columns, found.num_rows)
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
@@ -205,7 +205,7 @@ def _column_of_cells(name: str, counts: dict[str, int], rows: int) -> TableColum
 
 def _fits(integers: Sequence[Any], optional: bool) -> bool:
     most = _LARGEST_OPTIONAL if optional else _LARGEST - 1
-    return all(-most <= one <= most for one in integers)
+    return all(-most <= integer <= most for integer in integers)
 
 
 def _bool(text: str) -> bool | None:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockstep.checks.live_quality import WINDOW_DAYS, figures, worse
-from lockstep.columns.errors import FitError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import is_missing, take_rows
+from lockstep.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.training.holdout import Evaluation, predict_unseen

@@ -20,28 +20,28 @@ from uuid import uuid4
 import numpy as np
 
 from lockstep.artifacts.holdings import count
+from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.comparisons import (
     check_company,
     check_comparison,
     check_compiled,
     check_training_parity,
 )
-from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     CANDIDATE_CHECKS,
     TRAINING_PARITY,
     others_not_judged,
     worth_telling,
 )
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.tables import is_missing
+from lockstep.errors import LockstepError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
-from lockstep.registry.evidence import TrainingEvidence, write_evidence
+from lockstep.registry.version_tags import TrainingEvidence, write_evidence
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import Records, blocking
+from lockstep.store.partition_records import Records, blocking
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.calibration import calibrate
 from lockstep.training.checks import (
@@ -190,9 +190,9 @@ def _keep(found: Candidate, records: Records, attempt: Attempt, registry: Regist
 def _fit(
     declared: PipelineAssets, columns: Columns, registry: Registry, packages: Sequence[str]
 ) -> Candidate:
+    from lockstep.artifacts.artifact_writing import Evidence
     from lockstep.artifacts.distributions import imported_distributions
     from lockstep.artifacts.snapshot import Snapshot
-    from lockstep.artifacts.writing import Evidence
     from lockstep.columns.compiled.predictor import Compiled
     from lockstep.columns.compiled.timing import faster_up_to
     from lockstep.constraints.constraint_set import discover

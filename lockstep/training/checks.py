@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.checks.results import NOTHING_DEMANDED, CheckResult, tell, with_unjudged
+from lockstep.checks.check_results import NOTHING_DEMANDED, CheckResult, tell, with_unjudged
 from lockstep.project.quality import METRICS, Quality
 from lockstep.training.holdout import Evaluation
 

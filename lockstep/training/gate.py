@@ -8,20 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.checks.age import compare_age
-from lockstep.checks.code import check_code, check_environment
+from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.code_checks import check_code, check_environment
 from lockstep.checks.comparisons import check_compiled, check_replay
-from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import EVIDENCE, others_not_judged, worth_telling
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import AliasNotSetError, LockstepError, RegistryError, UnavailableFilesError
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.errors import AliasNotSetError, RegistryError
-from lockstep.registry.evidence import is_proven, write_proven
-from lockstep.store.live import Live
+from lockstep.registry.version_tags import is_proven, write_proven
+from lockstep.store.live_version import Live
 from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
-from lockstep.training.evidence import check_evidence
+from lockstep.training.gate_evidence import check_evidence
 
 if TYPE_CHECKING:
     from lockstep.artifacts.version import LoadedVersion
@@ -56,7 +54,7 @@ def pass_gate(declared: PipelineAssets, registry: Registry, store: Store, pointe
     on: it is served with its own code, and rolling back to it must work at any time.
 
     One process at a time does so for a pipeline; whatever it is killed at, the version before goes
-    on serving or the wanted one does (`lockstep.store.live`).
+    on serving or the wanted one does (`lockstep.store.live_version`).
 
     Args:
         declared: The pipeline and the demands on it.

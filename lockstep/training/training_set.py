@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from lockstep.checks.check_results import CheckResult, carry_out
 from lockstep.checks.comparisons import check_locality
 from lockstep.checks.ingest import (
     Ingested,
@@ -15,7 +16,6 @@ from lockstep.checks.ingest import (
     check_readable,
     ingest,
 )
-from lockstep.checks.results import CheckResult, carry_out
 from lockstep.checks.specs import (
     DECODING,
     HISTORY_CHECKS,
@@ -23,18 +23,18 @@ from lockstep.checks.specs import (
     others_not_judged,
     worth_telling,
 )
-from lockstep.checks.suites import Quarantined, check_suite
+from lockstep.checks.suite_checks import Quarantined, check_suite
 from lockstep.columns.aside import quarantine_table, set_aside
-from lockstep.columns.errors import FitError, UnreadableError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.plain import counted
 from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.errors import FitError, UnreadableError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.sources import decode_source
-from lockstep.rules.rules import applicable_rules, part
+from lockstep.rules.row_rules import applicable_rules, part
 from lockstep.store.attempts import Attempt, StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import blocking
+from lockstep.store.partition_records import blocking
 from lockstep.store.streams import CANDIDATE, training_records
 
 LEAST_ROWS = 20
@@ -42,7 +42,7 @@ LEAST_ROWS = 20
 
 
 @dataclass(frozen=True)
-class History:
+class LabelledHistory:
     """Labelled rows to train on.
 
     Attributes:
@@ -77,7 +77,7 @@ class TrainingSet:
     path: Path
 
 
-def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
+def ingest_history(declared: PipelineAssets, store: Store, run: str) -> LabelledHistory:
     """Read the history, and part its rows: the first step of an attempt at a candidate.
 
     A content that cannot be read is a failed check, as it is of a batch.
@@ -115,16 +115,16 @@ def ingest_history(declared: PipelineAssets, store: Store, run: str) -> History:
         path = attempt.write_columns("history", ingested.columns)
         done = StepRecord(ingested.counts, results, blocking(HISTORY_CHECKS, results))
         attempt.keep("history", done)
-    return History(ingested, results, done.blocked_by, path)
+    return LabelledHistory(ingested, results, done.blocked_by, path)
 
 
-def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> History:
+def _unread(declared: PipelineAssets, attempt: Attempt, error: UnreadableError) -> LabelledHistory:
     """The history of which there are no rows, since its content cannot be read."""
     found = {DECODING.name: check_readable(error)}
     results = others_not_judged(declared, "history", found)
     done = StepRecord(results=results, blocked_by=blocking(HISTORY_CHECKS, found))
     attempt.keep("history", done)
-    return History(None, results, done.blocked_by, None)
+    return LabelledHistory(None, results, done.blocked_by, None)
 
 
 def compute_training_set(declared: PipelineAssets, store: Store, run: str) -> TrainingSet:

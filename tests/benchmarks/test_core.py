@@ -12,7 +12,7 @@ from benchmarks import _flights_in_pandas
 from benchmarks.core import Batch, parsed_json, stages
 from expectations.flight_delay import SUITES
 from lockstep.columns.decode import decode
-from lockstep.rules.rules import RowRules, compile_rules
+from lockstep.rules.row_rules import RowRules, compile_rules
 from lockstep.suites.suites import suite_json
 from transforms.flight_delay import AIRPORT_POSITIONS, CARRIER_GROUPS, MAKERS, PIPELINE
 

@@ -21,7 +21,7 @@ from benchmarks.skew.report import document, heard, markdown, tell
 from benchmarks.skew.scenes import SCENES
 from benchmarks.skew.tables import CATALOGUE, MOST, SETS, TABLES, Table
 from benchmarks.tables.roles import Roles
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 
 FAULT = Fault("temp_in_celsius", "data", "temp comes in Celsius", ("temp",))
 PASSED = CheckResult(True, "All is well.")

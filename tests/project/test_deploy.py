@@ -10,10 +10,10 @@ import yaml
 
 from lockstep.serving.http.access import OPEN
 from lockstep.serving.http.server import KEEP_SECONDS, STOP_SECONDS
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-LIMITS = Limits()
+LIMITS = RequestLimits()
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.checks.constraints import Terms, judge
+from lockstep.checks.constraint_checks import Terms, judge
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import InputError
 from lockstep.constraints.constraint_set import discover
+from lockstep.errors import InputError
 
 APRIL_1 = date(2013, 4, 1)
 

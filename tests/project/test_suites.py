@@ -7,7 +7,7 @@ import pytest
 
 from expectations.flight_delay import SUITES
 from lockstep.columns.decode import decode
-from lockstep.rules.rules import compile_rules
+from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suites import suite_json
 from lockstep.suites.validation import validate
 from transforms.flight_delay import PIPELINE

@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from itertools import count
 
-from lockstep.artifacts.live import read_live
+from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
-from lockstep.store.live import Live
+from lockstep.store.live_version import Live
 from tests.stateful.observations import newest_attempt
 from tests.stateful.site import Site
 from tests.stateful.terminal import Ended

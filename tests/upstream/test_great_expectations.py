@@ -226,7 +226,7 @@ def test_a_result_as_json_is_read_again() -> None:
 
 
 def test_pages_hold_values_of_rows_as_markup() -> None:
-    """Why they are escaped before Great Expectations is given them; see `suites/docs.py`."""
+    """Why they are escaped before Great Expectations is given them; see `suites/data_docs.py`."""
     import great_expectations.expectations as gxe
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view import DefaultJinjaPageView

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from lockstep.columns.compiled.looks import Look
-from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.compiled.encodings import Look
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.tables import to_frame
+from lockstep.errors import NotCompiledError
 
 Block = list[Array] | Array
 Layout = tuple[Kind, ...]

@@ -26,8 +26,8 @@ from lockstep.columns.compiled.estimators import (
     compile_estimator,
 )
 from lockstep.columns.compiled.transformers import compile_steps
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
+from lockstep.errors import NotCompiledError
 
 
 def _pipeline(pipeline: Pipeline, given: Layout) -> Estimate:

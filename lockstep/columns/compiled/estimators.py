@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lockstep.columns.compiled.blocks import Block, Layout, Row, Step
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
+from lockstep.errors import NotCompiledError
 
 Answer = Callable[[Block], Array]
 """From a block to one prediction a row, or one a row and class."""

@@ -39,7 +39,7 @@ threshold."""
 
 
 @dataclass(frozen=True)
-class Node:
+class SplitNode:
     """A node that parts rows by one of their columns.
 
     Attributes:
@@ -71,7 +71,7 @@ class Leaves:
     def __init__(
         self,
         values: Sequence[Sequence[float]],
-        nodes: Sequence[Node],
+        nodes: Sequence[SplitNode],
         marks: Mapping[int, Array],
     ) -> None:
         width = max(map(len, values))
@@ -97,7 +97,7 @@ class Leaves:
             model: A `treelite.Model`.
         """
         values: list[list[float]] = []
-        nodes: list[Node] = []
+        nodes: list[SplitNode] = []
         for tree in range(model.num_tree):
             read = _read(tree, model.get_tree_accessor(tree))
             if read is None:
@@ -146,7 +146,7 @@ class Leaves:
         return found
 
 
-def _marks(nodes: Sequence[Node]) -> dict[int, Array]:
+def _marks(nodes: Sequence[SplitNode]) -> dict[int, Array]:
     """By column, where what nodes do with a value changes: it is the same up to each mark.
 
     The last one is infinity; NaN comes after it.
@@ -160,7 +160,7 @@ def _marks(nodes: Sequence[Node]) -> dict[int, Array]:
     return {column: np.array(sorted(marks)) for column, marks in found.items()}
 
 
-def _table(marks: Array, nodes: Sequence[Node], trees: int, dtype: np.dtype[Any]) -> Array:
+def _table(marks: Array, nodes: Sequence[SplitNode], trees: int, dtype: np.dtype[Any]) -> Array:
     """The leaves that the nodes of a column leave: by place among its marks and by tree, as bits.
 
     The last place is that of a missing value.
@@ -179,14 +179,14 @@ def _table(marks: Array, nodes: Sequence[Node], trees: int, dtype: np.dtype[Any]
     return found
 
 
-def _read(tree: int, accessor: Any) -> tuple[list[float], list[Node]] | None:
+def _read(tree: int, accessor: Any) -> tuple[list[float], list[SplitNode]] | None:
     """The values of a tree's leaves, from left to right, and its nodes; None of another kind."""
     field = {name: accessor.get_field(name).tolist() for name in _FIELDS}
     kinds, lefts, values = field["node_type"], field["cleft"], field["leaf_value"]
     if kinds.count(_LEAF) > _MOST_LEAVES or field["leaf_vector"]:
         return None
     order, below = _leaves(lefts, field["cright"])
-    nodes: list[Node] = []
+    nodes: list[SplitNode] = []
     for place, kind in enumerate(kinds):
         if kind == _LEAF:
             continue
@@ -196,7 +196,7 @@ def _read(tree: int, accessor: Any) -> tuple[list[float], list[Node]] | None:
             return None
         begin, end = field["category_list_begin"][place], field["category_list_end"][place]
         nodes.append(
-            Node(
+            SplitNode(
                 tree=tree,
                 column=field["split_index"][place],
                 threshold=field["threshold"][place] if kind == _NUMBER else None,

@@ -34,8 +34,8 @@ from lockstep.columns.compiled.estimators import (
     RowAnswer,
     both_classes,
 )
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
+from lockstep.errors import NotCompiledError
 
 
 def _scores(model: Any, given: Layout) -> Answer:

@@ -24,14 +24,14 @@ from lockstep.columns.compiled.blocks import (
     columns_of,
     numbers,
 )
-from lockstep.columns.compiled.looks import Known
-from lockstep.columns.errors import NotCompiledError
+from lockstep.columns.compiled.encodings import Known
 from lockstep.columns.kinds import Array, Kind
+from lockstep.errors import NotCompiledError
 
 _UNKNOWN_TEXT = "\x00 not among the categories"
 
 
-class Table:
+class EncodingTable:
     """What stands for the values of one column.
 
     Args:
@@ -115,7 +115,7 @@ def compile_encoder(encoder: Any, given: Layout) -> Step:
 
 
 def _encode_ones(
-    parts: Sequence[tuple[Table, slice]], width: int
+    parts: Sequence[tuple[EncodingTable, slice]], width: int
 ) -> Callable[[Block], Block] | None:
     """The same where a value is a 1 among 0s: all columns at once. None where one is another.
 
@@ -169,7 +169,7 @@ def _question(encoder: Any, given: Layout, place: int) -> _Question:
     return _Question(place, known, _unknown(kind, known), _columns_of_codes(encoder, place))
 
 
-def _table(encoder: Any, given: Layout, asked: _Question, together: Any) -> Table:
+def _table(encoder: Any, given: Layout, asked: _Question, together: Any) -> EncodingTable:
     answers, answer = _all_answers(encoder, given, asked, together)
     codes = {value: one for value, one in answers.items() if not isinstance(one, str)}
     if not codes:
@@ -183,7 +183,7 @@ def _table(encoder: Any, given: Layout, asked: _Question, together: Any) -> Tabl
             raise NotCompiledError(
                 f"{type(encoder).__name__} refuses a missing value and takes one that it never saw"
             )
-    return Table(codes, last, refused)
+    return EncodingTable(codes, last, refused)
 
 
 def _values(categories: Array) -> list[Any]:

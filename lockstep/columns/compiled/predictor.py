@@ -17,11 +17,11 @@ from lockstep.columns.compiled.estimators import (
 )
 from lockstep.columns.compiled.transformers import chain, compile_steps
 from lockstep.columns.compiled.trees import parted
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Columns, Kind, picker
 from lockstep.columns.nodes import Model
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import ReferencePredictor
+from lockstep.errors import NotCompiledError
 
 
 class CompiledPredictor:

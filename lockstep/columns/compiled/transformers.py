@@ -38,10 +38,10 @@ from lockstep.columns.compiled.blocks import (
     take,
     to_matrix,
 )
-from lockstep.columns.compiled.looks import Look, composed
+from lockstep.columns.compiled.encodings import Look, composed
 from lockstep.columns.compiled.lookups import compile_encoder
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array, Kind, example_array, kind_of_dtype
+from lockstep.errors import NotCompiledError
 
 Compile = Callable[[Any, Layout], Step]
 

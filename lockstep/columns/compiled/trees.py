@@ -44,8 +44,8 @@ from lockstep.columns.compiled.estimators import (
 )
 from lockstep.columns.compiled.leaves import Leaves
 from lockstep.columns.compiled.transformers import compile_steps
-from lockstep.columns.errors import NotCompiledError
 from lockstep.columns.kinds import Array
+from lockstep.errors import NotCompiledError
 
 
 class TreeValues:

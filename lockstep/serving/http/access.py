@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 from lockstep.serving.protocols.asgi import (
     JSON,
     Application,

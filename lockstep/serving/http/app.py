@@ -11,8 +11,8 @@ import msgspec
 from lockstep.serving.metrics import CONTENT_TYPE
 from lockstep.serving.page.page import PageVersion, now, page
 from lockstep.serving.protocols import inference
+from lockstep.serving.protocols.api_docs import docs, openapi
 from lockstep.serving.protocols.asgi import Application, Receive, Response, Scope, Send, respond
-from lockstep.serving.protocols.docs import docs, openapi
 from lockstep.serving.protocols.exchange import Endpoint
 from lockstep.serving.protocols.invocations import MLFLOW_VERSION, failure, invocations
 from lockstep.serving.protocols.service import Service, readiness

@@ -23,7 +23,7 @@ from lockstep.serving.requestlog.redaction import log_key
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.libraries import import_libraries
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 
 if TYPE_CHECKING:
     from lockstep.serving.protocols.service import Service
@@ -80,7 +80,7 @@ class Settings:
     canary: Canary | None = None
     look_seconds: float = 1.0
     drain_seconds: float = 0.0
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     cached_rows: int = 0
     log: RequestLog | None = None
     log_folder: str = ""

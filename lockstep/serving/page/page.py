@@ -101,7 +101,7 @@ def now(service: Service) -> Response:
         "since": service.versions.since,
         "process": os.getpid(),
         "interval_seconds": SECONDS,
-        "intervals": [_interval(one) for one in intervals],
+        "intervals": [_interval(interval) for interval in intervals],
         "total": _interval(Interval.joined(intervals)),
     }
     return Response(200, msgspec.json.encode(told))

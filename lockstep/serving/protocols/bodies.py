@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from lockstep.errors import CrowdedError, SlowError, TooLargeError
 from lockstep.serving.protocols.asgi import Receive, Scope
-from lockstep.serving.versions.request_errors import CrowdedError, SlowError, TooLargeError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 
 
 class DisconnectedError(Exception):
@@ -25,7 +25,7 @@ class Bodies:
         limits: How many bytes a body has, and all of them, and how long one may take to arrive.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RequestLimits) -> None:
         self._limits = limits
         self._tick = min(1.0, limits.read_seconds / 2)
         self._since: dict[asyncio.Task[Any], float] = {}

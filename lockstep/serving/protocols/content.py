@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable
 
-from lockstep.serving.versions.request_errors import UnsupportedError
+from lockstep.errors import UnsupportedError
 
 
 class Content(enum.Enum):

@@ -10,19 +10,19 @@ from http import HTTPStatus
 from time import monotonic
 from typing import TypeVar
 
-from lockstep.columns.errors import InputError
+from lockstep.errors import (
+    ComputingError,
+    InputError,
+    RefusedRowsError,
+    ServingError,
+    UnreadableBodyError,
+)
 from lockstep.serving.protocols.asgi import Headers, Receive, Response, Scope, Send, respond
 from lockstep.serving.protocols.bodies import DisconnectedError
-from lockstep.serving.protocols.json_bodies import Reading
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.protocols.options import Options
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.asked import ID_HEADER, Asked, Client
-from lockstep.serving.versions.request_errors import (
-    ComputingError,
-    RefusedRowsError,
-    ServingError,
-    UnreadableError,
-)
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
@@ -94,7 +94,7 @@ async def scored(
 
     Raises:
         RefusedRowsError: Rows are refused, and the others are not asked for.
-        UnreadableError: A record has a field under both of its names.
+        UnreadableBodyError: A record has a field under both of its names.
         ComputingError: They cannot be computed.
         ServingError: They were not computed.
     """
@@ -108,7 +108,7 @@ async def scored(
     except ServingError:
         raise
     except InputError as error:
-        raise UnreadableError(str(error)) from error
+        raise UnreadableBodyError(str(error)) from error
     except Exception as error:
         log.exception("version %s cannot score a request", scorer.loaded.version)
         raise ComputingError("The request cannot be computed; the log says why.") from error
@@ -122,9 +122,9 @@ async def aside(work: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
-def reading_of(service: Service, scorer: Scorer) -> Reading:
+def reading_of(service: Service, scorer: Scorer) -> ReadOptions:
     """How requests to a version are read."""
-    return Reading(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
+    return ReadOptions(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
 
 
 def headers_of(error: ServingError, headers: Headers) -> Headers:

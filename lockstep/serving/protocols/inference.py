@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from lockstep.errors import (
+    RefusedRowsError,
+    RefusedTableError,
+    ServingError,
+    UnknownError,
+    UnreadableBodyError,
+    UnsupportedError,
+)
 from lockstep.serving.protocols.asgi import JSON, Headers, Response, Scope
 from lockstep.serving.protocols.exchange import (
     ASKED,
@@ -20,7 +28,7 @@ from lockstep.serving.protocols.exchange import (
     scored,
 )
 from lockstep.serving.protocols.invocations import reasons
-from lockstep.serving.protocols.json_bodies import Reading, demand_distinct_keys, parse_json
+from lockstep.serving.protocols.json_bodies import ReadOptions, demand_distinct_keys, parse_json
 from lockstep.serving.protocols.options import number_of, options_of
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.protocols.tensors import (
@@ -33,14 +41,6 @@ from lockstep.serving.protocols.tensors import (
     described,
     values_of_binary,
     values_of_json,
-)
-from lockstep.serving.versions.request_errors import (
-    RefusedRowsError,
-    RefusedTableError,
-    ServingError,
-    UnknownError,
-    UnreadableError,
-    UnsupportedError,
 )
 from lockstep.serving.versions.request_rows import Record, plain_values
 from lockstep.serving.versions.request_scorer import Answer, Scorer
@@ -152,10 +152,10 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
     """The answer to a request."""
     options, limits = options_of(scope["query_string"]), service.limits
     if options.version is not None:
-        raise UnreadableError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
+        raise UnreadableBodyError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
     scorer = await _claimed(service, scope)
     if options.explain is not None:
-        raise UnreadableError("A trace is told by /invocations?explain=trace alone.")
+        raise UnreadableBodyError("A trace is told by /invocations?explain=trace alone.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
     request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
     wanted = _wanted(request, scorer)
@@ -197,7 +197,7 @@ async def _claimed(service: Service, scope: Scope) -> Scorer:
     return await service.claim_version(scope[ASKED], version)
 
 
-def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, list[Record]]:
+def _read(body: bytes, headers: Headers, reading: ReadOptions) -> tuple[Inference, list[Record]]:
     """A request and its rows.
 
     Raises:
@@ -211,9 +211,9 @@ def _read(body: bytes, headers: Headers, reading: Reading) -> tuple[Inference, l
     try:
         request = msgspec.convert(value, Inference)
     except msgspec.ValidationError as error:
-        raise UnreadableError(f"The body is no inference request: {error}.") from None
+        raise UnreadableBodyError(f"The body is no inference request: {error}.") from None
     except RecursionError:
-        raise UnreadableError("The body is nested too deeply.") from None
+        raise UnreadableBodyError("The body is nested too deeply.") from None
     records = _records(request.inputs, binary, reading)
     demand_distinct_keys(text, value)
     return request, records
@@ -223,25 +223,27 @@ def _demand_known(value: dict[str, Any]) -> None:
     """Check that nobody asks for what there is not.
 
     Raises:
-        UnreadableError: There is a field or parameter that means nothing here.
+        UnreadableBodyError: There is a field or parameter that means nothing here.
     """
     parameters = value.get("parameters") or {}
     if value.keys() - set(Inference.__struct_fields__):
-        raise UnreadableError("An inference request has id, parameters, inputs and outputs alone.")
+        raise UnreadableBodyError(
+            "An inference request has id, parameters, inputs and outputs alone."
+        )
     if isinstance(parameters, dict) and parameters.keys() - {"binary_data_output"}:
-        raise UnreadableError("A request has no parameter but `binary_data_output` here.")
+        raise UnreadableBodyError("A request has no parameter but `binary_data_output` here.")
     for name, fields in (("inputs", Input), ("outputs", Output)):
         tensors = value.get(name)
         for tensor in tensors if isinstance(tensors, list) else ():
             if isinstance(tensor, dict) and tensor.keys() - set(fields.__struct_fields__):
-                raise UnreadableError(f"One of the {name} has a field that there is not.")
+                raise UnreadableBodyError(f"One of the {name} has a field that there is not.")
 
 
 def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
     """The JSON text of a body, and the binary tensors behind it.
 
     Raises:
-        UnreadableError: The header that says where they part is wrong.
+        UnreadableBodyError: The header that says where they part is wrong.
         UnsupportedError: The body is compressed, or said to be something else.
     """
     length: int | None = None
@@ -259,15 +261,15 @@ def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
     if length is None:
         return body, memoryview(b"")
     if not 0 <= length <= len(body):
-        raise UnreadableError("Inference-Header-Content-Length is not the JSON text's length.")
+        raise UnreadableBodyError("Inference-Header-Content-Length is not the JSON text's length.")
     return body[:length], memoryview(body)[length:]
 
 
-def _records(inputs: Sequence[Input], binary: memoryview, reading: Reading) -> list[Record]:
+def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) -> list[Record]:
     """The rows whose columns are inputs.
 
     Raises:
-        UnreadableError: An input is not what the protocol says, or not declared.
+        UnreadableBodyError: An input is not what the protocol says, or not declared.
         TooLargeError: There are too many rows.
     """
     schema = reading.schema
@@ -279,20 +281,20 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: Reading) -> l
         if name not in schema:
             if not reading.strict:
                 continue
-            raise UnreadableError(f"Input {place} is not declared by {schema.name}.")
+            raise UnreadableBodyError(f"Input {place} is not declared by {schema.name}.")
         if name in columns:
-            raise UnreadableError(f"Input {name} is there twice.")
+            raise UnreadableBodyError(f"Input {name} is there twice.")
         if tensor.datatype not in DATATYPES:
-            raise UnreadableError(f"Input {name} has a datatype that there is not.")
+            raise UnreadableBodyError(f"Input {name} has a datatype that there is not.")
         reading.demand_room(tensor.rows())
         if size is None:
             columns[name] = values_of_json(tensor)
         else:
             columns[name] = values_of_binary(tensor, data)
     if len(binary):
-        raise UnreadableError("There are more bytes behind the JSON text than inputs have.")
+        raise UnreadableBodyError("There are more bytes behind the JSON text than inputs have.")
     if len({len(column) for column in columns.values()}) != 1:
-        raise UnreadableError("Inputs have rows, each as many as the others.")
+        raise UnreadableBodyError("Inputs have rows, each as many as the others.")
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -301,7 +303,7 @@ def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
     """The outputs that a request asks for, and whether they are to be binary.
 
     Raises:
-        UnreadableError: There is no such output, or it is asked for twice.
+        UnreadableBodyError: There is no such output, or it is asked for twice.
     """
     is_binary = request.parameters.get("binary_data_output", False) is True
     if request.outputs is None:
@@ -309,9 +311,9 @@ def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
     wanted: dict[str, bool] = {}
     for output in request.outputs:
         if output.name not in scorer.names or output.name in wanted:
-            raise UnreadableError(f"The outputs are {', '.join(scorer.names)}; name each once.")
+            raise UnreadableBodyError(f"The outputs are {', '.join(scorer.names)}; name each once.")
         if output.parameters.keys() - {"binary_data"}:
-            raise UnreadableError("An output has no parameter but `binary_data` here.")
+            raise UnreadableBodyError("An output has no parameter but `binary_data` here.")
         wanted[output.name] = output.parameters.get("binary_data", is_binary) is True
     return wanted
 

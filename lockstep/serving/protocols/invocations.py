@@ -10,6 +10,7 @@ import msgspec
 
 from lockstep.columns.decode import Rejected
 from lockstep.columns.plain import counted
+from lockstep.errors import RefusedRowsError, ServingError, TooLargeError, UnreadableBodyError
 from lockstep.serving.protocols.asgi import JSON, Response, Scope
 from lockstep.serving.protocols.content import Content, content_of
 from lockstep.serving.protocols.exchange import (
@@ -21,7 +22,7 @@ from lockstep.serving.protocols.exchange import (
     scored,
 )
 from lockstep.serving.protocols.json_bodies import (
-    Reading,
+    ReadOptions,
     demand_distinct_keys,
     parse_json,
     records_of_columns,
@@ -32,13 +33,7 @@ from lockstep.serving.protocols.options import options_of
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.protocols.table_bodies import records_of_csv, records_of_parquet
 from lockstep.serving.protocols.traces import trace_of
-from lockstep.serving.versions.request_errors import (
-    RefusedRowsError,
-    ServingError,
-    TooLargeError,
-    UnreadableError,
-)
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
@@ -80,7 +75,7 @@ async def invoke(service: Service, scope: Scope, body: bytes) -> Response:
     return Response(200, await aside(partial(predictions, answer)))
 
 
-def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Record]:
+def records_of(body: bytes, content: Content, reading: ReadOptions) -> Sequence[Record]:
     """The records of a body.
 
     Raises:
@@ -97,12 +92,14 @@ def records_of(body: bytes, content: Content, reading: Reading) -> Sequence[Reco
     return records
 
 
-def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
+def _records_of_json(value: Any, reading: ReadOptions) -> Sequence[Record]:
     if not isinstance(value, dict):
-        raise UnreadableError(f"The body is an object with exactly one of {', '.join(FORMATS)}.")
+        raise UnreadableBodyError(
+            f"The body is an object with exactly one of {', '.join(FORMATS)}."
+        )
     given = [name for name in FORMATS if name in value]
     if len(given) != 1:
-        raise UnreadableError(
+        raise UnreadableBodyError(
             f"The body has exactly one of the fields {', '.join(FORMATS)}; this one has "
             f"{len(given)}."
         )
@@ -117,27 +114,27 @@ def _records_of_json(value: Any, reading: Reading) -> Sequence[Record]:
     return records_of_list(rows, name, reading)
 
 
-def _demand_no_more(value: dict[str, Any], name: str, reading: Reading) -> None:
+def _demand_no_more(value: dict[str, Any], name: str, reading: ReadOptions) -> None:
     """Check what else a body has; MLflow's own server leaves most of it alone.
 
     Raises:
-        UnreadableError: It has what it may not have.
+        UnreadableBodyError: It has what it may not have.
     """
     params = value.get("params")
     if params is not None and not isinstance(params, dict):
-        raise UnreadableError("`params` is an object.")
+        raise UnreadableBodyError("`params` is an object.")
     if not reading.strict:
         return
     if params:
-        raise UnreadableError("There are no params here; a version takes none.")
+        raise UnreadableBodyError("There are no params here; a version takes none.")
     more = value.keys() - {name, "params"}
     if more:
-        raise UnreadableError(
+        raise UnreadableBodyError(
             f"Beside {name} a body has `params` alone; this one has {len(more)} more."
         )
 
 
-def demand_few(records: Sequence[Record], limits: Limits) -> None:
+def demand_few(records: Sequence[Record], limits: RequestLimits) -> None:
     """Check that a request for a trace has no more rows than it may.
 
     Raises:

@@ -15,11 +15,7 @@ import msgspec
 
 from lockstep.columns.plain import listed
 from lockstep.columns.schema import Schema
-from lockstep.serving.versions.request_errors import (
-    RefusedTableError,
-    TooLargeError,
-    UnreadableError,
-)
+from lockstep.errors import RefusedTableError, TooLargeError, UnreadableBodyError
 from lockstep.serving.versions.request_rows import Record
 
 _decode = msgspec.json.Decoder().decode
@@ -30,7 +26,7 @@ _MORE = 1000
 those that are declared, before it is refused without a closer look."""
 
 
-class Reading(msgspec.Struct, frozen=True):
+class ReadOptions(msgspec.Struct, frozen=True):
     """How the rows of a request are read.
 
     Attributes:
@@ -105,7 +101,7 @@ def parse_json(body: bytes, *, strict: bool = True) -> Any:
         strict: Whether NaN and Infinity are refused, which Python writes and JSON has not.
 
     Raises:
-        UnreadableError: It is no JSON text, or is nested too deeply.
+        UnreadableBodyError: It is no JSON text, or is nested too deeply.
     """
     try:
         return _decode(body)
@@ -113,17 +109,17 @@ def parse_json(body: bytes, *, strict: bool = True) -> Any:
         if body.startswith(codecs.BOM_UTF8):
             return parse_json(body.removeprefix(codecs.BOM_UTF8), strict=strict)
         if b"NaN" not in body and b"Infinity" not in body:
-            raise UnreadableError(f"The body is not JSON: {error}.") from None
+            raise UnreadableBodyError(f"The body is not JSON: {error}.") from None
         if strict:
-            raise UnreadableError(
+            raise UnreadableBodyError(
                 f"The body is not JSON: {error}. JSON has no NaN or Infinity; send null for what "
                 "is missing."
             ) from None
         return _distinct(body)
     except UnicodeDecodeError:
-        raise UnreadableError("The body is not in UTF-8.") from None
+        raise UnreadableBodyError("The body is not in UTF-8.") from None
     except RecursionError:
-        raise UnreadableError("The body is nested too deeply.") from None
+        raise UnreadableBodyError("The body is nested too deeply.") from None
 
 
 def demand_distinct_keys(body: bytes, value: Any) -> None:
@@ -134,7 +130,7 @@ def demand_distinct_keys(body: bytes, value: Any) -> None:
         value: What it was read as.
 
     Raises:
-        UnreadableError: One has; or it is nested too deeply to tell.
+        UnreadableBodyError: One has; or it is nested too deeply to tell.
     """
     # A key is followed by `":`, unless there is space between; so is the end of some texts, and
     # then a slower look tells.
@@ -163,70 +159,74 @@ def _distinct(body: bytes) -> Any:
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise UnreadableError("An object of the body has a key twice; which one counts?")
+            raise UnreadableBodyError("An object of the body has a key twice; which one counts?")
         return found
 
     try:
         return json.loads(body, object_pairs_hook=distinct)
     except RecursionError:
-        raise UnreadableError("The body is nested too deeply.") from None
+        raise UnreadableBodyError("The body is nested too deeply.") from None
     except ValueError as error:  # a number of thousands of digits, or no JSON at all
         where = f" (byte {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
-        raise UnreadableError(f"The body is not JSON that is read here{where}.") from None
+        raise UnreadableBodyError(f"The body is not JSON that is read here{where}.") from None
 
 
-def records_of_split(value: Any, reading: Reading) -> list[Record]:
+def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
     """The records of a table given by its columns and rows; what its index says is left alone.
 
     Raises:
-        UnreadableError: It is not such a table.
+        UnreadableBodyError: It is not such a table.
         RefusedTableError: Its columns are not those that are declared.
         TooLargeError: It has too many rows.
     """
     if not isinstance(value, dict):
-        raise UnreadableError("dataframe_split is an object with `columns` and `data`.")
+        raise UnreadableBodyError("dataframe_split is an object with `columns` and `data`.")
     if not {"columns", "data"} <= value.keys() <= {"columns", "data", "index"}:
-        raise UnreadableError("dataframe_split has `columns` and `data`, and may have `index`.")
+        raise UnreadableBodyError("dataframe_split has `columns` and `data`, and may have `index`.")
     columns, data = value["columns"], value["data"]
     if not isinstance(columns, list) or not isinstance(data, list):
-        raise UnreadableError("`columns` and `data` of dataframe_split are lists.")
+        raise UnreadableBodyError("`columns` and `data` of dataframe_split are lists.")
     if not all(type(name) is str for name in columns):
-        raise UnreadableError("`columns` of dataframe_split are texts.")
+        raise UnreadableBodyError("`columns` of dataframe_split are texts.")
     reading.demand_room(len(data))
     reading.demand_columns(columns)
     width = len(columns)
     for place, row in enumerate(data):
         if not isinstance(row, list) or len(row) != width:
-            raise UnreadableError(
+            raise UnreadableBodyError(
                 f"Row {place} of dataframe_split is not a list of {width} values, one a column."
             )
     return [dict(zip(columns, row, strict=True)) for row in data]
 
 
-def records_of_list(value: Any, name: str, reading: Reading) -> list[Record]:
+def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]:
     """The records of a list of objects.
 
     Raises:
-        UnreadableError: It is not one.
+        UnreadableBodyError: It is not one.
         TooLargeError: It has too many rows, or a row far too many fields.
     """
     if not isinstance(value, list):
-        raise UnreadableError(f"{name} is a list of records, objects with named fields.")
+        raise UnreadableBodyError(f"{name} is a list of records, objects with named fields.")
     reading.demand_room(len(value))
     most = len(reading.schema.names) + _MORE
     for place, row in enumerate(value):
         if type(row) is not dict:
-            raise UnreadableError(f"Row {place} of {name} is no record, an object of named fields.")
+            raise UnreadableBodyError(
+                f"Row {place} of {name} is no record, an object of named fields."
+            )
         if len(row) > most:
             raise TooLargeError(f"Row {place} of {name} has more than {most:,} fields.")
     return value
 
 
-def records_of_columns(value: Mapping[str, Any], name: str, reading: Reading) -> Sequence[Record]:
+def records_of_columns(
+    value: Mapping[str, Any], name: str, reading: ReadOptions
+) -> Sequence[Record]:
     """The records of columns, each a list of values; or the one whose fields are given.
 
     Raises:
-        UnreadableError: They are not lists of one length.
+        UnreadableBodyError: They are not lists of one length.
         RefusedTableError: Its columns are not those that are declared.
         TooLargeError: It has too many rows.
     """
@@ -236,10 +236,10 @@ def records_of_columns(value: Mapping[str, Any], name: str, reading: Reading) ->
     if value and not any(lists):
         return [value]
     if not value or not all(lists):
-        raise UnreadableError(f"{name} is an object of columns, each a list of values.")
+        raise UnreadableBodyError(f"{name} is an object of columns, each a list of values.")
     lengths = {len(column) for column in value.values()}
     if len(lengths) > 1:
-        raise UnreadableError(f"The columns of {name} are not of one length.")
+        raise UnreadableBodyError(f"The columns of {name} are not of one length.")
     reading.demand_room(max(lengths))
     reading.demand_columns(list(value))
     names = list(value)

@@ -8,10 +8,7 @@ from typing import Any
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.schema import Field
-from lockstep.serving.protocols.content import Content
-from lockstep.serving.protocols.examples import example_of
-from lockstep.serving.protocols.tensors import DATATYPES
-from lockstep.serving.versions.request_errors import (
+from lockstep.errors import (
     BusyError,
     ComputingError,
     LateError,
@@ -21,9 +18,12 @@ from lockstep.serving.versions.request_errors import (
     TooLargeError,
     UnauthorizedError,
     UnknownError,
-    UnreadableError,
+    UnreadableBodyError,
     UnsupportedError,
 )
+from lockstep.serving.protocols.content import Content
+from lockstep.serving.protocols.examples import example_of
+from lockstep.serving.protocols.tensors import DATATYPES
 from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Scorer
 
@@ -38,7 +38,7 @@ _KINDS: dict[Kind, Schema] = {
     Kind.TIME: {"type": ["string", "null"], "format": "date-time"},
 }
 _FAILURES = (
-    UnreadableError,
+    UnreadableBodyError,
     UnauthorizedError,
     SlowError,
     TooLargeError,

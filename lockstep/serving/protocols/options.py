@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl
 
-from lockstep.serving.versions.request_errors import UnreadableError
+from lockstep.errors import UnreadableBodyError
 
 OnInvalid = Literal["refuse", "quarantine"]
 Explain = Literal["trace"]
@@ -38,26 +38,28 @@ def options_of(query: bytes) -> Options:
     """The options in a query string.
 
     Raises:
-        UnreadableError: It has another one, or one that is not among its choices.
+        UnreadableBodyError: It has another one, or one that is not among its choices.
     """
     try:
         given = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
-        raise UnreadableError("The query string cannot be read.") from None
+        raise UnreadableBodyError("The query string cannot be read.") from None
     chosen: dict[str, Any] = dict(given)
     if len(chosen) < len(given):
-        raise UnreadableError("The query string has an option twice.")
+        raise UnreadableBodyError("The query string has an option twice.")
     version = chosen.pop("version", None)
     if chosen.keys() - _CHOICES.keys():
-        raise UnreadableError("The query string has an option that there is not: see /docs.")
+        raise UnreadableBodyError("The query string has an option that there is not: see /docs.")
     for name, choice in chosen.items():
         if choice not in _CHOICES[name]:
-            raise UnreadableError(f"{name} is {' or '.join(f'`{one}`' for one in _CHOICES[name])}.")
+            raise UnreadableBodyError(
+                f"{name} is {' or '.join(f'`{one}`' for one in _CHOICES[name])}."
+            )
     if version is None:
         return Options(**chosen)
     number = number_of(version)
     if number is None:
-        raise UnreadableError("version is a number, such as 3.")
+        raise UnreadableBodyError("version is a number, such as 3.")
     return Options(**chosen, version=number)
 
 

@@ -8,18 +8,18 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from lockstep.errors import NotReadyError
 from lockstep.serving.metrics import Metrics
 from lockstep.serving.protocols.bodies import Bodies
 from lockstep.serving.requestlog.log import Log
-from lockstep.serving.shadow.challenger_comparison import Compared, Examples
+from lockstep.serving.shadow.challenger_comparison import ComparedRows, Examples
 from lockstep.serving.shadow.shadow import Shadow, Standing
 from lockstep.serving.traffic import Traffic
 from lockstep.serving.versions.asked import Asked, RequestIds
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
-from lockstep.serving.versions.request_errors import NotReadyError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.served_versions import Versions
 
@@ -60,7 +60,7 @@ class Service:
         self,
         pipeline: str,
         pointer: Path,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         *,
         listing: Path | None = None,
         canary: Canary | None = None,
@@ -69,7 +69,7 @@ class Service:
         log: Log | None = None,
     ) -> None:
         self.pipeline = pipeline
-        self.limits = limits or Limits()
+        self.limits = limits or RequestLimits()
         self.ids, self.log = RequestIds(), log
         self.strict = strict
         self.metrics = Metrics(pipeline)
@@ -123,7 +123,7 @@ class Service:
         await versions.look_beside()
         await self.shadow.look(versions.listed, versions.scorer)
 
-    def _compared(self, live: Scorer, challenger: int, found: Compared) -> None:
+    def _compared(self, live: Scorer, challenger: int, found: ComparedRows) -> None:
         """Tell what the challenger computed of rows that the live version answered."""
         self.metrics.shadow_compared(challenger, found)
         for example in found.examples:

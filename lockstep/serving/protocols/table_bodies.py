@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lockstep.columns.casts import encoded_texts, values_of
+from lockstep.columns.converters import cell_parser
 from lockstep.columns.files import csv_cells, nameless_index
 from lockstep.columns.plain import counted
-from lockstep.columns.values import cell_parser
-from lockstep.serving.protocols.json_bodies import Reading
-from lockstep.serving.versions.request_errors import TooLargeError, UnreadableError
+from lockstep.errors import TooLargeError, UnreadableBodyError
+from lockstep.serving.protocols.json_bodies import ReadOptions
 from lockstep.serving.versions.request_rows import Record
 
 if TYPE_CHECKING:
@@ -24,22 +24,22 @@ _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
 """Compression of which a byte gives some twenty at most; others give thousands, or any number."""
 
 
-def records_of_csv(body: bytes, reading: Reading) -> list[Record]:
+def records_of_csv(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a CSV text: an empty cell without quotes is missing, `""` is an empty text.
 
     Raises:
-        UnreadableError: It is none.
+        UnreadableBodyError: It is none.
         RefusedTableError: Its columns are not those that are declared.
         TooLargeError: It has too many rows.
     """
     import pyarrow as pa
 
     if body.partition(b"\n")[0].count(b",") >= _MOST_COLUMNS:
-        raise UnreadableError(f"The table has more than {_MOST_COLUMNS:,} columns.")
+        raise UnreadableBodyError(f"The table has more than {_MOST_COLUMNS:,} columns.")
     try:
         cells = csv_cells(body, threads=False)
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise UnreadableError(_why_no_csv(body, str(error))) from None
+        raise UnreadableBodyError(_why_no_csv(body, str(error))) from None
     names = cells.column_names
     reading.demand_room(cells.num_rows)
     reading.demand_columns(names)
@@ -64,21 +64,21 @@ def _why_no_csv(body: bytes, error: str) -> str:
     return f"The body is not CSV: row {row} has {cells}, and the header {expected}."
 
 
-def _cells(column: pa.ChunkedArray, name: str, reading: Reading) -> list[Any]:
+def _cells(column: pa.ChunkedArray, name: str, reading: ReadOptions) -> list[Any]:
     schema = reading.schema
     distinct, codes = encoded_texts(column)
     parsed = [*map(cell_parser(schema[schema.aliases.get(name, name)]), distinct), None]
     return [parsed[code] for code in codes.tolist()]
 
 
-def records_of_parquet(body: bytes, reading: Reading) -> list[Record]:
+def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a Parquet file.
 
     What a column's pages grow to is bounded: nested columns are none of a record, and compression
     that makes little of very much is not read.
 
     Raises:
-        UnreadableError: It is none, or one that is not read here.
+        UnreadableBodyError: It is none, or one that is not read here.
         RefusedTableError: Its columns are not those that are declared.
         TooLargeError: It has too many rows.
     """
@@ -88,17 +88,19 @@ def records_of_parquet(body: bytes, reading: Reading) -> list[Record]:
     try:
         metadata = parquet.read_metadata(pa.BufferReader(body))
     except (pa.ArrowException, OSError):
-        raise UnreadableError("The body is no Parquet file.") from None
+        raise UnreadableBodyError("The body is no Parquet file.") from None
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     reading.demand_room(max(metadata.num_rows, sum(group.num_rows for group in groups)))
     leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
     if any(leaf.path != leaf.name or leaf.max_repetition_level for leaf in leaves):
-        raise UnreadableError("The Parquet file has a nested column; a record has none.")
+        raise UnreadableBodyError("The Parquet file has a nested column; a record has none.")
     codecs = {
         group.column(place).compression for group in groups for place in range(group.num_columns)
     }
     if not codecs <= _CODECS:
-        raise UnreadableError("A Parquet file is read that is compressed by Snappy, or not at all.")
+        raise UnreadableBodyError(
+            "A Parquet file is read that is compressed by Snappy, or not at all."
+        )
     texts = [leaf.name for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     try:
         with parquet.ParquetFile(pa.BufferReader(body), read_dictionary=texts) as file:
@@ -108,7 +110,7 @@ def records_of_parquet(body: bytes, reading: Reading) -> list[Record]:
             table = file.read(_declared(names, reading), use_threads=False)
         table.validate(full=True)  # texts in UTF-8, above all
     except (pa.ArrowException, OSError, UnicodeDecodeError):
-        raise UnreadableError("The Parquet file is damaged or cut off.") from None
+        raise UnreadableBodyError("The Parquet file is damaged or cut off.") from None
     columns = {name: _values(table.column(name)) for name in table.column_names}
     return _records(columns, table.num_rows)
 
@@ -132,7 +134,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return found
 
 
-def _declared(names: list[str], reading: Reading) -> list[str]:
+def _declared(names: list[str], reading: ReadOptions) -> list[str]:
     schema = reading.schema
     return [name for name in names if schema.aliases.get(name, name) in schema]
 

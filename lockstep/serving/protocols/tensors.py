@@ -16,7 +16,7 @@ import numpy as np
 from lockstep.columns.kinds import Array, Kind
 from lockstep.columns.plain import counted
 from lockstep.columns.schema import Field
-from lockstep.serving.versions.request_errors import UnreadableError
+from lockstep.errors import UnreadableBodyError
 from lockstep.serving.versions.request_rows import plain_values
 
 Parameters = dict[str, str | int | float | bool]
@@ -65,25 +65,25 @@ class Input(msgspec.Struct):
         """How many rows it has.
 
         Raises:
-            UnreadableError: It is no column.
+            UnreadableBodyError: It is no column.
         """
         if not self.shape or self.shape[0] < 0 or self.shape[1:] not in ([], [1]):
-            raise UnreadableError("The shape of an input is [rows], or [rows, 1].")
+            raise UnreadableBodyError("The shape of an input is [rows], or [rows, 1].")
         return self.shape[0]
 
     def binary_size(self) -> int | None:
         """The bytes behind the JSON text that are its own; None where its data is in there.
 
         Raises:
-            UnreadableError: It has both or neither, or a parameter that there is not.
+            UnreadableBodyError: It has both or neither, or a parameter that there is not.
         """
         size = self.parameters.get("binary_data_size")
         if self.parameters.keys() - {"binary_data_size"}:
-            raise UnreadableError("An input has no parameter but `binary_data_size`.")
+            raise UnreadableBodyError("An input has no parameter but `binary_data_size`.")
         if size is None and self.data is not None:
             return None
         if type(size) is not int or size < 0 or self.data is not None:
-            raise UnreadableError("An input has `data`, or else `binary_data_size`, its bytes.")
+            raise UnreadableBodyError("An input has `data`, or else `binary_data_size`, its bytes.")
         return size
 
 
@@ -101,18 +101,20 @@ def values_of_json(tensor: Input) -> list[Any]:
     """The elements of a tensor in JSON, checked against its datatype; None where missing.
 
     Raises:
-        UnreadableError: They are not as many as its shape says, or not of its datatype.
+        UnreadableBodyError: They are not as many as its shape says, or not of its datatype.
     """
     rows, data = tensor.rows(), tensor.data or []
     if len(tensor.shape) == 2 and any(type(one) is list for one in data):
         if not all(type(one) is list and len(one) == 1 for one in data):
-            raise UnreadableError(f"The data of input {tensor.name} has not the shape it says.")
+            raise UnreadableBodyError(f"The data of input {tensor.name} has not the shape it says.")
         data = [one[0] for one in data]
     if len(data) != rows:
-        raise UnreadableError(f"Input {tensor.name} has {len(data)} elements, and rows: {rows}.")
+        raise UnreadableBodyError(
+            f"Input {tensor.name} has {len(data)} elements, and rows: {rows}."
+        )
     for place, value in enumerate(data):
         if value is not None and not _is_of(value, tensor.datatype):
-            raise UnreadableError(
+            raise UnreadableBodyError(
                 f"Element {place} of input {tensor.name} is not exactly a {tensor.datatype}."
             )
     return data
@@ -140,20 +142,22 @@ def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
     """The elements of a binary tensor; None where they are NaN.
 
     Raises:
-        UnreadableError: They are not as many as its shape says, or not of its datatype.
+        UnreadableBodyError: They are not as many as its shape says, or not of its datatype.
     """
     rows = tensor.rows()
     if tensor.datatype == "BYTES":
         return _texts(tensor, data, rows)
     dtype = _DTYPES[tensor.datatype]
     if len(data) != rows * dtype.itemsize:
-        raise UnreadableError(
+        raise UnreadableBodyError(
             f"Input {tensor.name} has "
             f"{counted(len(data), 'byte')}, and {rows} of {tensor.datatype} have "
             f"{rows * dtype.itemsize}."
         )
     if dtype.kind == "b" and (np.frombuffer(data, np.uint8) > 1).any():
-        raise UnreadableError(f"A BOOL is a byte of 0 or 1; input {tensor.name} has another one.")
+        raise UnreadableBodyError(
+            f"A BOOL is a byte of 0 or 1; input {tensor.name} has another one."
+        )
     values = np.frombuffer(data, dtype).tolist()
     if dtype.kind == "f":
         return [value if value == value else None for value in values]
@@ -168,15 +172,17 @@ def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
             (length,) = _LENGTH.unpack_from(data, start)
             start += _LENGTH.size
             if start + length > len(data):
-                raise UnreadableError(f"Input {tensor.name} is cut off.")
+                raise UnreadableBodyError(f"Input {tensor.name} is cut off.")
             found.append(str(data[start : start + length], "utf-8"))
             start += length
     except struct.error:
-        raise UnreadableError(f"Input {tensor.name} is cut off.") from None
+        raise UnreadableBodyError(f"Input {tensor.name} is cut off.") from None
     except UnicodeDecodeError:
-        raise UnreadableError(f"Input {tensor.name} is not in UTF-8.") from None
+        raise UnreadableBodyError(f"Input {tensor.name} is not in UTF-8.") from None
     if len(found) != rows:
-        raise UnreadableError(f"Input {tensor.name} has {len(found)} elements, and rows: {rows}.")
+        raise UnreadableBodyError(
+            f"Input {tensor.name} has {len(found)} elements, and rows: {rows}."
+        )
     return found
 
 

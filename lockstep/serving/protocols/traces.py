@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.plain import plain
 from lockstep.columns.predictors import ReferencePredictor
+from lockstep.errors import FunctionError
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
 

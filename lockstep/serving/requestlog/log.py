@@ -14,7 +14,8 @@ from typing import Self
 
 from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
-from lockstep.serving.requestlog.log_blocks import Answered, Layout, sampled
+from lockstep.errors import UnloggedError
+from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, sampled
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
     Header,
@@ -24,7 +25,6 @@ from lockstep.serving.requestlog.log_segments import (
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import ASIDE, Recovered, Rest, SegmentFile, recover
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.versions.request_errors import UnloggedError
 from lockstep.serving.versions.request_scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
@@ -176,7 +176,7 @@ class Log:
         self._number += 1
         name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
         file = SegmentFile(self.folder / name, header)
-        found = _Open(file, Layout.of(header, self._hashes), now)
+        found = _Open(file, BlockLayout.of(header, self._hashes), now)
         self._open[scorer.key] = found
         return found
 
@@ -291,7 +291,7 @@ class _Open:
     """
 
     file: SegmentFile
-    layout: Layout
+    layout: BlockLayout
     since: float
     is_dirty: bool = False
 

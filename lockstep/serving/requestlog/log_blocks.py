@@ -11,20 +11,19 @@ from typing import TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
-from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
+from lockstep.errors import InputError, ServingError
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.redaction import Hashes
 from lockstep.serving.versions.asked import Asked
-from lockstep.serving.versions.request_errors import ServingError
 from lockstep.serving.versions.request_scorer import Answer, Scored
 
 Answered: TypeAlias = tuple[Asked, Answer | Exception]
 
 
 @dataclass(frozen=True)
-class Layout:
+class BlockLayout:
     """Which columns a version's blocks hold, and how.
 
     Attributes:
@@ -40,7 +39,7 @@ class Layout:
     hashes: Hashes | None
 
     @classmethod
-    def of(cls, header: Header, hashes: Hashes | None) -> Layout:
+    def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
         """What a segment's header says."""
         kinds = header.kinds
         return cls(

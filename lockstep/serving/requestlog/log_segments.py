@@ -22,23 +22,15 @@ from zlib import crc32
 import msgspec
 import numpy as np
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array, Columns, Ints, Kind
 from lockstep.columns.plain import counted
+from lockstep.errors import DamagedSegmentError, MissingSegmentError
 
 MAGIC = b"lockstep requests\n"
 FORMAT = 1
 OPEN, SEALED = ".open", ".segment"
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-\d{6}-[0-9a-f]{12}")
 _HEAD = Packed("<II")
-
-
-class MissingSegmentError(LockstepError):
-    """There is no such segment, or it is kept no longer."""
-
-
-class DamagedSegmentError(LockstepError):
-    """A segment is not what was sealed."""
 
 
 class TornError(Exception):
@@ -169,7 +161,7 @@ class Requests:
 
 
 @dataclass(frozen=True)
-class Segment:
+class LogSegment:
     """A sealed segment, read.
 
     Attributes:
@@ -202,7 +194,7 @@ def segment_path(folder: Path, name: str) -> Path:
     return folder / f"{name}{SEALED}"
 
 
-def read_segment(path: Path) -> Segment:
+def read_segment(path: Path) -> LogSegment:
     """Read a sealed segment, all of it or nothing.
 
     Raises:
@@ -295,7 +287,7 @@ def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
     return payload, start + length
 
 
-def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segment:
+def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> LogSegment:
     """The requests of all blocks.
 
     Raises:
@@ -311,7 +303,7 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segmen
         at=_integers(one for block in found for one in block.at),
         latency=_integers(one for block in found for one in block.latency),
         status=_integers(one for block in found for one in block.status),
-        rows=_integers(one for block in found for one in block.rows),
+        rows=_integers(row for block in found for row in block.rows),
         rejected=_rejected(found),
     )
     counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}
@@ -320,7 +312,7 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> Segmen
     rows = int(requests.rows.sum())
     if rows != end.rows:
         raise ValueError(f"{counted(rows, 'row')}, and it was sealed with {end.rows}")
-    return Segment(name, header, end, requests, _columns(header.kinds, found, rows))
+    return LogSegment(name, header, end, requests, _columns(header.kinds, found, rows))
 
 
 def _integers(values: Iterable[int]) -> Ints:

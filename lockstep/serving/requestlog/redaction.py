@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from hashlib import blake2b
 
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.kinds import Array
+from lockstep.errors import LogKeyError
 
 KEY_VARIABLE = "LOCKSTEP_LOG_KEY"
 """The environment variable that holds the key of the hashes."""
@@ -17,10 +17,6 @@ _DIGEST_BYTES = 16
 
 Hashes = Callable[[Array], list[str | None]]
 """From a column to what is logged in its place."""
-
-
-class LogKeyError(LockstepError):
-    """Columns are to be hashed, and there is no key to do it with."""
 
 
 def log_key() -> bytes:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from lockstep.artifacts.disks import flush_directory, replace_file
+from lockstep.errors import DamagedSegmentError
 from lockstep.serving.requestlog.log_segments import (
     OPEN,
     SEALED,
     Block,
-    DamagedSegmentError,
     End,
     Header,
     TornError,

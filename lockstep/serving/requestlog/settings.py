@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
 
 Flush = Literal["never", "segment", "interval", "always"]
 WhenFull = Literal["refuse", "serve"]

@@ -58,7 +58,7 @@ class Rows:
             return parts[0]
         return cls(
             [one for part in parts for one in part.ids],
-            [one for part in parts for one in part.counts],
+            [count for part in parts for count in part.counts],
             stacked([part.fields for part in parts]),
             stacked([part.outputs for part in parts]),
         )
@@ -80,7 +80,7 @@ class OutputDifference:
 
 
 @dataclass(frozen=True)
-class Example:
+class DifferingRow:
     """A row that differs.
 
     Attributes:
@@ -95,7 +95,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRows:
     """What came of rows.
 
     Attributes:
@@ -114,10 +114,10 @@ class Compared:
     seconds: float
     outputs: Mapping[str, OutputDifference] = field(default_factory=dict)
     differing: int = 0
-    examples: Sequence[Example] = ()
+    examples: Sequence[DifferingRow] = ()
 
 
-def compare_rows(challenger: Scorer, rows: Rows) -> Compared:
+def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
     """Score rows with the challenger, and compare its outputs with those that were answered.
 
     Args:
@@ -143,7 +143,7 @@ def compare_rows(challenger: Scorer, rows: Rows) -> Compared:
         differing |= mask
     names = np.repeat(np.array(rows.ids, dtype=object), rows.counts)[scored.rows]
     keys = computed[challenger.pipeline.key]
-    return Compared(
+    return ComparedRows(
         len(scored.rows),
         refused,
         failed,
@@ -151,7 +151,7 @@ def compare_rows(challenger: Scorer, rows: Rows) -> Compared:
         {name: _summary(found[name], answered[name], computed[name]) for name in common},
         int(differing.sum()),
         [
-            Example(
+            DifferingRow(
                 names[row],
                 plain(keys[row]),
                 {
@@ -197,7 +197,7 @@ class Examples:
         self._redacted = settings.redacted if settings is not None else {}
         self._since, self._told = clock(), 0
 
-    def tell(self, live: LoadedVersion, challenger: int, example: Example) -> None:
+    def tell(self, live: LoadedVersion, challenger: int, example: DifferingRow) -> None:
         """Tell of a row, unless enough were told lately.
 
         Args:

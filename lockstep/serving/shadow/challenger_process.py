@@ -22,9 +22,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.columns.errors import LockstepError
 from lockstep.columns.schema import Schema
-from lockstep.serving.shadow.challenger_comparison import Compared, Rows, compare_rows
+from lockstep.errors import GoneError, LockstepError, RefusedChallengerError
+from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows, compare_rows
 from lockstep.serving.versions.proving import load
 from lockstep.serving.versions.request_scorer import Scorer
 
@@ -33,14 +33,6 @@ _LONGEST_SECONDS = 120.0
 """How long the process may take for anything that it is asked."""
 
 log = logging.getLogger(__name__)
-
-
-class RefusedChallengerError(LockstepError):
-    """A challenger that cannot be used here."""
-
-
-class GoneError(LockstepError):
-    """The process of the challenger has ended, or does not answer."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +79,14 @@ class ChallengerProcess:
             return found
         raise RefusedChallengerError(str(found))
 
-    def compare(self, parts: Sequence[Rows]) -> Compared:
+    def compare(self, parts: Sequence[Rows]) -> ComparedRows:
         """Have it score rows, and compare them.
 
         Raises:
             GoneError: The process has ended, or does not answer.
         """
         found = self._ask(Rows.together(parts))
-        assert isinstance(found, Compared), found
+        assert isinstance(found, ComparedRows), found
         return found
 
     def stop(self) -> None:
@@ -137,12 +129,12 @@ def _loaded(stored: ListedVersion) -> tuple[Scorer | None, Contract | str]:
     return scorer, Contract(pipeline.record_schema, tuple(pipeline.graph.outputs))
 
 
-def _compared(scorer: Scorer, rows: Rows) -> Compared:
+def _compared(scorer: Scorer, rows: Rows) -> ComparedRows:
     try:
         return compare_rows(scorer, rows)
     except Exception:
         log.exception("the challenger, version %s, cannot score rows", scorer.loaded.version)
-        return Compared(rows=0, refused=0, failed=len(rows), seconds=0.0)
+        return ComparedRows(rows=0, refused=0, failed=len(rows), seconds=0.0)
 
 
 def main() -> None:

@@ -13,13 +13,10 @@ from typing import Any, TypeVar
 
 from lockstep.artifacts.listing import ListedVersion, Listing
 from lockstep.columns.plain import listed
+from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
-from lockstep.serving.shadow.challenger_comparison import Compared, Rows
-from lockstep.serving.shadow.challenger_process import (
-    ChallengerProcess,
-    GoneError,
-    RefusedChallengerError,
-)
+from lockstep.serving.shadow.challenger_comparison import ComparedRows, Rows
+from lockstep.serving.shadow.challenger_process import ChallengerProcess
 from lockstep.serving.versions.asked import Asked
 from lockstep.serving.versions.batching import MicroBatches
 from lockstep.serving.versions.contract import unlike_fields
@@ -74,7 +71,7 @@ class Shadow:
         self,
         batches: MicroBatches,
         most_waiting: int,
-        on_compared: Callable[[Scorer, int, Compared], None] | None = None,
+        on_compared: Callable[[Scorer, int, ComparedRows], None] | None = None,
         on_dropped: Callable[[int, int], None] | None = None,
     ) -> None:
         self.standing = Standing()
@@ -137,7 +134,7 @@ class Shadow:
         if live is None or answering is not live:
             return
         answers = [(asked.id, one) for asked, one in answered if isinstance(one, Answer)]
-        for _, group in groupby(answers, key=lambda one: id(one[1].scored)):
+        for _, group in groupby(answers, key=lambda answer: id(answer[1].scored)):
             members = list(group)
             counts = [len(one.rows) for _, one in members]
             rows = sum(counts)
@@ -213,7 +210,7 @@ class Shadow:
                 try:
                     found = await _in(thread, process.compare, parts)
                 except GoneError:
-                    self._count(live, Compared(0, 0, sum(map(len, parts)), 0.0))
+                    self._count(live, ComparedRows(0, 0, sum(map(len, parts)), 0.0))
                     raise
                 self._count(live, found)
 
@@ -226,7 +223,7 @@ class Shadow:
         self._waiting_rows -= count
         return parts
 
-    def _count(self, live: Scorer, found: Compared) -> None:
+    def _count(self, live: Scorer, found: ComparedRows) -> None:
         standing = self.standing
         standing.rows.update(compared=found.rows, refused=found.refused, failed=found.failed)
         standing.differing += found.differing

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import ArtifactError, LockstepError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.contract import departure
-from lockstep.serving.versions.proving import Refusal
+from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_scorer import Key, Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of
 
@@ -36,7 +35,7 @@ class CanaryVersion:
     def __init__(self, declared: Canary, scorers: Scorers) -> None:
         self.declared = declared
         self.scorer: Scorer | None = None
-        self.refusal: Refusal | None = None
+        self.refusal: RefusedVersion | None = None
         self._scorers = scorers
         self._refused: tuple[Key, Key] | None = None
         self._again = float("inf")
@@ -57,7 +56,7 @@ class CanaryVersion:
         stored = listing.versions.get(number)
         if stored is None or stored.proven_at is None:
             why = listing.lacking.get(number, "it has not passed the gate, or is not known here")
-            self._stand_down(Refusal(number, why))
+            self._stand_down(RefusedVersion(number, why))
             return
         await self._admit(stored, live)
 
@@ -73,13 +72,13 @@ class CanaryVersion:
                 is_lasting = not isinstance(error, ArtifactError)
                 self._again = float("inf") if is_lasting else now + _AGAIN_SECONDS
                 self._refused = key, live.key
-                self._stand_down(Refusal(stored.version, str(error)))
+                self._stand_down(RefusedVersion(stored.version, str(error)))
                 return
         assert self.scorer is not None, "it was taken over"
         unlike = departure(self.scorer, live)
         if unlike is not None:
             self._refused, self._again = (key, live.key), float("inf")
-            self._stand_down(Refusal(stored.version, unlike))
+            self._stand_down(RefusedVersion(stored.version, unlike))
 
     def _take_over(self, scorer: Scorer) -> None:
         old, self.scorer, self.refusal = self.scorer, scorer, None
@@ -87,7 +86,7 @@ class CanaryVersion:
         if old is not None:
             old.lease.release()
 
-    def _stand_down(self, refusal: Refusal | None) -> None:
+    def _stand_down(self, refusal: RefusedVersion | None) -> None:
         if self.scorer is not None:
             self.scorer.lease.release()
             self.scorer = None

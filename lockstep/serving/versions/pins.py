@@ -8,10 +8,9 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from lockstep.columns.errors import LockstepError
-from lockstep.serving.versions.proving import Refusal, Stored
-from lockstep.serving.versions.request_errors import NotReadyError, UnknownError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.errors import LockstepError, NotReadyError, UnknownError
+from lockstep.serving.versions.proving import RefusedVersion, Stored
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Key, Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of
 
@@ -36,7 +35,7 @@ class _Pin:
 
     task: asyncio.Task[Scorer | None]
     used: float = 0.0
-    refusal: Refusal | None = field(default=None)
+    refusal: RefusedVersion | None = field(default=None)
 
 
 class Pins:
@@ -47,12 +46,12 @@ class Pins:
         limits: How many are kept, and how long a request waits for one.
     """
 
-    def __init__(self, scorers: Scorers, limits: Limits) -> None:
+    def __init__(self, scorers: Scorers, limits: RequestLimits) -> None:
         self._scorers, self._limits = scorers, limits
         self._pins: OrderedDict[Key, _Pin] = OrderedDict()
 
     @property
-    def refusals(self) -> tuple[Refusal, ...]:
+    def refusals(self) -> tuple[RefusedVersion, ...]:
         """The versions that were asked for and cannot be used here."""
         return tuple(pin.refusal for pin in self._pins.values() if pin.refusal is not None)
 
@@ -99,7 +98,7 @@ class Pins:
             log.error("version %s, which a request asks for, is refused: %s", stored.version, error)
             pin = self._pins.get(key_of(stored))
             if pin is not None and pin.task is asyncio.current_task():
-                pin.refusal = Refusal(stored.version, str(error))
+                pin.refusal = RefusedVersion(stored.version, str(error))
             return None
 
     async def _loaded(self, pin: _Pin, version: int) -> Scorer | None:

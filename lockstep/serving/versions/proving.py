@@ -9,16 +9,12 @@ from typing import Protocol
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError, UnprovenError
 from lockstep.parity.compiled import compiled_parity
 from lockstep.parity.replay import ALONE, replay
 from lockstep.serving.versions.request_scorer import Scorer
 
 log = logging.getLogger(__name__)
-
-
-class UnprovenError(LockstepError):
-    """A version does not compute here what it computed when it was fitted."""
 
 
 class Stored(Protocol):
@@ -37,7 +33,7 @@ class Stored(Protocol):
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RefusedVersion:
     """A version that was to serve and does not.
 
     Attributes:

@@ -12,12 +12,12 @@ import numpy as np
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.decode import Decoded, Reason, Rejected, decode
-from lockstep.columns.errors import FunctionError, LockstepError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.tables import stacked, take_rows
+from lockstep.errors import FunctionError, LockstepError
 from lockstep.parity.wire import wire_record
-from lockstep.rules.rules import RowRules, applicable_rules, compile_rules, part
+from lockstep.rules.row_rules import RowRules, applicable_rules, compile_rules, part
 from lockstep.serving.versions.cache import Cache
 from lockstep.serving.versions.leases import Lease
 from lockstep.serving.versions.request_rows import (
@@ -253,10 +253,10 @@ class Scorer:
             return self._kept(*compute(decoded))
         rows = cache.rows_of(decoded.columns)
         values = cache.look_up(rows)
-        known = [one for one in values if one is not None]
+        known = [value for value in values if value is not None]
         if len(known) == len(rows):
             return decoded, {**decoded.columns, **cache.columns_of(known)}
-        is_known = np.array([one is not None for one in values])
+        is_known = np.array([value is not None for value in values])
         kept, found = self._kept(*compute(_at(decoded, ~is_known)))
         row_at = dict(zip(decoded.rows.tolist(), rows, strict=True))
         cache.keep([row_at[row] for row in kept.rows.tolist()], found)

@@ -7,16 +7,14 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, read_listing
-from lockstep.artifacts.live import LivePointer, read_live
-from lockstep.columns.errors import LockstepError
+from lockstep.artifacts.live_pointer import LivePointer, read_live
+from lockstep.errors import ArtifactError, LockstepError, UnknownError
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.canary_version import CanaryVersion
 from lockstep.serving.versions.pins import Pins
-from lockstep.serving.versions.proving import Refusal
-from lockstep.serving.versions.request_errors import UnknownError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.proving import RefusedVersion
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from lockstep.serving.versions.scorers import Scorers, key_of
 
@@ -54,7 +52,7 @@ class Versions:
         self,
         pointer: Path,
         listing: Path | None = None,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         *,
         canary: Canary | None = None,
         strict: bool = True,
@@ -62,11 +60,11 @@ class Versions:
     ) -> None:
         self.scorers = Scorers(strict=strict, cached_rows=cached_rows)
         self.scorer: Scorer | None = None
-        self.refusal: Refusal | None = None
+        self.refusal: RefusedVersion | None = None
         self.listed: Listing | None = None
         self.trouble: str | None = None
         self.canary = CanaryVersion(canary, self.scorers) if canary is not None else None
-        self.pins = Pins(self.scorers, limits or Limits())
+        self.pins = Pins(self.scorers, limits or RequestLimits())
         self._pointer, self._listing = pointer, listing
         self._seen: LivePointer | None = None
         self._again = float("inf")
@@ -167,7 +165,7 @@ class Versions:
             old.lease.release()
 
     def _refuse(self, version: int | None, error: LockstepError) -> None:
-        refusal = Refusal(version, str(error))
+        refusal = RefusedVersion(version, str(error))
         if refusal == self.refusal:
             return
         self.refusal = refusal

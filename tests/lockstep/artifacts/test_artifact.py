@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from lockstep.artifacts.artifact import Artifact
-from lockstep.artifacts.errors import ArtifactError, FormatError
-from lockstep.artifacts.writing import write_artifact
+from lockstep.artifacts.artifact_writing import write_artifact
+from lockstep.errors import ArtifactError, FormatError
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.artifacts.disks import DiskError, replace_file
+from lockstep.artifacts.disks import disk_error, replace_file
 
 
 @pytest.mark.parametrize(
@@ -20,19 +20,19 @@ from lockstep.artifacts.disks import DiskError, replace_file
     ],
 )
 def test_it_is_told_where_what_and_what_to_do(number: int, said: str, todo: str) -> None:
-    found = str(DiskError.of(OSError(number, "in other words", "/disk/file")))
+    found = str(disk_error(OSError(number, "in other words", "/disk/file")))
     assert found.startswith(f"/disk/file {said} ({os.strerror(number)})")
     assert todo in found
 
 
 def test_a_place_that_the_error_does_not_say_is_given() -> None:
-    found = str(DiskError.of(OSError(errno.ENOSPC, "full"), "/disk/folder"))
+    found = str(disk_error(OSError(errno.ENOSPC, "full"), "/disk/folder"))
     assert found.startswith("/disk/folder cannot be written")
 
 
 def test_of_a_copy_the_place_is_where_it_was_written() -> None:
     error = OSError(errno.ENOSPC, "full", "/from/file", None, "/to/file")
-    assert str(DiskError.of(error)).startswith("/to/file cannot be written")
+    assert str(disk_error(error)).startswith("/to/file cannot be written")
 
 
 def test_what_is_written_in_one_step_tells_its_place_whatever_the_writer_says(
@@ -43,10 +43,10 @@ def test_what_is_written_in_one_step_tells_its_place_whatever_the_writer_says(
 
     with pytest.raises(OSError, match="an error of a library") as caught:
         replace_file(tmp_path / "file.parquet", fail)
-    found = str(DiskError.of(caught.value))
+    found = str(disk_error(caught.value))
     assert found.startswith(f"{tmp_path / 'file.parquet'} cannot be written")
 
 
 def test_what_no_disk_is_at_fault_for_is_none_of_it() -> None:
-    assert DiskError.of(FileNotFoundError(errno.ENOENT, "no such file", "/disk/file")) is None
-    assert DiskError.of(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) is None
+    assert disk_error(FileNotFoundError(errno.ENOENT, "no such file", "/disk/file")) is None
+    assert disk_error(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) is None

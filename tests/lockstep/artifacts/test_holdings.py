@@ -13,19 +13,19 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lockstep.artifacts.artifact import sha256
-from lockstep.artifacts.errors import ArtifactError, FormatError
+from lockstep.artifacts.artifact_writing import write_artifact
 from lockstep.artifacts.framework import carried_digest
 from lockstep.artifacts.holdings import losses
 from lockstep.artifacts.trusted import dump_estimator
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.artifacts.writing import write_artifact
 from lockstep.checks.comparisons import check_replay
 from lockstep.columns.pipeline import Trace
 from lockstep.columns.schema import Field, Schema
 from lockstep.columns.tables import take_rows
 from lockstep.constraints.constraint_set import discover
+from lockstep.errors import ArtifactError, FormatError, UnprovenError
 from lockstep.parity.golden import GoldenRecords
-from lockstep.serving.versions.proving import UnprovenError, prove
+from lockstep.serving.versions.proving import prove
 
 RADIUS = {
     "type": "expect_column_values_to_be_between",

@@ -2,6 +2,8 @@
 
 import importlib
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -13,7 +15,7 @@ import sklearn.ensemble  # noqa: F401  with its OpenMP
 
 from lockstep.artifacts import outside
 from lockstep.artifacts.readers import readers
-from lockstep.columns.errors import FitError
+from lockstep.errors import FitError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.training.candidate import train
 
@@ -97,3 +99,16 @@ def test_everything_is_put_back_where_something_cannot_be_replaced(
     with pytest.raises(AttributeError), outside.watching():
         pass
     assert in_place() == before
+
+
+def test_what_is_opened_while_the_process_ends_is_no_error_of_the_hook() -> None:
+    code = (
+        "from lockstep.artifacts import outside\n"
+        "class Late:\n"
+        "    def __del__(self, open=open):\n"
+        "        open('/dev/null').close()\n"
+        "outside._install()\n"
+        "outside.kept = Late()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""

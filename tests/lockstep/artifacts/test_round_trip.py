@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.columns.pipeline import Trace
+from lockstep.errors import ArtifactError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.registry.registry import Registry
 

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.errors import SnapshotError
 from lockstep.artifacts.snapshot import Snapshot, unload
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Record
+from lockstep.errors import SnapshotError
 from tests.fixtures.tumours import CHECKOUT, PACKAGES
 
 SNAPSHOT_OF_INSTALLED = """

@@ -58,8 +58,8 @@ from sklearn.preprocessing import (
 from sklearn.svm import SVC, SVR, LinearSVC
 
 from lockstep.artifacts import trusted
-from lockstep.artifacts.errors import ArtifactError, UntrustedTypeError
 from lockstep.artifacts.trusted import TRUSTED, dump_estimator, load_estimator
+from lockstep.errors import ArtifactError, UntrustedTypeError
 
 Data = tuple[Any, Any]
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.comparisons import check_comparison
-from lockstep.checks.results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace

@@ -6,10 +6,10 @@ import pytest
 
 from assets.orders import ASSETS, history
 from lockstep.checks.ingest import check_input_suite, ingest
-from lockstep.checks.suites import Quarantined, disagreement, suite_result
+from lockstep.checks.suite_checks import Quarantined, disagreement, suite_result
 from lockstep.columns.decode import decode
-from lockstep.rules.rules import compile_rules
-from lockstep.suites.results import SuiteResult
+from lockstep.rules.row_rules import compile_rules
+from lockstep.suites.suite_results import SuiteResult
 from lockstep.suites.validation import validate
 
 SCHEMA = ASSETS.pipeline.joint_schema

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Message, Place, told_of
-from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import CHECKS
 
 DAY = Place("orders/daily/batch", "2020-03-01")

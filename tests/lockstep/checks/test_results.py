@@ -2,8 +2,8 @@
 
 import pytest
 
-from lockstep.checks.results import CheckResult, carry_out
-from lockstep.columns.errors import LockstepError
+from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.errors import LockstepError
 
 
 def test_a_check_that_breaks_is_recorded_as_failed_with_its_error() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.specs import CHECKS_BY_ASSET, Check, declared_checks, worth_telling
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality

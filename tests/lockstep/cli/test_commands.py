@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from assets.orders import ASSETS, orders
-from lockstep.artifacts.live import read_live
+from lockstep.artifacts.live_pointer import read_live
 from lockstep.cli.main import app
 from lockstep.project.addresses import Addresses, write_addresses
-from lockstep.registry.evidence import read_evidence, write_evidence
-from lockstep.scoring.looks import outcome_records
+from lockstep.registry.version_tags import read_evidence, write_evidence
+from lockstep.scoring.outcome_attempts import outcome_records
 from lockstep.store.attempts import Attempt
 from lockstep.store.lock import locked
 from tests.fixtures.orders import SECOND

@@ -6,7 +6,7 @@ import pytest
 
 from lockstep.cli.news import News
 from lockstep.store.fates import Inbox
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 FILE = "monday-0123456789ab.csv"
 

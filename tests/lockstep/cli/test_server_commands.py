@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from lockstep.artifacts.live import open_live
+from lockstep.artifacts.live_pointer import open_live
 from lockstep.parity.wire import wire_record
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.listing import update_listing
+from lockstep.registry.listing_update import update_listing
 from lockstep.serving.requestlog.log_segments import segment_names, segment_path
 from tests.fixtures import ports
 from tests.fixtures.orders import SECOND, Checkout, Workplace

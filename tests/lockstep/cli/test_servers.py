@@ -18,8 +18,8 @@ import requests
 
 from assets.orders import ASSETS
 from lockstep.cli.servers import _free_port
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.workspace import workspace_file
+from lockstep.errors import LockstepError
 from lockstep.project.project import Project
 from lockstep.store.streams import inbox_of
 from tests.fixtures.orders import Checkout, copy_home

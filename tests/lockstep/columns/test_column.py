@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lockstep.columns.decorators import feature, label, model
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Floats, Ints, Kind, Texts
 from lockstep.columns.nodes import Column
+from lockstep.errors import DeclarationError
 
 
 def said(refused: pytest.ExceptionInfo[DeclarationError]) -> str:

@@ -9,11 +9,11 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import FitError, NotFittedError
 from lockstep.columns.kinds import Array, Columns, Kind
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import to_frame
+from lockstep.errors import FitError, NotFittedError
 
 MODULES = ["flight_delay", "orders"]
 ROWS = 400

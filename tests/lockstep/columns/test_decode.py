@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from lockstep.columns.decode import Reason, decode
-from lockstep.columns.errors import InputError
 from lockstep.columns.kinds import Kind
 from lockstep.columns.records import EventTime, Key, Outcome, Record
 from lockstep.columns.tables import concat
+from lockstep.errors import InputError
 
 
 class Sample(Record):

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from lockstep.columns.decode import Decoded
-from lockstep.columns.errors import InputError, UnreadableError
 from lockstep.columns.files import decode_file, decode_json, read_parquet
 from lockstep.columns.records import EventTime, Key, Record
+from lockstep.errors import InputError, UnreadableError
 
 
 class Sample(Record):

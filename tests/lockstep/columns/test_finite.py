@@ -7,9 +7,9 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import FitError, FunctionError
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import FitError, FunctionError
 
 PIPELINE = ASSETS.pipeline
 FRAME = orders_with_fates(date(2020, 2, 1), 400)

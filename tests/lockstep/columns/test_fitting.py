@@ -14,11 +14,11 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.errors import FitError
 from lockstep.columns.fitting import fit_models, fold_of, out_of_fold_values
 from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Texts, Times
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Key, Outcome, Record
+from lockstep.errors import FitError
 
 Build = Callable[..., Pipeline]
 

@@ -11,7 +11,12 @@ import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.errors import (
+from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Kind, Texts
+from lockstep.columns.nodes import Column
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.predictors import ReferencePredictor
+from lockstep.columns.records import Key, Outcome, Record
+from lockstep.errors import (
     CycleError,
     DeclarationError,
     DefinitionError,
@@ -22,11 +27,6 @@ from lockstep.columns.errors import (
     NotFittedError,
     UnknownInputError,
 )
-from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Kind, Texts
-from lockstep.columns.nodes import Column
-from lockstep.columns.pipeline import Pipeline
-from lockstep.columns.predictors import ReferencePredictor
-from lockstep.columns.records import Key, Outcome, Record
 
 Build = Callable[..., Pipeline]
 

@@ -12,10 +12,10 @@ from sklearn.linear_model import Ridge
 
 from lockstep.columns.decode import decode
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Floats
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import Key, Outcome, Record, fields
+from lockstep.errors import DeclarationError
 
 from .conftest import Build
 

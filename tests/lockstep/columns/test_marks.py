@@ -13,9 +13,9 @@ from pyarrow import csv, parquet
 
 from lockstep import EventTime, Key, Missing, Named, Record, RowNumber, Zone
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.files import decode_file
 from lockstep.columns.schema import Schema
+from lockstep.errors import DeclarationError, InputError
 
 
 class Parcel(Record):

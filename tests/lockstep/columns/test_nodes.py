@@ -13,11 +13,11 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.errors import DeclarationError, FunctionError, LeakageError
 from lockstep.columns.kinds import Array, Columns, Floats, Kind, Texts, Times
 from lockstep.columns.nodes import Bound, Node
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import EventTime, Key, Outcome, Record
+from lockstep.errors import DeclarationError, FunctionError, LeakageError
 from lockstep.parity.comparison import compare
 from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.replay import replay

@@ -17,11 +17,11 @@ from sklearn.tree import DecisionTreeClassifier
 
 from lockstep.columns.decode import decode
 from lockstep.columns.decorators import feature, label, model, output
-from lockstep.columns.errors import FunctionError, InputError, InvalidRecordsError, NotFittedError
 from lockstep.columns.kinds import Array, Bools, Columns, Floats, Ints, Kind, Texts
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.predictors import matrix
 from lockstep.columns.records import EventTime, Key, Outcome, Record
+from lockstep.errors import FunctionError, InputError, InvalidRecordsError, NotFittedError
 
 Build = Callable[..., Pipeline]
 

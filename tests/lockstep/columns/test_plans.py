@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockstep.columns.decorators import feature
-from lockstep.columns.errors import FunctionError, NotFittedError
 from lockstep.columns.kinds import Bools, Columns, Floats, Ints, Kind, Texts
 from lockstep.columns.nodes import Column, Model, Node
 from lockstep.columns.plans import plan_of
 from lockstep.columns.returned import canonical
+from lockstep.errors import FunctionError, NotFittedError
 
 
 @feature

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from lockstep.columns.errors import DeclarationError
 from lockstep.columns.kinds import Kind
 from lockstep.columns.records import EventTime, Key, Outcome, Record
 from lockstep.columns.schema import Field, Schema
+from lockstep.errors import DeclarationError
 
 
 class Trip(Record):

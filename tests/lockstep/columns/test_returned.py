@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from lockstep.columns.decorators import feature
-from lockstep.columns.errors import FunctionError
 from lockstep.columns.kinds import Bools, Floats, Ints, Kind, Texts, Times
 from lockstep.columns.nodes import Column
 from lockstep.columns.pipeline import Pipeline
 from lockstep.columns.records import EventTime, Key, Record
+from lockstep.errors import FunctionError
 
 Build = Callable[..., Pipeline]
 ALIASES: dict[Kind, Any] = {

@@ -6,12 +6,12 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from lockstep.checks.check_results import CheckResult
 from lockstep.checks.messages import Place
-from lockstep.checks.results import CheckResult
 from lockstep.checks.specs import INPUT_DRIFT, SUDDEN_SHIFT
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.checked import checked_asset, materialized, table_metadata, to_result
 from lockstep.dagster.runs import CheckReport
+from lockstep.errors import LockstepError
 
 KEY = ["orders", "daily", "batch"]
 DAYS = dg.StaticPartitionsDefinition(["2020-03-01"])

@@ -5,9 +5,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.instance import lacking_settings, open_instance, prepare_instance
 from lockstep.dagster.schedules import ONE_AT_A_TIME
+from lockstep.errors import LockstepError
 from lockstep.project.home import Home
 from tests.fixtures.homes import use_home
 

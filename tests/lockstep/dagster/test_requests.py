@@ -365,7 +365,9 @@ def test_a_look_reads_no_segment_that_was_not_touched_since_the_last_one(
     answer(live, records[:3])
     assert replay(live).ok
     first = look(live)
-    monkeypatch.setattr("lockstep.scoring.requests.sha256", lambda path: pytest.fail(str(path)))
+    monkeypatch.setattr(
+        "lockstep.scoring.request_replay.sha256", lambda path: pytest.fail(str(path))
+    )
     assert look(live, first.cursor).cursor == first.cursor
 
 

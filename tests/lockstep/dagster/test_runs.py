@@ -4,8 +4,8 @@ import sqlite3
 
 import pytest
 
-from lockstep.columns.errors import LockstepError
 from lockstep.dagster.runs import RunReport
+from lockstep.errors import LockstepError
 from tests.fixtures.orders import Workplace
 
 

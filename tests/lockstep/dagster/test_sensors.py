@@ -19,16 +19,16 @@ import requests
 from pyarrow import parquet
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.dagster.definitions import definitions, resources
 from lockstep.dagster.instance import open_instance
 from lockstep.dagster.jobs import promote_job_name, score_job_name, train_job_name
 from lockstep.dagster.runs import run_job
 from lockstep.dagster.sensors import sensors
 from lockstep.dagster.tries import MOST_TRIES, PROCESS
+from lockstep.errors import RegistryUnreachableError
 from lockstep.project.project import Project
-from lockstep.registry.errors import RegistryUnreachableError
-from lockstep.store.contents import Reading
+from lockstep.store.contents import IncrementalDigest
 from lockstep.store.parquet import Store
 from tests.fixtures.ports import free_port
 
@@ -363,12 +363,12 @@ def test_another_content_under_the_same_name_is_scored_on_its_own(inbox: Inbox) 
 def test_a_file_that_cannot_be_claimed_yet_is_told_by_the_tick(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(reading: Reading, path: Path) -> Reading:
+    def fail(reading: IncrementalDigest, path: Path) -> IncrementalDigest:
         raise OSError(errno.EIO, "Input/output error", str(path))
 
     inbox.drop("monday.csv", some_orders(1))
     with monkeypatch.context() as patch:
-        patch.setattr(Reading, "further", fail)
+        patch.setattr(IncrementalDigest, "further", fail)
         told = inbox.evaluate().skip_reason.skip_message
     assert "monday.csv is left for the next time: Input/output error." in told
     assert len(inbox.tick()) == 1

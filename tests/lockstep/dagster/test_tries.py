@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
-from lockstep.columns.errors import LockstepError, UnavailableError, UnreadableError
 from lockstep.dagster import tries
 from lockstep.dagster.checked import checked_asset, materialized
 from lockstep.dagster.tries import OUTSIDE_TAG, PROCESS
+from lockstep.errors import LockstepError, UnavailableError, UnreadableError
 
 SCHEDULED = {"dagster/schedule_name": "orders_daily"}
 

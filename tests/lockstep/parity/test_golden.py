@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockstep.columns.errors import NotFittedError
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.pipeline import Pipeline, Trace
+from lockstep.errors import GoldenError, NotFittedError
 from lockstep.parity.comparison import compare
 from lockstep.parity.exactness import difference
-from lockstep.parity.golden import GoldenError, GoldenRecords
+from lockstep.parity.golden import GoldenRecords
 from lockstep.parity.scales import Scales
 from lockstep.parity.selection import choose_golden
 

@@ -11,8 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from lockstep.artifacts.artifact_writing import Evidence
 from lockstep.artifacts.snapshot import Snapshot
-from lockstep.artifacts.writing import Evidence
 from lockstep.columns.files import decode_json
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline, Trace

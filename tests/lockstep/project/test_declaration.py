@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.columns.errors import DeclarationError
 from lockstep.dagster.partitions import daily_partitions
+from lockstep.errors import DeclarationError
 from lockstep.project.declaration import Calendar, PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.serving import Serving

@@ -5,8 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lockstep import Floats, Key, Outcome, Record, label, model
-from lockstep.columns.errors import DeclarationError, InputError
 from lockstep.columns.graph import Graph
+from lockstep.errors import DeclarationError, InputError
 from lockstep.project.quality import METRICS, Quality, by_slice
 from transforms.orders import PIPELINE
 

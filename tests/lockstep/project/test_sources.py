@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.columns.errors import DeclarationError, InputError, NotDeliveredError
 from lockstep.columns.records import EventTime, Key, Record
+from lockstep.errors import DeclarationError, InputError, NotDeliveredError
 from lockstep.project.sources import (
     CsvSource,
     FunctionSource,

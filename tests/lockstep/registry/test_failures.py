@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
-from lockstep.artifacts.errors import ArtifactError
-from lockstep.registry.errors import RegistryError, RegistryUnreachableError
+from lockstep.errors import ArtifactError, RegistryError, RegistryUnreachableError
 from lockstep.registry.registry import Registry
 from tests.fixtures.ports import free_port
 

@@ -23,10 +23,15 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from lockstep.artifacts.errors import ArtifactError, SnapshotError, UntrustedTypeError
 from lockstep.artifacts.snapshot import Snapshot
-from lockstep.columns.errors import NotFittedError
-from lockstep.registry.errors import AliasNotSetError, VersionNotFoundError
+from lockstep.errors import (
+    AliasNotSetError,
+    ArtifactError,
+    NotFittedError,
+    SnapshotError,
+    UntrustedTypeError,
+    VersionNotFoundError,
+)
 from lockstep.registry.registry import Registry
 from lockstep.registry.versions import Version
 from tests.fixtures.tumours import PACKAGES

@@ -21,9 +21,8 @@ import pytest
 import requests
 from matplotlib.figure import Figure
 
-from lockstep.artifacts.errors import ArtifactError
-from lockstep.registry.errors import FetchError, RegistryError, RegistryUnreachableError
-from lockstep.registry.listing import update_listing
+from lockstep.errors import ArtifactError, FetchError, RegistryError, RegistryUnreachableError
+from lockstep.registry.listing_update import update_listing
 from lockstep.registry.registry import Registry
 from tests.fixtures.ports import free_port
 

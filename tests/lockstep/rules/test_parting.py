@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.tables import take_rows
-from lockstep.rules.rules import SuiteError, applicable_rules, compile_rules, part
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import applicable_rules, compile_rules, part
 
 
 def suite(name: str, *expectations: tuple[str, dict[str, Any]]) -> dict[str, Any]:

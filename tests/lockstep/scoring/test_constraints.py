@@ -16,7 +16,7 @@ from lockstep.artifacts.holdings import count
 from lockstep.checks.messages import Message, Place
 from lockstep.columns.decode import decode
 from lockstep.constraints.constraint_set import discover
-from lockstep.project.constraints import Constraints
+from lockstep.project.constraint_levels import Constraints
 from lockstep.scoring.partition import ScoredPartition, score
 from lockstep.scoring.work import Work
 

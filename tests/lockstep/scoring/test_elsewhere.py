@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.columns.decode import decode
 from lockstep.scoring.partition import score
 from lockstep.scoring.work import Work

@@ -10,17 +10,16 @@ import pytest
 
 from assets.orders import ASSETS, fates, orders
 from lockstep.checks.live_quality import Watch, check_calibration, check_live_quality
-from lockstep.columns.errors import NotDeliveredError, UnreadableError
 from lockstep.columns.kinds import Columns
+from lockstep.errors import NotDeliveredError, NotStoredError, UnreadableError
 from lockstep.parity.changes import Changes
 from lockstep.parity.weekly import WeeklyFigures
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import CsvSource, FunctionSource
 from lockstep.scoring.drifting import changes_before
-from lockstep.scoring.looks import STEP, open_days, outcome_records
+from lockstep.scoring.outcome_attempts import STEP, open_days, outcome_records
 from lockstep.scoring.outcomes import Outcomes, compare_outcomes, join_outcomes, refuse_repeated
-from lockstep.store.parquet import NotStoredError
 from lockstep.store.status import findings
 from lockstep.training.training_set import compute_training_set
 

@@ -15,8 +15,8 @@ from assets.orders import ASSETS, orders_with_fates
 from lockstep.artifacts.holdings import count
 from lockstep.checks.specs import BATCH_CHECKS, SCORED_CHECKS
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import LockstepError
 from lockstep.constraints.constraint_set import ConstraintSet
+from lockstep.errors import BlockedError, LockstepError
 from lockstep.parity.profiles import Profile
 from lockstep.scoring.partition import (
     ScoredPartition,
@@ -27,7 +27,6 @@ from lockstep.scoring.partition import (
 )
 from lockstep.store.attempts import StepRecord
 from lockstep.store.parquet import Store
-from lockstep.store.records import BlockedError
 from tests.fixtures.pool import score_day
 
 DAY, NEXT = "2020-03-01", "2020-03-02"

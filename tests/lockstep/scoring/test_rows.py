@@ -11,7 +11,8 @@ from lockstep.columns.decode import decode
 from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Texts
 from lockstep.columns.pipeline import Pipeline
-from lockstep.scoring.rows import FailingFunctionError, evaluate_rows
+from lockstep.errors import FailingFunctionError
+from lockstep.scoring.rows import evaluate_rows
 
 PIPELINE = ASSETS.pipeline
 MOST = 6

@@ -3,7 +3,7 @@
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.errors import ArtifactError
+from lockstep.errors import ArtifactError
 from lockstep.scoring.outcomes import compare_outcomes
 from lockstep.scoring.trace import trace_row
 

@@ -11,7 +11,7 @@ import pytest
 from assets.orders import ASSETS
 from lockstep.checks.pictures import COLORS, Cell, divergence_picture, findings_picture
 from lockstep.checks.svg import CHARACTER
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 from lockstep.scoring.sides import TwoSides, read_record, two_sides
 from tests.fixtures.orders import PROJECT
 

@@ -10,17 +10,15 @@ import pandas as pd
 import pytest
 
 from assets.orders import ASSETS, orders_with_fates
-from lockstep.artifacts.errors import UnavailableFilesError
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import Decoded, decode
-from lockstep.columns.errors import UnavailableError
 from lockstep.columns.schema import Schema
+from lockstep.errors import BlockedError, UnavailableError, UnavailableFilesError
 from lockstep.scoring.partition import publish
 from lockstep.scoring.steps import batch_step, scored_step
 from lockstep.scoring.trace import trace_row
 from lockstep.scoring.work import Stage, Work
-from lockstep.store.live import Live, LiveState
-from lockstep.store.records import BlockedError
+from lockstep.store.live_version import Live, LiveState
 from lockstep.store.status import findings
 from tests.fixtures.orders import Workplace
 

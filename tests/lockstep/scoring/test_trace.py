@@ -9,11 +9,10 @@ import pytest
 
 from assets.orders import ASSETS, orders_with_fates
 from lockstep.columns.decode import decode
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError, NotStoredError
 from lockstep.scoring.partition import score
 from lockstep.scoring.trace import TracedAside, TracedRow, trace_row
 from lockstep.scoring.work import Work
-from lockstep.store.parquet import NotStoredError
 
 DAY = "2020-03-01"
 KEY = f"{DAY}-0007"

@@ -11,14 +11,14 @@ import pytest
 
 from lockstep.artifacts.artifact import sha256
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live import LivePointer, open_live, read_live, write_live
+from lockstep.artifacts.live_pointer import LivePointer, open_live, read_live, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.parity.wire import wire_record
 from lockstep.project.home import Home
 from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.proving import prove
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures import ports
 from tests.fixtures.asgi import Client
@@ -44,7 +44,7 @@ def orders(loaded: LoadedVersion) -> Records:
     return [wire_record(golden.records, row, schema) for row in range(len(golden))]
 
 
-def client_of(scorer: Scorer, limits: Limits | None = None) -> Client:
+def client_of(scorer: Scorer, limits: RequestLimits | None = None) -> Client:
     """A client of a server of a version, which the server's mode is that of."""
     service = Service("orders", Path("nowhere"), limits, strict=scorer.strict)
     service.versions.scorer = scorer

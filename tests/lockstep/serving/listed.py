@@ -10,7 +10,7 @@ from lockstep.serving.http.app import application
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.versions.canary import Canary
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from tests.fixtures.asgi import Client, Told
 
 Records = list[dict[str, Any]]
@@ -23,7 +23,7 @@ class Server:
         self,
         home: Home,
         live: Path,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         log: Log | None = None,
         canary: Canary | None = None,
     ) -> None:

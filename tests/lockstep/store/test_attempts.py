@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from lockstep.checks.results import CheckResult
-from lockstep.store.attempts import Attempt, DamagedError, StepRecord
-from lockstep.store.parquet import NotStoredError
-from lockstep.store.records import BlockedError, Records, SupersededError
+from lockstep.checks.check_results import CheckResult
+from lockstep.errors import BlockedError, DamagedError, NotStoredError, SupersededError
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.partition_records import Records
 from lockstep.store.status import findings, last_attempted
 
 DAY, NEXT = "2020-03-01", "2020-03-02"
@@ -310,7 +310,9 @@ def test_an_older_export_is_replaced_by_the_next_process(
 ) -> None:
     score(records, 1)
     with monkeypatch.context() as patch:
-        patch.setattr("lockstep.store.records.Records._export", lambda *_: None)  # killed there
+        patch.setattr(
+            "lockstep.store.partition_records.Records._export", lambda *_: None
+        )  # killed there
         score(records, 2, run="again")
     assert exported(records) == 1
     ingest(records, 3, partition=NEXT)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.store.contents import BLOCK_BYTES, Reading, content_digest
+from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
 
 
 @pytest.mark.parametrize("text", ["", "name,x\na,1\n"])
@@ -35,7 +35,7 @@ def test_a_file_of_exactly_one_block_is_read_by_one(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:
         file.truncate(BLOCK_BYTES)
-    assert Reading.begin(path).further(path).is_complete
+    assert IncrementalDigest.begin(path).further(path).is_complete
 
 
 def test_a_file_that_was_written_over_with_its_old_time_and_size_is_another(
@@ -43,7 +43,7 @@ def test_a_file_that_was_written_over_with_its_old_time_and_size_is_another(
 ) -> None:
     path = tmp_path / "file"
     path.write_text("a")
-    reading, before = Reading.begin(path), path.stat()
+    reading, before = IncrementalDigest.begin(path), path.stat()
     path.write_text("b")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_mtime_ns == before.st_mtime_ns

@@ -5,10 +5,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
 from lockstep.store.attempts import StepRecord
 from lockstep.store.fates import Inbox
-from lockstep.store.records import Records
+from lockstep.store.partition_records import Records
 
 FILE = "monday-0123456789ab.csv"
 AGAIN = "tuesday-0123456789ab.csv"

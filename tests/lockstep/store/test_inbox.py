@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lockstep.columns.errors import InputError, UnavailableError, UnreadableError
 from lockstep.columns.records import Key, Record
-from lockstep.store.contents import BLOCK_BYTES, Reading, content_digest
+from lockstep.errors import InputError, UnavailableError, UnreadableError
+from lockstep.store.contents import BLOCK_BYTES, IncrementalDigest, content_digest
 from lockstep.store.inbox import (
     came_as,
     claim_copy,
@@ -81,13 +81,13 @@ def test_a_large_file_is_read_by_and_by_until_it_is_claimed(tmp_path: Path) -> N
 def test_reading_on_takes_no_block_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drop_large(tmp_path, "large.csv", blocks=3)
     read: list[int] = []
-    further = Reading.further
+    further = IncrementalDigest.further
 
-    def counted(reading: Reading, path: Path) -> Reading:
+    def counted(reading: IncrementalDigest, path: Path) -> IncrementalDigest:
         read.append(len(reading.blocks))
         return further(reading, path)
 
-    monkeypatch.setattr(Reading, "further", counted)
+    monkeypatch.setattr(IncrementalDigest, "further", counted)
     for _ in range(3):
         claim_files(tmp_path, seconds=0)
     assert read == [0, 1, 2]
@@ -129,16 +129,16 @@ def test_a_file_that_is_changed_while_it_is_read_is_left_for_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = drop(tmp_path, "monday.csv")
-    further = Reading.further
+    further = IncrementalDigest.further
 
-    def disturbed(reading: Reading, file: Path) -> Reading:
+    def disturbed(reading: IncrementalDigest, file: Path) -> IncrementalDigest:
         found = further(reading, file)
         with path.open("a") as writer:
             writer.write("b,2\n")
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(Reading, "further", disturbed)
+        patch.setattr(IncrementalDigest, "further", disturbed)
         assert claim_files(tmp_path) == []
     assert len(claim_files(tmp_path, settled=0)) == 1
 
@@ -157,16 +157,16 @@ def test_a_file_that_cannot_be_read_now_does_not_hold_up_the_others(
 ) -> None:
     drop(tmp_path, "monday.csv")
     drop(tmp_path, "tuesday.csv", "name,x\na,2\n")
-    further = Reading.further
+    further = IncrementalDigest.further
 
-    def fail(reading: Reading, path: Path) -> Reading:
+    def fail(reading: IncrementalDigest, path: Path) -> IncrementalDigest:
         if path.name == "monday.csv":
             raise OSError(errno.EIO, "Input/output error", str(path))
         return further(reading, path)
 
     told: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(Reading, "further", fail)
+        patch.setattr(IncrementalDigest, "further", fail)
         assert len(claim_files(tmp_path, tell=told.append)) == 1
     assert told == ["monday.csv is left for the next time: Input/output error."]
     assert len(claim_files(tmp_path)) == 2
@@ -404,7 +404,7 @@ def test_a_tick_that_is_killed_at_any_step_loses_nothing_and_claims_nothing_twic
         return step_or_end
 
     with monkeypatch.context() as patch:
-        for owner, name in ((Reading, "further"), (Path, "replace"), (Path, "rename")):
+        for owner, name in ((IncrementalDigest, "further"), (Path, "replace"), (Path, "rename")):
             patch.setattr(owner, name, killed(getattr(owner, name)))
         with pytest.raises(Killed):
             claim_files(tmp_path)

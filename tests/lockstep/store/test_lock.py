@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.store.lock import LockedError, holder, locked
+from lockstep.errors import LockedError
+from lockstep.store.lock import holder, locked
 
 
 @pytest.fixture

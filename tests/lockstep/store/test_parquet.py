@@ -12,7 +12,8 @@ from pyarrow import parquet
 from lockstep.artifacts.disks import replace_file, replace_text
 from lockstep.columns.kinds import Kind
 from lockstep.columns.tables import to_arrow
-from lockstep.store.parquet import NotStoredError, Store, partition_of
+from lockstep.errors import NotStoredError
+from lockstep.store.parquet import Store, partition_of
 
 KINDS = {"key": Kind.TEXT, "x": Kind.FLOAT, "n": Kind.INT, "flag": Kind.BOOL, "at": Kind.TIME}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.checks.results import CheckResult
+from lockstep.checks.check_results import CheckResult
+from lockstep.errors import NotStoredError
 from lockstep.store.attempts import StepRecord
-from lockstep.store.parquet import NotStoredError, Store
+from lockstep.store.parquet import Store
 from lockstep.store.streams import stream_records
 from lockstep.store.validations import Validations, validations
 

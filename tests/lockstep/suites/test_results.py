@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.suites.results import SuiteResult
+from lockstep.suites.suite_results import SuiteResult
 from lockstep.suites.validation import validate
 
 

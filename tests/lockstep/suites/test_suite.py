@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.rules import SuiteError, compile_rules
+from lockstep.errors import SuiteError
+from lockstep.rules.row_rules import compile_rules
 from lockstep.suites.suites import Suites, from_json, suite_json
 from lockstep.suites.validation import validate
 
@@ -132,7 +133,7 @@ def test_suites_are_made_when_they_are_asked_for() -> None:
 def test_importing_expectations_and_compiling_rules_needs_no_great_expectations() -> None:
     program = (
         "import sys\nimport lockstep.suites.suites\n"
-        "from lockstep.rules.rules import compile_rules\n"
+        "from lockstep.rules.row_rules import compile_rules\n"
         "compile_rules({'name': 'input', 'expectations': [{'type':"
         " 'expect_column_values_to_not_be_null', 'kwargs': {'column': 'temp'}}]})\n"
         "sys.exit('great_expectations' in sys.modules)"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lockstep.columns.kinds import Columns
-from lockstep.rules.rules import SuiteError
-from lockstep.suites.results import Finding, SuiteResult
+from lockstep.errors import SuiteError
+from lockstep.suites.suite_results import ExpectationResult, SuiteResult
 from lockstep.suites.validation import validate
 
 
@@ -32,7 +32,7 @@ def found_in(columns: Columns, *expectations: dict[str, Any], sample: int = 5) -
     )
 
 
-def finding_on(columns: Columns, expectation: dict[str, Any], sample: int = 5) -> Finding:
+def finding_on(columns: Columns, expectation: dict[str, Any], sample: int = 5) -> ExpectationResult:
     _, finding = found_in(columns, expectation, sample=sample).findings
     return finding
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lockstep.templates.writing import WritingError, write_project
+from lockstep.errors import WritingError
+from lockstep.templates.project_writing import write_project
 
 
 @pytest.mark.parametrize(

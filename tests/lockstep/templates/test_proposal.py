@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lockstep.columns.errors import InputError
 from lockstep.columns.files import decode_file
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
+from lockstep.errors import InputError, ProposalError, WritingError
 from lockstep.project.project import Project
-from lockstep.templates.proposal import Proposal, ProposalError, field_names, propose
+from lockstep.templates.project_writing import write_pipeline, write_pipeline_from
+from lockstep.templates.proposal import Proposal, field_names, propose
 from lockstep.templates.source import assets_source, columns_source
-from lockstep.templates.table import Table, read_table
-from lockstep.templates.writing import WritingError, write_pipeline, write_pipeline_from
+from lockstep.templates.table import TableFile, read_table
 
 ROWS = 60
 RNG = np.random.default_rng(0)
@@ -59,7 +59,7 @@ LABELS = {
 }
 
 
-def table(tmp_path: Path, frame: pd.DataFrame, name: str = "table.csv") -> Table:
+def table(tmp_path: Path, frame: pd.DataFrame, name: str = "table.csv") -> TableFile:
     path = tmp_path / name
     frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
     return read_table(path)

@@ -12,15 +12,12 @@ import pytest
 
 from assets.orders import ASSETS, history
 from lockstep.checks.specs import CANDIDATE_CHECKS, HISTORY_CHECKS, TRAINING_SET_CHECKS
-from lockstep.columns.errors import FitError
+from lockstep.errors import BlockedError, DamagedError, FitError, SuiteError
 from lockstep.project.declaration import PipelineAssets
 from lockstep.project.quality import Quality
 from lockstep.project.sources import FunctionSource
-from lockstep.registry.evidence import read_evidence
+from lockstep.registry.version_tags import read_evidence
 from lockstep.registry.versions import MANIFEST_TAG, Version
-from lockstep.rules.rules import SuiteError
-from lockstep.store.attempts import DamagedError
-from lockstep.store.records import BlockedError
 from lockstep.store.streams import CANDIDATE, training_records
 from lockstep.training.candidate import Trained, fit_candidate, train
 from lockstep.training.training_set import compute_training_set

@@ -18,18 +18,18 @@ import pandas as pd
 import pytest
 
 from lockstep.artifacts import round_trip
+from lockstep.artifacts.artifact_writing import Evidence, write_artifact
 from lockstep.artifacts.round_trip import replay_in_new_process
 from lockstep.artifacts.snapshot import Snapshot
 from lockstep.artifacts.version import LoadedVersion
-from lockstep.artifacts.writing import Evidence, write_artifact
-from lockstep.checks.code import check_code
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.code_checks import check_code
 from lockstep.checks.comparisons import (
     check_comparison,
     check_locality,
     check_replay,
     check_training_parity,
 )
-from lockstep.checks.results import CheckResult
 from lockstep.columns.kinds import Columns
 from lockstep.columns.pipeline import Pipeline
 from lockstep.constraints.constraint_set import discover

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from assets.orders import ASSETS
-from lockstep.artifacts.errors import UnavailableFilesError
-from lockstep.artifacts.live import open_live, read_live
+from lockstep.artifacts.live_pointer import open_live, read_live
 from lockstep.columns.tables import take_rows
+from lockstep.errors import UnavailableFilesError
 from lockstep.parity.golden import GoldenRecords
 from lockstep.project.declaration import PipelineAssets
-from lockstep.registry.evidence import (
+from lockstep.registry.version_tags import (
     EVIDENCE,
     PROVEN,
     SURROUNDINGS,

@@ -54,12 +54,12 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lockstep.columns.compiled.predictor import CompiledPredictor, compile_model
-from lockstep.columns.errors import NotCompiledError
-from lockstep.columns.estimators import fit
+from lockstep.columns.estimator_fitting import fit
 from lockstep.columns.kinds import Columns, Kind
 from lockstep.columns.nodes import Model
 from lockstep.columns.predictors import ReferencePredictor
 from lockstep.columns.tables import take_rows
+from lockstep.errors import NotCompiledError
 
 KINDS = {
     "amount": Kind.FLOAT,

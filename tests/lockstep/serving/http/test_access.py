@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.columns.errors import LockstepError
+from lockstep.errors import LockstepError
 from lockstep.serving.http.access import Guarded, Local, demand_free, demand_safe
 
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from lockstep.serving.http.connections import BoundedConnection
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.servers import serving
 from tests.lockstep.serving.conftest import client_of
@@ -26,7 +26,7 @@ class Quick(BoundedConnection):
 
 @pytest.fixture
 def port(scorer: Scorer) -> Iterator[int]:
-    application = client_of(scorer, Limits(body_bytes=10_000, read_seconds=0.3)).application
+    application = client_of(scorer, RequestLimits(body_bytes=10_000, read_seconds=0.3)).application
     with serving(application, http=Quick, ws="none") as found:
         yield found
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lockstep.artifacts.live import read_live
+from lockstep.artifacts.live_pointer import read_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.project.home import Home
@@ -21,7 +21,7 @@ from lockstep.serving.page.described import described_version
 from lockstep.serving.page.page import page
 from lockstep.serving.protocols.examples import golden_examples
 from lockstep.serving.protocols.service import Service
-from lockstep.serving.versions.proving import Refusal
+from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 from tests.fixtures.asgi import Client
 
@@ -164,7 +164,7 @@ def test_it_is_told_since_when_the_version_is_live(live_home: Path) -> None:
 
 def test_where_none_serves_the_reason_is_told() -> None:
     service = Service("orders", NOWHERE)
-    service.versions.refusal = Refusal(2, "it differs")
+    service.versions.refusal = RefusedVersion(2, "it differs")
     with Client(application(service)) as client:
         now, version = client.get("/page/now").json(), client.get("/page/version")
 

@@ -19,7 +19,7 @@ from lockstep.serving.http.app import application
 from lockstep.serving.http.observed import Observed
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.shadow.shadow import Standing
-from lockstep.serving.versions.proving import Refusal
+from lockstep.serving.versions.proving import RefusedVersion
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client
 from tests.fixtures.browser import Browser, chromium
@@ -311,7 +311,7 @@ def test_html_in_comments_values_and_reasons_is_shown_as_it_is_written(
     browser: Browser, scorer: Scorer, serve: Callable[..., Served]
 ) -> None:
     served = serve(hostile(scorer))
-    served.service.versions.refusal = Refusal(2, HOSTILE)
+    served.service.versions.refusal = RefusedVersion(2, HOSTILE)
     browser.errors.clear()
     browser.open(served.url)
     browser.until("document.querySelectorAll('.field').length")

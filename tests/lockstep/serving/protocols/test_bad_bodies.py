@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.fixtures.asgi import Client, Told
 from tests.lockstep.serving.conftest import client_of
@@ -152,7 +152,9 @@ def test_what_is_nested_deeply_is_refused(
 @pytest.fixture
 def small(scorer: Scorer) -> Iterator[Client]:
     """A server that takes little."""
-    with client_of(scorer, Limits(body_bytes=2000, request_rows=3, read_seconds=0.1)) as found:
+    with client_of(
+        scorer, RequestLimits(body_bytes=2000, request_rows=3, read_seconds=0.1)
+    ) as found:
         yield found
 
 
@@ -194,7 +196,7 @@ def test_more_rows_than_a_request_may_have_are_refused(
 def test_more_lists_than_so_many_rows_could_be_are_not_made(
     scorer: Scorer, orders: Records, path: str
 ) -> None:
-    with client_of(scorer, Limits(request_rows=3)) as client:
+    with client_of(scorer, RequestLimits(request_rows=3)) as client:
         told = client.post(path, f'{{"inputs": [{"[]," * 1100}[]]}}')
         texts = client.post("/invocations", {"inputs": {**orders[0], "country": "[{" * 1100}})
 
@@ -213,7 +215,7 @@ def test_a_record_of_thousands_of_fields_is_not_looked_at(client: Client) -> Non
 def test_bodies_that_arrive_in_part_have_so_many_bytes_together(
     scorer: Scorer, orders: Records
 ) -> None:
-    limits = Limits(body_bytes=1000, all_bodies_bytes=2000, read_seconds=0.1)
+    limits = RequestLimits(body_bytes=1000, all_bodies_bytes=2000, read_seconds=0.1)
     parts = [b" " * 450] * 2
 
     async def ask(client: Client) -> list[Told]:

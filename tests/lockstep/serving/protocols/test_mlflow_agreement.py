@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lockstep.artifacts.live import read_live
+from lockstep.artifacts.live_pointer import read_live
 from lockstep.project.home import Home
 from tests.fixtures.asgi import Client
 

@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.columns.decode import Reason, Rejected
 from lockstep.columns.kinds import Columns, Kind
-from lockstep.serving.requestlog.log_blocks import Answered, Layout
+from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout
 from lockstep.serving.requestlog.log_segments import Block, Header
 from lockstep.serving.requestlog.segment_files import SegmentFile
 from lockstep.serving.versions.asked import Asked
@@ -65,7 +65,7 @@ def refused(row: int) -> Rejected:
 
 
 def blocks(told: list[Answered], head: Header | None = None) -> list[Block]:
-    layout = Layout.of(head or header(), None)
+    layout = BlockLayout.of(head or header(), None)
     return list(layout.blocks(told, now=1.5, wall=10_000_000))
 
 

@@ -16,18 +16,17 @@ from typing import Any
 
 import pytest
 
+from lockstep.errors import LogKeyError, UnloggedError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.log import Log, remove_old
 from lockstep.serving.requestlog.log_segments import (
-    Segment,
+    LogSegment,
     read_segment,
     segment_names,
     segment_path,
 )
-from lockstep.serving.requestlog.redaction import LogKeyError
 from lockstep.serving.requestlog.settings import Flush, RequestLog
 from lockstep.serving.versions.asked import Asked, RequestIds
-from lockstep.serving.versions.request_errors import UnloggedError
 from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]
@@ -35,7 +34,7 @@ ROOT = Path(__file__).parents[4]
 KEY = "a secret of the servers of orders"
 
 
-def segments(folder: Path) -> list[Segment]:
+def segments(folder: Path) -> list[LogSegment]:
     return [read_segment(segment_path(folder, name)) for name in segment_names(folder)]
 
 

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from lockstep.columns.kinds import Columns, Kind
+from lockstep.errors import DamagedSegmentError, LateError, MissingSegmentError
 from lockstep.serving.requestlog.log_segments import (
     Block,
-    DamagedSegmentError,
     End,
     Frame,
-    MissingSegmentError,
-    Segment,
+    LogSegment,
     beginning,
     digest,
     framed,
@@ -28,7 +27,6 @@ from lockstep.serving.requestlog.log_segments import (
     segment_path,
 )
 from lockstep.serving.requestlog.segment_files import SegmentFile, recover
-from lockstep.serving.versions.request_errors import LateError
 from tests.lockstep.serving.requestlog.conftest import (
     answered,
     blocks,
@@ -87,7 +85,7 @@ def test_any_typed_rows_are_read_as_they_were_written_to_the_last_bit(told) -> N
         assert same(segment.columns[name], np.concatenate([one[name] for one, _ in found]))
 
 
-def sealed(file: SegmentFile) -> Segment:
+def sealed(file: SegmentFile) -> LogSegment:
     path = file.seal(force=True)
     assert path is not None
     return read_segment(path)
@@ -131,7 +129,7 @@ def written(folder: Path, batch_count: int) -> tuple[Path, list[int]]:
     return folder / NAME, ends
 
 
-def recovered(folder: Path) -> Segment | None:
+def recovered(folder: Path) -> LogSegment | None:
     found = [read_segment(segment_path(folder, name)) for name in segment_names(folder)]
     assert len(found) <= 1
     return found[0] if found else None

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lockstep.columns.errors import DeclarationError
+from lockstep.errors import DeclarationError
 from lockstep.serving.requestlog.settings import RequestLog
 
 

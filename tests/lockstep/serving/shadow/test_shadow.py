@@ -14,23 +14,20 @@ import numpy as np
 import pytest
 
 from lockstep.artifacts.listing import ListedVersion
+from lockstep.errors import GoneError, RefusedChallengerError
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.redaction import KEY_VARIABLE
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.shadow.challenger_comparison import (
     MOST_TOLD,
-    Compared,
-    Example,
+    ComparedRows,
+    DifferingRow,
     Examples,
     Rows,
     compare_rows,
 )
-from lockstep.serving.shadow.challenger_process import (
-    ChallengerProcess,
-    GoneError,
-    RefusedChallengerError,
-)
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.shadow.challenger_process import ChallengerProcess
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 from tests.lockstep.serving.listed import Server
 
@@ -103,8 +100,8 @@ def test_rows_of_several_batches_are_handed_over_as_one(scorer: Scorer, orders: 
 # What is told
 
 
-def example(**outputs: tuple[Any, Any]) -> Example:
-    return Example("request-1", "order-1", outputs)
+def example(**outputs: tuple[Any, Any]) -> DifferingRow:
+    return DifferingRow("request-1", "order-1", outputs)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +295,7 @@ def test_a_challenger_that_is_killed_harms_no_request_and_is_started_again(
 def test_rows_beyond_what_may_wait_are_dropped_and_counted(
     live_home: Path, tmp_path: Path, stored: Make, orders: Records
 ) -> None:
-    limits = Limits(shadow_rows=4)
+    limits = RequestLimits(shadow_rows=4)
     server = Server(Home(tmp_path / "home"), Home(live_home).live("orders"), limits)
     with server.client:
         server.list(stored(2), challenger=2)
@@ -375,4 +372,4 @@ def test_numbers_of_a_column_of_texts_have_no_difference(scorer: Scorer, orders:
 
     assert found.outputs["will_return"].differing == 5
     assert (found.outputs["will_return"].total, found.outputs["will_return"].largest) == (0, 0)
-    assert isinstance(found, Compared)
+    assert isinstance(found, ComparedRows)

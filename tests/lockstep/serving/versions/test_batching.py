@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from lockstep.errors import BusyError, LateError, UnloggedError
 from lockstep.serving.versions.asked import Asked, Client
 from lockstep.serving.versions.batching import MicroBatches
-from lockstep.serving.versions.request_errors import BusyError, LateError, UnloggedError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_rows import Record
 
 
@@ -42,7 +42,7 @@ def rows(count: int, **fields: Any) -> list[dict[str, Any]]:
 def test_requests_that_arrive_together_are_answered_together() -> None:
     echo = Echo()
     computed: list[int] = []
-    batches = MicroBatches(Limits(), computed=computed.append)
+    batches = MicroBatches(RequestLimits(), computed=computed.append)
 
     async def ask() -> Any:
         return await asyncio.gather(*(batches.ask(echo, rows(1, n=number)) for number in range(5)))
@@ -54,7 +54,7 @@ def test_requests_that_arrive_together_are_answered_together() -> None:
 
 
 def test_requests_that_arrive_within_a_few_turns_of_the_loop_are_answered_together() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         first = batches.ask(echo, rows(1, n=1))
@@ -69,7 +69,7 @@ def test_requests_that_arrive_within_a_few_turns_of_the_loop_are_answered_togeth
 
 
 def test_a_request_does_not_wait_for_company() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         for number in range(3):
@@ -81,7 +81,7 @@ def test_a_request_does_not_wait_for_company() -> None:
 
 
 def test_a_client_that_asks_again_before_anybody_else_is_answered_at_once() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         await batches.ask(echo, rows(1, n=1), Asked("a", 0.0, ("10.0.0.1", 50_000)))
@@ -92,7 +92,7 @@ def test_a_client_that_asks_again_before_anybody_else_is_answered_at_once() -> N
 
 @pytest.mark.parametrize("other", [("10.0.0.1", 50_001), None])
 def test_a_client_after_another_one_looks_for_company(other: Client) -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         await batches.ask(echo, rows(1), Asked("a", 0.0, other))
@@ -106,7 +106,7 @@ def test_a_client_after_another_one_looks_for_company(other: Client) -> None:
 
 
 def test_clients_that_are_not_known_are_not_taken_for_one() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         await batches.ask(echo, rows(1))
@@ -118,7 +118,7 @@ def test_clients_that_are_not_known_are_not_taken_for_one() -> None:
 
 
 def test_versions_are_never_mixed_and_keep_their_order() -> None:
-    old, new, batches = Echo(), Echo(), MicroBatches(Limits())
+    old, new, batches = Echo(), Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         await asyncio.gather(*(batches.ask(one, rows(1)) for one in (old, old, new, new, old)))
@@ -130,7 +130,7 @@ def test_versions_are_never_mixed_and_keep_their_order() -> None:
 
 
 def test_a_batch_has_a_size_and_a_larger_request_is_alone() -> None:
-    echo, batches = Echo(), MicroBatches(Limits(batch_rows=4, inline_rows=4))
+    echo, batches = Echo(), MicroBatches(RequestLimits(batch_rows=4, inline_rows=4))
 
     async def ask() -> None:
         await asyncio.gather(*(batches.ask(echo, rows(count)) for count in (3, 1, 2, 9, 1)))
@@ -149,7 +149,7 @@ def test_a_small_request_does_not_wait_for_a_large_one() -> None:
                 assert is_small_answered.wait(10)
             return super().answer(requests)
 
-    patient, batches = Patient(), MicroBatches(Limits(inline_rows=4))
+    patient, batches = Patient(), MicroBatches(RequestLimits(inline_rows=4))
 
     async def ask() -> Any:
         large = batches.ask(patient, rows(9))
@@ -162,7 +162,7 @@ def test_a_small_request_does_not_wait_for_a_large_one() -> None:
 
 
 def test_a_request_that_fails_fails_alone() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> Any:
         asked = [batches.ask(echo, rows(1)), batches.ask(echo, rows(1, poison=1))]
@@ -181,7 +181,7 @@ def test_a_batch_that_breaks_what_answers_it_is_answered_one_by_one() -> None:
                 raise MemoryError
             return super().answer(requests)
 
-    fragile, batches = Fragile(), MicroBatches(Limits())
+    fragile, batches = Fragile(), MicroBatches(RequestLimits())
 
     async def ask() -> Any:
         asked = [batches.ask(fragile, rows(1)), batches.ask(fragile, rows(1, poison=1))]
@@ -194,7 +194,7 @@ def test_a_batch_that_breaks_what_answers_it_is_answered_one_by_one() -> None:
 
 
 def test_more_than_may_wait_is_refused_at_once() -> None:
-    batches = MicroBatches(Limits(waiting_rows=3))
+    batches = MicroBatches(RequestLimits(waiting_rows=3))
 
     async def ask() -> None:
         waiting = [batches.ask(Echo(), rows(2)), batches.ask(Echo(), rows(1))]
@@ -207,7 +207,7 @@ def test_more_than_may_wait_is_refused_at_once() -> None:
 
 
 def test_what_waited_for_too_long_is_not_computed() -> None:
-    slow, batches = Echo(seconds=0.05), MicroBatches(Limits(batch_rows=1, seconds=0.01))
+    slow, batches = Echo(seconds=0.05), MicroBatches(RequestLimits(batch_rows=1, seconds=0.01))
 
     async def ask() -> Any:
         asked = [batches.ask(slow, rows(1)), batches.ask(slow, rows(1))]
@@ -221,7 +221,7 @@ def test_what_waited_for_too_long_is_not_computed() -> None:
 
 
 def test_others_are_answered_while_a_large_request_is_computed() -> None:
-    slow, batches = Echo(seconds=0.2), MicroBatches(Limits(inline_rows=10))
+    slow, batches = Echo(seconds=0.2), MicroBatches(RequestLimits(inline_rows=10))
 
     async def ask() -> list[str]:
         order: list[str] = []
@@ -241,7 +241,7 @@ def test_others_are_answered_while_a_large_request_is_computed() -> None:
 
 
 def test_a_request_whose_client_is_gone_is_not_computed() -> None:
-    echo, batches = Echo(), MicroBatches(Limits())
+    echo, batches = Echo(), MicroBatches(RequestLimits())
 
     async def ask() -> None:
         gone, stays = batches.ask(echo, rows(2)), batches.ask(echo, rows(1))
@@ -263,7 +263,7 @@ def test_a_batch_is_written_down_at_once_before_any_of_it_is_answered() -> None:
         written.append([(asked.id, answer) for asked, answer in answered])
 
     async def ask() -> None:
-        batches, echo = MicroBatches(Limits(), record), Echo()
+        batches, echo = MicroBatches(RequestLimits(), record), Echo()
         for name in ("a", "b"):
             futures.append(batches.ask(echo, rows(1), Asked(name, 0.0)))
         await asyncio.gather(*futures)
@@ -278,7 +278,7 @@ def test_what_cannot_be_written_down_is_not_answered() -> None:
         raise UnloggedError("no room")
 
     async def ask() -> Any:
-        batches, echo = MicroBatches(Limits(), record), Echo()
+        batches, echo = MicroBatches(RequestLimits(), record), Echo()
         asked = [batches.ask(echo, rows(1)) for _ in range(2)]
         return await asyncio.gather(*asked, return_exceptions=True)
 

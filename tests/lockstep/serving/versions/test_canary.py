@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.columns.errors import DeclarationError
+from lockstep.errors import DeclarationError
 from lockstep.project.home import Home
 from lockstep.project.serving import Serving
 from lockstep.serving.protocols.service import Service

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from lockstep.artifacts.listing import ListedVersion
-from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.project.home import Home
 from lockstep.serving.requestlog.log import Log
 from lockstep.serving.requestlog.log_segments import read_segment, segment_names, segment_path
 from lockstep.serving.requestlog.settings import RequestLog
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from tests.lockstep.serving.listed import Server
 
 Records = list[dict[str, Any]]
@@ -26,7 +26,7 @@ Make = Callable[[int], ListedVersion]
 @pytest.fixture
 def server(live_home: Path, tmp_path: Path) -> Iterator[Server]:
     """With room for two versions."""
-    live, limits = Home(live_home).live("orders"), Limits(pinned_versions=2)
+    live, limits = Home(live_home).live("orders"), RequestLimits(pinned_versions=2)
     found = Server(Home(tmp_path / "home"), live, limits)
     with found.client:
         yield found
@@ -53,7 +53,9 @@ def test_the_log_tells_which_version_answered(
 ) -> None:
     segments = tmp_path / "log"
     with Log(segments, RequestLog()) as log:
-        server = Server(Home(tmp_path / "home"), Home(live_home).live("orders"), Limits(), log)
+        server = Server(
+            Home(tmp_path / "home"), Home(live_home).live("orders"), RequestLimits(), log
+        )
         with server.client:
             server.list(stored(2))
             assert server.ask(orders[:2]).status == 200
@@ -135,7 +137,7 @@ def test_a_version_that_loads_for_too_long_is_to_be_asked_for_again(
         return opened(self)
 
     monkeypatch.setattr(ListedVersion, "open", slow)
-    limits = Limits(seconds=0.01)
+    limits = RequestLimits(seconds=0.01)
     server = Server(Home(tmp_path / "home"), Home(live_home).live("orders"), limits)
     with server.client:
         server.list(stored(2))

@@ -11,7 +11,8 @@ from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.compiled.predictor import Compiled
 from lockstep.columns.kinds import Array, Columns
 from lockstep.columns.predictors import Predictor
-from lockstep.serving.versions.proving import UnprovenError, prove
+from lockstep.errors import UnprovenError
+from lockstep.serving.versions.proving import prove
 
 
 class Off:

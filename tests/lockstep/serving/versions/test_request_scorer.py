@@ -8,7 +8,7 @@ import pytest
 
 from lockstep.artifacts.version import LoadedVersion
 from lockstep.columns.decode import decode
-from lockstep.rules.rules import compile_rules
+from lockstep.rules.row_rules import compile_rules
 from lockstep.scoring.rows import compute_rows
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 

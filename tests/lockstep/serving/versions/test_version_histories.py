@@ -22,17 +22,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lockstep.artifacts.errors import ArtifactError
 from lockstep.artifacts.listing import ListedVersion, Listing, write_listing
-from lockstep.artifacts.live import LivePointer, write_live
+from lockstep.artifacts.live_pointer import LivePointer, write_live
 from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import ArtifactError, NotReadyError, UnknownError
 from lockstep.project.home import Home
 from lockstep.serving.protocols.service import Service
 from lockstep.serving.versions.asked import Asked
 from lockstep.serving.versions.canary import Canary
 from lockstep.serving.versions.proving import Stored
-from lockstep.serving.versions.request_errors import NotReadyError, UnknownError
-from lockstep.serving.versions.request_limits import Limits
+from lockstep.serving.versions.request_limits import RequestLimits
 from lockstep.serving.versions.request_scorer import Scorer
 
 Records = list[dict[str, Any]]
@@ -76,7 +75,7 @@ class Histories(RuleBasedStateMachine):
         self.service = Service(
             "orders",
             self.pointer,
-            Limits(pinned_versions=PINNED),
+            RequestLimits(pinned_versions=PINNED),
             listing=self.listing,
             canary=Canary(share=0.5),
         )

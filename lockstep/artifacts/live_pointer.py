@@ -1,0 +1,128 @@
+"""Which version of a pipeline is live, written down so that it opens without a registry.
+
+    {"format": 1, "name": "flights", "version": 3, "directory": "../mlflow/…/lockstep",
+     "digest": "5a1c…", "since": "2026-01-31T08:15:00+00:00", "shown": true, "before": 2}
+
+This file decides. The registry's alias `@live` shows the same to people, and is moved after it
+(`lockstep.store.live_version`). A process that serves reads the file anew to learn that another
+version went live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lockstep.artifacts.documents import place_of, read_document, stored_place, write_document
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.errors import NotLiveError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class LivePointer:
+    """Which version of a pipeline serves, and where its files are.
+
+    Attributes:
+        name: Name of the pipeline.
+        version: Number of the version.
+        directory: The version's files.
+        digest: SHA-256 of its manifest: other files than those that were proven do not open.
+        since: When it went live, in UTC.
+        is_shown: Whether the registry's `@live` has been moved there too.
+        before: The version that `@live` pointed to when it went live; None if it was not set.
+    """
+
+    name: str
+    version: int
+    directory: Path
+    digest: str
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    is_shown: bool = True
+    before: int | None = None
+
+    @classmethod
+    def to(cls, loaded: LoadedVersion) -> LivePointer:
+        """A pointer to a version, live from now on."""
+        return cls(loaded.name, loaded.version, loaded.directory, loaded.digest)
+
+    def open(self) -> LoadedVersion:
+        """The version, from its files alone.
+
+        Raises:
+            ArtifactError: The version cannot be used.
+        """
+        return LoadedVersion.open(self.directory, self.digest, name=self.name, version=self.version)
+
+
+def write_live(path: Path, pointer: LivePointer) -> None:
+    """Write down which version is live, in the place of the one before.
+
+    Files below the folder that holds the pointer's own are named relative to it, so that a home
+    may be moved or copied.
+
+    Args:
+        path: The pointer's file, such as `Home.live("flights")`.
+        pointer: The version.
+    """
+    stored = {
+        "format": FORMAT,
+        "name": pointer.name,
+        "version": pointer.version,
+        "directory": stored_place(pointer.directory, path),
+        "digest": pointer.digest,
+        "since": pointer.since.isoformat(),
+        "shown": pointer.is_shown,
+        "before": pointer.before,
+    }
+    write_document(path, stored)
+
+
+def read_live(path: Path) -> LivePointer | None:
+    """The version that is live; None if none is yet.
+
+    Raises:
+        ArtifactError: It is damaged.
+        UnavailableFilesError: It cannot be read now.
+    """
+    return read_document(
+        path,
+        partial(_pointer, path),
+        version=FORMAT,
+        purpose="which tells which version is live",
+        failing="does not tell which version is live {}. Promote a version, which writes it anew.",
+    )
+
+
+def open_live(path: Path) -> LoadedVersion:
+    """The version that is live, opened from its files with nothing of a registry.
+
+    Raises:
+        NotLiveError: No version is live yet.
+        ArtifactError: The pointer cannot be read, or the version cannot be used.
+    """
+    pointer = read_live(path)
+    if pointer is None:
+        raise NotLiveError(path)
+    return pointer.open()
+
+
+def _pointer(path: Path, stored: dict[str, Any]) -> LivePointer:
+    name, since = str(stored["name"]), datetime.fromisoformat(stored["since"])
+    if name != path.stem:
+        raise ValueError(f"it is that of {name}")
+    if since.tzinfo is None:
+        raise ValueError(f"since {since} is of no time zone")
+    return LivePointer(
+        name=name,
+        version=int(stored["version"]),
+        directory=place_of(stored["directory"], path),
+        digest=str(stored["digest"]),
+        since=since,
+        is_shown=bool(stored.get("shown", True)),
+        before=stored.get("before"),
+    )

@@ -1,0 +1,232 @@
+"""Check results: what a check found, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
+
+from lockstep.columns.plain import cut, listed, plain
+from lockstep.errors import LockstepError
+
+if TYPE_CHECKING:
+    from lockstep.parity.effect import Effect
+
+Severity = Literal["ERROR", "WARN"]
+Result = Literal["passed", "warned", "failed", "not_judged"]
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+_MOST_ROWS = 50
+"""Rows of a table that are kept: the worst ones come first."""
+_MOST_TOLD = 4
+"""Columns that a summary names; the others are in the details."""
+_LONGEST_CELL = 1_000
+_LONGEST_NOTE = 20_000
+"""Characters that are kept of a cell and of a note."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found.
+
+    One that had nothing to compare is not judged, which is neither passed nor failed: see
+    `not_judged`.
+
+    Attributes:
+        passed: Whether all is well.
+        summary: What was found, in a line for someone who has never seen the project.
+        severity: How bad a failure is; an ERROR of a blocking check keeps rows unpublished.
+        column: The column that it names first, if it names one.
+        numbers: Figures, which Dagster plots over time.
+        table: Details, a row each; all rows have the same keys.
+        notes: Longer texts (Markdown) by title, such as a reproducer.
+        unjudged: Columns that could not be judged, each with what was lacking.
+        judged: Whether there was anything to compare.
+        also: The other columns that it names.
+        where: Where it found that, besides the columns: a file with its line.
+        keys: Keys of some of the rows.
+        todo: What to do, where that is another thing than what is said of every failure of the
+            check; see `Check.remedy` for the words in it that stand for something.
+        seconds: How long the check took; two results that differ in nothing else are equal.
+    """
+
+    passed: bool
+    summary: str
+    severity: Severity = "ERROR"
+    column: str | None = None
+    numbers: Mapping[str, float | int] = field(default_factory=dict)
+    table: Sequence[Mapping[str, Any]] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    judged: bool = True
+    also: tuple[str, ...] = ()
+    where: str = ""
+    keys: tuple[str, ...] = ()
+    todo: str = ""
+    seconds: float = field(default=0.0, compare=False)
+
+    @classmethod
+    def not_judged(cls, lacking: str, unjudged: Mapping[str, str] | None = None) -> CheckResult:
+        """The result of a check that had nothing to compare.
+
+        Args:
+            lacking: What was lacking, as a sentence.
+            unjudged: What was lacking of each column, where it is not the same of all.
+        """
+        return cls(passed=False, summary=lacking, unjudged=unjudged or {}, judged=False)
+
+    @property
+    def result(self) -> Result:
+        """What came of it, in a word."""
+        if not self.judged:
+            return "not_judged"
+        if self.passed:
+            return "passed"
+        return "failed" if self.is_error else "warned"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it failed badly enough to block."""
+        return self.judged and not self.passed and self.severity == "ERROR"
+
+    def to_json(self) -> dict[str, Any]:
+        """As strict JSON can hold it: the first rows of a table, and the beginning of long texts.
+
+        A figure that is no finite number is its name as text, in a table too.
+        """
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
+        numbers = {name: plain(value, nan="NaN") for name, value in self.numbers.items()}
+        table = [plain(row, longest=_LONGEST_CELL, nan="NaN") for row in self.table[:_MOST_ROWS]]
+        notes = {title: cut(text, _LONGEST_NOTE) for title, text in self.notes.items()}
+        keys = [cut(key, _LONGEST_CELL) for key in self.keys]
+        told = {"numbers": numbers, "table": table, "notes": notes}
+        return {**found, "also": list(self.also), "keys": keys, **told}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CheckResult:
+        """The result from what `to_json` gave."""
+        numbers = {
+            name: float(value) if isinstance(value, str) else value
+            for name, value in data["numbers"].items()
+        }
+        lists = {name: tuple(data.get(name, ())) for name in ("also", "keys")}  # new since
+        return cls(**{**data, "numbers": numbers, **lists})
+
+
+def tell(unjudged: Mapping[str, str]) -> str:
+    """Columns that were not judged, a few of them with what was lacking."""
+    return listed((f"{name} ({lacking})" for name, lacking in unjudged.items()), _MOST_TOLD)
+
+
+def with_unjudged(said: str, unjudged: Mapping[str, str], *, briefly: bool = False) -> str:
+    """A summary of what was judged, and what was not, if anything was not.
+
+    Args:
+        said: The summary.
+        unjudged: Columns that were not, each with what was lacking.
+        briefly: Whether the summary tells a finding, from which reasons would draw the eye.
+    """
+    if not unjudged:
+        return said
+    told = f"{listed(unjudged, _MOST_TOLD)} (see the details)" if briefly else tell(unjudged)
+    return f"{said} Not judged: {told}."
+
+
+def coverage(rows: int, columns: int, unjudged: Mapping[str, str]) -> dict[str, float]:
+    """How much of a batch a check looked at, as its first figures.
+
+    Args:
+        rows: Rows that were compared.
+        columns: Columns that were.
+        unjudged: Columns that could not be, each with what was lacking.
+    """
+    return {"rows": rows, "columns": columns, "columns not judged": len(unjudged)}
+
+
+def impact_figures(effects: Iterable[Effect]) -> dict[str, float]:
+    """The figures of effects, to plot.
+
+    Args:
+        effects: What was found of the outputs that are others.
+    """
+    return {f"{one.output}: rows that differ": one.differing for one in effects}
+
+
+def carry_out(
+    check: Callable[Arguments, CheckResult],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> CheckResult:
+    """What a check finds; a failed result that tells the error where the check itself breaks.
+
+    Dagster records no evaluation of a check that raises, which would look like a check that
+    never ran; so a broken check is recorded as a failure of the check, with its error.
+    """
+    done = attempted(check, *arguments, **options)
+    result = done.failure or done.value
+    assert result is not None, "what did not fail gave a result"
+    return replace(result, seconds=done.seconds)
+
+
+@dataclass(frozen=True)
+class Attempted(Generic[Value]):
+    """What checks look at, computed once; or why it could not be.
+
+    Attributes:
+        value: What was computed; None where that failed.
+        failure: The result of each check that looks at it, where that failed.
+        seconds: How long it took.
+    """
+
+    value: Value | None
+    failure: CheckResult | None
+    seconds: float
+
+    def check(
+        self,
+        check: Callable[Concatenate[Value, Arguments], CheckResult],
+        *arguments: Arguments.args,
+        **options: Arguments.kwargs,
+    ) -> CheckResult:
+        """What a check finds of it."""
+        if self.value is None:
+            assert self.failure is not None, "what was not computed failed"
+            return self.failure
+        return carry_out(check, self.value, *arguments, **options)
+
+
+def attempted(
+    compute: Callable[Arguments, Value], *arguments: Arguments.args, **options: Arguments.kwargs
+) -> Attempted[Value]:
+    """Compute what several checks look at; where that breaks, it is the result of each of them."""
+    begun = perf_counter()
+    value = failure = None
+    try:
+        value = compute(*arguments, **options)
+    except LockstepError as error:
+        failure = CheckResult(
+            False,
+            f"The check could not be carried out: {error}",
+            todo="Put that right, and have it carried out anew: AGAIN",
+        )
+    except Exception as error:  # noqa: BLE001 - recorded as a failure, with its cause
+        failure = CheckResult(
+            False,
+            f"The check itself broke: {type(error).__name__}: {error}",
+            todo="Please report it with the traceback, which is among the details.",
+            notes=_traceback(error),
+        )
+    return Attempted(value, failure, round(perf_counter() - begun, 6))
+
+
+NOTHING_DEMANDED = CheckResult.not_judged(
+    "Nothing is demanded: declare quality=[Quality(...)] for the pipeline's predictions."
+)
+"""The result of a check of quality where no demand is declared."""
+
+
+def _traceback(error: Exception) -> dict[str, str]:
+    from traceback import format_exception
+
+    return {"traceback": "```\n" + "".join(format_exception(error))[-4000:] + "\n```"}

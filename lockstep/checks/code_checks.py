@@ -1,0 +1,213 @@
+"""Checks of code and environment: those here, against those of a version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from lockstep.checks.check_results import CheckResult
+from lockstep.checks.comparisons import check_comparison
+from lockstep.columns.pipeline import Pipeline
+from lockstep.columns.plain import all_of, counted, listed
+
+if TYPE_CHECKING:
+    from lockstep.artifacts.snapshot import Snapshot
+    from lockstep.artifacts.version import LoadedVersion
+    from lockstep.parity.code_changes import Change
+
+
+def check_code(
+    pipeline: Pipeline,
+    loaded: LoadedVersion,
+    *,
+    proven: bool,
+    suites: Callable[[], Mapping[str, Mapping[str, Any]]] | None = None,
+) -> CheckResult:
+    """Compare the code and, where it differs, what it computes of the golden records.
+
+    All of it counts: the columns' functions with what they reach, whatever else the modules of the
+    snapshot say (one may be imported for what it does then), the data files that they read, and
+    the suites.
+
+    Args:
+        pipeline: The pipeline as this checkout defines it.
+        loaded: The version.
+        proven: Whether the version has passed the gate before: it is served with its own code, so
+            that a difference is no more than worth knowing.
+        suites: Makes the suites as this checkout defines them; None where they are not compared.
+    """
+    from lockstep.artifacts.framework import framework_digest
+    from lockstep.artifacts.snapshot import Snapshot
+
+    packages, data = loaded.snapshot.packages, {*loaded.snapshot.data}
+    if suites is not None:  # of a folder, there may be files by now that the version has none of
+        data |= Snapshot.of(pipeline, packages).with_data().data.keys()
+    here = Snapshot.of(pipeline, packages, data)
+    columns = _changed_code(pipeline, here, loaded)
+    others = _changed_beside(here, loaded.snapshot)
+    if suites is not None:
+        others |= _changed_suites(loaded.suites, suites())
+    version, count = loaded.version, len(pipeline.graph.order)
+    if not columns and not others:
+        if framework_digest() == loaded.framework:
+            return CheckResult(
+                True,
+                f"{all_of(count, 'column', 'has', 'have')} the code of version {version}.",
+                numbers={"columns": count},
+            )
+        return CheckResult(
+            False,
+            f"{all_of(count, 'column', 'has', 'have')} the code of version {version}, "
+            "but Lockstep's own modules that evaluate them have changed since the fit; "
+            "golden_replay tells whether that matters.",
+            severity="WARN",
+        )
+    changed = columns or others
+    named = ", ".join(f"{name} ({change})" for name, change in list(changed.items())[:8])
+    said = (
+        f"The code of {named} is not that of version {version}."
+        if columns
+        else f"The columns' own functions are those of version {version}, but beside them {named} "
+        "is not."
+    )
+    consequence = (
+        f"Version {version} has been proven before and goes on with its own code."
+        if proven
+        else f"Version {version} cannot be had from this checkout again, so it does not go live: "
+        "train a new version, or take the change back."
+    )
+    effect = _effect(pipeline, loaded)
+    column = effect.column or next(iter(columns), None)
+    return CheckResult(
+        passed=False,
+        summary=f"{said} {consequence} Its effect: {effect.summary}{_later(pipeline, columns)}",
+        severity="WARN" if proven else "ERROR",
+        column=column,
+        where=_location(pipeline, column) if column is not None else listed(others, 3),
+        keys=effect.keys,
+        numbers=effect.numbers,
+        table=[
+            {"what": name, "change": str(change)} for name, change in {**columns, **others}.items()
+        ],
+        notes={**_rows(effect), **effect.notes},
+    )
+
+
+def _later(pipeline: Pipeline, changed: Mapping[str, Change]) -> str:
+    """What a change of something fitted does later on, in a sentence; empty where none is."""
+    graph = pipeline.graph
+    fitted = {name for model in graph.models for name in (model, graph.nodes[model].learns)}
+    of = [name for name in changed if name in fitted]
+    if not of:
+        return ""
+    return (
+        f" That is with the models of the version as they are: what was changed of {listed(of, 3)} "
+        "shows in the next fit."
+    )
+
+
+def _rows(effect: CheckResult) -> dict[str, str]:
+    """The rows at which a change has an effect, with both values, as a table in Markdown."""
+    if effect.column is None or not effect.table:
+        return {}
+    head = list(effect.table[0])
+    lines = [head, ["---"] * len(head), *(map(str, row.values()) for row in effect.table)]
+    return {"rows that differ": "\n".join(f"| {' | '.join(line)} |" for line in lines)}
+
+
+def _changed_code(pipeline: Pipeline, here: Snapshot, loaded: LoadedVersion) -> dict[str, Change]:
+    """Fields whose declaration, and columns whose code is not that of a version."""
+    from lockstep.parity.code_changes import changed_columns, column_digests, field_digests
+
+    def digests(one: Pipeline, source: Snapshot) -> dict[str, str]:
+        return column_digests(source.modules, source.module, one.graph.columns)
+
+    before, after = loaded.pipeline, pipeline
+    fields = changed_columns(field_digests(before.joint_schema), field_digests(after.joint_schema))
+    if here.digest == loaded.snapshot.digest:
+        return fields
+    return fields | changed_columns(digests(before, loaded.snapshot), digests(after, here))
+
+
+def _changed_beside(here: Snapshot, stored: Snapshot) -> dict[str, Change]:
+    """Modules of a snapshot that are not those that were stored."""
+    from lockstep.parity.code_changes import changed_columns, module_digests
+
+    if here.digest == stored.digest:
+        return {}
+    modules = changed_columns(module_digests(stored.modules), module_digests(here.modules))
+    data = changed_columns(_data_digests(stored), _data_digests(here))
+    return {
+        **{f"module {name}": change for name, change in modules.items()},
+        **{f"data file {name}": change for name, change in data.items()},
+    }
+
+
+def _data_digests(source: Snapshot) -> dict[str, str]:
+    return {name: sha256(content).hexdigest() for name, content in source.data.items()}
+
+
+def _changed_suites(
+    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Change]:
+    """Expectations that are not those that were stored."""
+    from lockstep.parity.code_changes import changed_columns
+
+    def digests(suites: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        found: dict[str, list[str]] = {}
+        for role, suite in suites.items():
+            for one in suite["expectations"]:
+                about = one["kwargs"].get("column", "the whole batch")
+                title = f"{one['type']} of {about} in the suite of {role}"
+                found.setdefault(title, []).append(json.dumps(one, sort_keys=True))
+        return {title: "\n".join(texts) for title, texts in found.items()}
+
+    return changed_columns(digests(before), digests(after))
+
+
+def _location(pipeline: Pipeline, column: str) -> str:
+    """The function of a column, by file and line; nothing for a field or a column that is gone."""
+    from lockstep.parity.divergence import Origin
+
+    origin = Origin.of(pipeline.graph, column)
+    return str(origin) if origin is not None else ""
+
+
+def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
+    """Compare this environment with that of the fit; see `check_code` for `proven`."""
+    from lockstep.parity.environment import Environment
+
+    fitted = loaded.environment
+    differences = fitted.compare(Environment.capture(fitted.libraries))
+    grave = [one for one in differences if one.severity == "error"]
+    listed = "; ".join(str(one) for one in (grave or differences)[:4])
+    return CheckResult(
+        passed=not differences,
+        summary=f"{counted(len(differences), 'difference')} from the environment of the fit: "
+        f"{listed}."
+        if differences
+        else "Python, libraries, BLAS, processor, threads, time zone (with the rules of all zones) "
+        "and locale are as at the fit.",
+        severity="ERROR" if grave and not proven else "WARN",
+        where="this environment, against that of the fit" if differences else "",
+        numbers={"facts": len(fitted.facts), "differences": len(differences)},
+        table=[one.to_json() for one in differences],
+    )
+
+
+def _effect(pipeline: Pipeline, loaded: LoadedVersion) -> CheckResult:
+    """What the checkout's code makes of the golden records, with the version's own models."""
+    from lockstep.parity.replay import replay
+
+    models = loaded.pipeline.models_
+    lacking = [name for name in pipeline.graph.models if name not in models]
+    if lacking:
+        return CheckResult(False, f"the version has no model for {', '.join(lacking)}.")
+    rebuilt = pipeline.with_models(models)
+    return check_comparison(
+        replay(rebuilt, loaded.golden, version=loaded.version),
+        rebuilt.graph,
+        "computed by this checkout's code",
+    )

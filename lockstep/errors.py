@@ -1,0 +1,591 @@
+"""What can go wrong: all errors that Lockstep raises on purpose, as a tree.
+
+Beside each stand the packages that raise it, or the status of the response. The command line tells
+any of them in one line and ends with status 2.
+
+LockstepError                     cli, dagster, project, scoring, serving
+│
+│   What is declared
+├── DefinitionError               columns                             a module that is no pipeline
+│   ├── DeclarationError          columns, project, serving           a declaration without meaning
+│   ├── UnknownInputError         columns                             an input that does not exist
+│   ├── DuplicateNameError        columns                             two columns of one name
+│   ├── CycleError                columns                             columns that need each other
+│   └── LeakageError              columns                             an outcome behind what serves
+├── SuiteError                    rules, suites                       a suite that cannot be used
+├── ProjectError                  project                             no project, or a broken one
+├── ProposalError                 templates                           a table without a pipeline
+├── WritingError                  templates                           nothing can be written there
+│
+│   Rows, and what is computed of them
+├── InputError                    columns, project, store, templates  rows that cannot be read
+│   ├── UnavailableError          columns, project, store             not to be had now
+│   │   └── NotDeliveredError     project                             not there yet
+│   └── UnreadableError           columns, project, scoring, store    not what is declared
+├── InvalidRecordsError           columns                             rows refused where all count
+├── FunctionError                 columns                             a column's function fails
+├── FailingFunctionError          scoring                             it fails on too many rows
+├── FitError                      columns, training                   a model that cannot be fitted
+├── NotFittedError                columns, registry                   no models fitted yet
+├── NotCompiledError              columns                             a step without compiled form
+│
+│   Versions, and where they are kept
+├── ArtifactError                 artifacts, registry, scoring        a version that cannot be used
+│   ├── FormatError               artifacts                           another Lockstep wrote it
+│   ├── UnavailableFilesError     artifacts                           files not to be read now
+│   ├── SnapshotError             artifacts, registry                 source that does not run
+│   ├── UntrustedTypeError        artifacts                           a type that is not allowed
+│   └── NotLiveError              artifacts                           no version is live yet
+├── GoldenError                   parity                              golden records of no use
+├── SourceError                   parity                              source that cannot be read
+├── UnprovenError                 serving                             computes something else here
+├── EvidenceError                 registry                            no tag, or one of other files
+├── RegistryError                 registry                            the registry refuses
+│   ├── RegistryUnreachableError  registry                            it does not answer
+│   ├── VersionNotFoundError      registry                            it has no such version
+│   ├── AliasNotSetError          registry, training                  an alias points nowhere
+│   └── FetchError                registry                            files did not all arrive
+│
+│   Partitions, and the disk that they are on
+├── NotStoredError                scoring, store                      not written yet
+├── DamagedError                  store                               files unlike their record
+├── LockedError                   store                               somebody else is at work
+├── BlockedError                  scoring, store                      a check holds it back
+├── SupersededError               store                               a later attempt was committed
+├── DiskError                     artifacts                           a disk is full, closed, broken
+│
+│   Servers and their logs
+├── RefusedChallengerError        serving                             not fit to be compared
+├── GoneError                     serving                             its process has ended
+├── LogKeyError                   serving                             no key to hash columns with
+├── MissingSegmentError           serving                             no such segment
+├── DamagedSegmentError           serving                             not what was sealed
+│
+│   Requests that serving does not answer, each with the status of the response
+└── ServingError                  HTTP 400                            a request that is not answered
+    ├── UnreadableBodyError       HTTP 400                            not of its content type
+    ├── UnsupportedError          HTTP 415                            another content type
+    ├── TooLargeError             HTTP 413                            too many bytes or rows
+    ├── SlowError                 HTTP 408                            a body that does not arrive
+    ├── UnknownError              HTTP 404                            nothing of this name
+    ├── RefusedTableError         HTTP 422 (MLflow: 400)              other columns than declared
+    ├── RefusedRowsError          HTTP 422 (MLflow: 400)              rows that are refused
+    ├── UnauthorizedError         HTTP 401                            no token, or a wrong one
+    ├── BusyError                 HTTP 429                            too many requests wait
+    │   └── CrowdedError          HTTP 429                            too much of other bodies
+    ├── NotReadyError             HTTP 503                            no version is loaded yet
+    ├── UnloggedError             HTTP 503                            the log cannot be written
+    ├── LateError                 HTTP 504                            it waited for too long
+    └── ComputingError            HTTP 500 (MLflow: 400)              the version cannot compute it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockstep.columns.decode import Rejected
+
+_ENOUGH_ROWS = 5
+"""Rows that all fail, from which on a function is told to be broken itself."""
+
+
+class LockstepError(Exception):
+    """Base of every error that Lockstep raises on purpose: one clear line for its reader."""
+
+
+class DefinitionError(LockstepError):
+    """A pipeline's module cannot be built into a column graph."""
+
+
+class DeclarationError(DefinitionError):
+    """A record type or a decorated function is declared in a way that has no meaning."""
+
+
+class UnknownInputError(DefinitionError):
+    """A function names an input that is neither a field nor a column."""
+
+
+class DuplicateNameError(DefinitionError):
+    """A name is used for two columns."""
+
+
+class CycleError(DefinitionError):
+    """Columns depend on each other in a circle."""
+
+
+class LeakageError(DefinitionError):
+    """A feature, model or output depends on an outcome, which is unknown when it is served."""
+
+
+class SuiteError(LockstepError):
+    """A suite cannot be stored, or asks something that the columns at hand cannot answer."""
+
+
+class ProjectError(LockstepError):
+    """There is no project here, or its settings cannot be read."""
+
+
+class ProposalError(LockstepError):
+    """A table from which no pipeline can be proposed."""
+
+
+class WritingError(LockstepError):
+    """A project or pipeline cannot be written where it should be."""
+
+
+class InputError(LockstepError):
+    """A table, file or text cannot be read as the record type at all."""
+
+
+class UnavailableError(InputError):
+    """What is to be read cannot be had now: it is not delivered yet, or nothing answers for it."""
+
+
+class NotDeliveredError(UnavailableError):
+    """What is to be read is not there yet."""
+
+
+class UnreadableError(InputError):
+    """What is to be read is there, and its content is not what is declared.
+
+    Attributes:
+        what: What is wrong with it.
+        column: The column that is at fault, if one is.
+        where: Where that is, such as a file with its line.
+        todo: What to do about it, in sentences; empty where `what` tells all that there is to say.
+    """
+
+    def __init__(
+        self, what: str, column: str | None = None, *, where: str = "", todo: str = ""
+    ) -> None:
+        super().__init__(f"{what} {todo}" if todo else what)
+        self.what, self.column, self.where, self.todo = what, column, where, todo
+
+
+class InvalidRecordsError(LockstepError):
+    """Rows were refused where every row was needed.
+
+    Attributes:
+        rejected: The refused rows, each with its reasons.
+    """
+
+    def __init__(self, rejected: Sequence[Rejected], total: int, source: str) -> None:
+        shown = "; ".join(str(row) for row in rejected[:3])
+        more = f"; and {len(rejected) - 3} more" if len(rejected) > 3 else ""
+        super().__init__(
+            f"{source}: {len(rejected)} of {_rows(total)} "
+            f"{'is not a valid record' if len(rejected) == 1 else 'are not valid records'}: "
+            f"{shown}{more}. "
+            "Correct them, or use decode() to set them aside."
+        )
+        self.rejected = tuple(rejected)
+
+
+class FunctionError(LockstepError):
+    """A column's function raised, or returned something that is not a column.
+
+    Attributes:
+        column: Name of the column whose function failed.
+        origin: Name of the column at fault, where it is one that was computed before: a model
+            fails on what is missing or infinite there.
+    """
+
+    def __init__(self, column: str, message: str, *, origin: str | None = None) -> None:
+        super().__init__(message)
+        self.column, self.origin = column, origin
+
+    @property
+    def blamed(self) -> str:
+        """Name of the column at fault."""
+        return self.column if self.origin is None else self.origin
+
+
+class FailingFunctionError(LockstepError):
+    """A column's function fails on more rows than may be set aside.
+
+    Attributes:
+        column: Name of the column at fault.
+        failed: On how many rows it failed, the last one among those that were tried.
+        tried: How many rows were tried, from the first one on.
+        why: What it raised on the last one, and where.
+
+    Args:
+        column, failed, tried, why: The attributes.
+        computed: The column that cannot be computed, where that at fault is one of its inputs.
+    """
+
+    def __init__(
+        self, column: str, failed: int, tried: int, why: str, *, computed: str | None = None
+    ) -> None:
+        self.column, self.failed, self.tried, self.why = column, failed, tried, why
+        on = (
+            f"every row that was tried ({tried:,}), so that it is broken itself"
+            if failed == tried >= _ENOUGH_ROWS
+            else f"{failed:,} of the first {_rows(tried)}"
+        )
+        super().__init__(f"{computed or column} cannot be computed of {on}: {why}")
+
+
+class FitError(LockstepError):
+    """A model cannot be fitted on the rows that it was given."""
+
+
+class NotFittedError(LockstepError):
+    """A fitted pipeline is needed, and this one is not."""
+
+
+class NotCompiledError(LockstepError):
+    """A step of a fitted model has no compiled form: the reference predictor serves."""
+
+
+class ArtifactError(LockstepError):
+    """A version cannot be stored, or its files are damaged, missing or not Lockstep's."""
+
+
+class FormatError(ArtifactError):
+    """The files of a version are of another format than this Lockstep reads.
+
+    Attributes:
+        path: The manifest.
+        format: Its format.
+    """
+
+    def __init__(self, path: Path, format: object, readable: int, pipeline: str | None) -> None:
+        self.path, self.format = path, format
+        is_older = isinstance(format, int) and format < readable
+        again = f": lockstep train {pipeline}" if pipeline else ""
+        super().__init__(
+            f"{path} has format {format}, and this Lockstep reads format {readable}: "
+            + (f"train again{again}." if is_older else "use the Lockstep that wrote it.")
+        )
+
+
+class UnavailableFilesError(ArtifactError):
+    """The system fails to read a file of a version, which is there: a disk or a network drive."""
+
+
+class SnapshotError(ArtifactError):
+    """The source of a pipeline cannot be collected, or does not run by itself."""
+
+
+class UntrustedTypeError(ArtifactError):
+    """A fitted model holds a type that the allow-list does not name.
+
+    Attributes:
+        column: The model's column.
+        types: Full names of the types.
+    """
+
+    def __init__(self, column: str, types: Iterable[str]) -> None:
+        self.column, self.types = column, tuple(types)
+        super().__init__(
+            f"Model {column} holds {', '.join(self.types)}, which may not be stored or loaded. "
+            "Use an estimator of scikit-learn's; compute in a @feature what a function or "
+            "transformer of your own does; or, having reviewed the type, add it to "
+            "lockstep/artifacts/trusted.py."
+        )
+
+
+class NotLiveError(ArtifactError):
+    """No version of a pipeline is live yet.
+
+    Attributes:
+        path: The file that would say which one is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"No version of {path.stem} is live: there is no {path}. Train one and promote it: "
+            f"lockstep train {path.stem}, then lockstep promote {path.stem}."
+        )
+
+
+class GoldenError(LockstepError):
+    """Golden records cannot be chosen, stored or read."""
+
+
+class SourceError(LockstepError):
+    """A snapshot lacks a module, or its source is not valid Python."""
+
+
+class UnprovenError(LockstepError):
+    """A version does not compute here what it computed when it was fitted."""
+
+
+class EvidenceError(LockstepError):
+    """A version has no such tag, or one that was edited or written about something else."""
+
+
+class RegistryError(LockstepError):
+    """The registry refused what it was asked."""
+
+
+class RegistryUnreachableError(RegistryError):
+    """The registry does not answer, after a few attempts.
+
+    Attributes:
+        uri: Where it was looked for.
+    """
+
+    def __init__(self, uri: str, cause: object) -> None:
+        super().__init__(
+            f"The registry at {uri} cannot be opened or written to ({_first_line(cause)}). Make "
+            "room, if its disk is full; see that this user may read and write that file and its "
+            "folder; then try again."
+            if uri.startswith("sqlite:")
+            else f"The registry at {uri} does not answer ({_first_line(cause)}). Check that it is "
+            "running and that this address is right, then try again."
+        )
+        self.uri = uri
+
+
+class VersionNotFoundError(RegistryError):
+    """The registry has no such version.
+
+    Attributes:
+        name: Name of the model.
+        version: The version that was asked for.
+        existing: The versions that there are, oldest first.
+    """
+
+    def __init__(self, name: str, version: object, existing: Iterable[int]) -> None:
+        self.name, self.version, self.existing = name, version, tuple(existing)
+        numbers = ", ".join(map(str, self.existing))
+        super().__init__(
+            f"The registry has no version {version} of {name}; "
+            + (
+                f"it has {numbers}."
+                if numbers
+                else f"it has none yet; train one: lockstep train {name}"
+            )
+        )
+
+
+class AliasNotSetError(RegistryError):
+    """An alias of a model points to no version.
+
+    Attributes:
+        name: Name of the model.
+        alias: The alias, without the `@`.
+        existing: The versions that there are, oldest first.
+    """
+
+    def __init__(self, name: str, alias: str, existing: Iterable[int]) -> None:
+        self.name, self.alias, self.existing = name, alias, tuple(existing)
+        numbers = ", ".join(map(str, self.existing))
+        super().__init__(
+            f"{name} has no @{alias}. "
+            + (
+                f"Promote one of its versions ({numbers}): lockstep promote {name} VERSION"
+                if numbers
+                else f"It has no version yet either; train one: lockstep train {name}"
+            )
+        )
+
+
+class FetchError(RegistryError):
+    """The files of a version did not all arrive; nothing of them was kept.
+
+    Attributes:
+        name: Name of the model.
+        version: The version.
+    """
+
+    def __init__(self, name: str, version: int, cause: object) -> None:
+        self.name, self.version = name, version
+        told = " ".join(str(cause).split())
+        super().__init__(
+            f"The files of version {version} of {name} did not all arrive, and nothing of them "
+            f"was kept: try again. {told[:600]}{'…' * (len(told) > 600)}"
+        )
+
+
+class NotStoredError(LockstepError):
+    """What is asked for has not been written yet."""
+
+
+class DamagedError(LockstepError):
+    """A file is not what the record of its partition says."""
+
+
+class LockedError(LockstepError):
+    """Somebody else is at work on the same thing."""
+
+
+class BlockedError(LockstepError):
+    """A partition was blocked by a check, and is not to go on."""
+
+
+class SupersededError(LockstepError):
+    """While an attempt was under way, a later one was committed."""
+
+
+class DiskError(LockstepError):
+    """A disk is full, fails, or does not let this user read or write there."""
+
+
+class RefusedChallengerError(LockstepError):
+    """A challenger that cannot be used here."""
+
+
+class GoneError(LockstepError):
+    """The process of the challenger has ended, or does not answer."""
+
+
+class LogKeyError(LockstepError):
+    """Columns are to be hashed, and there is no key to do it with."""
+
+
+class MissingSegmentError(LockstepError):
+    """There is no such segment, or it is kept no longer."""
+
+
+class DamagedSegmentError(LockstepError):
+    """A segment is not what was sealed."""
+
+
+class ServingError(LockstepError):
+    """A request that is not answered. What its client sent is never repeated in the message.
+
+    Attributes:
+        status: The status of the response.
+        compat_status: The status that MLflow's scoring server has for it, where it is another one.
+        code: MLflow's name for this kind of error.
+        retry_after: Seconds after which to try again; None where that would change nothing.
+        ends_connection: Whether the rest of the request is not read any more.
+        rows: How many rows it tells of.
+    """
+
+    status = HTTPStatus.BAD_REQUEST
+    compat_status: HTTPStatus | None = None
+    code = "BAD_REQUEST"
+    ends_connection = False
+    rows = 0
+    retry_after: int | None = None
+
+
+class UnreadableBodyError(ServingError):
+    """The body is not what its content type says, or holds no rows."""
+
+
+class UnsupportedError(ServingError):
+    """The body is of a content type or an encoding that is not read here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class TooLargeError(ServingError):
+    """The body, or the number of its rows, is beyond the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    ends_connection = True
+
+
+class SlowError(ServingError):
+    """The body takes too long to arrive."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    code = "DEADLINE_EXCEEDED"
+    ends_connection = True
+
+
+class UnknownError(ServingError):
+    """There is nothing of this name."""
+
+    status = HTTPStatus.NOT_FOUND
+    code = "RESOURCE_DOES_NOT_EXIST"
+
+
+class RefusedTableError(ServingError):
+    """A table has not the columns that are declared."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    compat_status = HTTPStatus.BAD_REQUEST
+    code = "INVALID_PARAMETER_VALUE"
+
+
+class RefusedRowsError(ServingError):
+    """Rows do not fit their declaration, or break a row rule.
+
+    Attributes:
+        rejected: The rows with all their reasons.
+    """
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    compat_status = HTTPStatus.BAD_REQUEST
+    code = "INVALID_PARAMETER_VALUE"
+
+    def __init__(self, rejected: Sequence[Rejected], total: int) -> None:
+        are = "is" if len(rejected) == 1 else "are"
+        super().__init__(
+            f"{len(rejected)} of {_rows(total)} {are} refused; `rows` lists every reason by row "
+            "and column. Correct them, or ask with ?on_invalid=quarantine to score the others."
+        )
+        self.rejected = tuple(rejected)
+        self.rows = len(self.rejected)
+
+
+class UnauthorizedError(ServingError):
+    """There is no token, or a wrong one."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    code = "UNAUTHENTICATED"
+
+
+class BusyError(ServingError):
+    """More requests wait than may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "RESOURCE_EXHAUSTED"
+    retry_after = 1
+
+
+class CrowdedError(BusyError):
+    """Too much has arrived of other bodies for another part of this one."""
+
+    ends_connection = True
+
+
+class NotReadyError(ServingError):
+    """No version serves: none has been loaded yet."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 1
+
+
+class UnloggedError(ServingError):
+    """The request log cannot be written, and its policy is to refuse what it cannot hold."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE"
+    retry_after = 10
+
+
+class LateError(ServingError):
+    """The request waited for longer than it may."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "DEADLINE_EXCEEDED"
+
+
+class ComputingError(ServingError):
+    """The version cannot compute what it is asked; the log says why."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    compat_status = HTTPStatus.BAD_REQUEST
+    code = "INTERNAL_ERROR"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
+
+
+def _first_line(cause: object) -> str:
+    lines = str(cause).strip().splitlines()
+    return lines[0][:300] if lines else type(cause).__name__

@@ -1,0 +1,276 @@
+"""Changes of code: which columns' code differs between two snapshots of a pipeline's source.
+
+The code of a column is its function and whatever that reaches in the snapshot: helper functions,
+constants, classes, imports, and the same in the modules that it imports. Names are followed as
+Python's compiler sees them, to everything of that name in any module of the snapshot: where it is
+not clear whether something is reached, it counts. Code is compared as a syntax tree, so that
+comments, docstrings and layout make no difference. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from types import CodeType
+from typing import Literal
+
+from lockstep.columns.schema import Schema
+from lockstep.errors import SourceError
+
+Change = Literal["changed", "added", "removed"]
+
+_AT_IMPORT = "import of {}"
+"""Stands for the statements of a module that bind no name, such as `np.seterr(...)`."""
+_WHOLE = "all of {}"
+"""Stands for all of a module that goes by a name, where it is used as a value of its own."""
+_Functions = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def field_digests(schema: Schema) -> dict[str, str]:
+    """SHA-256 of the declaration of each field: all of it but its comment."""
+    return {
+        one.name: _sha256(
+            f"{part.name}={getattr(one, part.name)!r}" for part in fields(one) if part.name != "doc"
+        )
+        for one in schema
+    }
+
+
+def column_digests(
+    sources: Mapping[str, str], module: str, columns: Collection[str]
+) -> dict[str, str]:
+    """Digest the code behind each column of a pipeline.
+
+    It is the column's function with its decorator, and all that these reach. Another column counts
+    where it is called or a function's body uses it, and not where it is only named, as in a
+    model's `uses`: so a change is told of the column in which it was made. Statements that bind no
+    name, such as `np.seterr(...)`, count for every column that reaches their module. Of a column
+    that no module binds by its name, all of the pipeline's module is the code.
+
+    Args:
+        sources: Source text by module name: the pipeline's module and those that it shares.
+        module: Name of the pipeline's module.
+        columns: Names of the columns that functions compute.
+
+    Returns:
+        SHA-256 by column.
+
+    Raises:
+        SourceError: `module` is not among the sources, or a source is not valid Python.
+    """
+    if module not in sources:
+        raise SourceError(f"The snapshot has no source of {module}, only of {', '.join(sources)}.")
+    packages = frozenset(name.partition(".")[0] for name in sources)
+    statements = {name: _statements(name, source, packages) for name, source in sources.items()}
+    bound = _bound_names(statements)
+    digests = {}
+    for name in columns:
+        reached = _reached(bound.get(name, statements[module]), bound, columns)
+        digests[name] = _sha256(sorted({one.text for one in reached}))
+    return digests
+
+
+def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
+    """SHA-256 of all that each module of a snapshot says, but for comments, docstrings and layout.
+
+    What no column reaches counts here too: a module may be imported for what it does then.
+
+    Args:
+        sources: Source text by module name.
+
+    Raises:
+        SourceError: A source is not valid Python.
+    """
+    packages = frozenset(name.partition(".")[0] for name in sources)
+    return {
+        name: _sha256(one.text for one in _statements(name, source, packages))
+        for name, source in sources.items()
+    }
+
+
+def changed_columns(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Change]:
+    """Compare two results of `column_digests`, `field_digests` or `module_digests`.
+
+    Returns:
+        What became of each column that is not the same: first those that there are, in their
+        order, then those that are gone.
+    """
+    changes: dict[str, Change] = {
+        name: "changed" if name in before else "added"
+        for name, digest in after.items()
+        if before.get(name) != digest
+    }
+    gone: dict[str, Change] = {name: "removed" for name in before if name not in after}
+    return changes | gone
+
+
+@dataclass(frozen=True, eq=False)
+class _Statement:
+    """A statement at the top level of a module; of an import, the part that binds one name.
+
+    Attributes:
+        module: The module.
+        node: The statement, without docstrings.
+        packages: Top-level packages of the snapshot.
+    """
+
+    module: str
+    node: ast.stmt
+    packages: frozenset[str]
+
+    @property
+    def text(self) -> str:
+        """What it says, whatever its layout."""
+        return f"{self.module}: {ast.dump(self.node)}"
+
+    @property
+    def binds(self) -> set[str]:
+        """Names that it binds, or whose objects it alters by an assignment."""
+        names = {name for node in _at_top_level(self.node) for name in _bound(node)}
+        return names - {"*"} or {_AT_IMPORT.format(self.module)}
+
+    @cached_property
+    def uses(self) -> Mapping[str, bool]:
+        """Names that it refers to, and whether a column of that name is used or only named."""
+        code = compile(ast.Module([self.node], []), self.module, "exec", dont_inherit=True)
+        used = {name for body in _bodies(code) for name in body.co_names}
+        starts = set()
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.Call):
+                used.add(_last(node.func))
+            elif isinstance(node, ast.arguments):
+                used |= {_last(part) for part in ast.walk(node)}
+            elif isinstance(node, ast.Attribute):
+                starts.add(id(node.value))
+            elif isinstance(node, ast.Name) and id(node) not in starts:
+                used.add(_WHOLE.format(node.id))
+        if not isinstance(self.node, ast.Import | ast.ImportFrom):
+            used.add(_AT_IMPORT.format(self.module))
+        return dict.fromkeys(code.co_names, False) | dict.fromkeys(used, True)
+
+    @cached_property
+    def takes(self) -> set[str]:
+        """Names that it looks up in an object, or imports from a module of the snapshot."""
+        names = set()
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.ImportFrom) and (
+                node.level or str(node.module).partition(".")[0] in self.packages
+            ):
+                names |= {alias.name for alias in node.names}
+        return names
+
+    def is_column(self, columns: Collection[str]) -> bool:
+        """Whether it defines one of the columns."""
+        return (
+            isinstance(self.node, _Functions)
+            and bool(self.node.decorator_list)
+            and self.node.name in columns
+        )
+
+
+def _reached(
+    start: list[_Statement], bound: Mapping[str, list[_Statement]], columns: Collection[str]
+) -> set[_Statement]:
+    """Statements and all that they lead to.
+
+    A name means what the statement's own module binds, if that does, but for a name that is taken
+    out of another module or of an object: it may be bound anywhere.
+    """
+    reached: set[_Statement] = set()
+    to_see = list(start)
+    while to_see:
+        one = to_see.pop()
+        if one in reached:
+            continue
+        reached.add(one)
+        for name, is_used in one.uses.items():
+            anywhere = bound.get(name, [])
+            own = [] if name in one.takes else [it for it in anywhere if it.module == one.module]
+            to_see += [it for it in own or anywhere if is_used or not it.is_column(columns)]
+    return reached
+
+
+def _statements(module: str, source: str, packages: frozenset[str]) -> list[_Statement]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise SourceError(f"{module}, line {error.lineno}: {error.msg}") from error
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | _Functions):
+            node.body = [one for one in node.body if not _is_constant(one)] or [ast.Pass()]
+    found: list[ast.stmt] = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            found += [ast.Import([alias]) for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom):
+            start, level = statement.module, statement.level
+            found += [ast.ImportFrom(start, [alias], level) for alias in statement.names]
+        elif not _is_main(statement):
+            found.append(statement)
+    return [_Statement(module, ast.fix_missing_locations(node), packages) for node in found]
+
+
+def _bound_names(statements: Mapping[str, list[_Statement]]) -> dict[str, list[_Statement]]:
+    """All statements by the names that they bind, whole modules by the names they go by."""
+    bound: dict[str, list[_Statement]] = defaultdict(list)
+    for statement in (one for module in statements.values() for one in module):
+        for name in statement.binds:
+            bound[name].append(statement)
+        for alias in (node for node in ast.walk(statement.node) if isinstance(node, ast.alias)):
+            for module, all_of_it in statements.items():
+                if module.rpartition(".")[2] in alias.name.split("."):
+                    bound[_WHOLE.format(alias.asname or alias.name.partition(".")[0])] += all_of_it
+    return dict(bound)
+
+
+def _bodies(code: CodeType) -> Iterator[CodeType]:
+    """The compiled functions and classes in a piece of compiled code."""
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _bodies(constant)
+
+
+def _at_top_level(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement's nodes that are executed with its module, not inside a function or class."""
+    yield node
+    if not isinstance(node, _Functions | ast.ClassDef | ast.Lambda):
+        for child in ast.iter_child_nodes(node):
+            yield from _at_top_level(child)
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The name that a node of module level binds, or whose object it alters by an assignment."""
+    if isinstance(node, _Functions | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+    elif isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+        while isinstance(node, ast.Attribute | ast.Subscript):
+            node = node.value
+        yield _last(node)
+
+
+def _last(node: ast.AST) -> str:
+    """The last name of a dotted one, such as `f` of `lib.f`."""
+    return getattr(node, "attr", getattr(node, "id", ""))
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    """Whether it does nothing, as a docstring or an ellipsis."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_main(statement: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__":`, which no import executes."""
+    return isinstance(statement, ast.If) and "'__main__'" in ast.unparse(statement.test)
+
+
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,84 @@
+"""Levels: what becomes of a broken constraint: nothing, a warning, or a batch that is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal, cast
+
+from lockstep.columns.plain import show
+from lockstep.errors import DeclarationError
+
+Level = Literal["off", "warn", "block"]
+LEVELS: tuple[Level, ...] = ("off", "warn", "block")
+FAMILIES = ("values", "rules", "history", "identity", "panels", "aggregates")
+"""The families of constraints."""
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What becomes of the constraints that a batch breaks.
+
+    Each level is `"off"`, `"warn"` or `"block"`. That of a column counts for findings of which it
+    is the first suspect, before that of the family, and that before the default. Without any, a
+    strict rule blocks, and a statistic warns during the first batches of a version and blocks
+    after them, where it is far enough from what is usual.
+
+    Attributes:
+        default: The level of all constraints; None for the rule above.
+        families: Levels by family, such as `{"panels": "warn"}`.
+        columns: Levels by field.
+        first_batches: Batches that a version publishes before its statistics block.
+    """
+
+    default: Level | None = None
+    families: Mapping[str, Level] = field(default_factory=dict)
+    columns: Mapping[str, Level] = field(default_factory=dict)
+    first_batches: int = 14
+
+    def __post_init__(self) -> None:
+        for setting, level in self._levels():
+            if level not in LEVELS:
+                known = ", ".join(map(repr, LEVELS))
+                raise DeclarationError(
+                    f"Constraints: {setting} is {show(level)}; give one of {known}."
+                )
+        for name in self.families:
+            if name not in FAMILIES:
+                close = get_close_matches(str(name), FAMILIES, n=1)
+                meant = f" (did you mean {close[0]!r}?)" if close else ""
+                raise DeclarationError(
+                    f"Constraints: there is no family {name!r}{meant}; there are "
+                    f"{', '.join(FAMILIES)}."
+                )
+        count = cast(object, self.first_batches)
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise DeclarationError(
+                f"Constraints: first_batches is {show(count)}; give a number of batches, such as "
+                "14, or 0 for statistics that block at once."
+            )
+
+    def _levels(self) -> Iterator[tuple[str, object]]:
+        if self.default is not None:
+            yield "default", self.default
+        for setting in ("families", "columns"):
+            given = getattr(self, setting)
+            if not isinstance(given, Mapping):
+                raise DeclarationError(
+                    f"Constraints: {setting} is {show(given)}; give levels by name, such as "
+                    "{'panels': 'warn'}."
+                )
+            for name, level in given.items():
+                yield f"{setting}[{name!r}]", level
+
+    def level(self, family: str, column: str | None) -> Level | None:
+        """The declared level of a finding; None where none is declared.
+
+        Args:
+            family: The family of its constraint.
+            column: Its first suspect; None where it has none.
+        """
+        if column is not None and column in self.columns:
+            return self.columns[column]
+        return self.families.get(family, self.default)

@@ -1,0 +1,414 @@
+"""Row rules: a suite's critical expectations about single rows, compiled for arrays.
+
+The same suite is validated by Great Expectations and enforced by its row rules; both refuse the
+same rows. A record that is scored alone passes through in microseconds, and needs neither Great
+Expectations nor pandas. The rules of the input suite part records as they come in, those of the
+other suites rows that are computed, a batch and a single request by the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lockstep.columns.decode import Reason
+from lockstep.columns.kinds import Array, Columns, Kind, picker
+from lockstep.columns.tables import take_rows
+from lockstep.errors import SuiteError
+from lockstep.rules.expectations import PAIR_TESTS, VALUE_TESTS
+from lockstep.rules.rowtests import (
+    Interval,
+    Intervals,
+    Mask,
+    NoRowTestError,
+    PairTest,
+    ValueTest,
+    value_at,
+)
+from lockstep.rules.wording import Kwargs, Wording, quoted, row_wording
+
+Test = ValueTest | PairTest
+
+_TESTS: Mapping[str, Callable[[Kwargs], Callable[..., Test]]] = {**VALUE_TESTS, **PAIR_TESTS}
+
+_KINDS = {kind.dtype: kind for kind in Kind}
+
+_ACCEPTED = np.zeros(1, dtype=np.bool_)
+_REFUSED = np.ones(1, dtype=np.bool_)
+_ACCEPTED.flags.writeable = _REFUSED.flags.writeable = False
+
+Dtypes = tuple[np.dtype[Any], ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an expectation asks of each row.
+
+    Attributes:
+        expectation: The type of the expectation.
+        columns: The column that it is about, or the two that it compares.
+        wording: What it asks, in words.
+        test: Gives the test for columns of these kinds; raises `NoRowTestError` if there is none.
+    """
+
+    expectation: str
+    columns: tuple[str, ...]
+    wording: Wording
+    test: Callable[..., Test]
+
+
+class Skipped(NamedTuple):
+    """An expectation that is not among the row rules.
+
+    Attributes:
+        expectation: Its type, and its columns if it has any.
+        why: Why it is not: it is then checked on the whole batch only.
+    """
+
+    expectation: str
+    why: str
+
+
+@dataclass(frozen=True)
+class _CompiledTests:
+    """The tests of all rules, for columns of certain kinds.
+
+    Attributes:
+        tests: One a rule, in the order of the rules.
+        values: By column (its position): what a value must pass, and whether it must be there.
+        pairs: By two columns: what their values must pass.
+        times: The columns that hold times.
+        refused: What tells which rows are refused, and the columns that it is given.
+    """
+
+    tests: tuple[Test, ...]
+    values: tuple[tuple[int, tuple[Callable[[Any], object], ...], bool], ...]
+    pairs: tuple[tuple[int, int, Callable[[Any, Any], object]], ...]
+    times: tuple[int, ...]
+    refused: tuple[tuple[Callable[..., Mask], tuple[int, ...]], ...]
+
+
+class Refusals:
+    """Which rows the row rules refuse, and why.
+
+    Attributes:
+        mask: True where a row is refused; shape (n,), bool.
+    """
+
+    __slots__ = ("_columns", "_rules", "mask")
+
+    def __init__(self, mask: Mask, rules: RowRules, columns: Columns) -> None:
+        self.mask = mask
+        self._rules = rules
+        self._columns = columns
+
+    @property
+    def rows(self) -> list[int]:
+        """Positions of the rows that are refused, in order."""
+        if self.mask is _ACCEPTED:  # what most single rows are
+            return []
+        return self.mask.nonzero()[0].tolist()
+
+    def reasons(self, row: int) -> tuple[Reason, ...]:
+        """All that is wrong with a row, in the order of the suite; empty for an accepted one."""
+        return self._rules.reasons(self._columns, row)
+
+
+class RowRules:
+    """Rules that each row must keep, alone.
+
+    Attributes:
+        suite: Name of the suite that they are compiled from.
+        rules: The rules, in the order of the suite.
+        skipped: The expectations of the suite that are not among them.
+        columns: Names of the columns that they need.
+    """
+
+    def __init__(self, suite: str, rules: tuple[Rule, ...], skipped: tuple[Skipped, ...]) -> None:
+        self.suite = suite
+        self.rules = rules
+        self.skipped = skipped
+        self.columns = tuple(dict.fromkeys(name for rule in rules for name in rule.columns))
+        self._pick = picker(self.columns)
+        self._position = {name: position for position, name in enumerate(self.columns)}
+        self._plans: dict[Dtypes, _CompiledTests] = {}
+
+    def apply(self, columns: Columns) -> Refusals:
+        """Which rows are refused.
+
+        Args:
+            columns: Columns in canonical form, of one length; those that no rule needs are ignored.
+
+        Raises:
+            SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
+        """
+        arrays = self._arrays(columns)
+        rows = len(arrays[0]) if arrays else len(next(iter(columns.values()), ()))
+        plan = self._plan(arrays)
+        if rows == 1:
+            mask = _REFUSED if _refuses(plan, _values(plan, arrays)) else _ACCEPTED
+        else:
+            mask = np.zeros(rows, dtype=np.bool_)
+            for test, positions in plan.refused:
+                mask |= test(*[arrays[position] for position in positions])
+        return Refusals(mask, self, columns)
+
+    def counts(self, columns: Columns) -> tuple[int, ...]:
+        """How many rows each rule refuses, in the order of the rules; raises as `apply` does."""
+        arrays = self._arrays(columns)
+        masks = (
+            test.refused(*(arrays[self._position[name]] for name in rule.columns))
+            for rule, test in zip(self.rules, self._plan(arrays).tests, strict=True)
+        )
+        return tuple(int(mask.sum()) for mask in masks)
+
+    def check(self, kinds: Mapping[str, Kind]) -> None:
+        """Make sure that the rules can be applied to columns of these kinds.
+
+        Raises:
+            SuiteError: As `apply` would, on the first record.
+        """
+        self.apply({name: np.empty(0, dtype=kind.dtype) for name, kind in kinds.items()})
+
+    def reasons(self, columns: Columns, row: int) -> tuple[Reason, ...]:
+        """All that the rules hold against a row; empty if they accept it."""
+        arrays = self._arrays(columns)
+        values = dict(zip(self.columns, [value_at(array, row) for array in arrays], strict=True))
+        tests = self._plan(arrays).tests
+        return tuple(
+            _reason(rule, [_readable(values[name], columns[name]) for name in rule.columns])
+            for rule, test in zip(self.rules, tests, strict=True)
+            if not _passes(test, [values[name] for name in rule.columns])
+        )
+
+    def _arrays(self, columns: Columns) -> Sequence[Array]:
+        try:
+            return self._pick(columns)
+        except KeyError as error:
+            name = error.args[0]
+            rule = next(rule for rule in self.rules if name in rule.columns)
+            raise SuiteError(
+                f"suite {self.suite!r}: {rule.expectation} is about column {name!r}, which the "
+                f"records do not have. They have: {', '.join(columns)}. Correct the suite."
+            ) from None
+
+    def _plan(self, arrays: Sequence[Array]) -> _CompiledTests:
+        dtypes = tuple([array.dtype for array in arrays])
+        plan = self._plans.get(dtypes)
+        if plan is None:
+            plan = self._plans[dtypes] = self._bind(dtypes)
+        return plan
+
+    def _bind(self, dtypes: Dtypes) -> _CompiledTests:
+        """Choose each rule's test by the kinds of its columns."""
+        kinds = [_kind(name, dtype) for name, dtype in zip(self.columns, dtypes, strict=True)]
+        tests: list[Test] = []
+        values: dict[int, list[ValueTest]] = {}
+        pairs = []
+        intervals: list[tuple[int, Interval]] = []
+        refused: list[tuple[Callable[..., Mask], tuple[int, ...]]] = []
+        for rule in self.rules:
+            positions = tuple(self._position[name] for name in rule.columns)
+            try:
+                test = rule.test(*(kinds[position] for position in positions))
+            except NoRowTestError as error:
+                raise SuiteError(
+                    f"suite {self.suite!r}: {rule.expectation} cannot be asked of "
+                    f"{' and '.join(map(repr, rule.columns))}: {error}. Correct the suite."
+                ) from None
+            tests.append(test)
+            if isinstance(test, PairTest):
+                pairs.append((positions[0], positions[1], test.accepts))
+            else:
+                values.setdefault(positions[0], []).append(test)
+            if isinstance(test, ValueTest) and test.interval is not None:
+                intervals.append((positions[0], test.interval))
+            else:
+                refused.append((test.refused, positions))
+        if intervals:
+            columns, bounds = zip(*intervals, strict=True)
+            refused.append((Intervals(bounds).refused, columns))
+        return _CompiledTests(
+            tests=tuple(tests),
+            values=tuple(
+                (
+                    position,
+                    tuple(test.accepts for test in own if test.accepts is not None),
+                    any(test.refuses_missing for test in own),
+                )
+                for position, own in values.items()
+            ),
+            pairs=tuple(pairs),
+            times=tuple(place for place, kind in enumerate(kinds) if kind is Kind.TIME),
+            refused=tuple(refused),
+        )
+
+
+def compile_rules(suite: Mapping[str, Any]) -> RowRules:
+    """Compile the row rules of a suite, without importing Great Expectations.
+
+    Compiled is what is critical and about single rows: missing, between, in a set, a regular
+    expression, a length, a comparison of two columns. What lets some rows fail (`mostly`), has a
+    row condition, or looks at the whole batch is skipped, and says so.
+
+    Args:
+        suite: The suite as `suite_json` gives it.
+    """
+    rules, skipped = [], []
+    for expectation in suite["expectations"]:
+        try:
+            rules.append(compile_rule(expectation))
+        except NoRowTestError as error:
+            about = " and ".join(columns_of(expectation["kwargs"]))
+            name = f"{expectation['type']} of {about}" if about else expectation["type"]
+            skipped.append(Skipped(name, str(error)))
+    return RowRules(suite["name"], tuple(rules), tuple(skipped))
+
+
+def compile_rule(expectation: Mapping[str, Any]) -> Rule:
+    """The row rule of one expectation, as it stands in a suite's JSON.
+
+    Raises:
+        NoRowTestError: It is not critical, is not about single rows, or cannot be tested on them.
+    """
+    kwargs, name = expectation["kwargs"], expectation["type"]
+    severity = expectation.get("severity", "critical")
+    if severity != "critical":
+        raise NoRowTestError(f"it is of severity {severity}: it is reported, and refuses no row")
+    if any(isinstance(value, Mapping) and "$PARAMETER" in value for value in kwargs.values()):
+        raise NoRowTestError("it has a parameter that only a validation of a batch is given")
+    if kwargs.get("row_condition") is not None:
+        raise NoRowTestError("it has a row condition")
+    if name not in _TESTS:
+        raise NoRowTestError("there is no row rule for its type")
+    rule = Rule(name, columns_of(kwargs), row_wording(name, kwargs), _TESTS[name](kwargs))
+    mostly = kwargs.get("mostly", 1)
+    if mostly != 1:
+        raise NoRowTestError(f"it lets some rows fail (mostly {mostly})")
+    return rule
+
+
+def columns_of(kwargs: Kwargs) -> tuple[str, ...]:
+    """The columns that an expectation is about; none if it is about the table."""
+    named = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
+    return (*named, *kwargs.get("column_list", ()))
+
+
+def _kind(name: str, dtype: np.dtype[Any]) -> Kind:
+    kind = _KINDS.get(dtype)
+    if kind is None:
+        raise SuiteError(
+            f"row rules take canonical columns, and {name!r} is an array of {dtype}: decode the "
+            "records first."
+        )
+    return kind
+
+
+def _values(plan: _CompiledTests, arrays: Sequence[Array]) -> list[Any]:
+    """The values of a single row, as `value_at` gives them, and three times as fast."""
+    values = [None if (value := array.item()) != value else value for array in arrays]
+    for place in plan.times:
+        values[place] = value_at(arrays[place], 0)
+    return values
+
+
+def _refuses(plan: _CompiledTests, values: list[Any]) -> bool:
+    """Whether one row, given as values, is refused by any rule."""
+    for position, accepts, needed in plan.values:
+        value = values[position]
+        if value is None:
+            if needed:
+                return True
+            continue
+        for accept in accepts:
+            if not accept(value):
+                return True
+    for first, second, accepts_pair in plan.pairs:
+        if not accepts_pair(values[first], values[second]):
+            return True
+    return False
+
+
+def _passes(test: Test, values: list[Any]) -> bool:
+    if isinstance(test, PairTest):
+        return bool(test.accepts(*values))
+    if values[0] is None:
+        return not test.refuses_missing
+    return test.accepts is None or bool(test.accepts(values[0]))
+
+
+def _reason(rule: Rule, values: list[Any]) -> Reason:
+    refusal = rule.wording.refusal
+    match values:
+        case [None]:
+            message = refusal
+        case [value]:
+            message = f"{quoted(value)} {refusal}"
+        case [first, second]:
+            message = f"{quoted(first)} {refusal} ({quoted(second)})"
+    return Reason(rule.columns[0], rule.expectation, message, refusal)
+
+
+def _readable(value: Any, array: Array) -> Any:
+    """A value as a person reads it: rules compute with the microseconds of a time."""
+    if value is not None and array.dtype.kind == "M":
+        return np.datetime64(value, "us")
+    return value
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Rows, parted by row rules.
+
+    Attributes:
+        kept: The columns of the rows that all rules accept, in order.
+        refused: All that the rules hold against each other row, by its position, in order.
+    """
+
+    kept: Columns
+    refused: Mapping[int, tuple[Reason, ...]]
+
+
+def part(columns: Columns, rules: Iterable[RowRules]) -> Parted:
+    """Part rows by the row rules of suites.
+
+    Args:
+        columns: Columns in canonical form, of one length.
+        rules: The rules, a suite each; a row's reasons come in their order.
+
+    Raises:
+        SuiteError: A column that a rule needs is absent, or holds what the rule cannot test.
+    """
+    refused: dict[int, tuple[Reason, ...]] = {}
+    for suite in rules:
+        refusals = suite.apply(columns)
+        for row in refusals.rows:
+            refused[row] = (*refused.get(row, ()), *refusals.reasons(row))
+    if not refused:
+        return Parted(columns, {})
+    keep = np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
+    keep[list(refused)] = False
+    return Parted(take_rows(columns, keep), dict(sorted(refused.items())))
+
+
+def applicable_rules(
+    suites: Iterable[Mapping[str, Any]], kinds: Mapping[str, Kind]
+) -> tuple[RowRules, ...]:
+    """The row rules of the suites that can be asked of columns of these kinds.
+
+    One that cannot is left out whole: whoever validates the suite is told why.
+
+    Args:
+        suites: The suites as `suite_json` gives them.
+        kinds: The columns.
+    """
+    found = []
+    for rules in map(compile_rules, suites):
+        with suppress(SuiteError):
+            rules.check(kinds)
+            found.append(rules)
+    return tuple(found)

@@ -1,0 +1,141 @@
+"""Attempts at outcomes: each look at what became of a day is one, recorded like one at scoring.
+
+The record of a look says of which attempt at the day it is: where the day is published again, what
+was compared before no longer counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from lockstep.checks.arrival import Arrival
+from lockstep.checks.live_quality import WINDOW_DAYS
+from lockstep.checks.messages import Place
+from lockstep.columns.kinds import Columns, Kind
+from lockstep.columns.tables import from_arrow, kinds_of
+from lockstep.errors import DamagedError
+from lockstep.project.declaration import PipelineAssets
+from lockstep.store.attempts import Attempt, StepRecord
+from lockstep.store.parquet import Store
+from lockstep.store.partition_records import Records
+from lockstep.store.streams import stream_records
+
+STEP = "outcomes"
+"""The only step of a look, and the name of the file of what was compared."""
+OUTDATED = "it was published again since it was compared"
+"""What is said of a look at what is not published any more."""
+
+
+def outcome_records(declared: PipelineAssets, store: Store) -> Records:
+    """The looks at what became of each day, an attempt each."""
+    return Records(
+        root=store.root / "outcomes",
+        again=lambda day: Place(f"{declared.name}/outcomes", day).again,
+        kept=declared.kept_attempts,
+    )
+
+
+def open_days(declared: PipelineAssets, store: Store, now: datetime) -> list[str]:
+    """The published days to compare with their outcomes, the oldest first.
+
+    A day is open that was never compared since it was published, or of which so little was known
+    that it is to be looked at again.
+
+    Args:
+        declared: The pipeline, its calendar and label delay.
+        store: Where the pipeline's rows are kept.
+        now: The time.
+    """
+    assert declared.calendar is not None, "what has outcomes has days"
+    published = set(stream_records(declared, store, "daily").partitions())
+    return [
+        day
+        for day in declared.calendar.days(now)
+        if day in published and _is_open(declared, store, day, now)
+    ]
+
+
+def published_at(declared: PipelineAssets, store: Store, day: str) -> datetime | None:
+    """When a day was published last; None if it was not, or nobody can tell any more."""
+    try:
+        commit = stream_records(declared, store, "daily").commit_of(day)
+    except DamagedError:
+        return None
+    return None if commit is None else datetime.fromisoformat(commit.committed_at)
+
+
+def _is_open(declared: PipelineAssets, store: Store, day: str, now: datetime) -> bool:
+    try:
+        look = outcome_records(declared, store).committed(day)
+        if look is None or is_outdated(declared, store, look):
+            return True
+    except DamagedError:
+        return True  # another look tells of it, or mends it
+    return _arrival(declared, day, look.record.steps[STEP]).is_to_be_looked_at(declared, now)
+
+
+def is_outdated(declared: PipelineAssets, store: Store, look: Attempt) -> bool:
+    """Whether what was looked at is not what is published of the day.
+
+    Raises:
+        DamagedError: It is not known what is published.
+    """
+    commit = stream_records(declared, store, "daily").commit_of(look.record.partition)
+    return commit is None or look.record.steps[STEP].facts["of"] != commit.record
+
+
+def _arrival(declared: PipelineAssets, day: str, look: StepRecord) -> Arrival:
+    """How much was known at an earlier look, by what is demanded now."""
+    at = datetime.fromisoformat(look.facts["looked_at"])
+    return Arrival.of(declared, day, look.counts["published"], look.counts["known"], at)
+
+
+def days_before(
+    declared: PipelineAssets, store: Store, day: str, kinds: Mapping[str, Kind]
+) -> tuple[list[Columns], dict[str, str]]:
+    """The compared rows of the days before one, and the days that are left out, with the reason.
+
+    Args:
+        declared: The pipeline.
+        store: Where its rows are kept.
+        day: The day that they are measured with.
+        kinds: The columns that they need.
+    """
+    found: list[Columns] = []
+    left_out: dict[str, str] = {}
+    for back in range(WINDOW_DAYS - 1, 0, -1):
+        one = (date.fromisoformat(day) - timedelta(days=back)).isoformat()
+        try:
+            rows = _compared(declared, store, one, kinds)
+        except DamagedError as error:
+            rows = str(error)
+        if isinstance(rows, str):
+            left_out[one] = rows
+        elif rows is not None:
+            found.append(rows)
+    return found, left_out
+
+
+def _compared(
+    declared: PipelineAssets, store: Store, day: str, kinds: Mapping[str, Kind]
+) -> Columns | str | None:
+    """The compared rows of a day, or why they do not count; None if it was never compared.
+
+    Raises:
+        DamagedError: What is recorded of the day is damaged.
+    """
+    look = outcome_records(declared, store).committed(day)
+    if look is None:
+        return None
+    if is_outdated(declared, store, look):
+        return f"{OUTDATED}; compare it again: {look.again}"
+    done = look.record.steps[STEP]
+    arrival = _arrival(declared, day, done)
+    if not arrival.is_enough:
+        return f"{arrival}"
+    table = look.read(STEP)
+    lacking = [name for name, kind in kinds.items() if kinds_of(table).get(name) is not kind]
+    if lacking:
+        return f"version {done.version} scored it, which has no such {', '.join(lacking)}"
+    return from_arrow(table, kinds)

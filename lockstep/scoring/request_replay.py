@@ -1,0 +1,270 @@
+"""Requests that were answered, replayed: a segment of their log is a partition of its own.
+
+The records themselves stay in the segment alone, which is kept for as long as the log's settings
+say: what is kept here tells what was found.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from lockstep.artifacts.version import LoadedVersion
+from lockstep.checks.check_results import CheckResult, carry_out
+from lockstep.checks.request_checks import check_request_drift, check_request_replay
+from lockstep.checks.specs import REQUEST_REPLAY, declared_checks, others_not_judged, worth_telling
+from lockstep.errors import (
+    ArtifactError,
+    DamagedError,
+    DamagedSegmentError,
+    LockedError,
+    MissingSegmentError,
+    UnavailableFilesError,
+    VersionNotFoundError,
+)
+from lockstep.project.declaration import PipelineAssets
+from lockstep.serving.requestlog.log_segments import (
+    LogSegment,
+    read_segment,
+    segment_names,
+    segment_path,
+)
+from lockstep.store.attempts import Attempt, StepRecord, sha256
+from lockstep.store.parquet import Store
+from lockstep.store.partition_records import Records
+
+Mark: TypeAlias = tuple[int, int, int]
+"""Of a file: its size, and when its content and anything of it were changed last, in ns; the last
+of which only the system sets."""
+STEP = "requests"
+_DIGEST = "segment"
+"""Fact of a replay: SHA-256 of the segment's file, whatever came of it."""
+_NO_FILE = "none"
+"""Instead of a digest, of a folder that has the name of a segment: damage, to be told once."""
+_MOST_BYTES = 2 * 2**30
+"""What a look reads where the next one comes soon: some seconds' work."""
+
+
+@dataclass(frozen=True)
+class ReplayedSegment:
+    """What came of a segment.
+
+    Attributes:
+        path: Its file.
+        counts: Requests and rows by what became of them; empty where it cannot be read.
+        figures: What else can be counted and measured of it, by title.
+        results: What the checks found, by name.
+        version: Number of the version that answered; None where that cannot be told.
+    """
+
+    path: Path
+    counts: Mapping[str, int]
+    figures: Mapping[str, float]
+    results: Mapping[str, CheckResult]
+    version: int | None
+
+
+def request_records(declared: PipelineAssets, store: Store) -> Records:
+    """The records of the segments of a pipeline's request log."""
+    return Records(
+        root=store.root / "requests",
+        again=lambda name: shlex.join(["lockstep", "replay", declared.name, "--segment", name]),
+        kept=declared.kept_attempts,
+    )
+
+
+def replay_segment(
+    declared: PipelineAssets,
+    store: Store,
+    path: Path,
+    run: str,
+    load: Callable[[int], LoadedVersion],
+) -> ReplayedSegment:
+    """Send the requests of a segment through the batch path, and record what is found.
+
+    A segment that is damaged, and one whose version cannot be loaded, are failed checks; one that
+    is kept no longer is not judged.
+
+    Args:
+        declared: The pipeline.
+        store: Where what is found is kept.
+        path: The segment's file.
+        run: The run that does it.
+        load: Loads a version by its number.
+
+    Raises:
+        LockedError: Another process is at work on the segment, and goes on being.
+        UnavailableFilesError: The version's files cannot be had now.
+        RegistryUnreachableError: The registry does not answer.
+        OSError: The disk fails.
+    """
+    records = request_records(declared, store)
+    with records.step(path.stem, STEP, run) as attempt:
+        # Before it is read: what is changed meanwhile then differs from this, and is judged anew.
+        digest = sha256(path) if path.is_file() else None
+        keep = partial(_kept, records, attempt, path, digest)
+        try:
+            segment = read_segment(path)
+        except MissingSegmentError as error:
+            lacking = CheckResult.not_judged(str(error))
+            found = {check.name: lacking for check in declared_checks(declared, STEP)}
+            return keep(None, found)
+        except DamagedSegmentError as error:
+            return keep(None, _failed(declared, str(error), _DAMAGED))
+        return keep(segment, _checks(declared, segment, load))
+
+
+def open_segments(
+    declared: PipelineAssets, store: Store, folder: Path, known: Mapping[str, Mark] | None = None
+) -> tuple[dict[str, str], dict[str, Mark]]:
+    """The segments that were not replayed as they are now, the oldest first.
+
+    One that was changed since it was replayed is another one, and is judged anew.
+
+    Args:
+        declared: The pipeline.
+        store: Where what was found is kept.
+        folder: The request log.
+        known: Marks, from an earlier look, of segments that had been replayed as they were: one
+            that still bears its mark is not read again. Without any, each is.
+
+    Returns:
+        SHA-256 of each open segment, by name; and the marks of those that are not open. Where
+        marks are kept, one look reads `_MOST_BYTES`; what is beyond has neither, and is for the
+        next.
+    """
+    records = request_records(declared, store)
+    done = {*records.partitions()}
+    opened: dict[str, str] = {}
+    marks: dict[str, Mark] = {}
+    left = _MOST_BYTES
+    for name in segment_names(folder):
+        path = segment_path(folder, name)
+        try:
+            mark = _mark(path)
+            if known is not None and name in done and known.get(name) == mark:
+                marks[name] = mark
+                continue
+            if known is not None and left <= 0:
+                continue
+            left -= mark[0]
+            digest = _NO_FILE if path.is_dir() else sha256(path)
+        except FileNotFoundError:
+            continue  # it is kept no longer
+        if name in done and (_replayed(records, name) or _NO_FILE) == digest:
+            marks[name] = mark
+        else:
+            opened[name] = digest
+    return opened, marks
+
+
+def _mark(path: Path) -> Mark:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _replayed(records: Records, name: str) -> str | None:
+    """SHA-256 of what was replayed of a segment; None where that is not known."""
+    try:
+        step = records.demand(name).record.steps[STEP]
+    except DamagedError:
+        return None
+    digest: str | None = step.facts.get(_DIGEST)
+    return digest
+
+
+def forget_requests(declared: PipelineAssets, store: Store, names: Iterable[str]) -> None:
+    """Remove what is recorded of segments that are kept no longer."""
+    records = request_records(declared, store)
+    for name in names:
+        try:
+            records.forget(name)
+        except LockedError:
+            continue  # whoever is at work on it finds that there is no such segment
+
+
+def _checks(
+    declared: PipelineAssets, segment: LogSegment, load: Callable[[int], LoadedVersion]
+) -> dict[str, CheckResult]:
+    number, of = segment.header.version, segment.header.pipeline
+    if of != declared.name:
+        said = f"{segment.name} holds requests that were answered for {of}, not for {declared.name}"
+        return _failed(declared, f"{said}.", f"Move it to the requests of {of}.")
+    try:
+        loaded = load(number)
+    except UnavailableFilesError:
+        raise
+    except (ArtifactError, VersionNotFoundError) as error:
+        said = f"Version {number}, which answered, cannot be loaded: {error}"
+        return _failed(declared, said, f"Restore version {number} in the registry. Then: AGAIN")
+    found = {
+        "request_replay": carry_out(check_request_replay, segment, loaded),
+        "request_drift": carry_out(check_request_drift, segment, loaded),
+    }
+    return worth_telling(declared, STEP, found)
+
+
+_DAMAGED = (
+    "Restore the segment from a copy. Then: AGAIN. Without one, what it held cannot be judged any "
+    "more: remove its file."
+)
+
+
+def _failed(declared: PipelineAssets, said: str, todo: str) -> dict[str, CheckResult]:
+    """What the checks find of a segment that cannot be replayed at all."""
+    found = CheckResult(False, said, todo=todo)
+    return others_not_judged(declared, STEP, {REQUEST_REPLAY.name: found})
+
+
+def _kept(
+    records: Records,
+    attempt: Attempt,
+    path: Path,
+    digest: str | None,
+    segment: LogSegment | None,
+    results: Mapping[str, CheckResult],
+) -> ReplayedSegment:
+    """Record what was found of a segment, and of which bytes."""
+    version = segment.header.version if segment is not None else None
+    counts = _counts(segment) if segment is not None else {}
+    facts: dict[str, Any] = {_DIGEST: digest} if digest is not None else {}
+    attempt.keep(
+        STEP,
+        StepRecord(
+            counts=counts,
+            results=results,
+            version=version,
+            manifest=segment.header.manifest if segment is not None else None,
+            facts=facts,
+        ),
+    )
+    records.commit(attempt)
+    figures = _figures(segment) if segment is not None else {}
+    return ReplayedSegment(path, counts, figures, results, version)
+
+
+def _counts(segment: LogSegment) -> dict[str, int]:
+    left_out = segment.end.left_out
+    return {
+        "requests": len(segment.requests),
+        "rows": segment.rows,
+        "rejected": int(segment.requests.rejected.sum()),
+        **({"left out": left_out} if left_out is not None else {}),
+    }
+
+
+def _figures(segment: LogSegment) -> dict[str, float]:
+    requests = segment.requests
+    milliseconds = requests.latency / 1000
+    return {
+        **{f"status {one}": count for one, count in Counter(requests.status.tolist()).items()},
+        "latency p50 (ms)": float(np.quantile(milliseconds, 0.5)),
+        "latency p99 (ms)": float(np.quantile(milliseconds, 0.99)),
+    }

@@ -1,0 +1,183 @@
+"""Writing of a project, and of pipelines in one."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shutil
+from pathlib import Path
+from string import Template
+
+from lockstep.errors import WritingError
+from lockstep.project.project import Project
+from lockstep.templates.proposal import Proposal, propose
+from lockstep.templates.source import assets_source, columns_source
+from lockstep.templates.table import read_table
+
+_FILES = Path(__file__).parent / "files"
+_SKELETON = Path(__file__).parent / "skeleton"
+_NAMED = (".toml", ".yaml", ".md")
+"""Files in which `$name` stands for the project's name."""
+_HIDDEN = {"gitignore": ".gitignore"}
+_LARGE = 50_000_000
+"""Bytes from which on a table outside of the project is not copied into it."""
+
+
+def write_project(folder: Path) -> list[Path]:
+    """Write a project with a small pipeline that runs at once.
+
+    Args:
+        folder: Where to; it is made, and the project has its name.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        WritingError: The folder's name is no name for a project, or there is something in it.
+    """
+    folder = folder.resolve()
+    name = folder.name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise WritingError(
+            f"{name!r} is no name for a project: use letters, digits, hyphens and underscores."
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise WritingError(
+            f"{folder} is there already, and not empty; choose another name. A pipeline is added "
+            "to a project with `lockstep new --pipeline NAME`."
+        )
+    texts = {}
+    for source in sorted(_FILES.rglob("*")):
+        if source.is_dir() or "__pycache__" in source.parts:
+            continue
+        target = folder / source.relative_to(_FILES)
+        target = target.with_name(_HIDDEN.get(target.name, target.name))
+        text = source.read_text(encoding="utf-8")
+        if source.suffix in _NAMED:
+            text = Template(text).substitute(name=name)
+        texts[target] = text
+    return _write(texts)
+
+
+def write_pipeline(project: Project, name: str) -> list[Path]:
+    """Write a pipeline that is to be edited.
+
+    Args:
+        project: Where to.
+        name: Its name.
+
+    Returns:
+        The files.
+
+    Raises:
+        WritingError: That is no name for a pipeline, or one of the files is there already.
+    """
+    files = _files(project, name, ("transforms", "expectations", "assets"))
+    names = {
+        "name": name,
+        "title": name.capitalize(),
+        "transforms": project.transforms,
+        "expectations": project.expectations,
+    }
+    return _write(
+        {
+            file: Template((_SKELETON / f"{role}.txt").read_text(encoding="utf-8")).substitute(
+                names
+            )
+            for role, file in files.items()
+        }
+    )
+
+
+def write_pipeline_from(
+    project: Project, name: str, table: Path, *, label: str | None = None, key: str | None = None
+) -> tuple[Proposal, list[Path]]:
+    """Write a pipeline that trains on a table at once.
+
+    A table outside of the project is copied into its folder `data`, unless it is large.
+
+    Args:
+        project: Where to.
+        name: Its name.
+        table: A CSV or Parquet file.
+        label: The column to predict; the last one by default.
+        key: The column that tells the rows apart; by default the first that could.
+
+    Returns:
+        What was proposed, and the files.
+
+    Raises:
+        WritingError: That is no name for a pipeline, or one of the files is there already.
+        InputError: The table cannot be read.
+        ProposalError: Nothing can be proposed for it.
+    """
+    files = _files(project, name, ("transforms", "assets"))
+    proposal = propose(read_table(table), label=label, key=key)
+    path, copied = _within(project, name, table)
+    written = _write(
+        {
+            files["transforms"]: columns_source(name, proposal),
+            files["assets"]: assets_source(name, proposal, path, project.transforms),
+        }
+    )
+    return proposal, [*written, *copied]
+
+
+def _files(project: Project, name: str, roles: tuple[str, ...]) -> dict[str, Path]:
+    """Where the files of a new pipeline go, by their role.
+
+    Raises:
+        WritingError: That is no name for a pipeline, or one of the files is there already.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+        raise WritingError(
+            f"{name!r} is no name for a pipeline: use lower-case letters, digits and underscores, "
+            "such as flight_delay."
+        )
+    packages = {
+        "transforms": project.transforms,
+        "expectations": project.expectations,
+        "assets": project.assets,
+    }
+    files = {
+        role: project.root.joinpath(*package.split("."), f"{name}.py")
+        for role, package in packages.items()
+    }
+    for file in files.values():
+        if file.exists():
+            raise WritingError(f"{file} is there already; choose another name, or delete it.")
+    return {role: files[role] for role in roles}
+
+
+def _within(project: Project, name: str, table: Path) -> tuple[str, list[Path]]:
+    """The path of a table as the project's sources give it, and its copy if one was made."""
+    table = table.resolve()
+    if table.is_relative_to(project.root):
+        return table.relative_to(project.root).as_posix(), []
+    if table.stat().st_size > _LARGE:
+        return str(table), []
+    path = Path("data") / f"{name}{table.suffix.lower()}"
+    target = project.root / path
+    if target.exists():
+        raise WritingError(f"{target} is there already; delete it, or choose another name.")
+    try:
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(table, target)
+    except OSError as error:
+        raise WritingError(f"{target} cannot be written ({error.strerror}).") from error
+    return path.as_posix(), [target]
+
+
+def _write(texts: dict[Path, str]) -> list[Path]:
+    """Write files, and the folders that they are in.
+
+    Raises:
+        WritingError: One cannot be written.
+    """
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise WritingError(f"{path} cannot be written ({error.strerror}).") from error
+    return list(texts)
