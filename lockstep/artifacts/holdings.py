@@ -62,7 +62,7 @@ def count(held: Holding) -> dict[str, int]:
         "matrices of golden rows": len(held.golden.trace.matrices),
         "expectations": len(expectations),
         "thousandths of all limits of expectations": round(
-            1000 * sum(_width(one["kwargs"]) for one in expectations)
+            1000 * sum(_width(expectation["kwargs"]) for expectation in expectations)
         ),
         "columns of the profile": len(held.profile.columns),
         "statistics of outputs": len(outputs.statistics) if outputs is not None else 0,
@@ -73,7 +73,7 @@ def count(held: Holding) -> dict[str, int]:
         "thousandths of all limits of weeks": _thousandths(held.weekly.limits),
         "rows of constraints": constraints.rows,
         "constraints": len(constraints.features),
-        "strict constraints": sum(one.strict for one in constraints.features),
+        "strict constraints": sum(feature.strict for feature in constraints.features),
         "statistics of constraints": len(constraints.statistics),
         "thousandths of all limits of constraints": _thousandths(constraints.limits),
     }
@@ -158,7 +158,7 @@ def _thousandths(limits: Limits | None) -> int:
     if limits is None:
         return 0
     ends = [limits.level.high - limits.level.low, limits.level.scale, limits.step.scale]
-    widths = sum(float(np.nan_to_num(one, posinf=_WIDEST).sum()) for one in ends)
+    widths = sum(float(np.nan_to_num(end, posinf=_WIDEST).sum()) for end in ends)
     return round(1000 * min(_WIDEST, widths - sum(limits.warn) - sum(limits.block)))
 
 

@@ -75,7 +75,9 @@ class Listing:
     @property
     def proven(self) -> tuple[int, ...]:
         """Numbers of the versions that have passed the gate, oldest first."""
-        return tuple(sorted(one.version for one in self.versions.values() if one.proven_at))
+        return tuple(
+            sorted(version.version for version in self.versions.values() if version.proven_at)
+        )
 
 
 def write_listing(path: Path, listing: Listing) -> None:
@@ -94,12 +96,14 @@ def write_listing(path: Path, listing: Listing) -> None:
         "lacking": listing.lacking,
         "versions": [
             {
-                "version": one.version,
-                "directory": stored_place(one.directory, path),
-                "digest": one.digest,
-                "proven_at": one.proven_at.isoformat() if one.proven_at is not None else None,
+                "version": version.version,
+                "directory": stored_place(version.directory, path),
+                "digest": version.digest,
+                "proven_at": version.proven_at.isoformat()
+                if version.proven_at is not None
+                else None,
             }
-            for one in listing.versions.values()
+            for version in listing.versions.values()
         ],
     }
     write_document(path, stored)
@@ -127,7 +131,7 @@ def _listing(path: Path, stored: dict[str, Any]) -> Listing:
     versions = [_version(path, name, one) for one in stored["versions"]]
     return Listing(
         name=name,
-        versions={one.version: one for one in versions},
+        versions={version.version: version for version in versions},
         challenger=stored["challenger"],
         lacking={int(number): str(why) for number, why in stored["lacking"].items()},
         looked_at=datetime.fromisoformat(stored["looked_at"]),

@@ -75,7 +75,7 @@ def replay_in_new_process(loaded: LoadedVersion, *, limit: timedelta = _LIMIT) -
         _replayed(loaded, USUAL, limit)  # which tells what it raises there, if it does
         return Comparison(setting=STRANGE.words, failure=str(error))
     by_order = may_depend_on_order(loaded.snapshot.modules.values())
-    asked = [one for one in readings if found.ok or one.what == "system"]
+    asked = [reading for reading in readings if found.ok or reading.what == "system"]
     if asked:  # what it is told there may be the same in some process, and another in the next
         return _asking(found, asked, loaded)
     if not found.ok:
@@ -128,7 +128,7 @@ def _replayed(
             last = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
             raise ArtifactError(f"{loaded.directory} cannot be used in a new process: {last}")
         anew = GoldenRecords.from_directory(computed)
-        readings = [Reading(**one) for one in json.loads(Path(computed, _READINGS).read_bytes())]
+        readings = [Reading(**load) for load in json.loads(Path(computed, _READINGS).read_bytes())]
     expected = loaded.golden.trace
     found = compare(
         expected,
@@ -144,7 +144,7 @@ def _replayed(
 def _asking(found: Comparison, readings: list[Reading], loaded: LoadedVersion) -> Comparison:
     """A comparison that fails of code that asked for what no record tells."""
     graph, first = loaded.pipeline.graph, readings[0]
-    others = listed([str(one) for one in readings[1:]])
+    others = listed([str(reading) for reading in readings[1:]])
     said = f"{first.told}, which no record tells" + (f"; {others}" if others else "")
     if first.function in graph.columns:
         return replace(found, first=failing(graph, first.function, f"{said}. {first.remedy}"))
@@ -179,8 +179,10 @@ def compute(directory: str, digest: str, computed: str, ahead: str) -> None:
         pipeline = artifact.pipeline()
         has_outcome = set(pipeline.joint_schema.names) <= set(golden.records)
         parts = (to_frame(take_rows(turned, rows)) for rows in _growing(len(golden)))
-        traces = [pipeline.trace(one, labels=has_outcome, matrices=True) for one in parts]
+        traces = [pipeline.trace(part, labels=has_outcome, matrices=True) for part in parts]
     GoldenRecords.of(turned, Trace.joined(traces)).to_directory(computed)
     carried = data_folder(pipeline)
-    outside = [one.to_json() for one in readings if carried is None or not one.is_in(carried)]
+    outside = [
+        reading.to_json() for reading in readings if carried is None or not reading.is_in(carried)
+    ]
     Path(computed, _READINGS).write_text(json.dumps(outside))

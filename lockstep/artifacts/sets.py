@@ -78,8 +78,8 @@ def _names_of(parent: ast.AST) -> list[str] | None:
         targets = parent.targets
     else:
         return None
-    names = [_name(one) for one in targets]
-    return [one for one in names if one is not None] if None not in names else None
+    names = [_name(target) for target in targets]
+    return [name for name in names if name is not None] if None not in names else None
 
 
 def _name(node: ast.AST) -> str | None:

@@ -176,7 +176,7 @@ def short_lists() -> Any:
     lists.PRIMITIVE_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (int, float, str, bool)]
     lists.CONTAINER_TYPE_NAMES = [f"builtins.{one.__name__}" for one in (list, set, map, tuple)]
     dtypes = {*np.sctypeDict.values()}
-    lists.NUMPY_DTYPE_TYPE_NAMES = sorted(f"numpy.{one.__name__}" for one in dtypes)
+    lists.NUMPY_DTYPE_TYPE_NAMES = sorted(f"numpy.{dtype.__name__}" for dtype in dtypes)
     lists.NUMPY_RANDOM_BIT_GENERATOR_TYPE_NAMES = [
         f"numpy.random.{name}"
         for name, one in vars(np.random).items()

@@ -96,7 +96,7 @@ class Snapshot:
                 unload(self._load(folders))
         except SnapshotError:
             return self
-        paths = {one.name for one in readings if one.what == "file"}
+        paths = {reading.name for reading in readings if reading.what == "file"}
         names = {name for path in paths if (name := _name_of_data(path, self.modules))}
         found = {name: read for name in sorted(names) if (read := _read_data(name, self.modules))}
         return replace(self, data=found)

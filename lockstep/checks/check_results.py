@@ -150,7 +150,7 @@ def impact_figures(effects: Iterable[Effect]) -> dict[str, float]:
     Args:
         effects: What was found of the outputs that are others.
     """
-    return {f"{one.output}: rows that differ": one.differing for one in effects}
+    return {f"{effect.output}: rows that differ": effect.differing for effect in effects}
 
 
 def carry_out(

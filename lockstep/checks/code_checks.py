@@ -181,7 +181,7 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
 
     fitted = loaded.environment
     differences = fitted.compare(Environment.capture(fitted.libraries))
-    grave = [one for one in differences if one.severity == "error"]
+    grave = [difference for difference in differences if difference.severity == "error"]
     listed = "; ".join(str(one) for one in (grave or differences)[:4])
     return CheckResult(
         passed=not differences,
@@ -193,7 +193,7 @@ def check_environment(loaded: LoadedVersion, *, proven: bool) -> CheckResult:
         severity="ERROR" if grave and not proven else "WARN",
         where="this environment, against that of the fit" if differences else "",
         numbers={"facts": len(fitted.facts), "differences": len(differences)},
-        table=[one.to_json() for one in differences],
+        table=[difference.to_json() for difference in differences],
     )
 
 

@@ -181,7 +181,7 @@ def check_training_parity(source: Snapshot, stored: Columns) -> CheckResult:
             carried = data_folder(shipped)
         finally:
             unload(shipped)
-    outside = [one for one in readings if carried is None or not one.is_in(carried)]
+    outside = [reading for reading in readings if carried is None or not reading.is_in(carried)]
     how = "computed anew by the code that the version carries"
     result = check_comparison(found, shipped.graph, how)
     return result if result.is_error or not outside else _from_outside(outside)
@@ -198,8 +198,13 @@ def _from_outside(readings: list[Reading]) -> CheckResult:
         column=first.function or None,
         where=first.where,
         table=[
-            {"what": one.what, "name": one.name, "where": one.where, "function": one.function}
-            for one in readings
+            {
+                "what": reading.what,
+                "name": reading.name,
+                "where": reading.where,
+                "function": reading.function,
+            }
+            for reading in readings
         ],
         todo=f"{first.remedy} Then: AGAIN",
     )

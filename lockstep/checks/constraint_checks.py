@@ -125,7 +125,7 @@ class WeighedBatch:
     @property
     def errors(self) -> list[Weighed]:
         """The findings that block."""
-        return [one for one in self.findings if one.weight == "an error"]
+        return [finding for finding in self.findings if finding.weight == "an error"]
 
     def accepted(self, before: Mapping[str, float]) -> dict[str, float]:
         """Findings that are accepted after the batch, each with its extent.
@@ -134,9 +134,9 @@ class WeighedBatch:
             before: Those that were accepted before.
         """
         found = dict(before)
-        for one in self.findings:
-            if one.is_now:
-                for identity, extent in one.finding.extents.items():
+        for finding in self.findings:
+            if finding.is_now:
+                for identity, extent in finding.finding.extents.items():
                     found[identity] = max(min(extent, 1e9), found.get(identity, 0.0))
         return found
 
@@ -203,7 +203,7 @@ def check_constraints(
         return CheckResult.not_judged("Training found no constraints.")
 
     too_few = _too_few_days(judged.constraints)
-    strict = any(one.strict for one in judged.constraints.features)
+    strict = any(feature.strict for feature in judged.constraints.features)
     if too_few and not strict and not judged.findings:
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     unjudged = {**judged.constraints.unjudged, **({"statistics": too_few} if too_few else {})}
@@ -222,11 +222,11 @@ def check_shift(judged: WeighedBatch, ask: Callable[[Sequence[str]], Impact]) ->
     """
     if not len(judged.view):
         return CheckResult.not_judged("There are no rows to compare with the batches before.")
-    count = sum(one.family == "values" for one in judged.constraints.features)
+    count = sum(feature.family == "values" for feature in judged.constraints.features)
     if not count:
         return CheckResult.not_judged("Training tells nothing of values.")
     too_few = _too_few_days(judged.constraints)
-    if too_few and not any(one.is_shift for one in judged.findings):
+    if too_few and not any(finding.is_shift for finding in judged.findings):
         return CheckResult.not_judged(f"{too_few[0].upper()}{too_few[1:]}.")
     return _result(judged, True, lambda one: ask(one.columns[:1]), None, count, {})
 
@@ -247,7 +247,7 @@ def _result(
     count: int,
     unjudged: Mapping[str, str],
 ) -> CheckResult:
-    found = [one for one in judged.findings if one.is_shift == is_shift]
+    found = [finding for finding in judged.findings if finding.is_shift == is_shift]
     errors = [one for one in found if one.weight == "an error"]
     first = found[0].finding if found else None
     impact = ask(first) if first is not None and first.columns else None
@@ -327,7 +327,7 @@ def _todo(judged: WeighedBatch, found: Sequence[Weighed]) -> str:
     if not found:
         return ""
     if any(one.weight == "an error" for one in found):
-        names = dict.fromkeys(one.name for one in judged.errors)
+        names = dict.fromkeys(error.name for error in judged.errors)
         options = " ".join(f"--accept {name}" for name in names)
         return (
             "Have it corrected, then: AGAIN. If it is meant to stay: "
@@ -437,16 +437,18 @@ def _excused(constraints: ConstraintSet, terms: Terms) -> Array:
         constraints: What training rows keep.
         terms: On what terms findings are weighed.
     """
-    features = [one.feature for one in constraints.statistics]
+    features = [statistic.feature for statistic in constraints.statistics]
     excused = np.zeros(len(features), dtype=bool)
     if terms.lacks_rows:
         rules = {kept.feature.identity for kept in constraints.rules.rules if _looks_back(kept)}
-        excused |= [one.family == "history" or one.identity in rules for one in features]
-        excused |= [one.kind == "numbering" for one in features]
+        excused |= [
+            feature.family == "history" or feature.identity in rules for feature in features
+        ]
+        excused |= [feature.kind == "numbering" for feature in features]
     if terms.any_size:
         when = constraints.layout.event_time
-        excused |= [one.family == "aggregates" for one in features]
-        excused |= [not one.strict and one.columns[:1] == (when,) for one in features]
+        excused |= [feature.family == "aggregates" for feature in features]
+        excused |= [not feature.strict and feature.columns[:1] == (when,) for feature in features]
     return excused
 
 

@@ -148,7 +148,7 @@ def _result(
             **impact_figures(effects),
             **{f"{one.column}, of its limit": one.share for one in found if one.is_measured},
         },
-        table=[_row(one, population, changes) for one in rows],
+        table=[_row(row, population, changes) for row in rows],
         unjudged=unjudged,
     )
 

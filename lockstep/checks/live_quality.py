@@ -52,9 +52,9 @@ class Demands:
 
 def demands(qualities: Sequence[Quality], graph: Graph) -> Demands:
     """Part the demands by whether a version's columns can be measured by them."""
-    unfit = {one: why for one in qualities if (why := _lacking(one, graph))}
+    unfit = {quality: why for quality in qualities if (why := _lacking(quality, graph))}
     return Demands(
-        measured=tuple(one for one in qualities if one not in unfit),
+        measured=tuple(quality for quality in qualities if quality not in unfit),
         lacking={one.title: why for one, why in unfit.items()},
     )
 
@@ -162,9 +162,9 @@ def figures(qualities: Sequence[Quality], columns: Columns) -> dict[str, float]:
 def worse(qualities: Sequence[Quality]) -> dict[str, Worse]:
     """Which way each figure is worse."""
     found: dict[str, Worse] = {}
-    for one in qualities:
-        found[one.title] = "lower" if METRICS[one.metric].higher_is_better else "higher"
-        found[bias_of(one.column)] = "either"
+    for quality in qualities:
+        found[quality.title] = "lower" if METRICS[quality.metric].higher_is_better else "higher"
+        found[bias_of(quality.column)] = "either"
     return found
 
 
@@ -273,7 +273,7 @@ def check_calibration(
     """
     table: list[dict[str, Any]] = []
     biased: list[str] = []
-    for column, label in dict.fromkeys((one.column, one.label) for one in qualities):
+    for column, label in dict.fromkeys((quality.column, quality.label) for quality in qualities):
         pairs = _numbers(recent, column, label)
         if pairs is None or len(pairs[0]) < 2:
             continue

@@ -90,7 +90,7 @@ def findings_picture(cells: Iterable[Cell], partitions: Sequence[str]) -> str:
         parts += row.drawn(left, 24 + _CELL * place, partitions)
     foot = 24 + _CELL * len(shown)
     lines = range(1, len(partitions))
-    parts += [rectangle(left + _CELL * one - 2, 22, 2, foot - 22, PAPER) for one in lines]
+    parts += [rectangle(left + _CELL * line - 2, 22, 2, foot - 22, PAPER) for line in lines]
     if hidden:
         more = f"{len(hidden)} other columns: {hidden[0].worst.removesuffix(' beside')} at worst"
         parts.append(text(left, foot + 12, more, color=PALE))
@@ -247,7 +247,10 @@ def _edge(boxes: int) -> float:
 def _around(graph: Graph, column: str | None) -> set[str]:
     """A column with what it comes from and what comes from it, the nearest first, so many."""
     if column is None or column not in graph:
-        wanted = [*graph.outputs, *(one for name in graph.outputs for one in graph.ancestors(name))]
+        wanted = [
+            *graph.outputs,
+            *(ancestor for name in graph.outputs for ancestor in graph.ancestors(name)),
+        ]
         return set(wanted[:_MOST_NODES])
     after = [name for name in graph.served if column in graph.ancestors(name)]
     near = sorted(
@@ -316,7 +319,7 @@ def _line(
 def _gap(boxes: int, x: float) -> float:
     """The middle of the gap nearest to a place in a row of so many boxes, which end somewhere."""
     gaps = [_edge(place) - _GAP_X / 2 for place in range(boxes + 1)]
-    return x if x > gaps[-1] else min(gaps, key=lambda one: abs(one - x))
+    return x if x > gaps[-1] else min(gaps, key=lambda gap: abs(gap - x))
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -40,7 +40,7 @@ def layout_of(texts: Array) -> str | None:
     some = texts[:_SAMPLE]
     if len(texts) < _ENOUGH_TEXTS or np.mean([_has_digit(one) for one in some]) < NEARLY_ALL / 2:
         return None
-    likely = [one for one in LAYOUTS if _fit(some, one) >= NEARLY_ALL / 2]
+    likely = [layout for layout in LAYOUTS if _fit(some, layout) >= NEARLY_ALL / 2]
     fits = [one for one in likely if _fit(texts, one) >= NEARLY_ALL]
     return fits[0] if len(fits) == 1 else None
 

@@ -151,7 +151,7 @@ class Graph:
     def models_behind(self, name: str) -> frozenset[str]:
         """Models that this column depends on, itself excluded."""
         own = self._givers.get(name)
-        givers = {self._givers[one] for one in self.ancestors(name)} - {own}
+        givers = {self._givers[ancestor] for ancestor in self.ancestors(name)} - {own}
         return frozenset(node.name for node in givers if node.learns is not None)
 
     @cached_property

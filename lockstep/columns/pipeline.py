@@ -66,10 +66,13 @@ class Trace:
         """The rows of one or more traces of the same columns, one trace after the other."""
         first = traces[0]
         return cls(
-            np.concatenate([one.keys for one in traces]),
-            {name: np.concatenate([one.columns[name] for one in traces]) for name in first.columns},
+            np.concatenate([trace.keys for trace in traces]),
             {
-                name: np.concatenate([one.matrices[name] for one in traces])
+                name: np.concatenate([trace.columns[name] for trace in traces])
+                for name in first.columns
+            },
+            {
+                name: np.concatenate([trace.matrices[name] for trace in traces])
                 for name in first.matrices
             },
         )

@@ -67,7 +67,7 @@ def _reading(code: CodeType, module: Mapping[str, Any]) -> str | None:
     attributes = _names(code, "LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM")
     loaded = _names(code, "LOAD_GLOBAL", "LOAD_NAME")
     found = attributes & _READERS
-    if {"now", "today"} & {one for one in code.co_consts if isinstance(one, str)}:
+    if {"now", "today"} & {const for const in code.co_consts if isinstance(const, str)}:
         found |= (attributes | loaded) & _PARSERS
     is_loaded = any(module.get(name) is time for name in loaded)
     if is_loaded or "time" in _names(code, "IMPORT_NAME"):

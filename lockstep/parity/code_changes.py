@@ -87,7 +87,7 @@ def module_digests(sources: Mapping[str, str]) -> dict[str, str]:
     """
     packages = frozenset(name.partition(".")[0] for name in sources)
     return {
-        name: _sha256(one.text for one in _statements(name, source, packages))
+        name: _sha256(statement.text for statement in _statements(name, source, packages))
         for name, source in sources.items()
     }
 

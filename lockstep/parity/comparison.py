@@ -196,12 +196,14 @@ class ParityReport:
     @property
     def ok(self) -> bool:
         """Whether there is a comparison, and every one is ok."""
-        return bool(self.comparisons) and all(one.ok for one in self.comparisons)
+        return bool(self.comparisons) and all(comparison.ok for comparison in self.comparisons)
 
     @property
     def first(self) -> Divergence | None:
         """The first divergence in graph order, in whichever way it showed."""
-        found = [one.first for one in self.comparisons if one.first is not None]
+        found = [
+            comparison.first for comparison in self.comparisons if comparison.first is not None
+        ]
         return min(found, key=lambda divergence: divergence.place, default=None)
 
     @property
@@ -209,15 +211,17 @@ class ParityReport:
         """The ways in which the column of `first` is the first to differ."""
         first = self.first
         return tuple(
-            one.setting
-            for one in self.comparisons
-            if first is not None and one.first is not None and one.first.place == first.place
+            comparison.setting
+            for comparison in self.comparisons
+            if first is not None
+            and comparison.first is not None
+            and comparison.first.place == first.place
         )
 
     @property
     def rows(self) -> int:
         """Rows of the largest comparison."""
-        return max((one.rows for one in self.comparisons), default=0)
+        return max((comparison.rows for comparison in self.comparisons), default=0)
 
     @property
     def compared(self) -> tuple[ColumnComparison, ...]:
@@ -255,17 +259,17 @@ class ParityReport:
         if not self.comparisons:
             return "nothing was compared"
         if self.ok:
-            settings = ", ".join(one.setting for one in self.comparisons)
-            largest = max(self.comparisons, key=lambda one: one.rows)
+            settings = ", ".join(comparison.setting for comparison in self.comparisons)
+            largest = max(self.comparisons, key=lambda comparison: comparison.rows)
             return f"{largest.summary}, computed {settings}"
         first = self.first
         *ways, last = self.settings or ("",)
         when = f"{', '.join(ways)} or {last}" if ways else last
         parts = [f"{first.summary}; when computed {when}"] if first else []
         parts += [
-            f"{one.setting}: {one.summary}"
-            for one in self.comparisons
-            if not one.ok and one.first is None
+            f"{comparison.setting}: {comparison.summary}"
+            for comparison in self.comparisons
+            if not comparison.ok and comparison.first is None
         ]
         return "; ".join(parts)
 
@@ -276,7 +280,7 @@ class ParityReport:
             "summary": self.summary,
             "first": self.first.to_json() if self.first is not None else None,
             "settings": list(self.settings),
-            "comparisons": [one.to_json() for one in self.comparisons],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
         }
 
 

@@ -159,7 +159,7 @@ def _worst(unlike: Array, moves: Array | None, among: Sequence[CategoryRows]) ->
 def _segments(columns: Columns, schema: Schema) -> Iterator[CategoryRows]:
     """The segments of some rows, by every category of their record that has few values in them."""
     categories = (one for one in schema if one.role == "value" and one.kind in _CATEGORIES)
-    for name in (one.name for one in categories if one.name in columns):
+    for name in (category.name for category in categories if category.name in columns):
         places, found = pd.factorize(columns[name])
         if 1 < len(found) <= _MOST_VALUES:
             counts = np.bincount(places[places >= 0], minlength=len(found))

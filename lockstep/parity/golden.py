@@ -96,7 +96,10 @@ class GoldenRecords:
         counts = []
         for aim in dict.fromkeys(one.aim for one in self.coverage):
             parts = [one for one in self.coverage if one.aim == aim]
-            covered, wanted = sum(one.covered for one in parts), sum(one.wanted for one in parts)
+            covered, wanted = (
+                sum(part.covered for part in parts),
+                sum(part.wanted for part in parts),
+            )
             counts.append(f"{aim} {covered:,} of {wanted:,}")
         return f"{len(self):,} golden records: {', '.join(counts) or 'nothing known of them'}"
 

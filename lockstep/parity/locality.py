@@ -76,7 +76,7 @@ def locality(
         *subject.misconduct(),
     ]
     first = ParityReport(tuple(comparisons)).first
-    return ParityReport(tuple(subject.reproducing(one, first) for one in comparisons))
+    return ParityReport(tuple(subject.reproducing(comparison, first) for comparison in comparisons))
 
 
 @dataclass(frozen=True)

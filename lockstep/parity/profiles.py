@@ -99,7 +99,7 @@ def histograms(training: ColumnProfile, *others: ColumnProfile) -> tuple[str, ..
         One a profile, in their order; all are empty where they cannot be compared.
     """
     profiles = (training, *others)
-    if any(one.holds != training.holds for one in others):
+    if any(other.holds != training.holds for other in others):
         return ("",) * len(profiles)
     return tuple(bars(shares) for shares in _histogram_parts(profiles))
 
@@ -108,21 +108,23 @@ def _histogram_parts(profiles: Sequence[ColumnProfile]) -> list[np.ndarray]:
     """The shares of each profile in the same parts; of none, where no profile has a number."""
     if profiles[0].holds == "categories":
         names = list(profiles[0].shares)[: _PARTS - 1]
-        shares = [np.array([one.shares.get(name, 0.0) for name in names]) for one in profiles]
-        rest = [max(1 - float(one.sum()), 0.0) for one in shares]
+        shares = [
+            np.array([profile.shares.get(name, 0.0) for name in names]) for profile in profiles
+        ]
+        rest = [max(1 - float(share.sum()), 0.0) for share in shares]
         return [
             np.append(known, others) * (one.missing < 1)
             for one, known, others in zip(profiles, shares, rest, strict=True)
         ]
-    inner = [value for one in profiles for value in one.quantiles[1:100]]
+    inner = [value for profile in profiles for value in profile.quantiles[1:100]]
     if not inner:
         return [np.zeros(1) for _ in profiles]
     edges = np.linspace(min(inner), max(inner), _PARTS + 1)[1:-1]
     counts = (
-        np.bincount(np.searchsorted(edges, one.quantiles, side="right"), minlength=_PARTS)
-        for one in profiles
+        np.bincount(np.searchsorted(edges, profile.quantiles, side="right"), minlength=_PARTS)
+        for profile in profiles
     )
-    return [one / max(one.sum(), 1) for one in counts]
+    return [count / max(count.sum(), 1) for count in counts]
 
 
 def _of_numbers(array: Array) -> ColumnProfile:

@@ -134,7 +134,7 @@ def terms_of(
     """
     graph, policy = live.pipeline.graph, work.declared.constraints
     is_file = not work.records.holds_days
-    held_back = any(one.blocked for one in earlier.batches)  # then sums over days may be wrong
+    held_back = any(batch.blocked for batch in earlier.batches)  # then sums over days may be wrong
     set_aside = ingested.total - ingested.accepted
     too_many = set_aside > work.declared.max_quarantined * ingested.total
     return Terms(

@@ -70,13 +70,13 @@ def earlier_batches(records: Records, partition: str, version: str, first: int) 
         DamagedError: What was kept of a published batch is not what was recorded.
     """
     attempts = [records.demand(one) for one in records.before(partition, max(DAYS, first))]
-    own = [one for one in attempts if one.record.steps["batch"].manifest == version]
+    own = [attempt for attempt in attempts if attempt.record.steps["batch"].manifest == version]
     accepted: dict[str, float] = {}
     for one in own[-DAYS:]:
         facts = one.record.steps["batch"].facts
         for identity, extent in facts.get(ACCEPTED, {}).items():
             accepted[identity] = max(extent, accepted.get(identity, 0.0))
-    kept = [past for one in attempts[-DAYS:] for past in _kept(one, version)]
+    kept = [past for attempt in attempts[-DAYS:] for past in _kept(attempt, version)]
     kept += [past for one in _held_back(records, partition) for past in _of_held_back(one, version)]
     return Earlier(sorted(kept, key=lambda one: one.day), accepted, len(own))
 

@@ -275,7 +275,7 @@ def compared_columns(pipeline: Pipeline, qualities: Sequence[Quality]) -> tuple[
     """The key, the outcome's fields, the labels and the measured predictions, in graph order."""
     graph, outcome = pipeline.graph, pipeline.outcome_schema
     fields = outcome.names if outcome is not None else ()
-    wanted = {pipeline.key, *fields, *graph.labels, *(one.column for one in qualities)}
+    wanted = {pipeline.key, *fields, *graph.labels, *(quality.column for quality in qualities)}
     return tuple(name for name in graph.order if name in wanted)
 
 

@@ -132,7 +132,7 @@ def _one(path: Path, rows: Decoded, pipeline: Pipeline, key: str | None) -> Colu
     keys = [str(one) for one in rows.columns[pipeline.key].tolist()]
     for rejected in rows.rejected:
         if key in (None, rejected.key):
-            reasons = "; ".join(f"{one.column}: {one.message}" for one in rejected.reasons)
+            reasons = "; ".join(f"{reason.column}: {reason.message}" for reason in rejected.reasons)
             raise LockstepError(
                 f"{path}: row {rejected.row} is no {pipeline.record_schema.name}: {reasons}."
             )
@@ -207,7 +207,7 @@ def _other(
         return Side(name, loaded.compiled.pipeline, loaded.version)
     if against == CHECKOUT:
         models = loaded.pipeline.models_
-        lacking = [one for one in declared.pipeline.graph.models if one not in models]
+        lacking = [model for model in declared.pipeline.graph.models if model not in models]
         if lacking:
             raise LockstepError(
                 f"Version {loaded.version} has no model for {', '.join(lacking)}, which this "

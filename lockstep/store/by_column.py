@@ -43,8 +43,10 @@ def findings(records: Records, partition: str, graph: Graph) -> Iterator[Cell]:
     steps = attempt.record.steps if attempt is not None else {}
     for name, columns in (("batch", graph.record.names), ("scored", graph.outputs)):
         results = steps[name].results.values() if name in steps else ()
-        looked = any(one.judged for one in results)
-        yield from (Cell(one, partition, "passed" if looked else "not_judged") for one in columns)
+        looked = any(result.judged for result in results)
+        yield from (
+            Cell(column, partition, "passed" if looked else "not_judged") for column in columns
+        )
     for step in steps.values():
         for check, found in step.results.items():
             if found.judged and not found.passed:

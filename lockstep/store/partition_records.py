@@ -115,9 +115,11 @@ class Records:
         except FileNotFoundError:
             return []
         written = []
-        for one in files:
+        for file in files:
             with suppress(FileNotFoundError):  # what is recorded of it was just removed
-                written.append((one.stat().st_mtime, partition_of(one.name.removesuffix(".json"))))
+                written.append(
+                    (file.stat().st_mtime, partition_of(file.name.removesuffix(".json")))
+                )
         return written
 
     def before(self, partition: str, most: int) -> list[str]:

@@ -40,7 +40,7 @@ def write_docs(
         results = [
             one | {part: _escaped(one[part]) for part in _OF_ROWS} for one in told["results"]
         ]
-        expectations = [one["expectation_config"] for one in results]
+        expectations = [result["expectation_config"] for result in results]
         context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         made = RunIdentifier(run_name=run, run_time=told["meta"]["validation_time"])
         meta = {

@@ -29,11 +29,11 @@ def suggested(constraints: ConstraintSet, schema: Schema) -> list[str]:
         schema: What records are declared to hold.
     """
     numbers = {
-        one.quantity.fields[0]: one
-        for one in constraints.values.numbers
-        if one.quantity.made == "value"
+        number.quantity.fields[0]: number
+        for number in constraints.values.numbers
+        if number.quantity.made == "value"
     }
-    texts = {one.column: one for one in constraints.values.texts}
+    texts = {text.column: text for text in constraints.values.texts}
     known = _always_known(constraints)
     found: list[str] = []
     for field in schema:

@@ -131,7 +131,9 @@ def _evaluated(
 
     engine = PandasExecutionEngine(batch_data_dict={_BATCH: to_frame(columns)})
     types = json.dumps([(name, array.dtype.str) for name, array in columns.items()])
-    plans = [_plan(suite, one, types, engine, result_format) for one in expectations]
+    plans = [
+        _plan(suite, expectation, types, engine, result_format) for expectation in expectations
+    ]
     metrics, aborted = MetricsCalculator(engine, show_progress_bars=False).resolve_validation_graph(
         ValidationGraph(engine, [edge for plan in plans for edge in plan.graph.graph.edges]),
         runtime_configuration={"result_format": result_format},

@@ -102,7 +102,7 @@ def _weekly(
     rows = np.argsort(known[time], kind="stable")
     rows = rows[~is_missing(known[time][rows])]
     days = by_clock(known[time][rows], timezone).astype("datetime64[D]")
-    names = {name for one in qualities for name in (one.label, one.column)}
+    names = {name for quality in qualities for name in (quality.label, quality.column)}
     columns = {name: known[name][rows] for name in names}
     starts = np.append(np.unique(days, return_index=True)[1], len(days))
     windows: dict[str, list[float]] = {}

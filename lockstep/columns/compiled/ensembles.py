@@ -68,7 +68,7 @@ def _one_calibrated(model: Any, given: Layout) -> Answer:
     if len(places) != count:
         raise NotCompiledError("CalibratedClassifierCV of which a part never saw some class")
     predict = _response(model.estimator, given)
-    calibrators = [_calibrator(one) for one in model.calibrators]
+    calibrators = [_calibrator(calibrator) for calibrator in model.calibrators]
 
     def probabilities(block: Block) -> Array:
         scores = predict(block)

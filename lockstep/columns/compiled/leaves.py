@@ -107,7 +107,7 @@ class Leaves:
         by_threshold = {node.column for node in nodes if node.threshold is not None}
         by_category = {node.column for node in nodes if node.threshold is None}
         marks = _marks(nodes)
-        rows = sum(len(one) + 1 for one in marks.values())
+        rows = sum(len(mark) + 1 for mark in marks.values())
         if not nodes or by_threshold & by_category or rows * len(values) * 8 > _MOST_BYTES:
             return None
         return cls(values, nodes, marks)
