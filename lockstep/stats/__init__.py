@@ -1,1 +1,1 @@
-"""Statistics of batches: states that merge, what is read from them, and limits of it."""
+"""Statistics of batches: states that merge, and limits of the statistics read from them."""

@@ -1,15 +1,14 @@
-"""Limits of statistics: one calibration for all that judge the population of a batch.
+"""Limits of statistics: one calibration for every statistic of the population of a batch.
 
-A statistic of a batch lies outside of the range of earlier days by so many units; a unit is what
-its days differ by and what chance does at that number of rows. How often, and how far, held-out
-days lie outside is learnt by kind of statistic, and each statistic is drawn to its kind (empirical
-Bayes: Robbins, 1956). Blocks of training days are told by those before them, since batches come
-later than training. The least likely statistic of a day counts (Westfall and Young, "Resampling-
-based multiple testing", 1993); how unlikely that is on held-out days gives the limits that one day
-in 100, and one in 500, passes by any of them.
+A statistic lies so many units outside of the range of earlier days. A unit holds what its days
+differ by and what chance does at that number of rows. How often, and how far, held-out days lie
+outside is learnt by kind of statistic; each statistic is shrunk towards its kind (empirical Bayes:
+Robbins, 1956). Batches come after training, so a block of training days is held out from the days
+before it. The least likely statistic of a day counts (Westfall and Young, "Resampling-based
+multiple testing", 1993): of held-out days, one in 100 warns and one in 500 blocks.
 
-A sudden step from the days before counts, too: what a season moves slowly is no news, and what a
-step moves is, though all of training was wider.
+A sudden step from the days before counts, too. A season moves a statistic slowly, which is no news;
+a step is news, even within the range of training.
 """
 
 from __future__ import annotations
@@ -25,36 +24,36 @@ import numpy as np
 from lockstep.columns.kinds import Array, Bools, Floats, Ints
 
 WARN_RATE, BLOCK_RATE = 1 / 100, 1 / 500
-"""Share of days without any change on which any statistic passes its limit, by chance."""
+"""Share of unchanged days on which some statistic passes its limit by chance."""
 BLOCKS = 5
-"""Blocks of training days, each told by others (Stone, "Cross-validatory choice and assessment of
-statistical predictions", 1974). What the later ones do, batches will."""
+"""Blocks of training days, each held out (Stone, "Cross-validatory choice and assessment of
+statistical predictions", 1974). Batches will do what the later blocks do."""
 RECENT, STEPS = 14, 7
-"""Batches that a range goes along with, and batches that a step is counted from."""
+"""Batches that a range follows, and batches that a step is measured from."""
 _PLACE = 2
-"""A range goes as far as two of the days did: what one did is an incident."""
+"""Days that must go as far for a range to: a single day is an incident."""
 ENOUGH_DAYS = 20
-"""Days that it takes to tell how much they differ."""
+"""Days that it takes to know how much days differ."""
 _MISSING = 0.25
-"""Share of the training days that have a value, at least."""
+"""Least share of the training days that have a value."""
 _LEAST_PART = 8.0
-"""Rows of a part, and of the rest, that tell something of it."""
+"""Least number of independent rows of a segment, beside the rest."""
 _FLAT = 1e-6
-"""Difference that is none."""
+"""A smaller difference is none."""
 _DRAWN, _OUTSIDE = 60.0, 4.0
-"""Days, and days outside, that what its like do weighs as for a statistic."""
+"""Days, and days outside, that the prior from like statistics weighs."""
 _LEAST_SCALE, _LEAST_OF_ROWS = 0.4, 1.0
-"""Units by which the tail of a statistic falls to 1/e, at least; of one that single rows move, or
-that never moved."""
+"""Least units by which a tail falls to 1/e: of most statistics; and of those that single rows move,
+or that never moved."""
 _TAIL = 0.7
-"""Share of the held-out days that the tail is fitted beyond."""
+"""Share of the held-out days below the tail that is fitted."""
 _ROBUST = 4.0
 """Deviations beyond which a training day does not widen a unit (Huber, 1964)."""
 _CAUTION = 1.35
-"""How much farther than the tail of training days what blocks is: that tail is of days which the
-limits were chosen on (measured on three tables: one clean day in 60 blocked without it)."""
+"""Factor by which the limit that blocks goes beyond the fitted tail, whose days are those of the
+calibration (measured on three tables: one clean day in 60 blocked without it)."""
 _FAR = 40.0
-"""Units beyond which farther is not told apart in learning, so that one incident is one."""
+"""Most units that a held-out day counts for, so that a single incident does not set the scale."""
 
 
 class Trait(msgspec.Struct, frozen=True):
@@ -62,9 +61,9 @@ class Trait(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: Statistics of a kind share what is learnt of their tails.
-        column: What it is mostly of: within a kind, those of a column share more.
+        column: Its first column: statistics of a kind and column share more.
         is_part: Whether it is of a segment, beside the rest.
-        by_row: Whether single rows may move it, as of what never was.
+        by_row: Whether single rows may move it, such as a value that never was before.
         stepped: Whether a step from the days before counts by itself.
     """
 
@@ -77,13 +76,13 @@ class Trait(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """How statistics of a batch lie to their limits.
+    """How the statistics of a batch lie to their limits.
 
     Attributes:
-        evidence: How unlikely each is, as a share of what warns: 1 and more warns.
-        blocks: The same as a share of what blocks.
-        low: From where on each was usual.
-        high: Up to where.
+        evidence: How unlikely each is, as a share of the limit that warns: 1 and more warns.
+        blocks: The same as a share of the limit that blocks.
+        low: The low end of its usual range.
+        high: The high end.
     """
 
     evidence: Floats
@@ -93,14 +92,14 @@ class Judged:
 
 
 class Tails(msgspec.Struct, frozen=True):
-    """What held-out days did, of each statistic: float64 arrays.
+    """What each statistic does on held-out days: float64 arrays.
 
     Attributes:
-        rate: How often they lie outside.
-        scale: By how many units, on average.
-        low: From where the range of training goes.
-        high: To where.
-        spread: The variance of its days, chance left out.
+        rate: The share of days outside of the range.
+        scale: By how many units they lie outside, on average.
+        low: The low end of the range of training.
+        high: The high end.
+        spread: The variance between days, without chance.
     """
 
     rate: Array
@@ -110,14 +109,14 @@ class Tails(msgspec.Struct, frozen=True):
     spread: Array
 
     def evidence(self, outside: Floats) -> Floats:
-        """The log of how unlikely it is to lie that far outside.
+        """The logarithm of the chance to lie that far outside.
 
         Args:
-            outside: Units, of days x statistics or of statistics.
+            outside: Units outside of the range: days x statistics, or statistics.
         """
         with np.errstate(all="ignore"):
-            found = np.log(self.rate) - outside / self.scale
-        return np.where(np.isfinite(outside) & (outside > 0), found, 0.0)
+            logarithm = np.log(self.rate) - outside / self.scale
+        return np.where(np.isfinite(outside) & (outside > 0), logarithm, 0.0)
 
 
 class Limits(msgspec.Struct, frozen=True, dict=True):
@@ -125,15 +124,15 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
 
     Attributes:
         traits: What each statistic is.
-        variance: The variance of a row's value, of each.
-        floor: What one row can move it by, at least, times rows.
-        usable: Whether training has it on enough days.
-        level: Where it lies.
-        step: How far it is from the days before.
+        variance: The variance of a row's value, by statistic.
+        floor: The least that a row can move each by, times rows.
+        usable: Whether training has a value of it on enough days.
+        level: The tails of its values.
+        step: The tails of its steps from the days before.
         warn: The evidence that warns, of all rows and of parts: negative numbers.
         block: The evidence that blocks, likewise.
         values: float32, the last training days x statistics.
-        sizes: float32, how many rows each tells of.
+        sizes: float32, how many independent rows each value has.
         days: How many days it was learnt on.
     """
 
@@ -151,21 +150,16 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
 
     @classmethod
     def of(
-        cls,
-        traits: Sequence[Trait],
-        values: Floats,
-        sizes: Floats,
-        variance: Floats,
-        floor: Floats,
+        cls, traits: Sequence[Trait], values: Floats, sizes: Floats, variance: Floats, floor: Floats
     ) -> Limits:
         """Calibrate limits on training days.
 
         Args:
             traits: What each statistic is.
             values: Days x statistics, in order of time; NaN where a day has none.
-            sizes: How many independent rows each tells of.
-            variance: The variance of a row's value, of each statistic.
-            floor: What one row can move it by, times rows.
+            sizes: How many independent rows each value has.
+            variance: The variance of a row's value, by statistic.
+            floor: The least that a row can move each by, times rows.
         """
         errors = _errors(variance, floor, sizes)
         is_part = np.array([trait.is_part for trait in traits], dtype=bool)
@@ -185,10 +179,10 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         step, moved = _tails(traits, steps, step_errors, block, usable, follows=False)
         evidence = _together(_stepped(traits), level.evidence(outside), step.evidence(moved))
         evidence[:, ~usable] = 0.0
-        found = [
+        of_all, of_parts = (
             _limits(evidence[late][:, chosen].min(axis=1, initial=0.0), int(usable[chosen].sum()))
             for chosen in (~is_part, is_part)
-        ]
+        )
         kept = slice(-(RECENT + STEPS), None)
         return cls(
             traits=tuple(traits),
@@ -197,8 +191,8 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
             usable=usable,
             level=level,
             step=step,
-            warn=(found[0][0], found[1][0]),
-            block=(found[0][1], found[1][1]),
+            warn=(of_all[0], of_parts[0]),
+            block=(of_all[1], of_parts[1]),
             values=values[kept].astype(np.float32),
             sizes=sizes[kept].astype(np.float32),
             days=days,
@@ -208,10 +202,10 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         """How unusual the statistics of a batch are.
 
         Args:
-            values: One each; NaN where there is none.
-            sizes: How many independent rows each tells of.
-            before: Those of the batches before, the newest last.
-            before_sizes: How many rows those tell of.
+            values: The value of each statistic; NaN where there is none.
+            sizes: How many independent rows each value has.
+            before: The values of the batches before, the newest last: batches x statistics.
+            before_sizes: How many independent rows those have.
         """
         before = np.concatenate([self.values, before])[-(RECENT + STEPS) :].astype(np.float64)
         counts = np.concatenate([self.sizes, before_sizes])[-(RECENT + STEPS) :].astype(np.float64)
@@ -229,23 +223,22 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
         return Judged(evidence / warn, evidence / block, low, high)
 
     def away(self, values: Floats, sizes: Floats) -> Floats:
-        """How far each statistic is from training alone, as a share of what warns: for drift.
+        """How far each statistic is from training alone, as a share of the limit that warns.
 
         Args:
-            values: One each; NaN where there is none.
-            sizes: How many independent rows each tells of.
+            values: The value of each statistic; NaN where there is none.
+            sizes: How many independent rows each value has.
         """
         errors = _errors(self.variance, self.floor, sizes[np.newaxis])[0]
         values = _masked(self._is_part, values[np.newaxis], sizes[np.newaxis])[0]
         far = _outside(values, errors, self.level.low, self.level.high, self.level.spread)
         evidence = np.where(self.usable, self.level.evidence(far), 0.0)
-        found: Floats = evidence / self._of_scope(self.warn)
-        return found
+        shares: Floats = evidence / self._of_scope(self.warn)
+        return shares
 
     def _of_scope(self, limits: tuple[float, float]) -> Floats:
-        """The limit of each statistic: that of all rows, or of parts."""
-        found: Floats = np.where(self._is_part, limits[1], limits[0])
-        return found
+        limit: Floats = np.where(self._is_part, limits[1], limits[0])
+        return limit
 
     @cached_property
     def _is_part(self) -> Array:
@@ -258,14 +251,14 @@ class Limits(msgspec.Struct, frozen=True, dict=True):
 
 def _errors(variance: Floats, floor: Floats, sizes: Floats) -> Floats:
     known = np.maximum(sizes, 1e-9)
-    found: Floats = np.sqrt(variance / known + (floor / known) ** 2)
-    return found
+    errors: Floats = np.sqrt(variance / known + (floor / known) ** 2)
+    return errors
 
 
 def _masked(is_part: Array, values: Floats, sizes: Floats) -> Floats:
-    """Values without those of parts of a few rows; in the precision in which batches keep them.
+    """Values as batches keep them; NaN for parts of a few rows.
 
-    What never moves is the same on every day only if it is compared as it is kept.
+    A value that never moves is equal on all days only in the precision in which it is kept.
     """
     kept = values.astype(np.float32).astype(np.float64)
     return np.where(is_part & (sizes < _LEAST_PART), np.nan, kept)
@@ -274,9 +267,9 @@ def _masked(is_part: Array, values: Floats, sizes: Floats) -> Floats:
 def _step(
     value: Floats, error: Floats, before: Floats, before_errors: Floats
 ) -> tuple[Floats, Floats]:
-    """How far statistics are from the middle of the last days, and how well these tell that.
+    """How far statistics are from the median of the last days, and the standard errors.
 
-    What two of the days before did is no step: neither is the end of an incident one.
+    What two of the days before did is no step, and neither is the end of an incident.
     """
     if len(before) < 3:
         return np.full(len(value), np.nan), error
@@ -306,7 +299,7 @@ def _tails(
     *,
     follows: bool,
 ) -> tuple[Tails, Floats]:
-    """What held-out days do, and how far each lies outside of the days before it."""
+    """The tails of held-out days, and how far each day lies outside of the days before it."""
     days = len(values)
     spread = _spread(values, errors)
     place = _PLACE if days >= 2 * ENOUGH_DAYS else 1
@@ -340,10 +333,10 @@ def _tails(
 def _learnt(
     outside: Floats, held: Array, flat: Array, kind: Ints, group: Ints, still: Bools
 ) -> tuple[Floats, Floats]:
-    """How often and how far each statistic lies outside, drawn to what its like do.
+    """How often and how far each statistic lies outside, shrunk towards like statistics.
 
-    A statistic is drawn to those of its kind and column, these to all of their kind, these to all.
-    What never moved before is a class of its own: how often does it move at last?
+    A statistic is shrunk towards its kind and column, these towards their kind, kinds towards all.
+    Statistics that never moved before are a class of their own.
     """
     is_out = held & (outside > 0)
     far = np.where(is_out, outside, 0.0)
@@ -356,7 +349,7 @@ def _learnt(
         rates = np.full(len(tried), of_all)
         sizes = np.full(len(tried), usual)
         for of in (kind, group, np.arange(len(kind))):
-            of_tried, of_out, of_total = (np.bincount(of, one)[of] for one in (tried, out, total))
+            of_tried, of_out, of_total = (np.bincount(of, sums)[of] for sums in (tried, out, total))
             rates = (of_out + _DRAWN * rates) / (of_tried + _DRAWN)
             sizes = (of_total + _OUTSIDE * sizes) / (of_out + _OUTSIDE)
         rate, scale = (
@@ -367,7 +360,7 @@ def _learnt(
 
 
 def _spread(values: Floats, errors: Floats) -> Floats:
-    """The variance of days, chance left out; far days count as less far ones."""
+    """The variance between days, without chance; far days are drawn in."""
     known = np.isfinite(values)
     count = np.maximum(known.sum(axis=0), 1)
     with np.errstate(all="ignore"):
@@ -379,9 +372,9 @@ def _spread(values: Floats, errors: Floats) -> Floats:
         robust = np.where(known, (near - middle) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
         mean = np.where(known, values, 0.0).sum(axis=0) / count
         plain = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0) / np.maximum(count - 1, 1)
-        found = np.where(deviation > 0, np.minimum(robust, plain), plain)
+        variance = np.where(deviation > 0, np.minimum(robust, plain), plain)
         chance = np.where(known, errors**2, 0.0).sum(axis=0) / count
-    return np.maximum(np.where(np.isfinite(found), found - chance, 1.0), 0.0)
+    return np.maximum(np.where(np.isfinite(variance), variance - chance, 1.0), 0.0)
 
 
 def _quantile(values: Floats, share: float) -> Floats:
@@ -391,18 +384,18 @@ def _quantile(values: Floats, share: float) -> Floats:
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=0)
     count = np.isfinite(values).sum(axis=0)
     at = np.maximum(np.ceil(share * count).astype(int) - 1, 0)
-    found = ordered[at, np.arange(values.shape[1])]
-    return np.where(count > 0, found, np.nan)
+    quantiles = ordered[at, np.arange(values.shape[1])]
+    return np.where(count > 0, quantiles, np.nan)
 
 
 def _range(values: Floats, place: int) -> tuple[Floats, Floats]:
-    """From where to where so many days went, of each statistic; NaN where none has a value."""
+    """The range that at least so many days reach; NaN where no day has a value."""
     if len(values) < place:
         return np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
     known = np.isfinite(values)
     low = np.partition(np.where(known, values, np.inf), place - 1, axis=0)[place - 1]
     high = np.partition(np.where(known, values, -np.inf), -place, axis=0)[-place]
-    # of fewer days than that all count
+    # where fewer days have a value, all count
     low = np.where(np.isfinite(low), low, np.where(known, values, np.inf).min(axis=0))
     high = np.where(np.isfinite(high), high, np.where(known, values, -np.inf).max(axis=0))
     empty = ~known.any(axis=0)
@@ -410,7 +403,7 @@ def _range(values: Floats, place: int) -> tuple[Floats, Floats]:
 
 
 def _along(low: Floats, high: Floats, recent: Floats, place: int = _PLACE) -> tuple[Floats, Floats]:
-    """A range that goes as far as some of the last batches did."""
+    """The range, widened as far as some of the last batches went."""
     if len(recent) < place:
         return low, high
     known = np.isfinite(recent)
@@ -424,28 +417,22 @@ def _outside(value: Floats, error: Floats, low: Floats, high: Floats, spread: Fl
     """By how many units values lie outside of a range."""
     far = np.maximum(np.maximum(low - value, value - high), 0.0)
     far = np.where(far < _FLAT, 0.0, far)
-    found: Floats = far / np.sqrt(np.maximum(spread + error**2, 1e-24))
-    return found
+    units: Floats = far / np.sqrt(np.maximum(spread + error**2, 1e-24))
+    return units
 
 
 def _stepped(traits: Sequence[Trait]) -> Array:
-    """Of which statistics a step from the days before counts by itself."""
     return np.array([trait.stepped and not trait.is_part for trait in traits], dtype=bool)
 
 
 def _together(stepped: Array, level: Floats, step: Floats) -> Floats:
-    """Unusual is what neither training had nor the last days lead to; of some a step by itself."""
-    found: Floats = np.where(stepped, step, np.maximum(level, step))
-    return found
+    """The weaker evidence, of level or step; of some statistics the step's alone."""
+    evidence: Floats = np.where(stepped, step, np.maximum(level, step))
+    return evidence
 
 
 def _limits(least: Floats, statistics: int) -> tuple[float, float]:
-    """The evidence that warns and that blocks, by the least likely statistic of held-out days.
-
-    Args:
-        least: The evidence of each held-out day.
-        statistics: How many there are.
-    """
+    """The evidence that warns and that blocks, by the least likely statistic of held-out days."""
     far = np.sort(-least)
     base = float(np.quantile(far, _TAIL)) if len(far) else 0.0
     beyond = far[far > base] - base
@@ -453,7 +440,7 @@ def _limits(least: Floats, statistics: int) -> tuple[float, float]:
     by_chance = np.log(max(statistics / 50, 1.0))
     warn, block = (
         min(-(base + tail * float(np.log((1 - _TAIL) / rate))), float(np.log(rate) - by_chance))
-        for rate in (WARN_RATE / 2, BLOCK_RATE / 2)  # all rows, and parts, each have a half
+        for rate in (WARN_RATE / 2, BLOCK_RATE / 2)  # half for all rows, half for parts
     )
     return warn, block * _CAUTION
 
@@ -466,8 +453,8 @@ def encode(value: Any) -> Any:
 
 
 def decode(kind: type, value: Any) -> Any:
-    """The array that `encode` gave."""
+    """The array of the plain data from `encode`."""
     if kind is np.ndarray or getattr(kind, "__origin__", None) is np.ndarray:
-        found = np.frombuffer(value["data"], dtype=value["dtype"])
-        return found.reshape(value["shape"])
+        numbers = np.frombuffer(value["data"], dtype=value["dtype"])
+        return numbers.reshape(value["shape"])
     raise TypeError(f"{kind} is not stored")

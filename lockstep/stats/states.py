@@ -1,6 +1,6 @@
 """States of batches: sums that merge, from which statistics are read.
 
-A state of two parts of a batch is the sum of theirs (Schelter et al., "Automating large-scale data
+The state of two parts is the sum of their states (Schelter et al., "Automating large-scale data
 quality verification", VLDB 2018): parts of a file, units of a pool and days of a week add up.
 """
 
@@ -18,8 +18,8 @@ from lockstep.columns.digests import Digests
 from lockstep.columns.kinds import Array, Floats
 
 MOST_VALUES = 4_096
-"""Different values whose counts are kept of a column, the most frequent: an error of a count is
-then at most one in as many rows (Misra and Gries, "Finding repeated elements", 1982)."""
+"""Values of a column whose counts are kept, the most frequent. A count is then wrong by at most one
+in as many rows (Misra and Gries, "Finding repeated elements", 1982)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,9 @@ class Moments:
     """Sums of features by segment.
 
     Attributes:
-        count: float64, segments x features: rows to which each applies.
-        total: Their sums.
-        square: The sums of their squares; 0 where nobody asked for them.
+        count: float64, segments x features: rows to which each feature applies.
+        total: The sums of their values.
+        square: The sums of their squares; 0 where they were not asked for.
     """
 
     count: Floats
@@ -41,9 +41,9 @@ class Moments:
         """The sums of some rows.
 
         Args:
-            features: float32, rows x features; NaN where one does not apply.
-            segments: float32, segments x rows: 1 where a row is of one.
-            squared: Whether squares are summed: variances are learnt once, at the fit.
+            features: float32, rows x features; NaN where a feature does not apply.
+            segments: float32, segments x rows: 1 where a row is of the segment.
+            squared: Whether squares are summed, as variances need: these are learnt at the fit.
         """
         known = np.isfinite(features)
         filled = np.where(known, features, np.float32(0.0))
@@ -56,7 +56,7 @@ class Moments:
 
     @classmethod
     def beside(cls, parts: Sequence[Moments]) -> Moments:
-        """The sums of several features of the same rows, one part after the other."""
+        """The sums of several parts of the features of the same rows, joined in order."""
         if not parts:
             return cls.added([], 1, 0)
         names = ("count", "total", "square")
@@ -64,7 +64,7 @@ class Moments:
 
     @classmethod
     def added(cls, parts: Sequence[Moments], segments: int, features: int) -> Moments:
-        """The sums of parts of rows; of none, nothing."""
+        """The sums of several parts of the rows; zeros where there is no part."""
         nothing = np.zeros((segments, features))
         return reduce(add, parts, cls(nothing, nothing, nothing))
 
@@ -77,14 +77,14 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class Products:
-    """Sums of products of numbers, in pairs, and of each with the row before.
+    """Sums of products of numbers, in pairs and with the row before.
 
     Attributes:
-        count: float64, numbers x numbers: rows in which both are known.
-        first: The sums of the one, where both are known.
+        count: float64, numbers x numbers: rows in which both of a pair are known.
+        first: The sums of the first of a pair, where both are known.
         square: The sums of its squares.
         both: The sums of products.
-        lagged: Of each number, rows, sums and products of it and of the row before: 6 x numbers.
+        lagged: float64, 6 x numbers: rows, sums, squares and products with the row before.
     """
 
     count: Floats
@@ -98,8 +98,8 @@ class Products:
         """The sums of some rows.
 
         Args:
-            numbers: float64, rows x numbers; NaN where one is not known.
-            before: The same of the row before each.
+            numbers: float64, rows x numbers; NaN where a number is not known.
+            before: The same of the row before each row.
         """
         known = np.isfinite(numbers)
         filled, mark = np.where(known, numbers, 0.0), known.astype(np.float64)
@@ -111,7 +111,7 @@ class Products:
             filled.T @ mark,
             (filled * filled).T @ mark,
             filled.T @ filled,
-            np.array([one.sum(axis=0) for one in lagged], dtype=np.float64),
+            np.array([products.sum(axis=0) for products in lagged], dtype=np.float64),
         )
 
     def __add__(self, other: Products) -> Products:
@@ -126,14 +126,14 @@ class Products:
 
     @property
     def correlations(self) -> Floats:
-        """The correlation of each pair, numbers x numbers; NaN of fewer than twelve rows."""
+        """The correlation of each pair: numbers x numbers; NaN for fewer than twelve rows."""
         return _correlation(
             self.count, self.first, self.first.T, self.square, self.square.T, self.both
         )
 
     @property
     def to_before(self) -> Floats:
-        """The correlation of each number with the row before; NaN of fewer than twelve rows."""
+        """The correlation of each number with the row before; NaN for fewer than twelve rows."""
         return _correlation(*self.lagged)
 
 
@@ -141,9 +141,9 @@ def _correlation(count: Floats, a: Floats, b: Floats, aa: Floats, bb: Floats, ab
     with np.errstate(all="ignore"):
         n = np.where(count >= 12, count, np.nan)
         spread = np.sqrt((aa / n - (a / n) ** 2) * (bb / n - (b / n) ** 2))
-        found: Floats = np.clip((ab / n - a * b / n**2) / np.where(spread > 1e-9, spread, np.nan),
-                                -0.999, 0.999)  # fmt: skip
-    return found
+        ratio = (ab / n - a * b / n**2) / np.where(spread > 1e-9, spread, np.nan)
+    correlation: Floats = np.clip(ratio, -0.999, 0.999)
+    return correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +151,10 @@ class Frequent:
     """How often the values of a column occur.
 
     Attributes:
-        codes: uint64, digests of the most frequent ones, in order.
+        codes: uint64, digests of the most frequent values, in order.
         counts: float64, how often each occurs.
-        known: Rows with a value.
-        distinct: Digests of the values.
+        known: How many rows have a value.
+        distinct: Digests of all values.
     """
 
     codes: Array
@@ -164,15 +164,15 @@ class Frequent:
 
     @classmethod
     def of(cls, codes: Array) -> Frequent:
-        """The values of some rows.
+        """How often the values of some rows occur.
 
         Args:
-            codes: uint64, a digest of each; 0 where it is missing.
+            codes: uint64, a digest of each row's value; 0 where it is missing.
         """
-        found, counts = np.unique(codes, return_counts=True)
-        known = found != 0
-        found, counts = found[known], counts[known].astype(np.float64)
-        return cls._bounded(found, counts, Digests.of(found))
+        values, counts = np.unique(codes, return_counts=True)
+        known = values != 0
+        values, counts = values[known], counts[known].astype(np.float64)
+        return cls._bounded(values, counts, Digests.of(values))
 
     @classmethod
     def _bounded(
@@ -185,7 +185,7 @@ class Frequent:
         return cls(codes, counts, total, distinct)
 
     def __add__(self, other: Frequent) -> Frequent:
-        """The values of both."""
+        """How often the values of both occur."""
         codes, place = np.unique(np.concatenate([self.codes, other.codes]), return_inverse=True)
         counts = np.bincount(place, np.concatenate([self.counts, other.counts]), len(codes))
         known = self.known + other.known
@@ -199,15 +199,15 @@ class Frequent:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that statistics of a batch are read from.
+    """What the statistics of a batch are read from.
 
     Attributes:
-        rows: Its rows.
+        rows: How many rows it has.
         moments: Sums of row features.
         products: Sums of products of numbers.
-        counts: By what rows are counted by, a count of each value.
+        counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
         frequent: By column, how often its values occur.
-        digits: Rows whose key has a number, and the sum of these.
+        digits: How many keys have a number, and the sum of these.
     """
 
     rows: int
@@ -233,5 +233,5 @@ Adding = TypeVar("Adding", Moments, Frequent, State)
 
 
 def merged(states: Sequence[Adding]) -> Adding:
-    """The state of all parts of a batch, one or more."""
+    """The state of a batch, from those of its parts: one or more."""
     return reduce(add, states)
