@@ -1,7 +1,7 @@
 """Aggregates: statistics of a batch as a whole, read from its state.
 
-Rows by weekday, hour and value; what is lacking of what there usually is; how many different values
-a column has and how frequent the first is; which numbers go together, and with the row before.
+Rows by weekday, hour and value; the share of usual values that are absent; how many values a column
+has and how frequent the first is; correlations of numbers, and with the row before.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _ENOUGH = 5
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """How many different values so many rows of a column have.
+    """How many different values a column has among so many rows.
 
-    As many as rows drawn from all training rows would (rarefaction: Hurlbert, "The nonconcept of
-    species diversity", 1971), and as much fewer or more as training days have.
+    As many as rows drawn from all training rows would have (rarefaction: Hurlbert, "The nonconcept
+    of species diversity", 1971), corrected by what training days have.
 
     Attributes:
-        shares: float64, the different shares of its values among training rows.
-        times: float64, how many values have each.
-        level: The logarithm of what training days have, beside what is drawn.
+        shares: float64, the distinct shares of training rows that its values have.
+        times: float64, how many values have each share.
+        level: The logarithm of the correction.
     """
 
     shares: bytes
@@ -42,23 +42,23 @@ class Expected(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, whole: Frequent, days: Sequence[Frequent]) -> Expected:
-        """What training tells of a column.
+        """Learn the expected number of different values of a column.
 
         Args:
-            whole: Its values in all rows.
+            whole: Its values in all training rows.
             days: Its values in the rows of each day.
         """
         counts, times = np.unique(whole.counts, return_counts=True)
         shares = counts / max(whole.known, 1)
         drawn = cls(_bytes(shares), _bytes(times), 0.0)
-        found = [
+        differences = [
             np.log(day.distinct.count) - drawn.at(day.known) for day in days if day.known >= _ENOUGH
         ]
-        return cls(drawn.shares, drawn.times, float(np.median(found)) if found else 0.0)
+        return cls(drawn.shares, drawn.times, float(np.median(differences)) if differences else 0.0)
 
     def at(self, known: float) -> float:
-        """The logarithm of how many there are among so many rows."""
-        shares, times = (np.frombuffer(one, dtype="<f8") for one in (self.shares, self.times))
+        """The logarithm of the expected number among so many rows with a value."""
+        shares, times = (np.frombuffer(stored, dtype="<f8") for stored in (self.shares, self.times))
         drawn = float((times * -np.expm1(known * np.log1p(-np.minimum(shares, 1 - 1e-9)))).sum())
         return float(np.log(max(drawn, 1e-9))) + self.level
 
@@ -68,14 +68,14 @@ def _bytes(values: Array) -> bytes:
 
 
 class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
-    """What statistics of a batch as a whole there are.
+    """Which statistics of a batch as a whole there are.
 
     Attributes:
-        segments: What rows are counted by.
+        segments: The cells and values that rows are counted by.
         columns: Columns whose values are counted.
-        expected: How many different ones each has.
-        numbers: Numbers of which correlations are told.
-        numbered: Whether the numbers of keys go on from day to day.
+        expected: How many different values each is expected to have.
+        numbers: Numbers whose correlations are statistics.
+        numbered: Whether the numbers of keys rise from day to day.
     """
 
     segments: Segments
@@ -85,9 +85,9 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
     numbered: bool = False
 
     def features(self, layout: Layout) -> Iterator[Feature]:
-        """What is told of a batch, in the order of `read`."""
+        """The features of a batch, in the order of `read`."""
         key, event = layout.key, layout.event_time
-        of_rows = tuple(one for one in (event, key) if one)
+        of_rows = tuple(name for name in (event, key) if name)
         yield Feature(FAMILY, "volume", of_rows, "number of rows")
         for cell in self.segments.cells:
             says = f"rows {cell.says}" if cell.column else "rows beside its weekday"
@@ -112,12 +112,12 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             yield Feature(FAMILY, "numbering", (key,), "numbers of keys go on")
 
     def read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
-        """The statistics of a batch, and how well each is known: one over its standard error.
+        """The statistics of a batch, and the standard error of each.
 
         Args:
-            state: What they are read from.
-            past: What is kept of the batches before.
-            day: Its day.
+            state: The state of the batch.
+            past: The batches before.
+            day: The day of the batch, counted from 1970.
         """
         values, errors = [np.log1p(state.rows)], [1 / np.sqrt(max(state.rows, 1))]
         earlier = [batch for batch in past if batch.day < day]
@@ -135,34 +135,34 @@ class Aggregates(msgspec.Struct, frozen=True, tag=FAMILY):
             values.append(np.arcsin(np.sqrt(frequent.top)) if enough else np.nan)
             errors += [0.7 / np.sqrt(max(distinct, 1)), 1 / np.sqrt(max(frequent.known, 1))]
         upper = np.triu_indices(len(self.numbers), 1)
-        found = [state.products.correlations[upper], state.products.to_before]
+        correlations = [state.products.correlations[upper], state.products.to_before]
         rows = [state.products.count[upper], state.products.lagged[0]]
-        values += np.arctanh(np.concatenate(found)).tolist() if self.numbers else []
+        values += np.arctanh(np.concatenate(correlations)).tolist() if self.numbers else []
         errors += (1 / np.sqrt(np.maximum(np.concatenate(rows) - 3, 1))).tolist()
         if self.numbered:
-            before = next((one.middle for one in earlier[::-1] if np.isfinite(one.middle)), np.nan)
-            values.append(float(np.sign(middle_of(state) - before)))
+            middles = [batch.middle for batch in earlier if np.isfinite(batch.middle)]
+            values.append(float(np.sign(middle_of(state) - (middles or [np.nan])[-1])))
             errors.append(0.05)
         return np.array(values), np.array(errors)
 
     def _counts(self, state: State, earlier: Sequence[PastBatch], day: int) -> tuple[Floats, float]:
-        """Rows of each cell beside days of the same weekday, in standard errors of chance."""
+        """Deviations of each cell from earlier days of the weekday, and their standard error."""
         own = state.counts["cells"]
         alike = [batch for batch in earlier if (day - batch.day) % 7 == 0]
         known = [batch.counted("cells") for batch in alike if not batch.blocked]
-        known = [one for one in known if len(one) == len(own)]
+        known = [counts for counts in known if len(counts) == len(own)]
         if len(known) < 2:
             return np.full(len(own), np.nan), 1.0
         usual = np.median(known, axis=0) if len(known) > 2 else np.mean(known, axis=0)
         # the square root of a count has a deviation of a half (Anscombe, 1948)
-        found = 2 * (np.sqrt(own + 0.375) - np.sqrt(usual + 0.375))
-        return found, float(np.sqrt(1 + 1 / len(known)))
+        deviations = 2 * (np.sqrt(own + 0.375) - np.sqrt(usual + 0.375))
+        return deviations, float(np.sqrt(1 + 1 / len(known)))
 
 
 def _lacking(own: Floats, name: str, rows: int, earlier: Sequence[PastBatch]) -> float:
-    """How much of the usual rows is of values that the batch has none of: a square root."""
+    """The share of usual rows whose value is absent from the batch: its square root."""
     near = [batch for batch in earlier if rows / 2 <= batch.rows <= 2 * rows]
-    known = [one for batch in near if len(one := batch.counted(name)) == len(own)]
+    known = [counts for batch in near if len(counts := batch.counted(name)) == len(own)]
     if len(known) < _ENOUGH:
         return float("nan")
     usual = np.mean(known, axis=0)
@@ -177,7 +177,7 @@ def is_numbered(states: Sequence[State]) -> bool:
 
 
 def middle_of(state: State) -> float:
-    """The mean number of the keys; NaN where they have none."""
+    """The mean number in the keys; NaN where they have none."""
     count, total = state.digits
     return total / count if count else float("nan")
 
@@ -188,9 +188,6 @@ def columns_of(layout: Layout) -> tuple[str, ...]:
 
 
 def expected_of(states: Sequence[State], columns: Sequence[str]) -> tuple[Expected, ...]:
-    """How many different values each column has among so many rows, of training days."""
-    found = []
-    for name in columns:
-        days = [state.frequent[name] for state in states]
-        found.append(Expected.of(merged(days), days))
-    return tuple(found)
+    """How many different values each column is expected to have, by the states of training days."""
+    by_column = ([state.frequent[name] for state in states] for name in columns)
+    return tuple(Expected.of(merged(days), days) for days in by_column)

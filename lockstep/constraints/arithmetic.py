@@ -1,9 +1,8 @@
 """Arithmetic rules: a number is another one, a product or a sum of two, or at most another one.
 
-They are searched for among all quantities of a row, also those that the rows before tell, and
-counted as found where training rows keep them and rows dealt at chance would not: the profile of a
-denial constraint (Chu, Ilyas and Papotti, "Discovering denial constraints", VLDB 2013), restricted
-to one or two terms.
+Terms are all quantities of a row, also those read from earlier rows. A rule is found where training
+rows keep it and shuffled rows do not: a denial constraint (Chu, Ilyas and Papotti, "Discovering
+denial constraints", VLDB 2013) of one or two terms.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class Equal(msgspec.Struct, frozen=True, tag="equal"):
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What it ranges over, the first suspect first."""
+        """The quantities of the rule, the first suspect first."""
         return (self.target, self.other)
 
     @property
@@ -53,10 +52,10 @@ class Equal(msgspec.Struct, frozen=True, tag="equal"):
         return f"{self.target.title} = {times}{self.other.title}{plus}"
 
     def breaks(self, view: View) -> Array:
-        """Where it is broken: 0 or 1, NaN where it does not apply."""
+        """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
         difference = view.number(self.target) - self.factor * view.number(self.other) - self.offset
-        found = np.abs(difference)
-        return np.where(np.isfinite(found), found > self.tolerance, np.nan)
+        distance = np.abs(difference)
+        return np.where(np.isfinite(distance), distance > self.tolerance, np.nan)
 
 
 Operation = Literal["+", "-", "x", "/"]
@@ -75,7 +74,7 @@ class Combined(msgspec.Struct, frozen=True, tag="combined"):
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What it ranges over, the first suspect first."""
+        """The quantities of the rule, the first suspect first."""
         return (self.target, self.first, self.second)
 
     @property
@@ -86,7 +85,7 @@ class Combined(msgspec.Struct, frozen=True, tag="combined"):
         return f"{self.target.title} = {times}{f'({made})' if times else made}"
 
     def breaks(self, view: View) -> Array:
-        """Where it is broken: 0 or 1, NaN where it does not apply."""
+        """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
         target = view.number(self.target)
         made = _combined(self.operation, view.number(self.first), view.number(self.second))
         far = np.abs(target - self.factor * made)
@@ -103,7 +102,7 @@ class AtMost(msgspec.Struct, frozen=True, tag="at most"):
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
-        """What it ranges over."""
+        """The quantities of the rule."""
         return (self.low, self.high)
 
     @property
@@ -112,7 +111,7 @@ class AtMost(msgspec.Struct, frozen=True, tag="at most"):
         return f"{self.low.title} <= {self.high.title}"
 
     def breaks(self, view: View) -> Array:
-        """Where it is broken: 0 or 1, NaN where it does not apply."""
+        """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
         low, high = view.number(self.low), view.number(self.high)
         applies = np.isfinite(low) & np.isfinite(high)
         return np.where(applies, low > high + self.tolerance, np.nan)
@@ -121,17 +120,17 @@ class AtMost(msgspec.Struct, frozen=True, tag="at most"):
 def equalities(
     view: View, sample: Ints, targets: Sequence[Quantity], others: Sequence[Quantity]
 ) -> list[Equal]:
-    """Numbers that are others.
+    """Find numbers that equal others.
 
     Args:
         view: Training rows.
-        sample: Positions of rows to look at.
+        sample: Positions of the rows to look at.
         targets: Raw quantities.
-        others: All quantities that they may be.
+        others: All quantities that they may equal.
     """
     few = sample[:: max(len(sample) // (4 * ENOUGH_ROWS), 1)]
     at_few = np.array([view.number(other)[few] for other in others])
-    found = []
+    rules = []
     for target in targets:
         numbers = view.number(target)[sample]
         known = np.isfinite(numbers)
@@ -148,13 +147,13 @@ def equalities(
             rule = _equal(view, sample, target, other)
             if rule is not None:
                 best.append(rule)
-        best.sort(key=lambda one: -one[0])
-        found += [rule for _, rule in best[:BEST]]
-    return found
+        best.sort(key=lambda scored: -scored[0])
+        rules += [rule for _, rule in best[:BEST]]
+    return rules
 
 
 def _may_equal(target: Floats, others: Array) -> Array:
-    """Which numbers a target may be, by a few rows: their difference or ratio is often the same."""
+    """Which numbers a target may equal, by a few rows: often the same difference or ratio."""
     known = target[np.isfinite(target)]
     if not len(known):
         return np.zeros(len(others), dtype=bool)
@@ -162,7 +161,7 @@ def _may_equal(target: Floats, others: Array) -> Array:
     with np.errstate(all="ignore"):
         steps = target - others
         ratios = np.where((others != 0) & (target != 0), target / others, np.nan)
-        found = np.zeros(len(others), dtype=bool)
+        may_equal = np.zeros(len(others), dtype=bool)
         for values, unit in ((steps, usual), (ratios, None)):
             finite = np.isfinite(values)
             count = finite.sum(axis=1)
@@ -170,22 +169,22 @@ def _may_equal(target: Floats, others: Array) -> Array:
             within = 0.02 * np.abs(middle) if unit is None else unit
             near = (np.abs(values - middle) <= within) & finite
             share = near.sum(axis=1) / np.maximum(count, 1)
-            found |= (share > 0.6) & (count >= 15)
-    return found
+            may_equal |= (share > 0.6) & (count >= 15)
+    return may_equal
 
 
 def _medians(values: Array) -> Floats:
     """The lower median of each row's known numbers; infinite where it has none."""
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
     count = np.isfinite(values).sum(axis=1)
-    found: Floats = ordered[np.arange(len(values)), np.maximum((count - 1) // 2, 0)]
-    return found
+    medians: Floats = ordered[np.arange(len(values)), np.maximum((count - 1) // 2, 0)]
+    return medians
 
 
 def _equal(
     view: View, sample: Ints, target: Quantity, other: Quantity
 ) -> tuple[float, Equal] | None:
-    """The equality of two numbers, and how good it is; None where there is none."""
+    """The equality of two numbers, and its score; None where there is none."""
     a, b = view.number(target)[sample], view.number(other)[sample]
     both = np.isfinite(a) & np.isfinite(b)
     if both.sum() < max(ENOUGH_ROWS, 0.1 * np.isfinite(a).sum()):
@@ -240,22 +239,23 @@ def _combined(operation: Operation, first: Floats, second: Floats) -> Floats:
 
 
 def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> list[Combined]:
-    """Numbers that are the sum, difference, product or ratio of two others.
+    """Find numbers that are the sum, difference, product or ratio of two others.
 
     Args:
         view: Training rows.
-        sample: Positions of rows to look at.
+        sample: Positions of the rows to look at.
         targets: Raw quantities.
     """
     sample = sample[:: max(len(sample) // 1500, 1)]
-    numbers = {one: view.number(one)[sample] for one in targets}
-    usable = [one for one in targets if np.nanstd(numbers[one]) > 0][:MOST_TERMS]
-    found: list[Combined] = []
+    numbers = {quantity: view.number(quantity)[sample] for quantity in targets}
+    usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0][:MOST_TERMS]
+    rules: list[Combined] = []
     for target in usable:
         a = numbers[target]
         grid, unit = grid_of(a), float(np.nanmedian(np.abs(a))) + 1e-9
         tolerance = max(0.51 * grid / unit, 2e-3)
-        for first, second in combinations([one for one in usable if one != target], 2):
+        others = [quantity for quantity in usable if quantity != target]
+        for first, second in combinations(others, 2):
             for operation, terms in _ways(first, second):
                 b, c = (numbers[term] for term in terms)
                 if not _is_steady(a[:150], _combined(operation, b[:150], c[:150])):
@@ -271,8 +271,8 @@ def combinations_of(view: View, sample: Ints, targets: Sequence[Quantity]) -> li
                     dealt = np.roll(a[both], 11)
                     chance = np.mean(np.abs(dealt - factor * made[both]) <= limit)
                 if kept > 1 - NEARLY and chance < 0.3 and abs(factor) > 1e-9:
-                    found.append(Combined(target, *terms, operation, factor, tolerance, unit))
-    return found[:MOST_TERMS]
+                    rules.append(Combined(target, *terms, operation, factor, tolerance, unit))
+    return rules[:MOST_TERMS]
 
 
 def _ways(first: Quantity, second: Quantity) -> list[tuple[Operation, tuple[Quantity, Quantity]]]:
@@ -281,7 +281,7 @@ def _ways(first: Quantity, second: Quantity) -> list[tuple[Operation, tuple[Quan
 
 
 def _is_steady(a: Floats, b: Floats) -> bool:
-    """Whether the ratio of two numbers may be one, by a few rows."""
+    """Whether the ratio of two numbers is nearly constant, by a few rows."""
     with np.errstate(all="ignore"):
         ratio = np.sort((a / b)[np.isfinite(a / b) & (b != 0)])
     if len(ratio) < 12:
@@ -293,23 +293,23 @@ def _is_steady(a: Floats, b: Floats) -> bool:
 def orders(
     view: View, sample: Ints, targets: Sequence[Quantity], others: Sequence[Quantity]
 ) -> list[AtMost]:
-    """Numbers that are at most others: raw ones, or what the row before had of the same.
+    """Find numbers that are at most others: two raw ones, or one and its value in the row before.
 
     Args:
         view: Training rows.
-        sample: Positions of rows to look at.
+        sample: Positions of the rows to look at.
         targets: Raw quantities.
-        others: What rows before tell.
+        others: Quantities of earlier rows.
     """
-    numbers = {one: view.number(one)[sample] for one in (*targets, *others)}
-    usable = [one for one in targets if np.nanstd(numbers[one]) > 0]
-    found = []
+    numbers = {quantity: view.number(quantity)[sample] for quantity in (*targets, *others)}
+    usable = [quantity for quantity in targets if np.nanstd(numbers[quantity]) > 0]
+    rules = []
     for place, target in enumerate(usable):
         own = [
-            one
-            for one in others
-            if one.made == "previous" and one.fields == target.fields
-            and np.mean(np.abs(numbers[one] - numbers[target]) > 0) >= MOVES
+            quantity
+            for quantity in others
+            if quantity.made == "previous" and quantity.fields == target.fields
+            and np.mean(np.abs(numbers[quantity] - numbers[target]) > 0) >= MOVES
         ]  # fmt: skip
         for other in [*usable[place + 1 :], *own]:
             a, b = numbers[target], numbers[other]
@@ -321,5 +321,5 @@ def orders(
                 kept = np.mean(low[both] > high[both] + tolerance) <= BROKEN
                 dealt = np.roll(low, 17)[both]
                 if kept and np.nanmean(dealt > high[both] + tolerance) >= BY_CHANCE:
-                    found.append(AtMost(*names, tolerance))
-    return found
+                    rules.append(AtMost(*names, tolerance))
+    return rules

@@ -1,10 +1,10 @@
-"""Constraints of a version: what training found, and how a batch lies to it.
+"""Constraints of a version: what is learnt of training rows, and how a batch lies to it.
 
 view        rows with their calendar and the rows before
-features    one number a row each, by family
-state       sums of them, that merge
-statistics  means, in all and by segment, and of the batch as a whole
-limits      how unusual each is
+features    numbers of rows, by family
+state       sums of features, which merge
+statistics  means of features, in all and by segment, and figures of the batch as a whole
+limits      how unusual each statistic is
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ from lockstep.stats.limits import BLOCKS, ENOUGH_DAYS, RECENT, STEPS, Limits, de
 from lockstep.stats.states import Moments, State
 
 FORMAT = 1
-"""The format of stored constraints; one of another cannot be read."""
+"""The format of stored constraints; no other can be read."""
 _SMALLEST, _LARGEST = 50, 1_000
-"""Rows of a block, where rows have no event time; and that it takes until anything is told."""
+"""Least and most rows of a block, where rows have no event time; constraints need the least."""
 _TRUST = {"beyond": 0.0, "residual": 0.75, "distance": 0.75, "agreement": 0.75}
-"""How much of the evidence of a kind blocks that another season moves: it goes beyond what training
-saw, and models go out of date."""
+"""Share of the evidence that blocks, by kind. Another season moves these kinds: numbers go beyond
+what training saw, and regressions go out of date."""
 _YEAR = 365
-"""Training days that have seen all seasons."""
+"""Training days from which on all seasons are known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +68,15 @@ class DayJudged:
     Attributes:
         day: The day, counted from 1970.
         rows: Positions of its rows.
-        looked_at: How many of them all but strict rules are told of: a sample of many.
+        looked_at: How many of them statistics are of: a sample of many; strict rules look at all.
         values: The value of each statistic.
-        sizes: How many independent rows each tells of.
-        evidence: How unlikely each is, as a share of what warns.
-        blocks: The same as a share of what blocks.
-        low: From where on each is usual.
-        high: Up to where.
-        state: What they were read from.
-        shown: Which rows of the batch show features.
+        sizes: How many independent rows each value has.
+        evidence: How unlikely each is, as a share of the limit that warns.
+        blocks: The same as a share of the limit that blocks.
+        low: The low end of the usual range of each.
+        high: The high end.
+        state: The state that they were read from.
+        shown: Which rows of the batch show each feature.
     """
 
     day: int
@@ -93,26 +93,26 @@ class DayJudged:
 
 
 class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What training rows keep.
+    """The constraints that training rows keep.
 
     Attributes:
         layout: What columns hold.
-        rows: Training rows.
-        days: Days, or blocks of rows, that they were of.
-        entities: What names things.
-        values: What each column has.
-        rules: What rows keep.
-        history: What rows before tell.
-        identity: What tells contents apart.
-        panels: How numbers are told by others.
-        aggregates: What batches are as a whole.
+        rows: How many training rows there are.
+        days: How many days, or blocks of rows, they are of.
+        entities: The entities.
+        values: What training had of each column.
+        rules: The rules that rows keep.
+        history: The comparisons with the row before.
+        identity: The columns that tell the contents of rows apart.
+        panels: The regressions of numbers, and the panel.
+        aggregates: The statistics of a batch as a whole.
         features: Row features, in order.
-        parts: Places of segment and feature, of each statistic of a part.
-        bunched: How many rows that share a value of an hour are one observation, by statistic.
+        parts: For each statistic of a part, the places of its segment and feature.
+        bunched: How many rows are one observation, by statistic.
         limits: The limits of the statistics.
         past: The last training days.
-        unjudged: Families that were left out, each with why.
-        format: The format that it is stored in.
+        unjudged: Families that were left out, each with the reason.
+        format: The format that the set is stored in.
     """
 
     layout: Layout
@@ -144,14 +144,13 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _trust(self) -> Floats:
-        """How much of its evidence blocks, of each statistic, until training has a year of days."""
+        """The share of the evidence that blocks, by statistic: all of it after a year."""
         if self.days >= _YEAR:
             return np.ones(len(self.statistics))
         return np.array([_TRUST.get(statistic.feature.kind, 1.0) for statistic in self.statistics])
 
     @cached_property
     def _strict(self) -> Array:
-        """Which features are strict rules: bool."""
         return np.array([feature.strict for feature in self.features], dtype=bool)
 
     def view(self, columns: Columns, day: Ints, past: Sequence[PastBatch]) -> View:
@@ -160,7 +159,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Args:
             columns: The fields of the record.
             day: int64, the day of each row.
-            past: What is kept of the batches before; that of training goes before them.
+            past: The batches before; the last training days go before them.
         """
         raw = {name: columns[name] for name in _names(self.layout)}
         first = int(day.min()) if len(day) else 0
@@ -171,26 +170,23 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @np.errstate(all="ignore")  # numbers may be as large as they are
     def judge(self, view: View) -> list[DayJudged]:
-        """How each day of a batch lies to the constraints.
-
-        Args:
-            view: Its rows.
-        """
+        """How each day of a batch lies to the constraints, in order."""
         part = view.sample(SAMPLE)
-        of_all = self._told_of_all(view) if part is not view else ()
-        states, _, shown = states_of(
-            self._measured(part), part, self.values, self.aggregates, of_all
+        of_all = self._strict_breaks(view) if part is not view else ()
+        measurements = measured(
+            part, self.values, self.rules, self.history, self.identity, self.panels
         )
+        states, _, shown = states_of(measurements, part, self.values, self.aggregates, of_all)
         past = list(view.past)
-        found = []
+        days = []
         for (day, rows), state in zip(days_of(view), states, strict=True):
-            values, sizes = self._read(state, past, day)
+            values, sizes = read(state, past, day, self._parts, self.aggregates, self.bunched)
             own = 4 * len(values)
-            recent = [one for one in past if one.day < day and len(one.values) == own]
+            recent = [batch for batch in past if batch.day < day and len(batch.values) == own]
             recent = recent[-RECENT - STEPS :]
             before, counts = (
                 np.array(
-                    [np.frombuffer(getattr(one, name), dtype="<f4") for one in recent]
+                    [np.frombuffer(getattr(batch, name), dtype="<f4") for batch in recent]
                 ).reshape(len(recent), len(values))
                 for name in ("values", "sizes")
             )
@@ -200,7 +196,7 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for shares in (judged.evidence, judged.blocks):  # one row that breaks it is enough
                 strict = shares[: len(broken)]
                 strict[broken] = np.maximum(strict[broken], 1.0)
-            found.append(
+            days.append(
                 DayJudged(
                     day=day,
                     rows=rows,
@@ -216,62 +212,56 @@ class ConstraintSet(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                 )
             )
             past.append(light_batch(state, day, len(rows)))
-        return found
+        return days
 
-    def _told_of_all(self, view: View) -> Iterator[tuple[int, Array]]:
-        """Where strict rules are broken: one row that breaks one is enough."""
-        places = (place for place, one in enumerate(self.features) if one.family == rules.FAMILY)
+    def _strict_breaks(self, view: View) -> Iterator[tuple[int, Array]]:
+        """The places of strict rules among the features, and which rows break each."""
+        places = (at for at, feature in enumerate(self.features) if feature.family == rules.FAMILY)
         for place, kept in zip(places, self.rules.rules, strict=True):
             if kept.is_strict:
                 yield place, kept.rule.breaks(view)
 
-    def _measured(self, view: View) -> Iterator[Measured]:
-        return measured(view, self.values, self.rules, self.history, self.identity, self.panels)
-
-    def _read(self, state: State, past: Sequence[PastBatch], day: int) -> tuple[Floats, Floats]:
-        return read(state, past, day, self._parts, self.aggregates, self.bunched)
-
     def remembered(
         self, view: View, judged: Sequence[DayJudged], partition: str
     ) -> list[PastBatch]:
-        """What is kept of a batch, for those that follow it: of each of its days.
+        """What is kept of each day of a batch, for the batches that follow.
 
         Args:
-            view: Its rows.
+            view: The rows of the batch.
             judged: How its days lie to the constraints.
-            partition: The day or file.
+            partition: The day or file of the batch.
         """
         return [
             msgspec.structs.replace(
-                past_batch(view, one.rows, one.state, partition, one.day, self),
-                values=one.values.astype("<f4").tobytes(),
-                sizes=one.sizes.astype("<f4").tobytes(),
+                past_batch(view, day.rows, day.state, partition, day.day, self),
+                values=day.values.astype("<f4").tobytes(),
+                sizes=day.sizes.astype("<f4").tobytes(),
             )
-            for one in judged
+            for day in judged
         ]
 
     def to_bytes(self) -> bytes:
-        """As MessagePack."""
+        """The constraints as MessagePack."""
         return msgspec.msgpack.encode(self, enc_hook=encode)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> ConstraintSet:
-        """The constraints that `to_bytes` gave.
+        """Read the constraints that `to_bytes` wrote.
 
         Raises:
             msgspec.MsgspecError: They are damaged, or of another format.
         """
         try:
-            found = msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
+            stored = msgspec.msgpack.decode(data, type=cls, dec_hook=decode)
         except (KeyError, TypeError, ValueError) as error:  # an array, or a text, in it
             raise msgspec.ValidationError(f"damaged: {error}") from error
-        if found.format != FORMAT:
-            raise msgspec.ValidationError(f"of format {found.format}, and this reads {FORMAT}")
-        return found
+        if stored.format != FORMAT:
+            raise msgspec.ValidationError(f"of format {stored.format}, and this reads {FORMAT}")
+        return stored
 
 
 class _Stored(msgspec.Struct):
-    """What tells the format of stored constraints, whatever else they hold."""
+    """The format of stored constraints, whatever else they hold."""
 
     format: int
 
@@ -292,10 +282,10 @@ def discover(
     """Find the constraints of a pipeline's raw rows.
 
     Args:
-        columns: The training rows: fields of the record, and others that are not looked at.
+        columns: The training rows: the fields of the record; other columns are ignored.
         schema: What the fields are declared to hold.
-        timezone: Where a day begins and ends.
-        population: Whether only values and aggregates are looked at, as of outputs.
+        timezone: The time zone by whose clock a day begins and ends.
+        population: Whether to look at values and aggregates only, as of outputs.
     """
     raw = {name: columns[name] for name in schema.names}
     raw, day = in_order(raw, schema, timezone)
@@ -305,7 +295,7 @@ def discover(
     unjudged = _unjudged(len(view), len(days), schema)
     things = entities.Entities((), (), None, ())
     known, kept, before = Values((), ()), Rules(()), History(things, (), ())
-    contents, told = Identity({}), Panels(panels.Design((), (), ()), (), None)
+    contents, regressions = Identity({}), Panels(panels.Design((), (), ()), (), None)
     parts = segments.Segments((Segment(),), (Segment(),), {})
     columns_counted: tuple[str, ...] = ()
     if len(view) >= _SMALLEST:
@@ -313,16 +303,17 @@ def discover(
         if not population:
             things = entities.discover(view) if schema.event_time is not None else things
             kept, before = rules.discover(view, things), history.discover(view, things)
-            contents, told = identity.discover(view), panels.discover(view, things, known, kept)
+            contents = identity.discover(view)
+            regressions = panels.discover(view, things, known, kept)
         parts = segments.discover(view, things)
     numbers = tuple(
-        one.quantity for one in known.numbers
-        if one.quantity.made != "digits" and one.quantity.fields[0] not in layout.dated
+        number.quantity for number in known.numbers
+        if number.quantity.made != "digits" and number.quantity.fields[0] not in layout.dated
     )[:MOST_TERMS]  # fmt: skip
     whole = Aggregates(parts, columns_counted, (), numbers)
     bunches = Bunches(view, things)
-    found = bunches.learnt(measured(view, known, kept, before, contents, told))
-    states, features, _ = states_of(found, view, known, whole)
+    measurements = bunches.learnt(measured(view, known, kept, before, contents, regressions))
+    states, features, _ = states_of(measurements, view, known, whole)
     positions = [rows for _, rows in days_of(view)]
     whole = msgspec.structs.replace(
         whole,
@@ -339,8 +330,8 @@ def discover(
     labels = statistics_of(features, looked_at, whole, layout)
     at = _array_of(looked_at)
     of_batch = [1.0] * (len(labels) - len(features) - len(looked_at))
-    of_parts = (bunches.found[number] for _, number in looked_at)
-    bunched = np.array([*bunches.found, *of_parts, *of_batch])
+    of_parts = (bunches.sizes[number] for _, number in looked_at)
+    bunched = np.array([*bunches.sizes, *of_parts, *of_batch])
     past: list[PastBatch] = []
     values, sizes = [], []
     for number, state in zip(days.tolist(), states, strict=True):
@@ -348,16 +339,13 @@ def discover(
         values.append(of_day[0])
         sizes.append(of_day[1])
         past.append(light_batch(state, number, state.rows))
-    variance, floor = variance_of(
-        Moments.added([one.moments for one in states], len(parts.parts), len(features)),
-        at,
-        len(labels),
-    )
-    table, counts = (np.array(one).reshape(len(days), len(labels)) for one in (values, sizes))
+    moments = Moments.added([state.moments for state in states], len(parts.parts), len(features))
+    variance, floor = variance_of(moments, at, len(labels))
+    table, counts = (np.array(rows).reshape(len(days), len(labels)) for rows in (values, sizes))
     limits = Limits.of([label.trait for label in labels], table, counts, variance, floor)
     constraints = ConstraintSet(
         layout=layout, rows=len(view), days=len(days), entities=things, values=known, rules=kept,
-        history=before, identity=contents, panels=told, aggregates=whole, features=features,
+        history=before, identity=contents, panels=regressions, aggregates=whole, features=features,
         parts=looked_at, bunched=bunched, limits=limits, past=(), unjudged=unjudged,
     )  # fmt: skip
     last = [
@@ -374,7 +362,7 @@ def _array_of(parts: Sequence[tuple[int, int]]) -> Ints:
 def measured(
     view: View, values: Values, rules: Rules, history: History, identity: Identity, panels: Panels
 ) -> Iterator[Measured]:
-    """The features of rows, of all families."""
+    """The features of each row, family by family."""
     yield from values.evaluate(view)
     yield from rules.evaluate(view)
     yield from history.evaluate(view)
@@ -383,20 +371,20 @@ def measured(
 
 
 def _unjudged(rows: int, days: int, schema: Schema) -> dict[str, str]:
-    """What of training rows cannot be told, each with why."""
+    """The families that cannot be learnt of training rows, each with the reason."""
     if rows < _SMALLEST:
         return {"all": f"training has {counted(rows, 'row')}, and it takes {_SMALLEST}"}
-    found = {}
+    unjudged = {}
     if schema.event_time is None:
-        found["history"] = "rows have no event time"
+        unjudged["history"] = "rows have no event time"
     if days < ENOUGH_DAYS:
         what = "day" if schema.event_time is not None else "block of rows"
-        found["statistics"] = f"training has {counted(days, what)}, and it takes {ENOUGH_DAYS}"
-    return found
+        unjudged["statistics"] = f"training has {counted(days, what)}, and it takes {ENOUGH_DAYS}"
+    return unjudged
 
 
 def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints]:
-    """Training rows in order of time, and the day of each; without times, blocks of rows."""
+    """Training rows in order of time, and the day of each: int64; without times, blocks of rows."""
     rows = len(next(iter(raw.values())))
     if schema.event_time is None:
         size = min(max(rows // (2 * ENOUGH_DAYS), _SMALLEST), _LARGEST)
@@ -410,7 +398,7 @@ def in_order(raw: Columns, schema: Schema, timezone: str) -> tuple[Columns, Ints
 
 
 def _ends(view: View, rows: Ints, known: Values) -> tuple[bytes, bytes]:
-    """The least and the greatest of each number; NaN where there is none."""
+    """The least and the greatest of each number: float64; NaN where there is none."""
     ends = []
     for number in known.numbers:
         numbers = view.number(number.quantity)[rows]
@@ -421,21 +409,16 @@ def _ends(view: View, rows: Ints, known: Values) -> tuple[bytes, bytes]:
 
 
 def light_batch(state: State, day: int, rows: int) -> PastBatch:
-    """What of a batch is looked at in counting, while days of one view follow each other."""
+    """The counts of a day, which are all that later days of the same view look at."""
     counts = {name: counts.astype("<f8").tobytes() for name, counts in state.counts.items()}
     nothing = Digests(b"", True)
     return PastBatch("", day, rows, {}, nothing, {}, counts, middle=middle_of(state))
 
 
 def past_batch(
-    view: View,
-    rows: Ints,
-    state: State,
-    partition: str,
-    day: int,
-    known: ConstraintSet,
+    view: View, rows: Ints, state: State, partition: str, day: int, known: ConstraintSet
 ) -> PastBatch:
-    """What is kept of a day's rows."""
+    """What is kept of a day's rows, without the figures of its statistics."""
     light = light_batch(state, day, len(rows))
     low, high = _ends(view, rows, known.values)
     contents = known.identity.digests(view)
@@ -454,12 +437,11 @@ def past_batch(
 
 
 def _quantities(known: ConstraintSet) -> list[Quantity]:
-    """What rules and regressions look back for."""
     return [*known.rules.quantities, *known.panels.design.related]
 
 
 def _looked_back(known: ConstraintSet) -> list[Entity]:
-    """The entities whose rows are kept."""
+    """The entities whose last rows are kept."""
     asked = [
         quantity.entity
         for quantity in _quantities(known)
@@ -470,8 +452,8 @@ def _looked_back(known: ConstraintSet) -> list[Entity]:
 
 def _things(view: View, rows: Ints, entity: Entity, known: ConstraintSet) -> Things:
     asked = [quantity for quantity in _quantities(known) if quantity.entity == entity]
-    last = {one.fields[0] for one in asked if one.made == "previous"}
-    summed = {one.fields[0] for one in asked if one.made in ("sum", "mean")}
+    last = {quantity.fields[0] for quantity in asked if quantity.made == "previous"}
+    summed = {quantity.fields[0] for quantity in asked if quantity.made in ("sum", "mean")}
     is_full = entity in known.entities.full
     compared = (*known.history.texts, *known.history.numbers) if is_full else ()
 

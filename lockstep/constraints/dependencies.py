@@ -1,8 +1,8 @@
-"""Dependencies: columns that tell another one, among the rows of a day or over all days.
+"""Dependencies: columns that determine another, among the rows of a day or over all days.
 
-A functional dependency (Codd, 1971; approximate ones: Huhtala et al., "TANE", 1999) is told by
-pairs of rows that agree on the left: how often they differ on the right, and how often they would
-by chance. What counts as evidence is how many such pairs there are, not how many rows or days.
+The evidence of a functional dependency (Codd, 1971; approximate ones: Huhtala et al., "TANE", 1999)
+is pairs of rows that agree on the left: how often they differ on the right, and how often they
+would by chance. The number of such pairs counts, not the number of rows or days.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from lockstep.stats.limits import BLOCKS
 
 
 class _Dependency(msgspec.Struct, frozen=True):
-    """Columns that tell another one.
+    """A functional dependency.
 
     Attributes:
-        left: The columns that tell.
-        right: The one that is told.
+        left: The columns that determine another.
+        right: The column that they determine.
     """
 
     left: tuple[str, ...]
@@ -49,12 +49,11 @@ class _Dependency(msgspec.Struct, frozen=True):
 
     @property
     def _tells(self) -> str:
-        """What tells what, for a person."""
         return f"{' and '.join(map(_title, self.left)) or 'a day'} tells {self.right}"
 
 
 class OfDay(_Dependency, frozen=True, tag="of a day"):
-    """Rows of a day that agree on the left agree on the right; nothing on the left: all do."""
+    """Rows of a day that agree on the left agree on the right; all do where the left is empty."""
 
     @property
     def says(self) -> str:
@@ -62,20 +61,21 @@ class OfDay(_Dependency, frozen=True, tag="of a day"):
         return f"{self._tells}{' of a day' if self.left else ''}"
 
     def breaks(self, view: View) -> Array:
-        """Where a row is not as most of its group are: 0 or 1, NaN where it is alone."""
+        """Which rows differ from most of their group: float64, 0 or 1; NaN where a row is alone."""
         codes, right = view.codes(self.left), view.code(self.right)
-        found = _minority(view.once(("of a day", self.left), lambda: _of_a_day(view, codes)), right)
-        found[codes == 0] = np.nan
-        return found
+        groups = view.once(("of a day", self.left), lambda: _of_a_day(view, codes))
+        broken = _minority(groups, right)
+        broken[codes == 0] = np.nan
+        return broken
 
 
 class LookUp(_Dependency, frozen=True, tag="look-up"):
-    """What columns tell of another one over all days.
+    """A dependency that holds over all days.
 
     Attributes:
-        keys: uint64, digests of what is on the left, in order.
-        told: uint64, the digest of what is on the right, of each.
-        is_exact: Whether nearly all rows keep it.
+        keys: uint64, digests of the left, in order.
+        told: uint64, the digest of the right that each key has.
+        is_exact: Whether nearly all rows keep the dependency.
     """
 
     keys: bytes
@@ -88,17 +88,17 @@ class LookUp(_Dependency, frozen=True, tag="look-up"):
         return f"{self._tells}{'' if self.is_exact else ', mostly'}"
 
     def breaks(self, view: View) -> Array:
-        """Where a row has another right than training had: 0 or 1, NaN where it had none."""
+        """Which rows have another right than training: float64, 0 or 1; NaN where it had none."""
         codes, right = view.codes(self.left), view.code(self.right)
         if view.fold is not None:
             return _held_out(codes, right, view.fold)
         keys = np.frombuffer(self.keys, dtype="<u8")
-        told = np.frombuffer(self.told, dtype="<u8")
+        rights = np.frombuffer(self.told, dtype="<u8")
         if not len(keys):
             return np.full(len(view), np.nan)
         at = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
         known = (keys[at] == codes) & (codes != 0)
-        return np.where(known, told[at] != right, np.nan)
+        return np.where(known, rights[at] != right, np.nan)
 
 
 def _title(name: str) -> str:
@@ -106,28 +106,27 @@ def _title(name: str) -> str:
 
 
 def _of_a_day(view: View, codes: Array) -> Ints:
-    """Which thing of which day each row is of, by its number."""
-    of_days = (
-        codes if len(view.days) == 1 else mixed((codes, view.day.astype(np.uint64)), len(view))
-    )
-    places: Ints = pd.factorize(of_days)[0]
+    """The group of each row: one for each left of each day."""
+    if len(view.days) > 1:
+        codes = mixed((codes, view.day.astype(np.uint64)), len(view))
+    places: Ints = pd.factorize(codes)[0]
     return places
 
 
 def _minority(place: Ints, value: Array) -> Floats:
-    """Which rows do not have what most of their group have; NaN of those that are alone.
+    """Which rows do not have what most of their group have; NaN where a row is alone.
 
-    In most groups all agree, so that only those are sorted in which some do not.
+    Most groups agree; only the others are counted.
     """
     sizes = np.bincount(place)
     some = np.empty(len(sizes), dtype=value.dtype)
     some[place] = value
     disagree = np.zeros(len(sizes), dtype=bool)
     disagree[place[value != some[place]]] = True
-    found = np.where(sizes > 1, 0.0, np.nan)[place]
+    broken = np.where(sizes > 1, 0.0, np.nan)[place]
     rows = np.flatnonzero(disagree[place])
-    found[rows] = ~_of_most(place[rows], value[rows])
-    return found
+    broken[rows] = ~_of_most(place[rows], value[rows])
+    return broken
 
 
 def _of_most(place: Ints, value: Array) -> Array:
@@ -139,7 +138,7 @@ def _of_most(place: Ints, value: Array) -> Array:
 
 
 def _modes(codes: Array, right: Array) -> tuple[Array, Array]:
-    """The most frequent right of each left: digests in order, and what each tells."""
+    """The lefts in order, and the most frequent right of each: digests."""
     order = np.lexsort((right, codes))
     lefts, rights = codes[order], right[order]
     starts = np.ones(len(order), dtype=bool)
@@ -153,24 +152,20 @@ def _modes(codes: Array, right: Array) -> tuple[Array, Array]:
 
 
 def _held_out(codes: Array, right: Array, fold: Ints) -> Floats:
-    """Which rows have another right than the other blocks of days tell."""
-    found = np.full(len(codes), np.nan)
+    """Which rows have another right than their left has in the other blocks of days."""
+    broken = np.full(len(codes), np.nan)
     for block in range(BLOCKS):
         own = fold == block
-        keys, told = _modes(codes[~own], right[~own])
+        keys, rights = _modes(codes[~own], right[~own])
         if len(keys):
             at = np.minimum(np.searchsorted(keys, codes[own]), len(keys) - 1)
             known = (keys[at] == codes[own]) & (codes[own] != 0)
-            found[own] = np.where(known, told[at] != right[own], np.nan)
-    return found
+            broken[own] = np.where(known, rights[at] != right[own], np.nan)
+    return broken
 
 
 def discover(view: View) -> list[OfDay | LookUp]:
-    """Find the dependencies of training rows.
-
-    Args:
-        view: The rows.
-    """
+    """Find the dependencies of training rows."""
     layout = view.layout
     distinct = {name: len(np.unique(view.code(name))) for name in layout.fields}
     rights = [name for name in layout.fields if distinct[name] > 1]
@@ -191,7 +186,7 @@ def discover(view: View) -> list[OfDay | LookUp]:
 
 
 def _names(view: View, name: str, distinct: int) -> bool:
-    """Whether a column may tell others: texts, categories, and whole numbers."""
+    """Whether a column may determine others: texts, categories, and whole numbers."""
     if name not in view.layout.numbers or distinct <= 400:
         return True
     numbers = view.columns[name]
@@ -199,9 +194,9 @@ def _names(view: View, name: str, distinct: int) -> bool:
 
 
 def _implies(coarse: tuple[str, ...], fine: tuple[str, ...]) -> bool:
-    """Whether rows that agree on the one columns agree on the others: the time tells the hour."""
-    told = {*fine, "@hour"} if "@clock" in fine else {*fine}
-    return {*coarse} <= told
+    """Whether rows that agree on the fine columns agree on the coarse: the time has the hour."""
+    implied = {*fine, "@hour"} if "@clock" in fine else {*fine}
+    return {*coarse} <= implied
 
 
 def _of_days(
@@ -213,22 +208,22 @@ def _of_days(
     random = np.random.default_rng(2)
     dealt = np.empty(len(chosen), dtype=np.int64)  # within the day
     dealt[np.argsort(day, kind="stable")] = np.lexsort((random.random(len(chosen)), day))
-    found, told = [], dict[str, list[tuple[str, ...]]]()
+    kept, lefts = [], dict[str, list[tuple[str, ...]]]()
     for left in [(), *candidates]:
         codes = view.codes(left)[chosen]
         other = _mates(np.where(codes != 0, mixed((codes, day), len(chosen)), 0))
         if np.mean(other >= 0) < BY_CHANCE:
             continue
         for right in rights:
-            if right in left or any(_implies(one, left) for one in told.get(right, [])):
+            if right in left or any(_implies(coarse, left) for coarse in lefts.get(right, [])):
                 continue
             value = view.code(right)[chosen]
             compared, differ, chance = _compare(other, value, dealt)
             least = max(0.1, 20 * differ) if left else 0.0
             if compared >= BY_CHANCE and differ <= 2 * BROKEN and chance >= least:
-                told.setdefault(right, []).append(left)
-                found.append(OfDay(left, right))
-    return found[:MOST_RULES]
+                lefts.setdefault(right, []).append(left)
+                kept.append(OfDay(left, right))
+    return kept[:MOST_RULES]
 
 
 def _look_ups(
@@ -238,7 +233,7 @@ def _look_ups(
     chosen = np.sort(random.permutation(len(view))[:SAMPLE])
     dealt = random.permutation(len(chosen))
     day = view.day[chosen]
-    found = dict[str, list[tuple[tuple[str, ...], float]]]()
+    by_right = dict[str, list[tuple[tuple[str, ...], float]]]()
     for left in candidates:
         other = _mates(view.codes(left)[chosen], day)
         if np.mean(other >= 0) < AGAIN:
@@ -246,16 +241,17 @@ def _look_ups(
         for right in rights:
             if right in left:
                 continue
-            if any(_implies(one, left) and by < NEARLY for one, by in found.get(right, [])):
+            ways = by_right.get(right, [])
+            if any(_implies(coarse, left) and share < NEARLY for coarse, share in ways):
                 continue
             compared, differ, chance = _compare(other, view.code(right)[chosen], dealt)
             if compared < AGAIN or chance < 0.15:
                 continue
             mostly = differ <= HALF and differ <= 0.6 * chance
             if differ <= NEARLY or (mostly and right not in view.layout.dated):
-                found.setdefault(right, []).append((left, differ))
+                by_right.setdefault(right, []).append((left, differ))
     kept = []
-    for right, ways in found.items():
+    for right, ways in by_right.items():
         ways.sort(key=lambda way: (way[1] > NEARLY, way[1] + 0.02 * len(way[0])))
         exact = [way for way in ways if way[1] <= NEARLY][:4]
         others = [way for way in ways if way[1] > NEARLY][: max(0, 2 - len(exact))]
@@ -265,16 +261,16 @@ def _look_ups(
 
 def _look_up(view: View, left: tuple[str, ...], right: str, is_exact: bool) -> LookUp:
     codes = view.codes(left)
-    keys, told = _modes(codes[codes != 0], view.code(right)[codes != 0])
+    keys, rights = _modes(codes[codes != 0], view.code(right)[codes != 0])
     kept = slice(0, MOST_KNOWN)
     return LookUp(
-        left, right, keys[kept].astype("<u8").tobytes(), told[kept].astype("<u8").tobytes(),
+        left, right, keys[kept].astype("<u8").tobytes(), rights[kept].astype("<u8").tobytes(),
         is_exact,
     )  # fmt: skip
 
 
 def _mates(codes: Array, day: Array | None = None) -> Ints:
-    """Another row that agrees with each, of another day if days are told; -1 where none is."""
+    """A row that agrees with each, of another day where days are given; -1 where there is none."""
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
     other = first[place]
     alone = (other == np.arange(len(codes))) | (codes == 0)
@@ -284,7 +280,7 @@ def _mates(codes: Array, day: Array | None = None) -> Ints:
 
 
 def _compare(other: Ints, value: Array, dealt: Ints) -> tuple[float, float, float]:
-    """The share of rows with a mate, how many of these differ from it, and would by chance."""
+    """The share of rows with a mate; of these, the shares that differ, and that would by chance."""
     rows = np.flatnonzero((other >= 0) & (value != 0))
     if not len(rows):
         return 0.0, 1.0, 0.0

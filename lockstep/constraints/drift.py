@@ -1,9 +1,9 @@
 """Drift: how far the columns of a batch are from training, whatever came since.
 
-A column is as far as the farthest of its statistics of all rows: what is missing, where its numbers
-lie and how far apart, the shares of its values, those that training never had. How many different
-values there are is not among them: it goes with the number of rows. Limits are those of
-`lockstep.stats.limits`; the days before a batch do not move them here, as they do for constraints.
+A column is as far as its farthest statistic of all rows: missing values, the level and spread of
+its numbers, the shares of its values, values that training never had. The number of distinct values
+does not count, since it goes with the number of rows. The limits are from `lockstep.stats.limits`,
+but the days before a batch do not move them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from lockstep.constraints.constraint_set import ConstraintSet
 from lockstep.constraints.features import Feature
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.thresholds import SAMPLE
-from lockstep.constraints.words import figure_of
+from lockstep.constraints.words import figure_of, range_of
 from lockstep.stats.limits import ENOUGH_DAYS
 
 _BEYOND = ("beyond", "far beyond")
-_NAMED = ("level", "spread", "length")
-"""Kinds that name a figure; all others say what some of the rows do."""
+_NAMED = ("level", "spread")
+"""Kinds that name a figure and its column; the others describe rows."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Drift:
     Attributes:
         column: The column.
         share: How far its farthest statistic is, as a share of its limit: 1 and more is beyond.
-        what: What that statistic tells; empty where none is away.
+        what: The name of that statistic; empty where none is outside of its range.
         now: Its figure in the batch.
-        usual: From where to where it went on training days.
-        unjudged: Why its values cannot be judged; None if they can.
-        is_measured: Whether any statistic could be, if only how many values are missing.
+        usual: Its range on training days.
+        unjudged: Why its values cannot be judged; None where they can.
+        is_measured: Whether there is any statistic, if only the share of missing values.
     """
 
     column: str
@@ -52,12 +52,12 @@ class Drift:
 
     @property
     def is_far(self) -> bool:
-        """Whether it is beyond its limit."""
+        """Whether the column is beyond its limit."""
         return self.share >= 1
 
     @property
     def message(self) -> str:
-        """Its farthest statistic beside what training had."""
+        """The farthest statistic beside its range on training days."""
         return f"{self.what}: {self.now}, on training days {self.usual}" if self.what else "as ever"
 
 
@@ -65,11 +65,11 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
     """Measure how far each column of a batch is from training.
 
     Args:
-        constraints: What training had.
-        columns: The rows, of whichever days; a field that is not among them is taken to be missing.
+        constraints: The constraints of training.
+        columns: The rows, of any days; a field that is not among them has no values.
 
     Returns:
-        One entry a column, in the order of their declaration; none of a batch without rows.
+        The drift of each column, in the order of declaration; none for a batch without rows.
     """
     layout = constraints.layout
     rows = len(next(iter(columns.values()), ()))
@@ -81,9 +81,9 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
         return tuple(
             Drift(name, 0.0, unjudged=lacking, is_measured=False) for name in layout.fields
         )
-    found, sizes = _measured(constraints, _filled(layout, columns, rows))
-    shares = constraints.limits.away(found, sizes)
-    known = constraints.limits.usable & np.isfinite(found)
+    values, sizes = _measured(constraints, _filled(layout, columns, rows))
+    shares = constraints.limits.away(values, sizes)
+    known = constraints.limits.usable & np.isfinite(values)
     growing = _growing(constraints)
     places: dict[str, list[int]] = {name: [] for name in layout.fields}
     for place in np.flatnonzero(known).tolist():
@@ -91,28 +91,28 @@ def drift(constraints: ConstraintSet, columns: Columns) -> tuple[Drift, ...]:
         name = feature.columns[0]
         if name in places and not (feature.kind in _BEYOND and name in growing):
             places[name].append(place)
-    return tuple(_drift(constraints, name, own, found, shares) for name, own in places.items())
+    return tuple(_drift(constraints, name, own, values, shares) for name, own in places.items())
 
 
 def _measured(constraints: ConstraintSet, columns: Columns) -> tuple[Floats, Floats]:
-    """The statistics of values, and of how many rows each tells; of many rows, of a sample.
+    """The statistics of values and their independent rows, of a sample of many rows.
 
-    They are the first of all statistics; the others have no value here.
+    They are the first of all statistics; the others are NaN.
     """
     count = len(constraints.statistics)
-    found, sizes = np.full(count, np.nan), np.zeros(count)
+    values, sizes = np.full(count, np.nan), np.zeros(count)
     rows = len(next(iter(columns.values())))
     view = constraints.view(columns, np.zeros(rows, dtype=np.int64), ()).sample(SAMPLE)
     for place, measured in enumerate(constraints.values.evaluate(view)):
         known = np.isfinite(measured.values)
         if known.any():
-            found[place] = np.mean(measured.values, where=known, dtype=np.float64)
+            values[place] = np.mean(measured.values, where=known, dtype=np.float64)
             sizes[place] = known.sum() / constraints.bunched[place]
-    return found, sizes
+    return values, sizes
 
 
 def _filled(layout: Layout, columns: Columns, rows: int) -> Columns:
-    """The columns with those that are lacking, without values."""
+    """The columns, and those that are lacking as missing values."""
     names = (layout.key, layout.event_time, *layout.fields)
     return {
         name: columns[name] if name in columns else _no_values(layout, name, rows)
@@ -134,44 +134,41 @@ def _growing(constraints: ConstraintSet) -> set[str]:
     days = constraints.limits.values.astype(np.float64)
     numbers = np.arange(len(days))
     return {
-        one.columns[0]
-        for place, one in enumerate(constraints.features)
-        if one.kind == "level" and grows(days[:, place], numbers)
+        feature.columns[0]
+        for place, feature in enumerate(constraints.features)
+        if feature.kind == "level" and grows(days[:, place], numbers)
     }
 
 
 def _drift(
-    constraints: ConstraintSet, name: str, places: Sequence[int], found: Floats, shares: Floats
+    constraints: ConstraintSet, name: str, places: Sequence[int], values: Floats, shares: Floats
 ) -> Drift:
-    """How far a column is, by those of its statistics that could be told."""
+    """How far a column is, by those of its statistics that have a value."""
     features = constraints.features
     is_judged = any(features[place].kind != "missing" for place in places)
-    unjudged = None if is_judged else _lacking(constraints, name, places, found)
+    unjudged = None if is_judged else _lacking(constraints, name, places, values)
     farthest = max(places, key=lambda place: float(shares[place]), default=None)
     if farthest is None or not shares[farthest] > 0:
         return Drift(name, 0.0, unjudged=unjudged, is_measured=bool(places))
     level, feature = constraints.limits.level, features[farthest]
-    now, low, high = (
-        figure_of(constraints, constraints.statistics[farthest], float(one[farthest]))
-        for one in (found, level.low, level.high)
-    )
-    usual = low if low == high else f"{low} to {high}"
+    statistic = constraints.statistics[farthest]
+    now = figure_of(constraints, statistic, float(values[farthest]))
+    low, high = float(level.low[farthest]), float(level.high[farthest])
+    usual = range_of(constraints, statistic, low, high)
     return Drift(name, float(shares[farthest]), _what(feature), now, usual, unjudged)
 
 
 def _what(feature: Feature) -> str:
-    """What a statistic tells, to go before a figure."""
-    if feature.kind in _NAMED:
-        return (
-            f"{feature.says} of {feature.columns[0]}" if feature.kind == "length" else feature.says
-        )
-    return f"rows that {feature.says}"
+    """The name of a statistic, to go before a figure."""
+    if feature.kind == "length":
+        return f"{feature.says} of {feature.columns[0]}"
+    return feature.says if feature.kind in _NAMED else f"rows that {feature.says}"
 
 
-def _lacking(constraints: ConstraintSet, name: str, places: Sequence[int], found: Floats) -> str:
+def _lacking(constraints: ConstraintSet, name: str, places: Sequence[int], values: Floats) -> str:
     """Why the values of a column cannot be judged."""
     if name in constraints.layout.dated:
         return "in training it has one value in all rows of a day"
-    if any(found[place] == 1 for place in places):
+    if any(values[place] == 1 for place in places):
         return "it has no values"
     return "too few days of the training have values of it"

@@ -1,7 +1,7 @@
-"""Entities: what names things that come again, told from training rows.
+"""Entities: columns that name things which come again, found in training rows.
 
-A column, or two of them, of which the last row tells most of the present one; alone or with the
-time of day, where there is one row of each thing at each moment of a day.
+An entity is a column or two whose last row predicts most of the present row; alone, or with the
+time of day where each thing has a single row at each moment of a day.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from lockstep.constraints.view import View
 
 
 class Entities(msgspec.Struct, frozen=True):
-    """What names things.
+    """The entities of a table.
 
     Attributes:
-        full: Entities of which the last row and windows are looked at.
-        light: Columns of which only rows are counted, if anything asks for it.
-        grid: What has one row at each moment of its day; None where nothing has.
-        windowed: Those of which there are few enough for windows.
+        full: Entities whose last row and windows are looked at.
+        light: Entities whose rows are only counted, if anything asks for it.
+        grid: The entity with a single row at each moment of its day; None where there is none.
+        windowed: Entities with few enough things for windows.
     """
 
     full: tuple[Entity, ...]
@@ -45,11 +45,7 @@ class Entities(msgspec.Struct, frozen=True):
 
 
 def discover(view: View) -> Entities:
-    """Find the entities of training rows.
-
-    Args:
-        view: The rows.
-    """
+    """Find the entities of training rows."""
     layout = view.layout
     newest = np.argsort(view.day, kind="stable")[-SAMPLE:]
     rows = view.take(newest[np.argsort(view.micros[newest], kind="stable")])
@@ -76,9 +72,7 @@ def discover(view: View) -> Entities:
         with_clock: Entity = (*base, "@clock")
         if _unique(rows, with_clock) > 0.98 and _again(rows, with_clock) > 0.5:
             grid = base
-            full += [
-                one for one in (base, with_clock, (*with_clock, "@weekday")) if one not in full
-            ]
+            full = [*dict.fromkeys((*full, base, with_clock, (*with_clock, "@weekday")))]
             break
     light = [
         (name,) for name in codes if (name,) not in full and 2 <= len(np.unique(codes[name])) <= 100
@@ -92,7 +86,7 @@ def discover(view: View) -> Entities:
 
 
 def _naming(rows: View, name: str) -> Array | None:
-    """The digests of a column that may name things; None where its values hardly come again."""
+    """The digests of a column that may be an entity; None where its values hardly come again."""
     if name in rows.layout.dated:
         return None
     values = rows.columns[name]
@@ -106,13 +100,13 @@ def _naming(rows: View, name: str) -> Array | None:
 
 
 def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
-    """How many columns the row before of the same thing tells, chance left out."""
+    """How many columns the row before of the same thing tells, beyond chance."""
     before = rows.before(entity).own
     known = np.flatnonzero(before >= 0)
     share = len(known) / max(len(rows), 1)
     if share < AGAIN:
         return 0.0
-    found = 0.0
+    total = 0.0
     for name in judged:
         if name in entity:
             continue
@@ -124,12 +118,12 @@ def _tells(rows: View, entity: Entity, judged: list[str]) -> float:
             ranks = _ranks(rows, name)
             moved = np.abs(ranks[both] - ranks[before[both]])
             usual = np.abs(ranks[both] - ranks[np.maximum(both - 1, 0)])
-            told = 1 - float(np.nanmean(moved)) / max(float(np.nanmean(usual)), 1e-9)
+            gain = 1 - float(np.nanmean(moved)) / max(float(np.nanmean(usual)), 1e-9)
         else:
             dealt = np.random.default_rng(0).permutation(code[both])
-            told = float(np.mean(code[both] == code[before[both]]) - np.mean(code[both] == dealt))
-        found += max(told, 0.0) * share
-    return found
+            gain = float(np.mean(code[both] == code[before[both]]) - np.mean(code[both] == dealt))
+        total += max(gain, 0.0) * share
+    return total
 
 
 def _ranks(rows: View, name: str) -> Floats:
@@ -139,9 +133,9 @@ def _ranks(rows: View, name: str) -> Floats:
 
 
 def _same(code: Array, other: Array) -> bool:
-    """Whether two columns part rows alike."""
+    """Whether two columns group rows alike."""
     both = mixed((code, other), len(code))
-    counts = [len(np.unique(one)) for one in (code, other, both)]
+    counts = [len(np.unique(digests)) for digests in (code, other, both)]
     return counts[2] <= 1.02 * min(counts[:2])
 
 
@@ -157,13 +151,13 @@ def _of_days(rows: View, entity: Entity) -> Array:
 
 
 def _unique(rows: View, entity: Entity) -> float:
-    """Share of the rows that are the only one of their thing on their day."""
-    found = _of_days(rows, entity)
-    return len(np.unique(found)) / max(len(found), 1)
+    """The share of rows that are alone of their thing on their day."""
+    things = _of_days(rows, entity)
+    return len(np.unique(things)) / max(len(things), 1)
 
 
 def _again(rows: View, entity: Entity) -> float:
-    """Share of the rows whose thing had a row on the day before."""
+    """The share of rows whose thing has a row on the day before."""
     codes = rows.codes(entity)
     before = mixed((codes, (rows.day - 1).astype(np.uint64)), len(rows))
     return float(np.isin(before, _of_days(rows, entity)).mean())

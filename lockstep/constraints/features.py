@@ -1,6 +1,6 @@
-"""Row features: one number a row each, of which a batch has a mean.
+"""Row features: numbers of each row, of which a batch has the means.
 
-A feature of 0 and 1 says of a row whether something holds; NaN that it does not apply.
+A feature of 0 and 1 says whether something holds for a row; NaN says that it does not apply.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from lockstep.columns.kinds import Array
 
 
 class Feature(msgspec.Struct, frozen=True):
-    """What is told of each row, or of a batch as a whole.
+    """A number of each row, or of a batch as a whole.
 
     Attributes:
-        family: Which family of constraints it is of.
-        kind: What it is, in a word or two: features of a kind have limits in common.
+        family: The family of constraints.
+        kind: What it is, in a word or two; features of a kind share their limits.
         columns: The fields to look at, the first suspect first.
-        says: What holds for a row of which it is 1, or what is measured; after "rows that".
-        by_row: Whether a single row may be at fault, as where something never was.
-        strict: Whether no training row broke it, and on enough distinct things to tell.
+        says: What holds for a row where it is 1, after "rows that"; or what is measured.
+        by_row: Whether single rows may be at fault, such as a value that never was before.
+        strict: Whether it is a rule that no training row broke, on enough distinct things.
     """
 
     family: str
@@ -33,7 +33,7 @@ class Feature(msgspec.Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """Tells it apart from all others, in every version that finds it again."""
+        """A text that no other feature has, the same in all versions that find the feature."""
         return f"{self.kind}:{','.join(self.columns)}:{self.says}"
 
 

@@ -1,8 +1,8 @@
-"""Findings: what a day of a batch breaks, grouped by cause, the first suspect first.
+"""Findings: the constraints that a day of a batch breaks, grouped by cause.
 
-Statistics that stray together are one finding: those that share rows, or columns, and what models,
-counts and shares of other columns make of it. A finding is a line each of what, where and what to
-do; all else is in its table.
+Statistics that share rows or columns are a single finding, with the weaker regressions, counts and
+shares that follow. A finding is three lines: what is wrong, where, what to do. All else is in its
+table.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from lockstep.constraints.segments import Segment
 from lockstep.constraints.statistics import Statistic
 from lockstep.constraints.thresholds import COMMON, HALF, NEARLY
 from lockstep.constraints.view import View
-from lockstep.constraints.words import figure_of, what_of
+from lockstep.constraints.words import figure_of, range_of, what_of
 
 _KEYS = 3
-"""Keys that a finding names, and columns of which it says the same."""
+"""Keys that a finding names, and columns that have the same finding."""
 _LONGEST = 300
 """Characters of its three lines together."""
 _MOST_ROWS = 30
@@ -34,9 +34,9 @@ _DERIVED = ("correlation", "row to row", "agreement", "residual", "distance", "l
             "as before", "loose look-up")  # fmt: skip
 _MOVED_BY_COPIES = ("as before", "gap", "distinct", "top share", "count", "volume",
                     "volume of the weekday")  # fmt: skip
-"""Kinds that rows which are there twice move."""
+"""Kinds that duplicate rows move."""
 _MOVED_BY_ROWS = ("volume", "volume of the weekday", "lacking", "count", "gap")
-"""Kinds that rows which come or go move, of whatever column."""
+"""Kinds that added or lost rows move, of any column."""
 _OF_ROWS = ("volume", "volume of the weekday", "lacking", "count")
 
 
@@ -45,10 +45,10 @@ class Detail:
     """A statistic of a finding, as a row of its table.
 
     Attributes:
-        statistic: What it is.
+        statistic: The statistic.
         value: Its figure.
-        usual: From where to where it usually is.
-        share: How unusual it is, as a share of what warns.
+        usual: Its usual range.
+        share: How unusual it is, as a share of the limit that warns.
     """
 
     statistic: Statistic
@@ -59,19 +59,19 @@ class Detail:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What has one cause, of a day of a batch.
+    """The broken constraints of a day that have one cause.
 
     Attributes:
         day: The day, counted from 1970.
-        what: What is wrong: column, rows, figure beside limit.
-        where: Keys or the segment; empty where it is of all rows.
+        what: What is wrong: column, rows, figure and usual range.
+        where: Keys, or the segment; empty where all rows are concerned.
         columns: The fields to look at, the first suspect first.
-        rows: Positions in the batch of the rows that show it; empty where it is of no single ones.
-        strict: Whether rows break what no training row broke.
+        rows: Positions in the batch of the rows that show it; empty where no single rows do.
+        strict: Whether rows break a rule that no training row broke.
         blocks: Whether it is far enough to block.
-        share: How unusual it is, as a share of what warns.
-        details: The statistics that show it, the first the most unusual.
-        extents: How far each of them was, by identity: to be accepted up to there.
+        share: How unusual it is, as a share of the limit that warns.
+        details: The statistics that show it; the first names it.
+        extents: How far each statistic was, by identity: a person may accept it up to there.
     """
 
     day: int
@@ -87,20 +87,20 @@ class Finding:
 
     @property
     def identity(self) -> str:
-        """Tells it apart, so that it can be accepted."""
+        """The identity of its first statistic, by which it is accepted."""
         return self.details[0].statistic.identity
 
     @property
     def family(self) -> str:
-        """The family of constraints that it is of."""
+        """The family of its first statistic."""
         return self.details[0].statistic.feature.family
 
 
 def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[Finding]:
-    """What a day of a batch breaks, the most unusual first.
+    """The findings of a day: those that block first, then the most unusual.
 
     Args:
-        constraints: What training had.
+        constraints: The constraints of training.
         view: The rows of the batch.
         day: How the day lies to the constraints.
     """
@@ -112,12 +112,12 @@ def findings_of(constraints: ConstraintSet, view: View, day: DayJudged) -> list[
     )
     places = places[np.lexsort((-shares[places], ~copies))]  # copies explain what follows
     groups = _grouped(constraints, view, day, places.tolist(), shares)
-    found = [_finding(constraints, view, day, group, shares) for group in groups]
-    return sorted(found, key=lambda one: (not one.blocks, -one.share))
+    findings = [_finding(constraints, view, day, group, shares) for group in groups]
+    return sorted(findings, key=lambda finding: (not finding.blocks, -finding.share))
 
 
 def misdated(view: View) -> list[Finding]:
-    """The rows of another day than the batch is of, if there are too many: one finding, or none."""
+    """A finding of the rows of another day than the batch, where they are too many; else none."""
     rows, time, key = identity.of_another_day(view), view.layout.event_time, view.layout.key
     if not len(rows) or time is None:
         return []
@@ -152,7 +152,6 @@ def _grouped(
     rows = {place: _rows(constraints, view, day, place) for place in places}
     for place in places:
         statistic = constraints.statistics[place]
-        home = None
         for group in groups:
             lead = constraints.statistics[group[0]]
             weak = shares[place] <= HALF * shares[group[0]]
@@ -173,22 +172,17 @@ def _grouped(
                 or {lead.feature.family, statistic.feature.family} == {"panels"}
                 or (lead.feature.kind in _OF_ROWS and statistic.feature.kind in _MOVED_BY_ROWS)
             ):
-                home = group
+                group.append(place)
                 break
-        if home is None:
-            groups.append([place])
         else:
-            home.append(place)
+            groups.append([place])
     return groups
 
 
 def _columns(constraints: ConstraintSet, group: Sequence[int]) -> set[str]:
     """The columns of a cause: those of its first statistic, and the first ones of all others."""
-    statistics = [constraints.statistics[place] for place in group]
-    return {
-        *statistics[0].columns,
-        *(statistic.columns[0] for statistic in statistics if statistic.columns),
-    }
+    first, *others = (constraints.statistics[place] for place in group)
+    return {*first.columns, *(name for other in others for name in other.columns[:1])}
 
 
 def _rows(constraints: ConstraintSet, view: View, day: DayJudged, place: int) -> Ints:
@@ -243,43 +237,31 @@ def _finding(
         strict=bool(strict),
         blocks=bool(np.any(day.blocks[[*group]] >= 1)),
         share=float(shares[lead]),
-        details=tuple(
-            Detail(
-                constraints.statistics[one],
-                figure_of(constraints, constraints.statistics[one], float(day.values[one])),
-                _usual(constraints, day, one),
-                float(shares[one]),
-            )
-            for one in group[:_MOST_ROWS]
-        ),
-        extents={constraints.statistics[one].identity: float(shares[one]) for one in group},
+        details=tuple(_detail(constraints, day, place, shares) for place in group[:_MOST_ROWS]),
+        extents={constraints.statistics[place].identity: float(shares[place]) for place in group},
     )
 
 
 def _alike(constraints: ConstraintSet, group: Sequence[int]) -> list[str]:
-    """The columns of which a cause shows the same as of its first, other than this."""
+    """The other columns of a cause that show the same kind as its first statistic."""
     first = constraints.statistics[group[0]]
-    found = [
-        constraints.statistics[place].feature.columns[:1]
-        for place in group
-        if constraints.statistics[place].feature.kind == first.feature.kind
-    ]
-    names = dict.fromkeys(name for columns in found for name in columns)
+    features = [constraints.statistics[place].feature for place in group]
+    alike = [feature.columns[:1] for feature in features if feature.kind == first.feature.kind]
+    names = dict.fromkeys(name for columns in alike for name in columns)
     return [name for name in names if name not in first.columns]
 
 
-def _usual(constraints: ConstraintSet, day: DayJudged, place: int) -> str:
+def _detail(constraints: ConstraintSet, day: DayJudged, place: int, shares: Floats) -> Detail:
     statistic = constraints.statistics[place]
-    low, high = (
-        figure_of(constraints, statistic, float(one[place])) for one in (day.low, day.high)
-    )
-    return low if low == high else f"{low} to {high}"
+    value, low, high = (float(figures[place]) for figures in (day.values, day.low, day.high))
+    usual = range_of(constraints, statistic, low, high)
+    return Detail(statistic, figure_of(constraints, statistic, value), usual, float(shares[place]))
 
 
 def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) -> tuple[str, ...]:
-    """The fields of a cause, that which most of it names first.
+    """The fields of a cause; the field that most of its statistics name comes first.
 
-    What is told of a column alone says more of it than what is told of several.
+    A statistic of a single column counts more for it than a statistic of several.
     """
     score: dict[str, float] = {}
     for place in group:
@@ -297,24 +279,23 @@ def _suspects(constraints: ConstraintSet, group: Sequence[int], shares: Floats) 
 
 def _keys(view: View, rows: Array) -> list[str]:
     key = view.layout.key
-    return [] if key is None else [cut(str(one), 40) for one in view.columns[key][rows].tolist()]
+    values = [] if key is None else view.columns[key][rows].tolist()
+    return [cut(str(value), 40) for value in values]
 
 
 def with_accepted(
-    found: Sequence[Finding], accepted: Mapping[str, float], much: float = 2.0
+    findings: Sequence[Finding], accepted: Mapping[str, float], much: float = 2.0
 ) -> list[Finding]:
-    """Findings of which those do not block that a person accepted of a batch before.
-
-    One is accepted as far as it went then, and as much again.
+    """The findings; those that a person accepted for an earlier batch no longer block.
 
     Args:
-        found: What a day breaks.
-        accepted: How far each statistic was that was accepted, by identity.
-        much: How many times as far as then a finding may be.
+        findings: The findings of a day.
+        accepted: How far each accepted statistic was then, by identity.
+        much: How many times as far a finding may be now.
     """
     kept = []
-    for one in found:
-        known = accepted.get(one.identity)
-        is_known = known is not None and one.share <= much * max(known, 1.0)
-        kept.append(replace(one, blocks=False, strict=False) if is_known else one)
+    for finding in findings:
+        known = accepted.get(finding.identity)
+        is_known = known is not None and finding.share <= much * max(known, 1.0)
+        kept.append(replace(finding, blocks=False, strict=False) if is_known else finding)
     return kept

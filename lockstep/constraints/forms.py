@@ -14,7 +14,7 @@ _LOWER = re.compile(r"[a-zß-öø-ÿ]+")
 _DIGITS = re.compile(r"\d+")
 _RUNS = re.compile(r"([Aa9])([ ]?[Aa9])+")
 MOST_DIGITS = 9
-"""Digits from which on a form does not count them: ids may have any number."""
+"""Digits beyond which a form does not count them: ids may have any number."""
 
 
 def form_of(text: str, *, is_fine: bool) -> str:

@@ -1,4 +1,4 @@
-"""History: the row before of the same thing, how long ago it was, and what it had in common."""
+"""History: how long ago the row before of the same thing was, and which values it shares."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ FAMILY = "history"
 
 
 class History(msgspec.Struct, frozen=True, tag=FAMILY):
-    """What rows before tell, besides what rules range over.
+    """The comparisons with the row before.
 
     Attributes:
-        entities: What names things.
-        texts: Texts that are compared with those of the row before.
-        numbers: Numbers that are.
+        entities: The entities.
+        texts: Texts to compare with those of the row before.
+        numbers: Numbers to compare.
     """
 
     entities: Entities
@@ -51,13 +51,8 @@ class History(msgspec.Struct, frozen=True, tag=FAMILY):
 
 
 def discover(view: View, entities: Entities) -> History:
-    """Learn what the rows before of training rows tell.
-
-    Args:
-        view: The rows.
-        entities: What names things in them.
-    """
+    """Choose the columns of training rows that are compared with the row before."""
     layout = view.layout
-    texts = tuple(one for one in (*layout.texts, *layout.dates) if one not in layout.dated)
-    numbers = tuple(number for number in layout.numbers if number not in layout.dated)
+    texts = tuple(name for name in (*layout.texts, *layout.dates) if name not in layout.dated)
+    numbers = tuple(name for name in layout.numbers if name not in layout.dated)
     return History(entities, texts, numbers)

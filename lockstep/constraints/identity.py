@@ -18,46 +18,43 @@ FAMILY = "identity"
 
 
 class Identity(msgspec.Struct, frozen=True, tag=FAMILY):
-    """What names a row's content, in several ways.
+    """The columns that tell the contents of rows apart, in several ways.
 
     Attributes:
-        ways: The columns of each: all of a row's own; those that tell rows apart best; these with
-            the time of day.
+        ways: The columns of each way: all; those that tell rows apart best; these with the time of
+            day.
     """
 
     ways: dict[str, tuple[str, ...]]
 
     def digests(self, view: View) -> dict[str, Array]:
-        """A digest of each row's content: uint64, by the way it is told."""
+        """A digest of each row's content, by way: uint64."""
         return {name: _content(view, columns) for name, columns in self.ways.items()}
 
     def evaluate(self, view: View) -> Iterator[Measured]:
         """The features of each row."""
         key, event, whole = view.layout.key, view.layout.event_time, view.whole
-        found = dict[str, Array]()
+        by_way = dict[str, Array]()
         if key is not None:
-            found["key"] = whole.code(key)
-        found |= self.digests(whole)
-        for name, digests in found.items():
+            by_way["key"] = whole.code(key)
+        by_way |= self.digests(whole)
+        for name, digests in by_way.items():
             columns = [key] if name == "key" else [key, event, *self.ways[name][:BEST]]
             fields = tuple(
                 column for column in columns if column is not None and not column.startswith("@")
             )
             what = "key" if name == "key" else f"content ({name})"
-            twice = Feature(
-                FAMILY, "twice", fields, f"repeat the {what} of a row of the batch", True
-            )
+            repeats = f"repeat the {what} of a row of"
+            twice = Feature(FAMILY, "twice", fields, f"{repeats} the batch", True)
             yield Measured(twice, view.own(_twice(whole, digests)))
-            again = Feature(
-                FAMILY, "again", fields, f"repeat the {what} of a row of days before", True
-            )
+            again = Feature(FAMILY, "again", fields, f"{repeats} days before", True)
             yield Measured(again, view.own(_again(whole, name, digests)))
 
 
 def of_another_day(view: View) -> Ints:
-    """Positions of the rows of another day than the batch is of; none of few.
+    """The positions of rows of another day than the batch; none where they are few.
 
-    Clocks differ at midnight, so that one of a hundred rows may be.
+    Clocks differ at midnight, so that a row of a hundred may be of another day.
     """
     known = ~np.isnat(view.local)
     own = np.where(known, view.local, np.datetime64(0, "us")).astype("datetime64[D]")
@@ -66,15 +63,11 @@ def of_another_day(view: View) -> Ints:
 
 
 def discover(view: View) -> Identity:
-    """Learn what tells the contents of training rows apart.
-
-    Args:
-        view: The rows.
-    """
+    """Learn which columns tell the contents of training rows apart."""
     layout = view.layout
     names = [name for name in layout.fields if name not in (*layout.dated, *layout.times)]
     apart = {name: len(np.unique(view.code(name))) / max(len(view), 1) for name in names}
-    fine = tuple(sorted(names, key=lambda one: -apart[one])[:BEST])
+    fine = tuple(sorted(names, key=lambda name: -apart[name])[:BEST])
     ways = {"all columns": tuple(names), "some columns": fine}
     if layout.event_time is not None:
         ways["time of day"] = ("@clock", *fine[:2])
@@ -88,16 +81,16 @@ def _content(view: View, columns: tuple[str, ...]) -> Array:
 
 
 def _twice(view: View, digests: Array) -> Array:
-    """Which rows repeat an earlier one of their day."""
+    """Which rows repeat an earlier row of their day."""
     both = mixed((digests, view.day.astype(np.uint64)), len(view))
-    found = np.ones(len(view), dtype=bool)
-    found[np.unique(both, return_index=True)[1]] = False
-    return found
+    repeats = np.ones(len(view), dtype=bool)
+    repeats[np.unique(both, return_index=True)[1]] = False
+    return repeats
 
 
 def _again(view: View, name: str, digests: Array) -> Floats:
-    """Which rows repeat one of the days before."""
-    found = _again_in_view(view, name, digests) if len(view.days) > 1 else np.zeros(len(view))
+    """Which rows repeat a row of the days before."""
+    repeats = _again_in_view(view, name, digests) if len(view.days) > 1 else np.zeros(len(view))
     if view.past:
         first = int(view.days[0]) if len(view) else 0
         sets = [
@@ -107,12 +100,12 @@ def _again(view: View, name: str, digests: Array) -> Floats:
             and (name == "key" or name in batch.contents)
         ]  # fmt: skip
         if sets:
-            found = np.where(found == 1, 1.0, held_by(sets, digests))
-    return found
+            repeats = np.where(repeats == 1, 1.0, held_by(sets, digests))
+    return repeats
 
 
 def _again_in_view(view: View, name: str, digests: Array) -> Floats:
-    """Which rows repeat one of an earlier day of the view."""
+    """Which rows repeat a row of an earlier day of the view."""
     order = np.lexsort((view.day, digests))
     sorted_digests, days = digests[order], view.day[order]
     # the day before of the same digest: that of the last row with another day
@@ -122,6 +115,6 @@ def _again_in_view(view: View, name: str, digests: Array) -> Floats:
     before = np.maximum(place - 1, 0)
     same = (place > 0) & (sorted_digests[before] == sorted_digests)
     near = (days - days[before] <= RECENT) | (name == "key")
-    found = np.zeros(len(order))
-    found[order] = same & near
-    return found
+    repeats = np.zeros(len(order))
+    repeats[order] = same & near
+    return repeats

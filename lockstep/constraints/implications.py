@@ -1,7 +1,7 @@
-"""Implications: one kind of value only with another, never with a third; texts that hold others.
+"""Implications: one kind of value only with another, or never with it; texts that hold others.
 
-Association rules of confidence 1 (Agrawal, Imieliński and Swami, 1993) between what can be said of
-single columns: that they have no value, are 0 or negative, or hold a common value.
+Association rules of confidence 1 (Agrawal, Imieliński and Swami, 1993) between conditions of single
+columns: no value, 0, negative, a common value, a form.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lockstep.constraints.thresholds import BEST, BROKEN, ENOUGH_ROWS, FEW, MOST
 from lockstep.constraints.view import View
 
 _EXPECTED = 15
-"""Rows that would break an implication by chance, at least."""
+"""Least number of rows that would break an implication by chance."""
 _DAYS = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%y%m%d")
-"""How a text may hold its day."""
+"""Layouts in which a text may hold its day."""
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """What can be said of a column in a row."""
+    """A condition that a row meets by the value of a column."""
 
     column: str
     what: Literal["missing", "0", "negative", "value", "form"]
@@ -45,7 +45,7 @@ class Condition(msgspec.Struct, frozen=True):
         return f"{self.column} is {self.what}"
 
     def holds(self, view: View) -> Array:
-        """Where it holds: bool."""
+        """Which rows meet the condition: bool."""
         return view.once(("condition", self), lambda: self._holds(view))
 
     def _holds(self, view: View) -> Array:
@@ -65,15 +65,15 @@ class Condition(msgspec.Struct, frozen=True):
 
 def _key_forms(view: View, name: str) -> Array:
     def made() -> Array:
-        places, found = pd.factorize(view.columns[name])
-        forms = forms_of((str(one) for one in found), is_fine=False)
+        places, texts = pd.factorize(view.columns[name])
+        forms = forms_of((str(text) for text in texts), is_fine=False)
         return np.array([*forms, None], dtype=object)[places]
 
     return view.once(("forms", name), made)
 
 
 class Implication(msgspec.Struct, frozen=True, tag="implication"):
-    """Rows with one condition have another one; or never have it."""
+    """Rows that meet one condition meet another; or never do."""
 
     given: Condition
     then: Condition
@@ -90,13 +90,13 @@ class Implication(msgspec.Struct, frozen=True, tag="implication"):
         return f"{self.given.says} {'never' if self.is_never else 'only'} where {self.then.says}"
 
     def breaks(self, view: View) -> Array:
-        """Where it is broken: 0 or 1, NaN where it does not apply."""
+        """Which rows break the rule: float64, 0 or 1; NaN where it does not apply."""
         then = self.then.holds(view)
         return np.where(self.given.holds(view), then if self.is_never else ~then, np.nan)
 
 
 class Holds(msgspec.Struct, frozen=True, tag="holds"):
-    """A text holds what another column says, or its day in a layout."""
+    """A text holds the value of another column, or its day in a layout."""
 
     whole: str
     part: str
@@ -113,40 +113,36 @@ class Holds(msgspec.Struct, frozen=True, tag="holds"):
         return f"{self.whole} holds {'its day' if self.is_day else self.part}"
 
     def breaks(self, view: View) -> Array:
-        """Where it is broken: 0 or 1, NaN where either is missing."""
+        """Which rows break the rule: float64, 0 or 1; NaN where either is missing."""
         return _lacks(view.columns[self.whole], self._parts(view))
 
     def _parts(self, view: View) -> Array:
         if self.is_day:
             places, days = pd.factorize(view.local.astype("datetime64[D]"))
-            found = pd.DatetimeIndex(days).strftime(self.part)
-            return np.array([*found, None], dtype=object)[places]
+            texts = pd.DatetimeIndex(days).strftime(self.part)
+            return np.array([*texts, None], dtype=object)[places]
         return _as_texts(view.columns[self.part])
 
 
 def _as_texts(values: Array) -> Array:
     if values.dtype == object:
         return values
-    places, found = pd.factorize(values)
-    texts = [f"{one:.0f}" if np.isfinite(one) else None for one in found.astype(np.float64)]
+    places, numbers = pd.factorize(values)
+    texts = [f"{value:.0f}" if np.isfinite(value) else None for value in numbers.astype(float)]
     return np.array([*texts, None], dtype=object)[places]
 
 
 def _lacks(wholes: Array, parts: Array) -> Floats:
     """Which texts lack their part: 0 or 1, NaN where either is missing or empty."""
-    found = np.full(len(wholes), np.nan)
+    lacks = np.full(len(wholes), np.nan)
     known = np.flatnonzero(~is_missing(wholes) & parts.astype(bool))
     held = map(contains, wholes[known].tolist(), parts[known].tolist())
-    found[known] = ~np.fromiter(held, bool, len(known))
-    return found
+    lacks[known] = ~np.fromiter(held, bool, len(known))
+    return lacks
 
 
 def implications(view: View) -> list[Implication]:
-    """Find what goes with what in training rows.
-
-    Args:
-        view: The rows.
-    """
+    """Find the implications of training rows."""
     conditions, seen = [], set[tuple[str, bytes]]()
     for condition in _conditions(view):
         held = condition.holds(view)
@@ -159,7 +155,7 @@ def implications(view: View) -> list[Implication]:
     held = np.array([condition.holds(view) for condition in conditions], dtype=np.float32)
     counts = held @ held.T
     sizes, rows = counts.diagonal(), held.shape[1]
-    found: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
+    by_columns: dict[tuple[str, str], list[tuple[float, Implication]]] = {}
     for place, given in enumerate(conditions):
         if sizes[place] < ENOUGH_ROWS:
             continue
@@ -175,9 +171,9 @@ def implications(view: View) -> list[Implication]:
                 expected = float(chance * sizes[place])
                 if expected >= _EXPECTED and broken <= BROKEN * sizes[place]:
                     rule = Implication(given, then, is_never)
-                    found.setdefault((given.column, then.column), []).append((expected, rule))
+                    by_columns.setdefault((given.column, then.column), []).append((expected, rule))
     kept: dict[object, Implication] = {}
-    for ways in found.values():
+    for ways in by_columns.values():
         ways.sort(key=lambda way: -way[0])
         for _, rule in ways[:BEST]:
             both = frozenset((rule.given, rule.then)) if rule.is_never else rule
@@ -187,21 +183,21 @@ def implications(view: View) -> list[Implication]:
 
 def _conditions(view: View) -> list[Condition]:
     layout = view.layout
-    found = []
+    items = []
     for name in layout.numbers:
-        found += [Condition(name, "missing"), Condition(name, "0"), Condition(name, "negative")]
-    found += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
+        items += [Condition(name, "missing"), Condition(name, "0"), Condition(name, "negative")]
+    items += [Condition(name, "missing") for name in (*layout.texts, *layout.times, *layout.dates)]
     for name, values in layout.categories.items():
         if name in layout.texts or len(np.unique(view.code(name))) <= FEW:
-            found += [Condition(name, "value", value) for value in values[:MOST_TERMS]]
+            items += [Condition(name, "value", value) for value in values[:MOST_TERMS]]
     if layout.key is not None and view.columns[layout.key].dtype == object:
         common = pd.Series(_key_forms(view, layout.key)).value_counts().index[:4]
-        found += [Condition(layout.key, "form", one) for one in common]
-    return found
+        items += [Condition(layout.key, "form", form) for form in common]
+    return items
 
 
 def contents(view: View, whole_numbers: Sequence[str]) -> list[Holds]:
-    """Find texts, the key among them, that hold their day or what another column says.
+    """Find texts, the key among them, that hold their day or the value of another column.
 
     Args:
         view: Training rows.
@@ -212,7 +208,7 @@ def contents(view: View, whole_numbers: Sequence[str]) -> list[Holds]:
     few = view.take(chosen)
     wholes = [*([layout.key] if layout.key else []), *layout.texts, *layout.dates]
     parts = [*layout.texts, *whole_numbers]
-    found = []
+    rules = []
     for whole in wholes:
         if few.columns[whole].dtype != object:
             continue
@@ -220,12 +216,12 @@ def contents(view: View, whole_numbers: Sequence[str]) -> list[Holds]:
         if layout.event_time is not None:
             ways += [Holds(whole, layout_of_day, is_day=True) for layout_of_day in _DAYS]
         for rule in ways:
-            told = rule._parts(few)
-            if len(pd.unique(told)) < 2:
+            held = rule._parts(few)
+            if len(pd.unique(held)) < 2:
                 continue
-            lacking = _lacks(few.columns[whole], told)
-            dealt = _lacks(np.roll(few.columns[whole], 131), told)
+            lacking = _lacks(few.columns[whole], held)
+            dealt = _lacks(np.roll(few.columns[whole], 131), held)
             known = np.isfinite(lacking)
             if known.mean() > 0.2 and lacking[known].mean() <= 0.01 and np.nanmean(dealt) >= 0.3:
-                found.append(rule)
-    return found
+                rules.append(rule)
+    return rules

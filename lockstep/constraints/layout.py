@@ -1,7 +1,7 @@
-"""Layout: what training rows tell of each column, beyond its declaration.
+"""Layout: what the values of training rows show of each column, beyond its declaration.
 
 Which numbers are clock times, which texts are dates, which columns hold categories, and which have
-one value all day. It is told from values alone, never from names.
+one value all day. Names of columns do not count.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Layout(msgspec.Struct, frozen=True):
 
     Attributes:
         key: The field that names a row; None where there is none.
-        event_time: The field that says when it happened; None where there is none.
-        timezone: Where a day begins and ends.
-        fields: All fields but these two, in the order of their declaration.
-        numbers: Those with numbers; yes and no is 1 and 0.
+        event_time: The field that says when a row happened; None where there is none.
+        timezone: The time zone by whose clock a day begins and ends.
+        fields: All fields but key and event time, in the order of their declaration.
+        numbers: Fields with numbers; yes and no is 1 and 0.
         clocks: Numbers that are times of day, such as 1530.
-        texts: Those with texts that are no dates.
-        times: Those with times.
+        texts: Fields with texts that are no dates.
+        times: Fields with times.
         dates: Texts that are dates, each with its layout.
-        categories: Common values, the most frequent first, of columns that hold few.
+        categories: Common values of columns with few, the most frequent first.
         dated: Columns with one value in all rows of a day.
     """
 
@@ -48,15 +48,15 @@ class Layout(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, columns: Columns, schema: Schema, day: Array, timezone: str) -> Layout:
-        """Tell the layout of training rows.
+        """Learn the layout of training rows.
 
         Args:
             columns: The fields of the record, in canonical form.
             schema: What they are declared to hold.
             day: int64, the day of each row.
-            timezone: Where a day begins and ends.
+            timezone: The time zone by whose clock a day begins and ends.
         """
-        values = [one for one in schema if one.role == "value"]
+        values = [value for value in schema if value.role == "value"]
         texts = {value.name for value in values if value.kind is Kind.TEXT}
         times = tuple(value.name for value in values if value.kind is Kind.TIME)
         numbers = tuple(value.name for value in values if value.name not in texts | {*times})
@@ -91,25 +91,25 @@ def _is_clock(numbers: Array) -> bool:
     known = numbers[np.isfinite(numbers)] if numbers.dtype.kind == "f" else numbers
     if known.dtype == bool or not len(known):
         return False
-    found = np.unique(known)
+    distinct = np.unique(known)
     return bool(
-        len(found) >= MOST_CATEGORIES
-        and np.all(found % 1 == 0)
-        and found[0] >= 0
-        and found[-1] <= 2400
-        and found[-1] >= 1000
-        and np.all(found % 100 < 60)
+        len(distinct) >= MOST_CATEGORIES
+        and np.all(distinct % 1 == 0)
+        and distinct[0] >= 0
+        and distinct[-1] <= 2400
+        and distinct[-1] >= 1000
+        and np.all(distinct % 100 < 60)
     )
 
 
 def _common(values: Array, *, few: bool) -> tuple[str | float, ...]:
-    """The common values of a column, if it has any and, of numbers, few others."""
+    """The common values of a column; none of a column of numbers with many values."""
     counts = pd.Series(values).value_counts()
     if len(counts) < 2 or (few and len(counts) > MOST_CATEGORIES):
         return ()
     least = max(COMMON * len(values), 5)
-    found = counts.index[counts >= least][:MOST_CATEGORIES].tolist()
-    return tuple(one if isinstance(one, str) else float(one) for one in found)
+    common = counts.index[counts >= least][:MOST_CATEGORIES].tolist()
+    return tuple(value if isinstance(value, str) else float(value) for value in common)
 
 
 def _is_dated(values: Array, day: Array) -> bool:

@@ -1,9 +1,9 @@
-"""Panels: one thing beside its like, and beside its own past.
+"""Panels: things beside their peers, and numbers beside what the rest of the row predicts.
 
-A ridge regression (Hoerl and Kennard, 1970) tells each number from the others of its row, from the
-row before of the same thing and from the other rows of its moment; its residual, by segment, is
-what a sensor is off by. Of things that are measured at the same moments: who follows the others
-with a lag.
+A ridge regression (Hoerl and Kennard, 1970) predicts each number from the others of its row, from
+the row before of the same thing and from the other rows of its moment. Its residual, by segment,
+shows a sensor that is off. A panel of things that are measured at the same moments shows one that
+lags or is stuck.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ FAMILY = "panels"
 _PENALTY = 10.0
 """The ridge's penalty: as much as ten rows of standard deviation 1."""
 _FAR = 3.0
-"""Deviations of held-out rows from which on a residual is far."""
+"""Standard deviations beyond which residuals are clipped; twice as many are far."""
 
 
 class Residual(msgspec.Struct, frozen=True):
     """A regression of a number.
 
     Attributes:
-        target: The number.
+        target: The number that it predicts.
         weights: float64, one a column of the design, the constant last.
-        width: The standard deviation of what it leaves, on held-out days.
+        width: The standard deviation of its residuals on held-out days.
     """
 
     target: Quantity
@@ -54,11 +54,11 @@ class Residual(msgspec.Struct, frozen=True):
 
 
 class Design(msgspec.Struct, frozen=True):
-    """What numbers are told from.
+    """The predictors of the regressions.
 
     Attributes:
-        numbers: Numbers, by their place among those of training.
-        related: Further ones that tell a number which has the same field.
+        numbers: Numbers of the row, by their rank in training.
+        related: Numbers of earlier rows and of peers; they predict a number of the same field.
         categories: Columns and values, each a column of 0 and 1.
     """
 
@@ -68,15 +68,15 @@ class Design(msgspec.Struct, frozen=True):
 
     @property
     def fields(self) -> tuple[tuple[str, ...], ...]:
-        """The fields that each column is made of; the last two are the hour."""
+        """The fields that each predictor is made of; the last two, of the hour, have none."""
         quantities = (*self.numbers, *self.related)
         named = [name for name, _ in self.categories]
         return (*(quantity.fields for quantity in quantities), *((name,) for name in named), (), ())
 
     def matrix(self, view: View, values: Values) -> Floats:
-        """The design of rows: float64, rows x columns, the constant last; NaN where not known."""
-        columns = [values.place(one, view) for one in (*self.numbers, *self.related)]
-        columns += [np.asarray(view.columns[name] == one) for name, one in self.categories]
+        """The predictors: float64, rows x columns, the constant last; NaN where not known."""
+        columns = [values.place(quantity, view) for quantity in (*self.numbers, *self.related)]
+        columns += [np.asarray(view.columns[name] == held) for name, held in self.categories]
         angle = 2 * np.pi * view.calendar("@clock") / 1440
         angle = np.nan_to_num(angle)
         constant = np.ones(len(view))
@@ -87,9 +87,9 @@ class Panel(msgspec.Struct, frozen=True):
     """Things that are measured at the same moments.
 
     Attributes:
-        entity: What names them; nothing where each row of a moment is one.
-        unit: `hour`, where a value is that of an hour; else that of the event time.
-        columns: What is measured.
+        entity: The columns that name them; none where each row of a moment is a thing.
+        unit: `hour` where a value is of an hour; empty where it is of the event time.
+        columns: The fields that are measured.
     """
 
     entity: Entity
@@ -97,21 +97,19 @@ class Panel(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
 
     def quantity(self, made: Made, name: str) -> Quantity:
-        """A number that its cells tell."""
+        """A number that is read from the cells of the panel."""
         return Quantity(made, (name,), self.entity, unit=self.unit)
 
     def evaluate(self, view: View, values: Values) -> Iterator[Measured]:
-        """What each row is beside its peers, and beside the moment before."""
+        """Features of each row beside its peers, and beside the moment before."""
         for name in self.columns:
             columns = (name, *self.entity)
-            own, peers, then = (
-                values.place(one, view)
-                for one in (
-                    value(name),
-                    self.quantity("peers", name),
-                    self.quantity("peers before", name),
-                )
+            placed = (
+                value(name),
+                self.quantity("peers", name),
+                self.quantity("peers before", name),
             )
+            own, peers, then = (values.place(quantity, view) for quantity in placed)
             says = f"{name} beside its peers"
             yield Measured(Feature(FAMILY, "beside", columns, says), own - peers)
             says = f"distance of {name} from its peers"
@@ -129,7 +127,7 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
     """The regressions of a table, and its panel.
 
     Attributes:
-        design: What numbers are told from.
+        design: The predictors of the regressions.
         residuals: The regressions.
         panel: Things that are measured at the same moments; None where there are none.
     """
@@ -143,50 +141,51 @@ class Panels(msgspec.Struct, frozen=True, tag=FAMILY):
         if self.residuals and view.fold is None:
             design = self.design.matrix(view, values)
             lacking, design = np.isnan(design), np.nan_to_num(design)
-            for one in self.residuals:
-                used = one.weights != 0
-                told = np.where(lacking[:, used].any(axis=1), np.nan, design @ one.weights)
-                yield from _of_residual(one, values.place(one.target, view) - told, told)
+            for residual in self.residuals:
+                unknown = lacking[:, residual.weights != 0].any(axis=1)
+                predicted = np.where(unknown, np.nan, design @ residual.weights)
+                left = values.place(residual.target, view) - predicted
+                yield from _of_residual(residual, left, predicted)
         elif self.residuals:
             held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
-            for one in self.residuals:
-                yield from _of_residual(one, *held_out[one.target])
+            for residual in self.residuals:
+                yield from _of_residual(residual, *held_out[residual.target])
         if self.panel is not None:
             yield from self.panel.evaluate(view, values)
 
 
 def discover(view: View, entities: Entities, values: Values, rules: Rules) -> Panels:
-    """Learn how numbers of training rows are told by others.
+    """Fit the regressions of training rows, and find their panel.
 
     Args:
         view: The rows.
-        entities: What names things in them.
+        entities: The entities of the rows.
         values: What training had of each number.
-        rules: What they keep.
+        rules: The rules of the rows: a number that a look-up determines needs no regression.
     """
     layout = view.layout
-    raw = [
-        number.quantity
-        for number in values.numbers
-        if number.quantity.fields[0] not in layout.dated
-    ]
-    raw = [one for one in raw if one.made in ("value", "clock", "lapse", "span")]
-    told = {
+    raw = [number.quantity for number in values.numbers]
+    raw = [quantity for quantity in raw if quantity.fields[0] not in layout.dated]
+    raw = [quantity for quantity in raw if quantity.made in ("value", "clock", "lapse", "span")]
+    looked_up = {
         rule.rule.right
         for rule in rules.rules
         if isinstance(rule.rule, LookUp) and rule.rule.is_exact
     }
-    targets = [one for one in raw if one.made == "value" and _is_told(values.number(one))]
-    targets = [target for target in targets if target.fields[0] not in told]  # a rule tells these
-    targets = targets[:MOST_TERMS]
+    targets = [
+        quantity
+        for quantity in raw
+        if quantity.made == "value" and quantity.fields[0] not in looked_up
+        and _varies(values.number(quantity))
+    ][:MOST_TERMS]  # fmt: skip
     panel = _panel(view, entities, rules, [target.fields[0] for target in targets])
-    related = [one for one in _related(targets, entities, panel) if _is_known(view, one)]
+    related = [other for other in _related(targets, entities, panel) if _is_known(view, other)]
     categories = [
-        (name, one) for name, held in layout.categories.items() for one in held
+        (name, held) for name, common in layout.categories.items() for held in common
         if name in layout.texts and name not in layout.dated
     ]  # fmt: skip
-    told_by = [one for one in raw if _is_known(view, one)]
-    design = Design(tuple(told_by), tuple(related), tuple(categories[:MOST_CATEGORIES]))
+    numbers = [quantity for quantity in raw if _is_known(view, quantity)]
+    design = Design(tuple(numbers), tuple(related), tuple(categories[:MOST_CATEGORIES]))
     return Panels(design, _fitted(design, targets, view, values), panel)
 
 
@@ -195,27 +194,27 @@ def _panel(view: View, entities: Entities, rules: Rules, targets: Sequence[str])
     if view.has_peers:
         grid = tuple(name for name in entities.grid or () if not name.startswith("@"))
         return Panel(grid, "", tuple(targets))
-    found: dict[str, list[str]] = {}
-    for rule in (one.rule for one in rules.rules):
+    by_thing: dict[str, list[str]] = {}
+    for rule in (kept.rule for kept in rules.rules):
         if isinstance(rule, OfDay) and len(rule.left) == 2 and "@hour" in rule.left:
             (thing,) = (name for name in rule.left if name != "@hour")
             if rule.right in targets and not thing.startswith("@"):
-                found.setdefault(thing, []).append(rule.right)
-    if not found:
+                by_thing.setdefault(thing, []).append(rule.right)
+    if not by_thing:
         return None
-    thing = max(found, key=lambda name: len(found[name]))
-    return Panel((thing,), "hour", tuple(found[thing]))
+    thing = max(by_thing, key=lambda name: len(by_thing[name]))
+    return Panel((thing,), "hour", tuple(by_thing[thing]))
 
 
 def _related(
     targets: Sequence[Quantity], entities: Entities, panel: Panel | None
 ) -> list[Quantity]:
-    found = []
-    for entity in [one for one in entities.full if one][:2]:
-        found += [Quantity("previous", target.fields, entity) for target in targets]
+    related = []
+    for entity in [entity for entity in entities.full if entity][:2]:
+        related += [Quantity("previous", target.fields, entity) for target in targets]
     if panel is not None:
-        found += [panel.quantity("peers", name) for name in panel.columns]
-    return found
+        related += [panel.quantity("peers", name) for name in panel.columns]
+    return related
 
 
 def _is_known(view: View, quantity: Quantity) -> bool:
@@ -223,19 +222,19 @@ def _is_known(view: View, quantity: Quantity) -> bool:
     return bool(np.mean(np.isfinite(view.number(quantity))) >= SHARED)
 
 
-def _is_told(number: Number | None) -> bool:
+def _varies(number: Number | None) -> bool:
     return number is not None and len(np.unique(number.sorted)) >= FEW
 
 
 def _fitted(
     design: Design, targets: Sequence[Quantity], view: View, values: Values
 ) -> tuple[Residual, ...]:
-    """Regressions that tell held-out days; what these leave is kept with the view."""
-    assert view.fold is not None, "training rows are told by blocks of days"
+    """Regressions that explain held-out days; their residuals there are kept with the view."""
+    assert view.fold is not None, "training rows are held out by blocks of days"
     matrix = design.matrix(view, values)
     is_known, matrix = np.isfinite(matrix), np.nan_to_num(matrix)
     held_out: dict[Quantity, tuple[Floats, Floats]] = view.once("held out", dict)
-    found = []
+    residuals = []
     for target in targets:
         numbers = values.place(target, view)
         allowed = _allowed(design, target)
@@ -245,28 +244,24 @@ def _fitted(
         own = [np.flatnonzero((view.fold == block) & known) for block in range(BLOCKS)]
         grams = [matrix[rows].T @ matrix[rows] for rows in own]
         moments = [matrix[rows].T @ numbers[rows] for rows in own]
+        gram, moment = np.sum(grams, axis=0), np.sum(moments, axis=0)
         weights = [
-            _ridge(
-                np.sum(grams, axis=0) - grams[block],
-                np.sum(moments, axis=0) - moments[block],
-                allowed,
-            )
-            for block in range(BLOCKS)
+            _ridge(gram - own_gram, moment - own_moment, allowed)
+            for own_gram, own_moment in zip(grams, moments, strict=True)
         ]
-        told = np.einsum("ij,ij->i", matrix, np.array(weights)[view.fold])
-        told = np.where(known, told, np.nan)
-        left = numbers - told
+        predicted = np.einsum("ij,ij->i", matrix, np.array(weights)[view.fold])
+        predicted = np.where(known, predicted, np.nan)
+        left = numbers - predicted
         width = float(np.sqrt(np.nanmean(left**2)))
         explained = 1 - width**2 / max(float(np.nanvar(numbers)), 1e-12)
         if explained >= TELLS and width > 1e-6:
-            held_out[target] = left, told
-            weights_of_all = _ridge(np.sum(grams, axis=0), np.sum(moments, axis=0), allowed)
-            found.append(Residual(target, weights_of_all, width))
-    return tuple(found)
+            held_out[target] = left, predicted
+            residuals.append(Residual(target, _ridge(gram, moment, allowed), width))
+    return tuple(residuals)
 
 
 def _allowed(design: Design, target: Quantity) -> Array:
-    """Which columns may tell a number: not its own field, but what rows before and beside had."""
+    """The predictors of a number: not of its own field, but for earlier rows and peers."""
     quantities = (*design.numbers, *design.related)
     of_numbers = [
         (quantity.fields[:1] != target.fields)
@@ -281,15 +276,14 @@ def _allowed(design: Design, target: Quantity) -> Array:
 def _ridge(gram: Floats, moment: Floats, allowed: Array) -> Floats:
     chosen = np.flatnonzero(allowed)
     penalty = np.eye(len(chosen)) * _PENALTY
-    found = np.zeros(len(allowed))
-    found[chosen] = np.linalg.solve(gram[np.ix_(chosen, chosen)] + penalty, moment[chosen])
-    return found
+    weights = np.zeros(len(allowed))
+    weights[chosen] = np.linalg.solve(gram[np.ix_(chosen, chosen)] + penalty, moment[chosen])
+    return weights
 
 
-def _of_residual(one: Residual, left: Floats, told: Floats) -> Iterator[Measured]:
-    columns = one.target.columns
-    title = one.target.title
-    scaled = left / one.width
+def _of_residual(residual: Residual, left: Floats, predicted: Floats) -> Iterator[Measured]:
+    columns, title = residual.target.columns, residual.target.title
+    scaled = left / residual.width
     says = f"{title} beside what its row tells"
     yield Measured(Feature(FAMILY, "residual", columns, says), np.clip(scaled, -_FAR, _FAR))
     says = f"distance of {title} from what its row tells"
@@ -298,4 +292,4 @@ def _of_residual(one: Residual, left: Floats, told: Floats) -> Iterator[Measured
     far = np.where(np.isfinite(left), np.abs(scaled) > 2 * _FAR, np.nan)
     yield Measured(Feature(FAMILY, "far residual", columns, says, by_row=True), far)
     says = f"agreement of {title} with what its row tells"
-    yield Measured(Feature(FAMILY, "agreement", columns, says), (left + told) * told)
+    yield Measured(Feature(FAMILY, "agreement", columns, says), (left + predicted) * predicted)

@@ -1,8 +1,7 @@
-"""The past: what is kept of a batch, for the constraints of those that follow it.
+"""The past: what is kept of a batch, for the constraints of the batches that follow.
 
-It is bounded, and holds no values of rows in the clear but numbers: of each thing that an entity
-names its last row, how many rows it had and their sums; digests of keys and contents; the counts
-and statistics of the batch.
+The last row of each thing, how many rows it had and their sums; digests of keys and contents; the
+counts and statistics of the batch. It is bounded, and numbers are the only values in the clear.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.thresholds import MOST_KNOWN
 
 DAYS = 35
-"""Days that are looked back: four weeks before each day of the week that was last."""
+"""Days that are kept: four weeks before each day of the last week."""
 
 
 class Things(msgspec.Struct, frozen=True):
-    """What things had in a batch: arrays in the order of their digests, as little-endian bytes.
+    """The things of a batch: arrays in the order of their digests, as little-endian bytes.
 
     Attributes:
-        codes: uint64, a digest of each.
-        complete: Whether they are all that the batch had.
-        times: int64, when the last row of each was, microseconds since 1970.
-        counts: float64, how many rows it had.
-        last: By column, float64, what its last row held; NaN for nothing.
-        texts: By column, uint32, a digest of what its last row held; 0 for nothing.
-        sums: By column, float64, the sum over its rows.
+        codes: uint64, a digest of each thing.
+        complete: Whether the batch had no other things.
+        times: int64, the time of the last row of each, in microseconds since 1970.
+        counts: float64, how many rows each had.
+        last: By column, float64, the value in the last row; NaN where it had none.
+        texts: By column, uint32, a digest of the value in the last row; 0 where it had none.
+        sums: By column, float64, the sum over the rows.
     """
 
     codes: bytes
@@ -50,14 +49,14 @@ class Things(msgspec.Struct, frozen=True):
         texts: Mapping[str, Array],
         summed: Mapping[str, Floats],
     ) -> Things:
-        """What is kept of rows.
+        """Keep the last row, the count and the sums of each thing.
 
         Args:
-            codes: uint64, the thing of each row; 0 for none.
-            times: int64, when each was.
-            last: By column what each row holds, of which the last is kept.
-            texts: By column a digest of what each row holds: uint32.
-            summed: By column what is summed.
+            codes: uint64, a digest of each row's thing; 0 for none.
+            times: int64, the time of each row.
+            last: By column, values of which the last is kept.
+            texts: By column, uint32, digests of which the last is kept.
+            summed: By column, values that are summed.
         """
         order = np.lexsort((times, codes))
         order = order[codes[order] != 0]
@@ -66,7 +65,7 @@ class Things(msgspec.Struct, frozen=True):
         ends = order[(first + counts - 1)[kept]]
         place = np.repeat(np.arange(len(things)), counts)
         sums = {}
-        for name, values in summed.items():  # added up in the order in which training is
+        for name, values in summed.items():  # in the order in which training adds up
             total = np.bincount(place, np.nan_to_num(values)[order], len(things))
             sums[name] = _bytes(total[kept], "<f8")
         return cls(
@@ -85,10 +84,10 @@ class Things(msgspec.Struct, frozen=True):
         return np.frombuffer(self.codes, dtype="<u8")
 
     def place(self, codes: Array) -> Ints:
-        """Where each of some things is among these; -1 where it is not.
+        """The places of other things among these: int64; -1 where a thing is not there.
 
         Args:
-            codes: uint64; 0 for none.
+            codes: uint64, digests of the other things; 0 for none.
         """
         known = self.known
         if not len(known):
@@ -106,13 +105,13 @@ class PastBatch(msgspec.Struct, frozen=True):
         rows: How many rows it had.
         things: By entity, its columns joined by `+`.
         keys: Digests of the keys.
-        contents: Digests of contents, by what they are made of.
-        counts: By what rows are counted by, a count of each value, float64.
-        values: The value of each statistic, float32; NaN where it has none.
-        sizes: How many independent rows each tells of, float32.
+        contents: Digests of contents, by the columns that they are made of.
+        counts: float64, rows of each cell; and by column, rows of each value whose absence counts.
+        values: float32, the value of each statistic; NaN where it has none.
+        sizes: float32, how many independent rows each value has.
         low: float64, the least of each number; NaN where it has none.
-        high: The greatest.
-        middle: The middle number of its keys; NaN where they have none.
+        high: float64, the greatest.
+        middle: The mean number in its keys; NaN where they have none.
         blocked: Whether it was held back, so that its figures may be wrong.
         accepted: Findings that a person accepted, by identity, each with its extent.
     """
@@ -133,7 +132,7 @@ class PastBatch(msgspec.Struct, frozen=True):
     accepted: dict[str, float] = {}
 
     def counted(self, name: str) -> Floats:
-        """How many rows each value had."""
+        """How many rows each cell, or value of a column, had: float64; empty where not counted."""
         return np.frombuffer(self.counts.get(name, b""), dtype="<f8")
 
 

@@ -1,7 +1,7 @@
-"""Quantities: the numbers of a row that rules and statistics range over.
+"""Quantities: the numbers of a row that rules and statistics are about.
 
-A field's own value, a time as hours, the part of a calendar, or what a ledger tells of the rows
-before: the same from training rows and from a batch.
+A field's own value, a time in hours, a part of the calendar, or a number of earlier rows; they are
+made alike of training rows and of a batch.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Made = Literal[
     "peers", "peers before", "moment before",
 ]  # fmt: skip
 CELLS = ("peers", "peers before", "moment before")
-"""Quantities that all rows of a thing at a moment have in common."""
+"""Quantities that all rows of a thing at a moment share."""
 Entity = tuple[str, ...]
-"""The columns that name a thing that comes again; none of them for the row before, whatever it is
-of. `@clock` is the time of day, `@weekday` the day of the week."""
+"""The columns that name a thing which comes again; empty where any two rows are of the same thing.
+`@clock` is the time of day, `@weekday` the day of the week."""
 
 
 class Quantity(msgspec.Struct, frozen=True):
@@ -27,10 +27,10 @@ class Quantity(msgspec.Struct, frozen=True):
 
     Attributes:
         made: How it is made.
-        fields: The fields that it is made of; none of a count.
-        entity: The thing whose rows before are looked at.
-        window: Days before the row's own that are counted or summed.
-        unit: The part of the calendar, such as `month`.
+        fields: The fields that it is made of; none for a count.
+        entity: The columns that name the thing whose earlier rows are looked at.
+        window: How many days before the row's own are counted or summed.
+        unit: The part of the calendar, such as `month`; the unit of a panel.
     """
 
     made: Made
@@ -77,13 +77,13 @@ class Quantity(msgspec.Struct, frozen=True):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The fields to look at where it is wrong; those that name the thing after its own."""
+        """The fields to look at where it is wrong: its own, then those that name the thing."""
         named = tuple(name for name in self.entity if not name.startswith("@"))
         return tuple(dict.fromkeys((*self.fields, *named)))
 
     @property
     def is_raw(self) -> bool:
-        """Whether it is told by the row's own fields."""
+        """Whether it is made of the row's own fields."""
         return self.made in ("value", "clock", "lapse", "span", "digits")
 
 

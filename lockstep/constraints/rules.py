@@ -1,6 +1,6 @@
-"""Rules: what a row keeps or breaks, over its own columns and what the rows before tell.
+"""Rules: exact constraints of a row, on its own columns and on earlier rows.
 
-One that no training row broke, tried on enough distinct things, is strict; one that some broke is a
+A rule that no training row broke, on enough distinct things, is strict. A rule that some broke is a
 statistic: the share of rows that break it.
 """
 
@@ -43,21 +43,21 @@ _KINDS = {
     Holds: "containment",
 }
 WINDOWS = (1, 7, 14, 28)
-"""Days that counts and sums are looked for over: those of a day, weeks and about a month."""
+"""Windows of counts and sums, in days: a day, weeks and about a month."""
 _CALENDAR = ("month", "day", "week", "day of the year", "year", "weekday")
 _STRICT_ROWS, _STRICT_THINGS = 300, 30
-"""Rows that a strict rule was tried on, and distinct things: of so many, none broke it, so that
-with 95 % fewer than one in ten would (the rule of three: Hanley and Lippman-Hand, 1983)."""
+"""Least rows, and distinct things, that a strict rule was tried on. None of so many broke it: with
+95 % confidence, fewer than one in ten would (the rule of three: Hanley and Lippman-Hand, 1983)."""
 
 
 class Kept(msgspec.Struct, frozen=True, dict=True):
-    """A rule with what training shows of it.
+    """A rule with its evidence in training.
 
     Attributes:
         rule: The rule.
-        rows: Training rows that it was tried on, each told by other days.
-        broken: How many broke it.
-        things: Distinct values among them.
+        rows: How many training rows it applies to, each held out from the rest.
+        broken: How many of them broke it.
+        things: How many distinct things they are of.
     """
 
     rule: Rule
@@ -67,15 +67,15 @@ class Kept(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def is_strict(self) -> bool:
-        """Whether one row that breaks it is a finding."""
+        """Whether a single row that breaks it is a finding."""
         if isinstance(self.rule, Implication):
-            return False  # of two conditions, however many rows: it may be by chance
+            return False  # two conditions may go together by chance, in however many rows
         enough = self.rows >= _STRICT_ROWS and self.things >= _STRICT_THINGS
         return self.broken == 0 and enough
 
     @cached_property
     def feature(self) -> Feature:
-        """What it is as a feature of rows."""
+        """The rule as a row feature: 1 where a row breaks it."""
         rule = self.rule
         if isinstance(rule, Equal | Combined | AtMost):
             names = [name for quantity in rule.quantities for name in quantity.columns]
@@ -94,13 +94,13 @@ class Rules(msgspec.Struct, frozen=True, tag=FAMILY):
     rules: tuple[Kept, ...]
 
     def evaluate(self, view: View) -> Iterator[Measured]:
-        """Which rows break each rule."""
+        """The feature of each rule."""
         for kept in self.rules:
             yield Measured(kept.feature, kept.rule.breaks(view))
 
     @property
     def quantities(self) -> list[Quantity]:
-        """The quantities that they range over."""
+        """The quantities of all rules."""
         return [
             quantity
             for kept in self.rules
@@ -110,28 +110,23 @@ class Rules(msgspec.Struct, frozen=True, tag=FAMILY):
 
 
 def discover(view: View, entities: Entities) -> Rules:
-    """Find the rules of training rows.
-
-    Args:
-        view: The rows.
-        entities: What names things in them.
-    """
+    """Find the rules of training rows, given their entities."""
     layout = view.layout
     random = np.random.default_rng(3)
     sample = np.sort(random.permutation(len(view))[:SAMPLE])
     event = layout.event_time
     raw = [quantity for quantity in raw_quantities(layout) if quantity.fields[0] != event]
-    raw = [one for one in raw if np.isfinite(view.number(one)[sample]).sum() > 1]
-    moving = [one for one in raw if one.fields[0] not in layout.dated]
-    plain = [one for one in moving if one.made != "digits"]
+    raw = [quantity for quantity in raw if np.isfinite(view.number(quantity)[sample]).sum() > 1]
+    moving = [quantity for quantity in raw if quantity.fields[0] not in layout.dated]
+    plain = [quantity for quantity in moving if quantity.made != "digits"]
     others = candidates(view, entities, plain)
     whole = [name for name in layout.numbers if grid_of(view.columns[name].astype(float)) == 1.0]
     equal = equalities(view, sample, raw, [*raw, *others])
-    same = [{one.target, one.other} for one in equal if one.factor == 1]
-    found: list[Rule] = [
+    same = [{rule.target, rule.other} for rule in equal if rule.factor == 1]
+    rules: list[Rule] = [
         *equal,
         *contents(view, whole),
-        *combinations_of(view, sample, [one for one in plain if one.made == "value"]),
+        *combinations_of(view, sample, [number for number in plain if number.made == "value"]),
         *(
             order
             for order in orders(view, sample, moving, others)
@@ -140,42 +135,41 @@ def discover(view: View, entities: Entities) -> Rules:
         *dependencies(view),
         *implications(view),
     ]
-    return Rules(tuple(_tried(rule, view) for rule in found))
+    return Rules(tuple(_tried(rule, view) for rule in rules))
 
 
 def candidates(view: View, entities: Entities, raw: list[Quantity]) -> list[Quantity]:
-    """What numbers may be made of: the calendar, and the rows before.
+    """The quantities of the calendar and of earlier rows, which rules are searched among.
 
     Args:
         view: Training rows.
-        entities: What names things in them.
+        entities: The entities of the rows.
         raw: Quantities of a row's own fields.
     """
     layout = view.layout
-    values = [one.fields[0] for one in raw if one.made == "value"]
-    found: list[Quantity] = []
+    values = [quantity.fields[0] for quantity in raw if quantity.made == "value"]
+    numbers: list[Quantity] = []
     if layout.event_time is not None:
-        found += [Quantity("clock", (layout.event_time,))]
-        found += [Quantity("calendar", (layout.event_time,), unit=unit) for unit in _CALENDAR]
+        numbers += [Quantity("clock", (layout.event_time,))]
+        numbers += [Quantity("calendar", (layout.event_time,), unit=unit) for unit in _CALENDAR]
     for entity in entities.full:
-        found += [Quantity("previous", (name,), entity) for name in values if name not in entity]
+        numbers += [Quantity("previous", (name,), entity) for name in values if name not in entity]
     for entity in (*entities.full, *entities.light):
-        found.append(Quantity("elapsed", (), entity))
+        numbers.append(Quantity("elapsed", (), entity))
         if entity in entities.windowed:
-            found.append(Quantity("today", (), entity))
-            found += [Quantity("count", (), entity, window) for window in WINDOWS]
+            numbers.append(Quantity("today", (), entity))
+            numbers += [Quantity("count", (), entity, window) for window in WINDOWS]
     for entity in entities.full:
         if entity in entities.windowed and entity:
             for name in values[:FEW]:
-                found += [Quantity("sum", (name,), entity, window) for window in WINDOWS]
-                found += [Quantity("mean", (name,), entity, window) for window in WINDOWS[1:]]
+                numbers += [Quantity("sum", (name,), entity, window) for window in WINDOWS]
+                numbers += [Quantity("mean", (name,), entity, window) for window in WINDOWS[1:]]
     if view.has_peers:
-        found += [Quantity("peers", (name,)) for name in values]
-    return found
+        numbers += [Quantity("peers", (name,)) for name in values]
+    return numbers
 
 
 def _tried(rule: Rule, view: View) -> Kept:
-    """A rule with what training shows of it."""
     broken = rule.breaks(view)
     applies = np.isfinite(broken)
     return Kept(
@@ -187,7 +181,7 @@ def _tried(rule: Rule, view: View) -> Kept:
 
 
 def _things(rule: Rule, view: View, applies: Array) -> int:
-    """How many distinct things a rule was tried on: values on the left, or of its numbers."""
+    """How many distinct things a rule was tried on: values of its left, or of a number."""
     if isinstance(rule, OfDay | LookUp):
         codes = view.codes(rule.left) if rule.left else view.day
         return len(np.unique(codes[applies]))

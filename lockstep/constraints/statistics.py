@@ -1,14 +1,13 @@
 """Statistics of a batch: means of row features, in all and by segment, and figures of the whole.
 
-states_of    rows to states: sums that merge
-read         a state to the values of statistics
+states_of    from rows to states, which merge
+read         from a state to the values of statistics
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 
 import msgspec
 import numpy as np
@@ -21,7 +20,7 @@ from lockstep.constraints.features import Feature, Measured
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import Quantity
-from lockstep.constraints.segments import Segment, cells_of, masks_of
+from lockstep.constraints.segments import Segment
 from lockstep.constraints.thresholds import ENOUGH_ROWS, SAMPLE
 from lockstep.constraints.values import Values
 from lockstep.constraints.view import View
@@ -29,22 +28,22 @@ from lockstep.stats.limits import Trait
 from lockstep.stats.states import Frequent, Moments, Products, State
 
 _BLOCK = 32_000_000
-"""Values of features that are held at a time: 128 MB."""
+"""Most values of features in memory at a time: 128 MB."""
 SEGMENTED = ("missing", "level", "share", "residual")
-"""Kinds that are looked at by segment, too: by these, all other kinds find nothing more there."""
+"""Kinds that have statistics by segment: others find nothing more there."""
 _STEPPED = ("missing", "level", "spread", "length")
-"""Kinds of which a step from the days before counts by itself: a season moves them slowly."""
+"""Kinds whose steps from the days before count by themselves: a season moves them slowly."""
 _BY_ITSELF = ("missing", "equality", "dependency", "containment", "look-up")
-"""Kinds of which each row is an observation: what is exact is so in each, and a column that is lost
-is lost to each."""
+"""Kinds of which each row is an observation: exact rules hold in each, and lost columns are lost to
+each."""
 
 
 class Statistic(msgspec.Struct, frozen=True):
     """A figure of a batch.
 
     Attributes:
-        feature: What it is the mean of, or what it is as a whole.
-        segment: The part of the batch that it is of, beside the rest; all rows of most.
+        feature: The feature that it is the mean of, or a feature of the whole batch.
+        segment: The part of the batch that it compares with the rest; mostly all rows.
         of_batch: Whether it is of the batch as a whole.
     """
 
@@ -54,7 +53,7 @@ class Statistic(msgspec.Struct, frozen=True):
 
     @property
     def identity(self) -> str:
-        """Tells it apart from all others."""
+        """A text that no other statistic has."""
         part = f"@{self.segment.column}={self.segment.value}" if self.segment.column else ""
         return f"{self.feature.identity}{part}"
 
@@ -85,21 +84,17 @@ def days_of(view: View) -> list[tuple[int, Ints]]:
 def _days_of(view: View) -> list[tuple[int, Ints]]:
     order = np.lexsort((view.micros, view.group))
     edges = np.searchsorted(view.group[order], np.arange(len(view.days) + 1))
-    return [
-        (day, order[start:end])
-        for day, start, end in zip(
-            view.days.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True
-        )
-    ]
+    spans = zip(view.days.tolist(), pairwise(edges.tolist()), strict=True)
+    return [(day, order[start:end]) for day, (start, end) in spans]
 
 
 class Shown:
-    """Which rows of a batch show a feature that single rows may show.
+    """Which rows of a batch show a feature, for features that single rows may show.
 
-    They are kept as bits: there may be hundreds of such features, and a million rows.
+    Rows are kept as bits: there may be hundreds of such features, and a million rows.
 
     Args:
-        view: Its rows, or a sample of them.
+        view: The rows of the batch, or a sample of them.
     """
 
     def __init__(self, view: View) -> None:
@@ -108,24 +103,24 @@ class Shown:
         self._bits: dict[int, tuple[Array, int]] = {}
 
     def keep(self, number: int, values: Array) -> None:
-        """Keep where a feature is 1.
+        """Keep the rows where a feature is 1.
 
         Args:
-            number: Which feature.
+            number: The place of the feature.
             values: Its value in each row, of the sample or of all.
         """
         self._bits[number] = np.packbits(values == 1), len(values)
 
     def rows(self, number: int) -> Array:
-        """Positions of the rows that show a feature; none of one that rows do not show."""
+        """The positions of the rows that show a feature; none where it was not kept."""
         bits, count = self._bits.get(number, (np.empty(0, dtype=np.uint8), 0))
         among = self._of_whole if count == len(self._of_whole) else self._of_view[:count]
-        found: Array = among[np.unpackbits(bits, count=count).astype(bool)]
-        return found
+        positions: Array = among[np.unpackbits(bits, count=count).astype(bool)]
+        return positions
 
 
 def states_of(
-    found: Iterable[Measured],
+    measurements: Iterable[Measured],
     view: View,
     values: Values,
     whole: Aggregates,
@@ -133,30 +128,30 @@ def states_of(
 ) -> tuple[list[State], tuple[Feature, ...], Shown]:
     """The state of each day of a view, its features, and the rows that show them.
 
-    Features are made and summed some at a time, so that memory is bounded by the view.
+    Features are made and summed some at a time, so that memory is bounded.
 
     Args:
-        found: The features.
+        measurements: The features with their values.
         view: The rows, or a sample of them.
         values: What training had of each number.
-        whole: What else is told of a batch.
-        strict: Of a sample, which features are told of all rows, with their values there.
+        whole: The statistics of a batch as a whole.
+        strict: For a sample, the places of strict rules, with their values in all rows.
     """
-    masks = masks_of(whole.segments, view)
+    masks = np.array([part.mask(view) for part in whole.segments.parts], dtype=np.float32)
     days = [rows for _, rows in days_of(view)]
     all_days = [rows for _, rows in days_of(view.whole)]
     shown = Shown(view)
     features: list[Feature] = []
     sums: list[list[Moments]] = [[] for _ in days]
     at_a_time = max(_BLOCK // max(len(view), 1), 1)
-    remaining = iter(found)
+    remaining = iter(measurements)
     while block := list(islice(remaining, at_a_time)):
         matrix = np.empty((len(block), len(view)), dtype=np.float32)
-        for place, one in enumerate(block):
-            matrix[place] = one.values
-            if one.feature.by_row or one.feature.kind == "missing":
+        for place, measured in enumerate(block):
+            matrix[place] = measured.values
+            if measured.feature.by_row or measured.feature.kind == "missing":
                 shown.keep(len(features) + place, matrix[place])
-        features += [one.feature for one in block]
+        features += [measured.feature for measured in block]
         for number, rows in enumerate(days):
             is_fit = view.fold is not None
             sums[number].append(Moments.of(matrix[:, rows].T, masks[:, rows], squared=is_fit))
@@ -176,25 +171,23 @@ def states_of(
 def _state(
     moments: Moments, view: View, rows: Ints, all_rows: Ints, values: Values, whole: Aggregates
 ) -> State:
-    """The state of a day: its rows are counted, and all else is told of those of the view."""
-    cells = view.once("cells", lambda: cells_of(whole.segments, view.whole))
-    things = view.once("things", lambda: whole.segments.counts(view.whole))
-    numbers, then = (
-        np.array([of(number)[rows] for number in whole.numbers]).T.reshape(
-            len(rows), len(whole.numbers)
-        )
-        for of in (partial(values.place, view=view), partial(values.place_before, view=view))
-    )
+    """The state of a day: counts of all its rows, and all else of its rows in the view."""
+    segments = whole.segments
+    cells = view.once("cells", lambda: np.array([cell.mask(view.whole) for cell in segments.cells]))
+    things = view.once("things", lambda: segments.counts(view.whole))
+    shape = (len(rows), len(whole.numbers))
+    numbers = np.array([values.place(number, view)[rows] for number in whole.numbers])
+    then = np.array([values.place_before(number, view)[rows] for number in whole.numbers])
     digits = _digits(view, whole)[rows]
     known = np.isfinite(digits)
     counts = {"cells": np.array([cell[all_rows].sum() for cell in cells], dtype=np.float64)}
     for name, place in things.items():
-        count = len(whole.segments.things[name]) // 8
+        count = len(segments.things[name]) // 8
         counts[name] = np.bincount(place[all_rows], minlength=count + 1)[:count].astype(np.float64)
     return State(
         rows=len(all_rows),
         moments=moments,
-        products=Products.of(numbers, then),
+        products=Products.of(numbers.T.reshape(shape), then.T.reshape(shape)),
         counts=counts,
         frequent={name: Frequent.of(view.code(name)[rows]) for name in whole.columns},
         digits=(int(known.sum()), float(digits[known].sum())),
@@ -208,12 +201,9 @@ def _digits(view: View, whole: Aggregates) -> Floats:
 
 
 def statistics_of(
-    features: Sequence[Feature],
-    parts: Sequence[tuple[int, int]],
-    whole: Aggregates,
-    layout: Layout,
+    features: Sequence[Feature], parts: Sequence[tuple[int, int]], whole: Aggregates, layout: Layout
 ) -> tuple[Statistic, ...]:
-    """The statistics of a batch: means of all rows, of parts, and of the batch as a whole."""
+    """The statistics of a batch, in order: of all rows, of parts, and of the batch as a whole."""
     return (
         *(Statistic(feature, Segment()) for feature in features),
         *(Statistic(features[number], whole.segments.parts[place]) for place, number in parts),
@@ -229,14 +219,14 @@ def read(
     whole: Aggregates,
     bunched: Floats,
 ) -> tuple[Floats, Floats]:
-    """The statistics of a batch, and of how many independent rows each tells.
+    """The values of the statistics of a batch, and how many independent rows each has.
 
     Args:
-        state: What they are read from.
-        past: What is kept of the batches before.
-        day: Its day.
-        parts: int64, statistics x 2: segment and feature of each statistic of a part.
-        whole: What else is told of a batch.
+        state: The state of the batch.
+        past: The batches before.
+        day: The day of the batch, counted from 1970.
+        parts: int64, statistics x 2: the places of segment and feature, of statistics of parts.
+        whole: The statistics of the batch as a whole.
         bunched: How many rows are one observation, by statistic.
     """
     moments = state.moments
@@ -253,12 +243,12 @@ def read(
 
 
 def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats, Floats]:
-    """The variance of a row's value of each statistic, and what one row can move it by."""
+    """The variance of a row's value, by statistic, and the least that a row can move each by."""
     count = np.maximum(moments.count, 1.0)
-    found = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
-    found[1:] = (found[1:] + found[:1]) / 2
-    found = np.where(moments.count > 0, np.maximum(found, 1 / np.maximum(moments.count, 50)), 1.0)
-    of_rows = np.concatenate([found[0], found[parts[:, 0], parts[:, 1]]])
+    spread = np.maximum(moments.square / count - (moments.total / count) ** 2, 0.0)
+    spread[1:] = (spread[1:] + spread[:1]) / 2
+    spread = np.where(moments.count > 0, np.maximum(spread, 1 / np.maximum(moments.count, 50)), 1.0)
+    of_rows = np.concatenate([spread[0], spread[parts[:, 0], parts[:, 1]]])
     rest = statistics - len(of_rows)
     variance = np.concatenate([of_rows, np.ones(rest)])
     floor = np.concatenate([np.ones(len(of_rows)), np.zeros(rest)])
@@ -268,22 +258,22 @@ def variance_of(moments: Moments, parts: Ints, statistics: int) -> tuple[Floats,
 class Bunches:
     """How many rows are one observation, by feature, learnt of training rows.
 
-    The row before of the same thing, within a quarter of a day, tells a row in part: of so many
-    rows, there are as many observations as leave the mean as well known (the effective size of a
-    series whose rows are correlated with the one before: Bayley and Hammersley, 1946).
+    Rows of a thing within a quarter of a day are correlated with the row before. The mean is then
+    known only as well as by fewer independent rows (the effective size of an autocorrelated series:
+    Bayley and Hammersley, 1946).
 
     Args:
         view: Training rows; the last of them are looked at.
-        entities: What names things.
+        entities: The entities of the rows.
 
     Attributes:
-        found: How many it is of each feature, in order.
+        sizes: How many rows are one observation of each feature, in order.
     """
 
     def __init__(self, view: View, entities: Entities) -> None:
         newest = np.sort(np.argsort(view.day, kind="stable")[-SAMPLE:])
         self._orders = []
-        for entity in (one for one in entities.full if "@clock" not in one):
+        for entity in (entity for entity in entities.full if "@clock" not in entity):
             thing = view.codes(entity)[newest]
             order = newest[np.lexsort((view.micros[newest], view.day[newest], thing))]
             code, day = view.codes(entity)[order], view.day[order]
@@ -292,21 +282,21 @@ class Bunches:
             sizes = np.diff(np.concatenate([[0], np.flatnonzero(~same) + 1, [len(order)]]))
             most = float((sizes.astype(float) ** 2).sum() / max(sizes.sum(), 1))
             self._orders.append((order, same, most))
-        self.found: list[float] = []
+        self.sizes: list[float] = []
         self._columns = {name: self._of_values(view.code(name)) for name in view.layout.fields}
 
-    def learnt(self, found: Iterable[Measured]) -> Iterator[Measured]:
-        """Features, handed on as how many rows are one observation of each is learnt."""
-        for one in found:
-            self.found.append(self._of(one.feature, one.values))
-            yield one
+    def learnt(self, measurements: Iterable[Measured]) -> Iterator[Measured]:
+        """The same features; the size of each is learnt as it passes."""
+        for measured in measurements:
+            self.sizes.append(self._of(measured.feature, measured.values))
+            yield measured
 
     def _of(self, feature: Feature, values: Array) -> float:
-        """How many rows are one observation of a feature; of what never moved, of its column."""
+        """How many rows are one observation of a feature; of its column, where it never moved."""
         if feature.family == identity.FAMILY or feature.kind in _BY_ITSELF:
             return 1.0
-        found = [self._effect(values, *order) for order in self._orders]
-        known = [one for one in found if one is not None]
+        effects = [self._effect(values, *order) for order in self._orders]
+        known = [effect for effect in effects if effect is not None]
         if known:
             return max(known)
         return max((self._columns.get(name, 1.0) for name in feature.columns[:1]), default=1.0)
@@ -325,19 +315,19 @@ class Bunches:
         return _effective(float(((now - middle) * (then - middle)).mean()) / spread, most)
 
     def _of_values(self, code: Array) -> float:
-        """How many rows of a thing share a value, beyond those that do by chance."""
-        found = []
+        """How many rows are one observation of a column, by how often they repeat beyond chance."""
+        effects = []
         for order, same, most in self._orders:
             own = code[order]
             _, counts = np.unique(own, return_counts=True)
             chance = float(((counts / max(len(own), 1)) ** 2).sum())
             if same.any() and chance < 1:
                 again = float((own[1:] == own[:-1])[same].mean())
-                found.append(_effective((again - chance) / (1 - chance), most))
-        return max(found, default=1.0)
+                effects.append(_effective((again - chance) / (1 - chance), most))
+        return max(effects, default=1.0)
 
 
 def _effective(correlation: float, most: float) -> float:
-    """How many rows are one observation, by their correlation with the row before; at most some."""
+    """How many rows are one observation, by the correlation with the row before; bounded."""
     kept = min(max(correlation, 0.0), 1.0)
     return min((1 + kept) / max(1 - kept, 1e-9), max(most, 1.0))

@@ -1,49 +1,47 @@
-"""Thresholds: how much it takes until something is held to be so, and how much is looked at.
+"""Thresholds: how much evidence a constraint takes, and how many rows and columns are looked at.
 
 Measured on the three tables that constraints are developed on (flights, charging sessions, hours of
-bicycle rental): half or twice as much of any of them moves what is found by a fault or two.
+bicycle rental): half or twice any of them changes the number of faults found by one or two.
 """
 
 from __future__ import annotations
 
 ENOUGH_ROWS = 100
-"""Rows that something applies to, at least."""
+"""Least number of rows that a constraint applies to."""
 BROKEN = 0.002
-"""Share of the rows that may break what is held to be exact: data has mistakes."""
+"""Most rows, as a share, that break an exact rule in training: data has mistakes."""
 BY_CHANCE = 40 * BROKEN
-"""Share of the rows that would break it by chance, at least; and that can be compared within a
-day."""
+"""Least share of rows that would break a rule by chance; and that can be compared within a day."""
 NEARLY = 0.02
-"""Share of the rows that may break what nearly holds."""
+"""Most rows, as a share, that break a rule which nearly holds."""
 AGAIN = 0.2
-"""Share of the rows that have one of the same thing before, at least, where things come again."""
+"""Least share of rows whose thing had a row before, where things come again."""
 TELLS = 0.15
-"""How much more often than chance something tells a column, at least; or of how much of its
-variance."""
+"""Least gain over chance of a predictor of a column, or least share of its variance explained."""
 SHARED = 0.8
-"""Share of the rows that is nearly all: of those that keep an equality, or share a moment."""
+"""Share of rows that is nearly all, such as of rows that keep an equality or share a moment."""
 SAME = 0.995
-"""Share of the rows that are the same, from which on two parts of the rows are one."""
+"""Share of equal rows from which on two segments are the same."""
 COMMON = 0.01
-"""Share of the rows that a common value has, or a segment and what is beside it, at least."""
+"""Least share of rows of a common value; and of a segment, and of its rest."""
 SAMPLE = 10_000
-"""Rows that are looked at to find something: enough for shares to a hundredth."""
+"""Rows that a constraint is searched in: enough for shares to a hundredth."""
 MOST_CATEGORIES = 24
-"""Values of a category that are looked at one by one; more are numbers, or names."""
+"""Most values of a category; a column with more holds numbers or names."""
 FEW = 8
-"""Different values that are few, and columns that much is made of."""
+"""Different values that are few, and columns that quantities of many windows are made of."""
 MOST_TERMS = 12
-"""Columns of which pairs are tried, and values that conditions are made of."""
+"""Columns whose pairs are tried, and values that conditions are made of."""
 HALF = 0.5
-"""Share of what differs by chance that a loose rule may leave, of what two causes have in common,
-and of a range by which what is far lies beyond it."""
+"""Share of rows that a loose rule may leave different, or that two statistics of a cause share; and
+of a range beyond which a number is far."""
 MOVES = 0.3
-"""Share of the rows in which a number moves that is said to rise, at least."""
+"""Least share of rows in which a rising number moves."""
 BEST = 4
-"""How many of a kind are kept of a column, the best."""
+"""How many of the best rules of a kind are kept for a column."""
 MOST_RULES = 120
-"""Rules of a kind that are kept, at most."""
+"""Most rules of a kind."""
 MOST_KNOWN = 50_000
-"""Values or things that are known, at most: what is kept is bounded."""
+"""Most values or things that are kept."""
 MOST_WINDOWED = 6_000
-"""Things of an entity that windows are summed for, and whose absence is told."""
+"""Most things of an entity with windows, and most values whose absence is a statistic."""

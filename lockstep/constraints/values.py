@@ -1,7 +1,7 @@
-"""Values: what a column holds, whatever its row's others do.
+"""Values: features of a single column, whatever the others of its row hold.
 
 Missing, zero, negative, a value or a form that training never had, off the grid of its decimals,
-beyond its range; the shares of common values, and where a number lies among those of training.
+beyond its range; the shares of common values, and the rank of a number among those of training.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 from lockstep.columns.digests import among
 from lockstep.columns.kinds import Array, Floats, Ints
 from lockstep.constraints.features import Feature, Measured
-from lockstep.constraints.forms import form_of, forms_of
+from lockstep.constraints.forms import forms_of
 from lockstep.constraints.layout import Layout
 from lockstep.constraints.past import PastBatch
 from lockstep.constraints.quantities import CELLS, Quantity, value
@@ -27,9 +27,9 @@ from lockstep.stats.limits import BLOCKS
 FAMILY = "values"
 _GRIDS = (1.0, 0.1, 0.01, 0.001, 1e-4)
 _UNITS = (100.0, 10.0, 5.0, 1.0, 0.5, 0.1, 0.01)
-"""What numbers may be multiples of."""
+"""Units that numbers may be multiples of."""
 _QUANTILES = 2_049
-"""Numbers of training by which a place among them is told, to a two thousandth."""
+"""Quantiles of training that are kept: a place is known to a two thousandth."""
 
 
 class Number(msgspec.Struct, frozen=True, dict=True):
@@ -38,9 +38,9 @@ class Number(msgspec.Struct, frozen=True, dict=True):
     Attributes:
         quantity: The number.
         quantiles: float64, evenly spaced by rank.
-        grid: What all of them are multiples of; 0 where there is nothing.
-        units: Coarser grids that only some are multiples of.
-        top: The most frequent one.
+        grid: The unit that all numbers are multiples of; 0 where there is none.
+        units: Coarser units that only some are multiples of.
+        top: The most frequent number.
     """
 
     quantity: Quantity
@@ -51,21 +51,21 @@ class Number(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def sorted(self) -> Floats:
-        """Its quantiles, rising."""
+        """The quantiles: float64, rising."""
         return np.frombuffer(self.quantiles, dtype="<f8")
 
     def place(self, numbers: Floats) -> Floats:
-        """Where numbers lie among those of training, from -1 to 1; NaN where there is none."""
+        """The ranks of numbers among those of training, from -1 to 1; NaN where there is none."""
         steps, ranks = self._ranks
         at = np.minimum(np.searchsorted(steps, numbers), len(steps) - 1)
-        found: Floats = ranks[2 * at + (steps[at] == numbers)]
-        found[numbers > steps[-1]] = 1.0
-        found[~np.isfinite(numbers)] = np.nan
-        return found
+        places: Floats = ranks[2 * at + (steps[at] == numbers)]
+        places[numbers > steps[-1]] = 1.0
+        places[~np.isfinite(numbers)] = np.nan
+        return places
 
     @cached_property
     def _ranks(self) -> tuple[Floats, Floats]:
-        """The different numbers of training, and the places of what lies before and at each."""
+        """The different numbers of training, and the ranks before and at each, by turns."""
         steps, counts = np.unique(self.sorted, return_counts=True)
         before = np.concatenate([[0], np.cumsum(counts)])
         at = (before[:-1] + before[1:]) / 2
@@ -78,9 +78,9 @@ class Text(msgspec.Struct, frozen=True):
     Attributes:
         column: The field.
         known: uint64, digests of the values in order; empty where there were too many.
-        forms: The forms that it had.
-        common: The most frequent of them.
-        is_fine: Whether digits of a form are counted.
+        forms: The forms of the values.
+        common: The most frequent forms.
+        is_fine: Whether forms count digits.
     """
 
     column: str
@@ -97,20 +97,20 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
     texts: tuple[Text, ...]
 
     def number(self, quantity: Quantity) -> Number | None:
-        """What training had of a number."""
+        """What training had of a number; None where it had too few."""
         return next((number for number in self.numbers if number.quantity == quantity), None)
 
     def place(self, quantity: Quantity, view: View) -> Floats:
-        """Where a quantity of each row lies among the numbers that training had of its field.
+        """The rank of a quantity among the numbers of training: float64, -1 to 1; NaN for none.
 
         Args:
-            quantity: A number that training had, or one of the rows before or beside it.
+            quantity: A number that training had, or that of earlier rows or peers.
             view: The rows.
         """
 
         def made() -> Floats:
             known = self.number(quantity) or self.number(value(quantity.fields[0]))
-            assert known is not None, "places are told of fields that training had"
+            assert known is not None, "places are of fields that training had"
             if quantity.made in CELLS:
                 cells, numbers = view.by_cell(quantity)
                 return known.place(numbers)[cells.place]
@@ -119,17 +119,17 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         return view.once(("place", quantity), made)
 
     def place_before(self, quantity: Quantity, view: View) -> Floats:
-        """Where a quantity of the row before lies; NaN where the day has none before."""
+        """The rank of a quantity of the row before: float64; NaN where the day has none."""
 
         def made() -> Floats:
             known = self.number(quantity)
-            assert known is not None, "places are told of numbers that training had"
+            assert known is not None, "places are of numbers that training had"
             return known.place(view.row_before(quantity))
 
         return view.once(("place before", quantity), made)
 
     def _range(self, place: int, view: View) -> tuple[Floats, Floats]:
-        """From where to where a number goes, by training and by the batches before."""
+        """The range of a number, by training and by the batches before."""
         number = self.numbers[place]
         if view.fold is not None:
             return _held_out_range(view.number(number.quantity), view.fold)
@@ -139,11 +139,11 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
         return np.fmin(low, lows[place]), np.fmax(high, highs[place])
 
     def _ends(self, past: Sequence[PastBatch]) -> tuple[Floats, Floats]:
-        """From where to where each number went in the batches before; NaN where in none."""
+        """The range of each number in the batches before; NaN where they had none."""
         nothing = np.full(len(self.numbers), np.nan)
-        own = [one for one in past if len(one.low) == nothing.nbytes and not one.blocked]
-        lows = [np.frombuffer(one.low, dtype="<f8") for one in own]
-        highs = [np.frombuffer(one.high, dtype="<f8") for one in own]
+        own = [batch for batch in past if len(batch.low) == nothing.nbytes and not batch.blocked]
+        lows = [np.frombuffer(batch.low, dtype="<f8") for batch in own]
+        highs = [np.frombuffer(batch.high, dtype="<f8") for batch in own]
         low, high = (np.array([nothing, *ends, nothing]) for ends in (lows, highs))
         return np.fmin.reduce(low), np.fmax.reduce(high)
 
@@ -171,43 +171,39 @@ class Values(msgspec.Struct, frozen=True, tag=FAMILY):
 
 
 def discover(view: View) -> Values:
-    """Learn what training rows have of each column.
-
-    Args:
-        view: The rows.
-    """
+    """Learn what training rows have of each column."""
     numbers = [_number(quantity, view) for quantity in raw_quantities(view.layout)]
     texts = tuple(_text(name, view) for name in view.layout.texts)
     return Values(tuple(number for number in numbers if number is not None), texts)
 
 
 def moment_of(layout: Layout, name: str) -> Quantity:
-    """The number that a moment of a row is: hours since its event, or of the day."""
+    """The number of a field with times: hours since the event of its row, or of the day."""
     has_day = "%Y" in layout.dates.get(name, "%Y")
     return Quantity("lapse" if has_day else "clock", (name,))
 
 
 def raw_quantities(layout: Layout) -> list[Quantity]:
-    """The numbers that a row's own fields tell."""
-    found = [value(name) for name in layout.numbers]
-    found += [Quantity("clock", (name,)) for name in layout.clocks]
+    """The numbers that are made of a row's own fields."""
+    quantities = [value(name) for name in layout.numbers]
+    quantities += [Quantity("clock", (name,)) for name in layout.clocks]
     if layout.event_time is not None:
-        found.append(Quantity("clock", (layout.event_time,)))
+        quantities.append(Quantity("clock", (layout.event_time,)))
     moments = [*layout.times, *layout.dates]
-    found += [moment_of(layout, name) for name in moments]
-    found += [Quantity("clock", (name,)) for name in layout.times]
+    quantities += [moment_of(layout, name) for name in moments]
+    quantities += [Quantity("clock", (name,)) for name in layout.times]
     with_day = [name for name in moments if moment_of(layout, name).made == "lapse"]
     for place, first in enumerate(with_day):
         for second in with_day[place + 1 :]:
             if (first in layout.dates) == (second in layout.dates):
-                found.append(Quantity("span", (first, second)))
+                quantities.append(Quantity("span", (first, second)))
     if layout.key is not None:
-        found.append(Quantity("digits", (layout.key,)))
-    return found
+        quantities.append(Quantity("digits", (layout.key,)))
+    return quantities
 
 
 def grid_of(numbers: Floats) -> float:
-    """The largest power of ten, up to 1, that all numbers are multiples of; 0 where none is."""
+    """The largest power of ten, up to 1, that all numbers are multiples of; 0 for none."""
     known = numbers[np.isfinite(numbers)][:6_000]
     for grid in _GRIDS:
         if len(known) and np.all(is_on(known, grid)):
@@ -216,7 +212,7 @@ def grid_of(numbers: Floats) -> float:
 
 
 def is_on(numbers: Floats, grid: float) -> Array:
-    """Whether numbers are multiples of a grid, up to rounding."""
+    """Which numbers are multiples of a grid, up to rounding: bool."""
     steps = numbers / grid
     return np.abs(steps - np.round(steps)) < 1e-6 * np.maximum(np.abs(steps), 1.0)
 
@@ -270,8 +266,8 @@ def _of_text(text: Text, view: View) -> Iterator[Measured]:
         new = newness(view, view.code(name), known)
         says = "hold a value that training never had"
         yield _of(("unseen", name, says), np.where(missing, np.nan, new), by_row=True)
-    places, found = pd.factorize(view.columns[name])
-    forms = np.array([*(form_of(one, is_fine=text.is_fine) for one in found), ""], dtype=object)
+    places, strings = pd.factorize(view.columns[name])
+    forms = np.array([*forms_of(strings, is_fine=text.is_fine), ""], dtype=object)
     form_codes = np.unique(forms, return_inverse=True)[1].astype(np.uint64)
     if view.fold is not None:
         new = newness(view, form_codes[places], form_codes[:0])
@@ -282,34 +278,33 @@ def _of_text(text: Text, view: View) -> Iterator[Measured]:
     if len(text.common) > 1:
         for common in text.common:
             yield _of(("share", name, f'have the form "{common}"'), (forms == common)[places])
-    lengths = np.array([*(len(one) for one in found), np.nan])
+    lengths = np.array([*(len(string) for string in strings), np.nan])
     yield _of(("length", name, "length"), lengths[places])
 
 
 def newness(view: View, codes: Array, known: Array) -> Array:
-    """Which rows hold what training had not; of training rows what no other block of days had.
+    """Which rows hold a value that training, or no other block of its days, had: bool.
 
     Args:
         view: The rows.
-        codes: uint64, what each holds.
-        known: uint64, what training had.
+        codes: uint64, a digest of the value of each row.
+        known: uint64, digests of the values of training.
     """
     if view.fold is None:
         return ~among(codes, known)
     _, place = np.unique(codes, return_inverse=True)
     has = np.zeros((int(place.max(initial=-1)) + 1, BLOCKS), dtype=bool)
     has[place, view.fold] = True
-    found: Array = (has.sum(axis=1) == 1)[place]
-    return found
+    is_new: Array = (has.sum(axis=1) == 1)[place]
+    return is_new
 
 
 def _shares(name: str, common: tuple[str | float, ...], view: View) -> Iterator[Measured]:
     values = view.columns[name]
-    is_number = values.dtype != object
-    only_first = is_number and len(common) <= 2
-    for one in common[:1] if only_first else common:
-        shown = f"{one:g}" if isinstance(one, float) else f'"{one}"'
-        yield _of(("share", name, f"have {name} {shown}"), np.asarray(values == one))
+    only_first = values.dtype != object and len(common) <= 2
+    for held in common[:1] if only_first else common:
+        shown = f"{held:g}" if isinstance(held, float) else f'"{held}"'
+        yield _of(("share", name, f"have {name} {shown}"), np.asarray(values == held))
 
 
 def _of_number(
@@ -351,7 +346,7 @@ def _of_number(
 
 
 def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:
-    """From where to where all blocks of days but its own go, of each row."""
+    """The range of all blocks of days but its own, for each row."""
     low, high = np.full(BLOCKS, np.inf), np.full(BLOCKS, -np.inf)
     is_known = np.isfinite(numbers)
     np.minimum.at(low, fold[is_known], numbers[is_known])
@@ -364,6 +359,6 @@ def _held_out_range(numbers: Floats, fold: Ints) -> tuple[Floats, Floats]:
 
 def _of_clock(name: str, view: View) -> Iterator[Measured]:
     for unit, part in (("@minute", "minute"), ("@second", "second")):
-        found = view.calendar(unit)
-        yield _of(("clock", name, f"are at the {part} 0"), found == 0)
-        yield _of(("clock", name, f"are at a multiple of five {part}s"), found % 5 == 0)
+        times = view.calendar(unit)
+        yield _of(("clock", name, f"are at the {part} 0"), times == 0)
+        yield _of(("clock", name, f"are at a multiple of five {part}s"), times % 5 == 0)

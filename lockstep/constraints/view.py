@@ -1,7 +1,7 @@
-"""The view: rows as constraints see them, with what their calendar and the rows before tell.
+"""The view: rows as constraints see them, with their calendar and the rows before.
 
-A view of training rows and a view of a batch are the same but for where the past comes from: of
-training rows it is other rows of the view, of a batch it is what was kept of the batches before.
+A view of training rows and a view of a batch differ only in the past. For training rows it is other
+rows of the view; for a batch it is also what was kept of the batches before.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from lockstep.constraints.thresholds import SHARED
 from lockstep.stats.limits import STEPS
 
 _AMONG_ALL = ("today", "count", "sum", "mean", "peers", "peers before", "moment before")
-"""Quantities that look at all rows of the batch, so that a sample takes them over."""
+"""Quantities of all rows of the batch, which a sample takes from the whole view."""
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Before:
-    """Where the row before of the same thing is, of each row.
+    """Where the row before of the same thing is, for each row.
 
     Attributes:
-        own: Its position among all rows of the view; -1 where it is not there.
-        told: Whether a past batch has it: bool.
-        past: Of each past batch that has some: which, their rows, and where they are in it.
+        own: int64, its position among all rows of the view; -1 where it is not there.
+        in_past: bool, whether a past batch has it.
+        past: For each past batch that has some: its place, the rows here, and their places there.
     """
 
     own: Ints
-    told: Array
+    in_past: Array
     past: tuple[tuple[int, Ints, Ints], ...]
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Moments of things.
+    """Cells: the rows of a thing at a moment.
 
     Attributes:
-        place: Which cell each row is of.
-        moment: Which moment each cell is of.
-        follows: 0 where the cell before it is of the same thing; -1 elsewhere.
+        place: int64, the cell of each row.
+        moment: int64, the moment of each cell.
+        follows: int64, 0 where the cell before is of the same thing; -1 elsewhere.
     """
 
     place: Ints
@@ -59,7 +59,7 @@ class Cells:
     follows: Ints
 
     def before(self, values: Floats) -> Floats:
-        """What the cell before has, of the same thing; NaN where there is none."""
+        """The values of the cells before, of the same thing; NaN where there is none."""
         return np.where(self.follows == 0, np.roll(values, 1), np.nan)
 
 
@@ -70,10 +70,10 @@ class View:
     Attributes:
         columns: The fields of the record, in canonical form.
         layout: What they hold.
-        day: int64, one a row: the day of its batch, counted from 1970.
-        past: What is kept of the days before, the oldest first; none of training rows.
-        fold: Of training rows, int64: the block of days of each, which the others tell; else None.
-        sampled_from: Of a sample, the view of all rows and the positions there.
+        day: int64, the day of each row's batch, counted from 1970.
+        past: The batches before, the oldest first; empty for training rows.
+        fold: For training rows, int64, the held-out block of days of each; else None.
+        sampled_from: For a sample, the view of all rows and the positions there.
     """
 
     columns: Columns
@@ -88,15 +88,15 @@ class View:
         return len(self.day)
 
     def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
-        """What is made of the rows; made once, whoever asks for it."""
-        found = self._made.get(what)
-        if found is None:
-            found = self._made[what] = make()
-        made: Made = found
+        """A value that is made of the rows once, and kept by its name."""
+        value = self._made.get(what)
+        if value is None:
+            value = self._made[what] = make()
+        made: Made = value
         return made
 
     def take(self, rows: Array) -> View:
-        """Some of the rows, with the quantities that were made of all of them."""
+        """Some of the rows, with the arrays that were made of all of them so far."""
         fold = None if self.fold is None else self.fold[rows]
         taken = View(take_rows(self.columns, rows), self.layout, self.day[rows], fold=fold)
         for what, made in self._made.items():
@@ -105,10 +105,10 @@ class View:
         return taken
 
     def sample(self, most: int) -> View:
-        """About so many rows of each day that has more; the view itself where none has.
+        """A sample of about so many rows of each day that has more; the view where no day has.
 
-        They are those with the smallest digests of keys, so that parts of a day are sampled alike.
-        What looks at other rows of the batch, such as the row before, still sees all of them.
+        Rows with the smallest digests of keys are taken, so that parts of a day are sampled alike.
+        Quantities of other rows, such as the row before, still look at all rows.
         """
         counts = np.bincount(self.group, minlength=1)
         if counts.max() <= most:
@@ -122,29 +122,29 @@ class View:
 
     @property
     def whole(self) -> View:
-        """The view of all rows, where this is a sample of them; else itself."""
+        """The view of all rows: itself, where this is no sample."""
         return self if self.sampled_from is None else self.sampled_from[0]
 
     @property
     def positions(self) -> Ints:
-        """Where its rows are among all of them."""
+        """The positions of its rows among all rows: int64."""
         return np.arange(len(self)) if self.sampled_from is None else self.sampled_from[1]
 
     def own(self, of_whole: Array) -> Array:
-        """What was made of all rows, in the rows of this view."""
-        found: Array = of_whole if self.whole is self else of_whole[self.positions]
-        return found
+        """Values of all rows, taken for the rows of this view."""
+        of_view: Array = of_whole if self.whole is self else of_whole[self.positions]
+        return of_view
 
     # --- time ---
 
     @property
     def days(self) -> Ints:
-        """The days that there are, in order."""
+        """The days of the rows, in order: int64."""
         return self.once("days", lambda: np.unique(self.day))
 
     @property
     def group(self) -> Ints:
-        """Which of the days each row is of."""
+        """The place of each row's day among the days: int64."""
         return self.once("group", lambda: np.searchsorted(self.days, self.day))
 
     @property
@@ -160,7 +160,7 @@ class View:
 
     @property
     def micros(self) -> Ints:
-        """When rows happened, microseconds since 1970; their position where nobody knows."""
+        """Event times in microseconds since 1970: int64; positions of rows where there are none."""
         return self.once("micros", self._micros)
 
     def _micros(self) -> Ints:
@@ -181,7 +181,7 @@ class View:
     # --- values ---
 
     def missing(self, name: str) -> Array:
-        """Where a field has no value: bool."""
+        """Which rows have no value of a field: bool."""
         return self.once(("missing", name), lambda: is_missing(self.columns[name]))
 
     def code(self, name: str) -> Array:
@@ -189,22 +189,20 @@ class View:
         return self.once(("code", name), lambda: self._code(name))
 
     def _code(self, name: str) -> Array:
-        if name.startswith("@"):
-            return digests_of(self.calendar(name))
-        return digests_of(self.columns[name])
+        return digests_of(self.calendar(name) if name.startswith("@") else self.columns[name])
 
     def holds(self, name: str, value: str | float | None) -> Array:
-        """Where a field holds a value: bool."""
+        """Which rows hold a value in a field: bool."""
         if isinstance(value, str):  # digests compare faster than texts
             return np.equal(self.code(name), _digest(value))
         return np.asarray(self.columns[name] == value)
 
     def short_code(self, name: str) -> Array:
-        """The half of a digest of each value, which tells a column's apart: uint32."""
+        """Half a digest of each value, enough to tell the values of a column apart: uint32."""
         return self.once(("short", name), lambda: short(self.code(name)))
 
     def codes(self, names: Entity) -> Array:
-        """A digest of what names a thing: uint64; 0 where a part is missing, 1 of no parts."""
+        """A digest of each row's thing: uint64; 0 where a part is missing, 1 without columns."""
         return self.once(("codes", names), lambda: self._codes(names))
 
     def _codes(self, names: Entity) -> Array:
@@ -213,16 +211,16 @@ class View:
         parts = [self.code(name) for name in names]
         if len(parts) == 1:
             return parts[0]
-        found = mixed(parts, len(self))
-        found[np.any([part == 0 for part in parts], axis=0)] = 0
-        return found
+        codes = mixed(parts, len(self))
+        codes[np.any([part == 0 for part in parts], axis=0)] = 0
+        return codes
 
     def calendar(self, unit: str) -> Floats:
-        """A part of the calendar of the event time, by the local clock; NaN where there is none."""
+        """A part of the event time by the local clock: float64; NaN where there is none."""
         return self.once(("calendar", unit), lambda: _calendar(self.local, unit))
 
     def number(self, quantity: Quantity) -> Floats:
-        """A quantity of each row: float64; NaN where it has none."""
+        """A quantity of each row: float64; NaN where a row has none."""
         return self.once(quantity, lambda: self._number(quantity))
 
     def _number(self, quantity: Quantity) -> Floats:
@@ -238,15 +236,15 @@ class View:
             case "lapse":
                 return self._lapse(name)
             case "span":
-                first, second = (self._moments(one) for one in quantity.fields)
+                first, second = (self._moments(name) for name in quantity.fields)
                 return _hours(second - first)
             case "digits":
                 return _digits(self.columns[name])
             case "calendar":
                 return self.calendar(quantity.unit)
             case "peers" | "peers before" | "moment before":
-                cells, found = self.by_cell(quantity)
-                return found[cells.place]
+                cells, values = self.by_cell(quantity)
+                return values[cells.place]
             case "previous":
                 return self._previous(quantity.entity, name)
             case "elapsed":
@@ -261,7 +259,7 @@ class View:
                 return self._window(quantity.entity, name, quantity.window) / quantity.window
 
     def _moments(self, name: str) -> Array:
-        """What a field says when: datetime64[us], by the clock that it is written by."""
+        """The times of a field, by the clock that they are written in: datetime64[us]."""
         layout = self.layout.dates.get(name)
         if layout is None:
             return self.columns[name].astype("datetime64[us]")
@@ -278,7 +276,7 @@ class View:
         return _of_day(by_clock(self.columns[name], self.layout.timezone))
 
     def _lapse(self, name: str) -> Floats:
-        """Hours from the event to a moment; of a date without a zone from the event's own day."""
+        """Hours from the event to a time; to a date without a zone, from the day of the event."""
         event = self.layout.event_time
         layout = self.layout.dates.get(name)
         if layout is None and event is not None:
@@ -288,11 +286,11 @@ class View:
         return _hours(self._moments(name) - self.local.astype("datetime64[D]"))
 
     def cells(self, entity: Entity, unit: str) -> Cells:
-        """The moments of each thing, as one observation each.
+        """The cells of the rows: each is one thing at one moment.
 
         Args:
-            entity: What names things; each row is one of its own where nothing does.
-            unit: `hour`, or nothing for the event time itself.
+            entity: The columns that name things; each row is a thing where there are none.
+            unit: `hour`, or empty for the event time itself.
         """
         return self.once(("cells", entity, unit), lambda: self._cells(entity, unit))
 
@@ -315,41 +313,40 @@ class View:
             return cells, total / np.bincount(cells.place, known, len(cells.moment))
 
     def _of_peers(self, quantity: Quantity) -> tuple[Cells, Floats]:
-        """The mean of the other things of each cell's moment; NaN where there are none."""
+        """The mean of the other cells of each cell's moment; NaN where there are none."""
         cells, own = self._of_cells(quantity)
         known = np.isfinite(own)
         total = np.bincount(cells.moment, np.where(known, own, 0.0))[cells.moment]
         rest = np.bincount(cells.moment, known)[cells.moment] - known
         with np.errstate(all="ignore"):
-            found = (total - np.where(known, own, 0.0)) / rest
-        return cells, np.where(rest > 0, found, np.nan)
+            means = (total - np.where(known, own, 0.0)) / rest
+        return cells, np.where(rest > 0, means, np.nan)
 
     def by_cell(self, quantity: Quantity) -> tuple[Cells, Floats]:
-        """What cells tell of a quantity: which cell each row is of, and the value of each."""
+        """The cells of the rows, and the value of a quantity in each cell: float64."""
         if self.whole is not self:
-            cells, found = self.whole.by_cell(quantity)
-            return replace(cells, place=self.own(cells.place)), found
+            cells, values = self.whole.by_cell(quantity)
+            return replace(cells, place=self.own(cells.place)), values
         if quantity.made == "moment before":
-            cells, found = self._of_cells(quantity)
-            return cells, cells.before(found)
-        cells, found = self._of_peers(quantity)
-        return cells, cells.before(found) if quantity.made == "peers before" else found
+            cells, values = self._of_cells(quantity)
+            return cells, cells.before(values)
+        cells, values = self._of_peers(quantity)
+        return cells, cells.before(values) if quantity.made == "peers before" else values
 
     # --- the rows before ---
 
     def before(self, entity: Entity) -> Before:
-        """Where the row before of the same thing is, of each row."""
+        """Where the row before of the same thing is, for each row."""
         return self.once(("before", entity), lambda: self._before(entity))
 
     def _before_sampled(self, entity: Entity) -> Before:
-        """The same of the rows of a sample."""
         before, positions = self.whole.before(entity), self.positions
-        found_in = []
+        past = []
         for number, rows, places in before.past:
             at = np.minimum(np.searchsorted(positions, rows), max(len(positions) - 1, 0))
             own = positions[at] == rows
-            found_in.append((number, at[own], places[own]))
-        return Before(self.own(before.own), self.own(before.told), tuple(found_in))
+            past.append((number, at[own], places[own]))
+        return Before(self.own(before.own), self.own(before.in_past), tuple(past))
 
     def _before(self, entity: Entity) -> Before:
         if self.whole is not self:
@@ -360,7 +357,7 @@ class View:
         own = np.full(len(self), -1)
         same = (codes[order][1:] == codes[order][:-1]) & (codes[order][1:] != 0)
         own[order[1:][same]] = order[:-1][same]
-        told, found_in = np.zeros(len(self), dtype=bool), []
+        in_past, past = np.zeros(len(self), dtype=bool), []
         name = "+".join(entity)
         open_rows = np.flatnonzero((own < 0) & (codes != 0))
         for number in range(len(self.past) - 1, -1, -1):
@@ -368,49 +365,49 @@ class View:
             if things is None or not len(open_rows):
                 continue
             at = things.place(codes[open_rows])
-            found = (at >= 0) & (self.past[number].day < self.day[open_rows])
-            if found.any():
-                found_in.append((number, open_rows[found], at[found]))
-                told[open_rows[found]] = True
-                open_rows = open_rows[~found]
-        return Before(own, told, tuple(found_in))
+            known = (at >= 0) & (self.past[number].day < self.day[open_rows])
+            if known.any():
+                past.append((number, open_rows[known], at[known]))
+                in_past[open_rows[known]] = True
+                open_rows = open_rows[~known]
+        return Before(own, in_past, tuple(past))
 
     def _from_past(self, entity: Entity, read: Callable[[Things], Array], dtype: Any) -> Array:
-        """What the past tells of the row before, where it is not in the view; 0 elsewhere."""
+        """What the past has of the row before, where it is not in the view; 0 elsewhere."""
         before, name = self.before(entity), "+".join(entity)
-        found = np.zeros(len(self), dtype=dtype)
+        of_rows = np.zeros(len(self), dtype=dtype)
         for number, rows, places in before.past:
             values = read(self.past[number].things[name])
-            found[rows] = values[places] if len(values) else 0
-        return found
+            of_rows[rows] = values[places] if len(values) else 0
+        return of_rows
 
     def _previous(self, entity: Entity, name: str) -> Floats:
         before = self.before(entity)
         own = self.whole.columns[name].astype(np.float64, copy=False)
-        found = np.where(before.own >= 0, own[before.own], np.nan)
+        numbers = np.where(before.own >= 0, own[before.own], np.nan)
         if self.past:
-            told = self._from_past(
+            of_past = self._from_past(
                 entity, lambda things: _floats(things.last.get(name, b"")), np.float64
             )
-            found = np.where(before.told, told, found)
-        return found
+            numbers = np.where(before.in_past, of_past, numbers)
+        return numbers
 
     def previous_code(self, entity: Entity, name: str) -> Array:
-        """A digest of what the row before held: uint32; 0 where nothing is known of it."""
+        """Half a digest of the value in the row before: uint32; 0 where it is not known."""
         before = self.before(entity)
         own = self.whole.short_code(name)
-        found = np.where(before.own >= 0, own[before.own], np.uint32(0))
+        codes = np.where(before.own >= 0, own[before.own], np.uint32(0))
         if before.past:
-            told = self._from_past(
+            of_past = self._from_past(
                 entity,
                 lambda things: np.frombuffer(things.texts.get(name, b""), dtype="<u4"),
                 np.uint32,
             )
-            found = np.where(before.told, told, found)
-        return found
+            codes = np.where(before.in_past, of_past, codes)
+        return codes
 
     def row_before(self, quantity: Quantity) -> Floats:
-        """A quantity of the row before, whatever it is of; NaN where the day has none before."""
+        """A quantity of the row before, of whatever thing: float64; NaN where the day has none."""
         before = self.before(()).own
         is_there = (before >= 0) & (self.whole.day[before] == self.day)
         return np.where(is_there, self.whole.number(quantity)[before], np.nan)
@@ -418,13 +415,13 @@ class View:
     def _elapsed(self, entity: Entity) -> Floats:
         before, micros = self.before(entity), self.micros
         ago = micros - self.whole.micros[before.own]
-        found = np.where(before.own >= 0, ago / 6e7, np.nan)
+        minutes = np.where(before.own >= 0, ago / 6e7, np.nan)
         if self.past:
             then = self._from_past(
                 entity, lambda things: np.frombuffer(things.times, dtype="<i8"), np.int64
             )
-            found = np.where(before.told, (micros - then) / 6e7, found)
-        return found
+            minutes = np.where(before.in_past, (micros - then) / 6e7, minutes)
+        return minutes
 
     def _today(self, entity: Entity) -> Floats:
         codes = self.codes(entity)
@@ -433,24 +430,23 @@ class View:
         starts = np.ones(len(self), dtype=bool)
         starts[1:] = (sorted_codes[1:] != sorted_codes[:-1]) | (days[1:] != days[:-1])
         place = np.arange(len(self))
-        found = np.empty(len(self))
-        found[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
-        return np.where(codes != 0, found, np.nan)
+        counts = np.empty(len(self))
+        counts[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
+        return np.where(codes != 0, counts, np.nan)
 
     def _window(self, entity: Entity, name: str | None, days: int) -> Floats:
-        """Rows, or a sum over them, of the same thing on the days before; NaN where not known."""
-        totals = self.once(("totals", entity, name), lambda: self._totals(entity, name))
-        place, first, grid = totals
+        """Rows of the same thing on the days before, or a sum over them; NaN where not known."""
+        place, first, grid = self.once(("totals", entity, name), lambda: self._totals(entity, name))
         codes = self.codes(entity)
         at = self.day - first
         known = (at >= days) & (codes != 0) & self._covered(days)
         total = np.zeros(len(self))
-        for back in range(days, 0, -1):  # in one order, whatever is known of days before them
+        for back in range(days, 0, -1):  # in one order, whatever days are known
             total += grid[place, np.maximum(at - back, 0)]
         return np.where(known, total, np.nan)
 
     def _totals(self, entity: Entity, name: str | None) -> tuple[Ints, int, Floats]:
-        """Sums of each day by thing, and the first of the days."""
+        """The thing of each row, the first day, and sums by thing and day."""
         codes = self.codes(entity)
         things, place = np.unique(codes, return_inverse=True)
         days = [*self.days.tolist(), *(batch.day for batch in self.past)]
@@ -468,20 +464,20 @@ class View:
                 continue
             of_past = _floats(kept.counts if name is None else kept.sums.get(name, b""))
             at = kept.place(things)
-            found = np.flatnonzero(at >= 0)
+            kept_rows = np.flatnonzero(at >= 0)
             if len(of_past):
-                daily[found, batch.day - first] += of_past[at[found]]
+                daily[kept_rows, batch.day - first] += of_past[at[kept_rows]]
         return place, first, daily
 
     def _covered(self, days: int) -> Array:
-        """Of which rows the days before are known: no gap among them is longer than a holiday."""
+        """Which rows have days before that are known: no gap is longer than a holiday."""
         had = np.union1d([batch.day for batch in self.past], self.days)
-        found = {}
+        covered = {}
         for day in self.days.tolist():
             within = had[(had >= day - days) & (had < day)]
             edges = np.concatenate([[day - days - 1], within, [day]])
-            found[day] = np.diff(edges).max() <= min(STEPS, days)
-        return np.array([found[day] for day in self.days.tolist()], dtype=bool)[self.group]
+            covered[day] = np.diff(edges).max() <= min(STEPS, days)
+        return np.array([covered[day] for day in self.days.tolist()], dtype=bool)[self.group]
 
 
 @lru_cache(maxsize=4_096)
@@ -490,20 +486,20 @@ def _digest(text: str) -> np.uint64:
 
 
 def by_clock(times: Array, timezone: str) -> Array:
-    """Times in UTC by the clock of a time zone: datetime64[us].
+    """Times by the clock of a time zone: datetime64[us].
 
     Args:
         times: datetime64[us], in UTC.
-        timezone: Its name in the IANA data base.
+        timezone: The name of the zone in the IANA data base.
     """
     if timezone == "UTC":
         return times.astype("datetime64[us]")
-    found = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
-    return found.tz_localize(None).to_numpy().astype("datetime64[us]")
+    local = pd.DatetimeIndex(times, tz="UTC").tz_convert(timezone)
+    return local.tz_localize(None).to_numpy().astype("datetime64[us]")
 
 
 def short(digests: Array) -> Array:
-    """The first half of digests: uint32, which tells the values of a column apart well enough."""
+    """The first half of digests, enough to tell the values of a column apart: uint32."""
     return (digests >> np.uint64(32)).astype(np.uint32)
 
 
@@ -513,32 +509,32 @@ def _calendar(local: Array, unit: str) -> Floats:
     days = times.astype("datetime64[D]")
     micros = (times - days).astype(np.int64)
     if unit in ("@weekday", "weekday"):
-        found = (days.astype(np.int64) + 3) % 7
+        parts = (days.astype(np.int64) + 3) % 7
     elif unit == "@clock":
-        found = micros // 60_000_000
+        parts = micros // 60_000_000
     elif unit == "@hour":
-        found = micros // 3_600_000_000
+        parts = micros // 3_600_000_000
     elif unit == "@quarter":
-        found = micros // 21_600_000_000
+        parts = micros // 21_600_000_000
     elif unit == "@minute":
-        found = micros // 60_000_000 % 60
+        parts = micros // 60_000_000 % 60
     elif unit == "@second":
-        found = micros // 1_000_000 % 60
+        parts = micros // 1_000_000 % 60
     elif unit == "@weekend":
-        found = (days.astype(np.int64) + 3) % 7 // 5
+        parts = (days.astype(np.int64) + 3) % 7 // 5
     elif unit == "year":
-        found = times.astype("datetime64[Y]").astype(np.int64) + 1970
+        parts = times.astype("datetime64[Y]").astype(np.int64) + 1970
     elif unit == "month":
-        found = times.astype("datetime64[M]").astype(np.int64) % 12 + 1
+        parts = times.astype("datetime64[M]").astype(np.int64) % 12 + 1
     elif unit == "day":
-        found = (days - times.astype("datetime64[M]")).astype(np.int64) + 1
+        parts = (days - times.astype("datetime64[M]")).astype(np.int64) + 1
     elif unit == "day of the year":
-        found = (days - times.astype("datetime64[Y]")).astype(np.int64) + 1
-    else:  # ISO week: that of the Thursday of its week
+        parts = (days - times.astype("datetime64[Y]")).astype(np.int64) + 1
+    else:  # ISO week: of the year of its Thursday
         thursday = days - ((days.astype(np.int64) + 3) % 7 - 3).astype("timedelta64[D]")
         year = thursday.astype("datetime64[Y]").astype("datetime64[D]")
-        found = (thursday - year).astype(np.int64) // 7 + 1
-    return np.where(known, found.astype(np.float64), np.nan)
+        parts = (thursday - year).astype(np.int64) // 7 + 1
+    return np.where(known, parts.astype(np.float64), np.nan)
 
 
 def _hours(spans: Array) -> Floats:
@@ -550,20 +546,20 @@ def _of_day(times: Array) -> Floats:
 
 
 def _read(texts: Array, layout: str) -> Array:
-    places, found = pd.factorize(texts)
-    read = np.append(moments(found, layout), np.datetime64("NaT"))
+    places, distinct = pd.factorize(texts)
+    read = np.append(moments(distinct, layout), np.datetime64("NaT"))
     return read.astype("datetime64[us]")[places]
 
 
 def _digits(texts: Array) -> Floats:
-    """The number at the end of each text, before what is no digit; NaN where there is none."""
+    """The last digits of each text as a number; NaN where there are none."""
     if texts.dtype != object:
         return texts.astype(np.float64)
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = pc.extract_regex(pa.array(texts, pa.string()), r"(?P<number>[0-9]{1,18})[^0-9]*$")
-    digits = pc.struct_field(found, "number").cast(pa.float64())
+    matches = pc.extract_regex(pa.array(texts, pa.string()), r"(?P<number>[0-9]{1,18})[^0-9]*$")
+    digits = pc.struct_field(matches, "number").cast(pa.float64())
     return np.asarray(digits.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Words: what a statistic says, and its figures as people write them."""
+"""Words: the lines of statistics, and figures as people write them."""
 
 from __future__ import annotations
 
@@ -30,22 +30,21 @@ def what_of(
     usual: tuple[float, float],
     name: str,
 ) -> str:
-    """What a statistic says of a day, in a line.
+    """The line of a finding that says what is wrong.
 
     Args:
-        constraints: What training had.
+        constraints: The constraints of training.
         view: The rows of the batch.
-        day: How the day lies to them.
-        place: Which statistic.
-        rows: Positions, in the batch, of rows that show it.
-        usual: From where to where it usually is.
+        day: How the day lies to the constraints.
+        place: The place of the statistic.
+        rows: Positions in the batch of the rows that show it.
+        usual: The ends of its usual range.
         name: The first suspect.
     """
     statistic = constraints.statistics[place]
     feature, total = statistic.feature, len(day.rows)
     value = float(day.values[place])
-    low, high = (figure_of(constraints, statistic, one) for one in usual)
-    ends = f"usually {low}" if low == high else f"usually {low} to {high}"
+    ends = f"usually {range_of(constraints, statistic, *usual)}"
     part = f" {statistic.segment.says}" if statistic.segment.column else ""
     if feature.strict:
         return f"{name}: {len(rows):,} of {counted(total, 'row')} break: {feature.says}"
@@ -58,7 +57,8 @@ def what_of(
     figure = figure_of(constraints, statistic, value)
     if feature.kind in ("volume of the weekday", "count"):
         weekday = _WEEKDAYS[(day.day + 3) % 7]
-        own = float(day.state.counts["cells"][_cell(constraints, place)])
+        cell = place - len(constraints.features) - len(constraints.parts) - 1  # they follow volume
+        own = float(day.state.counts["cells"][cell])
         before = _before(own, value)
         what = feature.says.removesuffix(" beside its weekday")
         return f"{name}: {own:,.0f} {what}, about {before:,.0f} on {weekday} before"
@@ -75,7 +75,7 @@ def what_of(
 
 
 def _of(count: int, day: DayJudged) -> str:
-    """How many rows of a day show something, by those that were looked at."""
+    """How many rows of a day show something, scaled up from a sample."""
     total = len(day.rows)
     if day.looked_at == total:
         return f"{count:,} of {counted(total, 'row')}"
@@ -86,8 +86,8 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
     """A figure of a statistic as people write it.
 
     Args:
-        constraints: What training had.
-        statistic: Which statistic.
+        constraints: The constraints of training.
+        statistic: The statistic.
         value: The figure.
     """
     if not math.isfinite(value):
@@ -118,6 +118,12 @@ def figure_of(constraints: ConstraintSet, statistic: Statistic, value: float) ->
     return f"{value:.1%}"
 
 
+def range_of(constraints: ConstraintSet, statistic: Statistic, low: float, high: float) -> str:
+    """The range between two figures of a statistic as people write it."""
+    first, last = (figure_of(constraints, statistic, end) for end in (low, high))
+    return first if first == last else f"{first} to {last}"
+
+
 def _number(constraints: ConstraintSet, statistic: Statistic) -> Number | None:
     title = statistic.feature.says.removeprefix("level of ")
     return next(
@@ -126,23 +132,18 @@ def _number(constraints: ConstraintSet, statistic: Statistic) -> Number | None:
 
 
 def _natural(number: Number, place: float) -> float:
-    """The number of training that lies at a mean place among all of them."""
+    """The number of training at a rank, from -1 to 1."""
     known = number.sorted
     return float(np.interp((place + 1) / 2, np.linspace(0, 1, len(known)), known))
 
 
-def _cell(constraints: ConstraintSet, place: int) -> int:
-    """Which cell a count is of: they follow the number of rows, after the features and parts."""
-    return place - len(constraints.features) - len(constraints.parts) - 1
-
-
 def _before(own: float, deviations: float) -> float:
-    """How many rows were usual, by how far a count is from them."""
+    """The usual number of rows, by how many deviations the count is from it."""
     return max((math.sqrt(own + 0.375) - deviations / 2) ** 2 - 0.375, 0.0)
 
 
 def _example(view: View, name: str, rows: Ints, kind: str) -> str:
-    """What the first of some rows hold, where that tells something."""
+    """The value of the first row, for kinds where it says what is wrong."""
     if kind not in ("unseen", "form", "grid", "beyond", "far beyond") or not len(rows):
         return ""
     value = view.columns[name][rows[0]]
