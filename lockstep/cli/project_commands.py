@@ -127,7 +127,7 @@ def _pipeline(project: Project, name: str) -> None:
     from lockstep.templates.project_writing import write_pipeline
 
     _say_files(project, write_pipeline(project, name))
-    _say(f"They are to be edited; then: lockstep train {name}")
+    _say(f"Edit them; then: lockstep train {name}")
 
 
 def _pipeline_from(
@@ -167,7 +167,7 @@ def _proposed(proposal: Proposal) -> list[str]:
     return [
         f"Predicted is {label}, {kinds[proposal.task]} (another: --label COLUMN).",
         key,
-        *([f"Not used to predict, see why there: {', '.join(unused)}."] if unused else []),
+        *([f"Not used to predict (the file says why): {', '.join(unused)}."] if unused else []),
         *([f"No field can hold: {', '.join(proposal.left_out)}."] if proposal.left_out else []),
     ]
 

@@ -29,8 +29,8 @@ _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'
 )
 _NOT_HERE = (
-    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is told to those alone '
-    b'who call this machine 127.0.0.1 or localhost."}'
+    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is shown only to clients '
+    b'that call this machine 127.0.0.1 or localhost."}'
 )
 
 
@@ -107,7 +107,7 @@ def demand_safe(host: str, token: str | None) -> None:
     if token or host == "localhost" or _is_loopback(host):
         return
     raise LockstepError(
-        f"Everyone who reaches {host} would be answered: set {TOKEN} to a secret that clients send "
+        f"Everyone who reaches {host} would get answers: set {TOKEN} to a secret that clients send "
         "as `Authorization: Bearer ...`, or listen at 127.0.0.1."
     )
 

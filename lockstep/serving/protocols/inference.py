@@ -155,7 +155,7 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
         raise UnreadableBodyError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
     scorer = await _claimed(service, scope)
     if options.explain is not None:
-        raise UnreadableBodyError("A trace is told by /invocations?explain=trace alone.")
+        raise UnreadableBodyError("Only /invocations?explain=trace gives a trace.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
     request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
     wanted = _wanted(request, scorer)
@@ -183,12 +183,12 @@ async def _claimed(service: Service, scope: Scope) -> Scorer:
     """The version that a path names."""
     names = scope["path_params"]
     if names["name"] != service.pipeline:
-        raise UnknownError(f"There is no such model here; there is {service.pipeline}.")
+        raise UnknownError(f"There is no such model here; the model is {service.pipeline}.")
     if "version" not in names:
         return service.claim(scope[ASKED])
     version = number_of(names["version"])
     if version is None:
-        raise UnknownError("There is no such version; they have numbers, such as 3.")
+        raise UnknownError("There is no such version; a version has a number, such as 3.")
     return await service.claim_version(scope[ASKED], version)
 
 
@@ -223,7 +223,7 @@ def _demand_known(value: dict[str, Any]) -> None:
         tensors = value.get(name)
         for tensor in tensors if isinstance(tensors, list) else ():
             if isinstance(tensor, dict) and tensor.keys() - set(fields.__struct_fields__):
-                raise UnreadableBodyError(f"One of the {name} has a field that there is not.")
+                raise UnreadableBodyError(f"One of the {name} has an unknown field.")
 
 
 def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
@@ -262,16 +262,16 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
         if name in columns:
             raise UnreadableBodyError(f"Input {name} is there twice.")
         if tensor.datatype not in DATATYPES:
-            raise UnreadableBodyError(f"Input {name} has a datatype that there is not.")
+            raise UnreadableBodyError(f"Input {name} has an unknown datatype.")
         reading.demand_room(tensor.rows())
         if size is None:
             columns[name] = values_of_json(tensor)
         else:
             columns[name] = values_of_binary(tensor, data)
     if len(binary):
-        raise UnreadableBodyError("There are more bytes behind the JSON text than inputs have.")
+        raise UnreadableBodyError("There are more bytes behind the JSON text than the inputs have.")
     if len({len(column) for column in columns.values()}) != 1:
-        raise UnreadableBodyError("Inputs have rows, each as many as the others.")
+        raise UnreadableBodyError("A request has inputs, all with the same number of rows.")
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

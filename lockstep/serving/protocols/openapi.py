@@ -191,7 +191,7 @@ def _invocations(
         str(int(error.status)): _failure(error, "Error") for error in (*_FAILURES, UnknownError)
     }
     failures[str(int(refused or 400))] = _response(
-        f"Rows are refused, or the body is. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
+        f"Rows or the body are refused. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
     )
     sent = {} if example is None else {"example": {"dataframe_records": [example[0]]}}
     return {
@@ -322,7 +322,7 @@ _ON_INVALID: Schema = {
 _EXPLAIN: Schema = {
     "name": "explain",
     "in": "query",
-    "description": "What is told of how rows were scored: `trace` is every column, of a few rows.",
+    "description": "Shows how rows were scored: `trace` gives every column of a few rows.",
     "schema": {"enum": ["trace"]},
 }
 _VERSION: Schema = {

@@ -49,7 +49,7 @@ def options_of(query: bytes) -> Options:
         raise UnreadableBodyError("The query string has an option twice.")
     version = chosen.pop("version", None)
     if chosen.keys() - _CHOICES.keys():
-        raise UnreadableBodyError("The query string has an option that there is not: see /docs.")
+        raise UnreadableBodyError("The query string has an unknown option: see /docs.")
     for name, choice in chosen.items():
         if choice not in _CHOICES[name]:
             raise UnreadableBodyError(

@@ -103,7 +103,7 @@ class Service:
             try:
                 await self.look()
             except Exception:
-                _logger.exception("it cannot be told which versions are to serve; this goes on")
+                _logger.exception("the files of versions cannot be followed; it is tried again")
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:

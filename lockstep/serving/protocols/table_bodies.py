@@ -98,7 +98,7 @@ def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     }
     if not codecs <= _CODECS:
         raise UnreadableBodyError(
-            "A Parquet file is read that is compressed by Snappy, or not at all."
+            "The Parquet file has a compression that is not read; use Snappy or none."
         )
     texts = [leaf.name for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     try:

@@ -106,11 +106,11 @@ def values_of_json(tensor: Input) -> list[Any]:
     rows, data = tensor.rows(), tensor.data or []
     if len(tensor.shape) == 2 and any(type(element) is list for element in data):
         if not all(type(element) is list and len(element) == 1 for element in data):
-            raise UnreadableBodyError(f"The data of input {tensor.name} has not the shape it says.")
+            raise UnreadableBodyError(f"The data of input {tensor.name} does not have its shape.")
         data = [element[0] for element in data]
     if len(data) != rows:
         raise UnreadableBodyError(
-            f"Input {tensor.name} has {len(data)} elements, and rows: {rows}."
+            f"Input {tensor.name} has {len(data)} elements for {counted(rows, 'row')}."
         )
     for place, value in enumerate(data):
         if value is not None and not _is_of(value, tensor.datatype):
@@ -180,7 +180,7 @@ def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
         raise UnreadableBodyError(f"Input {tensor.name} is not in UTF-8.") from None
     if len(texts) != rows:
         raise UnreadableBodyError(
-            f"Input {tensor.name} has {len(texts)} elements, and rows: {rows}."
+            f"Input {tensor.name} has {len(texts)} elements for {counted(rows, 'row')}."
         )
     return texts
 

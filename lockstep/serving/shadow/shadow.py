@@ -106,7 +106,7 @@ class Shadow:
         if stored is None:
             self._refuse(listing.lacking.get(number, "its files are not at hand"))
         elif live is None:
-            self.standing.reason = "no version serves with which it could be compared"
+            self.standing.reason = "no version serves that it could be compared with"
         else:
             self.standing.reason = "it is being loaded"
             self._task = asyncio.create_task(self._run(stored, live))

@@ -45,7 +45,7 @@ class CanaryVersion:
         if live is None or number in (None, live.loaded.version):
             self._stand_down(None)
             return
-        assert number is not None, "it was told apart before"
+        assert number is not None, "the canary has stood down otherwise"
         stored = listing.versions.get(number)
         if stored is None or stored.proven_at is None:
             why = listing.lacking.get(number, "it has not passed the gate, or is not known here")

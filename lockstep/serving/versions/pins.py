@@ -111,8 +111,8 @@ class Pins:
         oldest = kept[0]
         if not self._pins[oldest].task.done() or self._pins[oldest].used + IDLE_SECONDS > now:
             raise NotReadyError(
-                f"{len(kept)} other versions are asked for now, which is as many as are loaded at "
-                "once; try again in a while."
+                f"{len(kept)} other versions are in use now, as many as are loaded at once; try "
+                "again in a while."
             )
         self._drop(oldest)
 
