@@ -12,7 +12,7 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 
 def pipeline_names(incomplete: str = "") -> list[str]:
-    """Names of the project's pipelines that begin so, from its files alone: a shell waits."""
+    """Names of the project's pipelines that begin with a text, from its files alone."""
     from lockstep.errors import LockstepError
     from lockstep.project.project import Project
 

@@ -1,4 +1,4 @@
-"""What the command line shows to people.
+"""The output of the command line for people.
 
 On a terminal, lines are wrapped at its width; in a pipe or a file a line is a line, however long.
 Colours follow `NO_COLOR` and `FORCE_COLOR`.
@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from lockstep.columns.plain import cut, listed, plain
+from lockstep.columns.plain import counted, cut, listed, plain
 
 if TYPE_CHECKING:
     from lockstep.dagster.runs import CheckReport, RunReport
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _ANY_WIDTH = 1_000_000
 _MOST_SHOWN = 800
-"""Characters of a finding that are shown on a terminal."""
+"""Characters of a finding that are shown on a terminal, at most."""
 _MOST_TIMES = 5
-"""Days of a warning that are told where many were scored."""
+"""Days of a warning that are shown where many were scored."""
 _CLOSED_PIPE = 141
-"""Exit status where nobody reads on: what a shell reports of a program that SIGPIPE ended."""
+"""Exit status where nobody reads on: a shell reports it of a program that SIGPIPE ended."""
 _MARKS = {
     "passed": "[green]passed[/]",
     "not_judged": "not judged",
@@ -45,7 +45,7 @@ _MARKS = {
 
 class _Stream(Console):
     def on_broken_pipe(self) -> NoReturn:
-        """End quietly: whoever reads has read enough, as `head` does."""
+        """End quietly: the reader has read enough, as `head` does."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(_CLOSED_PIPE)
@@ -56,22 +56,22 @@ ERR = _Stream(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 
 
 def say(text: str) -> None:
-    """A line of plain text."""
+    """Print a line of plain text."""
     OUT.print(text, soft_wrap=True, markup=False)
 
 
 def show_json(value: Any) -> None:
-    """A value as strict JSON, and nothing else."""
+    """Print a value as strict JSON."""
     OUT.out(json.dumps(plain(value), indent=1, allow_nan=False))
 
 
 def show_interruption(message: str) -> None:
-    """What an interrupt leaves, and how to go on."""
+    """Print that a command was interrupted, and a message."""
     ERR.print(f"interrupted: {message}", soft_wrap=True, markup=False)
 
 
 def show_error(message: str) -> None:
-    """One clear line on what is wrong."""
+    """Print an error in one line."""
     ERR.print(f"[red]error:[/] {escape(message)}", soft_wrap=True)
 
 
@@ -82,13 +82,13 @@ def show_checks(
     partitions: bool = False,
     dagster: str | None = None,
 ) -> None:
-    """What checks found, the worst last: how many passed, what was not judged, warnings, failures.
+    """Print checks, the worst last: the number of passed ones, unjudged ones, warnings, failures.
 
     Args:
         checks: The checks.
-        passed_too: Whether to show also what each of those that passed found.
-        partitions: Whether to tell of each which partition it was about.
-        dagster: The address of Dagster's UI, if it runs: failures are told with their pages.
+        passed_too: Whether to print also the finding of each passed check.
+        partitions: Whether to print the partition of each.
+        dagster: The address of Dagster's UI, if it runs: failures are printed with their pages.
     """
     passed, unjudged, *others = (
         [check for check in checks if check.result == mark] for mark in _MARKS
@@ -96,32 +96,32 @@ def show_checks(
     if passed_too:
         _show_findings(passed, partitions, dagster)
     elif passed:
-        OUT.print(f"[green]{_count(len(passed), 'check')} passed[/]")
-    for found in (_together(unjudged), *others):
-        _show_findings(found, partitions, dagster)
+        OUT.print(f"[green]{counted(len(passed), 'check')} passed[/]")
+    for group in (_together(unjudged), *others):
+        _show_findings(group, partitions, dagster)
 
 
 def _together(checks: Sequence[CheckReport]) -> list[CheckReport]:
-    """Checks as one that lacked the same: all after one that failed, above all."""
+    """Joins checks with the same summary, such as all those after one that failed."""
     same: dict[tuple[str, str | None, str], list[str]] = {}
     for check in checks:
         same.setdefault((check.asset, check.partition, check.summary), []).append(check.check)
     first = {(check.asset, check.partition, check.summary): check for check in reversed(checks)}
-    return [replace(first[found], check=", ".join(names)) for found, names in same.items()]
+    return [replace(first[key], check=", ".join(names)) for key, names in same.items()]
 
 
 def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -> None:
-    """What the checks of many runs found: counted, warnings with their days, failures in full."""
+    """Print the checks of many runs: counts, warnings with their days, failures in full."""
     checks = [check for report in reports for check in report.checks]
     passed = sum(check.result == "passed" for check in checks)
     if passed:
-        OUT.print(f"[green]{_count(passed, 'check')} passed[/]")
+        OUT.print(f"[green]{counted(passed, 'check')} passed[/]")
     for result in ("not_judged", "warned"):
-        found: dict[tuple[str, str], list[CheckReport]] = {}
-        for one in checks:
-            if one.result == result:
-                found.setdefault((one.asset, one.check), []).append(one)
-        for (asset, check), same in sorted(found.items(), key=lambda item: -len(item[1])):
+        groups: dict[tuple[str, str], list[CheckReport]] = {}
+        for finding in checks:
+            if finding.result == result:
+                groups.setdefault((finding.asset, finding.check), []).append(finding)
+        for (asset, check), same in sorted(groups.items(), key=lambda item: -len(item[1])):
             when = f": {listed(map(_when, same), _MOST_TIMES)}" if result == "warned" else ""
             line = f"{escape(asset)}  [bold]{check}[/]  {times(len(same))}{escape(when)}"
             OUT.print(f"{_MARKS[result]}  {line}", soft_wrap=True)
@@ -129,7 +129,7 @@ def show_many_checks(reports: Sequence[RunReport], dagster: str | None = None) -
 
 
 def show_errors(reports: Sequence[RunReport]) -> None:
-    """Why runs broke off, those that did."""
+    """Print the errors of runs."""
     for report in reports:
         if report.error is not None:
             where = f"{report.partition}: " if len(reports) > 1 else ""
@@ -137,14 +137,14 @@ def show_errors(reports: Sequence[RunReport]) -> None:
 
 
 def show_trace(row: TracedRow) -> None:
-    """One row, a line a column; where it was computed otherwise than now, both values."""
+    """Print a row, a line a column; where the stored and the new value differ, both."""
     values = {name: (stored, row.computed[name]) for name, stored in row.stored.items()}
     say(f"{row.key}, scored by version {row.version}")
     _show_both(("stored", "computed now"), values, row.roles, row.comparison)
 
 
 def show_sides(record: TwoSides) -> None:
-    """One record by two sides, a line a column; of equal values one is shown."""
+    """Print a record by two sides, a line a column; where the values differ, both."""
     say(record.key)
     _show_both(record.names, record.values, record.roles, record.comparison)
     say(record.impact)
@@ -156,11 +156,8 @@ def _show_both(
     roles: Mapping[str, str],
     comparison: Comparison,
 ) -> None:
-    """Columns with both of their values, what their comparison says, and a test of a difference.
-
-    A difference within the digits that a column is allowed is not marked.
-    """
-    divergent = {one.column for one in comparison.divergent}
+    """Print columns with both values, the comparison's summary, and a test of the difference."""
+    divergent = {difference.column for difference in comparison.divergent}
     table = Table(box=None, pad_edge=False)
     for title in ("column", "role", *titles):
         table.add_column(title)
@@ -183,7 +180,7 @@ def _show_both(
 
 
 def show_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """Rows of texts, each under the names of its columns."""
+    """Print a table of texts; the keys of the first row are its head."""
     table = Table(box=None, pad_edge=False)
     for title in rows[0]:
         table.add_column(title)
@@ -193,7 +190,7 @@ def show_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def show_aside(row: TracedAside) -> None:
-    """One row that was set aside: why, and its columns as far as they can be computed."""
+    """Print a row that was set aside: its columns, where they can be computed, and the reasons."""
     table = Table(box=None, pad_edge=False)
     for title in ("column", "role", "value"):
         table.add_column(title)
@@ -205,7 +202,7 @@ def show_aside(row: TracedAside) -> None:
 
 
 def near(path: str) -> str:
-    """A path as seen from where the command runs, if it lies below that."""
+    """A path relative to the working directory, if it lies below that."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
@@ -215,20 +212,20 @@ def _show_findings(checks: Iterable[CheckReport], partitions: bool, dagster: str
         where = f" {check.partition}" if partitions and check.partition else ""
         line = f"{_MARKS[check.result]}  {escape(check.asset + where)}  [bold]{check.check}[/]"
         OUT.print(line, soft_wrap=True)
-        for told in (_shown(check), *_advice(check)):
-            OUT.print(Padding.indent(Text(told), 8))
+        for text in (_shown(check), *_advice(check)):
+            OUT.print(Padding.indent(Text(text), 8))
         if check.result == "failed" and dagster is not None:
             OUT.print(Padding.indent(Text(f"{dagster}{check.page}"), 8), soft_wrap=True)
 
 
 def _advice(check: CheckReport) -> list[str]:
-    """Where a check found what it found, and what to do about it, if it did not pass."""
+    """Where the finding of a check is, and what to do about it."""
     titled = (("Where", check.where), ("What to do", check.todo))
     return [f"{title}: {text}" for title, text in titled if text is not None]
 
 
 def _shown(check: CheckReport) -> str:
-    """What a check found: cut on a terminal if it is long, with a word on where the rest is."""
+    """The finding of a check; if it is long, cut on a terminal, with a command for the rest."""
     if len(check.summary) <= _MOST_SHOWN or not OUT.is_terminal:
         return check.summary
     pipeline, _, asset = check.asset.partition("/")
@@ -242,13 +239,8 @@ def _shown(check: CheckReport) -> str:
 
 
 def _when(check: CheckReport) -> str:
-    """The partition that a check is about, and the column that it names."""
     named = f" ({check.column})" if check.column else ""
     return f"{check.partition or check.asset}{named}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def times(number: int) -> str:

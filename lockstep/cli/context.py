@@ -1,4 +1,4 @@
-"""What a command works on: the project around the folder where it runs, and what belongs to it."""
+"""The context of a command: the project around its folder, and what belongs to that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def project() -> Project:
     """The project.
 
     Raises:
-        ProjectError: There is none here or above.
+        ProjectError: There is no project here or above.
     """
     from lockstep.project.project import Project
 
@@ -29,7 +29,7 @@ def project() -> Project:
 
 
 def home() -> Home:
-    """Where the project keeps everything."""
+    """The project's home, which keeps all of its data."""
     return project().home
 
 
@@ -41,10 +41,10 @@ def all_pipelines() -> Pipelines:
 
 
 def pipeline(name: str) -> PipelineAssets:
-    """A pipeline of the project; none of the others is imported.
+    """A pipeline of the project, the only one that is imported.
 
     Raises:
-        LockstepError: There is none of that name, or it is broken.
+        LockstepError: There is no pipeline of that name, or it is broken.
     """
     from lockstep.project import pipelines
 
@@ -52,14 +52,14 @@ def pipeline(name: str) -> PipelineAssets:
 
 
 def instance() -> DagsterInstance:
-    """Dagster's instance, in which runs are recorded; made where it is missing."""
+    """Dagster's instance, which records runs; it is made where it is missing."""
     from lockstep.dagster.instance import open_instance
 
     return open_instance(home())
 
 
 def recorded() -> DagsterInstance | None:
-    """Dagster's instance as it is; None where nothing was run yet."""
+    """Dagster's instance; None where there was no run yet."""
     from lockstep.dagster.instance import find_instance
 
     return find_instance(home())
@@ -71,14 +71,14 @@ def registry() -> Registry:
 
 
 def dagster() -> str | None:
-    """Where Dagster's UI answers while `lockstep up` runs for the home; None while it does not."""
+    """The address of Dagster's UI while `lockstep up` runs for the home; otherwise None."""
     from lockstep.store.lock import is_held
 
     return home().addresses.dagster if is_held(home().served) else None
 
 
 def live(pipeline: str) -> Live:
-    """Where it is kept which version of a pipeline is live."""
+    """The state of a pipeline's live version."""
     from lockstep.store.live_version import Live
 
     return Live(registry(), pipeline, home().live(pipeline))
@@ -91,7 +91,7 @@ def run(
     on_step: Callable[[str], None] | None = None,
     file: str | None = None,
 ) -> RunReport:
-    """Carry out a job of the project in this process; of a file, messages name it so."""
+    """Carry out a job of the project in this process; messages about a file name `file`."""
     from lockstep.dagster.runs import run_job
 
     return run_job(

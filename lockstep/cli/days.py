@@ -1,4 +1,4 @@
-"""Days as people name them on the command line."""
+"""Days of the command line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 def days(
     declared: PipelineAssets, day: str | None, first: str | None, last: str | None, *, missing: str
 ) -> list[str]:
-    """The days from one to another, or a single one, in ISO form.
+    """The days that options name, in ISO form.
 
     Args:
-        declared: The pipeline, whose calendar has them.
+        declared: The pipeline, whose calendar has the days.
         day: A single day.
-        first: The first of several.
-        last: The last of several.
-        missing: What to say where they are named in another way, or not at all.
+        first: The first of several days.
+        last: The last of several days.
+        missing: The message where no day is named.
 
     Raises:
-        LockstepError: They are not days, or not the calendar's.
+        LockstepError: The options do not fit, or name no days of the calendar.
     """
     if declared.calendar is None:
         raise LockstepError(f"{declared.name} has no daily source; score a file with --file.")
@@ -34,34 +34,34 @@ def days(
         start, end = to_day(first), to_day(last)
     elif day is not None:
         raise LockstepError("Say either one day, --day DAY, or several, --from DAY --to DAY.")
-    elif (one := first or last) is not None:
+    elif (named := first or last) is not None:
         given, lacking, end_of = ("from", "to", "last") if first else ("to", "from", "first")
         raise LockstepError(
-            f"--{given} {one} lacks --{lacking} DAY, the {end_of} day. "
-            f"That day alone is --day {one}."
+            f"--{given} {named} lacks --{lacking} DAY, the {end_of} day. "
+            f"That day alone is --day {named}."
         )
     else:
         raise LockstepError(missing)
     if end < start:
         raise LockstepError(f"--from {first} lies after --to {last}.")
-    found = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
+    dates = [(start + timedelta(n)).isoformat() for n in range((end - start).days + 1)]
     known = declared.calendar.days()
-    if day is None:  # of a range, days that the calendar leaves out are none
-        found = [one for one in found if declared.calendar.has(date.fromisoformat(one))]
-    unknown = sorted(set(found).difference(known))
+    if day is None:  # a range skips the days that the calendar leaves out
+        dates = [text for text in dates if declared.calendar.has(date.fromisoformat(text))]
+    unknown = sorted(set(dates).difference(known))
     if unknown:
         between = f"{known[0]} to {known[-1]}" if known else "none yet"
         is_left_out = not declared.calendar.has(date.fromisoformat(unknown[0]))
         why = ", which its calendar leaves out" if is_left_out else ""
         raise LockstepError(f"{declared.name} has no day {unknown[0]}{why}; it has {between}.")
-    return found
+    return dates
 
 
 def to_day(text: str) -> date:
     """A day from its ISO form.
 
     Raises:
-        LockstepError: It is not one.
+        LockstepError: The text is no day.
     """
     try:
         return date.fromisoformat(text)

@@ -20,7 +20,7 @@ _COLUMN = "flavanoid_share"
 _SOUND = "return flavanoids / phenols"
 _SKEWED = "return flavanoids / phenols.mean()"
 _ELSEWHERE = ("LOCKSTEP_HOME", "DAGSTER_HOME", "MLFLOW_TRACKING_URI")
-"""Settings that would make the demonstration write to, or read from, somewhere else."""
+"""Settings that would have the demonstration use another home or server."""
 _LIMIT_SECONDS = 900
 """A command on some hundred bottles that takes longer hangs."""
 
@@ -51,11 +51,7 @@ def demo() -> None:
 
 @dataclass(frozen=True)
 class _Demonstration:
-    """Commands in a project, each in a process of its own, and what came of them.
-
-    Attributes:
-        folder: The project's.
-    """
+    """Carries out commands in a project's folder, each in a process, and shows their results."""
 
     folder: Path
 
@@ -78,7 +74,7 @@ class _Demonstration:
         self._say(f"Published: {rows['summary']} {aside['summary']}.")
 
     def skew(self) -> bool:
-        """Change the code, have it trained again, and undo the change; whether it was caught."""
+        """Change the code, train it, and undo the change; returns whether it was caught."""
         file = self.folder / "transforms" / "wine.py"
         sound = file.read_text(encoding="utf-8")
         file.write_text(sound.replace(_SOUND, _SKEWED), encoding="utf-8")
@@ -98,16 +94,12 @@ class _Demonstration:
         return not registered
 
     def _run(self, *arguments: str, status: int = 0) -> dict[str, Any]:
-        """What a command answers.
-
-        Raises:
-            LockstepError: It ended with another status.
-        """
+        """The JSON that a command prints."""
         from lockstep.cli.console import say
 
         say(f"$ lockstep {' '.join(arguments)}")
         try:
-            found = subprocess.run(
+            completed = subprocess.run(
                 [
                     *(sys.executable, "-c", "from lockstep.cli.main import run; run()"),
                     *(*arguments, "--json"),
@@ -125,14 +117,14 @@ class _Demonstration:
                 f"ended within {_LIMIT_SECONDS} seconds."
             ) from error
         try:
-            answer: dict[str, Any] = json.loads(found.stdout)
+            answer: dict[str, Any] = json.loads(completed.stdout)
         except json.JSONDecodeError:
             answer = {}
-        if found.returncode != status or not answer:
-            said = (found.stderr or found.stdout).strip()[-600:]
+        if completed.returncode != status or not answer:
+            output = (completed.stderr or completed.stdout).strip()[-600:]
             raise LockstepError(
                 f"The demonstration broke in {self.folder}: lockstep {' '.join(arguments)} ended "
-                f"with status {found.returncode}: {said}"
+                f"with status {completed.returncode}: {output}"
             )
         return answer
 
@@ -143,5 +135,5 @@ class _Demonstration:
 
 
 def _check(run: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(check for check in run["checks"] if check["check"] == name)
-    return found
+    match: dict[str, Any] = next(check for check in run["checks"] if check["check"] == name)
+    return match

@@ -1,4 +1,4 @@
-"""How a command ends that has carried out runs."""
+"""The end of a command that has carried out runs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,34 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def interruption_told(said: Callable[[], str]) -> Iterator[None]:
-    """Say, where something is interrupted, what is kept of it and how to go on.
+def interruption_told(message: Callable[[], str]) -> Iterator[None]:
+    """On an interruption, say what is kept and how to go on.
 
     Args:
-        said: Tells that, in sentences.
+        message: Returns that, in sentences.
 
     Raises:
-        KeyboardInterrupt: It was interrupted.
+        KeyboardInterrupt: The work was interrupted.
     """
     try:
         yield
     except KeyboardInterrupt:
         from lockstep.cli.console import show_interruption
 
-        show_interruption(said())
+        show_interruption(message())
         raise
 
 
 def finish(reports: Sequence[RunReport], facts: Mapping[str, Any], as_json: bool) -> None:
-    """Say why runs broke off, print everything as JSON if it is asked for, and end.
+    """Show the errors of runs, print them as JSON if asked to, and end the command.
+
+    Args:
+        reports: The runs.
+        facts: Further content of the JSON.
+        as_json: Whether to print JSON.
 
     Raises:
-        typer.Exit: The runs did not all go well; its status says how.
+        typer.Exit: A run failed; with the exit status.
     """
     from lockstep.cli import context
     from lockstep.cli.console import show_errors, show_json

@@ -1,4 +1,4 @@
-"""Commands about what was found: by the checks, of one row, and in training."""
+"""Commands about findings: of the checks, about one row, and in training data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def checks(
     if docs and partition is not None:
         say(str(_write_docs(declared, store, partition, attempt, folder)))
         return
-    found = recorded_checks(
+    reports = recorded_checks(
         declared,
         context.recorded(),
         store,
@@ -71,10 +71,10 @@ def checks(
         attempt=attempt,
     )
     if as_json:
-        show_json([check.to_json(context.dagster()) for check in found])
-    elif found:
-        show_checks(found, passed_too=passed, partitions=True, dagster=context.dagster())
-        is_whole = not any(check.check == RECORD for check in found)
+        show_json([check.to_json(context.dagster()) for check in reports])
+    elif reports:
+        show_checks(reports, passed_too=passed, partitions=True, dagster=context.dagster())
+        is_whole = not any(check.check == RECORD for check in reports)
         if partition is not None and is_whole:
             held = validations(declared, store, partition, attempt)
             if held is not None and held.results:
@@ -82,14 +82,14 @@ def checks(
     else:
         what = f" for {partition}" if partition is not None else ""
         say(f"No check of {declared.name} has run{what} in {context.home().path}.")
-    if any(check.result == "failed" for check in found):
+    if any(check.result == "failed" for check in reports):
         raise typer.Exit(FAILED)
 
 
 def _write_docs(
     declared: PipelineAssets, store: Store, partition: str, number: int | None, folder: Path | None
 ) -> Path:
-    """Write the Data Docs of a partition; the path of their first page."""
+    """Write the Data Docs of a partition; returns the path of their first page."""
     from lockstep.artifacts.disks import at_place
     from lockstep.errors import LockstepError
     from lockstep.store.parquet import file_name
@@ -157,14 +157,14 @@ def trace(
     partition = _partition(declared, day, file)
     if partition is None:
         raise LockstepError("Say where the row was scored: --day DAY, or --file NAME.")
-    found = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
+    row = trace_row(declared, context.home(), context.registry(), partition, key, attempt)
     if as_json:
-        show_json(found.to_json())
-    elif isinstance(found, TracedAside):
-        show_aside(found)
+        show_json(row.to_json())
+    elif isinstance(row, TracedAside):
+        show_aside(row)
     else:
-        show_trace(found)
-    if not found.agrees:
+        show_trace(row)
+    if not row.agrees:
         raise typer.Exit(FAILED)
 
 
@@ -200,7 +200,7 @@ def constraints(
         f"{known.rows:,} rows of {counted(known.days, 'day')}, {len(strict)} of them strict."
     )
     if strict:
-        show_table([{name: str(one) for name, one in row.items()} for row in strict])
+        show_table([{title: str(cell) for title, cell in rule.items()} for rule in strict])
     for family, why in known.unjudged.items():
         say(f"{family} was not looked for: {why}.")
     if batch is None:
@@ -226,20 +226,20 @@ def _trace_record(
     from lockstep.scoring.sides import read_record, two_sides
 
     row = read_record(path, declared.pipeline, key)
-    which, other = (int(one) if one.isdigit() else one for one in (version, against))
-    found = two_sides(declared, context.registry(), row, which, other)
+    which, other = (int(side) if side.isdigit() else side for side in (version, against))
+    sides = two_sides(declared, context.registry(), row, which, other)
     if picture is not None:
         drawn = divergence_picture(
-            declared.pipeline.graph, found.comparison.first, found.values, found.names, found.key
+            declared.pipeline.graph, sides.comparison.first, sides.values, sides.names, sides.key
         )
         picture.write_text(drawn, encoding="utf-8")
     if as_json:
-        show_json(found.to_json())
+        show_json(sides.to_json())
     else:
-        show_sides(found)
+        show_sides(sides)
         if picture is not None:
             say(f"Drawn: {picture}")
-    if not found.agrees:
+    if not sides.agrees:
         raise typer.Exit(FAILED)
 
 
@@ -257,24 +257,22 @@ def _partition(declared: PipelineAssets, day: str | None, file: Path | None) -> 
 
 
 def _strict(constraints: ConstraintSet) -> list[dict[str, Any]]:
-    """The rules that no training row broke, those that were tried on most things first."""
-    kept = sorted(
-        (rule for rule in constraints.rules.rules if rule.is_strict), key=lambda one: -one.things
-    )
+    """The rules that no training row broke, those with the most evidence first."""
+    strict = [rule for rule in constraints.rules.rules if rule.is_strict]
     return [
         {
-            "columns": ", ".join(one.feature.columns),
-            "rule": one.feature.says,
-            "rows": one.rows,
-            "different": one.things,
-            "broken": one.broken,
+            "columns": ", ".join(rule.feature.columns),
+            "rule": rule.feature.says,
+            "rows": rule.rows,
+            "different": rule.things,
+            "broken": rule.broken,
         }
-        for one in kept
+        for rule in sorted(strict, key=lambda rule: -rule.things)
     ]
 
 
 def _nearest(declared: PipelineAssets) -> tuple[str | None, list[dict[str, Any]]]:
-    """The last published batch, with the statistics that were nearest to their limits."""
+    """The last published batch, and its statistics, those nearest to their limits first."""
     from lockstep.store.live_version import last_published
     from lockstep.store.parquet import Store
 

@@ -1,6 +1,6 @@
-"""The follower of a server: a process that asks the registry, kept running beside the server.
+"""The follower of a server: a process beside it that reads the registry.
 
-A server loads no MLflow: it reads what this process writes down. It is started with
+A server loads no MLflow: it reads the listing that this process writes. It is started with
 
     python -m lockstep.cli.follower PIPELINE HOME SECONDS
 
@@ -26,27 +26,27 @@ from lockstep.cli.process import prepare_process
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 _LOOK_SECONDS = 0.1
-"""How often it is looked whether the server answers."""
+"""How often to look whether the server answers."""
 _ANSWER_SECONDS = 1.0
-"""How long its answer is waited for."""
+"""How long to wait for its answer."""
 _LATEST_SECONDS = 60.0
-"""After how long the process is started whether the server answers or not."""
+"""Seconds after which the process is started even if the server does not answer."""
 _ASKED = b"GET /ping HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
 def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]) -> Iterator[None]:
-    """Have the registry asked, for as long as the context lasts, by a process of its own.
+    """Run a follower of the registry for as long as the context lasts.
 
-    The process is started once the server answers, whatever it answers: until then it would only
-    take the processor from it. It ends with this process also where this one is killed.
+    It is started once the server answers, whatever it answers: until then it would only take the
+    processor from the server. It ends with this process, even if this one is killed.
 
     Args:
         pipeline: Name of the pipeline.
         home: The home.
-        seconds: How often.
-        address: Where the server listens: a host and a port.
+        seconds: How often it reads the registry.
+        address: The server's host and port.
     """
     follower = Follower(
         [sys.executable, "-m", "lockstep.cli.follower", pipeline, str(home), str(seconds)],
@@ -60,11 +60,7 @@ def followed(pipeline: str, home: Path, seconds: float, address: tuple[str, int]
 
 
 def answers(address: tuple[str, int]) -> bool:
-    """Whether a server answers at an address, be it that it refuses.
-
-    Args:
-        address: A host and a port.
-    """
+    """Whether a server answers at a host and port, even with a refusal."""
     try:
         with socket.create_connection(address, _ANSWER_SECONDS) as connection:
             connection.sendall(_ASKED)
@@ -77,9 +73,9 @@ class Follower:
     """A process that is started again when it ends.
 
     Args:
-        command: What to run. It has to end when its standard input does.
+        command: Its command line. It has to end when its standard input does.
         first_wait: Seconds before it is started again the first time.
-        is_due: Tells whether it is to be started; after a minute it is in any case.
+        is_due: Returns whether it is to be started; after a minute it is in any case.
     """
 
     def __init__(
@@ -88,8 +84,7 @@ class Follower:
         first_wait: float = FIRST_PAUSE,
         is_due: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._command = command
-        self._is_due = is_due
+        self._command, self._is_due = command, is_due
         self._pauses = Pauses(first_wait)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -97,7 +92,7 @@ class Follower:
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now, if one does."""
+        """The id of the process; None while none runs."""
         return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
@@ -105,7 +100,7 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it at once, which SIGTERM would not where the environment ignores it."""
+        """End it at once, by a signal that cannot be ignored."""
         self._stopping.set()
         if self._process is not None:
             self._process.kill()
@@ -139,18 +134,11 @@ class Follower:
 
 
 def follow(pipeline: str, home: Path, seconds: float) -> None:
-    """Write down which versions may be used, again and again.
-
-    Args:
-        pipeline: Name of the pipeline.
-        home: The home.
-        seconds: How long to wait between two looks at the registry.
-    """
+    """Write the listing of a pipeline's versions, again and again after so many seconds."""
     from lockstep.project.home import Home
     from lockstep.registry.listing_update import update_listing
 
-    found = Home(home)
-    registry, path = found.registry(), found.listing(pipeline)
+    registry, path = Home(home).registry(), Home(home).listing(pipeline)
     log, failing = logging.getLogger("lockstep.registry.follow"), ""
     while True:
         try:

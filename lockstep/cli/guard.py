@@ -1,8 +1,8 @@
-"""The guard of processes, which ends them when the one that started them is gone.
+"""The guard: ends groups of processes when the process that started them is gone.
 
-It is a process of its own. Its standard input is a pipe, on which it is told what groups of
-processes to end. The process that starts the groups holds the other end, and so does each group's
-head until it has told its number: the input ends when nobody is left who could start another.
+It is a process of its own. Its standard input is a pipe with the numbers of the groups to end. The
+process that starts the groups holds the other end, and so does each group's head until it has sent
+its number: the input ends when nobody is left who could start another group.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection
 
 STOP_SECONDS = 2.0
-"""How long processes are given to end by themselves."""
+"""Seconds that processes have to end by themselves."""
 _LOOK_SECONDS = 0.05
 
 
@@ -34,15 +34,11 @@ class Guard:
         self._pipe = self._process.stdin.fileno()
 
     def enter(self) -> None:
-        """Have the group ended whose head this process is; called before it becomes a program."""
+        """Have the group of this process ended; called in its head before that runs its program."""
         self._tell(f"+{os.getpid()}")
 
     def leave(self, group: int) -> None:
-        """Leave a group alone from now on: it has ended, and its number may be given to others.
-
-        Args:
-            group: The number of its head.
-        """
+        """Leave a group alone: it has ended, and its number may be given to another."""
         self._tell(f"-{group}")
 
     def close(self) -> None:
@@ -51,19 +47,11 @@ class Guard:
         self._process.communicate()
 
     def _tell(self, line: str) -> None:
-        os.write(self._pipe, f"{line}\n".encode())  # a pipe takes as little as this in one piece
+        os.write(self._pipe, f"{line}\n".encode())  # so short a write to a pipe is atomic
 
 
 def signal_group(group: int, number: int) -> bool:
-    """Signal all processes of a group.
-
-    Args:
-        group: The number of its head.
-        number: The signal; 0 sends none.
-
-    Returns:
-        Whether there is any.
-    """
+    """Signal all processes of a group; 0 is no signal. Returns whether the group has a process."""
     try:
         os.killpg(group, number)
     except ProcessLookupError:
@@ -72,7 +60,7 @@ def signal_group(group: int, number: int) -> bool:
 
 
 def _end(groups: Collection[int]) -> None:
-    """Interrupt groups of processes, and kill what is left of them after some time."""
+    """Interrupt groups of processes, and kill those that do not end in time."""
     for group in groups:
         signal_group(group, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS

@@ -69,7 +69,7 @@ def begin(
 
 
 def run() -> NoReturn:
-    """Carry out the command line in a process of its own, and end it."""
+    """Carry out the command line as this process, and end the process."""
     start_command()
     try:
         main()
@@ -81,7 +81,7 @@ def run() -> NoReturn:
 
 
 def main() -> None:
-    """Carry out the command line; a user's mistake is one clear line and exit status 2.
+    """Carry out the command line; a user's mistake gives one clear line and exit status 2.
 
     Raises:
         SystemExit: Always, with the exit status.
@@ -93,7 +93,7 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="lockstep", standalone_mode=False))
     except typer.TyperException as error:
-        _show(_told(error))
+        _show(_misuse(error))
     except LockstepError as error:
         _show(str(error))
     except OSError as error:
@@ -111,8 +111,8 @@ def _show(message: str) -> None:
     show_error(message)
 
 
-def _told(error: typer.TyperException) -> str:
-    """What was wrong with how the command was used, and where its help is."""
+def _misuse(error: typer.TyperException) -> str:
+    """What was wrong with the use of a command, and where its help is."""
     message = error.format_message()
     sentences = [message if message.endswith((".", "?")) else f"{message}."]
     names = pipeline_names()

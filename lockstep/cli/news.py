@@ -1,4 +1,4 @@
-"""News: what becomes of the files of the inboxes while a person watches."""
+"""News: the fates of files in the inboxes, as they happen."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from lockstep.store.inbox import unsupported_files
 
 _INDENT = " " * 10
 _TOLD_ONCE = ("waiting", "repeated")
-"""States in which a file stays while something goes on with it, or with the one before it."""
+"""States that are shown only when a file is new, since they last."""
 
 
 class News:
-    """What became of files since it was last asked.
+    """The new fates of files since the last look.
 
-    The texts beside the files are followed, which every process writes that scores one.
+    They are read from the texts beside the files, which every process writes that scores a file.
 
     Args:
         inboxes: The inboxes.
@@ -29,36 +29,32 @@ class News:
         self._left: dict[str, set[str]] = {inbox.pipeline: set() for inbox in inboxes}
 
     def lines(self, dagster: str) -> Iterator[str]:
-        """What became of files since the last time, in lines for a console.
-
-        Args:
-            dagster: The address of Dagster's UI.
-        """
+        """The new fates of files, in lines for a console, with pages at Dagster's address."""
         for inbox in self._inboxes:
             before, now = self._seen[inbox.pipeline], inbox.told()
             self._seen[inbox.pipeline] = now
-            for text in sorted(now, key=lambda one: now[one]):
+            for text in sorted(now, key=lambda name: now[name]):
                 fate = inbox.fate_told(text) if now[text] != before.get(text) else None
                 if fate is not None and not (fate.state in _TOLD_ONCE and text in before):
                     yield from _lines(inbox.pipeline, fate, dagster)
             yield from self._left_alone(inbox)
 
     def _left_alone(self, inbox: Inbox) -> Iterator[str]:
-        """Files that wait for nothing: nobody takes them, so that no text lies beside them."""
+        """New files of a kind that nobody takes, so that no text lies beside them."""
         left = unsupported_files(inbox.folder)
         for name in left:
             if name not in self._left[inbox.pipeline]:
                 why = f"it is a link, or none of {', '.join(READERS)}"
-                yield _told_now(inbox.pipeline, f"left alone: {name}: {why}.")
+                yield _stamped(inbox.pipeline, f"left alone: {name}: {why}.")
         self._left[inbox.pipeline] = set(left)
 
 
-def _told_now(pipeline: str, said: str) -> str:
-    return f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {said}"
+def _stamped(pipeline: str, text: str) -> str:
+    return f"{datetime.now().astimezone():%H:%M:%S}  {pipeline}  {text}"
 
 
 def _lines(pipeline: str, fate: Fate, dagster: str) -> Iterator[str]:
-    yield _told_now(pipeline, f"{fate.state}: {fate.message.what}")
+    yield _stamped(pipeline, f"{fate.state}: {fate.message.what}")
     if fate.state in ("blocked", "rejected", "failed"):
         yield f"{_INDENT}Where: {fate.message.where}"
         yield f"{_INDENT}What to do: {fate.message.todo}"

@@ -1,4 +1,4 @@
-"""The process of a command: what comes before libraries are loaded, and how it ends."""
+"""The process of a command: its settings before libraries are loaded, and its end."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ _SETTINGS = {
     # both cores busy, a fit took up to eight times as long.
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-
-
 _COLLECT_AFTER = (500_000, 20, 1_000)
-"""Objects, and collections of younger ones, after which the garbage collector looks for cycles.
-Loading the libraries makes some millions of objects that stay; by Python's own thresholds the
-collector walks through them over and over, a fifth of the time that loading takes."""
+"""Thresholds of the garbage collector. Loading the libraries makes some millions of objects that
+stay; by Python's own thresholds the collector walks through them over and over, which is a fifth of
+the time of loading."""
 
 
 def prepare_process() -> None:
-    """Set what is not set yet, for this process and its children."""
+    """Set the environment of this process and its children, where it is not set yet."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     set_blas_threads()
@@ -41,10 +39,7 @@ def start_command() -> None:
 
 
 def end_command(status: int) -> NoReturn:
-    """End the process at once, without taking apart what the libraries have built.
-
-    Python would free all their objects one by one, which takes a second.
-    """
+    """End the process at once: Python would free all objects one by one, which takes a second."""
     with suppress(BrokenPipeError):  # nobody reads on
         sys.stdout.flush()
         sys.stderr.flush()

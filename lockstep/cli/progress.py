@@ -1,10 +1,9 @@
-"""How far a command has come, on a terminal; into a pipe or a file nothing of it is written."""
+"""The progress of a command, on a terminal only."""
 
 from __future__ import annotations
 
 import os
 import sys
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -19,7 +18,7 @@ class Bar:
     Args:
         runs: Number of runs.
         steps: Number of steps of each.
-        shown: Whether to show it at all, on a terminal.
+        shown: Whether to show it, on a terminal.
     """
 
     def __init__(self, runs: int, steps: int, *, shown: bool = True) -> None:
@@ -44,16 +43,11 @@ class Bar:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def begin(self, title: str) -> None:
-        """Show that the next run begins, whether or not the one before went to its end."""
+        """Show that the next run begins, even if the last one broke off."""
         self._run += 1
         self._step = 0
         count = f" ({self._run} of {self._runs})" if self._runs > 1 else ""
@@ -66,7 +60,7 @@ class Bar:
         self._show(f"{self._title}: {asset}")
 
     def say(self, text: str) -> None:
-        """A line of plain text, above the bar."""
+        """Print a line of plain text above the bar."""
         if self._shown:
             self._progress.console.print(text, soft_wrap=True, markup=False)
         else:
@@ -78,6 +72,6 @@ class Bar:
 
 
 def _terminal() -> Console:
-    """The terminal itself: while a step runs, what is written to stdout goes to Dagster's logs."""
+    """The terminal itself: while a step runs, stdout goes to Dagster's logs."""
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding)
     return Console(file=stream, width=OUT.width, height=OUT.height, highlight=False)

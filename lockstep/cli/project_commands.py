@@ -66,24 +66,27 @@ def list_pipelines(as_json: AsJson = False) -> None:
     """List the project's pipelines, what is live of each, and what is wrong with broken ones."""
     from lockstep.cli.console import say, show_error, show_json
 
-    found = context.all_pipelines()
+    pipelines = context.all_pipelines()
     if as_json:
         show_json(
             [
-                *({"pipeline": name, "error": None} for name in sorted(found.declared)),
-                *({"pipeline": one.name, "error": one.error} for one in found.broken.values()),
+                *({"pipeline": name, "error": None} for name in sorted(pipelines.declared)),
+                *(
+                    {"pipeline": name, "error": broken.error}
+                    for name, broken in pipelines.broken.items()
+                ),
             ]
         )
     else:
-        for name, declared in sorted(found.declared.items()):
+        for name, declared in sorted(pipelines.declared.items()):
             scored = f"scored {'by day and by file' if declared.daily else 'by file'}"
             say(f"{name}  {scored}; {_live(name)}")
-        if not found.declared and not found.broken:
+        if not pipelines.declared and not pipelines.broken:
             folder = context.project().root / context.project().assets
             say(f"No pipeline yet in {folder}. Make one: lockstep new --pipeline NAME")
-    for broken in found.broken.values():
+    for broken in pipelines.broken.values():
         show_error(broken.error)
-    if found.broken:
+    if pipelines.broken:
         raise typer.Exit(FAILED)
 
 
@@ -124,7 +127,7 @@ def _pipeline(project: Project, name: str) -> None:
     from lockstep.templates.project_writing import write_pipeline
 
     _say_files(project, write_pipeline(project, name))
-    _say(f"They are to be edited; then: lockstep train {name}")
+    _say(f"Edit them; then: lockstep train {name}")
 
 
 def _pipeline_from(
@@ -164,7 +167,7 @@ def _proposed(proposal: Proposal) -> list[str]:
     return [
         f"Predicted is {label}, {kinds[proposal.task]} (another: --label COLUMN).",
         key,
-        *([f"Not used to predict, see why there: {', '.join(unused)}."] if unused else []),
+        *([f"Not used to predict (the file says why): {', '.join(unused)}."] if unused else []),
         *([f"No field can hold: {', '.join(proposal.left_out)}."] if proposal.left_out else []),
     ]
 
@@ -180,7 +183,7 @@ def _say(*lines: str) -> None:
 
 
 def _live(name: str) -> str:
-    """Which version of a pipeline is live, by the gate's word alone."""
+    """Which version of a pipeline is live, by the gate's file alone."""
     from lockstep.artifacts.live_pointer import read_live
     from lockstep.errors import ArtifactError
 

@@ -1,4 +1,4 @@
-"""Commands about rows: score them, and compare predictions with what came of them."""
+"""Commands about rows: score them, and compare predictions with outcomes."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def score(
 
 
 def _say_who_waits(pipeline: str) -> None:
-    """Say so where another version than the live one, which scored, is to be the champion."""
+    """Say so where `@champion` is another version than the live one, which scored."""
     from lockstep.cli.console import say
     from lockstep.cli.version_commands import waiting_champion
 
     champion = context.registry().alias(pipeline, "champion")
     state = context.live(pipeline).state()
-    if champion is not None and (said := waiting_champion(pipeline, champion.version, state)):
-        say(said)
+    if champion is not None and (sentence := waiting_champion(pipeline, champion.version, state)):
+        say(sentence)
 
 
 def outcomes(
@@ -134,7 +134,7 @@ def _run_each(
     file: str | None = None,
     stays: Callable[[str], str] = lambda _: "",
 ) -> list[RunReport]:
-    """Run a job for partitions, one after another, and show what came of each and of all."""
+    """Run a job for partitions, one after another, and show the result of each and of all."""
     from lockstep.cli.console import show_checks, show_many_checks
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import verb
@@ -157,9 +157,9 @@ def _run_each(
             bar.begin(f"{doing} {partition}")
             reports.append(context.run(job, partition, ops, bar.step, file))
             if not as_json:
-                said = _line(reports[-1])
+                line = _line(reports[-1])
                 is_published = reports[-1].wrote("/published")
-                bar.say(said if is_published else f"{said}{stays(partition)}")
+                bar.say(line if is_published else f"{line}{stays(partition)}")
     if not as_json and len(reports) == 1:
         show_checks(reports[0].checks, dagster=context.dagster())
     elif not as_json:
@@ -174,7 +174,7 @@ def _again(
     file: Path | None = None,
     accept: Sequence[str] = (),
 ) -> str:
-    """The command that goes on with what is left of days, or of a file."""
+    """The command that goes on with the days that are left, or with a file."""
     if file is not None:
         what = ["--file", str(file)]
     elif len(left) > 1:
@@ -186,14 +186,14 @@ def _again(
 
 
 def _stays(records: Records, partition: str) -> str:
-    """What consumers go on reading of a partition whose last attempt was not published, if any."""
+    """The attempt at a partition that stays published, if there is one; empty otherwise."""
     from lockstep.cli.console import near
     from lockstep.errors import DamagedError
 
     try:
         commit = records.commit_of(partition)
     except DamagedError:
-        return ""  # the run has told
+        return ""  # the run has reported it
     if commit is None:
         return ""
     what = f"attempt {commit.attempt} of {commit.committed_at[:16].replace('T', ' ')} UTC"
@@ -201,7 +201,7 @@ def _stays(records: Records, partition: str) -> str:
 
 
 def _line(report: RunReport) -> str:
-    """What came of a partition, in a line."""
+    """The result of a partition, in a line."""
     from lockstep.cli.console import near
     from lockstep.columns.plain import counted
 

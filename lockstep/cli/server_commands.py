@@ -117,7 +117,7 @@ def replay(
 
 
 def _nothing_left(folder: Path) -> str:
-    """Why no segment of a log is to be replayed."""
+    """Why there is no segment to replay."""
     from lockstep.serving.requestlog.log_segments import segment_names
 
     if segment_names(folder):
@@ -129,11 +129,7 @@ def _nothing_left(folder: Path) -> str:
 
 
 def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
-    """The segments to replay.
-
-    Raises:
-        LockstepError: The pipeline logs no requests, or there is no such segment.
-    """
+    """The segments to replay: the named one, or all that are due."""
     from lockstep.columns.plain import listed
     from lockstep.errors import LockstepError
     from lockstep.scoring.request_replay import open_segments
@@ -159,7 +155,7 @@ def _segments(declared: PipelineAssets, segment: str | None) -> list[str]:
 
 
 def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -> list[RunReport]:
-    """Replay segments, one after another, and say what each holds."""
+    """Replay segments, one after another, and show the content of each."""
     from lockstep.cli.progress import Bar
     from lockstep.columns.plain import counted, verb
     from lockstep.dagster.jobs import replay_job_name
@@ -188,11 +184,11 @@ def _replay_each(declared: PipelineAssets, names: list[str], *, as_json: bool) -
 
 
 def _line(report: RunReport) -> str:
-    """What a segment holds, in a line."""
+    """The content of a segment, in a line."""
     from lockstep.columns.plain import counted
 
     requests, rows = (report.figure("/requests", name) for name in ("requests", "rows"))
     if requests is None:
         return f"{report.partition}: NOT replayed"
-    told = f"{counted(requests, 'request')}, {counted(rows or 0, 'row')}"
-    return f"{report.partition}: {told}"
+    counts = f"{counted(requests, 'request')}, {counted(rows or 0, 'row')}"
+    return f"{report.partition}: {counts}"

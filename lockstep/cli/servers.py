@@ -14,7 +14,7 @@ from urllib.parse import quote
 from lockstep.checks.messages import Place
 from lockstep.cli.console import ERR, say, show_error
 from lockstep.cli.news import News
-from lockstep.cli.supervision import Processes, Program, Supervisor, ending_together, told
+from lockstep.cli.supervision import Processes, Program, Supervisor, ending, ending_together
 from lockstep.columns.plain import counted
 from lockstep.dagster.instance import lacking_settings, prepare_instance
 from lockstep.dagster.workspace import workspace_file
@@ -45,9 +45,9 @@ class Ports:
     """First ports to try.
 
     Attributes:
-        dagster: For Dagster's UI.
-        mlflow: For MLflow's UI.
-        servers: For the servers of pipelines, one after another.
+        dagster: First port for Dagster's UI.
+        mlflow: First port for MLflow's UI.
+        servers: First port for the servers of pipelines, one after another.
     """
 
     dagster: int = 3000
@@ -57,14 +57,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class _Server:
-    """A program that answers at a port.
-
-    Attributes:
-        program: The program.
-        port: The port.
-        is_needed: Whether nothing goes on without it; a pipeline's own server may be broken as
-            the pipeline is.
-    """
+    """A program that answers at a port; the server of a pipeline may be as broken as that."""
 
     program: Program
     port: int
@@ -72,17 +65,17 @@ class _Server:
 
 
 def run_servers(project: Project, first: Ports) -> int:
-    """Start all servers, say where they are, and stop them all at Ctrl-C.
+    """Start all servers, print their addresses, and stop them all at Ctrl-C.
 
-    One that stops by itself is started again. Where they run already for the project's home, it
-    is only said where.
+    A server that stops by itself is started again. Where they run already for the project's home,
+    only their addresses are printed.
 
     Args:
         project: The project.
         first: First ports to try.
 
     Returns:
-        0 when a person stopped them or they ran before, 1 when Dagster or MLflow did not start.
+        0 if a person stopped them or they ran before, 1 if Dagster or MLflow did not start.
 
     Raises:
         LockstepError: No port is free.
@@ -111,7 +104,7 @@ def _run(project: Project, first: Ports) -> int:
     servers = _servers(project, first, logs)
     home.registry().open()  # makes the store before two servers try to
     environment = {**os.environ, **_SETTINGS, "LOCKSTEP_HOME": str(home.path)}
-    news = News([inbox_of(one, home) for one in declared.values()])
+    news = News([inbox_of(pipeline, home) for pipeline in declared.values()])
     with ending_together(environment, project.root) as processes:
         try:
             say("Starting; this takes some seconds ...")
@@ -133,7 +126,7 @@ def _run(project: Project, first: Ports) -> int:
 
 
 def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
-    """All servers of a project, at ports that are free; where they are is written down."""
+    """All servers of a project, at free ports; their addresses are stored in the home."""
     home = project.home
     dagster = _free_port(first.dagster)
     mlflow = _free_port(first.mlflow, {dagster})
@@ -142,15 +135,17 @@ def _servers(project: Project, first: Ports, logs: Path) -> list[_Server]:
         if declared.serving is not None:
             ports[name] = _free_port(first.servers, {dagster, mlflow, *ports.values()})
     write_addresses(home.path, Addresses.local(dagster, mlflow, ports))
-    found = [_Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster)]
+    servers = [
+        _Server(Program("Dagster", _dagster(project, dagster), logs / "dagster.log"), dagster)
+    ]
     if not home.tracking_uri.startswith("http"):
         program = Program("MLflow", _mlflow(home, mlflow), logs / "mlflow.log")
-        found.append(_Server(program, mlflow))
+        servers.append(_Server(program, mlflow))
     for name, port in ports.items():
         log = logs / f"serve-{name}.log"
         program = Program(f"The server of {name}", _serve(name, port), log)
-        found.append(_Server(program, port, is_needed=False))
-    return found
+        servers.append(_Server(program, port, is_needed=False))
+    return servers
 
 
 def _dagster(project: Project, port: int) -> list[str]:
@@ -174,9 +169,9 @@ def _serve(pipeline: str, port: int) -> list[str]:
 
 
 def _await_answers(processes: Processes, servers: Sequence[_Server]) -> bool:
-    """Wait until all servers answer or have stopped; false, and told, if one that is needed won't.
+    """Wait until all servers answer or have stopped; false if one that is needed does not answer.
 
-    What becomes of the others is told by their supervisor.
+    The supervisor reports on the others.
     """
     deadline = time.monotonic() + _START_SECONDS
     waiting = list(servers)
@@ -202,7 +197,7 @@ def _await_answers(processes: Processes, servers: Sequence[_Server]) -> bool:
 
 def _tell_stopped(processes: Processes, program: Program, status: int) -> None:
     processes.await_last_words(program)
-    show_error(f"{program.name} stopped ({told(status)}). The end of {program.log}:")
+    show_error(f"{program.name} stopped ({ending(status)}). The end of {program.log}:")
     ERR.out(program.last_words)
 
 
@@ -213,7 +208,7 @@ def _answers(port: int) -> bool:
 
 
 def _free_port(first: int, given: Collection[int] = ()) -> int:
-    """The first port from one on at which nobody listens, and which was not given away yet."""
+    """The first free port from `first` on that was not given away yet."""
     for port in range(first, first + _PORTS_TRIED):
         if port in given:
             continue
@@ -228,50 +223,41 @@ def _free_port(first: int, given: Collection[int] = ()) -> int:
 
 
 def show_pages(project: Project, addresses: Addresses) -> None:
-    """Say where everything is, and which checks are in error."""
+    """Print the addresses of a project's servers and pages, and the checks that are in error."""
     say(f"Dagster:  {addresses.dagster}  (assets, checks, schedules, sensors)")
     say(f"MLflow:   {addresses.mlflow}  (versions; move @champion there)")
     declared = pipelines(project).declared
     names = sorted(declared)
     for name in names[:_MOST_SHOWN]:
         say(f"{name}")
-        say(f"  lineage {lineage_page(addresses, name)}")
+        selection = quote(f'key:"{name}/*"', safe="")
+        say(f"  lineage {addresses.dagster}/asset-groups~{selection}/")
         say(f"  model   {addresses.mlflow}/#/models/{name}")
         say(f"  inbox   {project.home.inbox(name)}")
         if name in addresses.servers:
-            say(f"  server  {addresses.servers[name]}  ({_server_state(project.home, name)})")
+            is_live = project.home.live(name).exists()
+            form = "a form in the browser; for programs: /docs"
+            state = form if is_live else "503 until a version is live"
+            say(f"  server  {addresses.servers[name]}  ({state})")
         for line in _failed_checks(declared[name], project.home, addresses):
             say(f"  failed  {line}")
     if len(names) > _MOST_SHOWN:
         say(f"... and {counted(len(names) - _MOST_SHOWN, 'more pipeline')}")
 
 
-def _server_state(home: Home, name: str) -> str:
-    """What the server of a pipeline answers by now."""
-    if home.live(name).exists():
-        return "a form in the browser; for programs: /docs"
-    return "503 until a version is live"
-
-
 def _failed_checks(declared: PipelineAssets, home: Home, addresses: Addresses) -> Iterator[str]:
-    """The checks that are in error by now, each with its page."""
+    """The checks that are in error, each with its page."""
     from lockstep.dagster.instance import find_instance
     from lockstep.dagster.record import recorded_checks
 
     try:
-        found = recorded_checks(declared, find_instance(home), Store(home.data / declared.name))
+        reports = recorded_checks(declared, find_instance(home), Store(home.data / declared.name))
     except LockstepError as error:
         yield str(error)
         return
-    failed = [check for check in found if check.result == "failed"]
+    failed = [check for check in reports if check.result == "failed"]
     for check in failed[:_MOST_SHOWN]:
         place = Place(check.asset, check.partition)
         yield f"{check.check} of {place}: {addresses.dagster}{check.page}"
     if len(failed) > _MOST_SHOWN:
         yield f"... and {len(failed) - _MOST_SHOWN} more: lockstep checks {declared.name}"
-
-
-def lineage_page(addresses: Addresses, pipeline: str) -> str:
-    """The graph of a pipeline's assets, each with what its checks found."""
-    selection = quote(f'key:"{pipeline}/*"', safe="")
-    return f"{addresses.dagster}/asset-groups~{selection}/"

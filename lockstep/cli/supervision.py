@@ -1,6 +1,6 @@
 """Supervision: programs that run beside this process, end with it, and are started again.
 
-What they say is kept in files.
+Log files keep their output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lockstep.cli.guard import STOP_SECONDS, Guard, signal_group
 from lockstep.serving.pauses import FIRST_PAUSE, Pauses
 
 _LAST_WORDS_SECONDS = 0.3
-"""How long it is waited for what they said last; what they started may hold their output open."""
+"""How long to wait for their last output: their children may hold it open."""
 _LOG_BYTES = 5_000_000
 _LOG_FILES = 3
 """Older files that are kept of each log."""
@@ -32,12 +32,12 @@ _LAST_LINES = 15
 
 @dataclass(frozen=True)
 class Program:
-    """What runs beside this process.
+    """A program that runs beside this process.
 
     Attributes:
-        name: What people call it, such as `"MLflow"`.
+        name: Its name for people, such as `"MLflow"`.
         command: Its command line.
-        log: The file that keeps what it says.
+        log: The file of its output.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Program:
 
     @property
     def last_words(self) -> str:
-        """What it said last."""
+        """The last lines of its output."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return "\n".join(lines[-_LAST_LINES:])
 
@@ -55,9 +55,9 @@ class Processes:
     """Programs that run, each the head of a group of processes of its own.
 
     Args:
-        environment: The environment that they run in.
-        root: The folder that they run in.
-        guard: What ends them when this process is killed.
+        environment: Their environment variables.
+        root: Their working directory.
+        guard: Ends them when this process is killed.
     """
 
     def __init__(self, environment: Mapping[str, str], root: Path, guard: Guard) -> None:
@@ -66,7 +66,7 @@ class Processes:
         self._keepers: dict[str, threading.Thread] = {}
 
     def start(self, program: Program) -> None:
-        """Start a program; of one that ran before, what it has left ends first."""
+        """Start a program, once the group of its earlier process is killed."""
         before = self._running.get(program.name)
         if before is not None:
             signal_group(before.pid, signal.SIGKILL)
@@ -89,11 +89,11 @@ class Processes:
         return self._running[program.name].poll()
 
     def await_last_words(self, program: Program) -> None:
-        """Wait a moment until what a program said last is in its log."""
+        """Wait a moment until the last output of a program is in its log."""
         self._keepers[program.name].join(_LAST_WORDS_SECONDS)
 
     def end(self) -> None:
-        """Interrupt all of them, and kill what is left of them after some time."""
+        """Interrupt all programs, and kill those that do not end in time."""
         running = self._running.values()
         for process in running:
             signal_group(process.pid, signal.SIGINT)
@@ -111,14 +111,9 @@ class Processes:
 
 @contextmanager
 def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Processes]:
-    """Processes to be started meanwhile, all of which end at the end.
+    """Processes that end with the context, or when this process is killed.
 
-    SIGINT and SIGTERM interrupt what is done meanwhile. The processes end also when this one is
-    killed.
-
-    Args:
-        environment: The environment that they run in.
-        root: The folder that they run in.
+    SIGINT and SIGTERM interrupt the context.
     """
     guard = Guard()
     processes = Processes(environment, root, guard)
@@ -127,20 +122,14 @@ def ending_together(environment: Mapping[str, str], root: Path) -> Iterator[Proc
         try:
             yield processes
         finally:
-            with _handled(signal.SIG_IGN):  # one who is impatient would leave some behind
+            with _handled(signal.SIG_IGN):  # a second Ctrl-C would leave some behind
                 processes.end()
                 guard.close()
 
 
 @dataclass
 class _State:
-    """How a program has been doing.
-
-    Attributes:
-        since: When it was started last.
-        pauses: How long it is waited each time that it has stopped.
-        due: When it is to be started again; None while it runs.
-    """
+    """A program's last start, its pauses, and its next start, which is None while it runs."""
 
     since: float
     pauses: Pauses = field(default_factory=Pauses)
@@ -148,12 +137,12 @@ class _State:
 
 
 class Supervisor:
-    """Starts programs again that stopped, after pauses that double as long as they keep stopping.
+    """Starts programs again that stopped, after pauses that double while they keep stopping.
 
     Args:
-        processes: Where they run; they have been started.
-        programs: The programs.
-        clock: Tells the time, in seconds.
+        processes: Their processes.
+        programs: The programs, which have been started.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -166,7 +155,7 @@ class Supervisor:
         self._states = [(program, _State(clock())) for program in programs]
 
     def lines(self) -> Iterator[str]:
-        """Look after all of them: what there is to tell, in lines for a console."""
+        """Look after all programs; yields messages about them, in lines for a console."""
         for program, state in self._states:
             if state.due is not None:
                 self._start_if_due(program, state)
@@ -187,7 +176,7 @@ class Supervisor:
         state.due = now + pause
         time_of_day = f"{datetime.now().astimezone():%H:%M:%S}"
         yield (
-            f"{time_of_day}  {program.name} stopped ({told(status)}); it starts again in "
+            f"{time_of_day}  {program.name} stopped ({ending(status)}); it starts again in "
             f"{pause:.0f} s. Its log: {program.log}"
         )
         if pause == FIRST_PAUSE:
@@ -195,24 +184,24 @@ class Supervisor:
             yield program.last_words
 
 
-def told(status: int) -> str:
-    """The exit status of a process, for people."""
+def ending(status: int) -> str:
+    """The exit status of a process, in words."""
     return f"status {status}" if status >= 0 else f"signal {-status}"
 
 
 def _keep(process: subprocess.Popen[bytes], file: Path) -> threading.Thread:
-    """Append what a process says to a file, which is put aside when it is large."""
+    """Append the output of a process to a file, which is rotated when it is large."""
     thread = threading.Thread(target=_copy_lines, args=(process.stdout, file), daemon=True)
     thread.start()
     return thread
 
 
-def _copy_lines(said: IO[bytes], file: Path) -> None:
+def _copy_lines(output: IO[bytes], file: Path) -> None:
     log = RotatingFileHandler(
         file, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8", errors="replace"
     )
-    with said:
-        for line in said:
+    with output:
+        for line in output:
             text = line.decode(errors="replace").rstrip("\n")
             log.emit(logging.makeLogRecord({"msg": text}))
     log.close()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from lockstep.store.live_version import LiveState
 
 
+NewestVersion = Annotated[int | None, typer.Argument(help="Which version; the newest by default.")]
+
+
 def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
     """Fit a candidate on the pipeline's history and register it in MLflow."""
     from lockstep.cli.console import say, show_checks
@@ -46,9 +49,7 @@ def train(pipeline: PipelineName, as_json: AsJson = False) -> None:
 
 def promote(
     pipeline: PipelineName,
-    version: Annotated[
-        int | None, typer.Argument(help="Which version; the newest by default.")
-    ] = None,
+    version: NewestVersion = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Also one that failed a check when it was trained.")
     ] = False,
@@ -57,24 +58,22 @@ def promote(
     """Point @champion to a version and, if it passes the gate, @live too."""
     declared = context.pipeline(pipeline)
     registry = context.registry()
-    versions = {one.version: one for one in registry.versions(declared.name)}
+    registered = {stored.version: stored for stored in registry.versions(declared.name)}
     number = version if version is not None else _newest(declared, registry)
-    if number in versions and not anyway:
-        _demand_sound(versions[number], registry)
+    if number in registered and not anyway:
+        _demand_sound(registered[number], registry)
     _point_champion(declared, registry, number, as_json)
 
 
 def challenge(
     pipeline: PipelineName,
-    version: Annotated[
-        int | None, typer.Argument(help="Which version; the newest by default.")
-    ] = None,
+    version: NewestVersion = None,
     as_json: AsJson = False,
 ) -> None:
     """Point @challenger to a version; once it passes the gate, it may answer who asks for it.
 
-    Servers have it score, in the shadow, what the live version is asked. One that passes the gate
-    may also answer as a canary, or requests that ask for it by number.
+    Servers have it score, in the shadow, the requests to the live version. Once it passes the gate,
+    it may also answer as a canary, or requests that ask for it by number.
     """
     from lockstep.cli.console import say, show_checks, show_json
     from lockstep.dagster.runs import CheckReport
@@ -92,7 +91,7 @@ def challenge(
     with interruption_told(lambda: left):
         gate = pass_challenger(declared, registry, store, pointer)
     asset = f"{declared.name}/champion"  # whose checks they are
-    checks = [CheckReport.found(asset, name, None, one) for name, one in gate.results.items()]
+    checks = [CheckReport.found(asset, name, None, result) for name, result in gate.results.items()]
     if as_json:
         shown = [check.to_json() for check in checks]
         show_json({"challenger": number, "proven": gate.is_open, "checks": shown})
@@ -142,27 +141,23 @@ def versions(pipeline: PipelineName, as_json: AsJson = False) -> None:
     from lockstep.registry.facts import VersionFacts
 
     declared, registry = context.pipeline(pipeline), context.registry()
-    found = [VersionFacts.of(registry, version) for version in registry.versions(declared.name)]
+    facts = [VersionFacts.of(registry, version) for version in registry.versions(declared.name)]
     state = context.live(declared.name).state()
     if as_json:
         since = state.allowed.since if state.allowed is not None else None
         live = {"version": state.version, "since": None if since is None else iso(since)}
-        show_json({"live": live, "versions": [one.to_json() for one in found]})
+        show_json({"live": live, "versions": [version.to_json() for version in facts]})
         return
-    say(_live(declared.name, state, found))
-    if found:
-        show_table([_row(one) for one in reversed(found)])
-    for one in found:
-        if one.damage is not None:
-            say(f"Version {one.version} cannot be used: {one.damage}")
+    say(_live(declared.name, state, facts))
+    if facts:
+        show_table([_row(version) for version in reversed(facts)])
+    for version in facts:
+        if version.damage is not None:
+            say(f"Version {version.version} cannot be used: {version.damage}")
 
 
 def _newest(declared: PipelineAssets, registry: Registry) -> int:
-    """The version that was registered last.
-
-    Raises:
-        LockstepError: There is none.
-    """
+    """The version that was registered last."""
     from lockstep.errors import LockstepError
 
     numbers = [version.version for version in registry.versions(declared.name)]
@@ -174,36 +169,28 @@ def _newest(declared: PipelineAssets, registry: Registry) -> int:
 
 
 def _before(declared: PipelineAssets, registry: Registry, passed_at: Mapping[int, datetime]) -> int:
-    """The version to go back to.
-
-    Raises:
-        LockstepError: There is none.
-    """
+    """The version to go back to."""
     from lockstep.errors import LockstepError
 
     live = context.live(declared.name).state().version
     champion = registry.alias(declared.name, "champion")
     if live is not None and champion is not None and champion.version != live:
-        return live  # what is wanted did not get through the gate: take back the wish
-    earlier = [one for one in passed_at if one != live]
+        return live  # the champion did not pass the gate
+    earlier = [number for number in passed_at if number != live]
     if not earlier:
         raise LockstepError(f"{declared.name} has no earlier version that was live.")
-    return max(earlier, key=lambda one: passed_at[one])
+    return max(earlier, key=lambda number: passed_at[number])
 
 
 def _demand_sound(version: Version, registry: Registry) -> None:
-    """Refuse a version that failed a check when it was trained.
-
-    Raises:
-        LockstepError: It did; with the checks, its figures, and how to promote it all the same.
-    """
+    """Refuse a version that failed a check when it was trained."""
     from lockstep.errors import EvidenceError, LockstepError
     from lockstep.registry.version_tags import read_evidence
 
     try:
         failed = ", ".join(read_evidence(version).failed)
     except EvidenceError:
-        return  # the gate tells
+        return  # the gate reports it
     if not failed:
         return
     metrics = registry.load(version.name, version.version).metrics
@@ -240,15 +227,17 @@ def _point_champion(
 
 
 def _measured(declared: PipelineAssets, report: RunReport) -> str:
-    """What was measured of a candidate, in brackets."""
-    measured = [(one.title, report.figure("/candidate", one.title)) for one in declared.quality]
+    """The metrics of a candidate, in brackets."""
+    measured = [
+        (metric.title, report.figure("/candidate", metric.title)) for metric in declared.quality
+    ]
     shown = ", ".join(f"{title} {value:.4g}" for title, value in measured if value is not None)
     return f" ({shown})" if shown else ""
 
 
-def _live(name: str, state: LiveState, found: list[VersionFacts]) -> str:
-    """Which version is live, since when, and which one was before, in a sentence or two."""
-    if not found:
+def _live(name: str, state: LiveState, facts: list[VersionFacts]) -> str:
+    """Which version is live, since when, and which was before, in a sentence or two."""
+    if not facts:
         lost = (
             f" The gate let version {state.allowed.version} serve, which the registry has no more: "
             "restore the registry from a copy, or train anew."
@@ -256,20 +245,22 @@ def _live(name: str, state: LiveState, found: list[VersionFacts]) -> str:
             else ""
         )
         return f"{name} has no version{' yet' * (not lost)}.{lost} Train one: lockstep train {name}"
-    champion = next((one.version for one in found if "champion" in one.aliases), None)
+    champion = next((version.version for version in facts if "champion" in version.aliases), None)
     if state.allowed is None:
         promote = f"Promote one: lockstep promote {name} VERSION"
         damage = f" {state.damage}" if state.damage is not None else ""
         return f"No version of {name} is live.{damage} {promote}"
     before = state.allowed.before
-    said = f"Version {state.allowed.version} of {name} is live since {_when(state.allowed.since)}"
-    said += f"; before it, version {before} was." if before is not None else "."
+    sentence = (
+        f"Version {state.allowed.version} of {name} is live since {_when(state.allowed.since)}"
+    )
+    sentence += f"; before it, version {before} was." if before is not None else "."
     waiting = waiting_champion(name, champion, state)
-    return f"{said} {waiting}" if waiting else said
+    return f"{sentence} {waiting}" if waiting else sentence
 
 
 def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
-    """That `@champion` is another version than the live one, in a sentence; empty if it is not."""
+    """A sentence if `@champion` is another version than the live one; otherwise empty."""
     if champion is None or state.allowed is None or champion == state.allowed.version:
         return ""
     return (
@@ -278,23 +269,22 @@ def waiting_champion(name: str, champion: int | None, state: LiveState) -> str:
     )
 
 
-def _row(one: VersionFacts) -> dict[str, str]:
-    """A version as a row of the table."""
+def _row(facts: VersionFacts) -> dict[str, str]:
     figures = ", ".join(
         f"{title} {value:.4g}"
-        for title, value in one.metrics.items()
+        for title, value in facts.metrics.items()
         if not title.endswith("of a simple baseline")
     )
-    failed = "unknown" if one.failed is None else ", ".join(one.failed) or "none"
-    gate = "" if one.passed is None else _when(one.passed)
+    failed = "unknown" if facts.failed is None else ", ".join(facts.failed) or "none"
+    gate = "" if facts.passed is None else _when(facts.passed)
     return {
-        "version": str(one.version),
-        "aliases": " ".join(f"@{alias}" for alias in one.aliases),
-        "trained": _when(one.trained),
-        "rows": "" if one.rows is None else f"{one.rows:,}",
+        "version": str(facts.version),
+        "aliases": " ".join(f"@{alias}" for alias in facts.aliases),
+        "trained": _when(facts.trained),
+        "rows": "" if facts.rows is None else f"{facts.rows:,}",
         "held out": figures,
         "failed in training": failed,
-        "passed the gate": gate if one.was_live or not gate else f"{gate}, never live",
+        "passed the gate": gate if facts.was_live or not gate else f"{gate}, never live",
     }
 
 

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, for whoever collects them."""
+"""Logs: one JSON object a line, for log collectors."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import msgspec
 
 
 class JsonLines(logging.Formatter):
-    """A record as a JSON object: time, level, logger, message, and what it carries as `facts`."""
+    """Formats a record as a JSON object: time, level, logger, message, and its `facts`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record in one line."""
-        told = {
+        """The record as one line."""
+        entry = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -22,15 +22,15 @@ class JsonLines(logging.Formatter):
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
-            told["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(told).decode()
+            entry["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(entry).decode()
 
 
 def log_to_stderr(*names: str) -> None:
-    """Have what serving logs, and what uvicorn warns of, written to stderr.
+    """Write the logs of serving, and uvicorn's warnings, to stderr.
 
     Args:
-        names: Loggers of which the same is done.
+        names: Further loggers to write.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())

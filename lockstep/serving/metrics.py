@@ -1,4 +1,4 @@
-"""Metrics: what a server tells Prometheus."""
+"""Metrics: the counters of a server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1_000, 10_000)
 _TOGETHER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which Prometheus' client knows the folder of all processes."""
+"""The environment variable with the folder that Prometheus' client shares among processes."""
 _PREFIX = "lockstep-metrics-"
 
 
 @contextmanager
 def counted_together() -> Iterator[None]:
-    """Have processes that are started meanwhile answer for all, in a folder that they share.
+    """Have the processes that start meanwhile add up their counts, in a folder that they share.
 
     A folder that the environment names is used, and kept.
     """
@@ -46,14 +46,14 @@ def counted_together() -> Iterator[None]:
 
 
 def forget_all() -> None:
-    """Remove the folder that processes share, which the one that made it no longer can."""
+    """Remove the folder that processes share, as the process that made it is gone."""
     folder = Path(os.environ.get(_TOGETHER, ""))
     if folder.name.startswith(_PREFIX):
         shutil.rmtree(folder, ignore_errors=True)  # the others do so too
 
 
 def forget_the_dead() -> None:
-    """Leave what rows waited in processes that are gone out of the sums of those that are not."""
+    """Leave the waiting rows of dead processes out of the sums."""
     from prometheus_client.multiprocess import mark_process_dead
 
     if _TOGETHER not in os.environ:
@@ -69,8 +69,8 @@ def forget_the_dead() -> None:
 class Metrics:
     """The counters of one process.
 
-    Where several worker processes share a port, each answers only some of the scrapes: what all of
-    them keep in one folder is added up (`counted_together`).
+    Where several workers share a port, each answers only some of the scrapes: they keep their
+    counts in one folder, where these are added up (`counted_together`).
 
     Args:
         pipeline: Name of the pipeline, a label of every metric.
@@ -80,118 +80,96 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self._registry = CollectorRegistry()
-        told: dict[str, Any] = {"registry": self._registry, "namespace": "lockstep"}
         self._pipeline = pipeline
-        self._requests = Counter(
-            "requests", "Requests by route and status.", ["pipeline", "route", "status"], **told
-        )
-        self._seconds = Histogram(
+        shared: dict[str, Any] = {"registry": self._registry, "namespace": "lockstep"}
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, ["pipeline", *labels], **shared)
+
+        def seconds(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, ["pipeline", *labels], buckets=_SECONDS, **shared)
+
+        def gauge(name: str, text: str, *labels: str, joined: Any = "livemostrecent") -> Gauge:
+            return Gauge(name, text, ["pipeline", *labels], multiprocess_mode=joined, **shared)
+
+        self._requests = counter("requests", "Requests by route and status.", "route", "status")
+        self._seconds = seconds(
             "request_seconds",
             "From the first byte of a request to the last of its response, in seconds.",
-            ["pipeline", "route"],
-            buckets=_SECONDS,
-            **told,
+            "route",
         )
-        self._version_seconds = Histogram(
+        self._version_seconds = seconds(
             "version_request_seconds",
-            "What requests took until they were answered, in seconds, by the version that answered "
-            "and whether it did as the live one, as the canary, or since they asked for it.",
-            ["pipeline", "version", "role", "status"],
-            buckets=_SECONDS,
-            **told,
+            "From a request's arrival to its response, in seconds, by the version that answered "
+            "and its role: `live`, `canary`, or `pinned` where the request asked for it.",
+            *("version", "role", "status"),
         )
         self._batch_rows = Histogram(
-            "batch_rows",
-            "Rows that were computed together.",
-            ["pipeline"],
-            buckets=_ROWS,
-            **told,
+            "batch_rows", "Rows that were computed together.", ["pipeline"], buckets=_ROWS, **shared
         )
-        gauge: dict[str, Any] = {**told, "multiprocess_mode": "livemostrecent"}
-        self._waiting = Gauge(
-            "waiting_rows",
-            "Rows that wait.",
-            ["pipeline"],
-            **{**gauge, "multiprocess_mode": "livesum"},
-        )
-        self._version = Gauge("version", "The version that serves.", ["pipeline"], **gauge)
-        self._loaded = Gauge("versions_loaded", "Versions that are loaded.", ["pipeline"], **gauge)
-        self._listed_at = Gauge(
+        self._waiting = gauge("waiting_rows", "Rows that wait.", joined="livesum")
+        self._version = gauge("version", "The version that serves.")
+        self._loaded = gauge("versions_loaded", "Versions that are loaded.")
+        self._listed_at = gauge(
             "registry_read_timestamp_seconds",
             "When the registry was read last, to learn which other versions may be used.",
-            ["pipeline"],
-            **gauge,
         )
-        self._registry_failing = Gauge(
-            "registry_failing",
-            "1 while the registry cannot be read; what it told last holds.",
-            ["pipeline"],
-            **gauge,
+        self._registry_failing = gauge(
+            "registry_failing", "1 while the registry cannot be read; its last content holds."
         )
-        self._compiled = Gauge(
+        self._compiled = gauge(
             "compiled_models",
             "Models that are served compiled, found equal to scikit-learn in this process.",
-            ["pipeline"],
-            **gauge,
         )
-        self._refused = Gauge(
+        self._refused = gauge(
             "version_refused",
             "1 while the version that is live is refused here, and another one or none serves.",
-            ["pipeline"],
-            **gauge,
         )
-        self._cached = Counter(
+        self._cached = counter(
             "cache_rows",
             "Rows that were looked up in the cache of outputs, by `outcome`: `known` ones were not "
             "computed again.",
-            ["pipeline", "outcome"],
-            **told,
+            "outcome",
         )
-        self._log = Counter(
+        self._log = counter(
             "request_log",
             "What became of requests, bytes and segments of the request log: requests `logged`, "
             "`left_out` by the share that is, `unlogged` or `refused` where it cannot be written.",
-            ["pipeline", "outcome"],
-            **told,
+            "outcome",
         )
-        self._log_failing = Gauge(
+        self._log_failing = gauge(
             "request_log_failing",
             "1 while the request log cannot be written; `when_full` says what happens to requests.",
-            ["pipeline", "when_full"],
-            **{**gauge, "multiprocess_mode": "livemax"},
+            "when_full",
+            joined="livemax",
         )
-        self._shadow = Counter(
+        self._shadow = counter(
             "shadow_rows",
             "Rows that the challenger was to score too, by `outcome`: `compared`, `refused` by its "
             "row rules, `failed`, or `dropped` since too many waited.",
-            ["pipeline", "version", "outcome"],
-            **told,
+            *("version", "outcome"),
         )
-        self._shadow_differing = Counter(
+        self._shadow_differing = counter(
             "shadow_differing_rows",
-            "Rows of which the challenger's output differs by more than it declares as exact.",
-            ["pipeline", "version", "output"],
-            **told,
+            "Rows whose output by the challenger differs by more than it declares as exact.",
+            *("version", "output"),
         )
-        self._shadow_difference = Counter(
+        self._shadow_difference = counter(
             "shadow_difference",
-            "The sum of the absolute differences of an output; by the rows that were compared, it "
+            "The sum of the absolute differences of an output; divided by the compared rows, it "
             "is their mean.",
-            ["pipeline", "version", "output"],
-            **told,
+            *("version", "output"),
         )
-        self._shadow_largest = Gauge(
+        self._shadow_largest = gauge(
             "shadow_largest_difference",
             "The largest absolute difference of an output.",
-            ["pipeline", "version", "output"],
-            **{**gauge, "multiprocess_mode": "livemax"},
+            *("version", "output"),
+            joined="livemax",
         )
-        self._shadow_seconds = Histogram(
+        self._shadow_seconds = seconds(
             "shadow_seconds",
             "What the challenger took for rows that were handed over together, in seconds.",
-            ["pipeline", "version"],
-            buckets=_SECONDS,
-            **told,
+            "version",
         )
         self._largest: dict[tuple[int, str], float] = defaultdict(float)
         self._logged: dict[str, int] = defaultdict(int)
@@ -205,9 +183,9 @@ class Metrics:
         """Count a request.
 
         Args:
-            route: The route that answered, not the path that was asked for: there are few.
+            route: The route that answered; there are few, unlike paths.
             status: The status of the response.
-            seconds: What it took.
+            seconds: How long it took.
         """
         counter = self._children.get((route, status))
         if counter is None:
@@ -221,10 +199,10 @@ class Metrics:
         """Count a request that a version answered.
 
         Args:
-            version: Its number.
-            role: What it answered as.
+            version: Number of the version.
+            role: Its role: live, canary or pinned.
             status: The status of the response.
-            seconds: What it took.
+            seconds: How long it took.
         """
         timer = self._by_version.get((version, role, status))
         if timer is None:
@@ -232,27 +210,27 @@ class Metrics:
             timer = self._by_version[version, role, status] = self._version_seconds.labels(*labels)
         timer.observe(seconds)
 
-    def shadow_compared(self, version: int, found: ComparedRows) -> None:
+    def shadow_compared(self, version: int, compared: ComparedRows) -> None:
         """Count rows that the challenger scored.
 
         Args:
-            version: Its number.
-            found: What came of them.
+            version: Number of the challenger.
+            compared: The rows, compared with the live version's.
         """
         whose = (self._pipeline, str(version))
         for outcome in ("compared", "refused", "failed"):
-            number = found.rows if outcome == "compared" else getattr(found, outcome)
+            number = compared.rows if outcome == "compared" else getattr(compared, outcome)
             self._shadow.labels(*whose, outcome).inc(number)
-        self._shadow_seconds.labels(*whose).observe(found.seconds)
-        for output, one in found.outputs.items():
-            self._shadow_differing.labels(*whose, output).inc(one.differing)
-            self._shadow_difference.labels(*whose, output).inc(one.total)
-            largest = max(self._largest[version, output], one.largest)
+        self._shadow_seconds.labels(*whose).observe(compared.seconds)
+        for output, difference in compared.outputs.items():
+            self._shadow_differing.labels(*whose, output).inc(difference.differing)
+            self._shadow_difference.labels(*whose, output).inc(difference.total)
+            largest = max(self._largest[version, output], difference.largest)
             self._largest[version, output] = largest
             self._shadow_largest.labels(*whose, output).set(largest)
 
     def shadow_dropped(self, version: int, rows: int) -> None:
-        """Count rows that the challenger does not score, since too many wait for it."""
+        """Count rows that the challenger does not score, since too many wait."""
         self._shadow.labels(self._pipeline, str(version), "dropped").inc(rows)
 
     def computed(self, rows: int) -> None:
@@ -260,21 +238,21 @@ class Metrics:
         self._batches.observe(rows)
 
     def follow_cache(self, scorer: Scorer) -> None:
-        """Count what is looked up in the cache of a version, if it has one."""
+        """Count the look-ups in a version's cache, if it has one."""
         if scorer.cache is not None:
             known = self._cached.labels(self._pipeline, "known")
             unknown = self._cached.labels(self._pipeline, "computed")
 
-            def looked_up(found: int, lacking: int) -> None:
-                known.inc(found)
-                unknown.inc(lacking)
+            def looked_up(hits: int, misses: int) -> None:
+                known.inc(hits)
+                unknown.inc(misses)
 
             scorer.cache.looked_up.append(looked_up)
 
     def logged(self, counts: Counts) -> None:
-        """Count what became of requests, bytes and segments of the request log since the last time.
+        """Add what the request log counted since the last call.
 
-        It is not called for every request, which would cost as much as writing it down.
+        It is not called for every request, which would cost as much as logging it.
         """
         with self._lock:
             for outcome, number in asdict(counts).items():
@@ -282,13 +260,7 @@ class Metrics:
                 self._logged[outcome] = number
 
     def look(self, batches: MicroBatches, versions: Versions, log: Log | None = None) -> None:
-        """Tell how things stand in this process now.
-
-        Args:
-            batches: What waits.
-            versions: What serves.
-            log: Where requests are logged; None where they are not.
-        """
+        """Set the gauges to the state of this process, and count what its log has counted."""
         scorer = versions.scorer
         name = self._pipeline
         self._waiting.labels(name).set(batches.waiting_rows)
@@ -305,7 +277,7 @@ class Metrics:
             self._log_failing.labels(name, log.settings.when_full).set(failing)
 
     def text(self) -> bytes:
-        """All metrics as Prometheus reads them."""
+        """All metrics in Prometheus' format."""
         from prometheus_client import generate_latest
 
         if _TOGETHER not in os.environ:

@@ -1,38 +1,37 @@
-"""Pauses: how long to wait before something that ended is started again."""
+"""Pauses: how long to wait before a process that ended is started again."""
 
 from __future__ import annotations
 
 FIRST_PAUSE = 1.0
-"""Seconds from an end to the next start."""
+"""Seconds from the first end to the next start."""
 LONGEST_PAUSE = 60.0
-"""Seconds that are waited at most, however often it ends."""
+"""The longest pause, in seconds."""
 _SOUND_SECONDS = 60.0
-"""What ran for so long is not what cannot start: it is begun anew as if for the first time."""
+"""Seconds of running after which the pauses begin anew: the process can start."""
 
 
 class Pauses:
-    """Pauses that double for as long as something keeps ending.
+    """Pauses that double while a process keeps ending.
 
     Args:
-        first: Seconds of the first one.
+        first: Seconds of the first pause.
     """
 
     def __init__(self, first: float = FIRST_PAUSE) -> None:
-        self._first = first
-        self._next = first
+        self._first = self._next = first
 
     def after(self, seconds: float) -> float:
-        """Seconds to wait after something ended.
+        """Seconds to wait after the process ended.
 
         Args:
-            seconds: For how long it ran.
+            seconds: How long it ran.
         """
         if seconds >= _SOUND_SECONDS:
             self._next = self._first
-        found = self._next
-        self._next = min(2 * found, LONGEST_PAUSE)
-        return found
+        pause = self._next
+        self._next = min(2 * pause, LONGEST_PAUSE)
+        return pause
 
     def lengthen(self) -> None:
-        """Have the next pause be the longest: an early start again is not worth it."""
+        """Make the next pause the longest, where an early start is not worth it."""
         self._next = LONGEST_PAUSE

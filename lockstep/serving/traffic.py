@@ -1,6 +1,6 @@
 """Traffic: how many requests a process answered in the last minutes, and how fast.
 
-Prometheus keeps such figures for good; these are for a person who looks at the server itself.
+Prometheus keeps such figures for good; these are for the server's own page.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from time import monotonic
 SECONDS = 5
 """Seconds of an interval."""
 INTERVALS = 60
-"""Intervals that are kept, the one that runs among them."""
-
+"""Intervals that are kept, with the current one."""
 _PARTS = 32
-"""Parts of an octave that latencies are told apart by: a quantile is right to 2 percent."""
+"""Buckets of an octave of latencies: a quantile is right to 2 percent."""
 
 
 @dataclass
 class Interval:
-    """What was answered within a few seconds.
+    """The requests of a few seconds.
 
     Attributes:
-        number: Which interval, on the clock.
+        number: Number of the interval on the clock.
         counts: Requests that were answered, refused (4xx) and failed (5xx).
-        latencies: Requests by the part of an octave of seconds that they took.
+        latencies: Requests by the bucket of their latency.
     """
 
     number: int
@@ -36,21 +35,18 @@ class Interval:
 
     @classmethod
     def joined(cls, intervals: Sequence[Interval]) -> Interval:
-        """All of some intervals as one."""
-        found = cls(intervals[0].number)
+        """The requests of several intervals in one."""
+        total = cls(intervals[0].number)
         for interval in intervals:
-            found.counts = [sum(pair) for pair in zip(found.counts, interval.counts, strict=True)]
-            found.latencies.update(interval.latencies)
-        return found
+            total.counts = [sum(pair) for pair in zip(total.counts, interval.counts, strict=True)]
+            total.latencies.update(interval.latencies)
+        return total
 
     def quantile(self, share: float) -> float | None:
-        """The latency, in seconds, that a share of the requests did not exceed.
+        """A quantile of the latencies, in seconds; None where there was no request.
 
         Args:
-            share: The share, such as 0.99.
-
-        Returns:
-            The latency; None where there was no request.
+            share: The share of requests that it is not below, such as 0.99.
         """
         rank = math.ceil(share * self.latencies.total())
         for part in sorted(self.latencies):
@@ -62,10 +58,10 @@ class Interval:
 
 
 class Traffic:
-    """The requests of the last minutes, by intervals. It belongs to one event loop.
+    """The requests of the last minutes, by interval. It belongs to one event loop.
 
     Args:
-        clock: Gives the time in seconds.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -78,7 +74,7 @@ class Traffic:
 
         Args:
             status: The status of its response.
-            seconds: What it took, more than nothing.
+            seconds: How long it took; more than 0.
         """
         number = int(self._clock()) // SECONDS
         now = self._now
@@ -89,8 +85,8 @@ class Traffic:
         now.latencies[exponent * _PARTS + int(mantissa * 2 * _PARTS)] += 1
 
     def last(self) -> list[Interval]:
-        """The last minutes, the oldest interval first and the one that runs last."""
+        """The intervals of the last minutes, oldest first."""
         now = int(self._clock()) // SECONDS
         numbers = range(now - INTERVALS + 1, now + 1)
-        kept = {one.number: one for one in self._ring}
+        kept = {interval.number: interval for interval in self._ring}
         return [kept.get(number) or Interval(number) for number in numbers]

@@ -1,4 +1,4 @@
-"""Access: the address to listen at, a token in front of all but the probes, or this machine."""
+"""Access: which address to listen at, and who is answered: with a token, or on this machine."""
 
 from __future__ import annotations
 
@@ -21,31 +21,29 @@ from lockstep.serving.protocols.asgi import (
 TOKEN = "LOCKSTEP_TOKEN"
 """The environment variable that holds the token."""
 OPEN = frozenset({"/", "/ping", "/health", "/ready", "/v2/health/live", "/v2/health/ready"})
-"""What is answered without a token: what a load balancer asks, and the page that asks for one."""
-
+"""Paths that need no token: the probes of load balancers, and the page that asks for a token."""
 INSIDE = "/page/"
-"""What paths begin with at which the inside of a version is told."""
+"""The beginning of the paths that show the inside of a version."""
 
 _REFUSED = (
     b'{"error_code":"UNAUTHENTICATED","message":"Send the header Authorization: Bearer TOKEN."}'
 )
 _NOT_HERE = (
-    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is told to those alone '
-    b'who call this machine 127.0.0.1 or localhost."}'
+    b'{"error_code":"PERMISSION_DENIED","message":"Without a token, this is shown only to clients '
+    b'that call this machine 127.0.0.1 or localhost."}'
 )
 
 
 class Guarded:
-    """An application that answers those alone who know the token.
+    """An application that answers only clients with the token.
 
     Args:
-        application: What answers.
+        application: The application.
         token: The token.
     """
 
     def __init__(self, application: Application, token: str) -> None:
-        self._application = application
-        self._expected = b"Bearer " + token.encode()
+        self._application, self._expected = application, b"Bearer " + token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,18 +55,18 @@ class Guarded:
 
     def _is_known(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
-        # In constant time: how long it takes tells nothing of how much of a guess is right.
+        # In constant time: the duration does not show how much of a guess is right.
         return len(given) == 1 and hmac.compare_digest(given[0], self._expected)
 
 
 class Local:
-    """An application without a token: it tells of the inside of a version on this machine alone.
+    """An application without a token: it shows the inside of a version to this machine alone.
 
-    It listens at an address that only this machine reaches; so does a browser on it, for any site
-    that gives this machine a name of its own. Such a request has that name in its `Host`.
+    Only this machine reaches its address. But a browser here also reaches it for any site that
+    gives this machine a name of its own: such a request has that name in its `Host`.
 
     Args:
-        application: What answers.
+        application: The application.
     """
 
     def __init__(self, application: Application) -> None:
@@ -89,31 +87,27 @@ def _asks_inside(scope: Scope) -> bool:
 
 def _names_this_machine(scope: Scope) -> bool:
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    return len(hosts) == 1 and _is_here(hosts[0])
-
-
-def _is_here(host: str) -> bool:
     try:
-        name = urlsplit(f"//{host}").hostname or ""
+        host = urlsplit(f"//{hosts[0]}").hostname if len(hosts) == 1 else None
     except ValueError:
         return False
-    return name == "localhost" or _is_loopback(name)
+    return host is not None and (host == "localhost" or _is_loopback(host))
 
 
 def demand_safe(host: str, token: str | None) -> None:
-    """Check that nobody but this machine is answered without a token.
+    """Check that a server without a token listens at this machine's own address.
 
     Args:
         host: The address to listen at.
         token: The token, if there is one.
 
     Raises:
-        LockstepError: The address is a public one, and there is no token.
+        LockstepError: The address is public, and there is no token.
     """
     if token or host == "localhost" or _is_loopback(host):
         return
     raise LockstepError(
-        f"Everyone who reaches {host} would be answered: set {TOKEN} to a secret that clients send "
+        f"Everyone who reaches {host} would get answers: set {TOKEN} to a secret that clients send "
         "as `Authorization: Bearer ...`, or listen at 127.0.0.1."
     )
 
@@ -122,7 +116,7 @@ def demand_free(host: str, port: int) -> None:
     """Check that a server can listen at an address.
 
     Raises:
-        LockstepError: It cannot: another one does, or the address is not this machine's.
+        LockstepError: Another server listens there, or the address is not this machine's.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

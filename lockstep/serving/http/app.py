@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Telling:
-    """A path that tells how things stand, whatever else a request says, as an ASGI application.
+    """A path that shows a service's state, whatever else a request says, as an ASGI application.
 
     Args:
-        service: What is asked.
-        tell: From the service to the response.
+        service: The service.
+        tell: Makes the response from the service.
     """
 
     def __init__(self, service: Service, tell: Callable[[Service], Response]) -> None:
@@ -40,51 +40,50 @@ class Telling:
 
 
 def probe(service: Service) -> Response:
-    """`/ping`: an empty line; 200 if requests are answered, and 503 if not."""
+    """`/ping`: an empty line; 200 if requests are answered, 503 if not."""
     return Response(200 if service.is_ready else 503, b"\n")
 
 
 def ready(service: Service) -> Response:
-    """`/ready`: which version serves, and why another one does not; 200 or 503 like a probe."""
+    """`/ready`: which version serves, and why others do not; 200 or 503 as for `/ping`."""
     return Response(200 if service.is_ready else 503, msgspec.json.encode(readiness(service)))
 
 
 def measured(service: Service) -> Response:
-    """`/metrics`: what is counted, as Prometheus reads it."""
+    """`/metrics`: the metrics, in Prometheus' format."""
     service.measure()
     return Response(200, service.metrics.text(), ((b"content-type", CONTENT_TYPE),))
 
 
 def version(service: Service) -> Response:
-    """`/version`: the version of MLflow whose protocol this is, as its clients ask for it."""
+    """`/version`: the version of MLflow whose protocol this is; MLflow's clients ask for it."""
     return Response(200, MLFLOW_VERSION.encode())
 
 
 async def no_endpoint(request: Request, error: HTTPException) -> Any:
-    """The response where there is no such path, or where it takes another method."""
+    """The response to an unknown path, or to a method that the path does not take."""
     from starlette.responses import Response as StarletteResponse
 
-    said = f"{error.detail}: see /docs for the paths that there are and their methods."
+    message = f"{error.detail}: see /docs for the paths that there are and their methods."
     if request.url.path.startswith("/v2"):
-        content = msgspec.json.encode({"error": said})
+        content = msgspec.json.encode({"error": message})
     else:
-        content = msgspec.json.encode({"error_code": "ENDPOINT_NOT_FOUND", "message": said})
+        content = msgspec.json.encode({"error_code": "ENDPOINT_NOT_FOUND", "message": message})
     return StarletteResponse(content, error.status_code, error.headers, "application/json")
 
 
 class Direct:
-    """An application whose most asked path is not looked for among the others.
+    """An application that answers its busiest path without routing.
 
     Args:
-        invocations: What answers a POST at `/invocations`.
-        others: What answers everything else, and this path among it.
+        invocations: Answers a POST at `/invocations`.
+        others: Answers everything else, and other methods of this path.
     """
 
     def __init__(self, invocations: Application, others: Starlette) -> None:
         from starlette.routing import Route
 
-        self._invocations = invocations
-        self._others = others
+        self._invocations, self._others = invocations, others
         routes = [route for route in others.routes if isinstance(route, Route)]
         self._plain = {route.path for route in routes if not route.param_convertors}
         self._patterns = {
@@ -101,15 +100,17 @@ class Direct:
         """The route of a path, such as `/v2/models/{name}`; None where there is none."""
         if path in self._plain:
             return path
-        return next((one for one, pattern in self._patterns.items() if pattern.match(path)), None)
+        return next(
+            (route for route, pattern in self._patterns.items() if pattern.match(path)), None
+        )
 
 
 def application(service: Service, lifespan: Any = None) -> Direct:
     """The application of a service.
 
     Args:
-        service: What answers.
-        lifespan: What runs while the application does, as Starlette takes it.
+        service: The service.
+        lifespan: The application's lifespan, as Starlette takes it.
     """
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException

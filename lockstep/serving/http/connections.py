@@ -1,8 +1,7 @@
-"""Connections: uvicorn's, that hold nothing for long for a client that is slow, or never done.
+"""Connections: uvicorn's, with limits on time and memory for clients that are slow.
 
-Uvicorn waits for the head of a request for as long as it takes, and keeps as much of it as comes;
-it waits as long for a client to read what it was answered. This module is imported by uvicorn
-alone, by name.
+Uvicorn itself waits without limit for the head of a request, keeps as much of it as comes, and
+waits without limit for a client to read its response. Only uvicorn imports this module, by name.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ _OFFER = re.compile(rb"(?i)(?<=\n)upgrade(?=:)")
 class LingeringTransport(asyncio.Transport):
     """A transport that hears its client out before it closes.
 
-    A socket that is closed with bytes unread, or to which more comes, is reset by the kernel, and a
-    reset takes away what the client has not read yet: the very answer that says why its request is
-    refused. So the answer is ended, what else comes is thrown away for a while, and then the
-    connection is closed (RFC 9112, section 9.6).
+    The kernel resets a socket that is closed with bytes unread, or to which more comes. A reset
+    takes away what the client has not read yet: the response that says why its request is refused.
+    So the response is ended, further bytes are thrown away for a while, and then the connection is
+    closed (RFC 9112, section 9.6).
 
     Attributes:
-        is_lingering: Whether the answer is ended, and what comes is to be thrown away.
-        linger_seconds: For how long a client is heard at most that goes on to send.
+        is_lingering: Whether the response is ended, and further bytes are thrown away.
+        linger_seconds: How long a client that goes on to send is heard, at most.
     """
 
     linger_seconds = 2.0
 
     def __init__(self, transport: asyncio.Transport, is_heard: Callable[[], bool]) -> None:
-        """Stand before a transport.
+        """Wrap a transport.
 
         Args:
-            transport: What sends and receives.
-            is_heard: Tells whether all of a request is there, so that the client sends no more.
+            transport: The transport.
+            is_heard: Returns whether all of the request has come, so that no more follows.
         """
         super().__init__()
         self.is_lingering = False
@@ -46,7 +45,7 @@ class LingeringTransport(asyncio.Transport):
         self._is_heard = is_heard
 
     def close(self) -> None:
-        """End the answer, and the connection once the client has ended, or after a while."""
+        """End the response, and the connection once the client has ended, or after a while."""
         if self.is_lingering or self._transport.is_closing():
             return
         if self._is_heard() or not self._transport.can_write_eof():
@@ -61,7 +60,7 @@ class LingeringTransport(asyncio.Transport):
         return self.is_lingering or self._transport.is_closing()
 
     def write(self, data: Any) -> None:
-        """Send something, unless the answer is ended."""
+        """Send bytes, unless the response is ended."""
         if not self.is_lingering:
             self._transport.write(data)
 
@@ -70,11 +69,11 @@ class LingeringTransport(asyncio.Transport):
         self._transport.abort()
 
     def pause_reading(self) -> None:
-        """Take nothing from the client for now."""
+        """Stop reading from the client for now."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take what the client sends again."""
+        """Read from the client again."""
         self._transport.resume_reading()
 
     def get_write_buffer_size(self) -> int:
@@ -82,24 +81,24 @@ class LingeringTransport(asyncio.Transport):
         return self._transport.get_write_buffer_size()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the connection, such as its addresses."""
+        """A fact about the connection, such as its addresses."""
         return self._transport.get_extra_info(name, default)
 
 
 class BoundedConnection(HttpToolsProtocol):
-    """A connection of which every head has to arrive in time, and every response be read.
+    """A connection with time limits for the arrival of a head and the reading of a response.
 
-    One timer a connection looks after it: one a request would cost more than it is worth.
+    Each connection has one timer: a timer for each request would cost more than it is worth.
 
-    It speaks HTTP/1.1 alone, and an offer to go on in another protocol is not listened to. Java's
-    client offers HTTP/2 with every first request; the parser would take its body for that.
+    It speaks HTTP/1.1 alone, and ignores an offer to change the protocol. Java's client offers
+    HTTP/2 with every first request, whose body the parser would take for HTTP/2.
 
     Attributes:
-        head_seconds: For how long a head may take to arrive, from its first byte on, or from the
-            connection's beginning; and for how long a client may read nothing of what it is sent.
+        head_seconds: Seconds that a head may take to arrive, from its first byte on, or from the
+            connection's beginning; also those for which a client may leave its response unread.
         head_bytes: Bytes of a head, at most.
-        fresh_seconds: For how long a connection is waited for that has asked nothing yet, when
-            the server stops: its request may be on its way.
+        fresh_seconds: Seconds that a stopping server waits for the first request of a connection:
+            it may be on its way.
     """
 
     head_seconds = 10.0
@@ -109,7 +108,7 @@ class BoundedConnection(HttpToolsProtocol):
     transport: LingeringTransport
 
     _begins_behind = False
-    """Whether a head begins somewhere in what came last, behind other requests."""
+    """Whether a head begins in the bytes that came last, behind other requests."""
     _has_asked = False
     _is_refused = False
     _is_ending = False
@@ -128,7 +127,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look after it no longer, and have nothing more sent to it.
+        """Stop the timer, and tell every unanswered request that its client is gone.
 
         Uvicorn would tell the last request alone, and let those before it be answered.
         """
@@ -140,7 +139,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read what came, unless the head grows too large with it, or what it asks is refused."""
+        """Read bytes, unless the head grows too large with them, or its request is refused."""
         if self.transport.is_lingering:
             return
         self._begins_behind = False
@@ -152,7 +151,7 @@ class BoundedConnection(HttpToolsProtocol):
             self.send_400_response("The head of the request is too large.")
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer the last request of a client that says that it sends no more.
+        """Answer the last request of a client that has ended its side.
 
         Returns:
             Whether the connection stays open until then.
@@ -167,7 +166,7 @@ class BoundedConnection(HttpToolsProtocol):
         return True
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what cannot be read, and hear the rest of it."""
+        """Refuse an unreadable request, and hear the rest of it."""
         self._is_refused = True
         super().send_400_response(msg)
 
@@ -178,7 +177,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._begins_behind = self._is_answering
 
     def on_headers_complete(self) -> None:
-        """The head is there."""
+        """Go on to the body, as the head is there."""
         self._has_asked, self._is_in_head, self._since, self._size = True, False, None, 0
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
@@ -186,9 +185,9 @@ class BoundedConnection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
-        """The first of the requests is answered.
+        """Take the first request as answered, and read no more while others wait.
 
-        Uvicorn would take more then, and keep what a client sends faster than it is answered.
+        Uvicorn would read on, and keep what a client sends faster than it is answered.
         """
         self._unanswered.popleft()
         super().on_response_complete()
@@ -198,12 +197,12 @@ class BoundedConnection(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
-        """The body is there as well; what comes now is another head."""
+        """Expect another head, as the body is there."""
         self._is_in_head = True
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """End the connection as soon as what it asked, or is about to ask, is answered."""
+        """End the connection once its requests, or the one on its way, are answered."""
         if not self._has_asked and self._since is not None:
             left = self._since + self.fresh_seconds - self.loop.time()
             if left > 0:
@@ -213,7 +212,7 @@ class BoundedConnection(HttpToolsProtocol):
         super().shutdown()
 
     def _is_heard(self) -> bool:
-        """Whether nothing is on its way of a request that has its answer."""
+        """Whether no part of an answered request is still on its way."""
         if self._is_refused:
             return False
         return not self._has_asked or not (self.cycle.response_complete and self.cycle.more_body)
@@ -223,7 +222,7 @@ class BoundedConnection(HttpToolsProtocol):
         return bool(self._unanswered)
 
     def _look(self) -> None:
-        """End the connection if it waits for too long, or look again."""
+        """End the connection if a limit has passed, or look again later."""
         now = self.loop.time()
         if self._is_unread(now):
             self.transport.abort()
@@ -234,7 +233,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.head_seconds / 2, self._look)
 
     def _is_unread(self, now: float) -> bool:
-        """Whether the client has read nothing for too long of what it was sent."""
+        """Whether the client has left its response unread for too long."""
         size, since = self._unread
         left = self.transport.get_write_buffer_size()
         if left != size:
@@ -244,7 +243,7 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def _without_offer(data: bytes) -> bytes:
-    """A part of a head, in which the header that offers another protocol has another name."""
+    """A part of a head whose header `Upgrade` has another name."""
     if b"pgrade:" not in data and b"PGRADE:" not in data:
         return data
     head, end, rest = data.partition(b"\r\n\r\n")

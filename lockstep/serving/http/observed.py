@@ -1,7 +1,7 @@
 """Observed: every request gets an identifier, is counted, and never ends without a response.
 
-While the server drains, each response ends its connection: its client hears of that before it could
-send another request into a connection that is being closed.
+While the server drains, each response tells its client that the connection ends, so that no further
+request is sent into a connection that is being closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lockstep.serving.versions.asked import ID_HEADER
 log = logging.getLogger(__name__)
 
 SCORING = ("/invocations", "/infer")
-"""What the routes end with at which records are scored."""
+"""The ends of the routes that score records."""
 
 _TRACE = re.compile(rb"[0-9a-f-]{55}")
 """A trace context as version 00 of W3C Trace Context writes it, and later ones begin."""
@@ -31,24 +31,18 @@ _BROKEN = (
 
 
 class Observed:
-    """An application of which every request is counted and has an identifier.
+    """An application whose requests all have an identifier and are counted.
 
     Args:
-        application: What answers.
-        service: Whose requests they are; it counts them, and gives identifiers to those whose
-            client brought none.
-        route_of: From a path to the route that it is counted by; those of none are `other`.
+        application: The application.
+        service: Counts the requests, and gives an identifier to each that has none.
+        route_of: Returns the route that a path is counted by; without one it is `other`.
     """
 
     def __init__(
-        self,
-        application: Application,
-        service: Service,
-        route_of: Callable[[str], str | None],
+        self, application: Application, service: Service, route_of: Callable[[str], str | None]
     ) -> None:
-        self._application = application
-        self._service = service
-        self._route_of = route_of
+        self._application, self._service, self._route_of = application, service, route_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -59,7 +53,7 @@ class Observed:
         name = self._service.ids.of(scope["headers"])
         known = (ID_HEADER, name.encode())
         scope["headers"] = [*scope["headers"], known]  # so that whoever answers calls it the same
-        told = [known, *_trace(scope)]
+        added = [known, *_trace(scope)]
         status = 0
 
         async def sending(message: MutableMapping[str, Any]) -> None:
@@ -67,7 +61,10 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message.get("headers", ())
-                message["headers"] = [*headers, *(one for one in told if one not in headers)]
+                message["headers"] = [
+                    *headers,
+                    *(header for header in added if header not in headers),
+                ]
                 if self._service.is_draining:
                     message["headers"].append(_LAST)
             await send(message)
@@ -75,7 +72,7 @@ class Observed:
         try:
             await self._application(scope, receive, sending)
         except Exception:
-            facts = {key.decode(): value.decode() for key, value in told} | {"path": scope["path"]}
+            facts = {key.decode(): value.decode() for key, value in added} | {"path": scope["path"]}
             log.exception("a request failed", extra={"facts": facts})
             if status:
                 raise  # half of the response is out: the connection has to end
@@ -89,7 +86,7 @@ class Observed:
 
 
 def _trace(scope: Scope) -> list[tuple[bytes, bytes]]:
-    """The trace context of a request, to be passed on, if it has one."""
+    """The header with a request's trace context, if it has one."""
     return [
         (name, value)
         for name, value in scope["headers"]

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from lockstep.serving.protocols.service import Service
 
 KEEP_SECONDS = 75
-"""For how long a connection is kept that nobody uses: longer than a load balancer keeps it, which
-would send a request just as it is closed."""
+"""Seconds that an idle connection is kept: more than a load balancer keeps it, which would
+otherwise send a request just as it is closed."""
 STOP_SECONDS = 30
-"""For how long requests that are being answered are waited for when the port is closed."""
+"""Seconds that running requests are waited for when the port is closed."""
 
 _SETTINGS = "LOCKSTEP_SERVING"
 """The environment variable by which worker processes get the settings."""
@@ -41,10 +41,10 @@ _PARENT = "LOCKSTEP_SERVING_PARENT"
 _PARENT_SECONDS = 1.0
 """How often a worker looks whether the process that started it is still there."""
 _MEASURE_SECONDS = 1.0
-"""How often a worker beside others writes down how things stand in it."""
+"""How often a worker beside others writes down its metrics."""
 _GARBAGE = 50_000
-"""How many more objects there are before garbage is looked for: many requests that wait at once are
-some ten thousand, and none of them is any. Each look takes as long as a tenth of a request."""
+"""New objects after which garbage is collected: many waiting requests are some ten thousand
+objects, none of them garbage. A collection takes as long as a tenth of a request."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Settings:
         strict: Whether what is not declared is refused, and refused rows get status 422; otherwise
             the server is as lenient as MLflow's, with its status codes.
         listing: The file that lists which other versions may be used; empty for none.
-        canary: Which of these answers a share of the requests; None for none.
+        canary: The version that answers a share of the requests; None for none.
         look_seconds: How often to look whether another version is live.
-        drain_seconds: For how long it goes on to answer once it is told to stop, while it says
-            that it is not ready: longer than a load balancer takes to notice.
-        limits: How much may be waited for.
-        cached_rows: How many rows each process keeps the outputs of.
+        drain_seconds: Seconds that it goes on to answer once it is told to stop, while it says
+            that it is not ready: more than a load balancer takes to notice.
+        limits: How much a server takes at once, and for how long.
+        cached_rows: Rows whose outputs each process keeps.
         log: How requests are logged; None where they are not.
-        log_folder: Where they are logged, such as `Home.requests("flights")`.
+        log_folder: Folder of the log, such as `Home.requests("flights")`.
     """
 
     pipeline: str
@@ -87,11 +87,11 @@ class Settings:
 
 
 def demand_servable(settings: Settings) -> None:
-    """Check that there can be such a server.
+    """Check that a server can run with settings.
 
     Raises:
-        LockstepError: The address is taken, or a public one, and there is no token; or the log is
-            to hash columns, and there is no key.
+        LockstepError: The address is taken; it is public, and there is no token; or the log is to
+            hash columns, and there is no key.
     """
     demand_safe(settings.host, os.environ.get(TOKEN))
     demand_free(settings.host, settings.port)
@@ -100,10 +100,10 @@ def demand_servable(settings: Settings) -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until the process is told to stop; then drain, answer what is waiting, and end.
+    """Serve until the process is told to stop; then drain, answer waiting requests, and end.
 
     Raises:
-        LockstepError: There cannot be such a server.
+        LockstepError: No server can run with these settings, as `demand_servable` says.
     """
     import uvicorn
 
@@ -146,7 +146,7 @@ def served(settings: Settings, token: str | None = None) -> Application:
 
     Args:
         settings: How it is served.
-        token: What clients have to know, if anything.
+        token: The token that clients send; None for none.
     """
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.http.app import application
@@ -184,24 +184,24 @@ def served(settings: Settings, token: str | None = None) -> Application:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await service.shadow.close()
 
-    found = application(service, lifespan)
-    inner: Application = Guarded(found, token) if token else Local(found)
-    return Observed(inner, service, found.route_of)
+    routes = application(service, lifespan)
+    inner: Application = Guarded(routes, token) if token else Local(routes)
+    return Observed(inner, service, routes.route_of)
 
 
 @contextmanager
 def draining(begin: Callable[[], None], seconds: float) -> Iterator[None]:
-    """Leave in two steps where the process is told to stop.
+    """Stop in two steps when the process is told to.
 
     On the first signal the server says that it is not ready and goes on to answer, for as long as
-    a load balancer takes to notice. Then whoever handled the signal before gets it, which closes
-    the port. Ctrl-C, or a second signal, closes it at once.
+    a load balancer takes to notice. Then the signal goes to its earlier handler, which closes the
+    port. Ctrl-C, or a second signal, closes it at once.
 
-    It is entered in the event loop of the main thread, after the server has set its own handlers.
+    Enter it in the event loop of the main thread, after the server has set its own handlers.
 
     Args:
         begin: Makes the server say that it is not ready.
-        seconds: For how long it goes on to answer.
+        seconds: Seconds that it goes on to answer.
     """
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -230,17 +230,14 @@ def draining(begin: Callable[[], None], seconds: float) -> Iterator[None]:
 
 
 async def _measure(service: Service) -> None:
-    """Have the metrics of this worker up to date, whichever worker is asked for all of them."""
+    """Keep the metrics of this worker up to date: any worker may be asked for all of them."""
     while True:
         service.measure()
         await asyncio.sleep(_MEASURE_SECONDS)
 
 
 async def _end_without(parent: int) -> None:
-    """End this worker when the process that started it is gone, which may be killed.
-
-    The port would stay taken, and be answered by workers that nobody stops any more.
-    """
+    """End this worker when its parent is gone, also killed: the port would stay taken."""
     while os.getppid() == parent:
         await asyncio.sleep(_PARENT_SECONDS)
     forget_all()

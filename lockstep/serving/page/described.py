@@ -1,4 +1,4 @@
-"""A version described for people: what it is, what proves it right, and what a record holds."""
+"""A version described for people: its training, its checks, its models and its record."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Golden:
     """The golden records that were replayed before the version served.
 
     Attributes:
-        records: How many there are.
-        columns: How many columns of each were compared.
-        exact: How many of these are the same to the last bit; the others within their budget.
+        records: Number of golden records.
+        columns: Number of columns that were compared.
+        exact: Number of columns that are equal to the last bit; the others are within their ulps.
     """
 
     records: int
@@ -37,11 +37,11 @@ class Golden:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model and what computes it.
+    """A model and its predictor.
 
     Attributes:
         name: Its name.
-        is_compiled: Whether its compiled predictor serves; scikit-learn itself does otherwise.
+        is_compiled: Whether its compiled predictor serves, rather than scikit-learn.
         reason: Why it is not compiled; None where it is.
     """
 
@@ -56,21 +56,21 @@ class Described:
 
     Attributes:
         pipeline: Name of the pipeline.
-        title: What its module says that it is.
+        title: The first line of its module's documentation.
         version: Its number.
         digest: SHA-256 of its manifest, which holds those of all other files.
-        rows: Rows that it was fitted on.
+        rows: Number of training rows.
         trained_until: Event time of the newest of these.
         metrics: Its quality, by metric.
-        golden: What was replayed.
+        golden: The golden records that were replayed.
         code: SHA-256 of its own code.
         module: Name of its module.
         models: Its models, in graph order.
         record: Name of its record type.
-        record_doc: What a record is.
-        fields: What a record holds.
+        record_doc: Documentation of its record type.
+        fields: The fields of a record.
         examples: Records to begin with.
-        columns: What is computed of a record, in graph order.
+        columns: The columns that are computed from a record, in graph order.
     """
 
     pipeline: str
@@ -92,11 +92,11 @@ class Described:
 
 
 def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
-    """Describe a version that serves.
+    """The description of a version that serves.
 
     Args:
         scorer: The version.
-        hidden: Columns of which no example shows a value.
+        hidden: Columns whose values are shown to nobody.
     """
     loaded, pipeline = scorer.loaded, scorer.pipeline
     schema = pipeline.record_schema
@@ -112,7 +112,10 @@ def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
         golden=_golden(loaded),
         code=loaded.snapshot.digest,
         module=loaded.snapshot.module,
-        models=tuple(_model(scorer, name) for name in pipeline.graph.models),
+        models=tuple(
+            ServedModel(name, name in scorer.compiled.models, scorer.compiled.reasons.get(name))
+            for name in pipeline.graph.models
+        ),
         record=schema.name,
         record_doc=inspect.getdoc(pipeline.record) or "",
         fields=tuple(_field(field, rules_of(scorer, field.name)) for field in given),
@@ -122,7 +125,6 @@ def described_version(scorer: Scorer, hidden: Collection[str]) -> Described:
 
 
 def _title(loaded: LoadedVersion) -> str:
-    """The first line of its module's documentation."""
     snapshot = loaded.snapshot
     doc = ast.get_docstring(ast.parse(snapshot.modules[snapshot.module])) or ""
     return doc.partition("\n\n")[0].replace("\n", " ")
@@ -132,11 +134,6 @@ def _golden(loaded: LoadedVersion) -> Golden:
     columns = loaded.golden.trace.columns
     exact = sum(not loaded.ulps.get(name, 0) for name in columns)
     return Golden(len(loaded.golden), len(columns), exact)
-
-
-def _model(scorer: Scorer, name: str) -> ServedModel:
-    reason = scorer.compiled.reasons.get(name)
-    return ServedModel(name, name in scorer.compiled.models, reason)
 
 
 def _field(field: Field, rules: list[str]) -> dict[str, Any]:
@@ -154,8 +151,8 @@ def _field(field: Field, rules: list[str]) -> dict[str, Any]:
 
 
 def _examples(scorer: Scorer, hidden: Collection[str]) -> tuple[Record, ...]:
-    found = golden_examples(scorer, hidden, _EXAMPLES)
-    if found:
-        return tuple(found)
+    records = golden_examples(scorer, hidden, _EXAMPLES)
+    if records:
+        return tuple(records)
     schema = scorer.pipeline.record_schema
     return ({field.name: usual_value(scorer, field) for field in schema},)

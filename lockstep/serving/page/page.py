@@ -1,7 +1,7 @@
 """The page for people at `/`: the version that serves, a form for a record, and the traffic.
 
-The page itself is one document that holds nothing of a model, so that it needs no token. What it
-shows it asks for, with the token: at `/page/version` what serves, at `/page/now` what goes on.
+The page itself is one document without a model's data, so that it needs no token. It asks for its
+data with the token: `/page/version` for the version, `/page/now` for the state of the server.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _SCRIPTS = (
     "form",
     "page",
 )
-"""The parts of the page's script, which is one module, in the order in which they run."""
+"""The parts of the page's script, a single module, in the order in which they run."""
 
 
 @cache
 def page() -> Response:
-    """`/`: the page, whole in itself.
+    """`/`: the page, self-contained.
 
-    Its policy lets a browser run the page's own script and style alone, speak to this server
-    alone, and take no text for HTML.
+    Its policy lets a browser run only the page's own script and style, speak only to this server,
+    and take no text for HTML.
     """
     document, style = _read("page.html"), _read("page.css")
     script = "\n".join(_read(f"{name}.js") for name in _SCRIPTS)
@@ -79,10 +79,10 @@ class PageVersion:
         self._described: tuple[Key, Described] | None = None
 
     async def answer(self, service: Service, scope: Scope, body: bytes) -> Response:
-        """Its description, which is made once.
+        """The description of the version, which is made once.
 
         Raises:
-            NotReadyError: None serves.
+            NotReadyError: No version serves.
         """
         scorer = service.demand_scorer()
         if self._described is None or self._described[0] != scorer.key:
@@ -92,9 +92,9 @@ class PageVersion:
 
 
 def now(service: Service) -> Response:
-    """`/page/now`: what serves, what does not, and the traffic of the last minutes."""
+    """`/page/now`: the state of the server, and the traffic of the last minutes."""
     scorer, intervals = service.versions.scorer, service.traffic.last()
-    told = {
+    state = {
         **readiness(service),
         "pipeline": service.pipeline,
         "digest": scorer.loaded.digest if scorer is not None else None,
@@ -104,15 +104,15 @@ def now(service: Service) -> Response:
         "intervals": [_interval(interval) for interval in intervals],
         "total": _interval(Interval.joined(intervals)),
     }
-    return Response(200, msgspec.json.encode(told))
+    return Response(200, msgspec.json.encode(state))
 
 
-def _interval(one: Interval) -> dict[str, int | float | None]:
-    answered, refused, failed = one.counts
+def _interval(interval: Interval) -> dict[str, int | float | None]:
+    answered, refused, failed = interval.counts
     return {
         "answered": answered,
         "refused": refused,
         "failed": failed,
-        "p50": one.quantile(0.5),
-        "p99": one.quantile(0.99),
+        "p50": interval.quantile(0.5),
+        "p99": interval.quantile(0.99),
     }

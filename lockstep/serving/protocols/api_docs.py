@@ -1,6 +1,6 @@
 """Documentation of a version for people and programs: `/docs` and `/openapi.json`.
 
-The page is whole in itself: it loads no script and no style from anywhere.
+The page is self-contained: it loads no script and no style.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HTML = (
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
 )
 _HOST = re.compile(rb"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
-"""Names and addresses, with or without a port, that are safe to be copied to a shell."""
+"""Names and addresses, with or without a port, that are safe in a shell."""
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; width: 100% }
@@ -33,12 +33,12 @@ pre { background: #f4f4f4; padding: 1rem; overflow-x: auto }
 
 
 async def openapi(service: Service, scope: Scope, body: bytes) -> Response:
-    """`/openapi.json`: the document of the version that serves."""
+    """`/openapi.json`: the OpenAPI document of the version that serves."""
     return Response(200, msgspec.json.encode(_document(service)))
 
 
 async def docs(service: Service, scope: Scope, body: bytes) -> Response:
-    """`/docs`: the page of the version that serves."""
+    """`/docs`: the documentation of the version that serves."""
     return Response(200, page(_document(service), _address(scope)).encode(), _HTML)
 
 
@@ -50,18 +50,18 @@ def page(described: dict[str, Any], address: str) -> str:
     """The page of an OpenAPI document.
 
     Args:
-        described: What `document` gave.
-        address: Where the server is reached by whoever reads the page.
+        described: The document.
+        address: The server's address as its clients see it.
     """
     info, schemas = described["info"], described["components"]["schemas"]
     name = next(iter(schemas))
     record, prediction = schemas[name], schemas["Prediction"]
     title = f"{info['title']}, version {info['version']}"
     fields = [
-        (field, _type(held), "" if field in record["required"] else "may be left out", _said(held))
+        (field, _type(held), "" if field in record["required"] else "may be left out", _doc(held))
         for field, held in record["properties"].items()
     ]
-    outputs = [(out, _type(held), _said(held)) for out, held in prediction["properties"].items()]
+    outputs = [(out, _type(held), _doc(held)) for out, held in prediction["properties"].items()]
     paths = [
         (verb.upper(), path, operation["summary"])
         for path, item in described["paths"].items()
@@ -87,7 +87,7 @@ def page(described: dict[str, Any], address: str) -> str:
 
 
 def _address(scope: Scope) -> str:
-    """Where a client reached the server, by what it says itself, or else where it listens."""
+    """Where a client reached the server, by its header `Host`, or else where it listens."""
     given = next((value for name, value in scope["headers"] if name == b"host"), b"")
     host, port = scope["server"]
     named = given.decode() if _HOST.fullmatch(given) else f"{host}:{port}"
@@ -115,12 +115,12 @@ def _type(held: dict[str, Any]) -> str:
     if "anyOf" in held:
         return _type({**held["anyOf"][0], "enum": held["anyOf"][0].get("enum", ())}) + " or null"
     types = held["type"]
-    said = " or ".join(types) if isinstance(types, list) else types
+    text = " or ".join(types) if isinstance(types, list) else types
     if held.get("format") == "date-time":
-        said = said.replace("string", "time (ISO 8601 with a zone)")
+        text = text.replace("string", "time (ISO 8601 with a zone)")
     choices = [choice for choice in held.get("enum", ()) if choice is not None]
-    return f"{said}: {', '.join(choices)}" if choices else said
+    return f"{text}: {', '.join(choices)}" if choices else text
 
 
-def _said(held: dict[str, Any]) -> str:
+def _doc(held: dict[str, Any]) -> str:
     return str(held.get("description", ""))

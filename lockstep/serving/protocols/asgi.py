@@ -1,4 +1,4 @@
-"""ASGI: what a server and an application say to each other, as types, and a whole response."""
+"""ASGI: the types of its messages, and a whole response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Response(NamedTuple):
     Attributes:
         status: Its status.
         content: Its body.
-        headers: Its headers, without that of its length.
+        headers: Its headers, without `content-length`.
     """
 
     status: int

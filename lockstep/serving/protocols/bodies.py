@@ -1,4 +1,4 @@
-"""Reading: the body of a request, in no more bytes and no more time than it may take."""
+"""Bodies of requests, read within limits of bytes and time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lockstep.serving.versions.request_limits import RequestLimits
 
 
 class DisconnectedError(Exception):
-    """The client has gone before its request was read."""
+    """The client disconnected before its request was read."""
 
 
 class Bodies:
@@ -22,7 +22,7 @@ class Bodies:
     most bodies do.
 
     Args:
-        limits: How many bytes a body has, and all of them, and how long one may take to arrive.
+        limits: Bytes of a body and of all bodies, and how long one may take to arrive.
     """
 
     def __init__(self, limits: RequestLimits) -> None:
@@ -37,10 +37,10 @@ class Bodies:
         """The body of a request.
 
         Raises:
-            TooLargeError: It is larger than it may be, or says that it will be.
-            CrowdedError: So much of other bodies has arrived that there is no room for it.
+            TooLargeError: It is too large, or its header says so.
+            CrowdedError: Other bodies that are arriving leave no room for it.
             SlowError: It does not arrive in time.
-            DisconnectedError: Its client has gone.
+            DisconnectedError: Its client disconnected.
         """
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit():
@@ -91,7 +91,7 @@ class Bodies:
             raise TooLargeError(f"A body has at most {self._limits.body_bytes:,} bytes.")
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the reading of what takes too long."""
+        """End the reading of bodies that take too long."""
         latest = loop.time() - self._limits.read_seconds
         for task, since in self._since.items():
             if since < latest and task not in self._late:

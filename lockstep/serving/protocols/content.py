@@ -1,4 +1,4 @@
-"""Content types: what a body is said to be, by MLflow's rules."""
+"""Content types of bodies, by MLflow's rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lockstep.errors import UnsupportedError
 
 
 class Content(enum.Enum):
-    """What a body may be."""
+    """The format of a body."""
 
     JSON = "application/json"
     CSV = "text/csv"
@@ -21,7 +21,7 @@ _READ = ", ".join(_BY_NAME)
 
 
 def content_of(headers: Iterable[tuple[bytes, bytes]]) -> Content:
-    """What a body is said to be.
+    """The format of a body by its content type.
 
     A content type may have the parameter `charset`, which is UTF-8, and no other.
 
@@ -29,18 +29,18 @@ def content_of(headers: Iterable[tuple[bytes, bytes]]) -> Content:
         headers: Names, in small letters, and values.
 
     Raises:
-        UnsupportedError: None is named, it is read by nothing here, or it is not in UTF-8; or the
+        UnsupportedError: There is no content type, it is not supported, or not in UTF-8; or the
             body is compressed.
     """
-    found: Content | None = None
+    content: Content | None = None
     for name, value in headers:
         if name == b"content-type":
-            found = Content.JSON if value == b"application/json" else _content(value)
+            content = Content.JSON if value == b"application/json" else _content(value)
         elif name == b"content-encoding" and value.strip().lower() != b"identity":
             raise UnsupportedError("A compressed body is not read here; send it as it is.")
-    if found is None:
+    if content is None:
         raise UnsupportedError(f"Name the content type of the body: {_READ}.")
-    return found
+    return content
 
 
 def _content(value: bytes) -> Content:

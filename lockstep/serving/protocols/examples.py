@@ -1,4 +1,4 @@
-"""Examples: records that a version answers, to show to people what one looks like."""
+"""Examples: records that a version answers, to be shown to people."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
 _COMMON = 0.01
-"""Share from which a text is common enough to be shown: a rare one may be of a person."""
+"""The least share of a text that is shown: a rare one may identify a person."""
 
 
 def example_of(
     scorer: Scorer, hidden: Collection[str] = ()
 ) -> tuple[Record, dict[str, Any]] | None:
-    """A record as clients send it, and what it gets; None if there is none to show.
+    """A record as clients send it, and its prediction; None if there is none to show.
 
     Its numbers are the medians of the training rows, its texts the most common ones, so that it
-    is nobody's. Where such a record is refused, since its columns have to fit one another, it is
-    the first of `golden_examples`.
+    is nobody's. Where that record is refused, since its columns do not fit one another, the first
+    of `golden_examples` takes its place.
 
     Args:
         scorer: The version.
@@ -41,18 +41,15 @@ def example_of(
 
 
 def golden_examples(scorer: Scorer, hidden: Collection[str], most: int) -> list[Record]:
-    """Records like those of training: golden ones, without what may tell of whom they are.
+    """Golden records, without what may identify a person.
 
-    Their key is made up, a column that is hidden has its usual value, and those with a rare text
-    are left out. Those with the most fields come first.
+    Their keys are made up, hidden columns have their usual value, and records with a rare text are
+    left out. Those with the most fields come first.
 
     Args:
         scorer: The version.
         hidden: Columns whose values are shown to nobody.
-        most: How many there are, at most.
-
-    Returns:
-        The records by the names of their fields; none where all are refused or have a rare text.
+        most: Number of records, at most.
     """
     return list(islice(_golden_examples(scorer, hidden), most))
 
@@ -72,7 +69,7 @@ def _golden_examples(scorer: Scorer, hidden: Collection[str]) -> Iterator[Record
 
 
 def _is_common(scorer: Scorer, record: Record, usual: Collection[str]) -> bool:
-    """Whether the texts of a record are those of many."""
+    """Whether the texts of a record are common."""
     profiles = scorer.loaded.profile.columns
     texts = (
         field.name
@@ -90,7 +87,7 @@ def _answer(scorer: Scorer, record: Record) -> Answer | None:
 
 
 def usual_value(scorer: Scorer, field: Field) -> Any:
-    """A value of a field that many records have, or that is made up."""
+    """A value of a field that is common or made up."""
     profile = scorer.loaded.profile.columns.get(field.name)
     if field.declared == "datetime":
         return "2020-01-01T00:00:00Z"

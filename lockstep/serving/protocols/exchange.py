@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 ASKED = "lockstep.asked"
-"""Where the scope of a request holds what is known of it."""
+"""The key of a request's `Asked` in its scope."""
 
 
 class Endpoint:
-    """A path whose requests are read and answered whatever happens, as an ASGI application.
+    """A path whose every request gets a response, as an ASGI application.
 
     Args:
-        service: What answers.
-        answer: From service, request and body to the response.
-        failure: From an error to the response that tells it.
+        service: The service.
+        answer: Makes the response from service, scope and body.
+        failure: Makes the response to an error.
     """
 
     def __init__(
@@ -72,31 +72,31 @@ class Endpoint:
             if scorer is not None:
                 scorer.lease.release()
         status, content, headers = response
-        told = [*headers, (ID_HEADER, asked.id.encode())]
+        sent_headers = [*headers, (ID_HEADER, asked.id.encode())]
         if scorer is not None:
-            told.append(scorer.header)
+            sent_headers.append(scorer.header)
             version, seconds = scorer.loaded.version, monotonic() - asked.started
             service.metrics.answered_by(version, asked.role, status, seconds)
-        await respond(send, Response(status, content, told))
+        await respond(send, Response(status, content, sent_headers))
 
 
 async def scored(
     service: Service, scorer: Scorer, records: Sequence[Record], options: Options, scope: Scope
 ) -> Answer:
-    """The answer to records, once it is written down.
+    """The answer to records, once it is logged.
 
     Args:
-        service: What answers.
-        scorer: The version that does.
+        service: The service.
+        scorer: The version that answers.
         records: The records.
-        options: How they are to be answered.
-        scope: The request.
+        options: The request's options.
+        scope: The request's scope.
 
     Raises:
-        RefusedRowsError: Rows are refused, and the others are not asked for.
+        RefusedRowsError: Rows are refused, and the request does not quarantine them.
         UnreadableBodyError: A record has a field under both of its names.
-        ComputingError: They cannot be computed.
-        ServingError: They were not computed.
+        ComputingError: The computation fails.
+        ServingError: Too many rows wait, the request waited too long, or it cannot be logged.
     """
     asked: Asked = scope[ASKED]
     if options.on_invalid != "refuse":
@@ -118,26 +118,26 @@ async def scored(
 
 
 async def aside(work: Callable[[], T]) -> T:
-    """Do what is large beside the loop's own thread, which goes on to answer others."""
+    """The result of large work, done in a thread beside the loop, which goes on to answer."""
     return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def reading_of(service: Service, scorer: Scorer) -> ReadOptions:
-    """How requests to a version are read."""
+    """The options by which requests to a version are read."""
     return ReadOptions(scorer.pipeline.record_schema, service.limits.request_rows, service.strict)
 
 
 def headers_of(error: ServingError, headers: Headers) -> Headers:
-    """The headers of a response that tells an error."""
-    found = list(headers)
+    """The headers of a response to an error."""
+    extended = list(headers)
     if error.retry_after is not None:
-        found.append((b"retry-after", str(error.retry_after).encode()))
+        extended.append((b"retry-after", str(error.retry_after).encode()))
     if error.ends_connection:
-        found.append((b"connection", b"close"))
-    return found
+        extended.append((b"connection", b"close"))
+    return extended
 
 
 def client_of(scope: Scope) -> Client:
-    """The connection by which a request comes; None where a proxy tells the address alone."""
+    """The client's address and port; None where a proxy gives the address alone."""
     client = scope.get("client")
     return client if client and client[1] else None

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
 EXTENSIONS = ("binary_tensor_data", "null_elements")
-"""What is spoken beyond the protocol: Triton's binary tensors, and null for a missing element."""
+"""Extensions of the protocol: Triton's binary tensors, and null for a missing element."""
 
 _HEADER_LENGTH = b"inference-header-content-length"
 _encode = msgspec.json.Encoder().encode
@@ -72,7 +72,7 @@ class Inference(msgspec.Struct):
 
     Attributes:
         inputs: The columns of its rows.
-        id: What its response is to be known by.
+        id: Its id, which the response repeats.
         parameters: `binary_data_output`, whether all outputs are to be binary.
         outputs: The outputs that it asks for; None for all of them.
     """
@@ -107,33 +107,33 @@ def routes(service: Service) -> list[Route]:
 
 
 async def server_metadata(service: Service, scope: Scope, body: bytes) -> Response:
-    """What the server is."""
+    """The name, version and extensions of the server."""
     version = metadata.version("lockstep-scoring")
-    return _told({"name": "lockstep", "version": version, "extensions": EXTENSIONS})
+    return _json({"name": "lockstep", "version": version, "extensions": EXTENSIONS})
 
 
 async def live(service: Service, scope: Scope, body: bytes) -> Response:
-    """That the server is there."""
-    return _told({"live": True})
+    """The response of a server that runs."""
+    return _json({"live": True})
 
 
 async def ready(service: Service, scope: Scope, body: bytes) -> Response:
     """Whether requests are answered."""
-    told = {"live": True, "ready": service.is_ready}
-    return Response(200 if service.is_ready else 503, _encode(told))
+    state = {"live": True, "ready": service.is_ready}
+    return Response(200 if service.is_ready else 503, _encode(state))
 
 
 async def model_ready(service: Service, scope: Scope, body: bytes) -> Response:
-    """Whether requests to a version are answered."""
+    """The response of a version that answers requests."""
     scorer = await _claimed(service, scope)
-    return _told({"name": scorer.loaded.name, "ready": True})
+    return _json({"name": scorer.loaded.name, "ready": True})
 
 
 async def model_metadata(service: Service, scope: Scope, body: bytes) -> Response:
-    """What a version takes and gives."""
+    """The inputs and outputs of a version."""
     scorer = await _claimed(service, scope)
     schema, graph = scorer.pipeline.record_schema, scorer.pipeline.graph
-    return _told(
+    return _json(
         {
             "name": scorer.loaded.name,
             "versions": [str(number) for number in service.versions.numbers],
@@ -155,7 +155,7 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
         raise UnreadableBodyError("Name the version in the path: /v2/models/NAME/versions/N/infer.")
     scorer = await _claimed(service, scope)
     if options.explain is not None:
-        raise UnreadableBodyError("A trace is told by /invocations?explain=trace alone.")
+        raise UnreadableBodyError("Only /invocations?explain=trace gives a trace.")
     read = partial(_read, body, scope["headers"], reading_of(service, scorer))
     request, records = read() if len(body) <= limits.inline_bytes else await aside(read)
     wanted = _wanted(request, scorer)
@@ -166,43 +166,34 @@ async def infer(service: Service, scope: Scope, body: bytes) -> Response:
 
 
 def failure(error: ServingError) -> Response:
-    """The response that tells an error; the protocol has 400 for what is wrong with a request."""
-    found: dict[str, Any] = {"error": str(error)}
+    """The response to an error; refused rows and tables get 400, as the protocol demands."""
+    content: dict[str, Any] = {"error": str(error)}
     if isinstance(error, RefusedRowsError):
-        found["rows"] = reasons(error.rejected)
+        content["rows"] = reasons(error.rejected)
     is_refused = isinstance(error, RefusedRowsError | RefusedTableError)
     status = 400 if is_refused else int(error.status)
-    return Response(status, _encode(found), headers_of(error, JSON))
+    return Response(status, _encode(content), headers_of(error, JSON))
 
 
-def _told(value: Any) -> Response:
+def _json(value: Any) -> Response:
     return Response(200, _encode(value))
 
 
 async def _claimed(service: Service, scope: Scope) -> Scorer:
-    """The version that a path names.
-
-    Raises:
-        UnknownError: There is no model of that name, or no version of that number.
-        NotReadyError: None serves, or the one that is named is not loaded yet.
-    """
+    """The version that a path names."""
     names = scope["path_params"]
     if names["name"] != service.pipeline:
-        raise UnknownError(f"There is no such model here; there is {service.pipeline}.")
+        raise UnknownError(f"There is no such model here; the model is {service.pipeline}.")
     if "version" not in names:
         return service.claim(scope[ASKED])
     version = number_of(names["version"])
     if version is None:
-        raise UnknownError("There is no such version; they have numbers, such as 3.")
+        raise UnknownError("There is no such version; a version has a number, such as 3.")
     return await service.claim_version(scope[ASKED], version)
 
 
 def _read(body: bytes, headers: Headers, reading: ReadOptions) -> tuple[Inference, list[Record]]:
-    """A request and its rows.
-
-    Raises:
-        ServingError: It is not what the protocol says.
-    """
+    """A request and its rows."""
     text, binary = _parts(body, headers)
     reading.demand_simple(text)
     value = parse_json(text, strict=reading.strict)
@@ -220,11 +211,7 @@ def _read(body: bytes, headers: Headers, reading: ReadOptions) -> tuple[Inferenc
 
 
 def _demand_known(value: dict[str, Any]) -> None:
-    """Check that nobody asks for what there is not.
-
-    Raises:
-        UnreadableBodyError: There is a field or parameter that means nothing here.
-    """
+    """Refuse a request with a field or parameter that means nothing here."""
     parameters = value.get("parameters") or {}
     if value.keys() - set(Inference.__struct_fields__):
         raise UnreadableBodyError(
@@ -236,16 +223,11 @@ def _demand_known(value: dict[str, Any]) -> None:
         tensors = value.get(name)
         for tensor in tensors if isinstance(tensors, list) else ():
             if isinstance(tensor, dict) and tensor.keys() - set(fields.__struct_fields__):
-                raise UnreadableBodyError(f"One of the {name} has a field that there is not.")
+                raise UnreadableBodyError(f"One of the {name} has an unknown field.")
 
 
 def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
-    """The JSON text of a body, and the binary tensors behind it.
-
-    Raises:
-        UnreadableBodyError: The header that says where they part is wrong.
-        UnsupportedError: The body is compressed, or said to be something else.
-    """
+    """The JSON text of a body, and the binary tensors behind it."""
     length: int | None = None
     for name, value in headers:
         if name == _HEADER_LENGTH:
@@ -266,12 +248,7 @@ def _parts(body: bytes, headers: Headers) -> tuple[bytes, memoryview]:
 
 
 def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) -> list[Record]:
-    """The rows whose columns are inputs.
-
-    Raises:
-        UnreadableBodyError: An input is not what the protocol says, or not declared.
-        TooLargeError: There are too many rows.
-    """
+    """The rows whose columns are the inputs."""
     schema = reading.schema
     columns: dict[str, list[Any]] = {}
     for place, tensor in enumerate(inputs):
@@ -285,26 +262,22 @@ def _records(inputs: Sequence[Input], binary: memoryview, reading: ReadOptions) 
         if name in columns:
             raise UnreadableBodyError(f"Input {name} is there twice.")
         if tensor.datatype not in DATATYPES:
-            raise UnreadableBodyError(f"Input {name} has a datatype that there is not.")
+            raise UnreadableBodyError(f"Input {name} has an unknown datatype.")
         reading.demand_room(tensor.rows())
         if size is None:
             columns[name] = values_of_json(tensor)
         else:
             columns[name] = values_of_binary(tensor, data)
     if len(binary):
-        raise UnreadableBodyError("There are more bytes behind the JSON text than inputs have.")
+        raise UnreadableBodyError("There are more bytes behind the JSON text than the inputs have.")
     if len({len(column) for column in columns.values()}) != 1:
-        raise UnreadableBodyError("Inputs have rows, each as many as the others.")
+        raise UnreadableBodyError("A request has inputs, all with the same number of rows.")
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
-    """The outputs that a request asks for, and whether they are to be binary.
-
-    Raises:
-        UnreadableBodyError: There is no such output, or it is asked for twice.
-    """
+    """The outputs that a request asks for, and whether they are to be binary."""
     is_binary = request.parameters.get("binary_data_output", False) is True
     if request.outputs is None:
         return dict.fromkeys(scorer.names, is_binary)
@@ -321,7 +294,6 @@ def _wanted(request: Inference, scorer: Scorer) -> dict[str, bool]:
 def _response(
     request: Inference, scorer: Scorer, answer: Answer, wanted: dict[str, bool]
 ) -> Response:
-    """The response with the outputs that are wanted."""
     columns = answer.columns
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
@@ -336,16 +308,16 @@ def _response(
             output["parameters"] = {"binary_data_size": len(data)}
             behind.append(data)
         outputs.append(output)
-    found: dict[str, Any] = {
+    content: dict[str, Any] = {
         "model_name": scorer.loaded.name,
         "model_version": str(answer.version),
         "outputs": outputs,
     }
     if request.id is not None:
-        found["id"] = request.id
+        content["id"] = request.id
     if answer.rejected:
-        found["rejected"] = reasons(answer.rejected)
-    text = _encode(found)
+        content["rejected"] = reasons(answer.rejected)
+    text = _encode(content)
     if not behind:
         return Response(200, text)
     headers = (

@@ -38,9 +38,9 @@ from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer, Scorer
 
 MLFLOW_VERSION = "3.17.2"
-"""The version of MLflow whose scoring server this one is like; it need not be installed."""
+"""The version of MLflow whose scoring server this one follows; it need not be installed."""
 FORMATS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-"""The fields of which a body has exactly one."""
+"""The formats of a body, by the one of these fields that it has."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -51,7 +51,7 @@ def invocations(service: Service) -> Endpoint:
 
 
 async def invoke(service: Service, scope: Scope, body: bytes) -> Response:
-    """The answer to a request: nothing is made that it does not need."""
+    """The response to a request."""
     limits = service.limits
     options = options_of(scope["query_string"])
     asked = scope[ASKED]
@@ -79,7 +79,7 @@ def records_of(body: bytes, content: Content, reading: ReadOptions) -> Sequence[
     """The records of a body.
 
     Raises:
-        ServingError: It is not what MLflow's protocol says.
+        ServingError: The body does not follow MLflow's protocol.
     """
     if content is Content.CSV:
         return records_of_csv(body, reading)
@@ -115,11 +115,7 @@ def _records_of_json(value: Any, reading: ReadOptions) -> Sequence[Record]:
 
 
 def _demand_no_more(value: dict[str, Any], name: str, reading: ReadOptions) -> None:
-    """Check what else a body has; MLflow's own server leaves most of it alone.
-
-    Raises:
-        UnreadableBodyError: It has what it may not have.
-    """
+    """Refuse a body with other fields, most of which MLflow's own server leaves alone."""
     params = value.get("params")
     if params is not None and not isinstance(params, dict):
         raise UnreadableBodyError("`params` is an object.")
@@ -135,52 +131,51 @@ def _demand_no_more(value: dict[str, Any], name: str, reading: ReadOptions) -> N
 
 
 def demand_few(records: Sequence[Record], limits: RequestLimits) -> None:
-    """Check that a request for a trace has no more rows than it may.
+    """Check the number of rows of a request for a trace.
 
     Raises:
-        TooLargeError: It has more.
+        TooLargeError: There are too many.
     """
     if len(records) > limits.traced_rows:
         raise TooLargeError(
-            f"A request with explain=trace has at most "
-            f"{counted(limits.traced_rows, 'row')}; send the others "
-            "without it."
+            f"A request with explain=trace has at most {counted(limits.traced_rows, 'row')}; send "
+            "the others without it."
         )
 
 
 def predictions(answer: Answer) -> bytes:
     """The body of an answer."""
-    return _encode(_told(answer))
+    return _encode(_content(answer))
 
 
 def explained(scorer: Scorer, answer: Answer) -> bytes:
     """The body of an answer with the trace of its rows."""
-    return _encode({**_told(answer), "trace": trace_of(scorer, answer)})
+    return _encode({**_content(answer), "trace": trace_of(scorer, answer)})
 
 
-def _told(answer: Answer) -> dict[str, Any]:
-    found: dict[str, Any] = {"predictions": answer.told}
+def _content(answer: Answer) -> dict[str, Any]:
+    content: dict[str, Any] = {"predictions": answer.told}
     if answer.rejected:
-        found["rejected"] = reasons(answer.rejected)
-    return found
+        content["rejected"] = reasons(answer.rejected)
+    return content
 
 
 def failure(error: ServingError, *, strict: bool) -> Response:
-    """The response that tells an error.
+    """The response to an error.
 
     Args:
         error: The error.
-        strict: Whether it has a status of its own, or MLflow's.
+        strict: Whether its status is the error's own, rather than MLflow's.
     """
-    found: dict[str, Any] = {"error_code": error.code, "message": str(error)}
+    content: dict[str, Any] = {"error_code": error.code, "message": str(error)}
     if isinstance(error, RefusedRowsError):
-        found["rows"] = reasons(error.rejected)
+        content["rows"] = reasons(error.rejected)
     status = error.status if strict else error.compat_status or error.status
-    return Response(int(status), _encode(found), headers_of(error, JSON))
+    return Response(int(status), _encode(content), headers_of(error, JSON))
 
 
 def reasons(rejected: Iterable[Rejected]) -> list[dict[str, Any]]:
-    """Every reason by row and column. The values themselves are not among them."""
+    """Every reason of refused rows, by row and column, without the values."""
     return [
         {
             "row": row.row,

@@ -1,6 +1,6 @@
-"""Bodies: records out of what a request carries, read strictly.
+"""JSON bodies: reads their records strictly.
 
-No message repeats anything of a body: what its client sent can be personal, and ends in logs.
+No message repeats a part of a body: it can be personal, and messages end in logs.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _decode = msgspec.json.Decoder().decode
 _NESTED = frozenset({dict, list})
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _MORE = 1000
-"""Lists and objects that a body may have beside its rows, and fields that a record may have beside
-those that are declared, before it is refused without a closer look."""
+"""Lists and objects that a body may have beside its rows, and undeclared fields of a record; a
+body with more is refused without a closer look."""
 
 
 class ReadOptions(msgspec.Struct, frozen=True):
     """How the rows of a request are read.
 
     Attributes:
-        schema: What they are declared to hold.
-        most: How many there may be.
-        strict: Whether what is not declared is refused, rather than left alone.
+        schema: Their declared schema.
+        most: Number of rows, at most.
+        strict: Whether undeclared fields are refused, rather than left alone.
     """
 
     schema: Schema
@@ -40,21 +40,21 @@ class ReadOptions(msgspec.Struct, frozen=True):
     strict: bool = True
 
     def demand_room(self, rows: int) -> None:
-        """Check that a request has no more rows than it may.
+        """Check the number of rows of a request.
 
         Raises:
-            TooLargeError: It has more.
+            TooLargeError: There are too many.
         """
         if rows > self.most:
             raise TooLargeError(f"A request has at most {self.most:,} rows; send several requests.")
 
     def demand_simple(self, body: bytes) -> None:
-        """Check that a JSON text has no more lists and objects than so many rows could be.
+        """Check that a JSON text has no more lists and objects than its rows can have.
 
-        To make millions of them takes seconds, in which nobody else is answered.
+        To parse millions of them takes seconds, in which nobody else is answered.
 
         Raises:
-            TooLargeError: It has more.
+            TooLargeError: There are too many.
         """
         most = self.most * (len(self.schema.names) + 2) + _MORE
         if len(body) <= most or body.count(b"[") + body.count(b"{") <= most:
@@ -64,13 +64,10 @@ class ReadOptions(msgspec.Struct, frozen=True):
             raise TooLargeError(f"The body has more lists and objects than {self.most:,} rows are.")
 
     def demand_columns(self, names: Sequence[Any]) -> None:
-        """Check that a table has the declared columns: a forgotten one is no missing value.
-
-        Args:
-            names: Names of its columns.
+        """Check that a table has the declared columns: a forgotten column is no missing value.
 
         Raises:
-            RefusedTableError: One is lacking, there twice, or not declared.
+            RefusedTableError: A column is lacking, there twice, or not declared.
         """
         schema = self.schema
         fields = [schema.aliases.get(name, name) for name in names]
@@ -83,22 +80,22 @@ class ReadOptions(msgspec.Struct, frozen=True):
             if field.name not in present and not field.is_row_number
         ]
         strange = [place for place, name in enumerate(fields) if name not in schema]
-        said = []
+        faults = []
         if lacking:
-            said.append(f"lacks {listed(lacking)}")
+            faults.append(f"lacks {listed(lacking)}")
         if strange and (lacking or self.strict):
             places = listed([place + 1 for place in strange])
-            said.append(f"has columns that are not declared (number {places})")
-        if said:
-            raise RefusedTableError(f"The table {' and '.join(said)}: see {schema.name}.")
+            faults.append(f"has columns that are not declared (number {places})")
+        if faults:
+            raise RefusedTableError(f"The table {' and '.join(faults)}: see {schema.name}.")
 
 
 def parse_json(body: bytes, *, strict: bool = True) -> Any:
-    """The value of a JSON text; see `demand_distinct_keys` for what else is to be looked at.
+    """The value of a JSON text; `demand_distinct_keys` checks its keys.
 
     Args:
         body: The text, in UTF-8.
-        strict: Whether NaN and Infinity are refused, which Python writes and JSON has not.
+        strict: Whether NaN and Infinity are refused, which are Python's, not JSON's.
 
     Raises:
         UnreadableBodyError: It is no JSON text, or is nested too deeply.
@@ -123,44 +120,40 @@ def parse_json(body: bytes, *, strict: bool = True) -> Any:
 
 
 def demand_distinct_keys(body: bytes, value: Any) -> None:
-    """Check that no object of a JSON text has a key twice, of which one was lost.
-
-    Args:
-        body: The text.
-        value: What it was read as.
+    """Check that no object of a JSON text has a key twice, of which its value has only one.
 
     Raises:
-        UnreadableBodyError: One has; or it is nested too deeply to tell.
+        UnreadableBodyError: An object has a key twice, or the text is nested too deeply to tell.
     """
     # A key is followed by `":`, unless there is space between; so is the end of some texts, and
-    # then a slower look tells.
+    # then a slower look decides.
     is_compact = not (b" :" in body or b"\t:" in body or b"\n:" in body or b"\r:" in body)
     if not is_compact or _keys(value) != body.count(b'":'):
         _distinct(body)
 
 
 def _keys(value: Any) -> int:
-    """How many keys all objects within a value have."""
-    found = 0
+    """Number of keys of all objects within a value."""
+    count = 0
     waiting = [value]
     while waiting:
-        one = waiting.pop()
-        if type(one) is dict:
-            found += len(one)
-            waiting += [inner for inner in one.values() if type(inner) in _NESTED]
-        elif type(one) is list:
-            waiting += [inner for inner in one if type(inner) in _NESTED]
-    return found
+        item = waiting.pop()
+        if type(item) is dict:
+            count += len(item)
+            waiting += [inner for inner in item.values() if type(inner) in _NESTED]
+        elif type(item) is list:
+            waiting += [inner for inner in item if type(inner) in _NESTED]
+    return count
 
 
 def _distinct(body: bytes) -> Any:
-    """The value of a JSON text, read slowly: Python's reader shows each key that is there."""
+    """The value of a JSON text, read slowly by Python's reader, which shows repeated keys."""
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        members = dict(pairs)
+        if len(members) < len(pairs):
             raise UnreadableBodyError("An object of the body has a key twice; which one counts?")
-        return found
+        return members
 
     try:
         return json.loads(body, object_pairs_hook=distinct)
@@ -172,11 +165,11 @@ def _distinct(body: bytes) -> Any:
 
 
 def records_of_split(value: Any, reading: ReadOptions) -> list[Record]:
-    """The records of a table given by its columns and rows; what its index says is left alone.
+    """The records of a table given as columns and rows; its index is ignored.
 
     Raises:
-        UnreadableBodyError: It is not such a table.
-        RefusedTableError: Its columns are not those that are declared.
+        UnreadableBodyError: It is no such table.
+        RefusedTableError: Its columns are not the declared ones.
         TooLargeError: It has too many rows.
     """
     if not isinstance(value, dict):
@@ -203,7 +196,7 @@ def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]
     """The records of a list of objects.
 
     Raises:
-        UnreadableBodyError: It is not one.
+        UnreadableBodyError: It is no list of objects.
         TooLargeError: It has too many rows, or a row far too many fields.
     """
     if not isinstance(value, list):
@@ -223,11 +216,11 @@ def records_of_list(value: Any, name: str, reading: ReadOptions) -> list[Record]
 def records_of_columns(
     value: Mapping[str, Any], name: str, reading: ReadOptions
 ) -> Sequence[Record]:
-    """The records of columns, each a list of values; or the one whose fields are given.
+    """The records of an object of columns, each a list of values; or the one record that it is.
 
     Raises:
-        UnreadableBodyError: They are not lists of one length.
-        RefusedTableError: Its columns are not those that are declared.
+        UnreadableBodyError: Its columns are not lists of one length.
+        RefusedTableError: Its columns are not the declared ones.
         TooLargeError: It has too many rows.
     """
     if len(value) > len(reading.schema.names) + _MORE:

@@ -1,4 +1,4 @@
-"""OpenAPI: what a version takes and gives, described from its pipeline's own declaration."""
+"""OpenAPI: the document of a version, made from its pipeline's own declaration."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
 
     Args:
         scorer: The version.
-        hidden: Columns of which the example shows no value of anybody's.
+        hidden: Columns whose values are shown to nobody.
     """
     example = example_of(scorer, hidden)
     loaded, pipeline = scorer.loaded, scorer.pipeline
@@ -90,7 +90,7 @@ def document(scorer: Scorer, hidden: Collection[str] = ()) -> dict[str, Any]:
 
 
 def record_schema(scorer: Scorer) -> Schema:
-    """What a record holds: by field its type, the comment beside it, and the row rules on it."""
+    """The schema of a record: by field its type, its comment, and its row rules."""
     declared = scorer.pipeline.record_schema
     return {
         "type": "object",
@@ -109,55 +109,50 @@ def record_schema(scorer: Scorer) -> Schema:
 
 
 def field_schema(field: Field, rules: list[str]) -> Schema:
-    """What a field holds."""
-    found: Schema = {"type": _TYPES.get(field.declared, "string")}
+    """The schema of a field."""
+    schema: Schema = {"type": _TYPES.get(field.declared, "string")}
     if field.declared == "int":
-        # One that may be missing is kept as a float, which holds every integer up to here.
+        # An optional one is kept as a float, which holds every integer up to here.
         most = 2**53 if field.optional else 2**63 - 1
-        found |= {"minimum": -most, "maximum": most}
+        schema |= {"minimum": -most, "maximum": most}
     if field.declared == "datetime":
-        found["format"] = "date-time"
+        schema["format"] = "date-time"
     if field.choices is not None:
-        found["enum"] = [*field.choices, *([None] if field.optional else [])]
+        schema["enum"] = [*field.choices, *([None] if field.optional else [])]
     if field.missing:
-        found = {"anyOf": [found, {"enum": list(field.missing)}, {"type": "null"}]}
+        schema = {"anyOf": [schema, {"enum": list(field.missing)}, {"type": "null"}]}
     elif field.optional:
-        found["type"] = [found["type"], "null"]
-    said = [field.doc] if field.doc else []
-    said += [f"Refused unless {rule}." for rule in rules]
+        schema["type"] = [schema["type"], "null"]
+    sentences = [field.doc] if field.doc else []
+    sentences += [f"Refused unless {rule}." for rule in rules]
     if field.missing:
-        said.append(f"{' or '.join(map(repr, field.missing))} stands for no value.")
-    if said:
-        found["description"] = "\n".join(said)
-    return found
+        sentences.append(f"{' or '.join(map(repr, field.missing))} stands for no value.")
+    if sentences:
+        schema["description"] = "\n".join(sentences)
+    return schema
 
 
 def rules_of(scorer: Scorer, name: str) -> list[str]:
-    """What the row rules ask of a field, in words."""
+    """The row rules of a field, in words."""
     return [rule.wording.met for rule in scorer.rules.rules if rule.columns[0] == name]
 
 
 def prediction_schema(scorer: Scorer) -> Schema:
-    """What a scored row holds: the key, the event time, and the outputs as they are documented."""
+    """The schema of a prediction: key, event time and outputs, with their documentation."""
     graph, declared = scorer.pipeline.graph, scorer.pipeline.record_schema
     properties = {}
     for name in scorer.names:
-        doc = declared[name].doc if name in declared else doc_of(scorer, name)
+        source = declared[name] if name in declared else graph.node(name)
+        doc = source.doc if source is not None else ""
         properties[name] = {**_KINDS[graph.kind(name)], **({"description": doc} if doc else {})}
     return {"type": "object", "properties": properties, "required": list(properties)}
-
-
-def doc_of(scorer: Scorer, column: str) -> str:
-    """What a column is, as its author wrote."""
-    node = scorer.pipeline.graph.node(column)
-    return node.doc if node is not None else ""
 
 
 def _invocations(
     scorer: Scorer, record: str, example: tuple[Record, dict[str, Any]] | None
 ) -> dict[str, Any]:
-    one = {"$ref": f"#/components/schemas/{record}"}
-    many = {"type": "array", "items": one}
+    record_ref = {"$ref": f"#/components/schemas/{record}"}
+    many = {"type": "array", "items": record_ref}
     names = list(record_schema(scorer)["properties"])
     columns = {
         "type": "object",
@@ -179,14 +174,14 @@ def _invocations(
             _body("dataframe_records", many, scorer),
             _body("dataframe_split", split, scorer),
             _body("instances", {"anyOf": [many, columns]}, scorer),
-            _body("inputs", {"anyOf": [many, columns, one]}, scorer),
+            _body("inputs", {"anyOf": [many, columns, record_ref]}, scorer),
         ]
     }
     answer = {
         "type": "object",
         "properties": {
-            "predictions": {"type": "array", "items": _ref("Prediction")},
-            "rejected": {"type": "array", "items": _ref("RefusedRow")},
+            "predictions": _list(_ref("Prediction")),
+            "rejected": _list(_ref("RefusedRow")),
             "trace": _ref("Trace"),
         },
         "required": ["predictions"],
@@ -196,7 +191,7 @@ def _invocations(
         str(int(error.status)): _failure(error, "Error") for error in (*_FAILURES, UnknownError)
     }
     failures[str(int(refused or 400))] = _response(
-        f"Rows are refused, or the body is. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
+        f"Rows or the body are refused. {inspect.getdoc(RefusedRowsError)}", _ref("Error")
     )
     sent = {} if example is None else {"example": {"dataframe_records": [example[0]]}}
     return {
@@ -230,17 +225,14 @@ def _body(name: str, rows: Schema, scorer: Scorer) -> Schema:
 
 def _probes() -> dict[str, Any]:
     nothing = {"200": {"description": "It is."}, "503": {"description": "It is not."}}
-    told = {"schema": {"type": "object"}}
+    content = {"application/json": {"schema": {"type": "object"}}}
     return {
         "/ping": _get("ping", "Whether requests are answered", nothing),
         "/health": _get("health", "Whether requests are answered", nothing),
         "/ready": _get(
             "ready",
             "Which version serves, and why another one does not",
-            {
-                status: {"description": said["description"], "content": {"application/json": told}}
-                for status, said in nothing.items()
-            },
+            {status: {**response, "content": content} for status, response in nothing.items()},
         ),
         "/version": _get(
             "version",
@@ -255,7 +247,7 @@ def _inference(model: str, version: str) -> dict[str, Any]:
     failures["404"] = _failure(UnknownError, "InferenceError")
     unknown = {status: failures[status] for status in ("404", "503")}
     alive = _response("It is.", {"type": "object"})
-    found = {
+    paths = {
         "/v2": _get("serverMetadata", "What the server is", {"200": _of("ServerMetadata")}),
         "/v2/health/live": _get("serverLive", "Whether the server is there", {"200": alive}),
         "/v2/health/ready": _get(
@@ -267,7 +259,7 @@ def _inference(model: str, version: str) -> dict[str, Any]:
     name, number = _in_path("name", model), _in_path("version", version)
     for suffix, named in (("", [name]), ("/versions/{version}", [name, number])):
         path, mark = f"/v2/models/{{name}}{suffix}", "OfVersion" if suffix else ""
-        found |= {
+        paths |= {
             path: _get(
                 f"modelMetadata{mark}",
                 "What the model takes and gives",
@@ -291,7 +283,7 @@ def _inference(model: str, version: str) -> dict[str, Any]:
                 },
             },
         }
-    return found
+    return paths
 
 
 def _in_path(name: str, value: str) -> Schema:
@@ -330,7 +322,7 @@ _ON_INVALID: Schema = {
 _EXPLAIN: Schema = {
     "name": "explain",
     "in": "query",
-    "description": "What is told of how rows were scored: `trace` is every column, of a few rows.",
+    "description": "Shows how rows were scored: `trace` gives every column of a few rows.",
     "schema": {"enum": ["trace"]},
 }
 _VERSION: Schema = {

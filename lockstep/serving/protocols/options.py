@@ -1,4 +1,4 @@
-"""Options: what a request asks for in its query string."""
+"""Options of a request, from its query string."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CHOICES = {"on_invalid": get_args(OnInvalid), "explain": get_args(Explain)}
 
 @dataclass(frozen=True)
 class Options:
-    """What a request asks for beside its rows.
+    """Options of a request.
 
     Attributes:
         on_invalid: What becomes of the valid rows of a request with invalid ones: none is scored
-            (`"refuse"`), or they are, and the invalid ones are told (`"quarantine"`).
+            (`"refuse"`), or they are, and the invalid ones are listed (`"quarantine"`).
         version: Number of the version that is to answer; None for whichever serves.
-        explain: What is told of how the rows were scored: every column (`"trace"`), or nothing.
+        explain: What the answer shows of the scoring: every column (`"trace"`), or nothing.
     """
 
     on_invalid: OnInvalid = "refuse"
@@ -38,7 +38,7 @@ def options_of(query: bytes) -> Options:
     """The options in a query string.
 
     Raises:
-        UnreadableBodyError: It has another one, or one that is not among its choices.
+        UnreadableBodyError: An option is unknown, there twice, or has an unknown value.
     """
     try:
         given = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=10)
@@ -49,11 +49,11 @@ def options_of(query: bytes) -> Options:
         raise UnreadableBodyError("The query string has an option twice.")
     version = chosen.pop("version", None)
     if chosen.keys() - _CHOICES.keys():
-        raise UnreadableBodyError("The query string has an option that there is not: see /docs.")
+        raise UnreadableBodyError("The query string has an unknown option: see /docs.")
     for name, choice in chosen.items():
         if choice not in _CHOICES[name]:
             raise UnreadableBodyError(
-                f"{name} is {' or '.join(f'`{one}`' for one in _CHOICES[name])}."
+                f"{name} is {' or '.join(f'`{known}`' for known in _CHOICES[name])}."
             )
     if version is None:
         return Options(**chosen)
@@ -64,5 +64,5 @@ def options_of(query: bytes) -> Options:
 
 
 def number_of(text: str) -> int | None:
-    """The number of a version; None if a text is none."""
+    """The number of a version in a text; None if there is none."""
     return int(text) if _NUMBER.fullmatch(text) else None

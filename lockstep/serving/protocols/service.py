@@ -1,4 +1,4 @@
-"""The service: what answers behind every protocol."""
+"""The service of a pipeline, which answers behind every protocol."""
 
 from __future__ import annotations
 
@@ -31,29 +31,26 @@ class Service:
 
     Args:
         pipeline: Name of the pipeline.
-        pointer: The file that says which version of it is live.
-        listing: The file that lists which others may be used; None for none.
-        canary: Which of these answers a share of the requests; None for none.
+        pointer: The file that says which version is live.
+        listing: The file that lists which other versions may be used; None for none.
+        canary: The version that answers a share of the requests; None for none.
         limits: How much is taken at once.
-        strict: Whether what is not declared is refused, and rows that are refused get status 422;
-            otherwise the rules and the status codes are those of MLflow's scoring server, where
-            the meaning of a request is certain.
-        cached_rows: How many rows a version keeps the outputs of; 0 for none.
-        log: Where requests are written down before they are answered; None where they are not.
+        strict: Whether undeclared fields are refused, and refused rows get status 422. Otherwise
+            the rules and the status codes are those of MLflow's scoring server, where the meaning
+            of a request is certain.
+        cached_rows: Rows whose outputs a version keeps; 0 for none.
+        log: Records requests before they are answered; None for no log.
 
     Attributes:
-        pipeline: Name of the pipeline.
-        limits: How much is taken at once.
-        metrics: What is counted.
-        traffic: What is counted of the last minutes.
+        metrics: The counters, for Prometheus.
+        traffic: The requests of the last minutes.
         bodies: The bodies that are being read.
-        versions: The versions that answer, kept up with the files.
+        versions: The versions that answer.
         shadow: The challenger.
         batches: The requests that wait.
-        ids: Ids of requests.
-        log: Where they are written down.
+        ids: Makes ids of requests.
         is_draining: Whether the server is about to stop: it says that it is not ready, so that
-            nothing more is sent to it, and answers what is sent nevertheless.
+            no more requests come, and answers those that come nevertheless.
     """
 
     def __init__(
@@ -68,24 +65,17 @@ class Service:
         cached_rows: int = 0,
         log: Log | None = None,
     ) -> None:
-        self.pipeline = pipeline
-        self.limits = limits or RequestLimits()
-        self.ids, self.log = RequestIds(), log
-        self.strict = strict
-        self.metrics = Metrics(pipeline)
-        self.traffic = Traffic()
+        self.pipeline, self.limits = pipeline, limits or RequestLimits()
+        self.strict, self.log = strict, log
+        self.ids = RequestIds()
+        self.metrics, self.traffic = Metrics(pipeline), Traffic()
         self.bodies = Bodies(self.limits)
         record = log.record if log is not None else None
         if log is not None:
             log.on_tick.append(self.metrics.logged)
         self.batches = MicroBatches(self.limits, record, self.metrics.computed)
         self.versions = Versions(
-            pointer,
-            listing,
-            self.limits,
-            canary=canary,
-            strict=strict,
-            cached_rows=cached_rows,
+            pointer, listing, self.limits, canary=canary, strict=strict, cached_rows=cached_rows
         )
         self.versions.scorers.on_load.append(self.metrics.follow_cache)
         self.shadow = Shadow(
@@ -95,16 +85,16 @@ class Service:
         self.is_draining = False
 
     def measure(self) -> None:
-        """Have the metrics tell how things stand now."""
+        """Bring the metrics up to date."""
         self.metrics.look(self.batches, self.versions, self.log)
 
     @property
     def hidden(self) -> Collection[str]:
-        """The columns that the log leaves out, or hashes: their values are shown to nobody."""
+        """The columns that the log drops or hashes: their values are shown to nobody."""
         return self.log.settings.redacted if self.log is not None else ()
 
     async def follow(self, seconds: float) -> None:
-        """Keep up with which versions serve, for as long as the server runs.
+        """Load and unload versions as the files say, for as long as the server runs.
 
         Args:
             seconds: How often to look.
@@ -113,35 +103,31 @@ class Service:
             try:
                 await self.look()
             except Exception:
-                _logger.exception("it cannot be told which versions are to serve; this goes on")
+                _logger.exception("the files of versions cannot be followed; it is tried again")
             await asyncio.sleep(seconds)
 
     async def look(self) -> None:
-        """Look which versions are to serve now."""
+        """Load and unload versions as the files say now."""
         versions = self.versions
         await versions.look()
         await versions.look_beside()
         await self.shadow.look(versions.listed, versions.scorer)
 
-    def _compared(self, live: Scorer, challenger: int, found: ComparedRows) -> None:
-        """Tell what the challenger computed of rows that the live version answered."""
-        self.metrics.shadow_compared(challenger, found)
-        for example in found.examples:
+    def _compared(self, live: Scorer, challenger: int, compared: ComparedRows) -> None:
+        self.metrics.shadow_compared(challenger, compared)
+        for example in compared.examples:
             self._examples.tell(live.loaded, challenger, example)
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests are to be sent here."""
+        """Whether requests are answered, and the server goes on."""
         return self.versions.scorer is not None and not self.is_draining
 
     def claim(self, asked: Asked) -> Scorer:
-        """The version that is to answer a request; it stays loaded until the request lets go of it.
-
-        Args:
-            asked: The request.
+        """The version for a request; it stays loaded until the request releases it.
 
         Raises:
-            NotReadyError: None serves.
+            NotReadyError: No version serves.
         """
         scorer, asked.role = self.demand_scorer(), "live"
         canary = self.versions.canary_of(asked.id)
@@ -152,15 +138,11 @@ class Service:
         return scorer
 
     async def claim_version(self, asked: Asked, version: int) -> Scorer:
-        """The version that a request asks for; it stays loaded until the request lets go of it.
-
-        Args:
-            asked: The request.
-            version: Number of the version.
+        """The version that a request asks for by number; it stays loaded until it is released.
 
         Raises:
-            UnknownError: It has not passed the gate, or is not known.
-            NotReadyError: It is not loaded yet, and cannot be.
+            UnknownError: The version has not passed the gate, or is not known.
+            NotReadyError: The version is not loaded in time, or there is no room for it.
         """
         scorer, asked.role = await self.versions.acquire(version), "pinned"
         asked.scorer = scorer
@@ -174,7 +156,7 @@ class Service:
         """The version that serves.
 
         Raises:
-            NotReadyError: There is none.
+            NotReadyError: No version serves.
         """
         scorer = self.versions.scorer
         if scorer is None:
@@ -185,7 +167,7 @@ class Service:
 
 
 def readiness(service: Service) -> dict[str, Any]:
-    """Whether requests are answered, and how each version of a server stands."""
+    """Whether requests are answered, and the state of each version."""
     versions = service.versions
     scorer = versions.scorer
     return {

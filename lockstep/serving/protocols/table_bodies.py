@@ -1,4 +1,4 @@
-"""Tables: records out of CSV and Parquet bodies, in bounded memory."""
+"""Tables: reads records from CSV and Parquet bodies, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _MOST_TEXT = 50_000_000
 """Characters of a column: a text that is stored once can be in every row."""
 _ROW_WIDTH = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 _CODECS = frozenset({"UNCOMPRESSED", "SNAPPY"})
-"""Compression of which a byte gives some twenty at most; others give thousands, or any number."""
+"""Codecs that expand a byte to some twenty at most; others give thousands, or any number."""
 
 
 def records_of_csv(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a CSV text: an empty cell without quotes is missing, `""` is an empty text.
 
     Raises:
-        UnreadableBodyError: It is none.
-        RefusedTableError: Its columns are not those that are declared.
+        UnreadableBodyError: It is no CSV text.
+        RefusedTableError: Its columns are not the declared ones.
         TooLargeError: It has too many rows.
     """
     import pyarrow as pa
@@ -56,10 +56,10 @@ def _why_no_csv(body: bytes, error: str) -> str:
         body.decode()
     except UnicodeDecodeError:
         return "The body is not in UTF-8."
-    found = _ROW_WIDTH.search(error)
-    if found is None:
+    match = _ROW_WIDTH.search(error)
+    if match is None:
         return "The body cannot be read as CSV with commas and a header."
-    row, expected, got = found.groups()
+    row, expected, got = match.groups()
     cells = counted(int(got), "cell")
     return f"The body is not CSV: row {row} has {cells}, and the header {expected}."
 
@@ -74,12 +74,11 @@ def _cells(column: pa.ChunkedArray, name: str, reading: ReadOptions) -> list[Any
 def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     """The records of a Parquet file.
 
-    What a column's pages grow to is bounded: nested columns are none of a record, and compression
-    that makes little of very much is not read.
+    The memory of a column is bounded: nested columns and strong compression are refused.
 
     Raises:
-        UnreadableBodyError: It is none, or one that is not read here.
-        RefusedTableError: Its columns are not those that are declared.
+        UnreadableBodyError: It is no Parquet file, or of a kind that is not read here.
+        RefusedTableError: Its columns are not the declared ones.
         TooLargeError: It has too many rows.
     """
     import pyarrow as pa
@@ -99,7 +98,7 @@ def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
     }
     if not codecs <= _CODECS:
         raise UnreadableBodyError(
-            "A Parquet file is read that is compressed by Snappy, or not at all."
+            "The Parquet file has a compression that is not read; use Snappy or none."
         )
     texts = [leaf.name for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     try:
@@ -116,22 +115,18 @@ def records_of_parquet(body: bytes, reading: ReadOptions) -> list[Record]:
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """The values of a column; a text that recurs is there once.
-
-    Raises:
-        TooLargeError: It stands for far more text than the file has.
-    """
+    """The values of a column; equal texts of a dictionary are one object."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
         return values_of(column)
-    found: list[Any] = []
+    values: list[Any] = []
     for chunk in column.chunks:
         distinct = [*chunk.dictionary.to_pylist(), None]
-        found += [distinct[code] for code in chunk.indices.fill_null(-1).to_pylist()]
-    if sum(len(text) for text in found if text is not None) > _MOST_TEXT:
+        values += [distinct[code] for code in chunk.indices.fill_null(-1).to_pylist()]
+    if sum(len(text) for text in values if text is not None) > _MOST_TEXT:
         raise TooLargeError(f"A column has more than {_MOST_TEXT:,} characters of text.")
-    return found
+    return values
 
 
 def _declared(names: list[str], reading: ReadOptions) -> list[str]:

@@ -1,7 +1,7 @@
-"""Tensors: values out of the inputs of the Open Inference Protocol, and outputs out of columns.
+"""Tensors: reads the inputs of the Open Inference Protocol as values, writes columns as outputs.
 
-A tensor is a column: its shape is `[rows]`, or `[rows, 1]`. Its data is a JSON list, in which null
-stands for a missing value, or binary (an extension that Triton's clients speak), in which NaN does.
+A tensor is a column: its shape is `[rows]`, or `[rows, 1]`. Its data is a JSON list, where null is
+a missing value, or binary (an extension of Triton's clients), where NaN is one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DTYPES = {
 _LENGTH = struct.Struct("<I")
 
 DATATYPES = (*_DTYPES, "BYTES")
-"""The datatypes that there are."""
+"""The datatypes of tensors."""
 
 
 class Input(msgspec.Struct):
@@ -50,8 +50,8 @@ class Input(msgspec.Struct):
     Attributes:
         name: Its name.
         shape: Its shape.
-        datatype: What its elements are.
-        parameters: `binary_data_size`, the bytes that hold it behind the JSON text.
+        datatype: The type of its elements.
+        parameters: `binary_data_size`, the number of its bytes behind the JSON text.
         data: Its elements; None where they are binary.
     """
 
@@ -62,7 +62,7 @@ class Input(msgspec.Struct):
     data: list[Any] | None = None
 
     def rows(self) -> int:
-        """How many rows it has.
+        """Number of rows.
 
         Raises:
             UnreadableBodyError: It is no column.
@@ -72,10 +72,10 @@ class Input(msgspec.Struct):
         return self.shape[0]
 
     def binary_size(self) -> int | None:
-        """The bytes behind the JSON text that are its own; None where its data is in there.
+        """Number of its bytes behind the JSON text; None where its data is in the text.
 
         Raises:
-            UnreadableBodyError: It has both or neither, or a parameter that there is not.
+            UnreadableBodyError: It has both or neither, or an unknown parameter.
         """
         size = self.parameters.get("binary_data_size")
         if self.parameters.keys() - {"binary_data_size"}:
@@ -101,16 +101,16 @@ def values_of_json(tensor: Input) -> list[Any]:
     """The elements of a tensor in JSON, checked against its datatype; None where missing.
 
     Raises:
-        UnreadableBodyError: They are not as many as its shape says, or not of its datatype.
+        UnreadableBodyError: Their number is not the shape's, or their type not the datatype.
     """
     rows, data = tensor.rows(), tensor.data or []
-    if len(tensor.shape) == 2 and any(type(one) is list for one in data):
-        if not all(type(one) is list and len(one) == 1 for one in data):
-            raise UnreadableBodyError(f"The data of input {tensor.name} has not the shape it says.")
-        data = [one[0] for one in data]
+    if len(tensor.shape) == 2 and any(type(element) is list for element in data):
+        if not all(type(element) is list and len(element) == 1 for element in data):
+            raise UnreadableBodyError(f"The data of input {tensor.name} does not have its shape.")
+        data = [element[0] for element in data]
     if len(data) != rows:
         raise UnreadableBodyError(
-            f"Input {tensor.name} has {len(data)} elements, and rows: {rows}."
+            f"Input {tensor.name} has {len(data)} elements for {counted(rows, 'row')}."
         )
     for place, value in enumerate(data):
         if value is not None and not _is_of(value, tensor.datatype):
@@ -121,7 +121,7 @@ def values_of_json(tensor: Input) -> list[Any]:
 
 
 def _is_of(value: Any, datatype: str) -> bool:
-    """Whether an element of a JSON list is what a datatype holds, to the last digit."""
+    """Whether a datatype holds an element of a JSON list exactly."""
     if datatype == "BYTES":
         return type(value) is str
     dtype = _DTYPES[datatype]
@@ -133,7 +133,7 @@ def _is_of(value: Any, datatype: str) -> bool:
     if type(value) is not int and type(value) is not float:
         return False
     if datatype == "FP64":
-        return True  # whether it is declared so is looked at later, by row
+        return True  # checked against its declaration later, by row
     with np.errstate(over="ignore"):
         return abs(value) < 1e300 and float(dtype.type(value)) == value
 
@@ -142,7 +142,7 @@ def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
     """The elements of a binary tensor; None where they are NaN.
 
     Raises:
-        UnreadableBodyError: They are not as many as its shape says, or not of its datatype.
+        UnreadableBodyError: Their number is not the shape's, or their type not the datatype.
     """
     rows = tensor.rows()
     if tensor.datatype == "BYTES":
@@ -150,9 +150,8 @@ def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
     dtype = _DTYPES[tensor.datatype]
     if len(data) != rows * dtype.itemsize:
         raise UnreadableBodyError(
-            f"Input {tensor.name} has "
-            f"{counted(len(data), 'byte')}, and {rows} of {tensor.datatype} have "
-            f"{rows * dtype.itemsize}."
+            f"Input {tensor.name} has {counted(len(data), 'byte')}, and {rows} of "
+            f"{tensor.datatype} have {rows * dtype.itemsize}."
         )
     if dtype.kind == "b" and (np.frombuffer(data, np.uint8) > 1).any():
         raise UnreadableBodyError(
@@ -165,7 +164,7 @@ def values_of_binary(tensor: Input, data: memoryview) -> list[Any]:
 
 
 def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
-    found: list[str] = []
+    texts: list[str] = []
     start = 0
     try:
         while start < len(data):
@@ -173,32 +172,32 @@ def _texts(tensor: Input, data: memoryview, rows: int) -> list[Any]:
             start += _LENGTH.size
             if start + length > len(data):
                 raise UnreadableBodyError(f"Input {tensor.name} is cut off.")
-            found.append(str(data[start : start + length], "utf-8"))
+            texts.append(str(data[start : start + length], "utf-8"))
             start += length
     except struct.error:
         raise UnreadableBodyError(f"Input {tensor.name} is cut off.") from None
     except UnicodeDecodeError:
         raise UnreadableBodyError(f"Input {tensor.name} is not in UTF-8.") from None
-    if len(found) != rows:
+    if len(texts) != rows:
         raise UnreadableBodyError(
-            f"Input {tensor.name} has {len(found)} elements, and rows: {rows}."
+            f"Input {tensor.name} has {len(texts)} elements for {counted(rows, 'row')}."
         )
-    return found
+    return texts
 
 
 def binary_of(array: Array) -> bytes | None:
-    """A column as a binary tensor; None where a text or a time is missing, which it cannot say."""
+    """A column as a binary tensor; None where a text or a time is missing, which has no bytes."""
     if array.dtype == object or array.dtype.kind == "M":
-        found = []
+        parts = []
         for value in plain_values(array):
             if value is None:
                 return None
             text = value.encode()
-            found.append(_LENGTH.pack(len(text)) + text)
-        return b"".join(found)
+            parts.append(_LENGTH.pack(len(text)) + text)
+        return b"".join(parts)
     return array.astype(array.dtype.newbyteorder("<")).tobytes()
 
 
 def described(name: str, datatype: str) -> Mapping[str, Any]:
-    """What the metadata of a model says of a column."""
+    """A column in the metadata of a model."""
     return {"name": name, "datatype": datatype, "shape": [-1]}

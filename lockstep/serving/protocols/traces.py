@@ -1,4 +1,4 @@
-"""Traces: every column of the rows that were answered, and where each comes from."""
+"""Traces: every column of the answered rows, and where each comes from."""
 
 from __future__ import annotations
 
@@ -13,30 +13,26 @@ from lockstep.serving.versions.request_scorer import Answer, Scorer
 
 
 def trace_of(scorer: Scorer, answer: Answer) -> dict[str, Any]:
-    """Every column of the rows of an answer that a version gave.
+    """Every column of the rows of an answer.
 
-    What was computed for the answer is told as it is. The columns that no output needs are
+    Columns that were computed for the answer are shown as they are. Those that no output needs are
     computed by the same predictors.
 
-    Args:
-        scorer: The version.
-        answer: Its answer.
-
     Returns:
-        The version and its columns as they are described, each with its values, one a scored row.
-        A model has also what its estimator was given.
+        The version and its columns as `described` gives them, each with its values, one a scored
+        row; for a model also the matrix that its estimator was given.
     """
     pipeline = scorer.pipeline
-    found, failed = _computed(pipeline, answer.own) if answer.rows else ({}, {})
+    computed, failed = _computed(pipeline, answer.own) if answer.rows else ({}, {})
     columns = []
-    for told in described(scorer):
-        name = told["column"]
+    for column in described(scorer):
+        name = column["column"]
         if name in failed:
-            told["failed"] = failed[name]
+            column["failed"] = failed[name]
         else:
-            told["values"] = _values(found[name]) if answer.rows else []
-            told.update(_inside(scorer, name, found) if answer.rows else {})
-        columns.append(told)
+            column["values"] = _values(computed[name]) if answer.rows else []
+            column.update(_inside(scorer, name, computed) if answer.rows else {})
+        columns.append(column)
     return {"version": answer.version, "columns": columns}
 
 
@@ -44,30 +40,28 @@ def described(scorer: Scorer) -> list[dict[str, Any]]:
     """The columns of a version that need no outcome, in graph order.
 
     Returns:
-        Of each its name, role, depth, inputs, documentation and, where they are known, the file
-        and line of its function; its exactness; and, of a model, what computes it.
+        By column its name, role, depth, inputs, documentation, exactness in ulps, the file and
+        line of its function where they are known, and for a model what computes it.
     """
-    return [_described(scorer, name) for name in scorer.pipeline.graph.served]
-
-
-def _described(scorer: Scorer, name: str) -> dict[str, Any]:
     graph = scorer.pipeline.graph
-    node = graph.node(name)
-    assert node is not None, "every column has a node that gives it"
-    return {
-        "column": name,
-        "role": node.role,
-        "depth": graph.depths[name],
-        "inputs": list(node.inputs),
-        "doc": node.doc,
-        "source": node.location or None,
-        "ulps": graph.ulps(name),
-        **_model(scorer, node.name),
-    }
+    return [
+        {
+            "column": name,
+            "role": node.role,
+            "depth": graph.depths[name],
+            "inputs": list(node.inputs),
+            "doc": node.doc,
+            "source": node.location or None,
+            "ulps": graph.ulps(name),
+            **_model(scorer, node.name),
+        }
+        for name in graph.served
+        if (node := graph.node(name)) is not None
+    ]
 
 
 def _model(scorer: Scorer, name: str) -> dict[str, Any]:
-    """What a model is made of and what computes it; nothing of any other node."""
+    """The predictor and steps of a model; empty for any other node."""
     estimator = scorer.loaded.pipeline.models_.get(name)
     if estimator is None:
         return {}
@@ -79,26 +73,26 @@ def _model(scorer: Scorer, name: str) -> dict[str, Any]:
 
 
 def _computed(pipeline: Pipeline, own: Columns) -> tuple[Columns, dict[str, str]]:
-    """All columns of some rows, and by column that cannot be computed: why."""
+    """All columns of rows, and why some cannot be computed."""
     graph = pipeline.graph
-    found, failed = own, dict[str, str]()
+    columns, failed = own, dict[str, str]()
     for name in graph.served:
         node = graph.node(name)
-        lacking = next((one for one in graph.inputs(name) if one in failed), None)
+        lacking = next((column for column in graph.inputs(name) if column in failed), None)
         if lacking is not None:
             failed[name] = f"{lacking} cannot be computed"
             continue
         try:
-            found = pipeline.evaluate(found, (name,))
+            columns = pipeline.evaluate(columns, (name,))
         except FunctionError:
             failed[name] = f"{node.title if node is not None else name} fails"
-    return found, failed
+    return columns, failed
 
 
-def _inside(scorer: Scorer, name: str, found: Columns) -> dict[str, Any]:
-    """What a model's estimator was given; nothing of any other column."""
+def _inside(scorer: Scorer, name: str, columns: Columns) -> dict[str, Any]:
+    """The matrix that a model's estimator was given; empty for any other column."""
     node = scorer.pipeline.graph.nodes.get(name)
-    inside = node.inside(found, scorer.pipeline.bound) if node is not None else None
+    inside = node.inside(columns, scorer.pipeline.bound) if node is not None else None
     if inside is None:
         return {}
     reference = scorer.loaded.pipeline.bound.get(name)

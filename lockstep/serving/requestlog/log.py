@@ -1,4 +1,4 @@
-"""The log of a serving process: every request is written down before it is answered."""
+"""The log of a serving process: every request is logged before it is answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Self
@@ -16,23 +16,18 @@ from lockstep.columns.kinds import Kind
 from lockstep.columns.plain import counted, verb
 from lockstep.errors import UnloggedError
 from lockstep.serving.requestlog.log_blocks import Answered, BlockLayout, sampled
-from lockstep.serving.requestlog.log_segments import (
-    OPEN,
-    Header,
-    segment_names,
-    segment_path,
-)
+from lockstep.serving.requestlog.log_segments import OPEN, Header, segment_names, segment_path
 from lockstep.serving.requestlog.redaction import keyed_hashes, log_key
 from lockstep.serving.requestlog.segment_files import ASIDE, Recovered, Rest, SegmentFile, recover
 from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Key, Scorer
 
 _TICK_SECONDS = 1.0
-"""How often open segments are looked at: forced to disk, or sealed for their age."""
+"""How often open segments are forced to disk, or sealed for their age."""
 _REST_SECONDS = 0.004
 """How long the processor is left to others between two pieces of a segment that is sealed."""
 _SWEEP_SECONDS = 60.0
-"""How often the folder is looked at: for what killed processes left, and what is kept no longer."""
+"""How often segments of killed processes are recovered, and old ones removed."""
 
 _logger = logging.getLogger(__name__)
 
@@ -42,16 +37,16 @@ class Counts:
     """What became of requests and segments since the log was opened.
 
     Attributes:
-        logged: Requests that were written down.
+        logged: Requests that were logged.
         left_out: Requests that were not, by the share that is logged.
-        refused: Requests that were refused, since they could not be written down.
-        unlogged: Requests that were answered all the same, unlogged.
+        refused: Requests that were refused, since they could not be logged.
+        unlogged: Requests that could not be logged, and were answered.
         written_bytes: Bytes that were written.
-        failures: How often the disk failed.
+        failures: Failures of the disk.
         sealed: Segments that were sealed.
-        removed: Segments that were removed, being kept no longer.
+        removed: Segments that were removed for their age or size.
         recovered: Requests in segments that killed processes left behind.
-        torn_bytes: Bytes of these that were no whole block, and were set aside.
+        torn_bytes: Bytes of these segments that were no whole block, and were set aside.
     """
 
     logged: int = 0
@@ -69,17 +64,17 @@ class Counts:
 class Log:
     """The log of one process; others may write to the same folder at the same time.
 
-    It may be used by several threads. As a context, it recovers what killed processes left, looks
-    after its segments in a thread of its own, and seals them at the end.
+    Several threads may use it. As a context, it recovers segments of killed processes, looks after
+    its own in a thread, and seals them at the end.
 
     Args:
-        folder: Where the segments of the pipeline are.
-        settings: What the pipeline declares of its log.
+        folder: Folder of the pipeline's segments.
+        settings: The pipeline's declaration.
 
     Attributes:
         counts: What became of requests and segments.
-        failing: What the disk said the last time; None if that went well.
-        on_tick: Is called with the counts once a second, by the thread that looks after segments.
+        failing: The disk's error at the last write; None if that went well.
+        on_tick: Functions that are called with the counts once a second, in the log's thread.
 
     Raises:
         LogKeyError: Columns are to be hashed, and the environment holds no key.
@@ -114,15 +109,14 @@ class Log:
         self._seal_full()
 
     def record(self, scorer: Scorer, answered: Sequence[Answered]) -> None:
-        """Write down requests that are about to be answered.
+        """Log requests that are about to be answered.
 
         Args:
             scorer: The version that answers them.
-            answered: The requests, in the order in which they were computed, with what is
-                answered.
+            answered: The requests with their answers, in the order of computation.
 
         Raises:
-            UnloggedError: They cannot be written down, and are to be refused then.
+            UnloggedError: They cannot be logged, and `when_full` says to refuse them.
         """
         now, wall = time.monotonic(), time.time_ns() // 1000
         wanted = answered
@@ -137,21 +131,21 @@ class Log:
     def _write(
         self, scorer: Scorer, wanted: Sequence[Answered], left_out: int, now: float, wall: int
     ) -> None:
-        one = self._open.get(scorer.key)
-        if one is None:
-            one = self._begin(scorer, now)
-        one.file.left_out += left_out
+        segment = self._open.get(scorer.key)
+        if segment is None:
+            segment = self._begin(scorer, now)
+        segment.file.left_out += left_out
         self.counts.left_out += left_out
         if not wanted:
             return
-        blocks = one.layout.blocks(wanted, now=now, wall=wall)
-        before = one.file.size
-        one.file.append(blocks, force=self.settings.flush == "always")
-        one.is_dirty = True
+        blocks = segment.layout.blocks(wanted, now=now, wall=wall)
+        before = segment.file.size
+        segment.file.append(blocks, force=self.settings.flush == "always")
+        segment.is_dirty = True
         self.failing = None
         self.counts.logged += len(wanted)
-        self.counts.written_bytes += one.file.size - before
-        if one.file.size >= self.settings.segment_bytes:
+        self.counts.written_bytes += segment.file.size - before
+        if segment.file.size >= self.settings.segment_bytes:
             self._retire(scorer.key)
 
     def _begin(self, scorer: Scorer, now: float) -> _Open:
@@ -176,21 +170,17 @@ class Log:
         self._number += 1
         name = f"{started:%Y%m%dT%H%M%S.%fZ}-{self._token}-{self._number:06}{OPEN}"
         file = SegmentFile(self.folder / name, header)
-        found = _Open(file, BlockLayout.of(header, self._hashes), now)
-        self._open[scorer.key] = found
-        return found
+        segment = _Open(file, BlockLayout.of(header, self._hashes), now)
+        self._open[scorer.key] = segment
+        return segment
 
     def _retire(self, key: Key) -> None:
-        """Write no more to a version's segment, and have it sealed."""
+        """Have a version's segment sealed."""
         self._full.append(self._open.pop(key))
         self._wake.set()
 
     def _fail(self, error: OSError, key: Key, requests: int) -> None:
-        """Do with requests that cannot be written down what is to be done with them.
-
-        Raises:
-            UnloggedError: They are to be refused.
-        """
+        """Refuse requests that cannot be logged, or let them pass, as `when_full` says."""
         self._note(error)
         if key in self._open and not self._open[key].file.is_sound:
             self._retire(key)
@@ -205,8 +195,6 @@ class Log:
             _logger.error("The request log in %s cannot be written: %s", self.folder, error)
         self.failing = str(error)
 
-    # Looking after segments
-
     def _keep(self) -> None:
         """Look after the segments, until the log is closed."""
         swept = time.monotonic()
@@ -214,35 +202,35 @@ class Log:
             self._wake.wait(_TICK_SECONDS)
             self._wake.clear()
             self.tend()
-            for told in self.on_tick:
-                told(self.counts)
+            for listener in self.on_tick:
+                listener(self.counts)
             if time.monotonic() - swept >= _SWEEP_SECONDS:
                 self._sweep(self._rest)
                 swept = time.monotonic()
 
     def tend(self) -> None:
-        """Force to disk what is to be, and seal the segments that are full or old."""
+        """Force segments to disk as declared, and seal those that are full or old."""
         self._flush()
         oldest = time.monotonic() - self.settings.segment_age.total_seconds()
         with self._lock:
-            for key, one in list(self._open.items()):
-                if one.since <= oldest:
+            for key, segment in list(self._open.items()):
+                if segment.since <= oldest:
                     self._retire(key)
         self._seal_full()
 
     def _flush(self) -> None:
-        """Force to disk what was written since the last time, if that is to be once a second."""
+        """Force new blocks to disk, if the log is to be forced once a second."""
         self._flushed = time.monotonic()
         if self.settings.flush != "interval":
             return
         with self._lock:
-            dirty = [one for one in (*self._open.values(), *self._full) if one.is_dirty]
-        for one in dirty:
-            one.is_dirty = False
+            dirty = [segment for segment in (*self._open.values(), *self._full) if segment.is_dirty]
+        for segment in dirty:
+            segment.is_dirty = False
             try:
-                one.file.flush()
+                segment.file.flush()
             except OSError as error:
-                one.is_dirty = True
+                segment.is_dirty = True
                 self._note(error)
 
     def _seal_full(self) -> None:
@@ -250,30 +238,27 @@ class Log:
             with self._lock:
                 if not self._full:
                     return
-                one = self._full.pop(0)
+                segment = self._full.pop(0)
             try:
-                sealed = one.file.seal(force=self.settings.flush != "never", rest=self._rest)
+                sealed = segment.file.seal(force=self.settings.flush != "never", rest=self._rest)
             except OSError as error:
                 self._note(error)  # it is recovered later, as one of a killed process
                 continue
             self.counts.sealed += sealed is not None
 
     def _rest(self) -> None:
-        """Let requests have the processor, until the log is closed.
-
-        What they write is forced to disk in time all the same.
-        """
+        """Leave the processor to requests for a moment, and force their blocks to disk in time."""
         self._closing.wait(_REST_SECONDS)
         if time.monotonic() - self._flushed >= _TICK_SECONDS:
             self._flush()
 
     def _sweep(self, rest: Rest | None = None) -> None:
-        """Recover what killed processes left, and remove what is kept no longer."""
+        """Recover segments of killed processes, and remove old ones."""
         try:
-            for one in recover(self.folder, rest):
-                self.counts.recovered += one.requests
-                self.counts.torn_bytes += one.torn
-                _tell(one)
+            for recovered in recover(self.folder, rest):
+                self.counts.recovered += recovered.requests
+                self.counts.torn_bytes += recovered.torn
+                _tell(recovered)
             self.counts.removed += remove_old(self.folder, self.settings)
         except OSError as error:
             self._note(error)
@@ -281,14 +266,7 @@ class Log:
 
 @dataclass
 class _Open:
-    """A segment that is being written.
-
-    Attributes:
-        file: Its file.
-        layout: Which columns its blocks hold.
-        since: When it was begun, on the monotonic clock.
-        is_dirty: Whether something was written that was not forced to disk.
-    """
+    """A segment that is being written, since when on the monotonic clock; dirty until flushed."""
 
     file: SegmentFile
     layout: BlockLayout
@@ -297,20 +275,21 @@ class _Open:
 
 
 def remove_old(folder: Path, settings: RequestLog, now: datetime | None = None) -> int:
-    """Remove sealed segments that are kept no longer, and torn bytes as old as these.
+    """Remove sealed segments that are too old or too many, and torn bytes as old as these.
 
     Args:
-        folder: Where they are.
-        settings: For how long they are kept, and how much of them.
-        now: What to take for the time; by the clock if it is not said.
+        folder: The folder of the segments.
+        settings: Their `keep` and `keep_bytes`.
+        now: The time; by default the clock's.
 
     Returns:
-        How many segments were removed.
+        Number of segments that were removed.
 
     Raises:
         OSError: The disk fails.
     """
-    oldest = _oldest(settings.keep, now or datetime.now(UTC))
+    now, keep = now or datetime.now(UTC), settings.keep
+    oldest = (now - keep).timestamp() if keep is not None else float("-inf")
     for path in (folder / ASIDE).glob("*"):
         if path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
@@ -329,15 +308,10 @@ def remove_old(folder: Path, settings: RequestLog, now: datetime | None = None) 
     return removed
 
 
-def _oldest(keep: timedelta | None, now: datetime) -> float:
-    return (now - keep).timestamp() if keep is not None else float("-inf")
-
-
-def _tell(one: Recovered) -> None:
-    kept = (
-        f"{counted(one.requests, 'request')} {verb(one.requests, 'is', 'are')} kept as {one.path}"
-        if one.path
-        else "it held no request"
-    )
-    torn = f"; {one.torn:,} torn bytes are set aside as {one.aside}" if one.aside else ""
+def _tell(recovered: Recovered) -> None:
+    kept, requests, aside = "it held no request", recovered.requests, recovered.aside
+    if recovered.path:
+        are = verb(requests, "is", "are")
+        kept = f"{counted(requests, 'request')} {are} kept as {recovered.path}"
+    torn = f"; {recovered.torn:,} torn bytes are set aside as {aside}" if aside else ""
     _logger.warning("A segment was left behind by a process that was killed: %s%s", kept, torn)

@@ -1,4 +1,4 @@
-"""Blocks: requests and what was answered, as segments hold them."""
+"""Blocks: requests and their answers, as segments hold them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Answered: TypeAlias = tuple[Asked, Answer | Exception]
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """Which columns a version's blocks hold, and how.
+    """The columns of a version's blocks.
 
     Attributes:
-        numbers: Names of those that are no texts, in order.
+        numbers: Names of the columns that are not texts, in order.
         texts: Names of the others, in order.
-        hashed: Those of the others that are logged as hashes.
-        hashes: Hashes a column's values; None where none is to be hashed.
+        hashed: The texts that are logged as hashes.
+        hashes: Hashes a column's values; None where no column is hashed.
     """
 
     numbers: tuple[str, ...]
@@ -40,7 +40,7 @@ class BlockLayout:
 
     @classmethod
     def of(cls, header: Header, hashes: Hashes | None) -> BlockLayout:
-        """What a segment's header says."""
+        """The layout that a segment's header describes."""
         kinds = header.kinds
         return cls(
             tuple(name for name, kind in kinds.items() if kind is not Kind.TEXT),
@@ -50,32 +50,31 @@ class BlockLayout:
         )
 
     def blocks(self, answered: Sequence[Answered], *, now: float, wall: int) -> list[Block]:
-        """Requests that are about to be answered; one block for all rows computed together.
+        """The blocks of answered requests, one for all rows that were computed together.
 
         Args:
-            answered: The requests, in the order in which they were computed, with what is
-                answered.
+            answered: The requests with their answers, in the order of computation.
             now: The time on the monotonic clock, in seconds.
             wall: The same moment in microseconds since 1970, UTC.
         """
         return [self._block(members, now, wall) for members in _groups(answered)]
 
     def _block(self, members: Sequence[Answered], now: float, wall: int) -> Block:
-        latency = [int((now - asked.started) * 1e6) for asked, _ in members]
+        latencies = [int((now - asked.started) * 1e6) for asked, _ in members]
         first = members[0][1]
-        counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
+        counts = [len(answer.rows) if isinstance(answer, Answer) else 0 for _, answer in members]
         columns = first.scored.computed if isinstance(first, Answer) and any(counts) else {}
         return Block(
             ids=[asked.id for asked, _ in members],
-            at=[wall - one for one in latency],
-            latency=latency,
-            status=[_status(asked, one) for asked, one in members],
+            at=[wall - latency for latency in latencies],
+            latency=latencies,
+            status=[_status(asked, answer) for asked, answer in members],
             rows=counts,
             rejected=[
                 (place, row.row, [(reason.column, reason.rule) for reason in row.reasons])
-                for place, (_, one) in enumerate(members)
-                if isinstance(one, Answer)
-                for row in one.rejected
+                for place, (_, answer) in enumerate(members)
+                if isinstance(answer, Answer)
+                for row in answer.rejected
             ],
             numbers=b"".join([columns[name].tobytes() for name in self.numbers])
             if columns
@@ -92,10 +91,10 @@ class BlockLayout:
 
 
 def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:
-    """The requests that are logged, by the digest of their ids; what they are keeps its order.
+    """The requests that are logged, chosen by the digest of their ids, in their order.
 
     Args:
-        answered: The requests.
+        answered: The requests with their answers.
         share: Share of all ids that are logged.
     """
     limit = int(share * 2**64)
@@ -103,36 +102,37 @@ def sampled(answered: Sequence[Answered], share: float) -> list[Answered]:
     if all(wanted):
         return list(answered)
     kept: list[Answered] = []
-    for _, group in groupby(zip(answered, wanted, strict=True), key=lambda one: _together(one[0])):
+    marked = zip(answered, wanted, strict=True)
+    for _, group in groupby(marked, key=lambda pair: _together(pair[0])):
         members, marks = map(list, zip(*group, strict=True))
         kept += _without_rows_of_others(members, marks)
     return kept
 
 
 def _without_rows_of_others(members: list[Answered], marks: list[bool]) -> list[Answered]:
-    """Some of the requests that were computed together, with the columns of their own rows."""
-    answers = [one for _, one in members if isinstance(one, Answer)]
+    """The marked requests of one computation, with the columns of their own rows."""
+    answers = [answer for _, answer in members if isinstance(answer, Answer)]
     if not answers:
         return list(compress(members, marks))
-    counts = [len(one.rows) if isinstance(one, Answer) else 0 for _, one in members]
+    counts = [len(answer.rows) if isinstance(answer, Answer) else 0 for _, answer in members]
     columns = take_rows(answers[0].scored.computed, np.repeat(np.array(marks), counts))
     scored = Scored(answers[0].scored.names, columns)
     return [
-        (asked, replace(one, scored=scored) if isinstance(one, Answer) else one)
-        for asked, one in compress(members, marks)
+        (asked, replace(answer, scored=scored) if isinstance(answer, Answer) else answer)
+        for asked, answer in compress(members, marks)
     ]
 
 
 def _groups(answered: Sequence[Answered]) -> list[Sequence[Answered]]:
-    """The requests whose rows were computed together, which nearly always are all of them."""
-    if len({_together(one) for one in answered}) == 1:
+    """The requests by computation: nearly always all of them are of one."""
+    if len({_together(request) for request in answered}) == 1:
         return [answered]
     return [list(members) for _, members in groupby(answered, key=_together)]
 
 
-def _together(one: Answered) -> int:
-    """The same for requests whose rows were computed together."""
-    answer = one[1]
+def _together(request: Answered) -> int:
+    """A number that requests share whose rows were computed together."""
+    answer = request[1]
     return id(answer.scored) if isinstance(answer, Answer) else 0
 
 

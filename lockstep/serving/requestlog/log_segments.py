@@ -1,4 +1,4 @@
-"""Segments: files of answered requests, each of one version, that can tell whether they are whole.
+"""Segments: files of answered requests, each of one version, whose bytes show any damage.
 
     magic | frame | frame | ...        a file
     length | CRC-32 | MessagePack      a frame
@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from struct import Struct as Packed
 from typing import Any, Literal, TypeAlias
@@ -34,10 +35,10 @@ _HEAD = Packed("<II")
 
 
 class TornError(Exception):
-    """The bytes of a segment end, or make no sense, before its end.
+    """The bytes of a segment are damaged, or stop before its end frame.
 
     Attributes:
-        offset: Where what is whole ends.
+        offset: Where the whole frames end.
     """
 
     def __init__(self, offset: int) -> None:
@@ -46,19 +47,19 @@ class TornError(Exception):
 
 
 class Header(msgspec.Struct, frozen=True, tag="header"):
-    """Whose requests a segment holds, and how.
+    """The header of a segment.
 
     Attributes:
         pipeline: Name of the pipeline.
         version: Number of the version that answered.
         manifest: SHA-256 of that version's manifest.
-        fields: By field of a record that is logged: what its array holds.
-        outputs: The same of the outputs.
-        redacted: By column that is not logged as it is: `"dropped"` or `"hashed"`. A hashed one is
-            text, whatever it was.
+        fields: Kinds of the logged fields.
+        outputs: Kinds of the logged outputs.
+        redacted: By redacted column: `"dropped"` or `"hashed"`. A hashed one is text, whatever it
+            was.
         share: Share of the requests that are logged.
-        started_at: When it was begun, in ISO form.
-        format: Of the file.
+        started_at: When the segment was begun, in ISO form.
+        format: Version of the file format.
     """
 
     pipeline: str
@@ -73,7 +74,7 @@ class Header(msgspec.Struct, frozen=True, tag="header"):
 
     @property
     def kinds(self) -> dict[str, Kind]:
-        """What each logged column's array holds, in the order in which they are written."""
+        """Kinds of all logged columns, in the order in which they are written."""
         return {**self.fields, **self.outputs}
 
 
@@ -83,13 +84,13 @@ class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
     Attributes:
         ids: Their ids.
         at: When each came, in microseconds since 1970, UTC.
-        latency: Microseconds from then until it was written down, right before the response.
+        latency: Microseconds from then until it was logged, right before the response.
         status: Status of each response.
-        rows: How many rows of each were scored.
-        rejected: Rows that were not: the request's place in the block, the row's in the request,
-            and by reason the column at fault and the rule.
-        numbers: The columns of the scored rows but those of texts, one after the other, each as
-            the little-endian bytes of its array; a time is microseconds since 1970.
+        rows: Number of scored rows of each.
+        rejected: Rejected rows: the request's place in the block, the row's in the request, and by
+            reason the column at fault and the rule.
+        numbers: The columns of the scored rows except texts, one after the other, each as the
+            little-endian bytes of its array; a time is microseconds since 1970.
         texts: The columns of texts.
     """
 
@@ -104,13 +105,13 @@ class Block(msgspec.Struct, frozen=True, tag=1, array_like=True):
 
 
 class End(msgspec.Struct, frozen=True, tag=2, array_like=True):
-    """What a sealed segment holds.
+    """The end of a sealed segment.
 
     Attributes:
-        requests: How many requests.
-        rows: How many scored rows.
-        left_out: How many requests were answered meanwhile and not logged, by the share that is;
-            None where the process was killed that knew.
+        requests: Number of requests.
+        rows: Number of scored rows.
+        left_out: Number of requests that were answered meanwhile and not logged, by the share that
+            is; None where the process was killed.
     """
 
     requests: int
@@ -145,8 +146,8 @@ class Requests:
         at: When each came, in microseconds since 1970, UTC.
         latency: Microseconds until it was answered.
         status: Status of each response.
-        rows: How many rows of each were scored.
-        rejected: How many rows of each were not.
+        rows: Number of scored rows of each.
+        rejected: Number of rejected rows of each.
     """
 
     ids: list[str]
@@ -166,9 +167,9 @@ class LogSegment:
 
     Attributes:
         name: Its name.
-        header: Whose requests it holds.
-        end: What it was sealed with.
-        requests: The requests.
+        header: Its header.
+        end: Its end.
+        requests: Its requests.
         columns: Fields and outputs of their scored rows, one request's after the other's.
     """
 
@@ -198,8 +199,8 @@ def read_segment(path: Path) -> LogSegment:
     """Read a sealed segment, all of it or nothing.
 
     Raises:
-        MissingSegmentError: It is not there.
-        DamagedSegmentError: It is not what was sealed.
+        MissingSegmentError: There is no such segment.
+        DamagedSegmentError: It was changed or damaged since it was sealed.
     """
     try:
         data = path.read_bytes()
@@ -231,19 +232,20 @@ def digest(data: bytes) -> str:
 
 
 def short(sha256: str) -> str:
-    """What of a SHA-256 in hexadecimal digits a segment's name holds."""
+    """The part of a SHA-256, in hexadecimal digits, that a segment's name holds."""
     return sha256[:12]
 
 
 def scan(data: bytes) -> tuple[Header, int, Iterator[tuple[int, Frame]]]:
-    """Go through the bytes of a segment.
+    """Read the frames of a segment.
 
     Returns:
-        Its header, where that ends, and its other frames, each with where it ends. They raise
-        `TornError` where what is whole ends.
+        Its header, where that ends, and an iterator over its other frames, each with where it
+        ends, which raises `TornError` behind the last whole frame.
 
     Raises:
-        TornError: There is not even a whole header.
+        TornError: There is no whole header.
+        DamagedSegmentError: It has another format.
     """
     if not data.startswith(MAGIC):
         raise TornError(0)
@@ -271,11 +273,7 @@ def _frames(data: bytes, offset: int) -> Iterator[tuple[int, Frame]]:
 
 
 def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
-    """The payload of the frame at an offset, and where it ends.
-
-    Raises:
-        TornError: There is none; what is whole ends at `whole`.
-    """
+    """The payload of the frame at an offset, and where it ends; `whole` is for the error."""
     start = offset + _HEAD.size
     if start > len(data):
         raise TornError(whole)
@@ -287,24 +285,20 @@ def _payload(data: bytes, offset: int, whole: int) -> tuple[memoryview, int]:
     return payload, start + length
 
 
-def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> LogSegment:
-    """The requests of all blocks.
-
-    Raises:
-        ValueError: They are not what the header and the end say.
-    """
-    found = [block for block in blocks if isinstance(block, Block)]
-    if len(found) < len(blocks):
+def _segment(name: str, header: Header, frames: list[Frame], end: End) -> LogSegment:
+    """The requests of all blocks; a ValueError if they do not fit the header and the end."""
+    blocks = [block for block in frames if isinstance(block, Block)]
+    if len(blocks) < len(frames):
         raise ValueError("it ends more than once")
-    if not found:
+    if not blocks:
         raise ValueError("it holds no requests")
     requests = Requests(
-        ids=[one for block in found for one in block.ids],
-        at=_integers(one for block in found for one in block.at),
-        latency=_integers(one for block in found for one in block.latency),
-        status=_integers(one for block in found for one in block.status),
-        rows=_integers(row for block in found for row in block.rows),
-        rejected=_rejected(found),
+        ids=list(chain.from_iterable(block.ids for block in blocks)),
+        at=_integers(block.at for block in blocks),
+        latency=_integers(block.latency for block in blocks),
+        status=_integers(block.status for block in blocks),
+        rows=_integers(block.rows for block in blocks),
+        rejected=_rejected(blocks),
     )
     counts = {len(requests.ids), *map(len, (requests.at, requests.latency, requests.status))}
     if counts != {end.requests} or len(requests.rows) != end.requests:
@@ -312,23 +306,23 @@ def _segment(name: str, header: Header, blocks: list[Frame], end: End) -> LogSeg
     rows = int(requests.rows.sum())
     if rows != end.rows:
         raise ValueError(f"{counted(rows, 'row')}, and it was sealed with {end.rows}")
-    return LogSegment(name, header, end, requests, _columns(header.kinds, found, rows))
+    return LogSegment(name, header, end, requests, _columns(header.kinds, blocks, rows))
 
 
-def _integers(values: Iterable[int]) -> Ints:
-    return np.fromiter(values, dtype=np.int64)
+def _integers(parts: Iterable[list[int]]) -> Ints:
+    return np.fromiter(chain.from_iterable(parts), dtype=np.int64)
 
 
 def _rejected(blocks: list[Block]) -> Ints:
-    found = np.zeros(sum(len(block.ids) for block in blocks), dtype=np.int64)
+    counts = np.zeros(sum(len(block.ids) for block in blocks), dtype=np.int64)
     start = 0
     for block in blocks:
         for place, _, _ in block.rejected:
             if not 0 <= place < len(block.ids):
                 raise ValueError("a block rejects rows of a request that it does not hold")
-            found[start + place] += 1
+            counts[start + place] += 1
         start += len(block.ids)
-    return found
+    return counts
 
 
 def _columns(kinds: Mapping[str, Kind], blocks: list[Block], rows: int) -> Columns:

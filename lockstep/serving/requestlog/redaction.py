@@ -1,4 +1,4 @@
-"""Redaction: keyed hashes in place of values that are nobody's business."""
+"""Redaction: keyed hashes in place of confidential values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _MOST_KEY = 64
 _DIGEST_BYTES = 16
 
 Hashes = Callable[[Array], list[str | None]]
-"""From a column to what is logged in its place."""
+"""Hashes the values of a column."""
 
 
 def log_key() -> bytes:
-    """The key that the environment holds.
+    """The key in the environment.
 
     Raises:
-        LogKeyError: It holds none, or one that is too short or too long.
+        LogKeyError: There is none, or it is too short or too long.
     """
     key = os.environ.get(KEY_VARIABLE, "").encode()
     if not _LEAST_KEY <= len(key) <= _MOST_KEY:
@@ -36,10 +36,10 @@ def log_key() -> bytes:
 
 
 def keyed_hashes(key: bytes) -> Hashes:
-    """Hashes of a column's values under a key; a missing value stays missing.
+    """A function that hashes a column's values under a key; a missing value stays missing.
 
     Args:
-        key: The key. Without it, values that can be guessed cannot be found by hashing them all.
+        key: The key. Without it, nobody finds a value by hashing all possible ones.
     """
 
     def hashes(values: Array) -> list[str | None]:

@@ -1,4 +1,4 @@
-"""Segment files: written by one process each, sealed, and recovered where it was killed."""
+"""Segment files: each is written by one process, sealed, and recovered where that was killed."""
 
 from __future__ import annotations
 
@@ -32,26 +32,24 @@ Rest: TypeAlias = Callable[[], object]
 """Lets others have the processor for a while."""
 
 ASIDE = "torn"
-"""The folder, beside the segments, for bytes that a killed process left and that make no sense."""
+"""The folder beside the segments for incomplete bytes that a killed process left."""
 _LOCK = ".lock"
 _PIECE_BYTES = 256 * 1024
 """Bytes of a segment that are hashed between two rests: half a millisecond of the processor."""
 
 
 class SegmentFile:
-    """A segment that is being written; no other process takes it for one that was left behind.
+    """A segment that is being written, locked so that no other process recovers it.
 
     Args:
         path: Its file, which is not there yet.
-        header: Whose requests it is to hold.
+        header: Its header.
 
     Attributes:
-        path: Its file.
-        header: Whose requests it holds.
         size: Its bytes.
-        requests: How many requests it holds.
-        rows: How many scored rows.
-        left_out: How many requests were left out of it.
+        requests: Number of requests that it holds.
+        rows: Number of scored rows.
+        left_out: Number of requests that were left out of it.
         is_sound: Whether more can be written to it; not where half a write could not be taken back.
 
     Raises:
@@ -100,16 +98,15 @@ class SegmentFile:
             self.rows += sum(block.rows)
 
     def flush(self) -> None:
-        """Force to disk what was written."""
+        """Force the file to disk."""
         os.fdatasync(self._handle)
 
     def seal(self, *, force: bool, rest: Rest | None = None) -> Path | None:
-        """End it, and give it its name for good; None if it holds nothing, and is removed.
+        """End it, and give it its final name; None if it was empty, and removed.
 
         Args:
             force: Whether it is forced to disk before.
-            rest: Is called again and again while its bytes are hashed; None where nobody else
-                needs the processor meanwhile.
+            rest: Is called between pieces of hashing; None where nobody else needs the processor.
 
         Raises:
             OSError: That fails; the file is left for `recover`.
@@ -131,10 +128,10 @@ class Recovered:
     """A segment whose process was killed.
 
     Attributes:
-        path: Its file now; None where not one request in it was whole.
-        requests: How many requests it holds.
+        path: Its file now; None where no request in it was whole.
+        requests: Number of requests that it holds.
         torn: Bytes at its end that were no whole block.
-        aside: Where these are kept; None if there were none.
+        aside: The file that keeps these; None if there were none.
     """
 
     path: Path | None
@@ -146,30 +143,29 @@ class Recovered:
 def recover(folder: Path, rest: Rest | None = None) -> list[Recovered]:
     """Seal the segments that killed processes left behind.
 
-    What is whole in them stays, up to the first byte that is not; the rest is set aside. Killed
-    itself, it goes on the next time.
+    Their whole blocks stay; the bytes behind these are set aside. If this process is killed
+    meanwhile, the next call goes on.
 
     Args:
-        folder: Where they are.
-        rest: Is called again and again while their bytes are hashed; None where nobody else needs
-            the processor meanwhile.
+        folder: The folder of the segments.
+        rest: Is called between pieces of hashing; None where nobody else needs the processor.
 
     Raises:
         OSError: The disk fails.
     """
     with _folder_locked(folder):
         orphans = [(path, _try_lock(path)) for path in sorted(folder.glob(f"*{OPEN}"))]
-    found = []
+    recovered = []
     for path, handle in orphans:
         if handle is None:
             continue
         try:
-            found.append(_recover(path, handle, rest))
+            recovered.append(_recover(path, handle, rest))
         except DamagedSegmentError:
             continue  # of another format: left to the Lockstep that wrote it
         finally:
             os.close(handle)
-    return found
+    return recovered
 
 
 def _recover(path: Path, handle: int, rest: Rest | None) -> Recovered:
@@ -205,7 +201,6 @@ def _set_aside(path: Path, torn: bytes) -> Path:
 
 
 def _sealed(handle: int, path: Path, *, force: bool, rest: Rest | None) -> Path:
-    """Rename a segment that has its end after the digest of its bytes."""
     if force:
         os.fsync(handle)
     target = path.with_name(f"{path.stem}-{_digest_of(path, rest)}{SEALED}")
@@ -218,20 +213,20 @@ def _sealed(handle: int, path: Path, *, force: bool, rest: Rest | None) -> Path:
 def _digest_of(path: Path, rest: Rest | None) -> str:
     """The digest of a file's bytes, as a segment's name holds it.
 
-    To hash a whole segment at once takes a tenth of a second of the processor, in which requests
-    would be answered at half the speed where there is one processor alone.
+    To hash a whole segment at once takes a tenth of a second, in which a machine with one
+    processor would answer requests at half the speed.
     """
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while piece := file.read(_PIECE_BYTES):
-            found.update(piece)
+            hasher.update(piece)
             if rest is not None and len(piece) == _PIECE_BYTES:
                 rest()
-    return short(found.hexdigest())
+    return short(hasher.hexdigest())
 
 
 def _try_lock(path: Path) -> int | None:
-    """An open file that nobody else holds; None if somebody does, or has sealed it meanwhile."""
+    """The locked file; None if another process holds it, or has sealed it meanwhile."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:
@@ -248,7 +243,7 @@ def _try_lock(path: Path) -> int | None:
 
 @contextmanager
 def _folder_locked(folder: Path) -> Iterator[None]:
-    """Nobody begins a segment, or looks for those that were left behind, at the same time."""
+    """Keep other processes from beginning or recovering segments meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -259,7 +254,7 @@ def _folder_locked(folder: Path) -> Iterator[None]:
 
 
 def _write(handle: int, data: bytes) -> None:
-    """Write all of it: a disk that is nearly full takes a part, and then refuses the rest."""
+    """Write all of the data: a disk that is nearly full takes a part, and then refuses the rest."""
     written = os.write(handle, data)
     while written < len(data):
         written += os.write(handle, data[written:])

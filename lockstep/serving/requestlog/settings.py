@@ -1,4 +1,4 @@
-"""What a pipeline declares of its request log."""
+"""Settings of a pipeline's request log."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class RequestLog:
         share: Share of the requests that are logged, by the digest of their ids: the same id is
             always in, or always out.
         drop: Fields and outputs that are not logged.
-        hash: Fields and outputs of which a keyed hash is logged in their place, so that equal
-            values can be told without being known; `LOCKSTEP_LOG_KEY` holds the key.
-        flush: When what was written is forced to disk: `"always"` before each response,
-            `"interval"` once a second, `"segment"` when a segment is sealed, `"never"` when the
-            system does so by itself. A process that is killed loses nothing in any of them; a
-            power failure, what was not forced.
+        hash: Fields and outputs that are logged as keyed hashes, so that equal values can be told
+            without being known; `LOCKSTEP_LOG_KEY` holds the key.
+        flush: When the log is forced to disk: `"always"` before each response, `"interval"` once a
+            second, `"segment"` when a segment is sealed, `"never"` when the system does so by
+            itself. A process that is killed loses nothing; a power failure loses what was not
+            forced.
         when_full: What happens to requests that cannot be logged, since the disk is full or fails:
             `"refuse"` answers 503, `"serve"` answers them unlogged.
         segment_bytes: Size at which a segment is sealed.
         segment_age: Age at which a segment is sealed.
-        keep: For how long sealed segments are kept; None for good.
-        keep_bytes: How much sealed segments may take together, the oldest going first; None for
-            any amount.
+        keep: How long sealed segments are kept; None for good.
+        keep_bytes: Bytes that sealed segments may take together, the oldest going first; None for
+            any number.
     """
 
     share: float = 1.0
@@ -49,11 +49,13 @@ class RequestLog:
     keep_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        _demand(_is_number(self.share) and 0 < self.share <= 1, "share", self.share, _SHARE)
+        share: Any = self.share
+        is_number = isinstance(share, int | float) and not isinstance(share, bool)
+        _demand(is_number and 0 < share <= 1, "share", share, _SHARE)
         for name in ("drop", "hash"):
             given = getattr(self, name)
             is_list = isinstance(given, Sequence) and not isinstance(given, str)
-            is_names = is_list and all(isinstance(one, str) for one in given)
+            is_names = is_list and all(isinstance(column, str) for column in given)
             _demand(is_names, name, given, "names of columns, such as ['customer']")
         both = sorted({*self.drop} & {*self.hash})
         if both:
@@ -74,17 +76,13 @@ class RequestLog:
 
     @property
     def redacted(self) -> dict[str, Redaction]:
-        """What is done to each redacted column."""
+        """Each redacted column, and whether it is dropped or hashed."""
         dropped: dict[str, Redaction] = dict.fromkeys(self.drop, "dropped")
         hashed: dict[str, Redaction] = dict.fromkeys(self.hash, "hashed")
         return dropped | hashed
 
 
 _SHARE = "a share above 0 and up to 1; for no log at all, Serving(log=None)"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _demand(is_right: bool, name: str, given: Any, meant: str) -> None:

@@ -1,6 +1,6 @@
-"""Comparison: what the challenger computes of rows, beside what the live version answered.
+"""Comparison: the challenger's outputs beside the live version's answers.
 
-A few of the rows that differ are told, as far as the request log may tell of them.
+A few differing rows are logged, without what the request log redacts.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from lockstep.serving.requestlog.settings import RequestLog
 from lockstep.serving.versions.request_scorer import Scorer
 
 _EXAMPLES = 3
-"""Rows that differ which one comparison shows."""
+"""Differing rows that one comparison shows."""
 MOST_TOLD = 10
-"""Examples that are told in a minute."""
+"""Examples that are logged in a minute, at most."""
 _SECONDS = 60.0
 
 log = logging.getLogger(__name__)
@@ -37,9 +37,9 @@ class Rows:
     """Rows that the live version scored.
 
     Attributes:
-        ids: Ids of the requests that they are of.
-        counts: How many rows each request has among them, in order.
-        fields: Their fields, as they were decoded.
+        ids: Ids of their requests.
+        counts: Number of rows of each request, in order.
+        fields: Their decoded fields.
         outputs: Their outputs, as they were answered.
     """
 
@@ -53,11 +53,11 @@ class Rows:
 
     @classmethod
     def together(cls, parts: Sequence[Rows]) -> Rows:
-        """Rows of several batches as those of one."""
+        """The rows of several batches in one."""
         if len(parts) == 1:
             return parts[0]
         return cls(
-            [one for part in parts for one in part.ids],
+            [request_id for part in parts for request_id in part.ids],
             [count for part in parts for count in part.counts],
             stacked([part.fields for part in parts]),
             stacked([part.outputs for part in parts]),
@@ -86,7 +86,7 @@ class DifferingRow:
     Attributes:
         request: Id of its request.
         key: Its key.
-        outputs: By output that differs: what the live version answered, and the challenger.
+        outputs: By output that differs: the live version's value, and the challenger's.
     """
 
     request: str
@@ -96,15 +96,15 @@ class DifferingRow:
 
 @dataclass(frozen=True)
 class ComparedRows:
-    """What came of rows.
+    """Rows that the challenger scored, compared.
 
     Attributes:
         rows: Rows that were compared.
         refused: Rows that the challenger's row rules refuse.
         failed: Rows at which the challenger fails.
-        seconds: What scoring them took.
-        outputs: The difference of each output that both have.
-        differing: Rows of which any output differs.
+        seconds: How long scoring them took.
+        outputs: The difference of each output that both versions have.
+        differing: Rows with an output that differs.
         examples: A few of these.
     """
 
@@ -131,13 +131,15 @@ def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
     )
     seconds = perf_counter() - begun
     failed = sum(
-        any(reason.rule == "function" for reason in one.reasons) for one in scored.rejected
+        any(reason.rule == "function" for reason in row.reasons) for row in scored.rejected
     )
     refused = len(scored.rejected) - failed
     common = [name for name in graph.outputs if name in rows.outputs]
     answered = {name: rows.outputs[name][scored.rows] for name in common}
-    found = {name: _difference(challenger, name, answered[name], computed[name]) for name in common}
-    masks = {name: one.rows for name, one in found.items()}
+    differences = {
+        name: _difference(challenger, name, answered[name], computed[name]) for name in common
+    }
+    masks = {name: compared.rows for name, compared in differences.items()}
     differing = np.zeros(len(scored.rows), dtype=np.bool_)
     for mask in masks.values():
         differing |= mask
@@ -148,7 +150,7 @@ def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
         refused,
         failed,
         seconds,
-        {name: _summary(found[name], answered[name], computed[name]) for name in common},
+        {name: _summary(differences[name], answered[name], computed[name]) for name in common},
         int(differing.sum()),
         [
             DifferingRow(
@@ -166,30 +168,28 @@ def compare_rows(challenger: Scorer, rows: Rows) -> ComparedRows:
 
 
 def _difference(challenger: Scorer, name: str, answered: Array, computed: Array) -> Difference:
-    """How an output differs, as exactly as the challenger declares it."""
+    """The difference of an output, by the exactness that the challenger declares."""
     scale = challenger.loaded.golden.scales.columns.get(name, 0.0)
     ulps = challenger.pipeline.graph.ulps(name)
     return difference(answered, computed, ulps=ulps, scale=scale)
 
 
-def _summary(found: Difference, answered: Array, computed: Array) -> OutputDifference:
-    numbers = all(array.dtype.kind in "biuf" for array in (answered, computed))
-    if not numbers:
-        return OutputDifference(int(found.rows.sum()), 0.0, 0.0)
+def _summary(compared: Difference, answered: Array, computed: Array) -> OutputDifference:
+    differing = int(compared.rows.sum())
+    if not all(array.dtype.kind in "biuf" for array in (answered, computed)):
+        return OutputDifference(differing, 0.0, 0.0)
     apart = np.abs(answered.astype(np.float64) - computed.astype(np.float64))
     apart = apart[np.isfinite(apart)]
-    return OutputDifference(
-        int(found.rows.sum()), float(apart.sum()), float(apart.max(initial=0.0))
-    )
+    return OutputDifference(differing, float(apart.sum()), float(apart.max(initial=0.0)))
 
 
 class Examples:
-    """Tells of rows that differ, a few a minute, without what the request log does not hold.
+    """Logs differing rows, a few a minute, without what the request log redacts.
 
     Args:
-        settings: What is logged of requests: outputs that it redacts are not told, and a key that
-            it hashes is told as a hash. Without a log, no key is.
-        clock: The time in seconds.
+        settings: The request log's settings: outputs that it redacts are left out, and a key that
+            it hashes is hashed. Without a log, no key is logged.
+        clock: Returns the time in seconds.
     """
 
     def __init__(self, settings: RequestLog | None, clock: Callable[[], float] = monotonic) -> None:
@@ -198,13 +198,7 @@ class Examples:
         self._since, self._told = clock(), 0
 
     def tell(self, live: LoadedVersion, challenger: int, example: DifferingRow) -> None:
-        """Tell of a row, unless enough were told lately.
-
-        Args:
-            live: The version that answered.
-            challenger: Number of the one that differs.
-            example: The row.
-        """
+        """Log a row that differs between two versions, unless enough were logged lately."""
         now = self._clock()
         if now - self._since >= _SECONDS:
             self._since, self._told = now, 0

@@ -1,10 +1,10 @@
-"""The process of the challenger: what it does there harms no request, whatever that is.
+"""The process of the challenger, in which nothing that it does harms a request.
 
 A server starts it, with one end of a pair of sockets:
 
     python -c "from lockstep.serving.shadow.challenger_process import main; main()" HANDLE
 
-and it ends when the other end is closed, which is when the server is gone, however that ended.
+It ends when the other end is closed, which is when the server is gone, however that ended.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from lockstep.serving.versions.request_scorer import Scorer
 
 _PROGRAM = "from lockstep.serving.shadow.challenger_process import main; main()"
 _LONGEST_SECONDS = 120.0
-"""How long the process may take for anything that it is asked."""
+"""How long the process may take for an answer."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Contract:
-    """What the challenger takes and gives.
+    """The inputs and outputs of the challenger.
 
     Attributes:
-        record: The fields of its record.
+        record: The schema of its record.
         outputs: Names of its outputs.
     """
 
@@ -49,7 +49,7 @@ class Contract:
 
 
 class ChallengerProcess:
-    """A process with a challenger in it. Its methods wait; they are for a thread of their own."""
+    """A process with a challenger. Its methods block; call them in a thread of their own."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -64,33 +64,33 @@ class ChallengerProcess:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process's id."""
         return self._process.pid
 
     def load(self, stored: ListedVersion) -> Contract:
-        """Have it load a version, and prove it.
+        """Have it load and prove a version.
 
         Raises:
-            RefusedChallengerError: It cannot be used there; with the reason.
+            RefusedChallengerError: The version cannot be used; with the reason.
             GoneError: The process has ended, or does not answer.
         """
-        found = self._ask(stored)
-        if isinstance(found, Contract):
-            return found
-        raise RefusedChallengerError(str(found))
+        response = self._ask(stored)
+        if isinstance(response, Contract):
+            return response
+        raise RefusedChallengerError(str(response))
 
     def compare(self, parts: Sequence[Rows]) -> ComparedRows:
-        """Have it score rows, and compare them.
+        """Have it score and compare rows.
 
         Raises:
             GoneError: The process has ended, or does not answer.
         """
-        found = self._ask(Rows.together(parts))
-        assert isinstance(found, ComparedRows), found
-        return found
+        response = self._ask(Rows.together(parts))
+        assert isinstance(response, ComparedRows), response
+        return response
 
     def stop(self) -> None:
-        """End it at once. Whoever waits for it is told that it is gone."""
+        """End it at once; waiting calls raise GoneError."""
         self._process.kill()
         self._process.wait()
 
@@ -107,14 +107,14 @@ class ChallengerProcess:
 
 
 def answer(connection: Connection[Any, Any]) -> None:
-    """Answer what the server asks, until it asks no more."""
+    """Answer the server until it is gone."""
     scorer: Scorer | None = None
     with suppress(EOFError, ConnectionError):
         while True:
             asked = connection.recv()
             if isinstance(asked, ListedVersion):
-                scorer, told = _loaded(asked)
-                connection.send(told)
+                scorer, response = _loaded(asked)
+                connection.send(response)
             else:
                 assert scorer is not None, "a challenger is loaded before it is asked"
                 connection.send(_compared(scorer, asked))
@@ -138,7 +138,7 @@ def _compared(scorer: Scorer, rows: Rows) -> ComparedRows:
 
 
 def main() -> None:
-    """Be the process of a challenger."""
+    """Run the process of a challenger."""
     from lockstep.columns.threads import set_blas_threads
     from lockstep.serving.logs import log_to_stderr
 

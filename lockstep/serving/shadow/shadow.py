@@ -1,4 +1,4 @@
-"""The shadow: the challenger, kept up with the listing, and the rows that it is still to score."""
+"""The shadow: the challenger that the listing names, and the rows that it is still to score."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from lockstep.serving.versions.request_scorer import Answer, Key, Scorer
 from lockstep.serving.versions.scorers import key_of
 
 _COMPANY_SECONDS = 0.05
-"""How long rows wait for others before they are handed over: each time costs as much as some
-requests do."""
+"""How long rows wait for others before they are handed over, which costs as much as some requests
+do."""
 _MOST_ROWS = 1_000
 """Rows that are handed over together."""
 _FIRST_WAIT = FIRST_PAUSE
 """Seconds before a challenger whose process ended is started again; longer each time."""
 _REFUSED_WAIT = 300.0
-"""Seconds before one that could not be used is tried again."""
+"""Seconds before a refused challenger is tried again."""
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -39,12 +39,12 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Standing:
-    """How the challenger stands.
+    """The state of the challenger.
 
     Attributes:
         version: Its number; None while there is none.
-        reason: Why it scores nothing; None if it does.
-        rows: What became of rows: `compared`, `refused` by its rules, `failed`, `dropped`.
+        reason: Why it scores nothing; None if it scores.
+        rows: Rows by outcome: `compared`, `refused` by its rules, `failed`, `dropped`.
         differing: Rows that differed.
     """
 
@@ -58,13 +58,13 @@ class Shadow:
     """The challenger of a server. It belongs to one event loop, which never waits for it.
 
     Args:
-        batches: What answers requests: it tells of each batch when it is answered.
+        batches: The micro-batches, whose answered rows are scored too.
         most_waiting: Rows that may wait for the challenger; more are dropped, and counted.
-        on_compared: Is called with the challenger's number and what came of rows.
-        on_dropped: Is called with the challenger's number and how many rows were dropped.
+        on_compared: Is called with the live version, the challenger's number and compared rows.
+        on_dropped: Is called with the challenger's number and the number of dropped rows.
 
     Attributes:
-        standing: How the challenger stands.
+        standing: The state of the challenger.
     """
 
     def __init__(
@@ -87,16 +87,11 @@ class Shadow:
 
     @property
     def pid(self) -> int | None:
-        """The challenger's process, if there is one."""
+        """The id of the challenger's process; None while there is none."""
         return self._process.pid if self._process is not None else None
 
     async def look(self, listing: Listing | None, live: Scorer | None) -> None:
-        """Have another version be the challenger, or none, as the listing tells now.
-
-        Args:
-            listing: The versions that may be used.
-            live: The version that is live.
-        """
+        """Change the challenger as the listing says now; it waits for a live version."""
         number = listing.challenger if listing is not None else None
         stored = listing.versions.get(number) if listing is not None and number else None
         if stored is not None and live is not None and key_of(stored) == live.key:
@@ -111,32 +106,27 @@ class Shadow:
         if stored is None:
             self._refuse(listing.lacking.get(number, "its files are not at hand"))
         elif live is None:
-            self.standing.reason = "no version serves with which it could be compared"
+            self.standing.reason = "no version serves that it could be compared with"
         else:
             self.standing.reason = "it is being loaded"
             self._task = asyncio.create_task(self._run(stored, live))
 
     async def close(self) -> None:
-        """Let go of the challenger."""
+        """Stop the challenger."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
     def offer(self, answering: Any, answered: Sequence[tuple[Asked, Answer | Exception]]) -> None:
-        """Have rows scored by the challenger, too, if the live version answered them.
-
-        Args:
-            answering: What answered.
-            answered: Requests with their answers.
-        """
+        """Queue the rows of answered requests for the challenger, if the live version answered."""
         live = self._pair[1]
         if live is None or answering is not live:
             return
-        answers = [(asked.id, one) for asked, one in answered if isinstance(one, Answer)]
-        for _, group in groupby(answers, key=lambda answer: id(answer[1].scored)):
+        answers = [(asked.id, answer) for asked, answer in answered if isinstance(answer, Answer)]
+        for _, group in groupby(answers, key=lambda pair: id(pair[1].scored)):
             members = list(group)
-            counts = [len(one.rows) for _, one in members]
+            counts = [len(answer.rows) for _, answer in members]
             rows = sum(counts)
             if self._waiting_rows + rows > self._most_waiting:
                 self._drop(rows)
@@ -144,12 +134,13 @@ class Shadow:
                 computed = members[0][1].scored.computed
                 fields = {name: computed[name] for name in live.pipeline.record_schema.names}
                 outputs = {name: computed[name] for name in self._outputs}
-                self._waiting.append(Rows([one for one, _ in members], counts, fields, outputs))
+                ids = [request_id for request_id, _ in members]
+                self._waiting.append(Rows(ids, counts, fields, outputs))
                 self._waiting_rows += rows
                 self._wake.set()
 
     async def _run(self, stored: ListedVersion, live: Scorer) -> None:
-        """Have a challenger score rows; where its process ends, begin anew after a while."""
+        """Run a challenger; where its process ends, begin anew after a pause."""
         loop, pauses = asyncio.get_running_loop(), Pauses(_FIRST_WAIT)
         with ThreadPoolExecutor(1, "challenger") as thread:
             while True:
@@ -193,14 +184,14 @@ class Shadow:
         self._forget()
 
     def _forget(self) -> None:
-        """Let go of the rows that wait."""
+        """Drop the rows that wait."""
         self._waiting.clear()
         self._waiting_rows = 0
 
     async def _compare(
         self, thread: ThreadPoolExecutor, process: ChallengerProcess, live: Scorer
     ) -> None:
-        """Hand over the rows that wait, again and again."""
+        """Hand over the waiting rows, again and again."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(_COMPANY_SECONDS)
@@ -208,11 +199,11 @@ class Shadow:
             while self._waiting:
                 parts = self._take()
                 try:
-                    found = await _in(thread, process.compare, parts)
+                    compared = await _in(thread, process.compare, parts)
                 except GoneError:
                     self._count(live, ComparedRows(0, 0, sum(map(len, parts)), 0.0))
                     raise
-                self._count(live, found)
+                self._count(live, compared)
 
     def _take(self) -> list[Rows]:
         parts = [self._waiting.popleft()]
@@ -223,12 +214,14 @@ class Shadow:
         self._waiting_rows -= count
         return parts
 
-    def _count(self, live: Scorer, found: ComparedRows) -> None:
+    def _count(self, live: Scorer, compared: ComparedRows) -> None:
         standing = self.standing
-        standing.rows.update(compared=found.rows, refused=found.refused, failed=found.failed)
-        standing.differing += found.differing
+        standing.rows.update(
+            compared=compared.rows, refused=compared.refused, failed=compared.failed
+        )
+        standing.differing += compared.differing
         if self._on_compared is not None and standing.version is not None:
-            self._on_compared(live, standing.version, found)
+            self._on_compared(live, standing.version, compared)
 
     def _drop(self, rows: int) -> None:
         self.standing.rows["dropped"] += rows

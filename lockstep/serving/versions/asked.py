@@ -1,4 +1,4 @@
-"""What is known of a request beside its rows: its id, when it came, and what it is refused with."""
+"""Facts about a request beside its rows: its id, its arrival, its client and its version."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ID_HEADER = b"x-request-id"
 _ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 Role = Literal["live", "canary", "pinned"]
-"""What a version answers a request as."""
+"""The role in which a version answers a request."""
 
 Client: TypeAlias = tuple[str, int] | None
-"""The address and port that a connection comes from; None where it is not known."""
+"""The address and port of a client; None where they are not known."""
 
 
 class Asked(msgspec.Struct, eq=False):
-    """What is known of a request beside its rows.
+    """Facts about a request beside its rows.
 
     Attributes:
         id: Its id.
         started: When it came, on the monotonic clock, in seconds.
-        client: By which connection it came.
+        client: Its client.
         refused: Status of the response where rows are refused; 200 where the others are scored
             all the same.
-        scorer: The version that is to answer it; None before that is decided.
-        role: What that version answers it as.
+        scorer: The version that answers it; None before that is decided.
+        role: The role of that version.
     """
 
     id: str
@@ -46,10 +46,7 @@ class Asked(msgspec.Struct, eq=False):
 
 
 class RequestIds:
-    """Ids of requests: what their clients call them, or else one after the other.
-
-    Those of one object begin alike, and otherwise than those of any other one.
-    """
+    """Ids of requests: the clients' own, or else consecutive ones with a random prefix."""
 
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(6)
@@ -59,7 +56,7 @@ class RequestIds:
         """The id of a request: its header `x-request-id`, if that is 1 to 128 printable characters.
 
         Args:
-            headers: The request's, their names in lower case.
+            headers: The request's headers, with names in lower case.
         """
         for name, value in headers:
             if name == ID_HEADER and _ID.fullmatch(value):

@@ -25,21 +25,21 @@ from lockstep.serving.versions.request_rows import Record
 from lockstep.serving.versions.request_scorer import Answer
 
 _TURNS = 4
-"""How often the loop looks at what has arrived before a batch is computed. With 32 clients at once
-a batch has 11 rows without and 26 with it, and a request takes a quarter less time of the
-processor; more turns add nothing."""
+"""How often the loop looks for arrived requests before a batch is computed. With 32 clients at once
+a batch has 11 rows without and 26 with it, and a request takes a quarter less processor time; more
+turns add nothing."""
 
 
 class Answering(Protocol):
-    """What answers requests, such as a scorer."""
+    """Answers requests, such as a scorer."""
 
     def answer(self, requests: Sequence[Sequence[Record]], /) -> list[Answer | LockstepError]:
         """Answer requests together."""
 
 
 Recording: TypeAlias = Callable[[Any, list[tuple[Asked, "Answer | Exception"]]], None]
-"""Writes down requests with what they are about to be answered, given what answers them. Where it
-raises, that is what all of them are answered."""
+"""Logs requests with their answers, given the version that answers. If it raises, its error is the
+answer to all of them."""
 
 
 class _Waiting(msgspec.Struct, eq=False):
@@ -56,16 +56,14 @@ class MicroBatches:
     """The requests that wait, and their batches. It belongs to one event loop.
 
     Args:
-        limits: How much may be waited for.
-        record: Writes down every batch before any of it is answered; None where nobody does.
-        computed: Is told how many rows each batch had.
+        limits: How much may wait, and how much is computed at once.
+        record: Logs every batch before any of it is answered; None for no log.
+        computed: Is called with the number of rows of each batch.
 
     Attributes:
-        limits: How much may be waited for.
-        computed: Is told how many rows each batch had.
         waiting_rows: Rows that wait now.
-        on_answered: Is called with what answered a batch, and with its requests and answers, once
-            these are on their way; None where nobody is to be told.
+        on_answered: Is called with the version, requests and answers of each batch, once the
+            answers are on their way; None for no call.
     """
 
     def __init__(
@@ -74,10 +72,8 @@ class MicroBatches:
         record: Recording | None = None,
         computed: Callable[[int], None] | None = None,
     ) -> None:
-        self.limits = limits
-        self.computed = computed
-        self._record = record
-        self._ids = RequestIds()
+        self.limits, self.computed = limits, computed
+        self._record, self._ids = record, RequestIds()
         self._small, self._large = _Lane(self), _Lane(self)
         self.waiting_rows = 0
         self.on_answered: Recording | None = None
@@ -85,15 +81,15 @@ class MicroBatches:
     def ask(
         self, answering: Answering, records: Sequence[Record], asked: Asked | None = None
     ) -> asyncio.Future[Answer]:
-        """Have a request answered with those that arrive meanwhile.
+        """Answer a request together with those that arrive meanwhile.
 
         Args:
-            answering: What is to answer it.
-            records: Its rows.
-            asked: What else is known of it; if nothing is, it comes now and gets an id.
+            answering: The version that is to answer.
+            records: The request's rows.
+            asked: Other facts about the request; by default it comes now and gets an id.
 
         Returns:
-            Its answer, once there is one; or the error that there is instead.
+            A future of its answer, or of the error instead.
 
         Raises:
             BusyError: Too many rows wait.
@@ -111,12 +107,12 @@ class MicroBatches:
         return future
 
     def answers(self, batch: Sequence[_Waiting]) -> list[Answer | Exception]:
-        """What a batch is answered, once that is written down."""
+        """The answers to a batch, once they are logged."""
         answering = batch[0].answering
-        answers = _answers(answering, [one.records for one in batch])
+        answers = _answers(answering, [waiting.records for waiting in batch])
         if self._record is None:
             return answers
-        asked = [one.asked for one in batch]
+        asked = [waiting.asked for waiting in batch]
         try:
             self._record(answering, list(zip(asked, answers, strict=True)))
         except Exception as error:  # noqa: BLE001 - each request is told, and the loop goes on
@@ -124,39 +120,36 @@ class MicroBatches:
         return answers
 
     def settle(self, batch: Sequence[_Waiting], answers: Sequence[Answer | Exception]) -> None:
-        """Hand on what a batch is answered."""
-        for one, answer in zip(batch, answers, strict=True):
-            if one.future.done():
+        """Hand the answers to the requests of a batch."""
+        for waiting, answer in zip(batch, answers, strict=True):
+            if waiting.future.done():
                 continue
             if isinstance(answer, Exception):
-                one.future.set_exception(answer)
+                waiting.future.set_exception(answer)
             else:
-                one.future.set_result(answer)
-        if self.on_answered is not None:  # after those who wait for the answers have gone on
-            told = [(one.asked, answer) for one, answer in zip(batch, answers, strict=True)]
-            asyncio.get_running_loop().call_soon(self.on_answered, batch[0].answering, told)
+                waiting.future.set_result(answer)
+        if self.on_answered is not None:  # called after the waiting requests have gone on
+            answered = [
+                (waiting.asked, answer) for waiting, answer in zip(batch, answers, strict=True)
+            ]
+            asyncio.get_running_loop().call_soon(self.on_answered, batch[0].answering, answered)
 
 
 class _Lane:
-    """Requests that wait in a row; their batches are computed one after the other.
-
-    Args:
-        batches: What computes them, and counts.
-    """
+    """A queue of requests; its batches are computed one after the other."""
 
     def __init__(self, batches: MicroBatches) -> None:
-        self._batches = batches
-        self._limits = batches.limits
+        self._batches, self._limits = batches, batches.limits
         self._queue: deque[_Waiting] = deque()
         self._is_called = False
         self._last: Client = None
 
-    def add(self, one: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
-        """Have a request wait, and a batch called for if none is; or answered, if it is alone."""
-        client = one.asked.client
+    def add(self, waiting: _Waiting, loop: asyncio.AbstractEventLoop) -> None:
+        """Queue a request, and schedule a batch if none is; a request alone is computed at once."""
+        client = waiting.asked.client
         is_alone = client is not None and client == self._last
         self._last = client
-        self._queue.append(one)
+        self._queue.append(waiting)
         if self._is_called:
             return
         self._is_called = True
@@ -166,19 +159,19 @@ class _Lane:
             loop.call_soon(self._gather, loop, _TURNS)
 
     def _gather(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
-        """Let the loop look at what has arrived, so many times, before a batch is computed."""
+        """Let the loop look for arrived requests, so many times, before a batch is computed."""
         if turns:
             loop.call_soon(self._gather, loop, turns - 1)
         else:
             self._start(loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Compute a batch, here if it is small, and call for the next one."""
+        """Compute a batch, here if it is small, and schedule the next one."""
         batch = self._take(loop.time())
         if not batch:
             self._is_called = False
             return
-        count = sum(len(one.records) for one in batch)
+        count = sum(len(waiting.records) for waiting in batch)
         if self._batches.computed is not None:
             self._batches.computed(count)
         if count <= self._limits.inline_rows:
@@ -204,22 +197,22 @@ class _Lane:
             self._is_called = False
 
     def _take(self, now: float) -> list[_Waiting]:
-        """The next requests of one version, without those that nobody waits for any more."""
+        """The next requests of one version, without those whose clients have gone."""
         batch: list[_Waiting] = []
         count = 0
         while self._queue:
-            one = self._queue[0]
-            size = len(one.records)
-            is_other = bool(batch) and one.answering is not batch[0].answering
+            waiting = self._queue[0]
+            size = len(waiting.records)
+            is_other = bool(batch) and waiting.answering is not batch[0].answering
             if is_other or (batch and count + size > self._limits.batch_rows):
                 break
             self._queue.popleft()
             self._batches.waiting_rows -= size
-            if one.until < now and not one.future.done():
-                one.future.set_exception(LateError("The request waited for too long."))
-            if one.future.done():  # too late, or its client has gone
+            if waiting.until < now and not waiting.future.done():
+                waiting.future.set_exception(LateError("The request waited for too long."))
+            if waiting.future.done():  # too late, or its client has gone
                 continue
-            batch.append(one)
+            batch.append(waiting)
             count += size
         return batch
 

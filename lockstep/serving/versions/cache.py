@@ -1,4 +1,4 @@
-"""A cache: rows that a version scored before are answered without being computed again."""
+"""A cache of outputs: a version does not compute again the rows that it scored last."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ from lockstep.columns.graph import Graph
 from lockstep.columns.kinds import Columns, Kind
 
 Row: TypeAlias = tuple[bytes, tuple[str | None, ...]]
-"""A row as far as anything depends on it: its numbers and times to the last bit, and its texts."""
+"""Identifies a row: the bytes of its numbers and times, and its texts."""
 Values: TypeAlias = tuple[Any, ...]
 
 
 class Cache:
     """The outputs of the rows that one version scored last. Several threads may use it.
 
-    A row is known by the fields that the outputs come from in the end, in canonical form: two
-    records that are written in other ways are one row, and two that differ by a bit are two.
+    A row is identified by the fields that its outputs depend on, in canonical form: two records
+    that are written differently are one row, and two that differ by a bit are two.
 
     Args:
-        rows: How many rows are kept; the one that was not asked for longest goes first.
-        fields: What a row is known by, and what each of these holds.
-        outputs: What is kept of a row, and what each of these holds.
+        rows: Number of rows that are kept; the least recently used row goes first.
+        fields: Names and kinds of the fields that identify a row.
+        outputs: Names and kinds of the outputs.
 
     Attributes:
-        looked_up: Is told, at each look-up, how many rows were known and how many were not.
+        looked_up: Functions that are called at each look-up with the numbers of known and unknown
+            rows.
     """
 
     def __init__(self, rows: int, fields: Mapping[str, Kind], outputs: Mapping[str, Kind]) -> None:
@@ -44,12 +45,12 @@ class Cache:
 
     @classmethod
     def of(cls, graph: Graph, rows: int, wanted: Iterable[str]) -> Cache:
-        """A cache for what is computed of records.
+        """A cache for the outputs of a graph.
 
         Args:
-            graph: Whose outputs are kept.
-            rows: How many rows are kept.
-            wanted: The columns that are computed of a row: it is known by what these come from.
+            graph: The graph.
+            rows: Number of rows that are kept.
+            wanted: The columns that are computed, whose fields identify a row.
         """
         read = {field for name in wanted for field in graph.lineage(name)}
         fields = {name: graph.kind(name) for name in graph.fields.names if name in read}
@@ -59,11 +60,7 @@ class Cache:
         return len(self._kept)
 
     def rows_of(self, columns: Columns) -> list[Row]:
-        """What each row is known by.
-
-        Args:
-            columns: The fields, in canonical form.
-        """
+        """The identity of each row, from the fields in canonical form."""
         count = len(next(iter(columns.values())))
         matrix = np.empty((count, len(self._numbers)), dtype=np.uint64)
         for place, name in enumerate(self._numbers):
@@ -76,25 +73,20 @@ class Cache:
         return [(numbers[row * width : (row + 1) * width], own) for row, own in enumerate(texts)]
 
     def look_up(self, rows: Sequence[Row]) -> list[Values | None]:
-        """The outputs of rows; None for each that is not known."""
+        """The outputs of rows; None for each unknown row."""
         kept = self._kept
         with self._lock:
-            found = [kept.get(row) for row in rows]
-            for row, values in zip(rows, found, strict=True):
+            outputs = [kept.get(row) for row in rows]
+            for row, values in zip(rows, outputs, strict=True):
                 if values is not None:
                     kept.move_to_end(row)
-        unknown = found.count(None)
-        for told in self.looked_up:
-            told(len(rows) - unknown, unknown)
-        return found
+        unknown = outputs.count(None)
+        for listener in self.looked_up:
+            listener(len(rows) - unknown, unknown)
+        return outputs
 
     def keep(self, rows: Sequence[Row], computed: Columns) -> None:
-        """Keep the outputs of rows that were computed.
-
-        Args:
-            rows: The rows.
-            computed: Their columns.
-        """
+        """Keep the outputs of computed rows."""
         outputs = zip(*[computed[name].tolist() for name in self._outputs], strict=True)
         with self._lock:
             self._kept.update(zip(rows, outputs, strict=True))

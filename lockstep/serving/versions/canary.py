@@ -1,4 +1,4 @@
-"""What is declared of a canary: a version that answers a share of the requests."""
+"""The declaration of a canary: a version that answers a share of the requests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lockstep.errors import DeclarationError
 
 @dataclass(frozen=True)
 class Canary:
-    """That another version answers a share of the requests, to see how it does.
+    """A version that answers a share of the requests, to see how it does.
 
     Attributes:
-        version: Its number, or `"challenger"` for the one that `@challenger` points to. It answers
-            only if it has passed the gate.
+        version: Its number, or `"challenger"` for the version that `@challenger` points to. It
+            answers only if it has passed the gate.
         share: Share of the requests that it answers, by the digest of their ids: the same id gets
-            the same version. Requests that ask for a version are not among them.
+            the same version. Requests that ask for a version are not shared out.
     """
 
     version: int | Literal["challenger"] = "challenger"
@@ -39,7 +39,7 @@ class Canary:
             )
 
     def takes(self, request_id: str) -> bool:
-        """Whether a request of this id is among the share."""
-        # Another digest than that of the log's share, which would log all of it or nothing.
+        """Whether the canary answers the request with an id."""
+        # The log's share has another digest: by the same one, all of the share is logged or none.
         digest = blake2b(request_id.encode(), digest_size=8, person=b"canary").digest()
         return int.from_bytes(digest, "little") < self.share * 2**64

@@ -1,4 +1,4 @@
-"""Canaries: the version that answers a share of the requests now, kept up with the listing."""
+"""The canary: loads the version that answers a share of the requests, as the listing says."""
 
 from __future__ import annotations
 
@@ -16,43 +16,36 @@ from lockstep.serving.versions.scorers import Scorers, key_of
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 30.0
-"""After how long a version that could not be loaded is tried again."""
+"""Seconds after which a version that could not be loaded is tried again."""
 
 
 class CanaryVersion:
     """The version that is the canary now. It belongs to one event loop.
 
     Args:
-        declared: Which one is to be, and for how much.
-        scorers: Loads it.
+        declared: The declared version and share.
+        scorers: Loads the version.
 
     Attributes:
-        declared: Which one is to be, and for how much.
-        scorer: It; None while none is.
-        refusal: The version that was to be and is not; None if there is no such one.
+        scorer: The version; None while there is none.
+        refusal: The version that was to be the canary and is refused; None if none was.
     """
 
     def __init__(self, declared: Canary, scorers: Scorers) -> None:
-        self.declared = declared
+        self.declared, self._scorers = declared, scorers
         self.scorer: Scorer | None = None
         self.refusal: RefusedVersion | None = None
-        self._scorers = scorers
         self._refused: tuple[Key, Key] | None = None
         self._again = float("inf")
 
     async def look(self, listing: Listing, live: Scorer | None) -> None:
-        """Let another version be the canary, or none, as the listing tells now.
-
-        Args:
-            listing: The versions that may be used.
-            live: The version that is live.
-        """
+        """Change the canary as the listing says now; there is none without a live version."""
         declared = self.declared.version
         number = listing.challenger if declared == "challenger" else declared
         if live is None or number in (None, live.loaded.version):
             self._stand_down(None)
             return
-        assert number is not None, "it was told apart before"
+        assert number is not None, "the canary has stood down otherwise"
         stored = listing.versions.get(number)
         if stored is None or stored.proven_at is None:
             why = listing.lacking.get(number, "it has not passed the gate, or is not known here")

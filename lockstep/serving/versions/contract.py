@@ -1,4 +1,4 @@
-"""Contracts: what a version takes and gives, and whether another one can stand in for it."""
+"""Contracts: whether one version can answer the requests to another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,7 @@ from lockstep.serving.versions.request_scorer import Scorer
 
 
 def departure(scorer: Scorer, live: Scorer) -> str | None:
-    """What keeps a version from answering the requests to another; None if nothing does.
-
-    Args:
-        scorer: The version.
-        live: The other one.
-    """
+    """Why a version cannot answer the requests to the live one; None if it can."""
     ours, theirs = scorer.pipeline.record_schema, live.pipeline.record_schema
     unlike = unlike_fields(ours, theirs) + [name for name in theirs.names if name not in ours]
     if unlike:
@@ -27,7 +22,7 @@ def departure(scorer: Scorer, live: Scorer) -> str | None:
 
 
 def unlike_fields(record: Schema, other: Schema) -> list[str]:
-    """The fields of a record that another one does not have, or declares otherwise."""
+    """The fields of a record that another record does not have, or declares otherwise."""
     return [
         field.name
         for field in record

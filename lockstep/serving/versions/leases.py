@@ -1,4 +1,4 @@
-"""Leases: how many need a version, so that it goes when the last of them is done."""
+"""Leases: count the holders of a version, so that it is unloaded after the last of them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 
 class Lease:
-    """How many need a version: the requests that it answers, and whatever it is kept for.
+    """The holders of a version: the requests that it answers, and the roles that it has.
 
     It belongs to one event loop.
 
     Args:
-        when_free: Is called when nobody needs it any more, which is for good.
+        when_free: Is called when the last holder releases it, which is for good.
 
     Attributes:
-        holders: How many need it now.
+        holders: Number of holders now.
     """
 
     __slots__ = ("_when_free", "holders")
@@ -24,11 +24,11 @@ class Lease:
         self._when_free = when_free
 
     def hold(self) -> None:
-        """Need it."""
+        """Add a holder."""
         self.holders += 1
 
     def release(self) -> None:
-        """Need it no longer."""
+        """Remove a holder."""
         self.holders -= 1
         if not self.holders and self._when_free is not None:
             self._when_free()

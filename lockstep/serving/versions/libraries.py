@@ -1,9 +1,9 @@
-"""Libraries: scikit-learn, imported without what only its fitting needs of other libraries.
+"""Libraries: imports scikit-learn without modules that only fitting needs.
 
 scikit-learn and SciPy bind names of further modules when they are imported, and use them when they
-fit or judge, or not at all. Importing those takes a quarter of the time that a server needs until
-it answers. So stand-ins are in their place while scikit-learn is imported. Whatever uses one gets
-the module itself, which is imported then; whoever imports such a module afterwards gets it as ever.
+fit or evaluate, or not at all. Importing these modules takes a quarter of a server's start. So
+stand-ins take their place while scikit-learn is imported. Using a stand-in imports the module
+itself, and a later import of such a module works as ever.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ DEFERRED: dict[str, Sequence[str]] = {
     "scipy.spatial.distance": ("cdist", "pdist", "squareform"),
     "scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"),
 }
-"""Modules that stand-ins are in the place of, packages before what is in them, and what may be
-imported of each without being used. Any other name of theirs imports the module at once."""
+"""Modules with a stand-in, packages before their submodules, and the names that are bound from each
+without being used. Any other name of theirs imports the module at once."""
 BINDING = (
     "sklearn.covariance",
     "sklearn.feature_selection",
     "sklearn.linear_model",
     "sklearn.manifold",
 )
-"""Modules of scikit-learn that bind these names, themselves or by what they import. A server has
+"""Modules of scikit-learn that bind these names, themselves or through their imports. A server has
 all of them, whatever it serves."""
 
 
@@ -62,7 +62,7 @@ class _StandIn(ModuleType):
 
 
 class _Later:
-    """Stands in for what a module holds under a name, which is called, or asked for a method."""
+    """Stands in for a function or class of a module until it is called, or an attribute is read."""
 
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
@@ -76,7 +76,7 @@ class _Later:
 
 @contextmanager
 def _standing_in() -> Iterator[None]:
-    """Have stand-ins in the place of those modules that are not imported yet."""
+    """Put stand-ins in the place of the modules that are not imported yet."""
     for name, unused in DEFERRED.items():
         package, _, own_name = name.rpartition(".")
         parent = import_module(package)
@@ -98,6 +98,6 @@ def _take_out() -> None:
 
 
 def _imported(name: str) -> ModuleType:
-    """A module itself; what that imports in turn is not to be a stand-in either."""
+    """The module itself, imported without any stand-in."""
     _take_out()
     return import_module(name)

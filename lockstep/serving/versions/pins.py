@@ -17,10 +17,10 @@ from lockstep.serving.versions.scorers import Scorers, key_of
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 10.0
-"""For how long nobody may have asked for a version before it makes room for another: clients that
+"""How long a version is kept after its last request before it makes room for another: clients that
 ask for many in turn do not have them loaded over and over."""
 _AGAIN_SECONDS = 30.0
-"""After how long a version that could not be loaded is tried again."""
+"""Seconds after which a version that could not be loaded is tried again."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class _Pin:
     """A version that requests ask for.
 
     Attributes:
-        task: Loads it; gives None where it cannot be used.
+        task: Loads it; its result is None where it cannot be used.
         used: When it was asked for last, on the loop's clock.
         refusal: Why it cannot be used; None if it can, or is being loaded.
     """
@@ -43,7 +43,7 @@ class Pins:
 
     Args:
         scorers: Loads them.
-        limits: How many are kept, and how long a request waits for one.
+        limits: Number of versions that are kept, and how long a request waits for one.
     """
 
     def __init__(self, scorers: Scorers, limits: RequestLimits) -> None:
@@ -56,11 +56,11 @@ class Pins:
         return tuple(pin.refusal for pin in self._pins.values() if pin.refusal is not None)
 
     async def acquire(self, stored: Stored) -> Scorer:
-        """A version, with a lease of the caller's, as soon as it is loaded.
+        """A version, held for the caller, as soon as it is loaded.
 
         Raises:
-            UnknownError: It cannot be used here, or lost its proof meanwhile.
-            NotReadyError: It takes too long to load, or too many others are asked for.
+            UnknownError: It cannot be used here, or not any more.
+            NotReadyError: It takes too long to load, or too many others are in use.
         """
         key, now = key_of(stored), asyncio.get_running_loop().time()
         pin = self._pins.get(key)
@@ -82,16 +82,11 @@ class Pins:
         return scorer
 
     def keep(self, known: Collection[Key]) -> None:
-        """Let go of all versions but those that may be used.
-
-        Args:
-            known: Those.
-        """
+        """Release all versions but the known ones, which may be used."""
         for key in [key for key in self._pins if key not in known]:
             self._drop(key)
 
     async def _load(self, stored: Stored) -> Scorer | None:
-        """Load a version for whoever asks for it, now and later."""
         try:
             return await self._scorers.acquire(stored)
         except LockstepError as error:
@@ -109,19 +104,15 @@ class Pins:
         return pin.task.result()
 
     def _make_room(self, now: float) -> None:
-        """Let go of the version that nobody asked for longest, if there is no room for another.
-
-        Raises:
-            NotReadyError: All are in use.
-        """
+        """Release the version that was not asked for longest, if there is no room for another."""
         kept = [key for key, pin in self._pins.items() if pin.refusal is None]
         if len(kept) < self._limits.pinned_versions:
             return
         oldest = kept[0]
         if not self._pins[oldest].task.done() or self._pins[oldest].used + IDLE_SECONDS > now:
             raise NotReadyError(
-                f"{len(kept)} other versions are asked for now, which is as many as are loaded at "
-                "once; try again in a while."
+                f"{len(kept)} other versions are in use now, as many as are loaded at once; try "
+                "again in a while."
             )
         self._drop(oldest)
 

@@ -1,4 +1,4 @@
-"""Proving: a version computes in this process what it computed at the fit, or it does not serve."""
+"""Proving: a version serves only if it computes in this process what it computed at the fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class Stored(Protocol):
-    """A version whose files are known, such as the one that a pointer names."""
+    """A version on disk, such as the one that a pointer names."""
 
     @property
     def version(self) -> int:
@@ -34,7 +34,7 @@ class Stored(Protocol):
 
 @dataclass(frozen=True)
 class RefusedVersion:
-    """A version that was to serve and does not.
+    """A version that was to serve and is refused.
 
     Attributes:
         version: Its number; None where not even that can be read.
@@ -50,10 +50,10 @@ def load(stored: Stored, *, strict: bool = True) -> Scorer:
 
     Args:
         stored: The version.
-        strict: Whether a record with a field that is not declared is refused.
+        strict: Whether a record with an undeclared field is refused.
 
     Raises:
-        LockstepError: It cannot be used here; whatever its own code raises, too.
+        LockstepError: It cannot be used here, for whatever reason.
     """
     try:
         return prove(stored.open(), strict=strict)
@@ -70,16 +70,15 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
     """Replay a version's golden records in this process, and make a scorer of it.
 
     The reference predictors have to give every value that they gave at the fit. The compiled ones
-    have to agree with them, on edges too; where they do not, the reference ones serve. Whatever
-    serves has computed golden records in a batch and one at a time.
+    have to agree with them, on edges too; where they do not, the reference ones serve. Either way,
+    the golden records are computed in a batch and one at a time.
 
     Args:
         loaded: The version.
-        strict: Whether a record with a field that is not declared is refused.
+        strict: Whether a record with an undeclared field is refused.
 
     Raises:
-        UnprovenError: A column differs, or some of what proves the version is lost; the message
-            names it.
+        UnprovenError: A column differs, or some of the evidence is lost; the message names it.
     """
     if lost := losses(loaded):
         raise UnprovenError(
@@ -88,11 +87,11 @@ def prove(loaded: LoadedVersion, *, strict: bool = True) -> Scorer:
         )
     _demand_replay(loaded, alone=0)  # one row by scikit-learn takes 20 ms
     compiled = loaded.compiled
-    found = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
-    if not found.ok:
-        log.error("the reference predictors serve, as the compiled ones differ: %s", found.summary)
+    parity = compiled_parity(loaded.pipeline, compiled, loaded.golden, version=loaded.version)
+    if not parity.ok:
+        log.error("the reference predictors serve, as the compiled ones differ: %s", parity.summary)
         _demand_replay(loaded)
-        compiled = Compiled.none(loaded.pipeline, found.summary)
+        compiled = Compiled.none(loaded.pipeline, parity.summary)
     scorer = Scorer.of(loaded, compiled, strict=strict)
     scorer.warm()
     return scorer

@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How much is taken, and how much may be waited for.
+    """How much a server takes at once, and for how long.
 
     Attributes:
         body_bytes: Bytes of a body, at most.
-        all_bodies_bytes: Bytes that all bodies together have that have arrived in part, at most.
+        all_bodies_bytes: Bytes of all bodies that have arrived in part, at most.
         request_rows: Rows of a request, at most.
         traced_rows: Rows of a request that asks for their trace, at most.
-        read_seconds: For how long a body may take to arrive.
+        read_seconds: Seconds that a body may take to arrive.
         inline_bytes: Bytes up to which a body is parsed in the loop's own thread.
-        waiting_rows: Rows that may wait; a request that would make them more is refused.
+        waiting_rows: Rows that may wait; a request that would exceed them is refused.
         batch_rows: Rows of requests that are computed together, at most; a larger request is
             computed by itself.
         inline_rows: Rows up to which a batch is computed in the loop's own thread; a larger one
-            in a thread of its own, so that other requests are answered meanwhile.
-        seconds: For how long a request may wait and be computed.
-        shadow_rows: Rows that may wait for the challenger; more are not scored by it.
-        pinned_versions: Versions that are loaded since requests ask for them by number, at most.
+            has a thread of its own, so that other requests are answered meanwhile.
+        seconds: Seconds that a request may wait.
+        shadow_rows: Rows that may wait for the challenger; further ones are dropped.
+        pinned_versions: Versions that are loaded for requests by number, at most.
     """
 
     body_bytes: int = 10 * 2**20

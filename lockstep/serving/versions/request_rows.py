@@ -1,4 +1,4 @@
-"""Rows of requests: what they are, and how some are set aside beside those that do not decode."""
+"""Rows of requests, and how refused ones are set aside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from lockstep.columns.decode import Decoded, Reason, Rejected
-from lockstep.columns.kinds import Array, Columns
+from lockstep.columns.kinds import Array
 from lockstep.columns.plain import listed, python_value, show
 from lockstep.columns.schema import Schema
 from lockstep.columns.tables import take_rows
@@ -21,29 +21,30 @@ from lockstep.columns.tables import take_rows
 Record = Mapping[str, Any]
 
 Told: TypeAlias = msgspec.Struct
-"""A row that is told: an object with a value for each of its names."""
+"""A prediction: an object with a value for each of its names."""
 
 _HINTS = 10
-"""Names of a request that are compared with those that are declared: each takes a while."""
+"""Undeclared names of a request that get a hint: each takes a while."""
 
 
-def set_aside(decoded: Decoded, found: Mapping[int, tuple[Reason, ...]], key: str) -> Decoded:
-    """What was decoded, with more rows among the rejected.
+def set_aside(decoded: Decoded, refused: Mapping[int, tuple[Reason, ...]], key: str) -> Decoded:
+    """Decoded rows, with more of them rejected.
 
     Args:
-        decoded: Rows that are accepted, and rejected ones.
-        found: By position in the input, what else is wrong with a row.
+        decoded: The accepted and the rejected rows.
+        refused: By position in the input, further reasons to reject a row.
         key: Name of the key.
     """
-    rejected = {one.row: one for one in decoded.rejected}
+    rejected = {rejection.row: rejection for rejection in decoded.rejected}
     places = dict(zip(decoded.rows.tolist(), range(len(decoded.rows)), strict=True))
-    for row, reasons in found.items():
+    for row, reasons in refused.items():
         if row in rejected:
             rejected[row] = replace(rejected[row], reasons=rejected[row].reasons + reasons)
         else:
-            record = record_at(decoded.columns, places[row])
+            place = places[row]
+            record = {name: python_value(array[place]) for name, array in decoded.columns.items()}
             rejected[row] = Rejected(row, str(record[key]), reasons, record)
-    kept = ~np.isin(decoded.rows, list(found))
+    kept = ~np.isin(decoded.rows, list(refused))
     return replace(
         decoded,
         columns=take_rows(decoded.columns, kept),
@@ -53,12 +54,12 @@ def set_aside(decoded: Decoded, found: Mapping[int, tuple[Reason, ...]], key: st
 
 
 def undeclared(records: Sequence[Record], schema: Schema) -> dict[int, tuple[Reason, ...]]:
-    """What is wrong with records that have fields which nobody declared, by position.
+    """The reasons to refuse records with undeclared fields, by position.
 
-    A client gets to know their names, cut where long, and where in its record they stand.
+    A reason names the fields, cut where long, and their places in the record.
     """
     known = {*schema.names, *schema.aliases}
-    found: dict[int, tuple[Reason, ...]] = {}
+    reasons: dict[int, tuple[Reason, ...]] = {}
     hints: dict[str, str] = {}
     for row, record in enumerate(records):
         if record.keys() <= known:
@@ -71,8 +72,8 @@ def undeclared(records: Sequence[Record], schema: Schema) -> dict[int, tuple[Rea
                 close = difflib.get_close_matches(name[:100], known, n=1)
                 hints[name] = close[0] if close else ""
         meant = dict.fromkeys(hints[name] for name in strange if hints.get(name))
-        found[row] = (_undeclared(strange, meant, schema),)
-    return found
+        reasons[row] = (_undeclared(strange, meant, schema),)
+    return reasons
 
 
 def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: Schema) -> Reason:
@@ -89,13 +90,8 @@ def _undeclared(strange: Mapping[str, int], meant: Mapping[str, None], schema: S
     )
 
 
-def record_at(columns: Columns, place: int) -> dict[str, Any]:
-    """One row as a record of Python's own values."""
-    return {name: python_value(array[place]) for name, array in columns.items()}
-
-
 def plain_values(array: Array) -> list[Any]:
-    """The values of a column as JSON has them; a time is in UTC, and says so."""
+    """The values of a column as JSON has them; a time is in UTC, with its zone."""
     values: list[Any] = array.tolist()
     if array.dtype.kind == "M":
         return [None if value is None else f"{value.isoformat()}Z" for value in values]
@@ -104,10 +100,10 @@ def plain_values(array: Array) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def told_by(names: tuple[str, ...]) -> type[Told]:
-    """What makes an object of a row's values, whose JSON takes half the time of a dictionary's.
+    """The type of predictions, whose JSON takes half the time of a dictionary's.
 
     Args:
-        names: What the values are called, in order.
+        names: Names of the values, in order.
     """
     fields = [f"value_{place}" for place in range(len(names))]
     return msgspec.defstruct("Told", fields, rename=dict(zip(fields, names, strict=True)))

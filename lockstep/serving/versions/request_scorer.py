@@ -30,10 +30,10 @@ from lockstep.serving.versions.request_rows import (
 )
 
 Compute: TypeAlias = Callable[[Decoded], tuple[Decoded, Columns]]
-"""Computes rows: those that are left, and their columns."""
+"""Computes rows; returns those at which no function fails, and their columns."""
 
 Key: TypeAlias = tuple[int, str]
-"""What a version is known by: its number, and the digest of its bytes."""
+"""Identifies a version: its number, and the digest of its bytes."""
 VERSION_HEADER = b"x-lockstep-version"
 
 
@@ -41,8 +41,8 @@ class Scored(msgspec.Struct, eq=False):
     """Rows that were scored together, of one request or of several.
 
     Attributes:
-        names: Key, event time and outputs: what an answer holds.
-        computed: Fields and outputs, and whatever else was needed for these.
+        names: Names of the columns of an answer: key, event time and outputs.
+        computed: The fields, the outputs, and the columns that these needed.
     """
 
     names: tuple[str, ...]
@@ -51,9 +51,9 @@ class Scored(msgspec.Struct, eq=False):
 
     @property
     def told(self) -> list[Told]:
-        """What answers hold, by row; a missing number is null.
+        """The predictions by row, as JSON has them; a missing number is null.
 
-        It is made for all rows at once, since columns of one value cost as much as of many.
+        They are made for all rows at once, since a column of one value costs as much as of many.
         """
         if self._told is None:
             columns = [plain_values(self.computed[name]) for name in self.names]
@@ -62,15 +62,15 @@ class Scored(msgspec.Struct, eq=False):
 
 
 class Answer(msgspec.Struct, frozen=True, eq=False):
-    """What became of the rows of one request.
+    """The answer to one request.
 
     Attributes:
-        version: Number of the version that scored them.
-        scored: Its rows that were scored, and those of the requests beside it.
-        rows: Where in the request each of its scored rows was.
-        rejected: The rows that were not scored, each with its reasons, in order.
+        version: Number of the version that scored it.
+        scored: The scored rows, with those of the requests beside it.
+        rows: Positions in the request of its scored rows.
+        rejected: The rejected rows, each with its reasons, in order.
         total: Number of rows in the request.
-        first: Where among those that were scored the rows of this request begin.
+        first: Position among the scored rows where those of this request begin.
     """
 
     version: int
@@ -82,18 +82,18 @@ class Answer(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def columns(self) -> Columns:
-        """Key, event time and outputs of the rows that were scored, in order."""
+        """Key, event time and outputs of the scored rows, in order."""
         computed, own = self.scored.computed, self._own
         return {name: computed[name][own] for name in self.scored.names}
 
     @property
     def told(self) -> list[Told]:
-        """The same by row, as JSON has it."""
+        """The predictions by row, as JSON has them."""
         return self.scored.told[self._own]
 
     @property
     def own(self) -> Columns:
-        """All that was computed of the rows of this request."""
+        """All columns that were computed for the rows of this request."""
         return take_rows(self.scored.computed, self._own)
 
     @property
@@ -109,14 +109,14 @@ class Scorer:
         loaded: The version.
         compiled: Its pipeline, compiled where it can be.
         rules: The row rules of its input suite.
-        computed_rules: Those of its suites of features and outputs.
-        strict: Whether a record with a field that is not declared is refused.
-        cache: Rows that it scored before; None where none are kept.
-        lease: How many need it.
-        wanted: The columns that are computed: the outputs, and those that the rules are about.
+        computed_rules: The row rules of its suites of features and outputs.
+        strict: Whether a record with an undeclared field is refused.
+        cache: Outputs of rows that it scored before; None for no cache.
+        lease: Its holders.
+        wanted: The columns that are computed: the outputs, and those that the rules need.
         names: The columns of an answer: key, event time and outputs.
-        header: The header by which a response tells that this version gave it.
-        pipeline: What computes.
+        header: The header of a response that names this version.
+        pipeline: The compiled pipeline.
     """
 
     loaded: LoadedVersion
@@ -143,28 +143,28 @@ class Scorer:
 
     @classmethod
     def of(cls, loaded: LoadedVersion, compiled: Compiled, *, strict: bool = True) -> Scorer:
-        """A version as it was compiled, with the row rules of its suites."""
+        """The scorer of a version, with the row rules of its suites."""
         graph, suites = loaded.pipeline.graph, loaded.suites
         kinds = {name: graph.kind(name) for name in graph.served}
         rules = applicable_rules((suites["features"], suites["outputs"]), kinds)
         return cls(loaded, compiled, compile_rules(suites["input"]), rules, strict)
 
     def remembering(self, rows: int) -> Scorer:
-        """The same, with a cache.
+        """The same scorer with a cache.
 
         Args:
-            rows: How many rows it keeps; with 0 there is none.
+            rows: Number of rows that it keeps; 0 for no cache.
         """
         graph = self.pipeline.graph
         return replace(self, cache=Cache.of(graph, rows, self.wanted)) if rows else self
 
     @property
     def key(self) -> Key:
-        """What the version is known by."""
+        """Identifies the version."""
         return self.loaded.version, self.loaded.digest
 
     def warm(self) -> None:
-        """Answer golden records, alone and together, so that no client waits for a first time."""
+        """Answer golden records, alone and together, so that no client waits for first calls."""
         schema, golden = self.pipeline.record_schema, self.loaded.golden
         records = [wire_record(golden.records, row, schema) for row in range(min(len(golden), 8))]
         for count in (1, len(records)):
@@ -174,14 +174,13 @@ class Scorer:
     def answer(self, requests: Sequence[Sequence[Record]]) -> list[Answer | LockstepError]:
         """Answer requests together: the rows of all of them are computed at once.
 
-        A request with a row at which a function fails is answered by itself, so that it does not
-        touch the others.
+        If a function fails at a row, each request is answered by itself.
 
         Args:
-            requests: The records of each.
+            requests: The records of each request.
 
         Returns:
-            By request, its answer, or why there is none.
+            By request, its answer, or the error instead.
         """
         if len(requests) == 1:
             return [self._alone(requests[0])]
@@ -190,20 +189,17 @@ class Scorer:
         records = [record for request in requests for record in request]
         try:
             decoded = self._accepted(records)
-            decoded, found = self._scored(decoded, self._compute_all)
+            decoded, computed = self._scored(decoded, self._compute_all)
         except LockstepError:
             return [self._alone(request) for request in requests]
-        return self._parted(requests, decoded, found)
+        return self._parted(requests, decoded, computed)
 
     def score(self, columns: Columns) -> tuple[Decoded, Columns]:
-        """Score rows that are decoded already.
-
-        Args:
-            columns: Their fields, in canonical form.
+        """Score decoded rows, given by their fields in canonical form.
 
         Returns:
             The rows that the rules keep and at which no function fails, with the others as
-            rejected; and what was computed of them.
+            rejected; and their columns.
         """
         count = len(columns[self.pipeline.key])
         decoded = Decoded(columns, np.arange(count), (), (), count)
@@ -213,15 +209,15 @@ class Scorer:
         """One request, without the rows at which a function fails."""
         try:
             decoded = self._accepted(request)
-            decoded, found = self._scored(decoded, self._compute_each)
+            decoded, computed = self._scored(decoded, self._compute_each)
         except LockstepError as error:
             return error
-        scored = Scored(self.names, found)
+        scored = Scored(self.names, computed)
         rows = decoded.rows.tolist()
         return Answer(self.loaded.version, scored, rows, decoded.rejected, decoded.total)
 
     def _numbered(self, request: Sequence[Record]) -> Sequence[Record]:
-        """Records whose key is their position in their own request, whatever it is sent with."""
+        """Records whose key is their position in their own request."""
         field = self.pipeline.record_schema[self.pipeline.key]
         if any(field.name in record or field.alias in record for record in request):
             return request
@@ -236,18 +232,12 @@ class Scorer:
         return decoded
 
     def _by_rules(self, decoded: Decoded) -> Decoded:
-        """Decoded rows without those that the row rules refuse."""
         refusals = self.rules.apply(decoded.columns)
         refused = {row: refusals.reasons(row) for row in refusals.rows}
         return self._set_aside(decoded, refused) if refused else decoded
 
     def _scored(self, decoded: Decoded, compute: Compute) -> tuple[Decoded, Columns]:
-        """Decoded rows with their fields and outputs, as far as they are known or can be computed.
-
-        Args:
-            decoded: The rows.
-            compute: Computes those that are not known.
-        """
+        """Decoded rows with their fields and outputs, from the cache or computed."""
         cache = self.cache
         if cache is None or not len(decoded.rows):
             return self._kept(*compute(decoded))
@@ -257,15 +247,14 @@ class Scorer:
         if len(known) == len(rows):
             return decoded, {**decoded.columns, **cache.columns_of(known)}
         is_known = np.array([value is not None for value in values])
-        kept, found = self._kept(*compute(_at(decoded, ~is_known)))
+        kept, computed = self._kept(*compute(_at(decoded, ~is_known)))
         row_at = dict(zip(decoded.rows.tolist(), rows, strict=True))
-        cache.keep([row_at[row] for row in kept.rows.tolist()], found)
+        cache.keep([row_at[row] for row in kept.rows.tolist()], computed)
         if not known:
-            return kept, found
-        return _together(_at(decoded, is_known), cache.columns_of(known), kept, found)
+            return kept, computed
+        return _together(_at(decoded, is_known), cache.columns_of(known), kept, computed)
 
     def _compute_all(self, decoded: Decoded) -> tuple[Decoded, Columns]:
-        """The columns of rows at none of which a function fails."""
         return decoded, self._compute(decoded.columns)
 
     def _compute(self, columns: Columns) -> Columns:
@@ -276,19 +265,19 @@ class Scorer:
         return self.pipeline.evaluate(columns, self.wanted)
 
     def _kept(self, decoded: Decoded, computed: Columns) -> tuple[Decoded, Columns]:
-        """The rows whose features and outputs the row rules accept, as a batch keeps them."""
+        """The rows whose features and outputs the row rules accept."""
         parted = part(computed, self.computed_rules)
         if not parted.refused:
             return decoded, computed
         return self._set_aside(decoded, parted.refused), parted.kept
 
     def _set_aside(self, decoded: Decoded, refused: Mapping[int, tuple[Reason, ...]]) -> Decoded:
-        """Decoded rows without those that are refused, given by their place among them."""
-        found = {int(decoded.rows[place]): reasons for place, reasons in refused.items()}
-        return set_aside(decoded, found, self.pipeline.key)
+        """Decoded rows without the refused ones, which are given by their place."""
+        reasons_of = {int(decoded.rows[place]): reasons for place, reasons in refused.items()}
+        return set_aside(decoded, reasons_of, self.pipeline.key)
 
     def _compute_each(self, decoded: Decoded) -> tuple[Decoded, Columns]:
-        """The columns of all rows but those at which a function fails, found one by one."""
+        """The columns of all rows but those at which a function fails, computed one by one."""
         try:
             return decoded, self._compute(decoded.columns)
         except FunctionError:
@@ -303,18 +292,18 @@ class Scorer:
                 inputs = self.pipeline.graph.inputs(error.blamed)
                 failed[place] = (Reason.of_function(error, inputs),)
         empty = take_rows(decoded.columns, slice(0))
-        found = stacked(parts) if parts else self._compute(empty)
-        return self._set_aside(decoded, failed), found
+        computed = stacked(parts) if parts else self._compute(empty)
+        return self._set_aside(decoded, failed), computed
 
     def _parted(
-        self, requests: Sequence[Sequence[Record]], decoded: Decoded, found: Columns
+        self, requests: Sequence[Sequence[Record]], decoded: Decoded, computed: Columns
     ) -> list[Answer | LockstepError]:
-        """What was computed of all rows, by the request that each is of."""
+        """The answers by request."""
         version, rows = self.loaded.version, decoded.rows
         ends = np.cumsum([len(request) for request in requests])
         cuts = np.searchsorted(rows, ends).tolist()
         positions = rows.tolist()
-        scored = Scored(self.names, found)
+        scored = Scored(self.names, computed)
         answers: list[Answer | LockstepError] = []
         first = start = 0
         for request, end, cut in zip(requests, ends.tolist(), cuts, strict=True):
@@ -327,22 +316,21 @@ class Scorer:
 
 def _within(rejected: Sequence[Rejected], start: int, end: int) -> tuple[Rejected, ...]:
     """The rejected rows of one request, counted from its first row."""
-    own = [one for one in rejected if start <= one.row < end]
-    return tuple(replace(one, row=one.row - start) for one in own)
+    own = [rejection for rejection in rejected if start <= rejection.row < end]
+    return tuple(replace(rejection, row=rejection.row - start) for rejection in own)
 
 
 def _at(decoded: Decoded, mask: Array) -> Decoded:
-    """Some of the rows that were decoded."""
     return replace(decoded, columns=take_rows(decoded.columns, mask), rows=decoded.rows[mask])
 
 
 def _together(
-    known: Decoded, outputs: Columns, computed: Decoded, found: Columns
+    known: Decoded, outputs: Columns, computed: Decoded, fresh: Columns
 ) -> tuple[Decoded, Columns]:
-    """Rows that were known and rows that were computed, in the order in which they came."""
+    """Rows from the cache and computed rows, in the order in which they came."""
     order = np.argsort(np.concatenate([known.rows, computed.rows]))
     columns = stacked(
-        [{**known.columns, **outputs}, {name: found[name] for name in (*known.columns, *outputs)}]
+        [{**known.columns, **outputs}, {name: fresh[name] for name in (*known.columns, *outputs)}]
     )
     rows = np.concatenate([known.rows, computed.rows])[order]
     fields = {name: columns[name][order] for name in known.columns}

@@ -1,4 +1,4 @@
-"""Scorers of this process: a version is loaded once, and unloaded when nobody needs it any more."""
+"""The scorers of a process: each version is loaded once, and unloaded after its last holder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from lockstep.serving.versions.request_scorer import Key, Scorer
 log = logging.getLogger(__name__)
 
 _MOST_UNLOADED = 10
-"""Versions that are unloaded before the garbage collector looks for what is left of them."""
+"""Versions that are unloaded before the garbage collector looks for their remains."""
 
 
 def key_of(stored: Stored) -> Key:
-    """What a version is known by."""
+    """The key of a version on disk."""
     return stored.version, stored.digest
 
 
 @dataclass
 class _Entry:
-    """A version that is loaded, or is being."""
+    """A version that is loaded, or being loaded."""
 
     lease: Lease
     task: asyncio.Task[Scorer]
@@ -36,11 +36,11 @@ class Scorers:
     """The versions that are loaded. It belongs to one event loop.
 
     Args:
-        strict: Whether a record with a field that is not declared is refused.
-        cached_rows: How many rows each version keeps the outputs of; 0 for none.
+        strict: Whether a record with an undeclared field is refused.
+        cached_rows: Rows whose outputs each version keeps; 0 for none.
 
     Attributes:
-        on_load: Is called with each version that is loaded.
+        on_load: Functions that are called with each loaded version.
     """
 
     def __init__(self, *, strict: bool = True, cached_rows: int = 0) -> None:
@@ -57,9 +57,9 @@ class Scorers:
         return tuple(task.result() for task in tasks if _is_loaded(task))
 
     async def acquire(self, stored: Stored) -> Scorer:
-        """Load a version beside the loop, or take it as it is loaded; with a lease of the caller's.
+        """A version, held for the caller; it is loaded beside the loop if it is not yet.
 
-        Whoever asks for a version that is being loaded waits for the same load. Loads take turns.
+        All callers wait for the same load of a version. Loads take turns.
 
         Raises:
             LockstepError: It cannot be used here.
@@ -86,16 +86,16 @@ class Scorers:
         if not lease.holders:  # nobody waited for it
             scorer.loaded.unload()
             return scorer
-        for told in self.on_load:
-            told(scorer)
+        for listener in self.on_load:
+            listener(scorer)
         self._settle_memory()
         return scorer
 
     def _settle_memory(self) -> None:
-        """Have the garbage collector leave alone what is loaded, which is what costs pauses.
+        """Exempt loaded versions from garbage collection, which would cost pauses.
 
-        So it does not find what is left of versions that are unloaded, some hundred KB each; once
-        in a while it is to go through all, which takes a tenth of a second.
+        So the collector misses the remains of unloaded versions, some hundred KB each; once in a
+        while it goes through everything, which takes a tenth of a second.
         """
         if self._unloaded >= _MOST_UNLOADED:
             self._unloaded = 0
@@ -116,6 +116,6 @@ def _is_loaded(task: asyncio.Task[Scorer]) -> bool:
 
 
 def _take_note(task: asyncio.Task[Scorer]) -> None:
-    """Retrieve why a load failed also where nobody waits for it any more."""
+    """Retrieve the error of a load also where nobody waits for it any more."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Versions: which of them answers what, and how another takes its place without a request lost."""
+"""Versions: which of them answer, and how one replaces another without a request lost."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ from lockstep.serving.versions.scorers import Scorers, key_of
 log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 30.0
-"""After how long a version whose files could not be used is tried again."""
+"""Seconds after which a version whose files could not be used is tried again."""
 
 
 class Versions:
     """The version that is live, and others that have passed the gate.
 
-    Two files tell which these are, and by which bytes: the gate's, which says which one is live,
-    and the listing that is made of the registry. Another one is not served, whatever an alias says.
+    Two files name them by number and digest: the gate's, which names the live version, and the
+    listing, which is made from the registry. No other version serves, whatever an alias says.
 
     Args:
         pointer: The gate's file, such as `Home.live("flights")`.
-        canary: Which version answers a share of the requests; None for none.
+        canary: The version that answers a share of the requests; None for none.
         listing: The listing, such as `Home.listing("flights")`; None for the live version alone.
-        limits: How many versions are loaded, and how long a request waits for one.
-        strict: Whether a record with a field that is not declared is refused.
-        cached_rows: How many rows each version keeps the outputs of; 0 for none.
+        limits: Number of pinned versions, and how long a request waits for one.
+        strict: Whether a record with an undeclared field is refused.
+        cached_rows: Rows whose outputs each version keeps; 0 for none.
 
     Attributes:
         scorers: The versions that are loaded.
         scorer: The version that is live; None until there is one.
-        refusal: The version that was to be live last and does not serve; None if that one serves.
-        listed: What the listing tells; None where there is none.
-        canary: The version that answers a share of the requests; None where none is to.
+        refusal: The version that was to be live last and is refused; None if it serves.
+        listed: The content of the listing; None where there is none.
         pins: The versions that requests ask for by number.
         trouble: Why the listing cannot be read; None if it can.
     """
@@ -70,7 +69,7 @@ class Versions:
         self._again = float("inf")
 
     async def look(self) -> None:
-        """Load the version that is live, if that is another one by now, and let it serve."""
+        """Load the live version, if it has changed, and let it serve."""
         try:
             wanted = read_live(self._pointer)
         except LockstepError as error:
@@ -93,9 +92,9 @@ class Versions:
         self._swap(scorer)
 
     async def look_beside(self) -> None:
-        """Read which other versions may be used, and let go of those that may not any more."""
+        """Read which other versions may be used, and release those that may not any more."""
         self._read_listing()
-        self.pins.keep({key_of(one) for one in self._proven().values()})
+        self.pins.keep({key_of(stored) for stored in self._proven().values()})
         if self.canary is not None and self.listed is not None:
             await self.canary.look(self.listed, self.scorer)
 
@@ -111,7 +110,7 @@ class Versions:
         self.trouble = None
 
     def canary_of(self, request_id: str) -> Scorer | None:
-        """The canary, if it is to answer a request; None if the live version is."""
+        """The canary, if it is to answer a request; otherwise None."""
         canary = self.canary
         if canary is None or canary.scorer is None or not canary.declared.takes(request_id):
             return None
@@ -119,14 +118,14 @@ class Versions:
 
     @property
     def since(self) -> datetime | None:
-        """When the version that serves went live; None where another one is to by now."""
+        """When the version that serves went live; None where another version is to serve."""
         live, scorer = self._seen, self.scorer
         is_same = live is not None and scorer is not None and key_of(live) == scorer.key
         return live.since if live is not None and is_same else None
 
     @property
     def registry_trouble(self) -> str | None:
-        """Why it is not known what the registry tells now; None if it is."""
+        """Why the registry cannot be read; None if it can."""
         return self.trouble or (self.listed.trouble if self.listed is not None else None)
 
     @property
@@ -136,11 +135,11 @@ class Versions:
         return tuple(sorted({*self._proven(), *live}))
 
     async def acquire(self, number: int) -> Scorer:
-        """The version of a number, with a lease of the caller's, loaded if it is not.
+        """The version with a number, held for the caller; it is loaded if it is not yet.
 
         Raises:
             UnknownError: It has not passed the gate, is not known, or cannot be used here.
-            NotReadyError: It takes too long to load, or too many others are asked for.
+            NotReadyError: It takes too long to load, or too many others are in use.
         """
         if self.scorer is not None and self.scorer.loaded.version == number:
             self.scorer.lease.hold()
@@ -155,10 +154,10 @@ class Versions:
 
     def _proven(self) -> dict[int, ListedVersion]:
         listed = self.listed.versions if self.listed is not None else {}
-        return {number: one for number, one in listed.items() if one.proven_at is not None}
+        return {number: stored for number, stored in listed.items() if stored.proven_at is not None}
 
     def _swap(self, scorer: Scorer) -> None:
-        """From one request to the next; those that the old version has to answer still get it."""
+        """Let a version serve from now on; running requests keep the old one."""
         old, self.scorer, self.refusal = self.scorer, scorer, None
         log.info("version %s serves", scorer.loaded.version)
         if old is not None:
